@@ -1,0 +1,44 @@
+# Two commands: `make study` answers, `make test` proves. Both set everything up in .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Smaller CPU build of PyTorch: TORCH_INDEX=<the CPU index URL that pytorch.org names>
+TORCH_INDEX ?=
+BUDGET ?= 20
+# Kill -9 runs of the fault campaign
+FAULT_RUNS ?= 10
+export FAULT_RUNS
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: study test check bench clean
+
+study: $(VENV)/.installed
+	$(BIN)/python -m hpo.run --budget $(BUDGET)
+
+test: $(VENV)/.developer
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(VENV)/.developer
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.developer
+	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet torch torchvision --index-url $(TORCH_INDEX))
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.developer: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
