@@ -1,0 +1,1 @@
+"""Money: amounts, tariffs and the ledger that refuses to overdraw."""

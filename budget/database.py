@@ -1,0 +1,286 @@
+"""SQL databases, opened so that a commit is a commit: SQLite files, PostgreSQL by URL.
+
+SQLite runs with a write-ahead log, synchronous=FULL (a commit survives a power cut) and
+BEGIN IMMEDIATE for transactions that write: a transaction that reads first and writes later
+would otherwise fail at once, instead of waiting, when another process wrote in between.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    MetaData,
+    Pool,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+)
+from sqlalchemy import exc as sqlalchemy_errors
+
+from budget.errors import InputError, LedgerCorrupt, StorageError
+
+_WRITES = "labelworth_writes"
+_SIDE_FILES = ("-wal", "-shm")
+
+# What SQLite's primary result codes mean to the user: problem and remedy.
+_TROUBLES = {
+    sqlite3.SQLITE_FULL: ("the disk is full", "free some space and run the same command again"),
+    sqlite3.SQLITE_BUSY: (
+        "the database is locked by another process",
+        "wait for that process or stop it, then run the same command again",
+    ),
+    sqlite3.SQLITE_LOCKED: ("the database is locked", "run the same command again"),
+    sqlite3.SQLITE_READONLY: ("the database cannot be written", "check the permissions"),
+    sqlite3.SQLITE_PERM: ("access is denied", "check the permissions"),
+    sqlite3.SQLITE_CANTOPEN: (
+        "the database cannot be opened",
+        "check that the folder exists and may be written",
+    ),
+    sqlite3.SQLITE_IOERR: ("the disk reports an error", "check the disk and its free space"),
+    sqlite3.SQLITE_NOMEM: ("memory is exhausted", "run the same command again with more memory"),
+}
+
+
+def open_database(url_or_path: str | Path, *, wait_s: float = 30.0) -> Engine:
+    """Open a database, creating the SQLite file (mode 0600) where there is none.
+
+    The engine may be carried through a fork: the child opens its own connections.
+
+    Args:
+        url_or_path: path of a SQLite file, or an SQLAlchemy URL such as postgresql://host/name.
+        wait_s: how long a transaction waits for another one's lock, in seconds.
+
+    Raises:
+        StorageError: the place cannot be read or written, or another process holds the lock.
+        LedgerCorrupt: the file is not a database, or is cut short.
+        InputError: the URL cannot be understood, or names a database of an unknown kind.
+    """
+    if isinstance(url_or_path, str) and "://" in url_or_path:
+        return _open_url(url_or_path)
+    path = Path(url_or_path).expanduser()
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        _create_file(path)
+    except OSError as error:
+        raise _os_trouble(path, error) from error
+    else:
+        if size == 0:
+            raise LedgerCorrupt(str(path), "the file is empty, which no database ever is")
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), connect_args={"timeout": wait_s}
+    )
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    _engines.add(engine)
+    with reading(engine) as connection:
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+        connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+    if mode != "wal":
+        raise LedgerCorrupt(str(path), f"its journal mode is {mode!r}, not 'wal' as it was made")
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads, on one consistent state of the database."""
+    with _translated(engine), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes: alone from its first statement on, committed as a whole."""
+    with _translated(engine), engine.connect() as connection:
+        connection.execution_options(**{_WRITES: True})
+        with connection.begin():
+            yield connection
+
+
+def checkpoint(engine: Engine) -> None:
+    """Move what SQLite's write-ahead log holds into the database file and empty the log.
+
+    A log that is lost or damaged after a crash then takes no committed row with it. Where another
+    process is reading just now nothing happens: its own commit will do it.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with _translated(engine), engine.connect() as connection:
+        driver = connection.connection.cursor()  # a checkpoint is refused inside a transaction
+        wait_ms = driver.execute("PRAGMA busy_timeout").fetchone()[0]
+        driver.execute("PRAGMA busy_timeout=0")
+        try:
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            driver.execute(f"PRAGMA busy_timeout={wait_ms}")
+
+
+def create_tables(engine: Engine, tables: MetaData) -> None:
+    """Create the tables if there are none of them yet.
+
+    Raises:
+        LedgerCorrupt: some of them are there and others are not.
+    """
+    with reading(engine) as connection:
+        missing = set(tables.tables) - set(inspect(connection).get_table_names())
+    if not missing:
+        return
+    with writing(engine) as connection:  # looks again: another process may have been faster
+        missing = set(tables.tables) - set(inspect(connection).get_table_names())
+        if missing and len(missing) < len(tables.tables):
+            raise LedgerCorrupt(name_of(engine), f"table {min(missing)!r} is missing")
+        tables.create_all(connection)
+
+
+def check_integrity(engine: Engine) -> None:
+    """Let the database check all its pages and indexes.
+
+    Raises:
+        LedgerCorrupt: it found something.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with reading(engine) as connection:
+        found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+    if found != "ok":
+        line = " ".join(str(found).split())
+        raise LedgerCorrupt(name_of(engine), f"the integrity check failed ({line})")
+
+
+def name_of(engine: Engine) -> str:
+    """Path or URL of the database for messages; a URL's password is masked."""
+    if engine.dialect.name == "sqlite":
+        return str(engine.url.database)
+    return engine.url.render_as_string(hide_password=True)
+
+
+def _open_url(text: str) -> Engine:
+    try:
+        url = make_url(text)
+    except sqlalchemy_errors.ArgumentError:
+        raise InputError(
+            "database: the URL cannot be read; it looks like postgresql://host/name"
+        ) from None  # the cause would show a password
+    if url.get_backend_name() == "sqlite":
+        if not url.database or url.query:
+            raise InputError("database: give a SQLite file by its path, without any option")
+        return open_database(Path(url.database))
+    if url.get_backend_name() != "postgresql":
+        kind = url.get_backend_name()
+        raise InputError(f"database: {kind!r} is not supported; use a path or postgresql://...")
+    try:
+        return create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True)
+    except ImportError as error:
+        raise InputError(
+            f"database: the driver for {url.drivername} is not installed ({error})"
+        ) from error
+
+
+def _create_file(path: Path) -> None:
+    """Put an empty database in WAL mode at the path, in one step.
+
+    It is made beside and linked to its name, so that a file without content is never ours and a
+    database that was cut to nothing is not mistaken for a new one. A link, unlike a rename,
+    leaves a database alone that another process has put there in the meantime.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+        os.close(handle)
+    except OSError as error:
+        raise _os_trouble(path, error) from error
+    try:
+        maker = sqlite3.connect(name, isolation_level=None)
+        try:
+            maker.execute("PRAGMA synchronous=FULL")
+            maker.execute("PRAGMA journal_mode=WAL")
+        finally:
+            maker.close()
+        os.link(name, path)
+        _sync_folder(path.parent)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise _os_trouble(path, error) from error
+    except sqlite3.Error as error:
+        raise _sqlite_trouble(str(path), error) from error
+    finally:
+        for suffix in ("", *_SIDE_FILES):
+            Path(name + suffix).unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _configure(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by _begin alone
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _renew_pools_in_child() -> None:
+    """Keep a forked child from touching its parent's SQLite connections, which would harm both.
+
+    The child neither uses nor closes them (closing one drops file locks): it leaves them be.
+    """
+    for engine in list(_engines):
+        _left_to_parent.append(engine.pool)
+        engine.dispose(close=False)
+
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+_left_to_parent: list[Pool] = []
+os.register_at_fork(after_in_child=_renew_pools_in_child)
+
+
+@contextmanager
+def _translated(engine: Engine) -> Iterator[None]:
+    """Raise what goes wrong inside as an error of ours with one clear line.
+
+    A damaged file's own error message may not be readable text: then decoding it fails.
+    """
+    try:
+        yield
+    except (sqlalchemy_errors.SQLAlchemyError, sqlite3.Error, UnicodeDecodeError) as error:
+        cause = getattr(error, "orig", None) or error
+        if engine.dialect.name == "sqlite":
+            raise _sqlite_trouble(name_of(engine), cause) from error
+        line = " ".join(str(cause).split())
+        raise StorageError(name_of(engine), line, "check the database server") from error
+
+
+def _sqlite_trouble(path: str, error: BaseException) -> StorageError:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None and code & 0xFF in _TROUBLES:
+        return StorageError(path, *_TROUBLES[code & 0xFF])
+    line = " ".join(str(error).split())
+    return LedgerCorrupt(path, f"the database is damaged or not ours ({line})")
+
+
+def _os_trouble(path: Path, error: OSError) -> StorageError:
+    reason = error.strerror or str(error)
+    return StorageError(
+        str(path),
+        f"the database cannot be created ({reason})",
+        "check that the folder exists, may be written and lies on a local disk with free space",
+    )

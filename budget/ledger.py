@@ -1,0 +1,381 @@
+"""The account of a study: money is held before it is spent, and never beyond the cap.
+
+Rows are only ever added: the cap, then for each key a reserve and later its settle or void. Each
+row carries the hash of the one before it, and a head row names the last one, so that an edited,
+inserted or deleted row is noticed. Every look at the ledger replays all rows of the study and
+checks them; there is no stored balance that could disagree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Connection,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    event,
+    exists,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
+
+from budget.database import (
+    check_integrity,
+    checkpoint,
+    create_tables,
+    name_of,
+    reading,
+    writing,
+)
+from budget.errors import AlreadyResolved, BudgetExceeded, InputError, LedgerCorrupt
+from budget.money import ZERO, Money
+
+_TABLES = MetaData()
+_ROWS = Table(
+    "ledger_rows",
+    _TABLES,
+    Column("study", String(200), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(8), nullable=False),
+    Column("key", String(200), nullable=False),
+    Column("micros", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("prev", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("study", "kind", "key"),
+    CheckConstraint("kind IN ('cap', 'reserve', 'settle', 'void')"),
+    CheckConstraint("micros >= 0"),
+)
+_RESOLUTION = text("kind IN ('settle', 'void')")
+Index(
+    "ledger_one_resolution",
+    _ROWS.c.study,
+    _ROWS.c.key,
+    unique=True,
+    sqlite_where=_RESOLUTION,
+    postgresql_where=_RESOLUTION,
+)
+_HEADS = Table(
+    "ledger_heads",
+    _TABLES,
+    Column("study", String(200), primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+
+def _forbid(table: Table, name: str, change: str) -> None:
+    """Let SQLite itself refuse a change of the table."""
+    trigger = f"CREATE TRIGGER {name} BEFORE {change} BEGIN SELECT RAISE(ABORT, 'append-only'); END"
+    ddl = DDL(trigger)  # type: ignore[no-untyped-call]
+    event.listen(table, "after_create", ddl.execute_if(dialect="sqlite"))
+
+
+_forbid(_ROWS, "no_update_of_rows", "UPDATE ON ledger_rows")
+_forbid(_ROWS, "no_delete_of_rows", "DELETE ON ledger_rows")
+_forbid(_HEADS, "no_delete_of_heads", "DELETE ON ledger_heads")
+_forbid(_HEADS, "no_skip_of_heads", "UPDATE ON ledger_heads WHEN NEW.seq <> OLD.seq + 1")
+
+_GENESIS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Money reserved under a key."""
+
+    key: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the ledger: kind is "cap", "reserve", "settle" or "void"."""
+
+    seq: int
+    kind: str
+    key: str
+    amount: Money
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What the ledger amounts to at one moment; left + held + spent = cap.
+
+    Attributes:
+        cap: the most that may be spent.
+        spent: settled money.
+        held: open holds.
+        overrun: whether a settlement was above its hold.
+    """
+
+    cap: Money
+    spent: Money
+    held: Money
+    overrun: bool
+
+    @property
+    def left(self) -> Money:
+        """What may still be held; negative when settlements above their holds broke the cap."""
+        return self.cap - self.spent - self.held
+
+
+@dataclass(slots=True)
+class _Book:
+    """All rows of a study, replayed."""
+
+    entries: list[Entry] = field(default_factory=list)
+    head: str = _GENESIS
+    cap: Money = ZERO
+    reserved: dict[str, Money] = field(default_factory=dict)
+    resolved: dict[str, Entry] = field(default_factory=dict)
+
+    def open_holds(self) -> tuple[Hold, ...]:
+        return tuple(
+            Hold(key, amount) for key, amount in self.reserved.items() if key not in self.resolved
+        )
+
+    def balance(self) -> Balance:
+        spent = sum((entry.amount for entry in self.resolved.values()), ZERO)
+        held = sum((hold.amount for hold in self.open_holds()), ZERO)
+        overrun = any(entry.amount > self.reserved[key] for key, entry in self.resolved.items())
+        return Balance(self.cap, spent, held, overrun)
+
+
+class Ledger:
+    """The account of one study in a database; safe to use from any number of processes."""
+
+    def __init__(self, engine: Engine, study: str) -> None:
+        """Use `open`, which verifies what is stored."""
+        self._engine = engine
+        self._study = study
+
+    @classmethod
+    def open(cls, engine: Engine, study: str, cap: Money | None = None) -> Ledger:
+        """Open a study's ledger, creating it on first use, and verify all of it.
+
+        Args:
+            engine: from `budget.database.open_database`.
+            study: name of the study.
+            cap: the most the study may spend; more than before raises the stored cap by a row of
+                its own. None opens a ledger that is there, at its cap.
+
+        Raises:
+            InputError: no positive cap, one below the stored cap, or none for a new ledger.
+            LedgerCorrupt: what is stored is not what was written.
+        """
+        if cap is not None and cap <= ZERO:
+            raise InputError(f"budget: {cap} cannot buy anything; give a positive amount")
+        check_integrity(engine)
+        create_tables(engine, _TABLES)
+        ledger = cls(engine, study)
+        with reading(engine) as connection:
+            book = ledger._replay(connection)
+        if cap is None and not book.entries:
+            raise InputError(f"study {study!r}: it has no ledger here; start it with a budget")
+        if cap is not None and cap != book.cap:
+            ledger._set_cap(cap)
+        return ledger
+
+    def reserve(self, key: str, amount: Money, note: str = "") -> Hold:
+        """Hold money under a key. Asked again for the same amount, it returns the same hold.
+
+        That holds for a settled key, too; a voided one holds nothing any more and is refused.
+
+        Raises:
+            BudgetExceeded: settled money, open holds and this amount exceed the cap.
+            AlreadyResolved: the key is known with another amount, or was voided.
+            InputError: the amount is negative.
+        """
+        if amount < ZERO:
+            raise InputError(f"hold {key!r}: {amount} is negative")
+        with writing(self._engine) as connection:
+            book = self._replay(connection, lock=True)
+            resolution = book.resolved.get(key)
+            if resolution is not None and resolution.kind == "void":
+                raise AlreadyResolved(key, "a void", f"a hold of {amount}")
+            known = book.reserved.get(key)
+            if known is not None and known != amount:
+                raise AlreadyResolved(key, f"a hold of {known}", f"one of {amount}")
+            if known is None:
+                left = book.balance().left
+                if amount > left:
+                    raise BudgetExceeded(amount, left)
+                self._append(connection, book, "reserve", key, amount, note)
+        checkpoint(self._engine)
+        return Hold(key, amount)
+
+    def settle(self, hold: Hold, paid: Money, note: str = "") -> None:
+        """Record what was paid for a hold and let go of the rest. Once more with the same: nothing.
+
+        A payment above its hold is recorded all the same, and sets `overrun`.
+
+        Raises:
+            AlreadyResolved: the hold was settled at another amount, or voided.
+            InputError: the hold is not in this ledger, or the payment is negative.
+        """
+        if paid < ZERO:
+            raise InputError(f"payment for {hold.key!r}: {paid} is negative")
+        self._resolve(hold, "settle", paid, note)
+
+    def void(self, hold: Hold, note: str = "") -> None:
+        """Let go of a hold for which, for certain, nothing was or will be paid.
+
+        Raises:
+            AlreadyResolved: the hold was settled.
+            InputError: the hold is not in this ledger.
+        """
+        self._resolve(hold, "void", ZERO, note)
+
+    def balance(self) -> Balance:
+        """Cap, spent, held and left at one moment."""
+        return self._book().balance()
+
+    def spent(self) -> Money:
+        """Settled money."""
+        return self.balance().spent
+
+    def held(self) -> Money:
+        """Money in open holds."""
+        return self.balance().held
+
+    def left(self) -> Money:
+        """What may still be held under the cap."""
+        return self.balance().left
+
+    @property
+    def cap(self) -> Money:
+        """The most that may be spent."""
+        return self.balance().cap
+
+    @property
+    def overrun(self) -> bool:
+        """Whether a settlement was above its hold: the study must stop."""
+        return self.balance().overrun
+
+    def open_holds(self) -> tuple[Hold, ...]:
+        """Holds neither settled nor voided, oldest first."""
+        return self._book().open_holds()
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All rows, oldest first."""
+        return tuple(self._book().entries)
+
+    def _book(self) -> _Book:
+        with reading(self._engine) as connection:
+            return self._replay(connection)
+
+    def _set_cap(self, cap: Money) -> None:
+        with writing(self._engine) as connection:
+            book = self._replay(connection, lock=True)
+            if cap < book.cap:
+                raise InputError(
+                    f"budget: {cap} is below the {book.cap} this study was given before; "
+                    "a cap can only be raised"
+                )
+            if cap > book.cap:
+                self._append(connection, book, "cap", f"cap-{len(book.entries) + 1}", cap, "")
+        checkpoint(self._engine)
+
+    def _resolve(self, hold: Hold, kind: str, amount: Money, note: str) -> None:
+        with writing(self._engine) as connection:
+            book = self._replay(connection, lock=True)
+            if book.reserved.get(hold.key) != hold.amount:
+                raise InputError(f"hold {hold.key!r} of {hold.amount} is not in this ledger")
+            known = book.resolved.get(hold.key)
+            if known is None:
+                self._append(connection, book, kind, hold.key, amount, note)
+            elif (known.kind, known.amount) != (kind, amount):
+                raise AlreadyResolved(hold.key, f"{known.kind} {known.amount}", f"{kind} {amount}")
+        checkpoint(self._engine)
+
+    def _append(
+        self, connection: Connection, book: _Book, kind: str, key: str, amount: Money, note: str
+    ) -> None:
+        seq = len(book.entries) + 1
+        digest = _digest(book.head, self._study, seq, kind, key, amount.micros, note)
+        row = {"kind": kind, "key": key, "micros": amount.micros, "note": note, "prev": book.head}
+        connection.execute(insert(_ROWS).values(study=self._study, seq=seq, hash=digest, **row))
+        head = {"seq": seq, "hash": digest}
+        if seq == 1:
+            connection.execute(insert(_HEADS).values(study=self._study, **head))
+        else:
+            connection.execute(update(_HEADS).where(_HEADS.c.study == self._study).values(**head))
+
+    def _replay(self, connection: Connection, lock: bool = False) -> _Book:
+        """Read and verify all rows; with `lock`, nobody else writes until the commit.
+
+        SQLite's writers are alone anyhow; on PostgreSQL the head row is what they queue for.
+        """
+        wanted = select(_HEADS).where(_HEADS.c.study == self._study)
+        head = connection.execute(wanted.with_for_update() if lock else wanted).one_or_none()
+        rows = connection.execute(
+            select(_ROWS).where(_ROWS.c.study == self._study).order_by(_ROWS.c.seq)
+        )
+        book = _Book()
+        for row in rows:
+            problem = _take(book, *row)
+            if problem:
+                raise LedgerCorrupt(name_of(self._engine), f"ledger row {row.seq}: {problem}")
+        last = (len(book.entries), book.head) if book.entries else None
+        if last != ((head.seq, head.hash) if head else None):
+            raise LedgerCorrupt(name_of(self._engine), "ledger: the last rows are not as written")
+        return book
+
+
+def is_reserved(connection: Connection, study: str, key: str) -> bool:
+    """Whether a study's ledger in this database, if there is one, ever held money under a key."""
+    if not inspect(connection).has_table(_ROWS.name):
+        return False
+    where = (_ROWS.c.study == study, _ROWS.c.kind == "reserve", _ROWS.c.key == key)
+    return connection.execute(select(exists().where(*where))).scalar_one()
+
+
+def _digest(prev: str, *content: str | int) -> str:
+    return hashlib.sha256(json.dumps([prev, *content]).encode()).hexdigest()
+
+
+def _take(
+    book: _Book,
+    study: str,
+    seq: int,
+    kind: str,
+    key: str,
+    micros: int,
+    note: str,
+    prev: str,
+    digest: str,
+) -> str | None:
+    """Add a row to the book; what is wrong with it, if anything."""
+    if seq != len(book.entries) + 1 or prev != book.head or type(micros) is not int:
+        return "it does not follow the one before"
+    if digest != _digest(prev, study, seq, kind, key, micros, note):
+        return "its content does not match its hash"
+    entry = Entry(seq, kind, key, Money(micros), note)
+    if kind == "cap" and entry.amount > book.cap:
+        book.cap = entry.amount
+    elif kind == "reserve" and key not in book.reserved and book.cap > ZERO:
+        book.reserved[key] = entry.amount
+    elif kind in ("settle", "void") and key in book.reserved and key not in book.resolved:
+        book.resolved[key] = entry
+    else:
+        return f"{kind} {key!r} is out of turn"
+    book.entries.append(entry)
+    book.head = digest
+    return None

@@ -1,0 +1,95 @@
+"""Money as whole micro-dollars, so that sums are exact and a cap is a cap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, Inexact, InvalidOperation, localcontext
+from fractions import Fraction
+
+from budget.errors import InputError
+
+MICROS_PER_DOLLAR = 1_000_000
+_LARGEST = 10**15  # a billion dollars: far above any study, far below what SQL integers hold
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Money:
+    """An amount of US dollars, held as an integer number of micro-dollars (10^-6 dollars).
+
+    Amounts may be negative (what is left after a settlement above its hold).
+    """
+
+    micros: int
+
+    def __post_init__(self) -> None:
+        if type(self.micros) is not int:
+            raise TypeError(f"money is a whole number of micro-dollars, not {self.micros!r}")
+
+    @classmethod
+    def parse(cls, text: str, name: str = "amount") -> Money:
+        """Read dollars as people write them: "20", "0.002", "$6.54".
+
+        Args:
+            text: the dollars in decimal notation, with at most six decimal places.
+            name: what the amount is called, for the error message.
+
+        Raises:
+            InputError: not a finite decimal number, more than six decimals, or a billion or more.
+        """
+        try:
+            dollars = Decimal(text.strip().removeprefix("$"))
+        except InvalidOperation:
+            raise InputError(
+                f"{name}: {text!r} is not an amount of dollars, such as 20 or 0.002"
+            ) from None
+        if not dollars.is_finite():
+            raise InputError(f"{name}: {text!r} is not a finite amount of dollars, such as 20")
+        if abs(dollars) >= _LARGEST // MICROS_PER_DOLLAR:
+            raise InputError(f"{name}: {text!r} is too large; the most is below $1,000,000,000")
+        with localcontext() as context:
+            context.clear_flags()
+            micros = dollars * MICROS_PER_DOLLAR
+        if context.flags[Inexact] or micros != micros.to_integral_value():
+            raise InputError(f"{name}: {text!r} has more than six decimals; the unit is $0.000001")
+        return cls(int(micros))
+
+    def __add__(self, other: Money) -> Money:
+        return Money(self.micros + other.micros)
+
+    def __sub__(self, other: Money) -> Money:
+        return Money(self.micros - other.micros)
+
+    def __mul__(self, count: int) -> Money:
+        return Money(self.micros * count)
+
+    __rmul__ = __mul__
+
+    def share(self, share: Fraction) -> Money:
+        """The given share of this amount, rounded up to a whole micro-dollar."""
+        exact = self.micros * share
+        return Money(-((-exact.numerator) // exact.denominator))
+
+    @property
+    def dollars(self) -> float:
+        """The amount in dollars as a float: for plots and surrogate models, never for sums."""
+        return self.micros / MICROS_PER_DOLLAR
+
+    def exact(self) -> str:
+        """Plain decimal dollars without a sign of currency: "6.54", "0.0065", "20.00"."""
+        sign, micros = ("-", -self.micros) if self.micros < 0 else ("", self.micros)
+        whole, part = divmod(micros, MICROS_PER_DOLLAR)
+        digits = f"{part:06d}".rstrip("0").ljust(2, "0")
+        return f"{sign}{whole}.{digits}"
+
+    def __str__(self) -> str:
+        text = self.exact()
+        return f"-${text[1:]}" if text.startswith("-") else f"${text}"
+
+    def cents(self) -> str:
+        """Dollars rounded up to whole cents, for tables: "$6.54"."""
+        cents = -(-self.micros // 10_000)
+        sign = "-" if cents < 0 else ""
+        return f"{sign}${abs(cents) // 100}.{abs(cents) % 100:02d}"
+
+
+ZERO = Money(0)

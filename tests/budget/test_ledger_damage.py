@@ -1,0 +1,246 @@
+"""A damaged ledger is refused or reads the same: never a silently changed amount."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from budget.database import open_database
+from budget.errors import AlreadyResolved, LedgerCorrupt, StorageError
+from budget.ledger import Entry, Ledger
+from budget.money import Money
+
+CAP = Money.parse("20")
+
+
+def write_ledger(path: Path) -> None:
+    engine = open_database(path)
+    ledger = Ledger.open(engine, "study", CAP)
+    for number in range(4):
+        hold = ledger.reserve(f"order-{number}", Money(1_000_000 + number), note="tranche 0")
+        if number < 2:
+            ledger.settle(hold, Money(900_000))
+    ledger.void(hold)
+    engine.dispose()
+
+
+def read_ledger(path: Path) -> tuple[Entry, ...]:
+    engine = open_database(path)
+    try:
+        return Ledger.open(engine, "study", CAP).entries()
+    finally:
+        engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("good") / "study.sqlite"
+    write_ledger(path)
+    assert len(read_ledger(path)) == 8
+    return path
+
+
+UNGUARDED = (
+    "DROP TRIGGER no_update_of_rows",
+    "DROP TRIGGER no_delete_of_rows",
+    "DROP TRIGGER no_delete_of_heads",
+    "DROP TRIGGER no_skip_of_heads",
+)
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        ["UPDATE ledger_rows SET micros = 1 WHERE key = 'order-0' AND kind = 'settle'"],
+        ["UPDATE ledger_rows SET micros = 40000000 WHERE kind = 'cap'"],
+        ["UPDATE ledger_rows SET micros = '900000x' WHERE seq = 3"],
+        ["UPDATE ledger_rows SET note = '' WHERE seq = 2"],
+        ["UPDATE ledger_rows SET key = 'order-9' WHERE seq = 6"],
+        ["UPDATE ledger_rows SET kind = 'void' WHERE seq = 3"],
+        ["UPDATE ledger_rows SET study = 'other' WHERE seq = 8"],
+        ["UPDATE ledger_rows SET study = 'other'"],
+        ["UPDATE ledger_heads SET study = 'other'"],
+        ["DELETE FROM ledger_rows WHERE seq = 8"],
+        ["DELETE FROM ledger_rows WHERE seq > 3"],
+        ["DELETE FROM ledger_rows WHERE seq = 4"],
+        ["DELETE FROM ledger_rows"],
+        ["DELETE FROM ledger_heads"],
+        ["DROP TABLE ledger_rows"],
+        ["DROP TABLE ledger_heads"],
+        [
+            "DELETE FROM ledger_rows WHERE seq = 8",
+            "UPDATE ledger_heads SET seq = 7",
+        ],
+        [
+            "INSERT INTO ledger_rows SELECT study, 9, 'void', 'order-2', 0, '', hash, hash"
+            " FROM ledger_rows WHERE seq = 8",
+            "UPDATE ledger_heads SET seq = 9",
+        ],
+    ],
+)
+def test_edited_rows_are_refused(good: Path, tmp_path: Path, edits: list[str]) -> None:
+    path = tmp_path / "study.sqlite"
+    shutil.copyfile(good, path)
+    vandal = sqlite3.connect(path, isolation_level=None)
+    for statement in (*UNGUARDED, *edits):
+        vandal.execute(statement)
+    vandal.close()
+    with pytest.raises(LedgerCorrupt, match="restore it from a backup"):
+        read_ledger(path)
+
+
+def test_a_row_rewritten_with_a_hash_of_its_own_is_refused(good: Path, tmp_path: Path) -> None:
+    path = tmp_path / "study.sqlite"
+    shutil.copyfile(good, path)
+    vandal = sqlite3.connect(path, isolation_level=None)
+    for statement in UNGUARDED:
+        vandal.execute(statement)
+    columns = "prev, study, seq, kind, key, micros, note"
+    row = list(vandal.execute(f"SELECT {columns} FROM ledger_rows WHERE seq = 3").fetchone())
+    row[5] = 1
+    digest = hashlib.sha256(json.dumps(row).encode()).hexdigest()
+    vandal.execute("UPDATE ledger_rows SET micros = 1, hash = ? WHERE seq = 3", (digest,))
+    vandal.close()
+    with pytest.raises(LedgerCorrupt, match="row 4: it does not follow the one before"):
+        read_ledger(path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger_rows SET micros = 1",
+        "DELETE FROM ledger_rows WHERE seq = 8",
+        "DELETE FROM ledger_heads",
+        "UPDATE ledger_heads SET seq = 1",
+    ],
+)
+def test_the_database_itself_forbids_changes(good: Path, tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "study.sqlite"
+    shutil.copyfile(good, path)
+    vandal = sqlite3.connect(path)
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        vandal.execute(statement)
+    vandal.close()
+    assert read_ledger(path) == read_ledger(good)
+
+
+def outcome(path: Path) -> tuple[Entry, ...] | None:
+    """The ledger's rows, or None when it was refused."""
+    try:
+        return read_ledger(path)
+    except StorageError:
+        return None
+
+
+def test_flipped_bytes_are_refused_or_change_nothing(good: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    content, expected = good.read_bytes(), read_ledger(good)
+    refused = 0
+    for position in rng.integers(len(content), size=300):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << int(rng.integers(8))
+        path = tmp_path / "study.sqlite"
+        path.write_bytes(damaged)
+        found = outcome(path)
+        assert found in (None, expected), f"byte {position}"
+        refused += found is None
+        for left in tmp_path.iterdir():
+            left.unlink()
+    assert refused > 30  # most of the file is unused space between rows
+
+
+def test_every_flip_inside_a_row_is_refused(good: Path, tmp_path: Path) -> None:
+    content, expected = good.read_bytes(), read_ledger(good)
+    start = content.index(b"settleorder-1")
+    path = tmp_path / "study.sqlite"
+    for position in range(start - 12, start + 160):
+        damaged = bytearray(content)
+        damaged[position] ^= 0x04
+        path.write_bytes(damaged)
+        assert outcome(path) in (None, expected), f"byte {position}"
+        for left in tmp_path.iterdir():
+            left.unlink()
+
+
+def test_a_file_cut_short_is_refused(good: Path, tmp_path: Path) -> None:
+    content, expected = good.read_bytes(), read_ledger(good)
+    path = tmp_path / "study.sqlite"
+    for length in np.linspace(0, len(content) - 1, 50).astype(int):
+        path.write_bytes(content[:length])
+        assert outcome(path) is None, f"{length} bytes"
+        for left in tmp_path.iterdir():
+            left.unlink()
+    path.write_bytes(content)
+    assert outcome(path) == expected
+
+
+def test_a_lost_write_ahead_log_takes_no_row_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "study.sqlite"
+    child = os.fork()
+    if child == 0:
+        try:
+            write_ledger_and_die(path)
+        finally:
+            os._exit(9)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert path.with_name("study.sqlite-wal").exists()  # nobody tidied up
+    path.with_name("study.sqlite-wal").unlink()
+    path.with_name("study.sqlite-shm").unlink()
+    entries = read_ledger(path)
+    assert [(entry.kind, entry.key) for entry in entries] == [
+        ("cap", "cap-1"),
+        ("reserve", "a"),
+        ("settle", "a"),
+        ("reserve", "b"),
+    ]
+
+
+def write_ledger_and_die(path: Path) -> None:
+    ledger = Ledger.open(open_database(path), "study", CAP)
+    ledger.settle(ledger.reserve("a", Money(5)), Money(4))
+    ledger.reserve("b", Money(3))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_damage_done_while_the_ledger_is_open_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "study.sqlite"
+    write_ledger(path)
+    engine = open_database(path)
+    ledger = Ledger.open(engine, "study", CAP)
+    vandal = sqlite3.connect(path, isolation_level=None)
+    for statement in (*UNGUARDED, "UPDATE ledger_rows SET micros = 1 WHERE seq = 3"):
+        vandal.execute(statement)
+    vandal.close()
+    for look in (ledger.spent, ledger.open_holds, lambda: ledger.reserve("x", Money(1))):
+        with pytest.raises(LedgerCorrupt, match="row 3: its content does not match its hash"):
+            look()
+    engine.dispose()
+
+
+def test_a_full_disk_keeps_the_account_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "study.sqlite"
+    write_ledger(path)
+    engine = open_database(path)
+    ledger = Ledger.open(engine, "study", CAP)
+    before = ledger.entries()
+    with engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(StorageError, match="the disk is full"):
+        ledger.reserve("long", Money(1), note="x" * 100_000)
+    assert ledger.entries() == before
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+    hold = ledger.reserve("long", Money(1), note="x" * 100_000)
+    with pytest.raises(AlreadyResolved):
+        ledger.reserve("long", Money(2))
+    assert hold in ledger.open_holds()
+    engine.dispose()
