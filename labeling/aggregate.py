@@ -1,0 +1,185 @@
+"""Answers to class probabilities per task.
+
+Weighted majority and majority are closed forms; Dawid-Skene runs through crowd-kit. The model
+behind the closed forms is the one-coin model: an annotator of skill p gives the true class with
+probability p and each of the C-1 others with (1-p)/(C-1), so a vote's log-odds for its class
+against any other are ln(p (C-1) / (1-p)).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from budget.errors import InputError
+from labeling.types import Answers, Floats, Ints, LabelSet
+
+METHODS = ("weighted", "majority", "dawid-skene")
+
+_PRIOR_SKILL = 0.8  # typical of screened crowds; counts as _PRIOR_ANSWERS answers
+_PRIOR_ANSWERS = 4.0
+_SMALLEST_WEIGHT = 0.01
+_DAWID_SKENE_ITERATIONS = 100
+
+
+def aggregate(
+    answers: Answers,
+    tasks: Sequence[int] | Ints,
+    classes: int,
+    method: str,
+    control_truth: Mapping[int, int],
+) -> LabelSet:
+    """Aggregate the usable answers to real tasks.
+
+    Args:
+        answers: a plan's answers, control answers included.
+        tasks: the plan's tasks; the result follows their order. A task without a usable answer,
+            and every control task, is left out.
+        classes: number of classes C, at least 2.
+        method: "weighted": votes weighted by the log-odds of the annotator's skill, which is
+            measured on control tasks; equal weights without them. "majority": equal weights.
+            "dawid-skene": a confusion matrix per annotator (Dawid and Skene 1979), with the
+            control tasks as known labels; its `shares` are plain vote shares.
+        control_truth: true class of each control task, by row.
+
+    Returns:
+        Vote shares, and the posterior of the method's model (uniform prior but for Dawid-Skene).
+
+    Raises:
+        InputError: an unknown method, a label beyond the classes, fewer than two classes, or a
+            control task without a known truth.
+    """
+    if method not in METHODS:
+        raise InputError(f"aggregation: {method!r} is unknown; choose {', '.join(METHODS)}")
+    _check_labels(answers, classes)
+    order = np.asarray(tasks, dtype=np.int64)
+    votes = answers.where(answers.usable & ~answers.control & np.isin(answers.task, order))
+    row, order = _rows(votes.task, order)
+    people = np.unique(votes.annotator)
+    controls = answers.where(answers.control & np.isin(answers.annotator, people))
+    truth = _truth(controls, control_truth)
+
+    counts = _tally(row, votes.label, np.ones(len(votes)), len(order), classes)
+    if method == "weighted":
+        weight = annotator_weights(votes, controls, truth, classes)
+        scores = _tally(row, votes.label, weight[votes.annotator], len(order), classes)
+    else:
+        skill = pooled_skill(votes, controls, truth, classes)
+        scores = counts * log_odds(np.array(skill), classes)
+    posterior = _softmax(scores)
+    if method == "dawid-skene" and len(order):
+        posterior = _dawid_skene(row, votes, controls, truth, classes)
+    shares = scores / scores.sum(axis=1, keepdims=True)
+    return LabelSet(order, shares, posterior, counts.sum(axis=1).astype(np.int64))
+
+
+def annotator_weights(votes: Answers, controls: Answers, truth: Ints, classes: int) -> Floats:
+    """Weight of a vote, by annotator code: log-odds of the shrunk control accuracy.
+
+    skill = (right + 4 m) / (n + 4) over the annotator's n control answers, with m the pooled
+    skill: who has few control answers is judged by the crowd's.
+    """
+    people = int(max(votes.annotator.max(initial=-1), controls.annotator.max(initial=-1))) + 1
+    right = np.bincount(controls.annotator[controls.label == truth], minlength=people)
+    seen = np.bincount(controls.annotator, minlength=people)
+    pooled = pooled_skill(votes, controls, truth, classes)
+    return log_odds((right + _PRIOR_ANSWERS * pooled) / (seen + _PRIOR_ANSWERS), classes)
+
+
+def pooled_skill(votes: Answers, controls: Answers, truth: Ints, classes: int) -> float:
+    """The crowd's accuracy, from its control answers; without them, from how often it agrees.
+
+    Two annotators of skill p agree on a task with probability a = p^2 + (1-p)^2 / (C-1), so
+    p = (1 + sqrt((C-1) (C a - 1))) / C. Both estimates are shrunk to 0.8 by four answers or
+    pairs: a perfect record of a few answers is no certainty.
+    """
+    if len(controls):
+        right = float(np.count_nonzero(controls.label == truth))
+        return (right + _PRIOR_ANSWERS * _PRIOR_SKILL) / (len(controls) + _PRIOR_ANSWERS)
+    row, order = _rows(votes.task, np.unique(votes.task))
+    counts = _tally(row, votes.label, np.ones(len(votes)), len(order), classes)
+    answers = counts.sum(axis=1)
+    pairs = float((answers * (answers - 1)).sum()) / 2
+    agreeing = float((counts * (counts - 1)).sum()) / 2
+    expected = _PRIOR_SKILL**2 + (1 - _PRIOR_SKILL) ** 2 / (classes - 1)
+    agreement = (agreeing + _PRIOR_ANSWERS * expected) / (pairs + _PRIOR_ANSWERS)
+    return float((1 + np.sqrt(max(0.0, (classes - 1) * (classes * agreement - 1)))) / classes)
+
+
+def log_odds(skill: Floats, classes: int) -> Floats:
+    """Log-odds of a vote, ln(p (C-1) / (1-p)), at least 0.01: nobody votes against a class."""
+    odds = skill * (classes - 1) / (1 - skill)
+    return np.maximum(np.log(np.maximum(odds, 1.0)), _SMALLEST_WEIGHT)
+
+
+def _check_labels(answers: Answers, classes: int) -> None:
+    if classes < 2:
+        raise InputError(f"classes: {classes} leave nothing to decide; give at least 2")
+    wrong = answers.label[(answers.label < 0) | (answers.label >= classes)]
+    if len(wrong):
+        raise InputError(f"answers: label {wrong[0]} is not one of the {classes} classes")
+
+
+def _truth(controls: Answers, control_truth: Mapping[int, int]) -> Ints:
+    """True class of each control answer's task."""
+    unknown = set(controls.task.tolist()) - set(control_truth)
+    if unknown:
+        raise InputError(f"control task {min(unknown)}: its true label is not known")
+    return np.array([control_truth[task] for task in controls.task.tolist()], dtype=np.int64)
+
+
+def _rows(task: Ints, order: Ints) -> tuple[Ints, Ints]:
+    """Row of each answer's task in the result, and the result's tasks: those with an answer."""
+    order = order[np.isin(order, task)]
+    by_task = np.argsort(order)
+    return by_task[np.searchsorted(order, task, sorter=by_task)], order
+
+
+def _tally(row: Ints, label: Ints, weight: Floats, rows: int, classes: int) -> Floats:
+    """[rows, classes] sum of the votes' weights."""
+    tally: Floats = np.zeros((rows, classes))
+    np.add.at(tally, (row, label), weight)
+    return tally
+
+
+def _softmax(scores: Floats) -> Floats:
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def _dawid_skene(row: Ints, votes: Answers, controls: Answers, truth: Ints, classes: int) -> Floats:
+    """[rows, classes] posterior of crowd-kit's Dawid-Skene.
+
+    Its traps are met here: it knows only classes that somebody gave as an answer (the others get
+    probability 0, and a control task of such a class counts as unknown), it draws from numpy's
+    global generator for a by-product, and it warns about its own use of pandas.
+    """
+    import pandas as pd
+    from crowdkit.aggregation import DawidSkene
+
+    rows = int(row.max()) + 1
+    label = np.r_[votes.label, controls.label]
+    control_task = rows + controls.task  # apart from the rows of real tasks
+    data = pd.DataFrame(
+        {
+            "task": np.r_[row, control_task],
+            "worker": np.r_[votes.annotator, controls.annotator],
+            "label": label,
+        }
+    )
+    known = np.isin(truth, label)
+    true_labels = pd.Series(truth[known], index=control_task[known])
+    true_labels = true_labels[~true_labels.index.duplicated()]
+    state = np.random.get_state()  # noqa: NPY002
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = DawidSkene(n_iter=_DAWID_SKENE_ITERATIONS)
+            fitted = model.fit_predict_proba(data, true_labels if len(true_labels) else None)
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    complete = fitted.reindex(index=np.arange(rows), columns=np.arange(classes), fill_value=0.0)
+    posterior = complete.to_numpy(dtype=np.float64)
+    return np.asarray(posterior / posterior.sum(axis=1, keepdims=True), dtype=np.float64)

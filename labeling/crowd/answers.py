@@ -1,0 +1,102 @@
+"""Answers: what one person answers to the tasks of one suite, and how long that takes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from labeling.crowd.items import Items, confusion_steps, draw_wrong
+from labeling.crowd.people import (
+    CARELESS,
+    SPAM_COLLUDE,
+    SPAM_RANDOM,
+    SPAM_SAME,
+)
+from labeling.crowd.scenario import Scenario
+from labeling.types import Floats, Ints
+
+CHANCES = 4  # uniform numbers used per answer
+
+
+class AnswerModel:
+    """How people of each kind answer; price is not among what it knows.
+
+    An annotator who tries answers item i rightly with probability
+    sigmoid(logit(1 - error_i) + skill); a wrong answer is the item's own distractor with
+    probability `distractor_share`, else a class drawn by confusion.
+    """
+
+    def __init__(
+        self, scenario: Scenario, items: Items, classes: int, rng: np.random.Generator
+    ) -> None:
+        error = np.clip(items.error, 1e-9, 1 - 1e-9)
+        self._scenario = scenario
+        self._truth = items.truth
+        self._distractor = items.distractor
+        self._logit = np.log((1 - error) / error)
+        above = items.error - items.error.mean() if len(items) else items.error
+        self._slow = np.maximum(0.1, 1 + scenario.slow_on_hard * above)
+        self._steps = confusion_steps(scenario, classes)
+        self._classes = classes
+        self._ring = rng.integers(0, classes, len(items))
+
+    def labels(
+        self, kind: int, skill: float, favourite: float, tasks: Ints, chance: Floats
+    ) -> Ints:
+        """Answers to a suite.
+
+        Args:
+            kind: the person's kind.
+            skill: theta in this suite, logits.
+            favourite: the person's number in [0, 1) behind always giving one answer.
+            tasks: [n] rows of the tasks.
+            chance: [n, CHANCES] uniform numbers.
+
+        Returns:
+            [n] class indices.
+        """
+        if kind <= CARELESS:
+            return self._tried(kind, skill, tasks, chance)
+        if kind == SPAM_RANDOM:
+            return (chance[:, 0] * self._classes).astype(np.int64)
+        if kind == SPAM_COLLUDE:
+            return self._ring[tasks]
+        pick = favourite if kind == SPAM_SAME else float(chance[0, 0])
+        return np.full(len(tasks), int(pick * self._classes), dtype=np.int64)
+
+    def _tried(self, kind: int, skill: float, tasks: Ints, chance: Floats) -> Ints:
+        labels = self._truth[tasks]
+        correct = 1 / (1 + np.exp(-(self._logit[tasks] + skill)))
+        wrong = np.flatnonzero(chance[:, 0] >= correct)
+        if len(wrong):
+            rows = tasks[wrong]
+            other = draw_wrong(self._truth[rows], chance[wrong, 2], self._steps)
+            own = chance[wrong, 1] < self._scenario.distractor_share
+            labels[wrong] = np.where(own, self._distractor[rows], other)
+        if kind == CARELESS:
+            guessed = np.flatnonzero(chance[:, 3] < self._scenario.careless_guess)
+            # Given that it lies below the share, the number is uniform again once rescaled.
+            again = chance[guessed, 3] / max(self._scenario.careless_guess, 1e-12)
+            labels[guessed] = (again * self._classes).astype(np.int64)
+        return labels
+
+    def skill_now(self, skill: float, done: int) -> float:
+        """Theta after a number of suites done: learning comes first, fatigue follows."""
+        s = self._scenario
+        if s.learning:
+            skill -= s.learning * 0.5**done
+        if s.fatigue:
+            skill -= min(1.0, s.fatigue * done)
+        return skill
+
+    def seconds(self, kind: int, pace: float, tasks: Ints, done: int, normal: float) -> float:
+        """Working time of a suite, lognormal around the person's pace.
+
+        Two opposite effects: careless people have a fast pace of their own, while people who try
+        take longer over hard items.
+        """
+        s = self._scenario
+        effort = float(self._slow[tasks].sum()) if kind < CARELESS else float(len(tasks))
+        practice = (1 + done) ** math.log2(1 - min(s.speed_up, 0.99)) if done else 1.0
+        return max(0.1, pace * effort * practice * math.exp(s.seconds_within * normal))

@@ -1,0 +1,367 @@
+"""The engine: one condition's pool as seeded events on a virtual clock.
+
+It is stepped from outside: tasks are added, the clock is moved on, submissions are read from where
+the reader stopped, the pool is closed. No wall clock, no thread, no global random state: the same
+calls give the same pool.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from budget.money import Money
+from labeling.campaign import Exam, QualityRules
+from labeling.crowd.answers import CHANCES, AnswerModel
+from labeling.crowd.items import Items
+from labeling.crowd.people import People, wanted_suites
+from labeling.crowd.scenario import Scenario
+from labeling.crowd.slots import Slots
+from labeling.crowd.streams import stream
+from labeling.crowd.suites import SuiteDraws, SuiteLog
+from labeling.types import Ints
+
+WRONG_CONTROLS = "wrong answers to control tasks"
+FAST_RESPONSES = "fast responses"
+_SKIP_SECONDS = 5.0  # a look at the page before it is handed back
+_ARRIVE, _EXAM, _SUBMIT, _HAND_BACK, _EXPIRE, _RETURN = range(6)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """What the requester sets for a pool.
+
+    Attributes:
+        price: dollars per task.
+        suite_size: tasks per suite S, control tasks included.
+        controls: control tasks per suite.
+        exam: the unpaid admission test, or None.
+        rules: when annotators are banned.
+        assignment_seconds: an assignment not submitted in this time expires unpaid.
+        classes: number of classes of the question.
+        control_rows: [G] rows that serve as control tasks.
+        exam_rows: [E] rows that make up the exam.
+    """
+
+    price: Money
+    suite_size: int
+    controls: int
+    exam: Exam | None
+    rules: QualityRules
+    assignment_seconds: float
+    classes: int
+    control_rows: Ints
+    exam_rows: Ints
+
+    @property
+    def real_per_suite(self) -> int:
+        """Tasks of a suite that are not control tasks."""
+        return self.suite_size - self.controls
+
+
+@dataclass(slots=True)
+class Visitor:
+    """What the platform knows about one annotator who takes part.
+
+    Attributes:
+        person: their number in the row of people.
+        controls: [G] the control tasks in the order in which this person gets them.
+        left: suites they still want on this visit.
+        used: control tasks shown to them.
+        done: suites submitted.
+        wrong: wrong control answers submitted.
+        fast: fast responses submitted.
+        admitted: passed the exam, or there is none.
+        banned: gets no more suites.
+        busy: has an event to come.
+        opened: suites opened, as rows of the log.
+    """
+
+    person: int
+    controls: Ints
+    left: int
+    used: int = 0
+    done: int = 0
+    wrong: int = 0
+    fast: int = 0
+    admitted: bool = True
+    banned: bool = False
+    busy: bool = False
+    opened: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """A ban: who, when (seconds of pool time), why, and after which submission."""
+
+    person: int
+    at: float
+    reason: str
+    suite: int
+
+
+class Crowd:
+    """A pool and the people who come to it.
+
+    Attributes:
+        clock: seconds of pool time; it stands still while nobody moves it.
+        suites: everything shown and answered.
+        submitted: rows of `suites` in the order of submission; read it from where you stopped.
+        bans: in the order of time.
+        active: assignments opened and not yet submitted, handed back or expired.
+        allowance: further assignments that may be opened now.
+        exam_failed: people who sat the exam and failed.
+    """
+
+    def __init__(
+        self, scenario: Scenario, pool: PoolSettings, items: Items, seed: int, key: str
+    ) -> None:
+        self.clock = 0.0
+        self.suites = SuiteLog(pool.suite_size)
+        self.submitted: list[int] = []
+        self.bans: list[Ban] = []
+        self.active = 0
+        self.allowance: float = math.inf
+        self.exam_failed = 0
+        self.slots = Slots(len(items))
+        self.people = People(scenario, pool.price, stream(seed, key, "people"))
+        self._scenario = scenario
+        self._pool = pool
+        self._truth = items.truth
+        self._model = AnswerModel(scenario, items, pool.classes, stream(seed, key, "ring"))
+        self._draws = SuiteDraws(pool.suite_size, stream(seed, key, "suites"))
+        self._exam_rng = stream(seed, key, "exam")
+        self._mix_rng = stream(seed, key, "controls")
+        self._return_rng = stream(seed, key, "returns")
+        self._open = False
+        self._visitors: dict[int, Visitor] = {}
+        self._heap: list[tuple[float, int, int, int]] = []
+        self._sequence = 0
+        self._handlers: tuple[Callable[[int], None], ...] = (
+            self._arrive,
+            self._exam,
+            self._submit,
+            self._hand_back,
+            self._expire,
+            self._come_back,
+        )
+        self._expect_next(-1)
+
+    # What a requester does.
+
+    def open(self, tasks: Ints, counts: Ints, allowance: float = math.inf) -> None:
+        """Open the pool for `counts` further answers on each of `tasks`; earlier people may return.
+
+        Args:
+            tasks: [n] rows, all different.
+            counts: [n] answers wanted on each, above 0.
+            allowance: the most assignments that may be submitted or active from now on.
+        """
+        self._open = True
+        self.allowance = allowance
+        self.slots.add(tasks, counts)
+        self._recall(new_visit=True)
+
+    def add(self, tasks: Ints, counts: Ints) -> None:
+        """Raise overlap in the open pool; those who left for lack of tasks may come back."""
+        self.slots.add(tasks, counts)
+        self._recall(new_visit=False)
+
+    def close(self) -> None:
+        """Issue nothing more; assignments already active may still be submitted."""
+        self._open = False
+        self.slots.clear()
+
+    def banned(self, person: int) -> bool:
+        """Whether an annotator is banned."""
+        return person in self._visitors and self._visitors[person].banned
+
+    # The clock.
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is active and nothing more can be issued."""
+        return not self.active and (not self.slots or self.allowance < 1 or not self._open)
+
+    def advance(self, until: float = math.inf) -> None:
+        """Move the clock on to `until`, or to where the pool is idle or nobody is left to come."""
+        while not self.idle and self._heap:
+            if self._heap[0][0] > until:
+                self.clock = until
+                return
+            self.clock, _, event, index = heapq.heappop(self._heap)
+            self._handlers[event](index)
+
+    def _schedule(self, delay: float, event: int, index: int) -> None:
+        heapq.heappush(self._heap, (self.clock + delay, self._sequence, event, index))
+        self._sequence += 1
+
+    # What annotators do.
+
+    def _expect_next(self, after: int) -> None:
+        person = self.people.next_joining(after)
+        if person is not None:
+            arrival = float(self.people.traits.arrival[person])
+            self._schedule(arrival - self.clock, _ARRIVE, person)
+
+    def _arrive(self, person: int) -> None:
+        self._expect_next(person)
+        if not self._has_work():
+            return
+        traits = self.people.traits
+        visitor = Visitor(
+            person, self._mix_rng.permutation(self._pool.control_rows), int(traits.suites[person])
+        )
+        self._visitors[person] = visitor
+        if self._pool.exam is None:
+            self._serve(visitor)
+            return
+        visitor.busy = True
+        visitor.admitted = False
+        pace = float(traits.pace[person])
+        self._schedule(pace * len(self._pool.exam_rows), _EXAM, person)
+
+    def _exam(self, person: int) -> None:
+        visitor, traits, rows = self._visitors[person], self.people.traits, self._pool.exam_rows
+        labels = self._model.labels(
+            int(traits.kind[person]),
+            float(traits.skill[person]),
+            float(traits.favourite[person]),
+            rows,
+            self._exam_rng.random((len(rows), CHANCES)),
+        )
+        right = int((labels == self._truth[rows]).sum())
+        visitor.busy = False
+        visitor.admitted = self._pool.exam is not None and right >= self._pool.exam.pass_correct
+        if visitor.admitted:
+            self._serve(visitor)
+        else:
+            self.exam_failed += 1
+
+    def _come_back(self, person: int) -> None:
+        visitor = self._visitors[person]
+        visitor.busy = False
+        self._serve(visitor)
+
+    def _recall(self, new_visit: bool) -> None:
+        """Some of the earlier annotators come again, after a while.
+
+        A new visit is open to all who may work; within a visit only those come back who left for
+        lack of tasks.
+        """
+        able = [v for v in self._visitors.values() if self._may_work(v) and not v.busy]
+        able = able if new_visit else [v for v in able if v.left > 0]
+        chance = self._return_rng.random(len(able))
+        delay = self._return_rng.exponential(60 * self._scenario.return_minutes, len(able))
+        wanted = wanted_suites(self._scenario, self._return_rng.standard_normal(len(able)))
+        for at, visitor in enumerate(able):
+            if new_visit:
+                visitor.left = int(wanted[at])
+            if chance[at] < self._scenario.return_share:
+                visitor.busy = True
+                self._schedule(float(delay[at]), _RETURN, visitor.person)
+
+    def _has_work(self) -> bool:
+        return self._open and self.allowance >= 1 and bool(self.slots)
+
+    def _may_work(self, visitor: Visitor) -> bool:
+        fresh_controls = len(visitor.controls) - visitor.used >= self._pool.controls
+        return visitor.admitted and not visitor.banned and fresh_controls
+
+    def _serve(self, visitor: Visitor) -> None:
+        """Give an annotator the next suite, or let them go."""
+        if visitor.left < 1 or not self._has_work() or not self._may_work(visitor):
+            return
+        log = self.suites
+        if visitor.opened:
+            real = self.slots.take(self._pool.real_per_suite, log.tasks[visitor.opened].ravel())
+        else:
+            real = self.slots.take(self._pool.real_per_suite)
+        if not len(real):
+            return
+        suite = self._fill_suite(visitor, real)
+        visitor.opened.append(suite)
+        visitor.used += self._pool.controls
+        visitor.left -= 1
+        visitor.busy = True
+        self.active += 1
+        self.allowance -= 1
+
+    def _fill_suite(self, visitor: Visitor, real: Ints) -> int:
+        """Mix real and control tasks, draw the answers, the time and what becomes of the suite."""
+        pool, log, draw, person = self._pool, self.suites, self._draws.next(), visitor.person
+        traits = self.people.traits
+        kind, pace = int(traits.kind[person]), float(traits.pace[person])
+        tasks = np.concatenate(
+            (real, visitor.controls[visitor.used : visitor.used + pool.controls])
+        )
+        size = len(tasks)
+        places = draw.places if size == pool.suite_size else draw.places[draw.places < size]
+        tasks = tasks[places]
+        control = places >= len(real)
+        skill = self._model.skill_now(float(traits.skill[person]), visitor.done)
+        favourite = float(traits.favourite[person])
+        labels = self._model.labels(kind, skill, favourite, tasks, draw.chances[:size])
+        seconds = self._model.seconds(kind, pace, tasks, visitor.done, draw.time)
+        suite = log.next()
+        log.tasks[suite, :size] = tasks
+        log.labels[suite, :size] = labels
+        log.control[suite, :size] = control
+        log.person[suite] = person
+        log.seconds[suite] = seconds
+        if pool.controls:
+            log.wrong[suite] = np.count_nonzero((labels != self._truth[tasks]) & control)
+        event, delay = self._fate(draw.fate, seconds)
+        log.end[suite] = self.clock + delay
+        self._schedule(delay, event, suite)
+        return suite
+
+    def _fate(self, chance: float, seconds: float) -> tuple[int, float]:
+        """What becomes of a suite, and after how many seconds."""
+        s, longest = self._scenario, float(self._pool.assignment_seconds)
+        if chance < s.skip_share:
+            return _HAND_BACK, min(_SKIP_SECONDS, longest)
+        if chance < s.skip_share + s.expire_share or seconds > longest:
+            return _EXPIRE, longest
+        return _SUBMIT, seconds
+
+    def _submit(self, suite: int) -> None:
+        visitor = self._visitors[int(self.suites.person[suite])]
+        self.active -= 1
+        self.submitted.append(suite)
+        visitor.busy = False
+        visitor.done += 1
+        visitor.wrong += int(self.suites.wrong[suite])
+        rules = self._pool.rules
+        visitor.fast += bool(self.suites.seconds[suite] < rules.fast_seconds)
+        if rules.wrong_controls and visitor.wrong >= rules.wrong_controls:
+            self._ban(visitor, WRONG_CONTROLS, suite)
+        elif rules.fast_responses and visitor.fast >= rules.fast_responses:
+            self._ban(visitor, FAST_RESPONSES, suite)
+        else:
+            self._serve(visitor)
+
+    def _ban(self, visitor: Visitor, reason: str, suite: int) -> None:
+        visitor.banned = True
+        self.bans.append(Ban(visitor.person, self.clock, reason, suite))
+
+    def _hand_back(self, suite: int) -> None:
+        self._serve(self._give_up(suite))
+
+    def _expire(self, suite: int) -> None:
+        self._give_up(suite)
+
+    def _give_up(self, suite: int) -> Visitor:
+        """Take the tasks of a suite that was not submitted back into the pool."""
+        visitor = self._visitors[int(self.suites.person[suite])]
+        visitor.busy = False
+        self.active -= 1
+        self.allowance += 1
+        shown = self.suites.tasks[suite]
+        if self._open:
+            self.slots.add(shown[(shown >= 0) & ~self.suites.control[suite]], 1)
+        return visitor

@@ -1,0 +1,286 @@
+"""Scenarios: who the simulated annotators are, as named and documented parameters."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from budget.errors import InputError
+
+_INFINITE = math.inf
+# Parameter: (smallest, largest) value allowed; both ends included.
+_RANGES: dict[str, tuple[float, float]] = {
+    "looks_per_minute": (1e-6, 1e6),
+    "population": (1, 1e8),
+    "reservation_wage": (1e-6, 1e4),
+    "reservation_sd": (1e-6, 10),
+    "careless": (0, 1),
+    "spammers": (0, 1),
+    "selection": (0, 5),
+    "reference_wage": (1e-6, 1e4),
+    "careless_guess": (0, 1),
+    "spam_random": (0, 1),
+    "spam_same": (0, 1),
+    "spam_repeat": (0, 1),
+    "spam_collude": (0, 1),
+    "skill_mean": (-10, 10),
+    "skill_sd": (0, 5),
+    "learning": (0, 5),
+    "fatigue": (0, 1),
+    "error_a": (1e-3, 1e4),
+    "error_b": (1e-3, 1e4),
+    "error_scale": (0, 1),
+    "control_error": (0, 1),
+    "distractor_share": (0, 1),
+    "task_seconds": (1e-3, 1e5),
+    "careless_seconds": (1e-3, 1e5),
+    "spam_seconds": (1e-3, 1e5),
+    "seconds_between": (0, 3),
+    "seconds_within": (0, 3),
+    "slow_on_hard": (0, 20),
+    "speed_up": (0, 1),
+    "suites_median": (1e-3, 1e5),
+    "suites_sd": (0, 5),
+    "skip_share": (0, 1),
+    "expire_share": (0, 1),
+    "return_share": (0, 1),
+    "return_minutes": (0, 1e5),
+    "horizon_minutes": (1e-3, 1e7),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A crowd, its wages and its items.
+
+    Values and the source of each are in `scenarios/default.toml`; the other named scenarios say
+    what they change. [M] there means measured on public data, [R] read in a paper, [G] a guess.
+
+    Attributes:
+        name: what the scenario is called; names the market in a condition.
+        about: one line on what it stands for.
+        looks_per_minute: annotators who open an open pool's page, per minute (Poisson).
+        population: annotators who ever look, a number of people; nobody new comes after them.
+        reservation_wage: dollars per hour at which half of those who look take part.
+        reservation_sd: sd of the logarithm of the reservation wage.
+        careless: share of annotators, at the reference wage, who guess part of their answers.
+        spammers: share of annotators, at the reference wage, who never look at the image.
+        selection: g: the odds of careless and spamming annotators go with (wage /
+            reference_wage)^-g. 0 is the null: price does not change who comes.
+        reference_wage: dollars per hour at which the two shares above hold.
+        careless_guess: share of answers that a careless annotator guesses.
+        spam_random: share of spammers who answer at random.
+        spam_same: share of spammers who always give the same answer.
+        spam_repeat: share of spammers who give one answer throughout a suite.
+        spam_collude: share of spammers who share one made-up answer per image among them.
+        skill_mean: mean skill theta of annotators who try, in logits.
+        skill_sd: sd of skill, in logits.
+        learning: logits of skill missing in an annotator's first suite; halves with each suite.
+        fatigue: logits of skill lost per suite done, at most one logit in all.
+        error_a: first parameter of the Beta distribution of item error.
+        error_b: second parameter of the Beta distribution of item error.
+        error_scale: factor on the drawn item error.
+        control_error: factor on the item error of control tasks (requesters choose clear ones).
+        distractor_share: share of wrong answers that go to the item's own distractor.
+        confusion: [C][C] weights of the other classes for each true class, diagonal ignored; the
+            rest of the wrong answers and the distractors follow it. Empty for equal weights.
+        task_seconds: median seconds per task of annotators who try.
+        careless_seconds: median seconds per task of careless annotators.
+        spam_seconds: median seconds per task of spammers.
+        seconds_between: sd of log seconds between annotators.
+        seconds_within: sd of log seconds between suites of one annotator.
+        slow_on_hard: relative extra time per unit of item error above the mean, for annotators
+            who try.
+        speed_up: share of time saved with each doubling of suites done.
+        suites_median: median of the lognormal number of suites an annotator wants to do.
+        suites_sd: sd of the logarithm of that number.
+        skip_share: share of suites opened and handed back at once, unpaid.
+        expire_share: share of suites abandoned; they expire unpaid.
+        return_share: chance that an earlier annotator comes back when new tasks appear.
+        return_minutes: mean minutes until then (exponential).
+        horizon_minutes: an order still incomplete after this many minutes is out of supply.
+    """
+
+    name: str
+    about: str
+    looks_per_minute: float
+    population: int
+    reservation_wage: float
+    reservation_sd: float
+    careless: float
+    spammers: float
+    selection: float
+    reference_wage: float
+    careless_guess: float
+    spam_random: float
+    spam_same: float
+    spam_repeat: float
+    spam_collude: float
+    skill_mean: float
+    skill_sd: float
+    learning: float
+    fatigue: float
+    error_a: float
+    error_b: float
+    error_scale: float
+    control_error: float
+    distractor_share: float
+    confusion: tuple[tuple[float, ...], ...]
+    task_seconds: float
+    careless_seconds: float
+    spam_seconds: float
+    seconds_between: float
+    seconds_within: float
+    slow_on_hard: float
+    speed_up: float
+    suites_median: float
+    suites_sd: float
+    skip_share: float
+    expire_share: float
+    return_share: float
+    return_minutes: float
+    horizon_minutes: float
+
+    def __post_init__(self) -> None:
+        for key, (low, high) in _RANGES.items():
+            value = getattr(self, key)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise self._wrong(key, value, "a number")
+            if not low <= value <= high:
+                raise self._wrong(key, value, f"between {low:g} and {high:g}")
+        if self.careless + self.spammers >= 1:
+            raise self._wrong("careless", self.careless, "below 1 together with spammers")
+        kinds = self.spam_random + self.spam_same + self.spam_repeat + self.spam_collude
+        if not math.isclose(kinds, 1, abs_tol=1e-9):
+            raise self._wrong(
+                "spam_random", self.spam_random, f"1 with spam_*; they sum to {kinds:g}"
+            )
+        if self.skip_share + self.expire_share >= 1:
+            raise self._wrong("skip_share", self.skip_share, "below 1 together with expire_share")
+        self._check_confusion()
+
+    def _check_confusion(self) -> None:
+        for true, row in enumerate(self.confusion):
+            others = [weight for label, weight in enumerate(row) if label != true]
+            bad = [weight for weight in row if not 0 <= weight < math.inf]
+            if len(row) != len(self.confusion) or bad or sum(others) <= 0:
+                raise self._wrong(
+                    "confusion",
+                    row,
+                    "a square table of weights >= 0, some off the diagonal above 0",
+                )
+
+    def _wrong(self, key: str, value: object, expected: str) -> InputError:
+        return InputError(f"scenario {self.name}: {key} is {value!r}; it must be {expected}")
+
+    @property
+    def key(self) -> str:
+        """Content hash of all parameters, without name and description."""
+        values = {k: v for k, v in asdict(self).items() if k not in ("name", "about")}
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+    def most_overlap(self, minutes: float | None) -> int:
+        """The most different annotators who may look in time: no task can get more answers.
+
+        Args:
+            minutes: how long a pool stays open; None for as long as it takes.
+        """
+        if minutes is None:
+            return self.population
+        return max(1, min(self.population, math.floor(self.looks_per_minute * minutes)))
+
+
+def scenario_names() -> tuple[str, ...]:
+    """Names of the scenarios that come with the package, in alphabetic order."""
+    folder = resources.files("labeling.crowd") / "scenarios"
+    names = (entry.name for entry in folder.iterdir())
+    return tuple(sorted(name[:-5] for name in names if name.endswith(".toml")))
+
+
+def load_scenario(name_or_path: str | Path) -> Scenario:
+    """Read a scenario by its name or from a TOML file.
+
+    A file gives the parameters that differ from those of its `base` (another scenario's name;
+    "default" if it names none).
+
+    Raises:
+        InputError: no such scenario or file, bad TOML, an unknown or wrong parameter.
+    """
+    return _build(_values(str(name_or_path), seen=()), str(name_or_path))
+
+
+def _values(name: str, seen: tuple[str, ...]) -> dict[str, Any]:
+    """All parameters of a scenario, its base's filled in."""
+    if name in seen:
+        raise InputError(f"scenario {name}: its bases lead back to itself: {' -> '.join(seen)}")
+    own = _read(name)
+    if name == "default":
+        return own
+    base = own.pop("base", "default")
+    if not isinstance(base, str):
+        raise InputError(f"scenario {name}: base is {base!r}; it must be a scenario's name")
+    own.setdefault("name", Path(name).stem)
+    _check_keys(own, name)
+    return {**_values(base, (*seen, name)), **own}
+
+
+def _read(name: str) -> dict[str, Any]:
+    try:
+        if name in scenario_names():
+            folder = resources.files("labeling.crowd") / "scenarios"
+            text = (folder / f"{name}.toml").read_text(encoding="utf-8")
+        else:
+            text = _user_file(name).read_text(encoding="utf-8")
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"scenario {name}: not valid TOML: {error}") from None
+    except OSError as error:
+        raise InputError(f"scenario {name}: cannot be read: {error.strerror}") from None
+
+
+def _user_file(name: str) -> Path:
+    path = Path(name)
+    if path.suffix == ".toml" and path.is_file():
+        return path
+    names = scenario_names()
+    raise InputError(
+        f"scenario {name!r}: there is no scenario and no .toml file of this name"
+        f"{_nearest(name, names)}; scenarios: {', '.join(names)}"
+    )
+
+
+def _check_keys(values: Mapping[str, Any], name: str) -> None:
+    known = [field.name for field in fields(Scenario)]
+    for key in values:
+        if key not in known:
+            raise InputError(f"scenario {name}: unknown parameter {key!r}{_nearest(key, known)}")
+
+
+def _nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _build(values: dict[str, Any], name: str) -> Scenario:
+    rows = values.get("confusion", ())
+    try:
+        values["confusion"] = tuple(tuple(float(weight) for weight in row) for row in rows)
+    except (TypeError, ValueError):
+        raise InputError(f"scenario {name}: confusion must be a square table of weights") from None
+    for key in ("name", "about"):
+        if not isinstance(values[key], str):
+            raise InputError(f"scenario {name}: {key} is {values[key]!r}; it must be text")
+    if not isinstance(values["population"], int):
+        raise InputError(
+            f"scenario {name}: population is {values['population']!r}; whole people only"
+        )
+    return Scenario(**values)

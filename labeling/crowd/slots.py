@@ -1,0 +1,96 @@
+"""Slots: which tasks still want answers, as a queue that never has to be scanned."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labeling.types import Ints
+
+_NONE = np.empty(0, dtype=np.int64)
+
+
+class Slots:
+    """Tasks that want answers, each queued once however many it wants.
+
+    A task taken goes to the back of the queue while it wants more, so overlap grows evenly. Only
+    the tasks that the person has seen already are stepped over: the work of a suite does not grow
+    with the size of the pool.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.need = np.zeros(rows, dtype=np.int64)
+        self._queued = np.zeros(rows, dtype=np.bool_)
+        self._queue = np.empty(1024, dtype=np.int64)
+        self._head = 0
+        self._tail = 0
+        self._seen = np.zeros(rows + 1, dtype=np.bool_)  # the last place takes padding (-1)
+
+    def __bool__(self) -> bool:
+        return self._head < self._tail
+
+    def add(self, tasks: Ints, counts: Ints | int) -> None:
+        """Ask for further answers: `counts` (above 0) on each of `tasks` (all different)."""
+        self.need[tasks] += counts
+        self._append(tasks[~self._queued[tasks]])
+
+    def take(self, count: int, seen: Ints = _NONE) -> Ints:
+        """Up to `count` different tasks from the front of the queue that are not among `seen`.
+
+        Args:
+            count: the most tasks wanted.
+            seen: rows that this person has been shown; -1 is padding.
+        """
+        if not len(seen):
+            taken = self._queue[self._head : min(self._head + count, self._tail)].copy()
+            self._head += len(taken)
+        else:
+            self._seen[seen] = True
+            taken = self._take_unseen(count)
+            self._seen[seen] = False
+        self.need[taken] -= 1
+        self._queued[taken] = False
+        self._append(taken[self.need[taken] > 0])
+        return taken
+
+    def _take_unseen(self, count: int) -> Ints:
+        reach = count
+        while True:
+            end = min(self._head + reach, self._tail)
+            window = self._queue[self._head : end]
+            fresh = np.flatnonzero(~self._seen[window])
+            if len(fresh) >= count or end == self._tail:
+                break
+            reach *= 4
+        fresh = fresh[:count]
+        if not len(fresh):
+            return _NONE
+        used = int(fresh[-1]) + 1
+        taken = window[fresh]
+        left = np.ones(used, dtype=np.bool_)
+        left[fresh] = False
+        passed = window[:used][left]
+        self._head += used - len(passed)
+        self._queue[self._head : self._head + len(passed)] = passed
+        return taken
+
+    def clear(self) -> None:
+        """Forget what is wanted."""
+        waiting = self._queue[self._head : self._tail]
+        self.need[waiting] = 0
+        self._queued[waiting] = False
+        self._head = self._tail = 0
+
+    def _append(self, tasks: Ints) -> None:
+        if self._tail + len(tasks) > len(self._queue):
+            self._make_room(len(tasks))
+        self._queue[self._tail : self._tail + len(tasks)] = tasks
+        self._tail += len(tasks)
+        self._queued[tasks] = True
+
+    def _make_room(self, more: int) -> None:
+        waiting = self._queue[self._head : self._tail].copy()
+        wanted = len(waiting) + more
+        if 2 * wanted > len(self._queue):
+            self._queue = np.empty(4 * wanted, dtype=np.int64)
+        self._queue[: len(waiting)] = waiting
+        self._head, self._tail = 0, len(waiting)

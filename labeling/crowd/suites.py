@@ -1,0 +1,92 @@
+"""Suites: the columns in which the engine writes what was shown and answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeling.crowd.answers import CHANCES
+from labeling.types import Bools, Floats, Ints
+
+_BLOCK = 256
+
+
+class SuiteLog:
+    """Every suite ever opened, one row each, in columns that grow by doubling.
+
+    Attributes:
+        count: number of suites opened.
+        tasks: [., S] rows of the tasks shown, in the order on the page; -1 where there is none.
+        labels: [., S] answers, in the same places.
+        control: [., S] whether the place held a control task.
+        person: [.] who opened it.
+        end: [.] seconds of pool time at which it is submitted, handed back or expires.
+        seconds: [.] working time.
+        wrong: [.] wrong answers to its control tasks.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.count = 0
+        self.tasks: Ints = np.full((_BLOCK, size), -1, dtype=np.int64)
+        self.labels: Ints = np.zeros((_BLOCK, size), dtype=np.int64)
+        self.control: Bools = np.zeros((_BLOCK, size), dtype=np.bool_)
+        self.person: Ints = np.zeros(_BLOCK, dtype=np.int64)
+        self.end: Floats = np.zeros(_BLOCK)
+        self.seconds: Floats = np.zeros(_BLOCK)
+        self.wrong: Ints = np.zeros(_BLOCK, dtype=np.int64)
+
+    def next(self) -> int:
+        """The number of a new row."""
+        if self.count == len(self.person):
+            self._double()
+        self.count += 1
+        return self.count - 1
+
+    def _double(self) -> None:
+        self.tasks = np.concatenate((self.tasks, np.full_like(self.tasks, -1)))
+        for name in ("labels", "control", "person", "end", "seconds", "wrong"):
+            column = getattr(self, name)
+            setattr(self, name, np.concatenate((column, np.zeros_like(column))))
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteDraw:
+    """The random numbers of one suite.
+
+    Attributes:
+        chances: [S, CHANCES] uniform, for the answers.
+        places: [S] a permutation: which task comes where on the page.
+        fate: uniform: whether the suite is handed back or abandoned.
+        time: standard normal: how long it takes.
+    """
+
+    chances: Floats
+    places: Ints
+    fate: float
+    time: float
+
+
+class SuiteDraws:
+    """Random numbers of suites in the sequence in which they are opened, drawn in blocks."""
+
+    def __init__(self, size: int, rng: np.random.Generator) -> None:
+        self._size = size
+        self._rng = rng
+        self._next = _BLOCK
+
+    def next(self) -> SuiteDraw:
+        """The numbers of the next suite."""
+        if self._next == _BLOCK:
+            self._fill()
+        at = self._next
+        self._next += 1
+        return SuiteDraw(self._chances[at], self._places[at], self._fates[at], self._times[at])
+
+    def _fill(self) -> None:
+        rng = self._rng
+        self._chances = rng.random((_BLOCK, self._size, CHANCES))
+        self._places: Ints = rng.random((_BLOCK, self._size)).argsort(axis=1)
+        self._fates: list[float] = rng.random(_BLOCK).tolist()
+        self._times: list[float] = rng.standard_normal(_BLOCK).tolist()
+        self._next = 0

@@ -1,0 +1,234 @@
+"""The nouns of labeling, all frozen: plan, condition, order, assignment, answers, labels.
+
+A task is named by its row in the study's image index (an int); an annotator by the platform's
+opaque id (a str); a label by its class index (an int).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from budget.money import Money
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPlan:
+    """The knobs of one trial.
+
+    Attributes:
+        price: dollars per task (control tasks are paid like any other).
+        overlap: usable answers wanted per task.
+        controls: control tasks in each suite.
+        tasks: how many tasks of the pool, a prefix of its seeded order.
+        exam: whether annotators must pass the campaign's exam first.
+    """
+
+    price: Money
+    overlap: int
+    controls: int
+    tasks: int
+    exam: bool
+
+    @property
+    def key(self) -> str:
+        """A readable unique name, such as "p0.002-k3-c1-n980-exam"."""
+        exam = "-exam" if self.exam else ""
+        return f"p{self.price.exact()}-k{self.overlap}-c{self.controls}-n{self.tasks}{exam}"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Everything that changes what annotators answer: one condition, one pool.
+
+    Attributes:
+        data: content hash of the pool's and the control tasks' images.
+        market: who answers, such as "simulated:default".
+        campaign: the campaign's key.
+        price: dollars per task.
+        controls: control tasks per suite.
+        suite_size: tasks per suite, control tasks included.
+        exam: whether an exam must be passed.
+    """
+
+    data: str
+    market: str
+    campaign: str
+    price: Money
+    controls: int
+    suite_size: int
+    exam: bool
+
+    @property
+    def key(self) -> str:
+        """Content hash of all fields."""
+        parts = (
+            self.data,
+            self.market,
+            self.campaign,
+            str(self.price.micros),
+            str(self.controls),
+            str(self.suite_size),
+            str(self.exam),
+        )
+        return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+    @property
+    def reward(self) -> Money:
+        """Reward of one assignment: price per task times suite size."""
+        return self.price * self.suite_size
+
+    @property
+    def real_per_suite(self) -> int:
+        """Tasks of a suite that are not control tasks."""
+        return self.suite_size - self.controls
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A purchase in a condition's pool, written down before any money is held.
+
+    Attributes:
+        condition: the pool it is bought in.
+        tranche: 0 for the condition's first order, then 1, 2, ...
+        wanted: (task, further usable answers wanted), in the pool's order.
+        limit: the most assignments that may be submitted, recompletion included.
+        minutes: the pool is closed after this many minutes; None for no deadline.
+    """
+
+    condition: Condition
+    tranche: int
+    wanted: tuple[tuple[int, int], ...]
+    limit: int
+    minutes: float | None
+
+    @property
+    def key(self) -> str:
+        """Hash of (condition, tranche): the idempotency key of everything the order does."""
+        text = f"{self.condition.key}/{self.tranche}"
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @property
+    def answers_wanted(self) -> int:
+        """Answers wanted in all."""
+        return sum(count for _, count in self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One suite done by one annotator, submitted and therefore paid.
+
+    Attributes:
+        id: unique in the order, the same each time the order is collected.
+        tasks: rows of all tasks shown, control tasks included.
+        labels: the answer to each task.
+        control: which of the tasks were control tasks.
+        submitted_s: seconds from the opening of the order's pool to submission.
+        seconds: working time.
+        reward: what was paid to the annotator, without the platform's fee.
+    """
+
+    id: str
+    annotator: str
+    tasks: tuple[int, ...]
+    labels: tuple[int, ...]
+    control: tuple[bool, ...]
+    submitted_s: float
+    seconds: float
+    reward: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """A ban: the annotator gets no more suites of the condition."""
+
+    annotator: str
+    at_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEnd:
+    """How an order ended.
+
+    Attributes:
+        reason: "complete", "limit" (assignments used up, answers missing), "deadline",
+            or "supply" (nobody left who may answer what is missing).
+        minutes: from opening to the last submission or the closing, whichever is later.
+        missing: usable answers wanted and not got.
+        looked: annotators who opened the pool's page.
+        joined: annotators who submitted at least one assignment.
+        exam_failed: annotators who sat the exam and failed.
+    """
+
+    reason: str
+    minutes: float
+    missing: int
+    looked: int
+    joined: int
+    exam_failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one round of news brought. The last page of an order, and only it, has an `end`."""
+
+    assignments: tuple[Assignment, ...]
+    restrictions: tuple[Restriction, ...]
+    end: OrderEnd | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Answers in columns, one row per answer, in a fixed order.
+
+    Attributes:
+        task: [A] row of the task.
+        annotator: [A] small integer code of the annotator.
+        label: [A] class index.
+        control: [A] whether the task was shown as a control task.
+        usable: [A] whether the annotator was not banned when the order ended.
+    """
+
+    task: Ints
+    annotator: Ints
+    label: Ints
+    control: Bools
+    usable: Bools
+
+    def __len__(self) -> int:
+        return len(self.task)
+
+    def where(self, mask: Bools) -> Answers:
+        """The rows for which the mask is true."""
+        return Answers(
+            self.task[mask],
+            self.annotator[mask],
+            self.label[mask],
+            self.control[mask],
+            self.usable[mask],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """Aggregated labels of a plan's tasks.
+
+    Attributes:
+        task: [N] row of each task that got at least one usable answer.
+        shares: [N, C] (weighted) vote shares; rows sum to 1.
+        posterior: [N, C] probability of each class under the aggregation model; rows sum to 1.
+        answers: [N] number of answers behind each row.
+    """
+
+    task: Ints
+    shares: Floats
+    posterior: Floats
+    answers: Ints

@@ -1,0 +1,218 @@
+"""The contract of every LabelSource: one suite, each implementation through a fixture."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from budget.errors import InputError
+from budget.money import Money
+from budget.tariff import Tariff, expected_assignments
+from labeling.campaign import Campaign, Question
+from labeling.crowd.items import make_items
+from labeling.crowd.scenario import load_scenario
+from labeling.crowd.source import CrowdSource
+from labeling.source import LabelSource
+from labeling.types import Condition, Order, Page
+
+TASKS, CONTROLS = 120, 50
+CAMPAIGN = Campaign("contract", (Question("q", "Which?", ("a", "b", "c")),), "")
+TRUTH = np.random.default_rng(0).integers(0, 3, TASKS + CONTROLS)
+
+
+@dataclass
+class Bench:
+    """An implementation under test.
+
+    Attributes:
+        open: opens the source as a new process would; it knows the orders in `ended`.
+        market: what conditions bought from it are called.
+        ended: orders that have ended, put here by the tests.
+    """
+
+    open: Callable[[], LabelSource]
+    market: str
+    ended: list[Order] = field(default_factory=list)
+
+    def order(
+        self,
+        rows: range = range(TASKS),
+        overlap: int = 1,
+        tranche: int = 0,
+        limit: int | None = None,
+        minutes: float | None = None,
+        price: str = "0.002",
+        exam: bool = False,
+    ) -> Order:
+        condition = Condition(
+            "contract", self.market, CAMPAIGN.key, Money.parse(price), 1, 10, exam
+        )
+        most = 5 * expected_assignments(len(rows), overlap, condition.real_per_suite) + 10
+        wanted = tuple((row, overlap) for row in rows)
+        return Order(condition, tranche, wanted, most if limit is None else limit, minutes)
+
+
+def _crowd(name: str) -> Bench:
+    scenario = load_scenario(name)
+    items = make_items(scenario, TRUTH, 3, 0)
+    controls = range(TASKS, TASKS + CONTROLS)
+
+    def earlier(condition: Condition) -> list[Order]:
+        return [order for order in bench.ended if order.condition == condition]
+
+    bench = Bench(
+        lambda: CrowdSource(scenario, CAMPAIGN, items, controls, Tariff(), 0, earlier),
+        f"simulated:{name}",
+    )
+    return bench
+
+
+@pytest.fixture(params=["default", "spam-heavy", "slow-supply"])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    return _crowd(request.param)
+
+
+def _collect(source: LabelSource, order: Order) -> list[Page]:
+    return list(source.collect(source.place(order)))
+
+
+def _banned(pages: list[Page]) -> set[str]:
+    return {r.annotator for page in pages for r in page.restrictions}
+
+
+def test_a_reward_below_the_smallest_is_refused_before_anything_is_bought(bench: Bench) -> None:
+    source = bench.open()
+    with pytest.raises(InputError, match="smallest reward"):
+        source.place(bench.order(price="0.0001"))
+    source.close()
+
+
+def test_closing_twice_is_harmless(bench: Bench) -> None:
+    source = bench.open()
+    _collect(source, bench.order())
+    source.close()
+    source.close()
+
+
+def test_placing_twice_is_placing_once(bench: Bench) -> None:
+    source, order = bench.open(), bench.order()
+    assert source.place(order) == source.place(order)
+    assert bench.open().place(order) == source.place(order)
+
+
+def test_the_last_page_and_only_it_has_the_end(bench: Bench) -> None:
+    pages = _collect(bench.open(), bench.order(overlap=5))
+    assert len(pages) > 1
+    assert [page.end is not None for page in pages] == [False] * (len(pages) - 1) + [True]
+
+
+def test_assignments_come_in_the_order_of_submission_with_unique_ids(bench: Bench) -> None:
+    pages = _collect(bench.open(), bench.order(overlap=3))
+    assignments = [a for page in pages for a in page.assignments]
+    times = [a.submitted_s for a in assignments]
+    assert times == sorted(times)
+    assert min(times) > 0
+    assert len({a.id for a in assignments}) == len(assignments)
+
+
+def test_an_assignment_holds_ordered_tasks_and_controls_and_pays_the_reward(bench: Bench) -> None:
+    order = bench.order()
+    wanted = {task for task, _ in order.wanted}
+    for assignment in (a for p in _collect(bench.open(), order) for a in p.assignments):
+        assert len(assignment.tasks) == len(assignment.labels) == len(assignment.control)
+        assert len(set(assignment.tasks)) == len(assignment.tasks)
+        assert sum(assignment.control) == order.condition.controls
+        assert 1 <= len(assignment.tasks) - 1 <= order.condition.real_per_suite
+        for task, label, control in zip(
+            assignment.tasks, assignment.labels, assignment.control, strict=True
+        ):
+            assert (task >= TASKS) if control else (task in wanted)
+            assert 0 <= label < 3
+        assert assignment.reward == order.condition.reward
+        assert assignment.seconds > 0
+
+
+def test_nobody_answers_a_task_twice_over_all_orders_of_a_condition(bench: Bench) -> None:
+    source = bench.open()
+    seen: Counter[tuple[str, int]] = Counter()
+    for tranche in range(3):
+        order = bench.order(overlap=2, tranche=tranche)
+        for page in _collect(source, order):
+            for assignment in page.assignments:
+                seen.update((assignment.annotator, task) for task in assignment.tasks)
+        bench.ended.append(order)
+    assert max(seen.values()) == 1
+
+
+def test_the_banned_get_no_more_suites_now_or_later(bench: Bench) -> None:
+    source = bench.open()
+    first = bench.order(overlap=3)
+    pages = _collect(source, first)
+    banned_at = {r.annotator: r.at_s for page in pages for r in page.restrictions}
+    assert banned_at
+    for assignment in (a for page in pages for a in page.assignments):
+        assert assignment.submitted_s <= banned_at.get(assignment.annotator, float("inf"))
+    bench.ended.append(first)
+    later = _collect(source, bench.order(tranche=1))
+    assert not {a.annotator for p in later for a in p.assignments} & set(banned_at)
+
+
+def test_a_complete_order_lacks_nothing(bench: Bench) -> None:
+    order = bench.order(overlap=2)
+    pages = _collect(bench.open(), order)
+    end, banned = pages[-1].end, _banned(pages)
+    usable = Counter(
+        task
+        for page in pages
+        for a in page.assignments
+        if a.annotator not in banned
+        for task, control in zip(a.tasks, a.control, strict=True)
+        if not control
+    )
+    assert end is not None
+    assert (end.reason, end.missing) == ("complete", 0)
+    assert all(usable[task] >= count for task, count in order.wanted)
+
+
+def test_the_limit_is_never_exceeded(bench: Bench) -> None:
+    pages = _collect(bench.open(), bench.order(overlap=3, limit=7))
+    assert sum(len(page.assignments) for page in pages) == 7
+    assert pages[-1].end is not None
+    assert pages[-1].end.reason == "limit"
+    assert pages[-1].end.missing > 0
+
+
+def test_nothing_is_opened_after_the_deadline(bench: Bench) -> None:
+    order = bench.order(overlap=5, minutes=1.5)
+    pages = _collect(bench.open(), order)
+    assert pages[-1].end is not None
+    assert pages[-1].end.reason == "deadline"
+    assert pages[-1].end.minutes >= 1.5
+    for assignment in (a for page in pages for a in page.assignments):
+        assert assignment.submitted_s - assignment.seconds <= 90
+
+
+def test_collecting_again_yields_the_same(bench: Bench) -> None:
+    order = bench.order(overlap=2, exam=True)
+    source = bench.open()
+    pages = _collect(source, order)
+    assert _collect(source, order) == pages
+    assert _collect(bench.open(), order) == pages
+
+
+def test_a_new_process_goes_on_where_the_condition_stood(bench: Bench) -> None:
+    source = bench.open()
+    first, second = bench.order(range(60)), bench.order(tranche=1)
+    _collect(source, first)
+    bench.ended.append(first)
+    assert _collect(bench.open(), second) == _collect(source, second)
+
+
+def test_expected_minutes_are_positive_and_grow(bench: Bench) -> None:
+    source, condition = bench.open(), bench.order().condition
+    few, many = (source.expected_minutes(condition, n) for n in (10, 300))
+    assert 0 < few < many

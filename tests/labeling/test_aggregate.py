@@ -1,0 +1,328 @@
+"""Aggregation: closed forms against crowd-kit, anchors on published crowds, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from budget.errors import InputError
+from labeling.aggregate import METHODS, aggregate, annotator_weights, log_odds, pooled_skill
+from labeling.types import Answers, Floats, Ints, LabelSet
+
+DATA = Path(os.environ.get("LABELWORTH_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
+def made(rows: list[tuple[int, int, int, bool]]) -> Answers:
+    """Usable answers from (task, annotator, label, control)."""
+    columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
+    numbers = [np.array(column, dtype=np.int64) for column in columns[:3]]
+    control = np.array(columns[3], dtype=np.bool_)
+    return Answers(*numbers, control, np.ones(len(rows), dtype=np.bool_))
+
+
+def crowd(
+    seed: int, tasks: int = 300, overlap: int = 3, people: int = 30, controls: int = 20
+) -> tuple[Answers, Ints, Mapping[int, int]]:
+    """A one-coin crowd of 3 classes and skills .4 to .95; answers, truth, control truth."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(3, size=tasks)
+    control_truth = {1000 + n: int(rng.integers(3)) for n in range(controls)}
+    skill = rng.uniform(0.4, 0.95, people)
+
+    def vote(person: int, true: int) -> int:
+        right = rng.random() < skill[person]
+        return int(true if right else (true + rng.integers(1, 3)) % 3)
+
+    rows = [
+        (task, int(person), vote(int(person), int(truth[task])), False)
+        for task in range(tasks)
+        for person in rng.permutation(people)[:overlap]
+    ]
+    rows += [
+        (task, person, vote(person, true), True)
+        for task, true in control_truth.items()
+        for person in range(people)
+    ]
+    return made(rows), truth, control_truth
+
+
+def accuracy(labels: LabelSet, truth: Ints) -> float:
+    return float((labels.posterior.argmax(axis=1) == truth[labels.task]).mean())
+
+
+# --- refusals ------------------------------------------------------------------------------------
+
+
+def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(
+        InputError, match="'glad' is unknown; choose weighted, majority, dawid-skene"
+    ):
+        aggregate(made([(0, 0, 1, False)]), [0], 2, "glad", {})
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_label_beyond_the_classes_is_refused(label: int) -> None:
+    with pytest.raises(InputError, match=f"label {label} is not one of the 2 classes"):
+        aggregate(made([(0, 0, label, False)]), [0], 2, "majority", {})
+
+
+def test_fewer_than_two_classes_are_refused() -> None:
+    with pytest.raises(InputError, match="classes: 1"):
+        aggregate(made([(0, 0, 0, False)]), [0], 1, "majority", {})
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_control_task_without_a_truth_is_refused(method: str) -> None:
+    answers = made([(0, 0, 1, False), (77, 0, 1, True)])
+    with pytest.raises(InputError, match="control task 77"):
+        aggregate(answers, [0], 2, method, {78: 1})
+
+
+# --- every method --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_every_result_is(method: str) -> None:
+    answers, _, control_truth = crowd(1, tasks=60)
+    usable = answers.usable & (answers.task != 7)
+    answers = Answers(answers.task, answers.annotator, answers.label, answers.control, usable)
+    tasks = [9, 7, 3, 500, 0, 59]
+    labels = aggregate(answers, tasks, 3, method, control_truth)
+    assert labels.task.tolist() == [9, 3, 0, 59]  # the tasks' order; without an answer, no row
+    assert labels.answers.tolist() == [3, 3, 3, 3]
+    for table in (labels.shares, labels.posterior):
+        assert table.shape == (4, 3)
+        assert np.isfinite(table).all()
+        assert (table >= 0).all()
+        np.testing.assert_allclose(table.sum(axis=1), 1.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_answers_give_no_labels(method: str) -> None:
+    labels = aggregate(made([]), [1, 2], 3, method, {})
+    assert len(labels.task) == 0
+    assert labels.shares.shape == labels.posterior.shape == (0, 3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_answers_in_another_order_give_the_same_labels(method: str) -> None:
+    answers, _, control_truth = crowd(2, tasks=40)
+    shuffled = answers.where(np.ones(len(answers), dtype=np.bool_))
+    order = np.random.default_rng(0).permutation(len(answers))
+    shuffled = Answers(*(getattr(answers, name)[order] for name in Answers.__dataclass_fields__))
+    one = aggregate(answers, range(40), 3, method, control_truth)
+    two = aggregate(shuffled, range(40), 3, method, control_truth)
+    np.testing.assert_allclose(one.posterior, two.posterior, atol=1e-9)
+    np.testing.assert_allclose(one.shares, two.shares, atol=1e-12)
+
+
+def test_methods_rank_as_known_where_annotators_vary() -> None:
+    """Mean of 10 crowds of 600 tasks: measured gains .050 and .037, standard errors .006."""
+    means = {}
+    for method in METHODS:
+        results = [crowd(seed, tasks=600, overlap=4) for seed in range(10)]
+        means[method] = np.mean(
+            [accuracy(aggregate(a, range(600), 3, method, c), truth) for a, truth, c in results]
+        )
+    assert means["weighted"] > means["majority"] + 0.02
+    assert means["dawid-skene"] > means["majority"] + 0.02
+
+
+# --- the closed forms ----------------------------------------------------------------------------
+
+
+def test_majority_is_counting() -> None:
+    labels = aggregate(
+        made([(4, 0, 1, False), (4, 1, 1, False), (4, 2, 0, False)]), [4], 3, "majority", {}
+    )
+    np.testing.assert_allclose(labels.shares, [[1 / 3, 2 / 3, 0]])
+    # one more vote for class 1 than for class 0, and two more than for class 2
+    odds = labels.posterior[0]
+    assert odds[1] / odds[0] == pytest.approx(odds[0] / odds[2])
+
+
+def test_weights_follow_the_recommended_formula() -> None:
+    # annotator 0: 3 of 4 control answers right; annotator 1: 0 of 2; annotator 2: none seen
+    rows = [(10, 0, 1, True), (11, 0, 1, True), (12, 0, 1, True), (13, 0, 0, True)]
+    rows += [(10, 1, 0, True), (11, 1, 0, True)]
+    votes = made([(0, 0, 0, False), (0, 1, 1, False), (0, 2, 1, False)])
+    controls = made(rows)
+    truth = np.ones(6, dtype=np.int64)
+    m = (3 + 4 * 0.8) / (6 + 4)
+    assert pooled_skill(votes, controls, truth, 3) == pytest.approx(m)
+    expected = [(3 + 4 * m) / 8, (0 + 4 * m) / 6, m]
+    weights = annotator_weights(votes, controls, truth, 3)
+    np.testing.assert_allclose(weights, np.log([p * 2 / (1 - p) for p in expected]))
+
+    every = made([(0, 0, 0, False), (0, 1, 1, False), (0, 2, 1, False), *rows])
+    labels = aggregate(every, [0], 3, "weighted", dict.fromkeys(range(10, 14), 1))
+    scores = np.array([weights[0], weights[1] + weights[2], 0.0])
+    np.testing.assert_allclose(labels.shares[0], scores / scores.sum())
+    np.testing.assert_allclose(labels.posterior[0], np.exp(scores) / np.exp(scores).sum())
+
+
+def test_nobody_votes_against_a_class() -> None:
+    np.testing.assert_allclose(log_odds(np.array([0.0, 0.2, 1 / 3]), 3), 0.01)
+    assert log_odds(np.array([0.9]), 2)[0] == pytest.approx(np.log(9))
+
+
+def test_without_control_tasks_weighted_is_majority() -> None:
+    answers, _, _ = crowd(3)
+    answers = answers.where(~answers.control)
+    one = aggregate(answers, range(300), 3, "weighted", {})
+    two = aggregate(answers, range(300), 3, "majority", {})
+    np.testing.assert_allclose(one.shares, two.shares)
+    np.testing.assert_allclose(one.posterior, two.posterior)
+
+
+def test_without_control_tasks_the_skill_is_read_from_agreement() -> None:
+    answers, truth, _ = crowd(4, tasks=2000, overlap=5, people=200)
+    votes = answers.where(~answers.control)
+    none = answers.where(np.zeros(len(answers), dtype=np.bool_))
+    real = float((votes.label == truth[votes.task]).mean())
+    # 20,000 agreements: standard error of a .0035, of p about .0035
+    assert pooled_skill(votes, none, np.empty(0, np.int64), 3) == pytest.approx(real, abs=0.015)
+
+
+def test_the_posterior_of_majority_is_calibrated_when_all_are_alike() -> None:
+    rng = np.random.default_rng(5)
+    truth = rng.integers(3, size=4000)
+    rows = []
+    for task, true in enumerate(truth):
+        for person in range(3):
+            label = true if rng.random() < 0.7 else (true + rng.integers(1, 3)) % 3
+            rows.append((task, person, int(label), False))
+    labels = aggregate(made(rows), range(4000), 3, "majority", {})
+    confidence = labels.posterior.max(axis=1)
+    right = labels.posterior.argmax(axis=1) == truth
+    for low, high in ((0.3, 0.5), (0.5, 0.9), (0.9, 1.0)):
+        inside = (confidence > low) & (confidence <= high)
+        # standard error below sqrt(.25 / 250) = .032 in the smallest bin
+        assert right[inside].mean() == pytest.approx(confidence[inside].mean(), abs=0.08)
+
+
+@pytest.mark.parametrize("seed", [6, 7])
+def test_shares_are_crowd_kits(seed: int) -> None:
+    import pandas as pd
+    from crowdkit.aggregation import MajorityVote
+
+    answers, _, control_truth = crowd(seed)
+    votes = answers.where(~answers.control)
+    controls = answers.where(answers.control)
+    truth = np.array([control_truth[task] for task in controls.task.tolist()])
+    frame = pd.DataFrame({"task": votes.task, "worker": votes.annotator, "label": votes.label})
+    skills = pd.Series(annotator_weights(votes, controls, truth, 3))
+    for method, given in (("majority", None), ("weighted", skills)):
+        with warnings.catch_warnings():  # its own use of pandas
+            warnings.simplefilter("ignore")
+            theirs = MajorityVote().fit_predict_proba(frame, skills=given)
+        ours = aggregate(answers, range(300), 3, method, control_truth)
+        np.testing.assert_allclose(
+            ours.shares, theirs.loc[ours.task, [0, 1, 2]].to_numpy(), atol=1e-12
+        )
+
+
+# --- Dawid-Skene ---------------------------------------------------------------------------------
+
+
+def test_dawid_skene_leaves_the_global_generator_alone() -> None:
+    answers, _, control_truth = crowd(8, tasks=30)
+    before = np.random.get_state()[1].copy()  # type: ignore[index,union-attr]  # noqa: NPY002
+    aggregate(answers, range(30), 3, "dawid-skene", control_truth)
+    after = np.random.get_state()[1]  # type: ignore[index]  # noqa: NPY002
+    assert (before == after).all()
+
+
+def test_dawid_skene_copes_with_classes_that_nobody_gave() -> None:
+    answers = made([(0, 0, 1, False), (1, 0, 3, False), (0, 1, 1, False), (90, 1, 1, True)])
+    for control_truth in ({90: 1}, {90: 4}):
+        labels = aggregate(answers, [0, 1], 6, "dawid-skene", control_truth)
+        assert labels.posterior.argmax(axis=1).tolist() == [1, 3]
+        assert labels.posterior[:, [0, 2, 4, 5]].max() == 0
+
+
+def test_dawid_skene_learns_from_control_tasks() -> None:
+    # Two of three annotators always swap two classes: only known labels can tell
+    rng = np.random.default_rng(9)
+    truth = rng.integers(2, size=20)
+    rows = [
+        (t, p, int(y) if p == 0 else 1 - int(y), False)
+        for t, y in enumerate(truth)
+        for p in range(3)
+    ]
+    known = {1000 + n: n % 2 for n in range(60)}
+    rows += [(t, p, y if p == 0 else 1 - y, True) for t, y in known.items() for p in range(3)]
+    answers = made(rows)
+    assert accuracy(aggregate(answers, range(20), 2, "majority", known), truth) == 0.0
+    assert accuracy(aggregate(answers, range(20), 2, "dawid-skene", known), truth) == 1.0
+
+
+# --- published crowds ----------------------------------------------------------------------------
+
+ANCHORS = {  # majority and Dawid-Skene accuracy that crowd-kit 1.4.2 gives
+    "product": (0.8966, 0.9397),
+    "dog": (0.8116, 0.8426),
+    "face": (0.6336, 0.6404),
+    "weather": (0.8467, 0.8400),
+    "adult2": (0.7658, 0.7688),
+}
+
+
+def published(name: str) -> tuple[Answers, Ints, int]:
+    """Answers, truth by task (-1 where unknown), and the number of classes."""
+    path = DATA / "crowd" / f"{name}.csv"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not here: set LABELWORTH_DATA")
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    answers = made([(int(r["task"]), int(r["worker"]), int(r["label"]), False) for r in rows])
+    truth = np.full(int(answers.task.max()) + 1, -1)
+    for row in rows:
+        if row["gold"]:
+            truth[int(row["task"])] = int(row["gold"])
+    return answers, truth, int(max(answers.label.max(), truth.max())) + 1
+
+
+def tie_lottery(shares: Floats, truth: Ints) -> tuple[float, float]:
+    """Mean and standard deviation of the accuracy when ties are broken at random."""
+    known = truth >= 0
+    top = shares[known] >= shares[known].max(axis=1, keepdims=True) - 1e-12
+    right = top[np.arange(known.sum()), truth[known]] / top.sum(axis=1)
+    return float(right.mean()), float(np.sqrt((right * (1 - right)).sum()) / known.sum())
+
+
+@pytest.mark.parametrize("name", list(ANCHORS))
+def test_anchors_on_published_crowds(name: str) -> None:
+    answers, truth, classes = published(name)
+    majority, dawid_skene = ANCHORS[name]
+    labels = aggregate(answers, np.unique(answers.task), classes, "majority", {})
+    mean, deviation = tie_lottery(labels.shares, truth[labels.task])
+    assert majority == pytest.approx(mean, abs=max(0.005, 3 * deviation))  # one draw of the ties
+    labels = aggregate(answers, np.unique(answers.task), classes, "dawid-skene", {})
+    best = labels.posterior.argmax(axis=1)
+    known = truth[labels.task] >= 0
+    assert (best == truth[labels.task])[known].mean() == pytest.approx(dawid_skene, abs=0.005)
+
+
+def test_control_tasks_are_worth_points_on_a_published_crowd() -> None:
+    """Product, 10 % of the tasks as control tasks: .895 by majority, .930 weighted."""
+    answers, truth, classes = published("product")
+    control = np.random.default_rng(0).random(len(truth)) < 0.1
+    marked = Answers(
+        answers.task, answers.annotator, answers.label, control[answers.task], answers.usable
+    )
+    known = {int(task): int(truth[task]) for task in np.flatnonzero(control)}
+    tasks = np.flatnonzero(~control)
+    found = {
+        method: accuracy(aggregate(marked, tasks, classes, method, known), truth)
+        for method in ("majority", "weighted")
+    }
+    # 7,480 tasks: standard error .0036, and the draw of control tasks
+    assert found["majority"] == pytest.approx(0.895, abs=0.01)
+    assert found["weighted"] == pytest.approx(0.930, abs=0.012)

@@ -1,0 +1,232 @@
+"""Label versions: whole or not at all, named by content, verified when read."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import stat
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from budget.errors import InputError, StorageError
+from budget.money import Money
+from labeling.types import Answers, LabelPlan, LabelSet
+from labeling.versions import Version, VersionDamaged, load, save
+
+NAMES = ["plain.png", "=cmd|' /C calc'!A0", "with, comma\nand line.png", "@home.png"]
+CLASSES = ("loop", "-straight")
+LABELS = LabelSet(
+    task=np.array([1, 0, 2]),
+    shares=np.array([[0.5, 0.5], [1.0, 0.0], [0.25, 0.75]]),
+    posterior=np.array([[0.4, 0.6], [0.9, 0.1], [1 / 3, 2 / 3]]),
+    answers=np.array([2, 1, 4]),
+)
+ANSWERS = Answers(
+    task=np.array([1, 1, 0, 3]),
+    annotator=np.array([0, 1, 0, 1]),
+    label=np.array([1, 0, 0, 1]),
+    control=np.array([False, False, False, True]),
+    usable=np.array([True, False, True, True]),
+)
+MANIFEST = {
+    "schema": 1,
+    "plan": LabelPlan(Money(2_000), 3, 1, 980, exam=False),
+    "fee_share": Fraction(3, 10),
+    "cost": {"total": Money(8_502_000)},
+    "images": "abc",
+}
+
+
+def write(root: Path, manifest: dict[str, object] = MANIFEST) -> Version:
+    return save(root, manifest, LABELS, ANSWERS, names=NAMES, classes=CLASSES)
+
+
+def table(path: Path) -> list[list[str]]:
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+# --- refusals ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "labels.csv", "answers.csv"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "delete"])
+def test_a_damaged_version_is_refused_when_read_and_when_saved_again(
+    tmp_path: Path, name: str, damage: str
+) -> None:
+    version = write(tmp_path)
+    path = version.path / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    if damage == "delete":
+        path.unlink()
+    else:
+        path.write_bytes(content if damage == "flip" else content[:-1])
+    for again in (lambda: load(tmp_path, version.id), lambda: write(tmp_path)):
+        with pytest.raises(VersionDamaged, match=f"{name} .*; delete this folder"):
+            again()
+
+
+@pytest.mark.parametrize("version_id", ["", "../../etc", "A" * 32, "0" * 31, "0" * 32])
+def test_an_id_that_names_no_version_is_refused(tmp_path: Path, version_id: str) -> None:
+    with pytest.raises(InputError, match="version: "):
+        load(tmp_path, version_id)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "problem"),
+    [
+        ({"x": float("nan")}, "manifest: "),
+        ({"x": object()}, "has no JSON form"),
+        ({"files": {}}, "'files' is added"),
+    ],
+)
+def test_a_manifest_that_json_cannot_hold_is_refused(
+    tmp_path: Path, manifest: dict[str, object], problem: str
+) -> None:
+    with pytest.raises(InputError, match=problem):
+        write(tmp_path, manifest)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StorageError, match=r"cannot be written \(Not a directory\); check"):
+        write(tmp_path / "file" / "versions")
+
+
+def test_a_full_disk_leaves_no_version_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(StorageError, match="No space left on device"):
+            write(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert write(tmp_path).path.is_dir()
+
+
+# --- what is kept --------------------------------------------------------------------------------
+
+
+def test_the_same_content_is_one_version(tmp_path: Path) -> None:
+    first = write(tmp_path / "a")
+    before = {path.name: path.stat().st_mtime_ns for path in first.path.iterdir()}
+    assert write(tmp_path / "a") == first
+    assert {path.name: path.stat().st_mtime_ns for path in first.path.iterdir()} == before
+    assert [path.name for path in (tmp_path / "a").iterdir()] == [first.id]
+    assert write(tmp_path / "elsewhere").id == first.id
+    assert load(tmp_path / "a", first.id) == first
+
+
+def test_any_other_content_is_another_version(tmp_path: Path) -> None:
+    versions = {
+        write(tmp_path).id,
+        write(tmp_path, {**MANIFEST, "images": "abd"}).id,
+        save(tmp_path, MANIFEST, LABELS, ANSWERS, names=NAMES, classes=("a", "b")).id,
+        save(
+            tmp_path,
+            MANIFEST,
+            LABELS,
+            ANSWERS.where(np.array([True, True, True, False])),
+            names=NAMES,
+            classes=CLASSES,
+        ).id,
+    }
+    assert len(versions) == 4
+
+
+def test_what_the_manifest_tells(tmp_path: Path) -> None:
+    version = write(tmp_path)
+    raw = (version.path / "manifest.json").read_text()
+    assert json.loads(raw) == version.manifest
+    assert list(version.manifest) == sorted(version.manifest)
+    assert version.manifest["cost"] == {"total": {"usd": "8.502", "micros": 8_502_000}}
+    assert version.manifest["plan"]["price"] == {"usd": "0.002", "micros": 2_000}
+    assert version.manifest["fee_share"] == "3/10"
+    assert version.manifest["label_distribution"] == {"loop": 1, "-straight": 2}
+    assert set(version.manifest["files"]) == {"labels.csv", "answers.csv"}
+
+
+def test_what_the_tables_hold(tmp_path: Path) -> None:
+    path = write(tmp_path).path
+    assert table(path / "labels.csv") == [
+        ["image", "label", "confidence", "answers", "p(loop)", "p(-straight)"],
+        ["'" + NAMES[1], "'-straight", "0.600000", "2", "0.400000", "0.600000"],
+        ["plain.png", "loop", "0.900000", "1", "0.900000", "0.100000"],
+        [NAMES[2], "'-straight", "0.666667", "4", "0.333333", "0.666667"],
+    ]
+    assert table(path / "answers.csv") == [
+        ["image", "annotator", "label", "control", "usable"],
+        ["'" + NAMES[1], "0", "'-straight", "0", "1"],
+        ["'" + NAMES[1], "1", "loop", "0", "0"],
+        ["plain.png", "0", "loop", "0", "1"],
+        ["'@home.png", "1", "'-straight", "1", "1"],
+    ]
+
+
+def test_names_of_annotators_are_texts_too(tmp_path: Path) -> None:
+    version = save(
+        tmp_path,
+        MANIFEST,
+        LABELS,
+        ANSWERS,
+        names=NAMES,
+        classes=CLASSES,
+        annotators=["ann", "+49 1"],
+    )
+    names = [row[1] for row in table(version.path / "answers.csv")[1:]]
+    assert names == ["ann", "'+49 1", "ann", "'+49 1"]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_starts_a_formula(tmp_path: Path, start: str) -> None:
+    names = [f"{start}1+1" for _ in NAMES]
+    version = save(tmp_path, {}, LABELS, ANSWERS, names=names, classes=CLASSES)
+    for name in ("labels.csv", "answers.csv"):
+        for row in table(version.path / name)[1:]:
+            assert all(not cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row)
+
+
+def test_only_the_owner_may_read(tmp_path: Path) -> None:
+    root = tmp_path / "versions"
+    version = write(root)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in version.path.iterdir()}
+    assert set(modes.values()) == {0o600}
+    assert stat.S_IMODE(version.path.stat().st_mode) == 0o700
+    assert stat.S_IMODE(root.stat().st_mode) == 0o700
+
+
+def test_racing_writers_leave_one_whole_version(tmp_path: Path) -> None:
+    children = []
+    for _ in range(6):
+        child = os.fork()
+        if child == 0:
+            status = 9
+            try:
+                for number in range(10):
+                    write(tmp_path, {**MANIFEST, "number": number})
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(c, 0)[1]) for c in children] == [0] * 6
+    folders = [path.name for path in tmp_path.iterdir()]
+    assert len(folders) == 10
+    for name in folders:
+        load(tmp_path, name)
+
+
+def test_an_empty_label_set_is_a_version(tmp_path: Path) -> None:
+    nothing = LabelSet(
+        np.empty(0, np.int64), np.empty((0, 2)), np.empty((0, 2)), np.empty(0, np.int64)
+    )
+    version = save(tmp_path, {}, nothing, ANSWERS, names=NAMES, classes=CLASSES)
+    assert version.manifest["label_distribution"] == {"loop": 0, "-straight": 0}
