@@ -1,0 +1,1 @@
+"""Training: images to features, features and soft targets to heads, heads to scores."""

@@ -1,0 +1,151 @@
+"""Features of all images, computed once and cached on disk by content.
+
+A cache file is named by everything its content depends on: the images' hashes in order, backbone,
+weights, preprocessing and the version of this code. So it never goes stale, it can only be missing
+or damaged, and then it is computed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training import backbone as backbones
+from training import patches
+from training.errors import InputError
+from training.images import ImageIndex, read_batch
+
+CODE_VERSION = 1  # raise when anything below, in patches or in backbone changes the numbers
+TINY = 16  # longest side up to which raw pixels are the better default
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """One row per image.
+
+    Attributes:
+        values: [n, D] float32, not standardised.
+        key: hex name of the cache entry.
+        name: the backbone that was used, never "auto".
+        weights_source: where weights came from: "none", "file:NAME" or "hub:REPOSITORY".
+        weights_hash: blake2b of the weights file, "" where there is none.
+    """
+
+    values: NDArray[np.float32]
+    key: str
+    name: str
+    weights_source: str
+    weights_hash: str
+
+
+def extract(index: ImageIndex, backbone: str, weights: Path | None, cache: Path) -> Features:
+    """Features from the cache, or computed and put there.
+
+    Args:
+        index: the images.
+        backbone: "pixels" (raw pixels in 0..1), "patch" (see `patches`), any timm model name, or
+            "auto": pixels for images of at most 16 pixels a side, else patch.
+        weights: safetensors file for a timm model; None looks in the Hugging Face cache, then on
+            the hub.
+        cache: folder for cache files, made if it is missing.
+
+    Returns:
+        The features, identical whether cached or not.
+
+    Raises:
+        InputError: no images, unknown backbone, weights that cannot be had or do not fit.
+    """
+    if len(index) == 0:
+        raise InputError("no images to compute features of")
+    name = _resolve(index, backbone)
+    if name in ("pixels", "patch"):
+        if weights is not None:
+            raise InputError(f"--backbone {name} has no weights: leave out --backbone-file")
+        found = backbones.WeightsFile(Path(), "none", "")
+        engine = f"numpy side={index.side if name == 'pixels' else patches.SIDE}"
+    else:
+        found = backbones.find_weights(name, weights)
+        engine = f"timm {version('timm')}"
+    text = "\n".join((str(CODE_VERSION), name, found.hash, engine, *index.hashes))
+    key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    file = cache / f"{key}.safetensors"
+    values = _load(file, len(index))
+    if values is None:
+        values = _compute(index, name, found)
+        _store(file, values)
+    return Features(values, key, name, found.source, found.hash)
+
+
+def _resolve(index: ImageIndex, backbone: str) -> str:
+    if backbone != "auto":
+        return backbone
+    return "pixels" if index.side <= TINY else "patch"
+
+
+def _compute(index: ImageIndex, name: str, weights: backbones.WeightsFile) -> NDArray[np.float32]:
+    if name == "pixels":
+        return _raw_pixels(index)
+    if name == "patch":
+        return patches.patch_features(
+            lambda rows: read_batch(index, rows, patches.SIDE), len(index)
+        )
+    return backbones.embed(backbones.load_backbone(name, weights), index)
+
+
+def _raw_pixels(index: ImageIndex) -> NDArray[np.float32]:
+    """[n, h w c] in 0..1; images in files are squashed to squares of the longest side."""
+    pixels = index.pixels
+    if pixels is None:
+        pixels = read_batch(index, range(len(index)), index.side)
+    flat = pixels.reshape(len(index), -1)
+    return flat.astype(np.float32) / np.float32(255 if flat.dtype == np.uint8 else 1)
+
+
+def _load(file: Path, n: int) -> NDArray[np.float32] | None:
+    """A cache entry, or None if it is missing or damaged."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        content = file.read_bytes()
+        values = load(content[: -len(_digest(b""))])["values"]
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return None
+    body = content[: -len(_digest(b""))]
+    if content[len(body) :] != _digest(body) or values.ndim != 2 or len(values) != n:
+        return None
+    return np.asarray(values, dtype=np.float32)
+
+
+def _store(file: Path, values: NDArray[np.float32]) -> None:
+    """Write a cache entry so that readers see all of it or nothing; a digest ends the file."""
+    from safetensors.numpy import save
+
+    body = save({"values": np.ascontiguousarray(values)})
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(body + _digest(body))
+            os.replace(name, file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise InputError(
+            f"{file.parent}: cannot write the feature cache ({error.strerror})"
+        ) from None
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=16).digest()

@@ -1,0 +1,381 @@
+"""Bought labels to one model: penalty and kind of target chosen by cross-validation on them alone.
+
+Every candidate (kind of target, penalty) is judged by the same yardstick: the cross entropy of its
+held-out predictions against the raw answer shares, weighted by the number of answers. To this a
+weak Gaussian prior on log10(penalty) is added, centred on features / (2 rows): the penalty of a
+Bayesian logistic model whose standardised features together move a logit by about sqrt(2). So with
+few labels the choice does not jump between neighbouring plans. The penalty is then read off the
+parabola through the best grid point and its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import InputError
+from training.heads import fit_heads, predict, softmax
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+GRID = tuple(10.0 ** (step / 2) for step in range(-4, 3))  # times the prior's centre
+PRIOR_DECADES = 0.75  # standard deviation of the prior on log10(penalty)
+CV_TOL = 3e-4  # gradient norm at which a head of the cross-validation is finished
+FINAL_TOL = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class CvRow:
+    """One candidate of the cross-validation.
+
+    Attributes:
+        target: kind of target. lam: penalty.
+        loss: held-out cross entropy against the raw answer shares, nats per answer.
+        error: its standard error over rows.
+        penalised: loss plus the prior's share, what the choice is made by.
+    """
+
+    target: str
+    lam: float
+    loss: float
+    error: float
+    penalised: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A fitted classifier on features.
+
+    Attributes:
+        weights: [D + 1, C] on standardised features, last row the intercept.
+        mean, scale: [D] standardisation: (x - mean) / scale.
+        floor: share of probability spread evenly over the classes, 1 / (N + 2): what was never
+            seen among N rows is not impossible (Laplace's rule of succession).
+        target: kind of target chosen; "constant" for class shares only.
+        lam: penalty chosen; 0 for a constant model.
+        rows: number of training rows N.
+        table: all candidates that were tried; empty for a constant model.
+        grad_norm, iterations: of the final fit.
+    """
+
+    weights: Floats
+    mean: Floats
+    scale: Floats
+    floor: float
+    target: str
+    lam: float
+    rows: int
+    table: tuple[CvRow, ...]
+    grad_norm: float
+    iterations: int
+
+    def predict(self, X: NDArray[np.floating]) -> Floats:
+        """Class probabilities [n, C] for features [n, D]."""
+        Z = _standardised(X, self.mean, self.scale)
+        return _floored(softmax(Z @ self.weights[:-1] + self.weights[-1]), self.floor)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Problem:
+    """What all candidates of a cross-validation share.
+
+    Attributes:
+        Z: [N, D] standardised features. judge: [N, C] raw answer shares.
+        weight: [N] sample weights. answers: [N] the yardstick's weights. fold: [N].
+        centre: of the prior on the penalty.
+    """
+
+    Z: Floats
+    judge: Floats
+    weight: Floats
+    answers: Floats
+    fold: Ints
+    centre: float
+
+
+def hard(shares: Floats, rng: np.random.Generator) -> Floats:
+    """One-hot targets of the largest share; ties are broken at random.
+
+    Args:
+        shares: [N, C] answer shares or posterior.
+        rng: breaks ties, so that no class gains by its index.
+
+    Returns:
+        [N, C] with one 1 in each row.
+    """
+    tied = shares >= shares.max(axis=1, keepdims=True) - 1e-12
+    best = np.where(tied, rng.random(shares.shape), -1.0).argmax(axis=1)
+    return np.asarray(np.eye(shares.shape[1])[best])
+
+
+def train(
+    X: NDArray[np.floating],
+    targets: Mapping[str, Floats],
+    judge: Floats,
+    confidence: Floats,
+    rng: np.random.Generator,
+    *,
+    answers: NDArray[np.floating] | Ints | None = None,
+    lambdas: Sequence[float] | None = None,
+    folds: int = 5,
+    scale: NDArray[np.floating] | None = None,
+    threads: int = 1,
+) -> Model:
+    """Choose penalty and target by cross-validation on the bought labels, then fit on all of them.
+
+    Args:
+        X: [N, D] features of the labelled rows.
+        targets: kinds of target, each [N, C] with rows summing to 1; of equal ones the first is
+            tried.
+        judge: [N, C] raw answer shares, the yardstick for all kinds.
+        confidence: [N] sample weights of the rows.
+        rng: deals the folds.
+        answers: [N] answers behind each row, the yardstick's weights; None takes `confidence`.
+        lambdas: increasing penalties to try; None for seven half decades around the prior's centre.
+            Of the smaller half one after the other is tried while the smallest so far is best.
+        folds: number of folds; fewer when there are fewer rows.
+        scale: [m, D] rows to take mean and spread from, such as all unlabelled features of the
+            pool; None for X.
+        threads: torch threads.
+
+    Returns:
+        The model. With fewer than two rows of any weight, or answers of one class only, a constant model that
+        predicts the (smoothed) class shares.
+
+    Raises:
+        InputError: shapes that do not fit or values that are not finite.
+    """
+    counts = np.asarray(confidence if answers is None else answers, dtype=np.float64)
+    weight = np.asarray(confidence, dtype=np.float64)
+    _check(X, targets, judge, weight, counts)
+    mean, spread = _moments(X if scale is None else scale)
+    seen = np.count_nonzero(counts @ judge)
+    if seen < 2 or np.count_nonzero(weight) < 2:
+        return _constant(judge, counts, mean, spread)
+    Z = _standardised(X, mean, spread)
+    problem = _Problem(
+        Z,
+        judge,
+        weight,
+        counts,
+        _deal_folds(judge, min(folds, len(Z)), rng),
+        Z.shape[1] / 2 / len(Z),
+    )
+    grid = np.array([problem.centre * step for step in GRID] if lambdas is None else lambdas)
+    table = _search(problem, _distinct(targets), grid, threads)
+    target, lam = _choose(table)
+    heads = fit_heads(Z, targets[target], weight, lam, tol=FINAL_TOL, threads=threads)
+    return Model(
+        weights=heads.weights[0],
+        mean=mean,
+        scale=spread,
+        floor=1 / (len(Z) + 2),
+        target=target,
+        lam=lam,
+        rows=len(Z),
+        table=table,
+        grad_norm=float(heads.grad_norm[0]),
+        iterations=int(heads.iterations[0]),
+    )
+
+
+def bootstrap(
+    model: Model,
+    X: NDArray[np.floating],
+    target: Floats,
+    confidence: Floats,
+    X_eval: NDArray[np.floating],
+    draws: int,
+    rng: np.random.Generator,
+    threads: int = 1,
+) -> Floats:
+    """Probabilities of heads refitted on resampled training rows.
+
+    Penalty, kind of target and standardisation stay the model's.
+
+    Args:
+        model: what `train` returned.
+        X: [N, D] the features it was trained on.
+        target: [N, C] the targets of kind `model.target`.
+        confidence: [N] the sample weights it was trained with.
+        X_eval: [n, D] rows to predict.
+        draws: number of resamples.
+        rng: draws them.
+        threads: torch threads.
+
+    Returns:
+        [draws, n, C]. For a constant model all draws are equal.
+    """
+    if model.lam == 0:
+        return np.repeat(model.predict(X_eval)[None], draws, axis=0)
+    n = len(X)
+    times = rng.multinomial(n, np.full(n, 1 / n), size=draws)
+    weights = times * np.asarray(confidence, dtype=np.float64)[None]
+    empty = weights.sum(axis=1) == 0  # possible only where most rows have confidence 0
+    weights[empty] = confidence
+    Z = _standardised(X, model.mean, model.scale)
+    heads = fit_heads(
+        Z, target, weights, model.lam, tol=CV_TOL, start=model.weights, threads=threads
+    )
+    Z_eval = _standardised(X_eval, model.mean, model.scale)
+    return _floored(predict(heads, Z_eval), model.floor)
+
+
+def save(model: Model, path: Path) -> None:
+    """Write weights, mean and scale as safetensors, the choices as its text metadata."""
+    from safetensors.numpy import save_file
+
+    arrays = {"weights": model.weights, "mean": model.mean, "scale": model.scale}
+    meta = {"target": model.target, "lam": repr(model.lam), "floor": repr(model.floor)}
+    save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, path, metadata=meta)
+
+
+def _check(
+    X: NDArray[np.floating],
+    targets: Mapping[str, Floats],
+    judge: Floats,
+    weight: Floats,
+    counts: Floats,
+) -> None:
+    """Refuse what does not fit together, naming it."""
+    if X.ndim != 2:
+        raise InputError(f"features must be [rows, dimensions], not {X.shape}")
+    if not targets:
+        raise InputError("no kind of target was given")
+    named = {f"target {name!r}": value for name, value in targets.items()}
+    for name, value in {**named, "judge": judge}.items():
+        if value.shape != (len(X), judge.shape[-1]) or not np.isfinite(value).all():
+            raise InputError(
+                f"{name} must be finite and [{len(X)}, {judge.shape[-1]}], is {value.shape}"
+            )
+    for name, value in {"confidence": weight, "answers": counts}.items():
+        if value.shape != (len(X),) or not np.isfinite(value).all() or (value < 0).any():
+            raise InputError(f"{name} must be [{len(X)}] finite numbers, none negative")
+    if not np.isfinite(X).all():
+        raise InputError("features must be finite numbers")
+
+
+def _distinct(targets: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The kinds that differ; at overlap 1 shares and hard targets are the same, tried once."""
+    kinds: dict[str, Floats] = {}
+    for name, target in targets.items():
+        if not any(np.array_equal(target, other) for other in kinds.values()):
+            kinds[name] = np.asarray(target, dtype=np.float64)
+    return kinds
+
+
+def _moments(X: NDArray[np.floating]) -> tuple[Floats, Floats]:
+    """Mean and spread of the columns; nearly constant columns are not blown up.
+
+    The spread is at least a tenth of the columns' root mean square spread, so that a pixel lit in
+    one image of a thousand does not become that image's loudest feature.
+    """
+    if len(X) == 0:
+        return np.zeros(X.shape[1]), np.ones(X.shape[1])
+    values = np.asarray(X, dtype=np.float64)
+    mean, spread = values.mean(axis=0), values.std(axis=0)
+    typical = float(np.sqrt(np.mean(spread**2)))
+    return mean, np.maximum(spread, 0.1 * typical if typical > 0 else 1.0)
+
+
+def _standardised(X: NDArray[np.floating], mean: Floats, scale: Floats) -> Floats:
+    return np.asarray((np.asarray(X, dtype=np.float64) - mean) / scale)
+
+
+def _floored(probabilities: Floats, floor: float) -> Floats:
+    return np.asarray((1 - floor) * probabilities + floor / probabilities.shape[-1])
+
+
+def _constant(judge: Floats, counts: Floats, mean: Floats, scale: Floats) -> Model:
+    """Predict the class shares, smoothed by one answer spread evenly over the classes."""
+    C = judge.shape[1]
+    shares = (counts @ judge + 1 / C) / (counts.sum() + 1)
+    weights = np.zeros((len(mean) + 1, C))
+    weights[-1] = np.log(shares)
+    return Model(weights, mean, scale, 0.0, "constant", 0.0, len(judge), (), 0.0, 0)
+
+
+def _deal_folds(judge: Floats, folds: int, rng: np.random.Generator) -> Ints:
+    """Fold of each row: classes (by largest share) dealt evenly, in random order."""
+    order = np.lexsort((rng.random(len(judge)), judge.argmax(axis=1)))
+    fold = np.empty(len(judge), dtype=np.int64)
+    fold[order] = np.arange(len(judge)) % folds
+    return fold
+
+
+def _search(
+    problem: _Problem, kinds: Mapping[str, Floats], grid: Floats, threads: int
+) -> tuple[CvRow, ...]:
+    """Try the larger half of the penalties, then smaller, slower ones while the smallest is best."""
+    first, names = (len(grid) - 1) // 2, tuple(kinds)
+    losses = _cross_validate(problem, kinds, grid[first:], threads)
+    table = _table(problem, names, grid[first:], losses)
+    while first > 0 and min(table, key=lambda row: row.penalised).lam == grid[first]:
+        first -= 1
+        further = _cross_validate(problem, kinds, grid[first : first + 1], threads)
+        losses = np.concatenate([further, losses], axis=1)
+        table = _table(problem, names, grid[first:], losses)
+    return table
+
+
+def _cross_validate(
+    problem: _Problem, kinds: Mapping[str, Floats], grid: Floats, threads: int
+) -> Floats:
+    """Held-out cross entropy of every row: [targets, penalties, N]."""
+    Z, judge, fold = problem.Z, problem.judge, problem.fold
+    T, (N, C), L = len(kinds), judge.shape, len(grid)
+    kept = [f for f in range(int(fold.max()) + 1) if problem.weight[fold != f].sum() > 0]
+    masks = np.stack([problem.weight * (fold != f) for f in kept])
+    targets, F = np.stack(list(kinds.values())), len(kept)
+    heads = fit_heads(
+        Z,
+        np.broadcast_to(targets[None, None], (F, L, T, N, C)).reshape(F * L * T, N, C),
+        np.broadcast_to(masks[:, None, None], (F, L, T, N)).reshape(F * L * T, N),
+        np.broadcast_to(grid[None, :, None], (F, L, T)).ravel(),
+        tol=CV_TOL,
+        threads=threads,
+    )
+    weights = heads.weights.reshape(F, L * T, Z.shape[1] + 1, C)
+    losses = np.full((T, L, N), np.log(C))  # stays for a fold that leaves nothing to train on
+    for f, stack in zip(kept, weights, strict=True):
+        out = fold == f
+        p = _floored(softmax(Z[out] @ stack[:, :-1] + stack[:, -1:]), 1 / (N + 2))
+        loss = -(judge[out] * np.log(p)).sum(axis=2)
+        losses[:, :, out] = loss.reshape(L, T, -1).transpose(1, 0, 2)
+    return losses
+
+
+def _table(
+    problem: _Problem, names: tuple[str, ...], grid: Floats, losses: Floats
+) -> tuple[CvRow, ...]:
+    """Mean losses with standard errors and the prior's share, targets in blocks of penalties."""
+    share = problem.answers / problem.answers.sum()
+    decades = np.log10(grid / problem.centre)
+    prior = (decades / PRIOR_DECADES) ** 2 / 2 / len(share)
+    rows = []
+    for name, block in zip(names, losses, strict=True):
+        for lam, line, extra in zip(grid, block, prior, strict=True):
+            loss = float(share @ line)
+            error = float(np.sqrt(share**2 @ (line - loss) ** 2))
+            rows.append(CvRow(name, float(lam), loss, error, loss + float(extra)))
+    return tuple(rows)
+
+
+def _choose(table: tuple[CvRow, ...]) -> tuple[str, float]:
+    """Kind of target with the smallest penalised loss, and the penalty at its parabola's bottom."""
+    best = min(range(len(table)), key=lambda i: table[i].penalised)
+    row, three = table[best], table[max(0, best - 1) : best + 2]
+    if len(three) < 3 or len({r.target for r in three}) > 1:  # the best is at the grid's edge
+        return row.target, row.lam
+    at = np.log([r.lam for r in three])
+    value = np.array([r.penalised for r in three])
+    slope, curve = np.polyfit(at - at[1], value, 2)[1], np.polyfit(at - at[1], value, 2)[0]
+    if curve <= 0:
+        return row.target, row.lam
+    bottom = np.clip(-slope / (2 * curve), at[0] - at[1], at[2] - at[1])
+    return row.target, float(row.lam * np.exp(bottom))

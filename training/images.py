@@ -1,0 +1,399 @@
+"""Images as one index: names, content hashes, and pixels or paths. Bad files are found here.
+
+Files are untrusted: formats are limited, size is checked before pixels are decoded, a name never
+leads out of the given folder, and a bad file becomes an entry of a list, never an exception.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import InputError
+from training.threads import usable_cores
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Bytes = NDArray[np.uint8]
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+MAX_PIXELS = 40_000_000
+MAX_FILE_BYTES = 64 * 2**20
+MAX_NPZ_BYTES = 4 * 2**30  # unpacked
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageIndex:
+    """n images, in memory or in files.
+
+    Attributes:
+        names: n unique names.
+        hashes: hex content hash of each image's decoded pixels and shape.
+        pixels: [n, h, w, c] with c = 1 or 3, uint8 or float32 in 0..1; None for files.
+        paths: n files inside the scanned folder; None for arrays.
+        side: longest side of any image, in pixels.
+    """
+
+    names: tuple[str, ...]
+    hashes: tuple[str, ...]
+    pixels: NDArray[Any] | None
+    paths: tuple[Path, ...] | None
+    side: int
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class BadImage:
+    """A file that cannot be used.
+
+    Attributes:
+        name: as it was listed.
+        reason: missing, empty, corrupt, oversized, unsupported (not JPEG, PNG, WebP, BMP or GIF)
+            or outside (the name leads out of the folder).
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Images with equal content.
+
+    Attributes:
+        rows: their indices, ascending, at least two.
+        roles: the role of each.
+    """
+
+    rows: tuple[int, ...]
+    roles: tuple[str, ...]
+
+    @property
+    def across_roles(self) -> bool:
+        """Whether the same content has more than one role, which would leak labels into tests."""
+        return len(set(self.roles)) > 1
+
+
+def load_digits() -> tuple[ImageIndex, NDArray[np.int64]]:
+    """The 1,797 scans of handwritten digits (8x8, 16 grey levels) that ship with scikit-learn.
+
+    Returns:
+        The images and the true digit of each.
+    """
+    from sklearn.datasets import load_digits as load
+
+    bundle = load()
+    names = tuple(f"digit-{row:04d}" for row in range(len(bundle.images)))
+    index = index_array(np.asarray(bundle.images) / 16.0, names)
+    return index, np.asarray(bundle.target, dtype=np.int64)
+
+
+def index_array(x: NDArray[Any], names: Sequence[str]) -> ImageIndex:
+    """Index images that are in memory.
+
+    Args:
+        x: [n, h, w], [n, h, w, 1] or [n, h, w, 3]; integers 0..255, or floats in 0..1 or 0..255
+            (taken for the latter when any value is above 1).
+        names: n unique names.
+
+    Returns:
+        The index, with pixels [n, h, w, c] as uint8 or as float32 in 0..1.
+
+    Raises:
+        InputError: another shape, type or range, no images, or names that do not fit.
+    """
+    pixels = _as_pixels(x)
+    if len(names) != len(pixels):
+        raise InputError(f"{len(pixels)} images but {len(names)} names")
+    _refuse_repeated(names)
+    hashes = tuple(_content_hash(image) for image in pixels)
+    return ImageIndex(tuple(names), hashes, pixels, None, max(pixels.shape[1:3]))
+
+
+def load_npz(path: Path) -> tuple[ImageIndex, NDArray[np.int64]]:
+    """Read images `x` and class indices `y` from a NumPy archive.
+
+    Args:
+        path: an .npz file; `x` as for `index_array`, `y` [n] integers from 0. Never unpickled.
+
+    Returns:
+        The images, named by their row, and the labels.
+
+    Raises:
+        InputError: not such a file; the message names the array and what was expected.
+    """
+    x, y = _read_npz(path)
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise InputError(
+            f"{path}: y must be one integer class per image, is {y.dtype} of shape {y.shape}"
+        )
+    try:
+        index = index_array(x, [f"row-{row:06d}" for row in range(len(x) if x.ndim else 0)])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if len(y) != len(index):
+        raise InputError(f"{path}: {len(index)} images in x but {len(y)} labels in y")
+    if y.min() < 0:
+        raise InputError(f"{path}: y must not be negative, has {y.min()}")
+    return index, y.astype(np.int64)
+
+
+def scan_images(
+    root: Path,
+    names: Sequence[str],
+    *,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_FILE_BYTES,
+) -> tuple[ImageIndex, tuple[BadImage, ...]]:
+    """Decode every file once, so that bad ones are known before any money moves.
+
+    Args:
+        root: the folder.
+        names: paths relative to it, each once.
+        max_pixels: largest width times height that is decoded.
+        max_bytes: largest file that is read.
+
+    Returns:
+        The good images in the given order, and the bad ones with reasons, also in order.
+
+    Raises:
+        InputError: `root` is not a folder, or a name is listed twice.
+    """
+    base = root.resolve()
+    if not base.is_dir():
+        raise InputError(f"{root}: not a folder")
+    _refuse_repeated(names)
+
+    def examine(name: str) -> tuple[Path, str, int] | BadImage:
+        try:
+            path = _inside(base, name)
+            image = _decode(path, max_pixels, max_bytes)
+        except _BadImageError as error:
+            return BadImage(name, error.reason)
+        return path, _content_hash(image), max(image.shape[:2])
+
+    with _quiet_pillow(), ThreadPoolExecutor(usable_cores()) as pool:
+        found = list(pool.map(examine, names))
+    good = [(n, f) for n, f in zip(names, found, strict=True) if not isinstance(f, BadImage)]
+    index = ImageIndex(
+        names=tuple(name for name, _ in good),
+        hashes=tuple(f[1] for _, f in good),
+        pixels=None,
+        paths=tuple(f[0] for _, f in good),
+        side=max((f[2] for _, f in good), default=0),
+    )
+    return index, tuple(f for f in found if isinstance(f, BadImage))
+
+
+def duplicates(hashes: Sequence[str], roles: Sequence[str]) -> tuple[Duplicate, ...]:
+    """Groups of equal content, by first row; those across roles are the dangerous ones.
+
+    Args:
+        hashes: content hash of each image.
+        roles: role of each image, such as "pool" or "final".
+
+    Returns:
+        One entry for every content that occurs more than once.
+    """
+    rows: dict[str, list[int]] = {}
+    for row, content in enumerate(hashes):
+        rows.setdefault(content, []).append(row)
+    return tuple(
+        Duplicate(tuple(same), tuple(roles[row] for row in same))
+        for same in rows.values()
+        if len(same) > 1
+    )
+
+
+def read_batch(index: ImageIndex, rows: Sequence[int] | NDArray[np.int64], size: int) -> Bytes:
+    """Read some images as RGB squares; the aspect ratio is squashed, nothing is cropped away.
+
+    Args:
+        index: the images.
+        rows: which of them.
+        size: side of the result in pixels.
+
+    Returns:
+        [len(rows), size, size, 3] uint8.
+
+    Raises:
+        InputError: a file that was good when it was scanned cannot be read any more, or has
+            other content.
+    """
+    from PIL import Image
+
+    def read(row: int) -> Bytes:
+        image = Image.fromarray(_rgb(index, row))
+        if image.size != (size, size):
+            image = image.resize((size, size), Image.Resampling.BICUBIC)
+        return np.asarray(image, dtype=np.uint8)
+
+    if index.paths is None:
+        return np.stack([read(int(row)) for row in rows])
+    with _quiet_pillow(), ThreadPoolExecutor(usable_cores()) as pool:
+        return np.stack(list(pool.map(read, [int(row) for row in rows])))
+
+
+class _BadImageError(Exception):
+    """Why a file is bad."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _as_pixels(x: NDArray[Any]) -> NDArray[Any]:
+    """[n, h, w, c] as uint8 or float32 in 0..1."""
+    if x.ndim == 3:
+        x = x[..., None]
+    if x.ndim != 4 or x.shape[3] not in (1, 3) or 0 in x.shape:
+        raise InputError(
+            f"x must be images [n, height, width] or [n, height, width, 1 or 3], is {x.shape}"
+        )
+    if x.dtype.kind not in "iuf":
+        raise InputError(f"x must hold integers 0..255 or floats, not {x.dtype}")
+    low, high = float(x.min()), float(x.max())
+    if not (low >= 0 and high <= 255):  # also refuses nan
+        raise InputError(f"x must be finite and lie in 0..1 or 0..255, lies in {low:g}..{high:g}")
+    if x.dtype.kind != "f":
+        return np.ascontiguousarray(x, dtype=np.uint8)
+    return np.ascontiguousarray(x / (255.0 if high > 1 else 1.0), dtype=np.float32)
+
+
+def _refuse_repeated(names: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InputError(f"image {name!r} is listed twice")
+        seen.add(name)
+
+
+def _content_hash(image: NDArray[Any]) -> str:
+    header = f"{image.dtype.str}{image.shape}".encode()
+    body = np.ascontiguousarray(image).tobytes()
+    return hashlib.blake2b(header + body, digest_size=16).hexdigest()
+
+
+def _read_npz(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > MAX_NPZ_BYTES:
+            raise InputError(f"{path}: unpacks to {size:,} bytes, more than {MAX_NPZ_BYTES:,}")
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [name for name in ("x", "y") if name not in arrays.files]
+            if missing:
+                raise InputError(
+                    f"{path}: array {missing[0]!r} is missing, found {sorted(arrays.files)}"
+                )
+            return np.asarray(arrays["x"]), np.asarray(arrays["y"])
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive fails in many ways, all of them the file's fault
+        raise InputError(
+            f"{path}: not a NumPy archive of plain arrays x and y ({type(error).__name__})"
+        ) from None
+
+
+def _inside(base: Path, name: str) -> Path:
+    """The file a name stands for, if it lies in the folder even after following links."""
+    try:
+        path = (base / name).resolve()
+        lies_inside, is_file = path.is_relative_to(base), path.is_file()
+    except (OSError, ValueError, RuntimeError):  # name too long, a NUL in it, a loop of links
+        raise _BadImageError("missing") from None
+    if not lies_inside or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise _BadImageError("outside")
+    if not is_file:
+        raise _BadImageError("missing")
+    return path
+
+
+@contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """Pillow's bomb warning becomes an error and its other warnings are dropped.
+
+    To be entered by the thread that starts the readers: filters belong to the whole process.
+    """
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def _decode(path: Path, max_pixels: int, max_bytes: int) -> Bytes:
+    """[h, w, 3] upright RGB pixels of a file's first frame."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            content = file.read(size) if size <= max_bytes else b""
+    except OSError:
+        raise _BadImageError("missing") from None
+    if not content:
+        raise _BadImageError("oversized" if size else "empty")
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if image.width * image.height > max_pixels:
+                raise _BadImageError("oversized")
+            return _to_rgb(ImageOps.exif_transpose(image))
+    except _BadImageError:
+        raise
+    except UnidentifiedImageError:
+        raise _BadImageError("unsupported") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _BadImageError("oversized") from None
+    except Exception:  # damaged files make decoders fail in many ways, all of them the file's fault
+        raise _BadImageError("corrupt") from None
+
+
+def _to_rgb(image: Image) -> Bytes:
+    """RGB pixels; transparent parts on white, 16-bit grey scaled down."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):
+        grey = np.clip(np.asarray(image, dtype=np.int64) // 257, 0, 255).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, image)
+    return np.asarray(image.convert("RGB"), dtype=np.uint8)
+
+
+def _rgb(index: ImageIndex, row: int) -> Bytes:
+    """[h, w, 3] uint8 of one image."""
+    if index.pixels is not None:
+        image = index.pixels[row]
+        if image.dtype != np.uint8:
+            image = np.rint(image * 255).astype(np.uint8)
+        return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+    if index.paths is None:
+        raise InputError("the image index has neither pixels nor paths")
+    try:
+        image = _decode(index.paths[row], 2**62, 2**40)
+    except _BadImageError as error:
+        raise InputError(f"{index.names[row]}: {error.reason} since it was scanned") from None
+    if _content_hash(image) != index.hashes[row]:
+        raise InputError(f"{index.names[row]}: its content changed since it was scanned")
+    return image
