@@ -1,0 +1,186 @@
+"""The answer as one plain object: built from stored rows only, the same for the same study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hpo import breakdown
+from hpo.config import to_plain
+from hpo.data import ROLES, class_counts, few_labels_notes
+from hpo.front import knee, pareto_front, points_per_dollar
+from hpo.recommend import TOLERANCE, recommend
+from hpo.trial import Outcome, plan_to_plain
+from hpo.versioning import money_to_plain
+from hpo.world import World
+from labeling.store import OrderRecord
+from labeling.types import LabelPlan
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A trial that bought something: its outcome, the order's key and the label version."""
+
+    outcome: Outcome
+    order: str
+    version: str
+
+
+def _plan(plan: LabelPlan) -> dict[str, Any]:
+    price = money_to_plain(plan.price)
+    raw = {**plan_to_plain(plan), "price_per_task": price}
+    del raw["price_micros"]
+    return raw
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    per_image = outcome.price_tag.micros * 1000 // max(1, outcome.plan.tasks)
+    return {
+        "plan": _plan(outcome.plan),
+        "accuracy": outcome.accuracy,
+        "interval_95": [outcome.low, outcome.high],
+        "macro_f1": outcome.macro_f1,
+        "ece": outcome.ece,
+        "log_loss": outcome.log_loss,
+        "price_tag": money_to_plain(outcome.price_tag),
+        "dollars_per_1000_images": f"{per_image / 1e6:.2f}",
+        "minutes": outcome.minutes,
+        "labelled_images": outcome.labels,
+        "answers": outcome.answers,
+        "target": outcome.target,
+        "penalty": outcome.penalty,
+    }
+
+
+def _purchase(number: int, bought: Purchase, record: OrderRecord, world: World) -> dict[str, Any]:
+    end = record.end
+    reward = record.order.condition.reward
+    return {
+        "purchase": number,
+        **_outcome(bought.outcome),
+        "paid": money_to_plain(world.source.tariff.cost(record.assignments, reward)),
+        "assignments": record.assignments,
+        "assignments_unusable": record.unusable,
+        "assignments_limit": record.order.limit,
+        "ended": end.reason if end else "open",
+        "answers_missing": end.missing if end else None,
+        "annotators": end.joined if end else None,
+        "version": bought.version,
+    }
+
+
+def build_report(
+    world: World,
+    outcomes: Sequence[Outcome],
+    purchases: Sequence[Purchase],
+    stopped: str,
+    final: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Everything a study knows, as JSON types.
+
+    It holds no clock time, path or thread count, so that the same study gives the same bytes.
+
+    Args:
+        world: the study's world; its stored rows are read.
+        outcomes: every evaluated plan.
+        purchases: those that bought something, in order.
+        stopped: why the study ended.
+        final: the recommended plan's score on the final images, when measured.
+    """
+    records = {record.order.key: record for record in world.store.all_orders()}
+    front = pareto_front(outcomes)
+    bend, best = knee(front), recommend(outcomes)
+    parts = breakdown.of_study(world)
+    ledger = world.ledger
+    gains = points_per_dollar(front)
+    return {
+        "schema": SCHEMA,
+        "study": world.config.study,
+        "config": _config(world),
+        "data": _data(world),
+        "market": {"name": world.market.name, "kind": "simulated", "real_money": False},
+        "money": {
+            "currency": "USD",
+            "cap": money_to_plain(ledger.cap),
+            "spent": money_to_plain(ledger.spent()),
+            "held": money_to_plain(ledger.held()),
+            "left": money_to_plain(ledger.left()),
+            "bought": {
+                name: money_to_plain(getattr(parts, name)) for name in parts.__dataclass_fields__
+            },
+        },
+        "stopped": stopped,
+        "conditions": len({r.order.condition.key for r in records.values()}),
+        "evaluated_plans": len(outcomes),
+        "purchases": [
+            _purchase(number, bought, records[bought.order], world)
+            for number, bought in enumerate(purchases, start=1)
+        ],
+        "front": [
+            {**_outcome(o), "points_per_dollar": None if gain is None else round(gain, 3)}
+            for o, gain in zip(front, gains, strict=True)
+        ],
+        "knee": bend.plan.key if bend else None,
+        "recommended": _recommended(best, final) if best else None,
+        "notes": _notes(world, [records[bought.order] for bought in purchases]),
+    }
+
+
+def _config(world: World) -> dict[str, Any]:
+    """The configuration without file paths: what they held is named by content elsewhere."""
+    plain = to_plain(world.config)
+    plain["data"] = world.config.data.partition(":")[0]
+    plain["scenario"] = world.market.name.split(":")[1]
+    return {name: value for name, value in plain.items() if name not in _PATHS}
+
+
+_PATHS = ("labels", "backbone_file")
+
+
+def _recommended(best: Outcome, final: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        **_outcome(best),
+        "why": f"cheapest plan within {100 * TOLERANCE:g} point of the best search estimate",
+        "final": dict(final) if final else None,
+    }
+
+
+def _data(world: World) -> dict[str, Any]:
+    data = world.data
+    return {
+        "images": {role: len(data.rows[role]) for role in ROLES},
+        "classes": list(data.classes),
+        "validation_classes": class_counts(data, "validation"),
+        "content": data.key(),
+        "left_out": data.left_out,
+        "backbone": world.config.backbone,
+    }
+
+
+def _notes(world: World, bought: Sequence[OrderRecord]) -> list[str]:
+    notes = [
+        "Labels come from a simulated crowd: no money was spent, and prices act as its model says.",
+        *world.data.notes,
+        *few_labels_notes(world.data),
+    ]
+    if world.config.max_minutes is None:
+        notes.append(
+            "Without a deadline price changes only time in this model; "
+            "the lowest price is best by assumption."
+        )
+    for record in bought:
+        end = record.end
+        if end is not None and end.missing:
+            word = {"limit": "its limit of assignments", "deadline": "the deadline"}
+            notes.append(
+                f"The order at {record.order.condition.price} a task, "
+                f"{record.order.condition.controls} control tasks, ended at "
+                f"{word.get(end.reason, 'the end of supply')} with {end.missing} of "
+                f"{record.order.answers_wanted} answers missing."
+            )
+    if world.ledger.overrun:
+        notes.append("A settlement came out above its hold.")
+    return list(dict.fromkeys(notes))

@@ -1,0 +1,57 @@
+"""A study's folder: its configuration, and files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from budget.errors import InputError
+from hpo.config import StudyConfig, check_unchanged, make_config, to_plain
+
+
+def claim(folder: Path, config: StudyConfig) -> None:
+    """Make the study's folder, or check that it belongs to this configuration."""
+    path = folder / "study.json"
+    try:
+        if path.exists():
+            check_unchanged(read_config(folder), config)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        text = json.dumps(to_plain(config), indent=1) + "\n"
+        if not path.exists() or path.read_text() != text:
+            write_atomic(path, text.encode())
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
+def read_config(folder: Path) -> StudyConfig:
+    """The configuration that a study's folder was started with.
+
+    Raises:
+        InputError: there is no study in the folder, or its study.json is damaged.
+    """
+    path = folder / "study.json"
+    try:
+        raw: Mapping[str, object] = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{folder}: no study here (study.json is missing)") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: damaged or unreadable: {error}") from None
+    return make_config(raw)
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Replace a file whole: readers and crashes see the old content or the new."""
+    draft = path.with_name(path.name + ".part")
+    with draft.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def to_json(report: Mapping[str, Any]) -> str:
+    """The report's bytes: the same for the same report."""
+    return json.dumps(report, indent=1, sort_keys=False, ensure_ascii=False) + "\n"

@@ -1,0 +1,56 @@
+"""A live line while a study runs: trial, best so far, money spent, held and left, time."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from hpo.report import percent
+from hpo.study import Progress
+
+
+def describe(progress: Progress) -> str:
+    """Where a study stands, in one line."""
+    best = progress.best
+    found = f"{percent(best.accuracy)} for {best.price_tag.cents()}" if best else "none yet"
+    return (
+        f"purchases {progress.purchases} | best {found} | spent {progress.spent.cents()} "
+        f"held {progress.held.cents()} left {progress.left.cents()} | {progress.doing}"
+    )
+
+
+class Gauge:
+    """Shows progress on stderr: one live line on a terminal, else a plain line per purchase."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._start = time.monotonic()
+        self._shown = 0
+
+    def __enter__(self) -> Gauge:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def update(self, progress: Progress) -> None:
+        """Show where the study stands now."""
+        line = f"{time.monotonic() - self._start:5.1f} s | {describe(progress)}"
+        if self._console.is_terminal:
+            self._live.update(Text(line, overflow="ellipsis", no_wrap=True), refresh=True)
+        elif progress.purchases > self._shown:
+            self._shown = progress.purchases
+            self._console.print(Text(line), soft_wrap=True)

@@ -1,0 +1,73 @@
+"""The front as one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hpo.report import cents, percent
+
+
+def plot_front(report: Mapping[str, Any], path: Path) -> None:
+    """Draw accuracy against money, log-dollar axis, and save it as the path's suffix says.
+
+    All purchases as dots, the front with its 95 % intervals, the recommended plan marked with the
+    accuracy measured on the final images.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    bought = report["purchases"]
+    if bought:
+        tags = [row["price_tag"]["micros"] / 1e6 for row in bought]
+        found = [row["accuracy"] for row in bought]
+        axes.scatter(tags, found, s=22, color="0.65", label="purchases", zorder=2)
+    front = report["front"]
+    x = [row["price_tag"]["micros"] / 1e6 for row in front]
+    y = [row["accuracy"] for row in front]
+    below = [row["accuracy"] - row["interval_95"][0] for row in front]
+    above = [row["interval_95"][1] - row["accuracy"] for row in front]
+    axes.errorbar(
+        x,
+        y,
+        [below, above],
+        color="#1f5fa8",
+        marker="o",
+        capsize=3,
+        zorder=3,
+        label="front, search estimate with 95 % interval",
+    )
+    best = report["recommended"]
+    if best and best["final"]:
+        final, cost = best["final"], best["price_tag"]["micros"] / 1e6
+        low, high = final["interval_95"]
+        errors = [[final["accuracy"] - low], [high - final["accuracy"]]]
+        axes.errorbar(
+            [cost],
+            [final["accuracy"]],
+            errors,
+            color="#c8481c",
+            marker="*",
+            markersize=15,
+            capsize=4,
+            zorder=4,
+            label=f"recommended: {cents(best['price_tag'])}, {percent(final['accuracy'])} "
+            "on untouched images",
+        )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"${value:g}")
+    axes.xaxis.set_minor_formatter(
+        lambda value, _: f"${value:g}" if f"{value:.0e}"[0] in "25" else ""
+    )
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
+    axes.set_xlabel("price tag of the plan (reward and fee, dollars, log scale)")
+    axes.set_ylabel("accuracy of the trained model")
+    axes.set_title(f"How much to invest in annotations: study {report['study']}")
+    axes.grid(alpha=0.25)
+    if axes.has_data():
+        axes.legend(loc="lower right", fontsize=9)
+    figure.savefig(path, dpi=130)

@@ -1,0 +1,77 @@
+"""What a plan would cost and take, before anything is bought."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from budget.money import Money
+from budget.tariff import assignments_for
+from hpo.config import StudyConfig
+from labeling.source import LabelSource
+from labeling.types import Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The price of a number of answers in a condition.
+
+    Attributes:
+        answers: usable answers wanted.
+        assignments: expected assignments without recompletion.
+        reward: what annotators get for them.
+        fee: what the platform gets for them.
+        limit: the most assignments, recompletion included.
+        hold: the most it can cost: what is reserved before buying.
+        minutes: expected minutes of the expected assignments.
+    """
+
+    answers: int
+    assignments: int
+    reward: Money
+    fee: Money
+    limit: int
+    hold: Money
+    minutes: float
+
+    @property
+    def cost(self) -> Money:
+        """Expected cost at the tariff: reward and fee."""
+        return self.reward + self.fee
+
+
+def quote(
+    source: LabelSource, condition: Condition, answers: int, overlap: int, allowance: Fraction
+) -> Quote:
+    """Price a number of further answers in a condition's pool.
+
+    Args:
+        source: the market, for its tariff and its expectation of time.
+        condition: the pool.
+        answers: usable answers wanted, summed over tasks.
+        overlap: the most answers wanted on one task.
+        allowance: assignments for recompletion, as a share of the expected ones.
+    """
+    assignments = assignments_for(answers, overlap, condition.real_per_suite)
+    limit = math.ceil(assignments * (1 + allowance))
+    tariff, reward = source.tariff, condition.reward
+    return Quote(
+        answers,
+        assignments,
+        reward * assignments,
+        tariff.fee(assignments, reward),
+        limit,
+        tariff.cost(limit, reward),
+        source.expected_minutes(condition, assignments) if assignments else 0.0,
+    )
+
+
+def outside(config: StudyConfig, cap: Money, whole: Quote) -> str | None:
+    """Why a whole plan's quote is outside a study's limits, or None when it is inside."""
+    share = config.max_plan_share
+    if whole.cost > cap.share(share):
+        return f"costs {whole.cost}, above {float(share):.0%} of the cap of {cap}"
+    if config.max_minutes is not None and whole.minutes > config.max_minutes:
+        return f"would take {whole.minutes:.0f} minutes, above {config.max_minutes:g}"
+    return None

@@ -1,0 +1,173 @@
+"""The answer for a person at a terminal: short, plain, and only what the report holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from budget.money import Money
+
+_BOUGHT = {
+    "labels": "labels: usable answers",
+    "controls": "control tasks: usable answers",
+    "unusable": "unusable answers (banned annotators)",
+    "fee": "platform fee",
+}
+
+
+_COLUMNS = (
+    "price\ntag",
+    "search\nest. %",
+    "95 %\ninterval",
+    "points\nper $",
+    "\nmin.",
+    "$ per\ntask",
+    "over-\nlap",
+    "con-\ntrols",
+    "\ntasks",
+    "\nexam",
+)
+
+
+def plan_words(plan: Mapping[str, Any]) -> str:
+    """A plan in words: "$0.002 a task, overlap 1, 1 control task per suite, 686 tasks, no exam"."""
+    controls = plan["controls"]
+    checks = f"{controls or 'no'} control task{'' if controls == 1 else 's'} per suite"
+    price = plan["price_per_task"]["usd"]
+    exam = "exam" if plan["exam"] else "no exam"
+    return f"${price} a task, overlap {plan['overlap']}, {checks}, {plan['tasks']} tasks, {exam}"
+
+
+def percent(value: float) -> str:
+    """An accuracy as a percentage with one decimal."""
+    return f"{100 * value:.1f} %"
+
+
+def interval(bounds: list[float]) -> str:
+    """A 95 % interval in percent."""
+    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}"
+
+
+def cents(money: Mapping[str, Any]) -> str:
+    """An amount rounded up to cents."""
+    return Money(money["micros"]).cents()
+
+
+def usd(money: Mapping[str, Any]) -> str:
+    """An exact amount."""
+    return str(Money(money["micros"]))
+
+
+def show(report: Mapping[str, Any], paths: Mapping[str, Path], console: Console) -> None:
+    """Print the answer.
+
+    Args:
+        report: the report object.
+        paths: files written, by what they are.
+        console: where to print; without a terminal it writes no escape codes.
+    """
+    lines = _headline(report)
+    tables = [_front(report)] if report["front"] else []
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
+    for table in (*tables, _money(report)):
+        console.print(Text(""))
+        console.print(table, highlight=False)
+    for note in (*report["notes"], f"Stopped: {report['stopped']}."):
+        console.print(Text(f"- {note}"), soft_wrap=True, highlight=False)
+    for name, path in paths.items():
+        console.print(Text(f"{name}: {path}"), soft_wrap=True, highlight=False)
+
+
+def _headline(report: Mapping[str, Any]) -> list[Text]:
+    best = report["recommended"]
+    if best is None:
+        return [Text("No plan was evaluated: nothing could be bought.", style="bold")]
+    lines = [
+        Text(f"Recommended: {plan_words(best['plan'])}", style="bold"),
+        Text(
+            f"  costs {cents(best['price_tag'])} (${best['dollars_per_1000_images']} per 1,000 "
+            f"images) and takes about {best['minutes']:.0f} minutes"
+        ),
+    ]
+    final = best["final"]
+    if final:
+        lines.append(
+            Text(
+                f"  gives a model of {percent(final['accuracy'])} accuracy "
+                f"(95 %: {interval(final['interval_95'])}) on {final['images']} images "
+                "that no decision has touched"
+            )
+        )
+    lines.append(
+        Text(
+            f"  search estimate {percent(best['accuracy'])} ({interval(best['interval_95'])}); "
+            f"chosen as the {best['why']}",
+            style="dim",
+        )
+    )
+    return lines
+
+
+def _front(report: Mapping[str, Any]) -> Table:
+    table = Table(
+        title="The front: no evaluated plan is cheaper and better",
+        caption="* recommended   ^ knee: beyond it money buys less",
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("")
+    for name in _COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    best = report["recommended"]
+    for row in report["front"]:
+        plan, gain = row["plan"], row["points_per_dollar"]
+        star = "*" if best and plan == best["plan"] else ""
+        table.add_row(
+            star + ("^" if plan["key"] == report["knee"] else ""),
+            cents(row["price_tag"]),
+            f"{100 * row['accuracy']:.1f}",
+            interval(row["interval_95"]).replace(" to ", "-"),
+            "" if gain is None else f"{gain:.2f}",
+            f"{row['minutes']:.0f}",
+            plan["price_per_task"]["usd"],
+            str(plan["overlap"]),
+            str(plan["controls"]),
+            str(plan["tasks"]),
+            "yes" if plan["exam"] else "no",
+            style="bold" if star else "",
+        )
+    return table
+
+
+def _money(report: Mapping[str, Any]) -> Table:
+    money = report["money"]
+    spent = money["spent"]["micros"]
+    purchases, conditions = len(report["purchases"]), report["conditions"]
+    table = Table(
+        title=f"What {usd(money['spent'])} of {usd(money['cap'])} bought "
+        f"in {purchases} purchases under {conditions} conditions",
+        title_justify="left",
+        show_header=False,
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column(min_width=44)
+    table.add_column(justify="right")
+    table.add_column(justify="right")
+    for name, words in _BOUGHT.items():
+        part = money["bought"][name]
+        share = f"{100 * part['micros'] / spent:.0f} %" if spent else ""
+        table.add_row(words, usd(part), share)
+    table.add_row("left in the cap", usd(money["left"]), "")
+    if money["held"]["micros"]:
+        table.add_row("held for an open order", usd(money["held"]), "")
+    return table

@@ -1,0 +1,300 @@
+"""The command line: `python -m hpo.run --budget 20`, also installed as `labelworth`.
+
+Nothing heavy is imported before a command needs it, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from hpo.config import StudyConfig
+
+DONE, BAD_INPUT, NOTHING_AFFORDABLE, LEDGER_REFUSED = 0, 2, 3, 6
+COMMANDS = ("run", "plan", "status", "report")
+
+_SETTINGS = (
+    # flag, metavar, group, help
+    ("budget", "DOLLARS", "money", "hard cap of money, fee included"),
+    ("max-plan-share", "SHARE", "money", "no plan above this share of the budget (40%%)"),
+    ("allowance", "SHARE", "money", "extra assignments an order may use for recompletion (40%%)"),
+    ("fee-share", "SHARE", "money", "platform fee as a share of the reward (30%%)"),
+    ("fee-minimum", "DOLLARS", "money", "smallest fee of an assignment (0.001)"),
+    ("smallest-reward", "DOLLARS", "money", "platform's smallest reward of a suite (0.005)"),
+    ("price", "DOLLARS", "plans", "price per task (0.001,0.0015,0.002,0.003,0.004,0.006,0.008)"),
+    ("overlap", "N", "plans", "answers per task (1,2,3,4,5,7)"),
+    ("controls", "N", "plans", "control tasks per suite (0,1,2,3)"),
+    ("tasks", "N", "plans", "number of tasks, or share of the pool (10%%,20%%,40%%,70%%,100%%)"),
+    ("exam", "on|off", "plans", "exam before the paid tasks (off,on)"),
+    ("suite-size", "N", "plans", "tasks per suite, control tasks included (10)"),
+    ("data", "DATA", "data", "digits3 (default), digits, npz:FILE (arrays x, y) or folder:DIR"),
+    ("labels", "FILE.csv", "data", "a folder's columns image,label,role"),
+    ("seed", "N", "data", "seed of everything random (0)"),
+    ("scenario", "NAME", "crowd", "simulated crowd: a scenario's name or TOML file (default)"),
+    ("max-minutes", "M", "crowd", "longest campaign in minutes, or none (15)"),
+    ("aggregation", "NAME", "model", "weighted (default), majority or dawid-skene"),
+    ("backbone", "NAME", "model", "auto (default), pixels, patch or a timm model"),
+    ("backbone-file", "FILE", "model", "its weights as .safetensors"),
+    ("sampler", "NAME", "search", "tpe (default), nsga2, gp or random"),
+    ("trials", "N", "search", "stop after N purchases"),
+    ("study", "NAME", "search", "name of the study and its folder (from the data)"),
+)
+_SWITCHES = (
+    ("few-labels-ok", "data", "go on with fewer control, validation or final images than advised"),
+    ("skip-bad-images", "data", "leave out images that cannot be used"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0 done, also when the budget is used up; 2 bad input; 3 nothing affordable; 6 the ledger was
+    refused; 130 or 143 stopped by a signal, and the same command goes on.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")):
+        words.insert(0, "run")
+    arguments = _parser().parse_args(words)
+    # Small matrices: more threads only wait for each other. Read by OpenMP when torch is imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        _check_neighbours()
+        command: Callable[[argparse.Namespace], int] = arguments.command
+        return command(arguments)
+    except KeyboardInterrupt:
+        return _stopped(signal.SIGINT)
+    except _Terminated:
+        return _stopped(signal.SIGTERM)
+    except BrokenPipeError:  # the reader of our output went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:
+        code, line = _explain(error)
+        print(f"labelworth: {line}", file=sys.stderr)
+        return code
+
+
+# --- the parser ---
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, without the usage above it."""
+        self.exit(BAD_INPUT, f"labelworth: {message}; see {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="labelworth",
+        description="How much should we invest in annotations? Searches price per task, overlap "
+        "and control tasks under a hard cap of money, and recommends a plan.",
+        epilog="labelworth COMMAND --help shows a command's settings. Without a command: run.",
+        allow_abbrev=False,
+    )
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        number = version("labelworth")
+    except PackageNotFoundError:
+        number = "not installed"
+    parser.add_argument("--version", action="version", version=f"labelworth {number}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    for name, words, function, settings in (
+        ("run", "search under a budget and answer (default)", _run, True),
+        ("plan", "quote one plan or the whole space; buys nothing", _plan, True),
+        ("status", "where a study stands: money, purchases, open orders", _status, False),
+        ("report", "the answer of a study as stored", _report, False),
+    ):
+        sub = commands.add_parser(name, help=words, description=words, allow_abbrev=False)
+        sub.set_defaults(command=function)
+        if settings:
+            _add_settings(sub)
+        else:
+            sub.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
+        sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for name, metavar, group, words in _SETTINGS:
+        if group not in groups:
+            groups[group] = parser.add_argument_group(group)
+        groups[group].add_argument(f"--{name}", metavar=metavar, help=words)
+    for name, group, words in _SWITCHES:
+        groups[group].add_argument(f"--{name}", action="store_const", const=True, help=words)
+    parser.add_argument("--config", metavar="FILE.toml", type=Path, help="settings; flags win")
+    parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="(runs)")
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the whole configuration as TOML"
+    )
+
+
+def _config(arguments: argparse.Namespace, **defaults: str) -> StudyConfig:
+    from hpo.config import make_config, read_toml
+
+    raw: dict[str, object] = dict(defaults)
+    origin: dict[str, str] = {}
+    if arguments.config is not None:
+        values = read_toml(arguments.config)
+        raw.update(values)
+        origin.update({name: f"{arguments.config}: {name}" for name in values})
+    for name in [row[0] for row in _SETTINGS] + [row[0] for row in _SWITCHES]:
+        value = getattr(arguments, name.replace("-", "_"))
+        if value is not None:
+            raw[name.replace("-", "_")] = value
+            origin[name.replace("-", "_")] = f"--{name}"
+    return make_config(raw, origin)
+
+
+# --- commands ---
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from hpo.config import to_toml
+
+    config = _config(arguments)
+    if arguments.print_config:
+        print(to_toml(config), end="")
+        return DONE
+    from rich.console import Console
+
+    from hpo.gauge import Gauge
+    from hpo.plot import plot_front
+    from hpo.study import Study
+
+    log = Console(stderr=True, highlight=False)
+    log.print(f"Study {config.study}, cap {config.budget}: {_market_line(config)}", markup=False)
+    study = Study(config, arguments.runs)
+    try:
+        with Gauge(log) as gauge:
+            report = study.run(gauge.update)
+    finally:
+        study.close()
+    picture = study.folder / "front.png"
+    plot_front(report, picture)
+    _print_report(arguments.json, report, study.folder)
+    return DONE if report["purchases"] else NOTHING_AFFORDABLE
+
+
+def _market_line(config: StudyConfig) -> str:
+    return f"simulated crowd {config.scenario!r}, no real money is spent"
+
+
+def _print_report(as_json: bool, report: dict[str, object], folder: Path) -> None:
+    if as_json:
+        from hpo.folder import to_json
+
+        sys.stdout.write(to_json(report))
+        return
+    from rich.console import Console
+
+    from hpo.report import show
+
+    paths = {
+        "report": folder / "report.json",
+        "plot": folder / "front.png",
+        "label versions": folder / "versions",
+    }
+    show(report, {name: path for name, path in paths.items() if path.exists()}, Console())
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from hpo.config import to_toml
+    from hpo.planning import show_quotes
+
+    config = _config(arguments, budget="20")
+    if arguments.print_config:
+        print(to_toml(config), end="")
+        return DONE
+    return DONE if show_quotes(config, arguments.json) else NOTHING_AFFORDABLE
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from hpo.status import show_status
+
+    show_status(arguments.folder, arguments.json)
+    return DONE
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from hpo.study import open_study
+
+    study = open_study(arguments.folder)
+    try:
+        report = study.report()
+    finally:
+        study.close()
+    _print_report(arguments.json, report, study.folder)
+    return DONE
+
+
+# --- ends ---
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def _stopped(number: signal.Signals) -> int:
+    print("labelworth: stopped; the same command goes on where it stood", file=sys.stderr)
+    return 128 + number
+
+
+def _check_neighbours() -> None:
+    """Refuse a stranger's package of our name in the working directory, before money moves."""
+    import budget
+    import hpo
+    import labeling
+    import training
+
+    home = Path(hpo.__file__).parent.parent
+    for module in (budget, labeling, training):
+        if module.__file__ is None or Path(module.__file__).parent.parent != home:
+            from budget.errors import InputError
+
+            raise InputError(
+                f"{module.__name__}: another package of this name is in the way; "
+                "start from another folder, or use the command `labelworth`"
+            )
+
+
+def _explain(error: Exception) -> tuple[int, str]:
+    """The exit code and the one line for an error that a user can mend; others are raised."""
+    import errno
+
+    from budget.errors import InputError, LedgerCorrupt, StorageError
+    from training.errors import InputError as ImageError
+
+    if isinstance(error, LedgerCorrupt):
+        return LEDGER_REFUSED, f"ledger refused, nothing was bought: {error}"
+    if isinstance(error, InputError | ImageError | StorageError):
+        return BAD_INPUT, str(error)
+    cause: BaseException | None = error
+    while cause is not None:
+        text = str(cause)
+        full = "database or disk is full" in text
+        if full or (isinstance(cause, OSError) and cause.errno == errno.ENOSPC):
+            return BAD_INPUT, (
+                "the disk is full; what was bought is kept: make room and run the same command"
+            )
+        if isinstance(cause, OSError) and cause.errno in (errno.EACCES, errno.EROFS):
+            return BAD_INPUT, f"{cause.filename}: cannot be written: {cause.strerror}"
+        cause = cause.__cause__ or cause.__context__
+    raise error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

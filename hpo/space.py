@@ -1,0 +1,132 @@
+"""The search space: a finite grid of plans, and the box that samplers draw from."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from budget.errors import InputError
+from budget.money import Money
+from hpo.config import StudyConfig
+from labeling.types import LabelPlan
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+
+def task_count(text: str, pool: int) -> int:
+    """A number of tasks: "40%" of the pool, or a count.
+
+    Raises:
+        InputError: the count is above the pool.
+    """
+    if text.endswith("%"):
+        return max(1, math.floor(Decimal(text[:-1]) * pool / 100 + Decimal("0.5")))
+    if int(text) > pool:
+        raise InputError(
+            f"--tasks: {text} tasks, but the pool has {pool} images; give at most that"
+        )
+    return int(text)
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """All plans a study may choose from, as sorted levels per dimension.
+
+    Samplers draw from a box that spans the levels (log scale where effects are proportional); a
+    draw stands for the plan of the nearest levels.
+    """
+
+    prices: tuple[int, ...]
+    overlaps: tuple[int, ...]
+    controls: tuple[int, ...]
+    tasks: tuple[int, ...]
+    exams: tuple[bool, ...]
+
+    @classmethod
+    def of(cls, config: StudyConfig, pool: int) -> SearchSpace:
+        """The space of a configuration over a pool of a given size."""
+        return cls(
+            tuple(sorted({price.micros for price in config.price})),
+            tuple(sorted(set(config.overlap))),
+            tuple(sorted(set(config.controls))),
+            tuple(sorted({task_count(text, pool) for text in config.tasks})),
+            tuple(sorted(set(config.exam))),
+        )
+
+    @cached_property
+    def plans(self) -> tuple[LabelPlan, ...]:
+        """Every plan of the grid."""
+        grid = itertools.product(self.prices, self.overlaps, self.controls, self.tasks, self.exams)
+        return tuple(LabelPlan(Money(p), k, c, n, exam) for p, k, c, n, exam in grid)
+
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Optuna's search space; a dimension of one level is fixed and left out."""
+        from optuna.distributions import (
+            CategoricalDistribution,
+            FloatDistribution,
+            IntDistribution,
+        )
+
+        box: dict[str, BaseDistribution] = {}
+        if len(self.prices) > 1:
+            low, high = self.prices[0] / 1e6, self.prices[-1] / 1e6
+            box["price"] = FloatDistribution(low, high, log=True)
+        if len(self.overlaps) > 1:
+            box["overlap"] = IntDistribution(self.overlaps[0], self.overlaps[-1], log=True)
+        if len(self.controls) > 1:
+            box["controls"] = IntDistribution(self.controls[0], self.controls[-1])
+        if len(self.tasks) > 1:
+            box["tasks"] = IntDistribution(self.tasks[0], self.tasks[-1], log=True)
+        if len(self.exams) > 1:
+            box["exam"] = CategoricalDistribution(list(self.exams))
+        return box
+
+    def plan_of(self, params: Mapping[str, Any]) -> LabelPlan:
+        """The plan of the levels nearest to a sampler's draw."""
+        price = _nearest_log(params["price"] * 1e6, self.prices) if "price" in params else None
+        return LabelPlan(
+            Money(self.prices[0] if price is None else price),
+            _nearest_log(params.get("overlap", self.overlaps[0]), self.overlaps),
+            min(self.controls, key=lambda c: abs(c - params.get("controls", self.controls[0]))),
+            _nearest_log(params.get("tasks", self.tasks[0]), self.tasks),
+            bool(params.get("exam", self.exams[0])),
+        )
+
+    def params_of(self, plan: LabelPlan) -> dict[str, Any]:
+        """The draw that stands for a plan; `plan_of` gives the plan back."""
+        draw = {
+            "price": plan.price.dollars,
+            "overlap": plan.overlap,
+            "controls": plan.controls,
+            "tasks": plan.tasks,
+            "exam": plan.exam,
+        }
+        return {name: draw[name] for name in self.distributions()}
+
+    def distance(self, a: LabelPlan, b: LabelPlan) -> float:
+        """Squared distance between two plans, every dimension scaled to the unit interval."""
+        total = 0.0
+        for x, y, levels in (
+            (a.price.micros, b.price.micros, self.prices),
+            (a.overlap, b.overlap, self.overlaps),
+            (a.tasks, b.tasks, self.tasks),
+        ):
+            if len(levels) > 1:
+                total += (math.log(x / y) / math.log(levels[-1] / levels[0])) ** 2
+        if len(self.controls) > 1:
+            total += ((a.controls - b.controls) / (self.controls[-1] - self.controls[0])) ** 2
+        return total + (a.exam != b.exam)
+
+    def nearest(self, plan: LabelPlan, candidates: Iterable[LabelPlan]) -> LabelPlan | None:
+        """The candidate nearest to a plan, ties by the plan's key; None without candidates."""
+        return min(candidates, key=lambda c: (self.distance(plan, c), c.key), default=None)
+
+
+def _nearest_log(value: float, levels: tuple[int, ...]) -> int:
+    return min(levels, key=lambda level: (abs(math.log(value / level)), level))

@@ -1,0 +1,1 @@
+"""Where a study's story is written: the journal on disk, and its mirrors."""

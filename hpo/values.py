@@ -1,0 +1,208 @@
+"""Reading single settings: raw values from flags, TOML or Python become checked ones.
+
+Every reader takes the raw value and the name to use in the error, and raises `InputError`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import TypeVar
+
+from budget.errors import InputError
+from budget.money import ZERO, Money
+
+_T = TypeVar("_T")
+BUILT_IN_DATA = ("digits3", "digits")
+
+
+def _number(value: object, name: str) -> Decimal:
+    try:
+        if isinstance(value, bool):
+            raise InvalidOperation
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        raise InputError(f"{name}: {value!r} is not a number") from None
+    if not number.is_finite():
+        raise InputError(f"{name}: {value!r} is not a finite number")
+    return number
+
+
+def whole(low: int, high: int = 10**9) -> Callable[[object, str], int]:
+    """A whole number from `low` to `high`."""
+
+    def read(value: object, name: str) -> int:
+        number = _number(value, name)
+        bounds = f"at least {low}" if number < low else f"from {low} to {high}"
+        # Compared before converting: int() of 1e999999999 would not come back.
+        if not low <= number <= high or number != number.to_integral_value():
+            raise InputError(f"{name}: {value} is not a whole number {bounds}")
+        return int(number)
+
+    return read
+
+
+def share(low: str, high: str) -> Callable[[object, str], Fraction]:
+    """A share such as 0.4 or 40%, within bounds."""
+
+    def read(value: object, name: str) -> Fraction:
+        text = str(value).strip()
+        scale = 100 if text.endswith("%") else 1
+        number = _number(text.removesuffix("%"), name) / scale
+        if not Decimal(low) <= number <= Decimal(high):
+            raise InputError(f"{name}: {value} is not between {low} and {high} (or a percentage)")
+        return Fraction(number)
+
+    return read
+
+
+def money(value: object, name: str) -> Money:
+    """An amount of dollars, not negative."""
+    if isinstance(value, bool):
+        raise InputError(f"{name}: {value!r} is not an amount of dollars, such as 20 or 0.002")
+    amount = Money.parse(str(value), name)
+    if amount < ZERO:
+        raise InputError(f"{name}: {value} is negative; give an amount of dollars, such as 20")
+    return amount
+
+
+def budget(value: object, name: str) -> Money:
+    """A positive amount of dollars."""
+    amount = money(value, name)
+    if amount == ZERO:
+        raise InputError(f"{name}: 0 buys nothing; give an amount of dollars, such as 20")
+    return amount
+
+
+def price(value: object, name: str) -> Money:
+    """A positive price per task."""
+    amount = money(value, name)
+    if amount == ZERO:
+        raise InputError(f"{name}: nobody answers for $0; give a price per task, such as 0.002")
+    return amount
+
+
+def boolean(value: object, name: str) -> bool:
+    """on/off, yes/no or true/false."""
+    words = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
+    known = words.get(str(value).strip().lower())
+    if known is None:
+        raise InputError(f"{name}: {value!r} is neither on nor off")
+    return known
+
+
+def tasks(value: object, name: str) -> str:
+    """A number of tasks, or a share of the pool such as 40%."""
+    text = str(value).strip()
+    number = _number(text.removesuffix("%"), name)
+    if text.endswith("%"):
+        if not 0 < number <= 100:
+            raise InputError(f"{name}: {value} is not a share of the pool between 0% and 100%")
+        return f"{number.normalize():f}%"
+    return str(whole(1)(text, name))
+
+
+def one_of(*names: str) -> Callable[[object, str], str]:
+    """One of some names."""
+
+    def read(value: object, name: str) -> str:
+        if value not in names:
+            raise InputError(f"{name}: {value!r} is not known; {nearest(str(value), names)}")
+        return str(value)
+
+    return read
+
+
+def text(value: object, name: str) -> str:
+    """A text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{name}: {value!r} is not a name")
+    return value.strip()
+
+
+def study_name(value: object, name: str) -> str:
+    """A name that is safe as a folder's."""
+    given = text(value, name)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", given):
+        raise InputError(f"{name}: {given!r} is not a folder name of letters, digits, . _ and -")
+    return given
+
+
+def data(value: object, name: str) -> str:
+    """A source of images."""
+    given = text(value, name)
+    kind, _, rest = given.partition(":")
+    if given not in BUILT_IN_DATA and not (kind in ("npz", "folder") and rest):
+        known = (*BUILT_IN_DATA, "npz:FILE", "folder:DIR")
+        raise InputError(f"{name}: {given!r} is not known; {nearest(given, known)}")
+    return given
+
+
+def minutes(value: object, name: str) -> float | None:
+    """A positive number of minutes, or none."""
+    if value is None or str(value).strip().lower() in ("none", "off"):
+        return None
+    number = _number(value, name)
+    if not 0 < number <= 10**6:
+        raise InputError(f"{name}: {value} is not a positive number of minutes (or none)")
+    return float(number)
+
+
+def optional(read: Callable[[object, str], _T]) -> Callable[[object, str], _T | None]:
+    """The same reader, but None stays None."""
+
+    def reader(value: object, name: str) -> _T | None:
+        return None if value is None else read(value, name)
+
+    return reader
+
+
+def nearest(word: str, known: tuple[str, ...]) -> str:
+    """A question after the closest valid name, or the list of valid names."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"valid are {', '.join(known)}"
+
+
+def _range(low: object, high: object, step: object, name: str) -> list[str]:
+    start, stop, width = _number(low, name), _number(high, name), _number(step, name)
+    if width <= 0 or stop < start:
+        raise InputError(f"{name}: a range is LOW:HIGH:STEP with LOW <= HIGH and STEP > 0")
+    if (stop - start) / width >= 1000:
+        raise InputError(f"{name}: LOW:HIGH:STEP gives too many values; the most is 1000")
+    count = int((stop - start) / width) + 1
+    return [f"{start + width * i:f}" for i in range(count)]
+
+
+def dimension(read: Callable[[object, str], _T]) -> Callable[[object, str], tuple[_T, ...]]:
+    """A list, a range (LOW:HIGH:STEP, or a table low/high/step) or one fixed value."""
+
+    def reader(value: object, name: str) -> tuple[_T, ...]:
+        raw: list[object]
+        if isinstance(value, Mapping):
+            if set(value) != {"low", "high", "step"}:
+                raise InputError(f"{name}: a range needs exactly the keys low, high, step")
+            raw = list(_range(value["low"], value["high"], value["step"], name))
+        elif isinstance(value, list | tuple):
+            raw = list(value)
+        elif isinstance(value, str) and value.count(":") == 2:
+            low, high, step = value.split(":")
+            raw = list(_range(low, high, step, name))
+        elif isinstance(value, str):
+            raw = [part for part in value.split(",") if part.strip()]
+        else:
+            raw = [value]
+        if not raw:
+            raise InputError(f"{name}: no value given")
+        return tuple(dict.fromkeys(read(item, name) for item in raw))
+
+    return reader
+
+
+def as_name(text: str) -> str:
+    """A text with everything that does not belong in a folder's name replaced by "-"."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")

@@ -1,0 +1,280 @@
+"""Everything a trial needs, built from a configuration: the only place that wires."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from budget.database import open_database
+from budget.errors import InputError
+from budget.ledger import Ledger
+from hpo.config import StudyConfig
+from hpo.data import Dataset, load
+from hpo.quote import Quote, outside, quote
+from hpo.seeds import derive
+from hpo.space import SearchSpace
+from labeling.campaign import Campaign, Question
+from labeling.contained import task_order
+from labeling.crowd.items import make_items
+from labeling.crowd.scenario import Scenario, load_scenario
+from labeling.crowd.source import CrowdSource
+from labeling.source import LabelSource
+from labeling.store import Store
+from labeling.types import Condition, LabelPlan, Order
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from training.features import Features
+
+QUESTIONS = {
+    "digits3": "Which strokes make this digit: a closed loop, straight lines or open curves?",
+    "digits": "Which digit is this?",
+}
+
+
+def make_campaign(config: StudyConfig, classes: tuple[str, ...]) -> Campaign:
+    """The campaign of a classification study."""
+    text = QUESTIONS.get(config.data, "Which class does this image show?")
+    question = Question("class", text, classes)
+    return Campaign(config.data.partition(":")[0], (question,), text, config.suite_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Who answers, without any money: enough to quote plans.
+
+    Attributes:
+        campaign: the campaign's key.
+        name: the market's name in a condition.
+        data: content hash of the pool's and the control tasks' images.
+    """
+
+    source: LabelSource
+    campaign: str
+    suite_size: int
+    name: str
+    data: str
+
+    def condition(self, plan: LabelPlan) -> Condition:
+        """The pool that a plan is bought in."""
+        return Condition(
+            self.data,
+            self.name,
+            self.campaign,
+            plan.price,
+            plan.controls,
+            self.suite_size,
+            plan.exam,
+        )
+
+
+def open_market(config: StudyConfig, data: Dataset, store: Store | None = None) -> Market:
+    """The simulated crowd of a configuration; with a store it can go on where orders ended.
+
+    Raises:
+        InputError: the scenario is unknown or wrong, or the crowd cannot bear the overlap.
+    """
+    scenario = load_scenario(config.scenario)
+    campaign = make_campaign(config, data.classes)
+    source = CrowdSource(
+        scenario=scenario,
+        campaign=campaign,
+        items=make_items(
+            scenario, data.truth, len(data.classes), seed=derive(config.seed, "items")
+        ),
+        controls=[int(row) for row in data.rows["control"]],
+        tariff=config.tariff,
+        seed=derive(config.seed, "crowd"),
+        earlier=_ended(store),
+    )
+    _check_exam(config, campaign, data)
+    _check_overlap(config, scenario)
+    content = hashlib.blake2b(repr(scenario).encode(), digest_size=4).hexdigest()
+    name = f"simulated:{scenario.name}:{content}"
+    return Market(source, campaign.key, campaign.suite_size, name, data.key("pool", "control"))
+
+
+def _ended(store: Store | None) -> Callable[[Condition], list[Order]]:
+    """Ended orders of a condition, by tranche: what the simulated crowd has been through."""
+
+    def orders(condition: Condition) -> list[Order]:
+        records = store.orders(condition) if store else []
+        return [record.order for record in records if record.end is not None]
+
+    return orders
+
+
+def _check_exam(config: StudyConfig, campaign: Campaign, data: Dataset) -> None:
+    size = len(data.rows["control"])
+    if True in config.exam and size < campaign.exam.tasks + max(config.controls):
+        raise InputError(
+            f"--exam: an exam of {campaign.exam.tasks} tasks and {max(config.controls)} control "
+            f"tasks per suite need more than {size} control images; give more, or --exam off"
+        )
+
+
+def _check_overlap(config: StudyConfig, scenario: Scenario) -> None:
+    minutes = config.max_minutes or scenario.horizon_minutes
+    most = int(min(scenario.population, scenario.looks_per_minute * minutes))
+    if max(config.overlap) > most:
+        raise InputError(
+            f"--overlap: {max(config.overlap)} answers per task are more than the crowd "
+            f"{scenario.name!r} can bear (at most {most} different annotators in time)"
+        )
+
+
+@dataclass
+class World:
+    """A study's data, market, money and memory, and prices of plans given what is owned."""
+
+    config: StudyConfig
+    folder: Path
+    data: Dataset
+    market: Market
+    space: SearchSpace
+    store: Store
+    ledger: Ledger
+    pool: NDArray[np.int64]
+    engine: Engine
+    _lacking: dict[str, Quote] = field(default_factory=dict, repr=False)
+
+    @property
+    def source(self) -> LabelSource:
+        """Whoever sells the labels."""
+        return self.market.source
+
+    def condition(self, plan: LabelPlan) -> Condition:
+        """The pool that a plan is bought in."""
+        return self.market.condition(plan)
+
+    def tasks(self, plan: LabelPlan) -> list[int]:
+        """Rows of the plan's tasks: a prefix of the pool's seeded order."""
+        return [int(row) for row in self.pool[: plan.tasks]]
+
+    @cached_property
+    def features(self) -> Features:
+        """Features of all images, computed once and kept on disk."""
+        return features_of(self.config, self.data, self.folder.parent)
+
+    @cached_property
+    def control_truth(self) -> dict[int, int]:
+        """True labels of the control tasks."""
+        return {int(row): int(self.data.truth[row]) for row in self.data.rows["control"]}
+
+    @cached_property
+    def _list_prices(self) -> dict[str, Quote]:
+        return {plan.key: self._whole(plan) for plan in self.space.plans}
+
+    def _whole(self, plan: LabelPlan) -> Quote:
+        return self._quote(plan, plan.tasks * plan.overlap, plan.overlap)
+
+    def _quote(self, plan: LabelPlan, answers: int, overlap: int) -> Quote:
+        return quote(self.source, self.condition(plan), answers, overlap, self.config.allowance)
+
+    def list_price(self, plan: LabelPlan) -> Quote:
+        """The whole plan's quote, as if nothing were owned."""
+        return self._list_prices.get(plan.key) or self._whole(plan)
+
+    def lacking(self, plan: LabelPlan) -> Order | None:
+        """The order that the plan lacks (or the condition's unfinished one); None if owned."""
+        return self.store.propose(
+            self.condition(plan),
+            self.tasks(plan),
+            plan.overlap,
+            self.config.allowance,
+            self.config.max_minutes,
+        )
+
+    def to_buy(self, plan: LabelPlan) -> Quote:
+        """The quote of what the plan still lacks; zero answers when it is contained."""
+        condition = self.condition(plan)
+        if condition.key not in self._conditions_bought:
+            return self.list_price(plan)
+        if plan.key not in self._lacking:
+            order = self.lacking(plan)
+            wanted = [count for _, count in order.wanted] if order else []
+            self._lacking[plan.key] = self._quote(plan, sum(wanted), max(wanted, default=0))
+        return self._lacking[plan.key]
+
+    @cached_property
+    def _conditions_bought(self) -> set[str]:
+        return {record.order.condition.key for record in self.store.all_orders()}
+
+    def forget_quotes(self) -> None:
+        """Prices of what is missing have changed: something was bought."""
+        self._lacking.clear()
+        self.__dict__.pop("_conditions_bought", None)
+
+    def inside_limits(self, plan: LabelPlan) -> str | None:
+        """Why a plan is outside the study's limits, or None when it is inside."""
+        return self._outside[plan.key]
+
+    @cached_property
+    def _outside(self) -> dict[str, str | None]:
+        cap = self.ledger.cap
+        return {
+            plan.key: outside(self.config, cap, self.list_price(plan)) for plan in self.space.plans
+        }
+
+    def close(self) -> None:
+        """Close the market's pools and the database."""
+        self.source.close()
+        self.engine.dispose()
+
+
+def features_of(config: StudyConfig, data: Dataset, runs: Path) -> Features:
+    """Features of all images: from the cache that all studies share, else computed."""
+    from training.features import extract
+
+    weights = Path(config.backbone_file) if config.backbone_file else None
+    return extract(data.images, config.backbone, weights, runs / ".features")
+
+
+def rehearse(config: StudyConfig, runs: Path) -> Dataset:
+    """Read and check everything that a new study needs, before its folder exists.
+
+    Raises:
+        InputError: of `budget` or `training`, naming what is wrong.
+    """
+    data = load(config)
+    open_market(config, data)
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{runs}: cannot be made: {error.strerror or error}") from error
+    features_of(config, data, runs)
+    return data
+
+
+def build(config: StudyConfig, folder: Path, data: Dataset | None = None) -> World:
+    """Wire a study's world in its folder. Buys nothing.
+
+    Raises:
+        InputError: the data, the scenario or the folder are wrong.
+        LedgerCorrupt: the folder's ledger does not verify.
+    """
+    data = data or load(config)
+    engine = open_database(folder / "labelworth.sqlite")
+    ledger = Ledger.open(engine, config.study, config.budget)
+    store = Store(engine, config.study)
+    market = open_market(config, data, store)
+    pool = task_order(data.rows["pool"], derive(config.seed, "pool order"), None)
+    return World(
+        config,
+        folder,
+        data,
+        market,
+        SearchSpace.of(config, len(pool)),
+        store,
+        ledger,
+        np.asarray(pool, dtype=np.int64),
+        engine,
+    )

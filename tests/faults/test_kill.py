@@ -1,0 +1,189 @@
+"""Killed with SIGKILL at any moment, a study started again ends with the same report.
+
+Children are forked from a parent that has imported everything. FAULT_RUNS sets how many random
+moments are tried; from 100 on, every single durable step is hit as well, not one of each kind.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import alembic.config
+import alembic.migration
+import optuna
+import pytest
+import torch
+
+import hpo.folder
+import hpo.study
+from budget.ledger import Ledger
+from hpo.study import Study
+from hpo.tracking.journal import Journal
+from labeling import versions
+from labeling.store import Store
+from training import evaluate, features, fit
+from tests.conftest import SMALL
+
+# Named so that the children find them imported.
+PRELOADED = (torch, alembic.config, alembic.migration, evaluate, features, fit)
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+RUNS = int(os.environ.get("FAULT_RUNS", "10"))
+SETTINGS = {**SMALL, "seed": 11, "study": "s", "trials": 4}
+DURABLE: list[tuple[object, str]] = [
+    (hpo.folder, "write_atomic"),
+    (hpo.study, "write_atomic"),
+    (Ledger, "open"),
+    (Ledger, "reserve"),
+    (Ledger, "settle"),
+    (Store, "order_for"),
+    (Store, "add"),
+    (versions, "save"),
+    (Journal, "write"),
+    (optuna.Study, "ask"),
+    (optuna.Study, "tell"),
+    (optuna.Study, "enqueue_trial"),
+    (optuna.Study, "set_user_attr"),
+    (optuna.Trial, "set_user_attr"),
+]
+
+
+def run_study(runs: Path, data: str) -> None:
+    study = Study(runs=runs, **{**SETTINGS, "data": data})
+    study.run()
+    study.close()
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Fork, do the work in the child, and return its process id."""
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        work()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def ended(child: int) -> int:
+    """The child's exit status: 0, or minus the signal that killed it."""
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def watch_steps(act: Callable[[int, str, str], None]) -> None:
+    """Call act(number, name, "before" | "after") around every durable step, in this process."""
+    count = [0]
+
+    def wrap(owner: object, name: str) -> None:
+        inner = getattr(owner, name)
+
+        def step(*args: object, **kwargs: object) -> object:
+            number, count[0] = count[0], count[0] + 1
+            act(number, name, "before")
+            result = inner(*args, **kwargs)
+            act(number, name, "after")
+            return result
+
+        setattr(owner, name, step)
+
+    for owner, name in DURABLE:
+        wrap(owner, name)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, small_data: str) -> tuple[bytes, float]:
+    """The report of a study that nothing happens to, and its seconds."""
+    runs = tmp_path_factory.mktemp("undisturbed")
+    start = time.monotonic()
+    assert ended(in_child(lambda: run_study(runs, small_data))) == 0
+    return (runs / "s/report.json").read_bytes(), time.monotonic() - start
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory, small_data: str) -> list[str]:
+    """Names of the durable steps of the study, in order."""
+    folder = tmp_path_factory.mktemp("steps")
+    log = folder / "log"
+
+    def work() -> None:
+        with log.open("w") as file:
+            watch_steps(lambda _, name, when: when == "before" and file.write(name + "\n"))
+            run_study(folder / "runs", small_data)
+
+    assert ended(in_child(work)) == 0
+    return log.read_text().split()
+
+
+def check(runs: Path, data: str, report: bytes) -> None:
+    """Start the study again and compare everything with the one that nothing happened to."""
+    assert ended(in_child(lambda: run_study(runs, data))) == 0
+    assert (runs / "s/report.json").read_bytes() == report
+    database = sqlite3.connect(runs / "s/labelworth.sqlite")
+    one = lambda query: database.execute(query).fetchone()[0]  # noqa: E731
+    assert one("SELECT count(*) FROM orders WHERE end_reason IS NULL") == 0
+    twice = """SELECT count(*) FROM (
+        SELECT 1 FROM answers b JOIN assignments a
+        ON a.order_id = b.order_id AND a.id = b.assignment
+        JOIN orders o ON o.id = a.order_id
+        WHERE NOT b.control GROUP BY o.condition_key, a.annotator, b.task HAVING count(*) > 1)"""
+    assert one(twice) == 0
+    paid = "SELECT sum(reward_micros + max((reward_micros * 3 + 9) / 10, 1000)) FROM assignments"
+    spent = f'"micros": {one(paid)}'
+    assert spent in report.decode()
+    database.close()
+
+
+def kill_at(number: int, when: str, runs: Path, data: str) -> int:
+    def act(step: int, name: str, moment: str) -> None:
+        if step == number and moment == when:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def work() -> None:
+        watch_steps(act)
+        run_study(runs, data)
+
+    return ended(in_child(work))
+
+
+@pytest.mark.parametrize("kind", sorted({name for _, name in DURABLE}))
+def test_killed_before_and_after_each_kind_of_durable_step(
+    kind: str, steps: list[str], undisturbed: tuple[bytes, float], small_data: str, tmp_path: Path
+) -> None:
+    places = [number for number, name in enumerate(steps) if name == kind]
+    if kind == "enqueue_trial" and not places:
+        pytest.skip("this study enqueues nothing")
+    assert places, f"{kind} never happens"
+    chosen = places if RUNS >= 100 else [random.Random(kind).choice(places)]
+    for number in chosen:
+        for when in ("before", "after"):
+            runs = tmp_path / f"{number}-{when}"
+            assert kill_at(number, when, runs, small_data) == -signal.SIGKILL
+            check(runs, small_data, undisturbed[0])
+
+
+def test_killed_at_random_moments_twice_over(
+    undisturbed: tuple[bytes, float], small_data: str, tmp_path: Path
+) -> None:
+    report, seconds = undisturbed
+    moments = random.Random(5)
+    killed = 0
+    for run in range(RUNS):
+        runs = tmp_path / str(run)
+        for _ in range(2):
+            child = in_child(lambda runs=runs: run_study(runs, small_data))
+            time.sleep(moments.uniform(0, seconds))
+            os.kill(child, signal.SIGKILL)
+            killed += ended(child) == -signal.SIGKILL
+        check(runs, small_data, report)
+    assert killed >= RUNS // 2

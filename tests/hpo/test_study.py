@@ -1,0 +1,218 @@
+"""Studies end to end: money adds up, the same seed gives the same bytes, a study goes on."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from budget.errors import InputError, LedgerCorrupt
+from budget.money import ZERO, Money
+from hpo.folder import to_json
+
+Make = Callable[..., object]
+
+
+def paid_in_database(path: Path) -> int:
+    """Micro-dollars of all stored assignments, straight from SQL: reward + max(30 %, $0.001)."""
+    database = sqlite3.connect(path)
+    rows = database.execute("SELECT reward_micros FROM assignments").fetchall()
+    database.close()
+    return sum(reward + max(-(-reward * 3 // 10), 1000) for (reward,) in rows)
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_200_seeds_spend_within_the_cap_and_every_cent_is_accounted_for(
+    block: int, small_study, tmp_path: Path
+) -> None:
+    for seed in range(25 * block, 25 * (block + 1)):
+        study = small_study(seed=seed, study=f"s{seed}")
+        report = study.run()
+        spent = report["money"]["spent"]["micros"]
+        assert len(report["purchases"]) >= 3
+        assert 0 < spent <= 1_000_000
+        assert spent == paid_in_database(study.folder / "labelworth.sqlite")
+        assert spent == study.world.ledger.spent().micros
+        assert spent == sum(row["paid"]["micros"] for row in report["purchases"])
+        assert spent == sum(part["micros"] for part in report["money"]["bought"].values())
+        assert report["money"]["held"]["micros"] == 0
+        study.close()
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ones(
+    small_study, tmp_path: Path
+) -> None:
+    reports = [
+        to_json(small_study(runs=tmp_path / name, seed=seed, study="same").run())
+        for name, seed in (("a", 3), ("b", 3), ("c", 4))
+    ]
+    assert reports[0] == reports[1]
+    assert reports[0] != reports[2]
+    assert (tmp_path / "a/same/report.json").read_text() == reports[0]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "gp", "random"])
+def test_every_sampler_spends_its_budget_and_resumes_to_the_same_bytes(
+    sampler: str, small_study, tmp_path: Path
+) -> None:
+    whole = small_study(runs=tmp_path / "whole", sampler=sampler, study="s").run()
+    study = small_study(runs=tmp_path / "parts", sampler=sampler, study="s")
+
+    class Stop(Exception):
+        pass
+
+    def stop_at_two(progress) -> None:
+        if progress.purchases == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        study.run(stop_at_two)
+    study.close()
+    again = small_study(runs=tmp_path / "parts", sampler=sampler, study="s").run()
+    assert to_json(again) == to_json(whole)
+    assert len(whole["purchases"]) >= 3
+
+
+def test_a_finished_study_answers_again_without_buying(small_study) -> None:
+    first = to_json(small_study(study="s").run())
+    study = small_study(study="s")
+    assert to_json(study.report()) == first
+    assert to_json(study.run()) == first
+
+
+def test_raising_the_budget_goes_on_and_is_in_the_ledger(small_study) -> None:
+    before = small_study(study="s", budget="0.5").run()
+    study = small_study(study="s", budget="1")
+    after = study.run()
+    assert len(after["purchases"]) > len(before["purchases"])
+    bought = [{**row, "price_tag": None} for row in before["purchases"]]
+    assert [{**row, "price_tag": None} for row in after["purchases"]][: len(bought)] == bought
+    caps = [entry for entry in study.world.ledger.entries() if entry.kind == "cap"]
+    assert [entry.amount for entry in caps] == [Money(500_000), Money(1_000_000)]
+
+
+def test_other_changes_are_refused_naming_the_field(small_study, small_data: str) -> None:
+    small_study(study="s", budget="0.5").run()
+    with pytest.raises(InputError, match="--budget: .* can be raised, not lowered"):
+        small_study(study="s", budget="0.4")
+    with pytest.raises(InputError, match="--sampler: study 's' was started with tpe"):
+        small_study(study="s", budget="0.5", sampler="random")
+    with pytest.raises(InputError, match="--seed: study 's' was started with 0, now 7"):
+        small_study(study="s", budget="0.5", seed=7)
+
+
+def test_images_that_changed_behind_a_study_are_refused(small_study, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "own.npz"
+    x = rng.integers(0, 255, (300, 8, 8)).astype(np.uint8)
+    np.savez(path, x=x, y=np.arange(300) % 3)
+    small_study(study="s", data=f"npz:{path}", budget="0.3").close()
+    x[5] = 255 - x[5]
+    np.savez(path, x=x, y=np.arange(300) % 3)
+    with pytest.raises(InputError, match="--data: its content changed since study 's'"):
+        small_study(study="s", data=f"npz:{path}", budget="0.3")
+
+
+def test_a_changed_ledger_is_refused_and_nothing_is_bought(small_study) -> None:
+    study = small_study(study="s", budget="0.5")
+    study.run()
+    study.close()
+    path = study.folder / "labelworth.sqlite"
+    with sqlite3.connect(path) as database:
+        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type='trigger'"):
+            database.execute(f"DROP TRIGGER {name}")
+        table = "ledger_entries"
+        tables = [r[0] for r in database.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+        table = next(name for name in tables if "ledger" in name and "head" not in name)
+        database.execute(f"UPDATE {table} SET micros = micros / 2 WHERE kind = 'settle'")
+    database.close()
+    with pytest.raises(LedgerCorrupt):
+        small_study(study="s", budget="5")
+
+
+def test_nothing_affordable_ends_without_a_plan(small_study) -> None:
+    report = small_study(budget="0.01", study="poor").run()
+    assert report["recommended"] is None
+    assert report["purchases"] == []
+    assert report["money"]["spent"]["micros"] == 0
+
+
+def test_trials_limits_purchases(small_study) -> None:
+    report = small_study(study="s", trials=2).run()
+    assert len(report["purchases"]) == 2
+    assert report["stopped"] == "--trials 2 purchases are made"
+
+
+def test_no_plan_is_above_its_share_of_the_cap_or_the_deadline(small_study) -> None:
+    report = small_study(study="s", max_plan_share="20%", max_minutes="6").run()
+    limit = 200_000
+    assert report["purchases"]
+    for row in report["purchases"]:
+        plan = row["plan"]
+        suites = -(-plan["tasks"] * plan["overlap"] // (10 - plan["controls"]))
+        reward = plan["price_per_task"]["micros"] * 10
+        assert suites * (reward + max(reward * 3 // 10, 1000)) <= limit
+        # An order is closed after 6 minutes; assignments then active may still be submitted.
+        assert row["minutes"] <= 6 + 5
+
+
+def test_without_a_deadline_the_report_says_what_price_is_worth(small_study) -> None:
+    report = small_study(study="s", max_minutes="none", trials=1).run()
+    assert any("price changes only time" in note for note in report["notes"])
+
+
+def test_an_order_that_ends_short_says_so(small_study) -> None:
+    report = small_study(study="s", allowance="0", controls="1", overlap="3", trials=3, scenario="spam-heavy").run()
+    short = [row for row in report["purchases"] if row["answers_missing"]]
+    assert short
+    assert any("ended at its limit of assignments" in note for note in report["notes"])
+
+
+def test_the_report_holds_no_path_and_the_final_images_come_last(
+    small_study, small_data: str, tmp_path: Path
+) -> None:
+    study = small_study(study="s")
+    looked: list[str] = []
+    real = study.world.data.truth
+    final = set(study.world.data.rows["final"].tolist())
+
+    class Watched(np.ndarray):
+        def __getitem__(self, key):
+            if isinstance(key, np.ndarray) and key.dtype.kind == "i":
+                looked.append("final" if final & set(key.tolist()) else "other")
+            return super().__getitem__(key)
+
+    object.__setattr__(study.world.data, "truth", real.view(Watched))
+    report = study.run()
+    text = to_json(report)
+    assert str(tmp_path) not in text
+    assert small_data.removeprefix("npz:") not in text
+    # Validation is scored for every plan; the final images once, after the last of them.
+    assert looked.count("final") == 1
+    assert looked[-1] == "final" or "final" not in looked[:-2]
+    assert report["recommended"]["final"]["images"] == len(final)
+
+
+def test_label_versions_hold_what_was_bought(small_study) -> None:
+    from labeling import versions
+
+    study = small_study(study="s", trials=3)
+    report = study.run()
+    for row in report["purchases"]:
+        loaded = versions.load(study.folder / "versions", row["version"])
+        manifest = json.loads((loaded.path / "manifest.json").read_text())
+        assert manifest["plan"]["key"] == row["plan"]["key"]
+        cost = manifest["condition_cost"]
+        parts = sum(cost[name]["micros"] for name in ("labels", "controls", "unusable", "fee"))
+        assert parts == cost["total"]["micros"]
+        assert (loaded.path / "labels.csv").exists()
+
+
+def test_money_is_never_held_after_a_study(small_study) -> None:
+    study = small_study(study="s")
+    study.run()
+    assert study.world.ledger.held() == ZERO
+    assert study.world.ledger.open_holds() == []
+    assert study.world.store.unfinished() == []
