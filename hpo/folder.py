@@ -16,6 +16,11 @@ def claim(folder: Path, config: StudyConfig) -> None:
     """Make the study's folder, or check that it belongs to this configuration."""
     path = folder / "study.json"
     try:
+        if not path.exists() and (folder / "labelworth.sqlite").exists():
+            raise InputError(
+                f"{path}: missing, but the folder holds a study; bring it back, "
+                "or start another study with --study NAME"
+            )
         if path.exists():
             check_unchanged(read_config(folder), config)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

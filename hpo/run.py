@@ -65,8 +65,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Small matrices: more threads only wait for each other. Read by OpenMP when torch is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _stop)
+    if (stranger := _stranger()) is not None:
+        print(
+            f"labelworth: {stranger}: another package of this name is in the way; "
+            "start from another folder, or use the command `labelworth`",
+            file=sys.stderr,
+        )
+        return BAD_INPUT
     try:
-        _check_neighbours()
         command: Callable[[argparse.Namespace], int] = arguments.command
         return command(arguments)
     except KeyboardInterrupt:
@@ -253,8 +259,8 @@ def _stopped(number: signal.Signals) -> int:
     return 128 + number
 
 
-def _check_neighbours() -> None:
-    """Refuse a stranger's package of our name in the working directory, before money moves."""
+def _stranger() -> str | None:
+    """A package of our name that is not ours, in the working directory: no money moves with it."""
     import budget
     import hpo
     import labeling
@@ -263,12 +269,8 @@ def _check_neighbours() -> None:
     home = Path(hpo.__file__).parent.parent
     for module in (budget, labeling, training):
         if module.__file__ is None or Path(module.__file__).parent.parent != home:
-            from budget.errors import InputError
-
-            raise InputError(
-                f"{module.__name__}: another package of this name is in the way; "
-                "start from another folder, or use the command `labelworth`"
-            )
+            return module.__name__
+    return None
 
 
 def _explain(error: Exception) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from budget.errors import BudgetExceeded, InputError
+from budget.errors import BudgetExceeded, InputError, LedgerCorrupt
 from budget.money import Money
 from hpo import config as settings
 from hpo.answer import Purchase, build_report
@@ -89,7 +89,13 @@ class Study:
         self._watch: Watch = lambda progress: None
 
     def _check_ground(self) -> None:
-        """Refuse images or a crowd that changed behind the same configuration."""
+        """Refuse orders, images or a crowd that changed behind the same configuration."""
+        for bought in self._purchases():
+            if self.world.store.record(bought.order) is None:
+                raise LedgerCorrupt(
+                    str(self.folder / "labelworth.sqlite"),
+                    f"an order of plan {bought.outcome.plan.key} that was paid for is missing",
+                )
         ground = {"--data": self.world.data.key(), "--scenario": self.world.market.name}
         known = self._optuna.user_attrs.get("ground")
         if known is None:
@@ -194,15 +200,15 @@ class Study:
         return refused
 
     def _say(self, doing: str) -> None:
-        ledger = self.world.ledger
+        money = self.world.ledger.balance()
         self._watch(
             Progress(
                 doing,
                 len(self._purchases()),
                 self.recommend(),
-                ledger.spent(),
-                ledger.held(),
-                ledger.left(),
+                money.spent,
+                money.held,
+                money.left,
             )
         )
 

@@ -16,7 +16,7 @@ from hpo.seeds import derive, generator
 from hpo.world import World
 from labeling.aggregate import aggregate
 from labeling.contained import select
-from labeling.types import Answers, Floats, LabelPlan, LabelSet
+from labeling.types import Answers, Floats, LabelPlan, LabelSet, Order
 
 if TYPE_CHECKING:
     from training.evaluate import Scores
@@ -67,20 +67,31 @@ def buy(plan: LabelPlan, world: World) -> None:
     Raises:
         BudgetExceeded: another worker was quicker with the money; nothing was bought.
     """
-    config = world.config
     settle_ended(world)
-    order = world.store.order_for(
+    while (order := next_order(plan, world)) is not None:
+        purchase(order, world)
+
+
+def next_order(plan: LabelPlan, world: World) -> Order | None:
+    """This condition's unfinished order, or what is lacking, written down now; None if owned."""
+    config = world.config
+    return world.store.order_for(
         world.condition(plan), world.tasks(plan), plan.overlap, config.allowance, config.max_minutes
-    )  # this condition's unfinished order, or what is missing, written down now; None if owned
-    if order is None:
-        return
+    )
+
+
+def purchase(order: Order, world: World) -> None:
+    """Hold the most an order can cost, buy it page by page, settle what was paid."""
+    most = world.source.tariff.cost(order.limit, order.condition.reward)
     try:
-        hold = world.ledger.reserve(
-            order.key, world.source.tariff.cost(order.limit, order.condition.reward)
-        )
+        hold = world.ledger.reserve(order.key, most)
     except BudgetExceeded:
         world.store.withdraw(order)  # refused, so it has no hold and nothing was placed
         raise
+    record = world.store.record(order.key)
+    if record is None or record.order != order:
+        world.ledger.void(hold)  # another worker withdrew it meanwhile; nothing was placed
+        return
     pool = world.source.place(order)  # same key, same pool, however often it is asked
     for page in world.source.collect(pool):  # ends when no assignment is active any more
         world.store.add(order, page)  # one commit a page; a known assignment is ignored
@@ -89,7 +100,7 @@ def buy(plan: LabelPlan, world: World) -> None:
 
 
 def settle_ended(world: World) -> None:
-    """Settle holds whose orders have ended: what a crash between the last page and settling left."""
+    """Settle holds of ended orders: what a crash between the last page and settling left."""
     for hold in world.ledger.open_holds():
         record = world.store.record(hold.key)
         if record is not None and record.end is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -76,8 +75,16 @@ class Market:
         )
 
 
-def open_market(config: StudyConfig, data: Dataset, store: Store | None = None) -> Market:
+def open_market(
+    config: StudyConfig, data: Dataset, store: Store | None = None, crowd_seed: int | None = None
+) -> Market:
     """The simulated crowd of a configuration; with a store it can go on where orders ended.
+
+    Args:
+        config: the study's configuration.
+        data: its images.
+        store: its orders.
+        crowd_seed: draws other annotators over the same items; None for the study's own.
 
     Raises:
         InputError: the scenario is unknown or wrong, or the crowd cannot bear the overlap.
@@ -92,13 +99,12 @@ def open_market(config: StudyConfig, data: Dataset, store: Store | None = None) 
         ),
         controls=[int(row) for row in data.rows["control"]],
         tariff=config.tariff,
-        seed=derive(config.seed, "crowd"),
+        seed=derive(config.seed, "crowd") if crowd_seed is None else crowd_seed,
         earlier=_ended(store),
     )
     _check_exam(config, campaign, data)
     _check_overlap(config, scenario)
-    content = hashlib.blake2b(repr(scenario).encode(), digest_size=4).hexdigest()
-    name = f"simulated:{scenario.name}:{content}"
+    name = f"simulated:{scenario.name}:{scenario.key}"
     return Market(source, campaign.key, campaign.suite_size, name, data.key("pool", "control"))
 
 
@@ -122,8 +128,7 @@ def _check_exam(config: StudyConfig, campaign: Campaign, data: Dataset) -> None:
 
 
 def _check_overlap(config: StudyConfig, scenario: Scenario) -> None:
-    minutes = config.max_minutes or scenario.horizon_minutes
-    most = int(min(scenario.population, scenario.looks_per_minute * minutes))
+    most = scenario.most_overlap(config.max_minutes)
     if max(config.overlap) > most:
         raise InputError(
             f"--overlap: {max(config.overlap)} answers per task are more than the crowd "
@@ -246,6 +251,7 @@ def rehearse(config: StudyConfig, runs: Path) -> Dataset:
     """
     data = load(config)
     open_market(config, data)
+    SearchSpace.of(config, len(data.rows["pool"]))
     try:
         runs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -254,8 +260,19 @@ def rehearse(config: StudyConfig, runs: Path) -> Dataset:
     return data
 
 
-def build(config: StudyConfig, folder: Path, data: Dataset | None = None) -> World:
+def build(
+    config: StudyConfig,
+    folder: Path,
+    data: Dataset | None = None,
+    crowd_seed: int | None = None,
+) -> World:
     """Wire a study's world in its folder. Buys nothing.
+
+    Args:
+        config: the study's configuration.
+        folder: its folder, which exists.
+        data: its images, when loaded already.
+        crowd_seed: draws other annotators over the same items; None for the study's own.
 
     Raises:
         InputError: the data, the scenario or the folder are wrong.
@@ -265,7 +282,7 @@ def build(config: StudyConfig, folder: Path, data: Dataset | None = None) -> Wor
     engine = open_database(folder / "labelworth.sqlite")
     ledger = Ledger.open(engine, config.study, config.budget)
     store = Store(engine, config.study)
-    market = open_market(config, data, store)
+    market = open_market(config, data, store, crowd_seed)
     pool = task_order(data.rows["pool"], derive(config.seed, "pool order"), None)
     return World(
         config,

@@ -144,8 +144,8 @@ def train(
         threads: torch threads.
 
     Returns:
-        The model. With fewer than two rows of any weight, or answers of one class only, a constant model that
-        predicts the (smoothed) class shares.
+        The model. With fewer than two rows of any weight, or answers of one class only, a constant
+        model that predicts the (smoothed) class shares.
 
     Raises:
         InputError: shapes that do not fit or values that are not finite.
@@ -311,7 +311,7 @@ def _deal_folds(judge: Floats, folds: int, rng: np.random.Generator) -> Ints:
 def _search(
     problem: _Problem, kinds: Mapping[str, Floats], grid: Floats, threads: int
 ) -> tuple[CvRow, ...]:
-    """Try the larger half of the penalties, then smaller, slower ones while the smallest is best."""
+    """Try the larger penalties, then smaller, slower ones while the smallest so far is best."""
     first, names = (len(grid) - 1) // 2, tuple(kinds)
     losses = _cross_validate(problem, kinds, grid[first:], threads)
     table = _table(problem, names, grid[first:], losses)

@@ -60,14 +60,14 @@ def test_every_sampler_spends_its_budget_and_resumes_to_the_same_bytes(
     whole = small_study(runs=tmp_path / "whole", sampler=sampler, study="s").run()
     study = small_study(runs=tmp_path / "parts", sampler=sampler, study="s")
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stop_at_two(progress) -> None:
         if progress.purchases == 2:
-            raise Stop
+            raise StopError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         study.run(stop_at_two)
     study.close()
     again = small_study(runs=tmp_path / "parts", sampler=sampler, study="s").run()
@@ -95,7 +95,7 @@ def test_raising_the_budget_goes_on_and_is_in_the_ledger(small_study) -> None:
 
 def test_other_changes_are_refused_naming_the_field(small_study, small_data: str) -> None:
     small_study(study="s", budget="0.5").run()
-    with pytest.raises(InputError, match="--budget: .* can be raised, not lowered"):
+    with pytest.raises(InputError, match=r"--budget: .* can be raised, not lowered"):
         small_study(study="s", budget="0.4")
     with pytest.raises(InputError, match="--sampler: study 's' was started with tpe"):
         small_study(study="s", budget="0.5", sampler="random")
@@ -124,7 +124,9 @@ def test_a_changed_ledger_is_refused_and_nothing_is_bought(small_study) -> None:
         for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type='trigger'"):
             database.execute(f"DROP TRIGGER {name}")
         table = "ledger_entries"
-        tables = [r[0] for r in database.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+        tables = [
+            r[0] for r in database.execute("SELECT name FROM sqlite_master WHERE type='table'")
+        ]
         table = next(name for name in tables if "ledger" in name and "head" not in name)
         database.execute(f"UPDATE {table} SET micros = micros / 2 WHERE kind = 'settle'")
     database.close()
@@ -164,7 +166,9 @@ def test_without_a_deadline_the_report_says_what_price_is_worth(small_study) -> 
 
 
 def test_an_order_that_ends_short_says_so(small_study) -> None:
-    report = small_study(study="s", allowance="0", controls="1", overlap="3", trials=3, scenario="spam-heavy").run()
+    report = small_study(
+        study="s", allowance="0", controls="1", overlap="3", trials=3, scenario="spam-heavy"
+    ).run()
     short = [row for row in report["purchases"] if row["answers_missing"]]
     assert short
     assert any("ended at its limit of assignments" in note for note in report["notes"])
@@ -214,5 +218,5 @@ def test_money_is_never_held_after_a_study(small_study) -> None:
     study = small_study(study="s")
     study.run()
     assert study.world.ledger.held() == ZERO
-    assert study.world.ledger.open_holds() == []
-    assert study.world.store.unfinished() == []
+    assert not study.world.ledger.open_holds()
+    assert not study.world.store.unfinished()

@@ -1,0 +1,83 @@
+"""The ground that searches walk on: what a plan gives when it is bought afresh, with real training.
+
+A redraw is one purchase from a new crowd (new annotators; items and images stay) and one trained
+model, scored on validation and final images together. Everything is a function of its arguments.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from hpo.config import StudyConfig, make_config
+from hpo.data import Dataset, load
+from hpo.seeds import derive
+from hpo.trial import buy, fit_plan, minutes_of, price_tag
+from hpo.world import World, build, features_of
+from labeling.types import LabelPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Redraw:
+    """One fresh purchase: accuracy on validation and final images, dollars paid, minutes."""
+
+    accuracy: float
+    price_tag: float
+    paid: float
+    minutes: float
+
+
+@lru_cache(maxsize=8)
+def _data(name: str, seed: int) -> Dataset:
+    return load(make_config({"budget": "1000", "data": name, "seed": seed}))
+
+
+def redraw(plan: LabelPlan, draw: int, **settings: object) -> Redraw:
+    """Buy a plan from crowd number `draw` and train on it.
+
+    Args:
+        plan: what to buy.
+        draw: which crowd; items, images and their order do not change with it.
+        settings: a study's settings other than budget and study: scenario, data, max_minutes, ...
+    """
+    config = make_config({"budget": "1000", "study": "ground", **settings})
+    data = _data(config.data, config.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        world = _world(config, Path(folder) / "ground", data, draw)
+        buy(plan, world)
+        trained = fit_plan(plan, world)
+        rows = np.concatenate([data.rows["validation"], data.rows["final"]])
+        found = trained.model.predict(world.features.values[rows]).argmax(axis=1)
+        accuracy = float((found == data.truth[rows]).mean())
+        tag = price_tag(plan, world).dollars
+        outcome = Redraw(accuracy, tag, world.ledger.spent().dollars, minutes_of(plan, world))
+        world.close()
+    return outcome
+
+
+def _world(config: StudyConfig, folder: Path, data: Dataset, draw: int) -> World:
+    folder.mkdir()
+    world = build(config, folder, data, crowd_seed=derive(config.seed, "redraw", draw))
+    world.__dict__["features"] = _features(config, data)
+    return world
+
+
+_CACHE: dict[tuple[str, int, str], object] = {}
+
+
+def _features(config: StudyConfig, data: Dataset) -> object:
+    key = (config.data, config.seed, config.backbone)
+    if key not in _CACHE:
+        with tempfile.TemporaryDirectory() as folder:
+            _CACHE[key] = features_of(config, data, Path(folder))
+    return _CACHE[key]
+
+
+def mean_and_error(values: list[float]) -> tuple[float, float]:
+    """Mean and its standard error."""
+    array = np.array(values)
+    return float(array.mean()), float(array.std(ddof=1) / np.sqrt(len(array)))

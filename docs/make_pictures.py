@@ -1,0 +1,22 @@
+"""Draw the pictures of the README from a real run: python docs/make_pictures.py"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from hpo import Study
+from hpo.plot import plot_front
+
+
+def main() -> None:
+    """Run the default study in a temporary folder and plot its front."""
+    with tempfile.TemporaryDirectory() as runs:
+        study = Study(budget="20", runs=runs)
+        report = study.run()
+        study.close()
+    plot_front(report, Path(__file__).parent / "front.png")
+
+
+if __name__ == "__main__":
+    main()
