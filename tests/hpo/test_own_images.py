@@ -1,0 +1,64 @@
+"""A user's own images, from files to answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from training.images import load_digits
+
+ROLES = ["pool"] * 6 + ["control"] * 1 + ["validation"] * 2 + ["final"] * 2
+
+
+def write_photos(root: Path, side: int, count: int = 330) -> Path:
+    """Scanned digits as PNG files of a given size, and their labels file."""
+    images, digits = load_digits()
+    assert images.pixels is not None
+    lines = ["image,label,role"]
+    (root / "photos").mkdir()
+    for row in range(count):
+        pixels = np.asarray(images.pixels[row]).squeeze().astype(float)
+        pixels = (255 * pixels / pixels.max()).astype(np.uint8)
+        picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)
+        picture.save(root / "photos" / f"{row:04d}.png")
+        label = "round" if digits[row] in (0, 6, 8, 9) else "other"
+        lines.append(f"{row:04d}.png,{label},{ROLES[row % len(ROLES)]}")
+    labels = root / "photos.csv"
+    labels.write_text("\n".join(lines) + "\n")
+    return labels
+
+
+@pytest.mark.parametrize(("side", "backbone"), [(12, "pixels"), (40, "patch")])
+def test_a_folder_of_photos_gives_an_answer(
+    side: int, backbone: str, small_study, tmp_path: Path
+) -> None:
+    labels = write_photos(tmp_path, side)
+    study = small_study(data=f"folder:{tmp_path / 'photos'}", labels=str(labels), trials=3)
+    assert study.world.features.name == backbone
+    report = study.run()
+    assert report["data"]["classes"] == ["other", "round"]
+    assert report["recommended"]["final"]["accuracy"] > 0.6  # the larger class alone is 0.6
+
+
+@pytest.mark.parametrize("aggregation", ["weighted", "majority", "dawid-skene"])
+def test_every_aggregation_gives_an_answer(aggregation: str, small_study) -> None:
+    report = small_study(aggregation=aggregation, overlap="3", trials=2).run()
+    assert report["recommended"]["final"]["accuracy"] > 0.5
+
+
+def test_a_timm_backbone_with_its_weights_file(small_study, tmp_path: Path) -> None:
+    import timm
+    from safetensors.torch import save_file
+
+    labels = write_photos(tmp_path, 40)
+    model = timm.create_model("test_resnet", pretrained=False)
+    weights = tmp_path / "weights.safetensors"
+    save_file(model.state_dict(), weights)
+    settings = {"data": f"folder:{tmp_path / 'photos'}", "labels": str(labels), "trials": 1}
+    study = small_study(backbone="test_resnet", backbone_file=str(weights), **settings)
+    report = study.run()
+    assert study.world.features.weights_source == "file:weights.safetensors"
+    assert report["recommended"] is not None
