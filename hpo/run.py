@@ -275,8 +275,6 @@ def _stranger() -> str | None:
 
 def _explain(error: Exception) -> tuple[int, str]:
     """The exit code and the one line for an error that a user can mend; others are raised."""
-    import errno
-
     from budget.errors import InputError, LedgerCorrupt, StorageError
     from training.errors import InputError as ImageError
 
@@ -286,16 +284,25 @@ def _explain(error: Exception) -> tuple[int, str]:
         return BAD_INPUT, str(error)
     cause: BaseException | None = error
     while cause is not None:
-        text = str(cause)
-        full = "database or disk is full" in text
-        if full or (isinstance(cause, OSError) and cause.errno == errno.ENOSPC):
-            return BAD_INPUT, (
-                "the disk is full; what was bought is kept: make room and run the same command"
-            )
-        if isinstance(cause, OSError) and cause.errno in (errno.EACCES, errno.EROFS):
-            return BAD_INPUT, f"{cause.filename}: cannot be written: {cause.strerror}"
+        if line := _storage_line(cause):
+            return BAD_INPUT, line
         cause = cause.__cause__ or cause.__context__
     raise error
+
+
+def _storage_line(cause: BaseException) -> str | None:
+    """The line for a file or database that cannot be used, wherever it was noticed."""
+    import errno
+    import sqlite3
+
+    kept = "what was bought is kept: make room or mend it, and run the same command"
+    if (isinstance(cause, OSError) and cause.errno == errno.ENOSPC) or "disk is full" in str(cause):
+        return f"the disk is full; {kept}"
+    if isinstance(cause, OSError) and cause.errno in (errno.EACCES, errno.EROFS):
+        return f"{cause.filename}: cannot be written: {cause.strerror}"
+    if isinstance(cause, sqlite3.Error):
+        return f"the study's search database cannot be used ({cause}); {kept}"
+    return None
 
 
 if __name__ == "__main__":

@@ -248,3 +248,17 @@ def test_a_stranger_in_the_working_folder_is_refused(tmp_path: Path) -> None:
     done = labelworth("--budget", "5", cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert "another package of this name is in the way" in done.stderr
+
+
+@pytest.mark.parametrize("damage", ["garbage", "cut"])
+def test_a_damaged_search_database_is_one_line(
+    damage: str, tmp_path: Path, small_data: str
+) -> None:
+    words = [*small_flags(small_data), "--study", "s", "--trials", "1"]
+    assert labelworth(*words, cwd=tmp_path).returncode == 0
+    path = tmp_path / "runs/s/optuna.sqlite"
+    path.write_bytes(b"x" * 5000 if damage == "garbage" else path.read_bytes()[:7000])
+    done = labelworth(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "search database cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
