@@ -1,0 +1,1 @@
+"""One script a claim, each with its baseline in the same run."""

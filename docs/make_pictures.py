@@ -1,4 +1,4 @@
-"""Draw the pictures of the README from a real run: python docs/make_pictures.py"""
+"""Draw the pictures of the README from a real run: `python docs/make_pictures.py`."""
 
 from __future__ import annotations
 
