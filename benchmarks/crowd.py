@@ -16,22 +16,35 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
 
 from budget.money import Money
-from budget.tariff import Tariff, expected_assignments
-from labeling.campaign import Campaign, Exam, Question
-from labeling.crowd import engine
+from budget.tariff import expected_assignments
+from labeling.campaign import SUBJECTIVE, Campaign, Exam, Question
+from labeling.crowd.audience import audience
+from labeling.crowd.engine import Crowd
+from labeling.crowd.exam import set_exam
 from labeling.crowd.items import make_items
+from labeling.crowd.opinions import make_opinions
+from labeling.crowd.pool import PoolSettings
+from labeling.crowd.rounds import OrderRun, run_order
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.slots import Slots
-from labeling.crowd.source import CrowdSource
-from labeling.types import Condition, Order, Page
+from labeling.types import Condition, DynamicOverlap, Order
 
-CAMPAIGN = Campaign("bench", (Question("q", "?", tuple("abcdefghij")),), "", exam=Exam(10, 8))
+CLASSES = 10
+CAMPAIGN = Campaign(
+    "bench",
+    (
+        Question("class", "?", tuple("abcdefghij")),
+        Question("taste", "?", ("no", "yes"), SUBJECTIVE),
+    ),
+    "",
+    exam=Exam(10, 8),
+    language_test=True,
+)
 CONTROLS = 50
 Ints = NDArray[np.int64]
 
@@ -59,14 +72,15 @@ class ScannedSlots(Slots):
 
 
 def busy_scenario() -> Scenario:
-    """The default crowd with learning, fatigue, selection and uneven confusion switched on."""
-    weights = tuple(tuple(float(1 + (i * j) % 7) for j in range(10)) for i in range(10))
+    """The default crowd with all that it leaves out by default switched on."""
+    weights = tuple(tuple(float(1 + (i * j) % 7) for j in range(CLASSES)) for i in range(CLASSES))
     return replace(
         load_scenario("default"),
         learning=0.5,
         fatigue=0.01,
         selection=0.6,
         confusion=weights,
+        exam_pass_rates=(0.7, *(0.88,) * 9),
         population=10**8,
         horizon_minutes=1e7,
     )
@@ -74,82 +88,93 @@ def busy_scenario() -> Scenario:
 
 @dataclass(frozen=True)
 class Case:
-    """An order of `tasks` tasks at an overlap."""
+    """An order of `tasks` tasks at an overlap, one control task in ten, with exam."""
 
     tasks: int
     overlap: int
+    dynamic: DynamicOverlap | None = None
 
-    def source(self) -> CrowdSource:
-        """A fresh market of the case's items."""
+    def pool(self) -> Crowd:
+        """A fresh pool over the case's items."""
         rows = self.tasks + CONTROLS
-        truth = np.random.default_rng(0).integers(0, 10, rows)
-        items = make_items(busy_scenario(), truth, 10, 0)
-        controls = range(self.tasks, rows)
-        return CrowdSource(busy_scenario(), CAMPAIGN, items, controls, Tariff(), 0, lambda c: [])
+        crowd = audience(busy_scenario(), CAMPAIGN)
+        control = np.arange(self.tasks, rows)
+        settings = PoolSettings(
+            price=Money.parse("0.002"),
+            suite_size=CAMPAIGN.suite_size,
+            controls=1,
+            exam=CAMPAIGN.exam,
+            rules=CAMPAIGN.rules,
+            assignment_seconds=CAMPAIGN.assignment_seconds,
+            classes=CLASSES,
+            control_rows=control[10:],
+            exam_rows=control[:10],
+            dynamic=self.dynamic,
+        )
+        truth = np.random.default_rng(0).integers(0, CLASSES, rows)
+        items = make_items(crowd, truth, CLASSES, 0)
+        items = set_exam(crowd, items, settings.exam_rows, CLASSES)
+        taste = make_opinions(crowd, rows, 2, 0, "taste")
+        return Crowd(crowd, settings, items, 0, "bench", [taste], [2])
 
     def order(self) -> Order:
-        """The whole pool, one control task in ten, with exam."""
-        condition = Condition("d", "m", CAMPAIGN.key, Money.parse("0.002"), 1, 10, True)
+        """The whole pool."""
+        price = Money.parse("0.002")
+        condition = Condition("d", "m", CAMPAIGN.key, price, 1, 10, True, self.dynamic)
         limit = 3 * expected_assignments(self.tasks, self.overlap, 9)
         wanted = tuple((row, self.overlap) for row in range(self.tasks))
         return Order(condition, 0, wanted, limit, None)
 
 
-def simulate(case: Case) -> int:
-    """The engine alone, answers in columns; returns the submitted assignments."""
-    live, _ = case.source()._run(case.order())
-    return len(live.crowd.submitted)
+def simulate(case: Case) -> OrderRun:
+    """Ours."""
+    return run_order(case.pool(), case.order(), 1e7)
 
 
-def collect(case: Case) -> int:
-    """The whole door: engine and pages of assignments."""
-    source = case.source()
-    pages: list[Page] = list(source.collect(source.place(case.order())))
-    return sum(len(page.assignments) for page in pages)
+def scan(case: Case) -> OrderRun:
+    """The baseline."""
+    pool = case.pool()
+    pool.slots = ScannedSlots(case.tasks + CONTROLS)
+    return run_order(pool, case.order(), 1e7)
 
 
-def scan(case: Case) -> int:
-    """The baseline: the same door over scanned slots."""
-    with patch.object(engine, "Slots", ScannedSlots):
-        return collect(case)
-
-
-def cpu_seconds(work: Callable[[Case], int], case: Case, repeats: int) -> tuple[float, int]:
-    """Best CPU time of a few repeats, and the assignments simulated."""
-    best, count = math.inf, 0
+def cpu_seconds(
+    work: Callable[[Case], OrderRun], case: Case, repeats: int
+) -> tuple[float, OrderRun]:
+    """Best CPU time of a few repeats, and what came out."""
+    best = math.inf
     for _ in range(repeats):
         start = time.process_time()
-        count = work(case)
+        run = work(case)
         best = min(best, time.process_time() - start)
-    return best, count
+    return best, run
 
 
 def compare(case: Case, repeats: int, goal: float) -> float:
-    ours, count = cpu_seconds(simulate, case, repeats)
-    door, _ = cpu_seconds(collect, case, repeats)
-    base, _ = cpu_seconds(scan, case, 1)
+    ours, run = cpu_seconds(simulate, case, repeats)
+    base, _ = cpu_seconds(scan, case, min(repeats, 3))
     print(
-        f"{case.tasks:,} x {case.overlap}: {count:,} assignments; engine {ours * 1e3:.0f} ms CPU "
-        f"(goal {goal * 1e3:.0f}), with pages {door * 1e3:.0f} ms; per-suite scan with pages "
-        f"{base * 1e3:.0f} ms; ratio scan/ours {base / door:.1f}x"
+        f"{case.tasks:,} x {case.dynamic or case.overlap}: {run.submissions[1]:,} assignments, "
+        f"{run.end.reason}; {ours * 1e3:.0f} ms CPU (goal {goal * 1e3:.0f}); per-suite scan "
+        f"{base * 1e3:.0f} ms; ratio scan/ours {base / ours:.1f}x"
     )
     return ours
 
 
 def million(small: float) -> None:
-    case = Case(1_000_000, 3)
-    seconds, count = cpu_seconds(simulate, case, 1)
+    seconds, run = cpu_seconds(simulate, Case(1_000_000, 3), 1)
     unit = 2**30 if sys.platform == "darwin" else 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     exponent = math.log(seconds / small) / math.log(3_000_000 / 250_000)
     print(
-        f"1,000,000 x 3: {count:,} assignments, {seconds:.1f} s CPU, peak memory {peak:.2f} GiB, "
-        f"scaling exponent from 50,000 x 5: {exponent:.2f}"
+        f"1,000,000 x 3: {run.submissions[1]:,} assignments, {run.end.reason}; {seconds:.1f} s, "
+        f"peak memory {peak:.2f} GiB, scaling exponent from 50,000 x 5: {exponent:.2f}"
     )
 
 
 def main() -> None:
-    compare(Case(980, 3), 5, 0.060)
+    compare(Case(980, 3), 7, 0.060)
+    compare(Case(980, 5, DynamicOverlap(2, 5, 0.9)), 7, 0.060)
     large = compare(Case(50_000, 5), 1, 5.0)
     if "--million" in sys.argv[1:]:
         million(large)

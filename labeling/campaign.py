@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any
+
+from budget.errors import InputError
+
+OBJECTIVE, SUBJECTIVE = "objective", "subjective"
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One closed question about an image."""
+    """One closed question about an image.
+
+    Attributes:
+        kind: "objective" where each image has a true answer; "subjective" where people may differ
+            and the label is the share of each answer: no control task can check it.
+    """
 
     name: str
     text: str
     classes: tuple[str, ...]
+    kind: str = OBJECTIVE
+
+    def __post_init__(self) -> None:
+        if self.kind not in (OBJECTIVE, SUBJECTIVE):
+            raise InputError(
+                f"question {self.name!r}: kind is {self.kind!r}; it must be objective or subjective"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +66,11 @@ class Campaign:
     """Everything annotators see and are held to, apart from price and control tasks.
 
     Attributes:
+        questions: asked about every image; one answer to each.
         suite_size: tasks in one suite, control tasks included.
+        language: what annotators must read.
         assignment_seconds: an assignment not submitted in this time expires unpaid.
+        language_test: only annotators who passed the platform's test of the language see the pool.
     """
 
     name: str
@@ -61,9 +81,46 @@ class Campaign:
     rules: QualityRules = field(default_factory=QualityRules)
     language: str = "EN"
     assignment_seconds: int = 300
+    language_test: bool = False
+
+    def __post_init__(self) -> None:
+        names = [question.name for question in self.questions]
+        if not names or len(set(names)) < len(names):
+            raise InputError(
+                f"campaign {self.name!r}: questions are {', '.join(names) or 'missing'}; "
+                "give at least one, each under a name of its own"
+            )
+
+    def question(self, name: str) -> int:
+        """The place of a question, by its name.
+
+        Raises:
+            InputError: there is no such question.
+        """
+        names = [question.name for question in self.questions]
+        if name not in names:
+            raise InputError(
+                f"question {name!r}: the campaign {self.name!r} asks {', '.join(names)}"
+            )
+        return names.index(name)
+
+    @property
+    def judged(self) -> int | None:
+        """The question that control tasks and the exam check: the first objective one, if any."""
+        kinds = [question.kind for question in self.questions]
+        return kinds.index(OBJECTIVE) if OBJECTIVE in kinds else None
 
     @property
     def key(self) -> str:
         """Content hash: two campaigns with the same key ask the same under the same rules."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        plain = asdict(self)
+        plain["questions"] = [_without(asdict(q), ("kind",), q) for q in self.questions]
+        plain = _without(plain, ("language_test",), self)
+        text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _without(plain: dict[str, Any], names: tuple[str, ...], owner: Any) -> dict[str, Any]:
+    """A mapping without those fields that are at their default: keys outlive new options."""
+    defaults = {f.name: f.default for f in fields(owner) if f.default is not MISSING}
+    return {k: v for k, v in plain.items() if k not in names or v != defaults[k]}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from budget.errors import InputError
 from budget.money import Money
 
 Ints = NDArray[np.int64]
@@ -20,15 +21,40 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
+class DynamicOverlap:
+    """A task gets further answers until its label is sure enough: a pool's setting.
+
+    Attributes:
+        least: usable answers every task gets, at least 1.
+        most: usable answers no task exceeds.
+        confidence: probability of the leading label at which a task is done.
+    """
+
+    least: int
+    most: int
+    confidence: float
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.least <= self.most:
+            raise InputError(f"{self}: the smallest overlap lies between 1 and the largest")
+        if not 0 < self.confidence < 1:
+            raise InputError(f"{self}: the confidence lies above 0 and below 1, such as 0.9")
+
+    def __str__(self) -> str:
+        return f"dynamic({self.least},{self.most},{self.confidence!r})"
+
+
+@dataclass(frozen=True, slots=True)
 class LabelPlan:
     """The knobs of one trial.
 
     Attributes:
         price: dollars per task (control tasks are paid like any other).
-        overlap: usable answers wanted per task.
+        overlap: usable answers wanted per task; the most of them where overlap is dynamic.
         controls: control tasks in each suite.
         tasks: how many tasks of the pool, a prefix of its seeded order.
         exam: whether annotators must pass the campaign's exam first.
+        dynamic: when a task needs no further answer; None for the same overlap on every task.
     """
 
     price: Money
@@ -36,12 +62,22 @@ class LabelPlan:
     controls: int
     tasks: int
     exam: bool
+    dynamic: DynamicOverlap | None = None
+
+    def __post_init__(self) -> None:
+        if self.dynamic is not None and self.overlap != self.dynamic.most:
+            raise InputError(
+                f"plan: overlap {self.overlap} is not the largest of {self.dynamic}; give that"
+            )
 
     @property
     def key(self) -> str:
         """A readable unique name, such as "p0.002-k3-c1-n980-exam"."""
         exam = "-exam" if self.exam else ""
-        return f"p{self.price.exact()}-k{self.overlap}-c{self.controls}-n{self.tasks}{exam}"
+        overlap = str(self.overlap)
+        if self.dynamic is not None:
+            overlap = f"{self.dynamic.least}to{self.overlap}at{self.dynamic.confidence!r}"
+        return f"p{self.price.exact()}-k{overlap}-c{self.controls}-n{self.tasks}{exam}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +92,8 @@ class Condition:
         controls: control tasks per suite.
         suite_size: tasks per suite, control tasks included.
         exam: whether an exam must be passed.
+        dynamic: the pool's dynamic overlap; None for the same overlap on every task. Answers to
+            it stop where they agree, so they may not be thinned to another overlap.
     """
 
     data: str
@@ -65,10 +103,11 @@ class Condition:
     controls: int
     suite_size: int
     exam: bool
+    dynamic: DynamicOverlap | None = None
 
     @property
     def key(self) -> str:
-        """Content hash of all fields."""
+        """Content hash of all fields; one without dynamic overlap keeps its key."""
         parts = (
             self.data,
             self.market,
@@ -77,6 +116,7 @@ class Condition:
             str(self.controls),
             str(self.suite_size),
             str(self.exam),
+            *([str(self.dynamic)] if self.dynamic else []),
         )
         return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
 
@@ -98,7 +138,8 @@ class Order:
     Attributes:
         condition: the pool it is bought in.
         tranche: 0 for the condition's first order, then 1, 2, ...
-        wanted: (task, further usable answers wanted), in the pool's order.
+        wanted: (task, further usable answers wanted), in the pool's order; at most as many
+            where the condition's overlap is dynamic.
         limit: the most assignments that may be submitted, recompletion included.
         minutes: the pool is closed after this many minutes; None for no deadline.
     """
@@ -133,6 +174,8 @@ class Assignment:
         submitted_s: seconds from the opening of the order's pool to submission.
         seconds: working time.
         reward: what was paid to the annotator, without the platform's fee.
+        further: the answers to each further question of the campaign, one tuple per question in
+            the campaign's order, in the places of `labels` (which answer the first question).
     """
 
     id: str
@@ -143,6 +186,7 @@ class Assignment:
     submitted_s: float
     seconds: float
     reward: Money
+    further: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

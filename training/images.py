@@ -129,7 +129,8 @@ def load_npz(path: Path) -> tuple[ImageIndex, NDArray[np.int64]]:
     """Read images `x` and class indices `y` from a NumPy archive.
 
     Args:
-        path: an .npz file; `x` as for `index_array`, `y` [n] integers from 0. Never unpickled.
+        path: an .npz file; `x` as for `index_array`, `y` [n] integers from 0 (or `clean`, as
+            archives of human annotations call the true class). Never unpickled.
 
     Returns:
         The images, named by their row, and the labels.
@@ -143,7 +144,7 @@ def load_npz(path: Path) -> tuple[ImageIndex, NDArray[np.int64]]:
             f"{path}: y must be one integer class per image, is {y.dtype} of shape {y.shape}"
         )
     try:
-        index = index_array(x, [f"row-{row:06d}" for row in range(len(x) if x.ndim else 0)])
+        index = index_array(x, [str(row) for row in range(len(x) if x.ndim else 0)])
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     if len(y) != len(index):
@@ -298,12 +299,13 @@ def _read_npz(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
         if size > MAX_NPZ_BYTES:
             raise InputError(f"{path}: unpacks to {size:,} bytes, more than {MAX_NPZ_BYTES:,}")
         with np.load(path, allow_pickle=False) as arrays:
-            missing = [name for name in ("x", "y") if name not in arrays.files]
+            truth = "clean" if "y" not in arrays.files and "clean" in arrays.files else "y"
+            missing = [name for name in ("x", truth) if name not in arrays.files]
             if missing:
                 raise InputError(
                     f"{path}: array {missing[0]!r} is missing, found {sorted(arrays.files)}"
                 )
-            return np.asarray(arrays["x"]), np.asarray(arrays["y"])
+            return np.asarray(arrays["x"]), np.asarray(arrays[truth])
     except InputError:
         raise
     except Exception as error:  # a damaged archive fails in many ways, all of them the file's fault

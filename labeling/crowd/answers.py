@@ -19,6 +19,32 @@ from labeling.types import Floats, Ints
 CHANCES = 4  # uniform numbers used per answer
 
 
+def blind_labels(kind: int, favourite: float, classes: int, ring: Ints, chance: Floats) -> Ints:
+    """Answers of a spammer to a suite.
+
+    Args:
+        kind: one of the SPAM_ kinds.
+        favourite: the person's number in [0, 1) behind always giving one answer.
+        classes: number of answers to choose from.
+        ring: [n] the made-up answers that colluders share.
+        chance: [n, CHANCES] uniform numbers.
+    """
+    if kind == SPAM_RANDOM:
+        return (chance[:, 0] * classes).astype(np.int64)
+    if kind == SPAM_COLLUDE:
+        return ring
+    pick = favourite if kind == SPAM_SAME else float(chance[0, 0])
+    return np.full(len(ring), int(pick * classes), dtype=np.int64)
+
+
+def guess(labels: Ints, share: float, classes: int, chance: Floats) -> None:
+    """Replace a share of the answers by blind guesses, in place."""
+    guessed = np.flatnonzero(chance[:, 3] < share)
+    # Given that it lies below the share, the number is uniform again once rescaled.
+    again = chance[guessed, 3] / max(share, 1e-12)
+    labels[guessed] = (again * classes).astype(np.int64)
+
+
 class AnswerModel:
     """How people of each kind answer; price is not among what it knows.
 
@@ -58,12 +84,7 @@ class AnswerModel:
         """
         if kind <= CARELESS:
             return self._tried(kind, skill, tasks, chance)
-        if kind == SPAM_RANDOM:
-            return (chance[:, 0] * self._classes).astype(np.int64)
-        if kind == SPAM_COLLUDE:
-            return self._ring[tasks]
-        pick = favourite if kind == SPAM_SAME else float(chance[0, 0])
-        return np.full(len(tasks), int(pick * self._classes), dtype=np.int64)
+        return blind_labels(kind, favourite, self._classes, self._ring[tasks], chance)
 
     def _tried(self, kind: int, skill: float, tasks: Ints, chance: Floats) -> Ints:
         labels = self._truth[tasks]
@@ -75,10 +96,7 @@ class AnswerModel:
             own = chance[wrong, 1] < self._scenario.distractor_share
             labels[wrong] = np.where(own, self._distractor[rows], other)
         if kind == CARELESS:
-            guessed = np.flatnonzero(chance[:, 3] < self._scenario.careless_guess)
-            # Given that it lies below the share, the number is uniform again once rescaled.
-            again = chance[guessed, 3] / max(self._scenario.careless_guess, 1e-12)
-            labels[guessed] = (again * self._classes).astype(np.int64)
+            guess(labels, self._scenario.careless_guess, self._classes, chance)
         return labels
 
     def skill_now(self, skill: float, done: int) -> float:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from budget.money import Money
-from labeling.campaign import Exam, QualityRules
 from labeling.crowd.answers import CHANCES, AnswerModel
+from labeling.crowd.ballots import Ballots
+from labeling.crowd.further import FurtherQuestions
 from labeling.crowd.items import Items
+from labeling.crowd.opinions import Opinions
 from labeling.crowd.people import People, wanted_suites
+from labeling.crowd.pool import Ban, PoolSettings, Visitor
 from labeling.crowd.scenario import Scenario
 from labeling.crowd.slots import Slots
 from labeling.crowd.streams import stream
@@ -31,81 +32,17 @@ _SKIP_SECONDS = 5.0  # a look at the page before it is handed back
 _ARRIVE, _EXAM, _SUBMIT, _HAND_BACK, _EXPIRE, _RETURN = range(6)
 
 
-@dataclass(frozen=True, slots=True)
-class PoolSettings:
-    """What the requester sets for a pool.
-
-    Attributes:
-        price: dollars per task.
-        suite_size: tasks per suite S, control tasks included.
-        controls: control tasks per suite.
-        exam: the unpaid admission test, or None.
-        rules: when annotators are banned.
-        assignment_seconds: an assignment not submitted in this time expires unpaid.
-        classes: number of classes of the question.
-        control_rows: [G] rows that serve as control tasks.
-        exam_rows: [E] rows that make up the exam.
-    """
-
-    price: Money
-    suite_size: int
-    controls: int
-    exam: Exam | None
-    rules: QualityRules
-    assignment_seconds: float
-    classes: int
-    control_rows: Ints
-    exam_rows: Ints
-
-    @property
-    def real_per_suite(self) -> int:
-        """Tasks of a suite that are not control tasks."""
-        return self.suite_size - self.controls
-
-
-@dataclass(slots=True)
-class Visitor:
-    """What the platform knows about one annotator who takes part.
-
-    Attributes:
-        person: their number in the row of people.
-        controls: [G] the control tasks in the order in which this person gets them.
-        left: suites they still want on this visit.
-        used: control tasks shown to them.
-        done: suites submitted.
-        wrong: wrong control answers submitted.
-        fast: fast responses submitted.
-        admitted: passed the exam, or there is none.
-        banned: gets no more suites.
-        busy: has an event to come.
-        opened: suites opened, as rows of the log.
-    """
-
-    person: int
-    controls: Ints
-    left: int
-    used: int = 0
-    done: int = 0
-    wrong: int = 0
-    fast: int = 0
-    admitted: bool = True
-    banned: bool = False
-    busy: bool = False
-    opened: list[int] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Ban:
-    """A ban: who, when (seconds of pool time), why, and after which submission."""
-
-    person: int
-    at: float
-    reason: str
-    suite: int
-
-
 class Crowd:
     """A pool and the people who come to it.
+
+    Args:
+        scenario: the crowd, as the campaign meets it.
+        pool: what the requester sets.
+        items: truth, difficulty and distractor of every row, for the question that is checked.
+        seed: the study's seed.
+        key: the pool's key; with the seed it determines everything.
+        further: what people see in the campaign's other questions, if there are any.
+        further_classes: number of answers of each of them.
 
     Attributes:
         clock: seconds of pool time; it stands still while nobody moves it.
@@ -114,25 +51,39 @@ class Crowd:
         bans: in the order of time.
         active: assignments opened and not yet submitted, handed back or expired.
         allowance: further assignments that may be opened now.
-        exam_failed: people who sat the exam and failed.
+        exam_sat: people who sat the exam.
+        exam_failed: those of them who failed.
+        exam_right: [E] those of them who got each exam task right.
+        ballots: what is asked again, task by task; None without dynamic overlap.
     """
 
     def __init__(
-        self, scenario: Scenario, pool: PoolSettings, items: Items, seed: int, key: str
+        self,
+        scenario: Scenario,
+        pool: PoolSettings,
+        items: Items,
+        seed: int,
+        key: str,
+        further: Sequence[Items | Opinions] = (),
+        further_classes: Sequence[int] = (),
     ) -> None:
         self.clock = 0.0
-        self.suites = SuiteLog(pool.suite_size)
+        self.suites = SuiteLog(pool.suite_size, len(further))
         self.submitted: list[int] = []
         self.bans: list[Ban] = []
         self.active = 0
         self.allowance: float = math.inf
+        self.exam_sat = 0
         self.exam_failed = 0
+        self.exam_right = np.zeros(len(pool.exam_rows), dtype=np.int64)
+        self.ballots = Ballots(pool.dynamic, len(items), pool.classes) if pool.dynamic else None
         self.slots = Slots(len(items))
         self.people = People(scenario, pool.price, stream(seed, key, "people"))
         self._scenario = scenario
         self._pool = pool
         self._truth = items.truth
         self._model = AnswerModel(scenario, items, pool.classes, stream(seed, key, "ring"))
+        self._further = FurtherQuestions(scenario, further, further_classes, seed, key)
         self._draws = SuiteDraws(pool.suite_size, stream(seed, key, "suites"))
         self._exam_rng = stream(seed, key, "exam")
         self._mix_rng = stream(seed, key, "controls")
@@ -234,7 +185,12 @@ class Crowd:
             rows,
             self._exam_rng.random((len(rows), CHANCES)),
         )
-        right = int((labels == self._truth[rows]).sum())
+        correct = labels == self._truth[rows]
+        right = int(correct.sum())
+        self.exam_sat += 1
+        self.exam_right += correct
+        visitor.judged += len(rows)
+        visitor.failed += len(rows) - right
         visitor.busy = False
         visitor.admitted = self._pool.exam is not None and right >= self._pool.exam.pass_correct
         if visitor.admitted:
@@ -283,6 +239,10 @@ class Crowd:
             real = self.slots.take(self._pool.real_per_suite)
         if not len(real):
             return
+        if self.ballots and self.active and len(real) < self._pool.real_per_suite:
+            # Further tasks may come due: a suite that is not full is only given out last.
+            self.slots.add(real, 1)
+            return
         suite = self._fill_suite(visitor, real)
         visitor.opened.append(suite)
         visitor.used += self._pool.controls
@@ -311,6 +271,10 @@ class Crowd:
         log.tasks[suite, :size] = tasks
         log.labels[suite, :size] = labels
         log.control[suite, :size] = control
+        if self._further:
+            log.further[suite, :size] = self._further.labels(person, kind, skill, favourite, tasks)
+        if self.ballots:
+            self.ballots.opened(real)
         log.person[suite] = person
         log.seconds[suite] = seconds
         if pool.controls:
@@ -336,6 +300,9 @@ class Crowd:
         visitor.busy = False
         visitor.done += 1
         visitor.wrong += int(self.suites.wrong[suite])
+        visitor.judged += self._pool.controls
+        if self.ballots:
+            self._count(self.ballots, visitor, suite)
         rules = self._pool.rules
         visitor.fast += bool(self.suites.seconds[suite] < rules.fast_seconds)
         if rules.wrong_controls and visitor.wrong >= rules.wrong_controls:
@@ -345,8 +312,20 @@ class Crowd:
         else:
             self._serve(visitor)
 
+    def _count(self, ballots: Ballots, visitor: Visitor, suite: int) -> None:
+        """Count a suite's answers, and ask for one more where they are not sure enough."""
+        tasks, labels = self.suites.real(suite)
+        self.suites.skill[suite] = visitor.skill
+        ballots.submitted(tasks, labels, visitor.skill)
+        due = ballots.due(tasks, self.slots.need[tasks])
+        if self._open and len(due):
+            self.slots.add(due, 1)
+
     def _ban(self, visitor: Visitor, reason: str, suite: int) -> None:
         visitor.banned = True
+        for done in visitor.opened if self.ballots else ():
+            if self.ballots and not np.isnan(self.suites.skill[done]):
+                self.ballots.withdrawn(*self.suites.real(done), float(self.suites.skill[done]))
         self.bans.append(Ban(visitor.person, self.clock, reason, suite))
 
     def _hand_back(self, suite: int) -> None:
@@ -361,7 +340,9 @@ class Crowd:
         visitor.busy = False
         self.active -= 1
         self.allowance += 1
-        shown = self.suites.tasks[suite]
+        tasks, _ = self.suites.real(suite)
+        if self.ballots:
+            self.ballots.given_up(tasks)
         if self._open:
-            self.slots.add(shown[(shown >= 0) & ~self.suites.control[suite]], 1)
+            self.slots.add(tasks, 1)
         return visitor

@@ -51,9 +51,25 @@ _RANGES: dict[str, tuple[float, float]] = {
     "suites_sd": (0, 5),
     "skip_share": (0, 1),
     "expire_share": (0, 1),
+    "tested_share": (1e-6, 1),
+    "tested_odds": (1e-3, 1e3),
+    "question_time": (0, 10),
+    "appeal_mean": (-10, 10),
+    "appeal_sd": (0, 10),
+    "taste_sd": (0, 10),
     "return_share": (0, 1),
     "return_minutes": (0, 1e5),
     "horizon_minutes": (1e-3, 1e7),
+}
+# Parameters that came later, with the default scenario's values.
+_LATER: dict[str, Any] = {
+    "exam_pass_rates": (),
+    "tested_share": 0.843,
+    "tested_odds": 0.944,
+    "question_time": 0.5,
+    "appeal_mean": 0.0,
+    "appeal_sd": 1.5,
+    "taste_sd": 1.0,
 }
 
 
@@ -104,6 +120,14 @@ class Scenario:
         suites_sd: sd of the logarithm of that number.
         skip_share: share of suites opened and handed back at once, unpaid.
         expire_share: share of suites abandoned; they expire unpaid.
+        exam_pass_rates: share of those who sit the exam, at the reference wage, that gets each of
+            its tasks right; empty for exam tasks as hard as control tasks.
+        tested_share: share of annotators who passed the platform's language test.
+        tested_odds: their odds of being careless or a spammer, relative to everybody's.
+        question_time: time that each further question on a task takes, relative to the first.
+        appeal_mean: subjective questions: mean logit of each later answer against the first.
+        appeal_sd: sd of that logit between items.
+        taste_sd: sd of that logit between annotators.
         return_share: chance that an earlier annotator comes back when new tasks appear.
         return_minutes: mean minutes until then (exponential).
         horizon_minutes: an order still incomplete after this many minutes is out of supply.
@@ -145,6 +169,13 @@ class Scenario:
     suites_sd: float
     skip_share: float
     expire_share: float
+    exam_pass_rates: tuple[float, ...]
+    tested_share: float
+    tested_odds: float
+    question_time: float
+    appeal_mean: float
+    appeal_sd: float
+    taste_sd: float
     return_share: float
     return_minutes: float
     horizon_minutes: float
@@ -165,6 +196,8 @@ class Scenario:
             )
         if self.skip_share + self.expire_share >= 1:
             raise self._wrong("skip_share", self.skip_share, "below 1 together with expire_share")
+        if not all(0 <= rate <= 1 for rate in self.exam_pass_rates):
+            raise self._wrong("exam_pass_rates", self.exam_pass_rates, "shares from 0 to 1")
         self._check_confusion()
 
     def _check_confusion(self) -> None:
@@ -183,8 +216,16 @@ class Scenario:
 
     @property
     def key(self) -> str:
-        """Content hash of all parameters, without name and description."""
-        values = {k: v for k, v in asdict(self).items() if k not in ("name", "about")}
+        """Content hash of all parameters, without name and description.
+
+        A parameter that came later counts only where it is not the default scenario's: studies
+        begun before it go on with the same annotators.
+        """
+        values = {
+            k: v
+            for k, v in asdict(self).items()
+            if k not in ("name", "about") and v != _LATER.get(k)
+        }
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
@@ -271,11 +312,15 @@ def _nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
 
 
 def _build(values: dict[str, Any], name: str) -> Scenario:
-    rows = values.get("confusion", ())
+    rows, rates = values.get("confusion", ()), values.get("exam_pass_rates", ())
     try:
         values["confusion"] = tuple(tuple(float(weight) for weight in row) for row in rows)
     except (TypeError, ValueError):
         raise InputError(f"scenario {name}: confusion must be a square table of weights") from None
+    try:
+        values["exam_pass_rates"] = tuple(float(rate) for rate in rates)
+    except (TypeError, ValueError):
+        raise InputError(f"scenario {name}: exam_pass_rates must be a list of shares") from None
     for key in ("name", "about"):
         if not isinstance(values[key], str):
             raise InputError(f"scenario {name}: {key} is {values[key]!r}; it must be text")

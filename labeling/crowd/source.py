@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from budget.errors import InputError
 from budget.tariff import Tariff
-from labeling.campaign import Campaign
-from labeling.crowd.engine import Crowd, PoolSettings
-from labeling.crowd.forecast import Flow, make_flow
+from labeling.campaign import OBJECTIVE, Campaign
+from labeling.crowd.audience import audience
+from labeling.crowd.engine import Crowd
+from labeling.crowd.exam import set_exam
+from labeling.crowd.forecast import Flow, make_flow, mean_overlap
 from labeling.crowd.items import Items
+from labeling.crowd.opinions import Opinions, make_opinions
+from labeling.crowd.pool import PoolSettings
+from labeling.crowd.rounds import OrderRun, run_order
 from labeling.crowd.scenario import Scenario
 from labeling.crowd.streams import stream
-from labeling.recompletion import (
-    assignments_left,
-    missing_answers,
-    next_round,
-    wanted_arrays,
-)
+from labeling.recompletion import wanted_arrays
 from labeling.source import Pool
 from labeling.types import (
     Assignment,
     Condition,
     Ints,
     Order,
-    OrderEnd,
     Page,
     Restriction,
 )
@@ -37,28 +35,11 @@ _PAGE = 50  # assignments
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
-    """A simulated order: where its submissions and bans lie in the engine's logs.
-
-    Attributes:
-        opened: seconds of pool time at which it was opened.
-        submissions: [first, last) places in the engine's submissions.
-        bans: [first, last) places in the engine's bans.
-    """
-
-    order: Order
-    opened: float
-    submissions: tuple[int, int]
-    bans: tuple[int, int]
-    end: OrderEnd
-
-
-@dataclass(frozen=True, slots=True)
 class _Live:
     """A condition's engine and the orders it has run, by tranche."""
 
     crowd: Crowd
-    done: list[_Done]
+    done: list[OrderRun]
 
 
 class CrowdSource:
@@ -70,15 +51,19 @@ class CrowdSource:
 
     Args:
         scenario: who the annotators are.
-        campaign: what they are asked, under which rules; its first question is answered.
-        items: truth, difficulty and distractor of every row of the image index.
+        campaign: what they are asked, under which rules.
+        items: truth, difficulty and distractor of every row of the image index, for the campaign's
+            first objective question; without one, only their number matters.
         controls: rows of the control tasks, the exam's included.
         tariff: what the market charges.
         seed: the study's seed.
         earlier: the orders already ended in a condition.
+        further: items of the campaign's other objective questions, by name. Opinions on
+            subjective questions are drawn from the scenario.
 
     Raises:
-        InputError: control tasks or classes that do not fit the items or the campaign.
+        InputError: control tasks or classes that do not fit the items or the campaign, or a
+            question without items.
     """
 
     def __init__(
@@ -90,10 +75,13 @@ class CrowdSource:
         tariff: Tariff,
         seed: int,
         earlier: Callable[[Condition], Sequence[Order]],
+        further: Mapping[str, Items] | None = None,
     ) -> None:
-        self._scenario = scenario
+        self._scenario = audience(scenario, campaign)
         self._campaign = campaign
-        self._classes = len(campaign.questions[0].classes)
+        judged = campaign.judged
+        self._classes = len(campaign.questions[judged].classes) if judged is not None else 2
+        self._others = [at for at in range(len(campaign.questions)) if at != judged]
         self._controls = np.array(controls, dtype=np.int64)
         self._tariff = tariff
         self._seed = seed
@@ -101,6 +89,7 @@ class CrowdSource:
         self._live: dict[str, _Live] = {}
         self._flows: dict[str, Flow] = {}
         self._check_rows(items)
+        self._further = [self._seen(at, len(items), further or {}) for at in self._others]
         self._items = _with_clear_controls(items, self._controls, scenario.control_error)
 
     @property
@@ -112,9 +101,17 @@ class CrowdSource:
         """Minutes until an order that lists at `assignments` is complete, recompletion included."""
         flow = self._flows.get(condition.key)
         if flow is None:
-            flow = make_flow(self._scenario, self._settings(condition), self._items)
+            pool = self._settings(condition)
+            flow = make_flow(self._scenario, pool, self._items_in(pool))
             self._flows[condition.key] = flow
         return flow.minutes(assignments)
+
+    def expected_overlap(self, condition: Condition) -> float | None:
+        """Usable answers a task is expected to get where overlap is dynamic; None elsewhere."""
+        if condition.dynamic is None:
+            return None
+        pool = self._settings(condition)
+        return mean_overlap(self._scenario, pool, self._items_in(pool), condition.dynamic)
 
     def place(self, order: Order) -> Pool:
         """Name the order's pool; nothing is simulated before it is collected.
@@ -161,7 +158,15 @@ class CrowdSource:
         """Forget the engines; collecting again simulates again, with the same result."""
         self._live.clear()
 
-    def _run(self, order: Order) -> tuple[_Live, _Done]:
+    def simulate(self, order: Order) -> tuple[Crowd, OrderRun]:
+        """The order's pool, in columns, and where the order lies in it.
+
+        The same pool goes on with the condition's later orders.
+        """
+        live, done = self._run(order)
+        return live.crowd, done
+
+    def _run(self, order: Order) -> tuple[_Live, OrderRun]:
         """The order's simulation, after all earlier orders of its condition."""
         key, before = order.condition.key, order.tranche
         live = self._live.get(key)
@@ -177,58 +182,46 @@ class CrowdSource:
                 f"{len(orders)} are known"
             )
         if live is None or [done.order for done in live.done] != orders:
-            pool = self._settings(order.condition)
-            live = _Live(Crowd(self._scenario, pool, self._items, self._seed, key), [])
+            live = _Live(self._open(order.condition), [])
             for old in orders:
-                live.done.append(self._simulate(live.crowd, old))
+                live.done.append(run_order(live.crowd, old, self._scenario.horizon_minutes))
             self._live[key] = live
-        live.done.append(self._simulate(live.crowd, order))
+        live.done.append(run_order(live.crowd, order, self._scenario.horizon_minutes))
         return live, live.done[before]
 
-    def _simulate(self, crowd: Crowd, order: Order) -> _Done:
-        opened, submitted, bans = crowd.clock, len(crowd.submitted), len(crowd.bans)
-        failed = crowd.exam_failed
-        tasks, wanted = wanted_arrays(order)
-        deadline = opened + 60 * order.minutes if order.minutes is not None else math.inf
-        horizon = opened + 60 * self._scenario.horizon_minutes
-        crowd.open(tasks, wanted, order.limit)
-        reason = self._rounds(crowd, order, submitted, min(deadline, horizon))
-        closed = crowd.clock
-        crowd.close()
-        crowd.advance()
-        mine = crowd.submitted[submitted:]
-        missing = int(_missing(crowd, tasks, wanted, mine).sum())
-        if not missing:
-            reason = "complete"
-        elif reason == "time":
-            reason = "deadline" if closed >= deadline else "supply"
-        last = float(crowd.suites.end[mine[-1]]) if mine else closed
-        end = OrderEnd(
-            reason=reason,
-            minutes=(max(last, closed) - opened) / 60,
-            missing=missing,
-            looked=crowd.people.looked(opened, closed),
-            joined=len(np.unique(crowd.suites.person[mine])),
-            exam_failed=crowd.exam_failed - failed,
+    def _open(self, condition: Condition) -> Crowd:
+        """A condition's pool before its first order."""
+        pool = self._settings(condition)
+        classes = [len(self._campaign.questions[at].classes) for at in self._others]
+        return Crowd(
+            self._scenario,
+            pool,
+            self._items_in(pool),
+            self._seed,
+            condition.key,
+            self._further,
+            classes,
         )
-        now = (len(crowd.submitted), len(crowd.bans))
-        return _Done(order, opened, (submitted, now[0]), (bans, now[1]), end)
 
-    def _rounds(self, crowd: Crowd, order: Order, start: int, until: float) -> str:
-        """Work in rounds until nothing is missing, the limit is reached or time is up."""
-        tasks, wanted = wanted_arrays(order)
-        while True:
-            crowd.advance(until)
-            if not crowd.idle:
-                return "time"
-            mine = crowd.submitted[start:]
-            missing = _missing(crowd, tasks, wanted, mine)
-            left = assignments_left(order.limit, len(mine), crowd.active)
-            raised = next_round(missing, order.condition.real_per_suite, left)
-            if not raised.any():
-                return "limit" if missing.any() else "complete"
-            crowd.slots.clear()
-            crowd.add(tasks[raised > 0], raised[raised > 0])
+    def _items_in(self, pool: PoolSettings) -> Items:
+        """The items of a pool: its exam tasks as hard as the scenario says."""
+        if pool.exam is None or not self._scenario.exam_pass_rates:
+            return self._items
+        return set_exam(self._scenario, self._items, pool.exam_rows, self._classes)
+
+    def _seen(self, at: int, rows: int, further: Mapping[str, Items]) -> Items | Opinions:
+        """What annotators see in a question that control tasks do not check."""
+        question = self._campaign.questions[at]
+        classes = len(question.classes)
+        if question.kind != OBJECTIVE:
+            return make_opinions(self._scenario, rows, classes, self._seed, question.name)
+        items = further.get(question.name)
+        if items is None or len(items) != rows:
+            raise InputError(
+                f"question {question.name!r}: it needs the true class of each of {rows} images"
+            )
+        _check_classes(items, classes)
+        return items
 
     def _settings(self, condition: Condition) -> PoolSettings:
         """A condition's pool, its exam tasks set apart from its control tasks.
@@ -252,6 +245,12 @@ class CrowdSource:
                 f"controls: {condition.controls} per suite and {sat} exam tasks need more than the "
                 f"{len(controls)} control tasks there are; give more or ask fewer"
             )
+        if campaign.judged is None and (exam or condition.controls or condition.dynamic):
+            raise InputError(
+                f"campaign {campaign.name}: subjective questions have no right answer that control "
+                "tasks, an exam or dynamic overlap could go by; set controls = 0, no exam and a "
+                "fixed overlap"
+            )
         shuffled = stream(self._seed, "exam tasks").permutation(controls)
         return PoolSettings(
             price=condition.price,
@@ -263,23 +262,29 @@ class CrowdSource:
             classes=self._classes,
             control_rows=shuffled[sat:],
             exam_rows=shuffled[:sat],
+            dynamic=condition.dynamic,
         )
 
-    def _assignment(self, crowd: Crowd, done: _Done, suite: int, number: int) -> Assignment:
+    def _assignment(self, crowd: Crowd, done: OrderRun, suite: int, number: int) -> Assignment:
         log, condition = crowd.suites, done.order.condition
         shown = log.tasks[suite] >= 0
+        answers = [log.further[suite, shown, at] for at in range(len(self._others))]
+        if self._campaign.judged is not None:
+            answers.insert(self._campaign.judged, log.labels[suite][shown])
+        first, *further = (tuple(labels.tolist()) for labels in answers)
         return Assignment(
             id=f"{done.order.key[:12]}-{number:06d}",
             annotator=_annotator(condition, int(log.person[suite])),
             tasks=tuple(log.tasks[suite][shown].tolist()),
-            labels=tuple(log.labels[suite][shown].tolist()),
+            labels=first,
             control=tuple(log.control[suite][shown].tolist()),
             submitted_s=float(log.end[suite]) - done.opened,
             seconds=float(log.seconds[suite]),
             reward=condition.reward,
+            further=tuple(further),
         )
 
-    def _restriction(self, crowd: Crowd, done: _Done, at: int) -> Restriction:
+    def _restriction(self, crowd: Crowd, done: OrderRun, at: int) -> Restriction:
         ban = crowd.bans[at]
         name = _annotator(done.order.condition, ban.person)
         return Restriction(name, ban.at - done.opened, ban.reason)
@@ -290,23 +295,17 @@ class CrowdSource:
             raise InputError("controls: each control task may be given once")
         if len(rows) and (rows.min() < 0 or rows.max() >= len(items)):
             raise InputError(f"controls: rows must be below {len(items)}, the number of items")
-        if len(items) and max(items.truth.max(), items.distractor.max()) >= self._classes:
-            raise InputError(f"items: a class is above the campaign's {self._classes} classes")
+        if self._campaign.judged is not None:
+            _check_classes(items, self._classes)
+
+
+def _check_classes(items: Items, classes: int) -> None:
+    if len(items) and max(items.truth.max(), items.distractor.max()) >= classes:
+        raise InputError(f"items: a class is above the campaign's {classes} classes")
 
 
 def _annotator(condition: Condition, person: int) -> str:
     return f"{condition.key[:10]}-{person:07d}"
-
-
-def _missing(crowd: Crowd, tasks: Ints, wanted: Ints, suites: list[int]) -> Ints:
-    """Usable answers missing after the given submissions."""
-    log = crowd.suites
-    people, which = np.unique(log.person[suites], return_inverse=True)
-    trusted = np.array([not crowd.banned(int(person)) for person in people], dtype=np.bool_)
-    shown = log.tasks[suites]
-    real = (shown >= 0) & ~log.control[suites]
-    usable = np.broadcast_to(trusted[which][:, None], shown.shape)
-    return missing_answers(tasks, wanted, shown[real], usable[real])
 
 
 def _with_clear_controls(items: Items, controls: Ints, factor: float) -> Items:

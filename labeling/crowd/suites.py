@@ -24,9 +24,12 @@ class SuiteLog:
         end: [.] seconds of pool time at which it is submitted, handed back or expires.
         seconds: [.] working time.
         wrong: [.] wrong answers to its control tasks.
+        skill: [.] with dynamic overlap: the skill by which its answers are weighed; nan until it
+            is submitted.
+        further: [., S, Q] answers to Q further questions.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, questions: int = 0) -> None:
         self.count = 0
         self.tasks: Ints = np.full((_BLOCK, size), -1, dtype=np.int64)
         self.labels: Ints = np.zeros((_BLOCK, size), dtype=np.int64)
@@ -35,6 +38,14 @@ class SuiteLog:
         self.end: Floats = np.zeros(_BLOCK)
         self.seconds: Floats = np.zeros(_BLOCK)
         self.wrong: Ints = np.zeros(_BLOCK, dtype=np.int64)
+        self.skill: Floats = np.full(_BLOCK, np.nan)
+        self.further: Ints = np.zeros((_BLOCK, size, questions), dtype=np.int64)
+
+    def real(self, suite: int) -> tuple[Ints, Ints]:
+        """Rows of a suite's real tasks, and the answers to them."""
+        tasks = self.tasks[suite]
+        real = (tasks >= 0) & ~self.control[suite]
+        return tasks[real], self.labels[suite][real]
 
     def next(self) -> int:
         """The number of a new row."""
@@ -45,7 +56,8 @@ class SuiteLog:
 
     def _double(self) -> None:
         self.tasks = np.concatenate((self.tasks, np.full_like(self.tasks, -1)))
-        for name in ("labels", "control", "person", "end", "seconds", "wrong"):
+        self.skill = np.concatenate((self.skill, np.full_like(self.skill, np.nan)))
+        for name in ("labels", "control", "person", "end", "seconds", "wrong", "further"):
             column = getattr(self, name)
             setattr(self, name, np.concatenate((column, np.zeros_like(column))))
 

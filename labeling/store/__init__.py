@@ -18,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Row,
+    and_,
     case,
     delete,
     exists,
@@ -35,6 +36,7 @@ from labeling.store.pages import add_page, insert_rows
 from labeling.store.tables import (
     ANSWERS,
     ASSIGNMENTS,
+    FURTHER_ANSWERS,
     ORDER_TASKS,
     ORDERS,
     RESTRICTIONS,
@@ -231,12 +233,16 @@ class Store:
         with reading(self._engine) as connection:
             return self._targets(connection, condition)
 
-    def answers(self, condition: Condition) -> Answers:
-        """All answers of a condition's ended orders, in order of submission.
+    def answers(self, condition: Condition, question: int = 0) -> Answers:
+        """All answers of a condition's ended orders to one question, in order of submission.
 
         Annotator codes are positions in `annotators`; they stay when further orders end.
+
+        Args:
+            condition: the condition.
+            question: the question's place in the campaign, the first being 0.
         """
-        rows = self._answer_rows(condition)
+        rows = self._answer_rows(condition, question)
         codes: dict[str, int] = {}
         return Answers(
             task=np.array([row.task for row in rows], dtype=np.int64),
@@ -365,16 +371,26 @@ class Store:
                 for row in connection.execute(query).all()
             ]
 
-    def _answer_rows(self, condition: Condition) -> Sequence[Row[Any]]:
+    def _answer_rows(self, condition: Condition, question: int = 0) -> Sequence[Row[Any]]:
+        label, answered = ANSWERS.c.label, _ANSWERED
+        if question:
+            of_answer = and_(
+                *(
+                    FURTHER_ANSWERS.c[name] == ANSWERS.c[name]
+                    for name in ("order_id", "assignment", "position")
+                ),
+                FURTHER_ANSWERS.c.question == question,
+            )
+            label, answered = FURTHER_ANSWERS.c.label, _ANSWERED.join(FURTHER_ANSWERS, of_answer)
         query = (
             select(
                 ASSIGNMENTS.c.annotator,
                 ANSWERS.c.task,
-                ANSWERS.c.label,
+                label,
                 ANSWERS.c.control,
                 _BANNED.label("banned"),
             )
-            .select_from(_ANSWERED)
+            .select_from(answered)
             .where(self._mine, _of(condition), _ENDED)
             .order_by(
                 ORDERS.c.tranche,

@@ -11,11 +11,13 @@ from budget.errors import InputError
 from labeling.store.tables import (
     ANSWERS,
     ASSIGNMENTS,
+    FURTHER_ANSWERS,
     ORDERS,
     RESTRICTIONS,
     answers_to_rows,
     assignment_to_row,
     end_to_row,
+    further_to_rows,
 )
 from labeling.types import Assignment, Page, Restriction
 
@@ -47,6 +49,8 @@ def add_page(connection: Connection, number: int, has_ended: bool, page: Page) -
     insert_rows(connection, ASSIGNMENTS, number, [rows[name] for name in fresh])
     answers = [row for assignment in fresh.values() for row in answers_to_rows(assignment)]
     insert_rows(connection, ANSWERS, number, answers)
+    further = [row for assignment in fresh.values() for row in further_to_rows(assignment)]
+    insert_rows(connection, FURTHER_ANSWERS, number, further)
     _add_restrictions(connection, number, page.restrictions)
     if page.end is not None:
         connection.execute(

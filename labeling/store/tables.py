@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import (
@@ -25,7 +26,7 @@ from sqlalchemy import (
 
 from budget.errors import InputError
 from budget.money import Money
-from labeling.types import Assignment, Condition, Order, OrderEnd
+from labeling.types import Assignment, Condition, DynamicOverlap, Order, OrderEnd
 
 TABLES = MetaData()
 
@@ -88,6 +89,19 @@ ANSWERS = Table(
     sqlite_with_rowid=False,
 )
 
+# Answers to the campaign's further questions; `question` counts from 1, 0 being in ANSWERS.
+FURTHER_ANSWERS = Table(
+    "further_answers",
+    TABLES,
+    Column("order_id", Integer, primary_key=True),
+    Column("assignment", String(200), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("question", Integer, primary_key=True),
+    Column("label", Integer, nullable=False),
+    ForeignKeyConstraint(["order_id", "assignment"], [ASSIGNMENTS.c.order_id, ASSIGNMENTS.c.id]),
+    sqlite_with_rowid=False,
+)
+
 RESTRICTIONS = Table(
     "restrictions",
     TABLES,
@@ -101,22 +115,25 @@ Index("restrictions_by_annotator", RESTRICTIONS.c.annotator)
 
 def condition_to_text(condition: Condition) -> str:
     """A condition as JSON."""
-    return json.dumps(
-        {
-            "data": condition.data,
-            "market": condition.market,
-            "campaign": condition.campaign,
-            "price_micros": condition.price.micros,
-            "controls": condition.controls,
-            "suite_size": condition.suite_size,
-            "exam": condition.exam,
-        }
-    )
+    fields: dict[str, Any] = {
+        "data": condition.data,
+        "market": condition.market,
+        "campaign": condition.campaign,
+        "price_micros": condition.price.micros,
+        "controls": condition.controls,
+        "suite_size": condition.suite_size,
+        "exam": condition.exam,
+    }
+    if condition.dynamic is not None:
+        fields["dynamic"] = asdict(condition.dynamic)
+    return json.dumps(fields)
 
 
 def condition_from_text(text: str) -> Condition:
     """The condition that `condition_to_text` wrote."""
     fields = json.loads(text)
+    if "dynamic" in fields:
+        fields["dynamic"] = DynamicOverlap(**fields["dynamic"])
     return Condition(price=Money(fields.pop("price_micros")), **fields)
 
 
@@ -164,6 +181,11 @@ def assignment_to_row(assignment: Assignment) -> dict[str, Any]:
             f"{len(assignment.labels)} labels and {len(assignment.control)} control marks; "
             "there must be one of each per answer"
         )
+    if any(len(labels) != len(assignment.tasks) for labels in assignment.further):
+        raise InputError(
+            f"assignment {assignment.id!r}: {len(assignment.tasks)} tasks, but a further question "
+            "has another number of labels; there must be one per task"
+        )
     row = {
         "id": assignment.id,
         "annotator": assignment.annotator,
@@ -173,6 +195,7 @@ def assignment_to_row(assignment: Assignment) -> dict[str, Any]:
         "real_answers": sum(not control for control in assignment.control),
     }
     answers = [list(answer.values()) for answer in answers_to_rows(assignment)]
+    answers += [list(answer.values()) for answer in further_to_rows(assignment)]
     content = json.dumps([*row.values(), answers]).encode()
     return {**row, "digest": hashlib.blake2b(content, digest_size=16).hexdigest()}
 
@@ -189,4 +212,18 @@ def answers_to_rows(assignment: Assignment) -> list[dict[str, Any]]:
             "control": bool(control),
         }
         for position, (task, label, control) in enumerate(columns)
+    ]
+
+
+def further_to_rows(assignment: Assignment) -> list[dict[str, Any]]:
+    """An assignment's rows of FURTHER_ANSWERS, without their order."""
+    return [
+        {
+            "assignment": assignment.id,
+            "position": position,
+            "question": question,
+            "label": int(label),
+        }
+        for question, labels in enumerate(assignment.further, start=1)
+        for position, label in enumerate(labels)
     ]

@@ -16,6 +16,8 @@ from labeling.campaign import Campaign, Question
 from labeling.crowd.items import make_items
 from labeling.crowd.scenario import load_scenario
 from labeling.crowd.source import CrowdSource
+from labeling.recordings import Recording
+from labeling.replay import ReplaySource
 from labeling.source import LabelSource
 from labeling.types import Condition, Order, Page
 
@@ -71,9 +73,32 @@ def _crowd(name: str) -> Bench:
     return bench
 
 
-@pytest.fixture(params=["default", "spam-heavy", "slow-supply"])
+def _replay() -> Bench:
+    """60 people, a fifth of them careless, whose answers to every task were recorded."""
+    people, rows = 60, TASKS + CONTROLS
+    rng = np.random.default_rng(1)
+    task, annotator = (grid.ravel() for grid in np.meshgrid(np.arange(rows), np.arange(people)))
+    right = rng.random(len(task)) < np.where(annotator % 5 == 0, 0.5, 0.98)
+    label = np.where(right, TRUTH[task], (TRUTH[task] + 1) % 3)
+    seconds = rng.lognormal(np.log(4.2), 0.4, len(task))
+    names = tuple(map(str, range(rows)))
+    recording = Recording("r.csv", ("a", "b", "c"), names, task, label, annotator, seconds, TRUTH)
+    controls = {row: int(TRUTH[row]) for row in range(TASKS, rows)}
+    places = {row: row for row in range(rows)}
+
+    def earlier(condition: Condition) -> list[Order]:
+        return [order for order in bench.ended if order.condition == condition]
+
+    bench = Bench(
+        lambda: ReplaySource(recording, places, CAMPAIGN, controls, Tariff(), 0, earlier),
+        "replay:r.csv",
+    )
+    return bench
+
+
+@pytest.fixture(params=["default", "spam-heavy", "slow-supply", "replay"])
 def bench(request: pytest.FixtureRequest) -> Bench:
-    return _crowd(request.param)
+    return _replay() if request.param == "replay" else _crowd(request.param)
 
 
 def _collect(source: LabelSource, order: Order) -> list[Page]:

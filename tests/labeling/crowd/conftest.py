@@ -14,7 +14,7 @@ from labeling.campaign import Campaign, Question
 from labeling.crowd.items import Items, make_items
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.source import CrowdSource
-from labeling.types import Assignment, Condition, Order, OrderEnd, Page
+from labeling.types import Assignment, Condition, DynamicOverlap, Order, OrderEnd, Page
 
 CAMPAIGN = Campaign("shapes", (Question("shape", "Which?", ("loop", "straight", "open")),), "")
 
@@ -88,7 +88,13 @@ class Market:
             lambda condition: [o for o in self.ended if o.condition == condition],
         )
 
-    def condition(self, price: str = "0.001", controls: int = 1, exam: bool = False) -> Condition:
+    def condition(
+        self,
+        price: str = "0.001",
+        controls: int = 1,
+        exam: bool = False,
+        dynamic: DynamicOverlap | None = None,
+    ) -> Condition:
         campaign = self.campaign
         return Condition(
             data="digits",
@@ -98,6 +104,7 @@ class Market:
             controls=controls,
             suite_size=campaign.suite_size,
             exam=exam,
+            dynamic=dynamic,
         )
 
     def order(

@@ -8,8 +8,9 @@ import numpy as np
 
 from budget.money import Money
 from labeling.campaign import QualityRules
-from labeling.crowd.engine import Crowd, PoolSettings
+from labeling.crowd.engine import Crowd
 from labeling.crowd.items import make_items
+from labeling.crowd.pool import PoolSettings
 from labeling.crowd.scenario import load_scenario
 
 TASKS = 60

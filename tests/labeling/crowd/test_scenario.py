@@ -48,6 +48,9 @@ def test_an_unknown_scenario_names_the_nearest() -> None:
         ("confusion = [[0, 1], [1]]", "confusion is"),
         ("confusion = 3", "confusion must be a square table"),
         ("confusion = [[1, 0], [0, 1]]", "confusion is"),
+        ("exam_pass_rates = 0.5", "exam_pass_rates must be a list of shares"),
+        ("exam_pass_rates = [0.5, 1.2]", "exam_pass_rates is (0.5, 1.2)"),
+        ("tested_share = 0", "tested_share is 0"),
         ("population = 10.5", "whole people only"),
         ("population = 0", "population is 0"),
         ("name = 3", "name is 3"),
@@ -95,8 +98,16 @@ def test_every_parameter_of_the_default_states_its_source() -> None:
     lines = (folder / "default.toml").read_text(encoding="utf-8").splitlines()
     silent = [line for line in lines if " = " in line and "#" not in line]
     # A name is not a number, and the spam kinds share the source of the first of them.
-    allowed = ("name", "about", "spam_same", "spam_repeat", "spam_collude", "error_scale")
-    assert [line for line in silent if not line.startswith((*allowed, "confusion"))] == []
+    allowed = ("name", "about", "spam_same", "spam_repeat", "spam_collude")
+    assert [line for line in silent if not line.startswith(allowed)] == []
+
+
+def test_no_figure_that_was_tuned_claims_to_be_measured() -> None:
+    folder = resources.files("labeling.crowd") / "scenarios"
+    for name in NAMES:
+        for line in (folder / f"{name}.toml").read_text(encoding="utf-8").splitlines():
+            figure = line.partition("#")[0]
+            assert not (figure and "[M" in line and ("fits" in line or "tuned" in line)), line
 
 
 def test_the_shares_are_the_published_ones() -> None:
@@ -112,6 +123,13 @@ def test_the_name_does_not_change_the_content_key() -> None:
     default = load_scenario("default")
     assert replace(default, name="other").key == default.key
     assert replace(default, skill_sd=0.5).key != default.key
+
+
+def test_parameters_that_came_later_leave_the_default_key_alone() -> None:
+    default = load_scenario("default")
+    assert default.key == "0ffa5c5549c2338c"
+    assert replace(default, taste_sd=0.5).key != default.key
+    assert replace(default, exam_pass_rates=(0.5,)).key != default.key
 
 
 def test_overlap_is_bounded_by_who_can_look_in_time() -> None:

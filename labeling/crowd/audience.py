@@ -1,0 +1,43 @@
+"""Audience: the crowd as a campaign meets it, after its filter and with all its questions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from labeling.campaign import Campaign
+from labeling.crowd.scenario import Scenario
+
+
+def audience(scenario: Scenario, campaign: Campaign) -> Scenario:
+    """What a campaign's language filter and further questions make of a crowd.
+
+    The filter lets only `tested_share` of the people see the pool, and these are careless or
+    spammers with other odds. Each further question takes time, so the same price per task is a
+    lower wage.
+
+    Returns:
+        The scenario of those who see the pool; the same one without filter and further questions.
+    """
+    people = _tested(scenario) if campaign.language_test else scenario
+    longer = 1 + people.question_time * (len(campaign.questions) - 1)
+    return replace(
+        people,
+        task_seconds=people.task_seconds * longer,
+        careless_seconds=people.careless_seconds * longer,
+        spam_seconds=people.spam_seconds * longer,
+    )
+
+
+def _tested(scenario: Scenario) -> Scenario:
+    bad = scenario.careless + scenario.spammers
+    odds = bad / (1 - bad) * scenario.tested_odds
+    fewer = odds / (1 + odds) / bad if bad else 1.0
+    share = scenario.tested_share
+    return replace(
+        scenario,
+        looks_per_minute=scenario.looks_per_minute * share,
+        population=max(1, math.floor(scenario.population * share)),
+        careless=scenario.careless * fewer,
+        spammers=scenario.spammers * fewer,
+    )

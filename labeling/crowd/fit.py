@@ -1,0 +1,364 @@
+"""Fit: from recorded answers to a scenario, and how well its crowd resembles the recorded one.
+
+What answers can tell is estimated: how hard items are (Beta), how much annotators differ, how many
+are spammers, how often wrong answers gather on the item's own distractor, which classes are
+confused, and how long a task takes. Everything else, above all what price does, stays the base
+scenario's: answers do not know it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from budget.errors import InputError
+from labeling.crowd import agreement as agree
+from labeling.crowd.goodness import Row, goodness
+from labeling.crowd.likelihood import Crowd, Tallies, layer_of, maximise, spam_odds
+from labeling.crowd.scenario import Scenario, load_scenario
+from labeling.recordings import Recording, read_recording
+from labeling.types import Floats, Ints
+
+_FEWEST_TASKS = 30  # with two answers, below which nothing can be said
+_FEWEST_GOLD = 50  # tasks of known truth, below which the truth counts as unknown
+_FEWEST_PEOPLE = 5
+_CAMPS = 6  # classes of an item that are counted singly when the truth is unknown
+_FEWEST_WRONG = 100  # wrong answers per true class, for its row of the confusion table
+_FEWEST_PAIRS = 100  # pairs of wrong answers to one item, for the distractor share
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fitted scenario, how well it fits, and what to keep in mind."""
+
+    scenario: Scenario
+    table: tuple[Row, ...]
+    caveats: tuple[str, ...]
+
+
+def fit_scenario(
+    recording: Recording, base: Scenario | None = None, name: str = "fitted", seed: int = 0
+) -> Fit:
+    """Estimate a scenario and compare imitations of the recording with it.
+
+    Raises:
+        InputError: too few tasks have two answers.
+    """
+    scenario, caveats = estimate(recording, base, name)
+    return Fit(scenario, goodness(recording, scenario, seed), caveats)
+
+
+def estimate(
+    recording: Recording, base: Scenario | None = None, name: str = "fitted"
+) -> tuple[Scenario, tuple[str, ...]]:
+    """The scenario alone, and the caveats.
+
+    Raises:
+        InputError: too few tasks have two answers.
+    """
+    base = base or load_scenario("default")
+    _check(recording)
+    caveats: list[str] = []
+    with_gold = _knows_truth(recording, caveats)
+    free = _free(recording, with_gold, caveats)
+    tallies = _tally(recording, base.spam_same, with_gold)
+    spam = 0.1 if "spam" in free else 0.0
+    start = Crowd(base.error_a, base.error_b, max(base.skill_sd, 0.1), spam, base.distractor_share)
+    crowd = maximise(tallies, start, free)
+    if "spam" in free:  # the items have the last word on difficulty: overlap is about items
+        crowd = maximise(replace(tallies, by_right=np.empty(0)), crowd, ("a", "b"))
+    found: dict[str, Any] = {
+        "error_a": crowd.a,
+        "error_b": crowd.b,
+        "skill_sd": crowd.skill_sd,
+        "spammers": crowd.spam,
+    }
+    if with_gold:
+        found["confusion"] = _confusion(recording, crowd.spam, base, caveats)
+        share = _distractor(recording, crowd, found["confusion"], caveats)
+    else:
+        share = min(0.99, crowd.distractor / math.sqrt(_both_tried(crowd, tallies.classes)))
+    if share is not None and tallies.classes > 2:  # of two classes there is one wrong one
+        found["distractor_share"] = share
+    found |= _times(recording, spam_odds(crowd, tallies), base, caveats)
+    about = f"fitted to {len(recording)} answers to {len(recording.tasks)} tasks"
+    fixed = dict.fromkeys(("careless", "skill_mean", "learning", "fatigue"), 0.0)
+    changes: dict[str, Any] = {
+        **fixed,
+        "error_scale": 1.0,
+        "name": name,
+        "about": f"{about} of {recording.source}",
+        **{key: _rounded(value) for key, value in found.items()},
+    }
+    return replace(base, **changes), tuple(caveats)
+
+
+def _check(recording: Recording) -> None:
+    enough = int((recording.answers_per_task >= 2).sum())
+    if enough < _FEWEST_TASKS:
+        raise InputError(
+            f"{recording.source}: fewer than two answers per task: {enough} tasks have two, and a "
+            f"fit needs at least {_FEWEST_TASKS}; collect a second answer to more tasks"
+        )
+
+
+def _knows_truth(recording: Recording, caveats: list[str]) -> bool:
+    known = int((recording.gold >= 0).sum())
+    if known >= _FEWEST_GOLD:
+        if known < len(recording.tasks):
+            caveats.append(f"accuracy is measured on the {known} tasks of known truth only")
+        return True
+    caveats.append(
+        "without known truth, difficulty and skill are read from agreement: an error that most "
+        "annotators share looks like the truth, so accuracy is rather too high"
+    )
+    return False
+
+
+def _free(recording: Recording, with_gold: bool, caveats: list[str]) -> tuple[str, ...]:
+    free: tuple[str, ...] = ("a", "b")
+    people = 0 if recording.annotator is None else len(np.unique(recording.annotator))
+    if people >= _FEWEST_PEOPLE:
+        free += ("skill_sd", "spam")
+    else:
+        caveats.append(
+            "without annotator ids (of at least five people), skill spread stays the base's and "
+            "nobody is taken for a spammer: all errors count as difficulty"
+        )
+    return free if with_gold else (*free, "distractor")
+
+
+# --- what is observed ---
+
+
+def _tally(recording: Recording, same: float, with_gold: bool) -> Tallies:
+    counts = agree.counts_of(recording)
+    classes, none = len(recording.classes), np.empty(0, dtype=np.int64)
+    if with_gold:
+        rows = np.flatnonzero((recording.gold >= 0) & (counts.sum(axis=1) > 0))
+        pairs = np.c_[counts[rows, recording.gold[rows]], counts[rows].sum(axis=1)]
+        unique, items = np.unique(pairs, axis=0, return_counts=True)
+        shares = np.bincount(recording.gold[rows], minlength=classes) / len(rows)
+        right, answers, splits = unique[:, 0], unique[:, 1], none.reshape(0, 0)
+    else:
+        camps = -np.sort(-counts[counts.sum(axis=1) >= 2], axis=1)
+        total = camps.sum(axis=1)
+        unique, items = np.unique(np.c_[total, camps[:, :_CAMPS]], axis=0, return_counts=True)
+        right, answers, splits = none, unique[:, 0], unique[:, 1:]
+        shares = np.bincount(recording.label, minlength=classes) / len(recording)
+    by_right, by_answers = _by_annotator(recording, counts, with_gold)
+    return Tallies(classes, shares, same, right, answers, items, splits, by_right, by_answers)
+
+
+def _by_annotator(recording: Recording, counts: Ints, with_gold: bool) -> tuple[Floats, Floats]:
+    """Right answers (or agreements with the others on the task) and answers, by annotator."""
+    if recording.annotator is None:
+        return np.empty(0), np.empty(0)
+    if with_gold:
+        right, seen = agree.right_by_annotator(recording)
+        return right.astype(np.float64), seen.astype(np.float64)
+    others = counts.sum(axis=1)[recording.task] - 1
+    rows = np.flatnonzero(others > 0)
+    same = counts[recording.task, recording.label] - 1
+    agreed = same[rows] / others[rows]
+    # Shares vary less than single agreements: each says as much as several of those.
+    worth = agreed.mean() * (1 - agreed.mean()) / max(float(agreed.var()), 1e-9)
+    who, people = recording.annotator[rows], int(recording.annotator.max()) + 1
+    by_right = np.bincount(who, weights=agreed, minlength=people) * worth
+    return by_right, np.bincount(who, minlength=people) * worth
+
+
+# --- wrong answers ---
+
+
+def _confusion(
+    recording: Recording, spam: float, base: Scenario, caveats: list[str]
+) -> tuple[tuple[float, ...], ...]:
+    """Weights of the wrong classes, where every true class has enough wrong answers.
+
+    Spammers' answers fall on all classes alike and are taken off; one is added to each weight.
+    """
+    classes = len(recording.classes)
+    true = recording.gold[recording.task]
+    table = np.zeros((classes, classes))
+    known = true >= 0
+    np.add.at(table, (true[known], recording.label[known]), 1)
+    wrong = table.sum(axis=1) - np.diag(table)
+    if classes == 2 or wrong.min() < _FEWEST_WRONG:
+        if classes > 2:
+            caveats.append(
+                f"a class has fewer than {_FEWEST_WRONG} wrong answers: class confusion is left "
+                f"{'equal' if len(base.confusion) != classes else 'as in the base'}"
+            )
+        return base.confusion if len(base.confusion) == classes else ()
+    table = np.maximum(table - spam * table.sum(axis=1, keepdims=True) / classes, 0) + 1
+    np.fill_diagonal(table, 0)
+    table /= table.sum(axis=1, keepdims=True)
+    return tuple(tuple(row) for row in np.round(table, 4).tolist())
+
+
+def _distractor(
+    recording: Recording, crowd: Crowd, confusion: tuple[tuple[float, ...], ...], caveats: list[str]
+) -> float | None:
+    """Distractor share from how often two wrong answers to an item agree; None where unknown.
+
+    Two wrong answers agree with probability s^2 + (1 - s^2) h, where h is their agreement under
+    class confusion alone; an answer of a spammer agrees with another by chance, 1 / (C - 1).
+    """
+    classes = len(recording.classes)
+    if classes == 2:
+        return None
+    counts = agree.counts_of(recording)
+    rows = np.flatnonzero(recording.gold >= 0)
+    wrong, true = counts[rows], recording.gold[rows]
+    wrong[np.arange(len(rows)), true] = 0
+    pairs = wrong.sum(axis=1) * (wrong.sum(axis=1) - 1)
+    if pairs.sum() < 2 * _FEWEST_PAIRS:
+        caveats.append("too few pairs of wrong answers: the distractor share stays the base's")
+        return None
+    observed = float((wrong * (wrong - 1)).sum() / pairs.sum())
+    weights = np.array(confusion) if confusion else np.ones((classes, classes)) - np.eye(classes)
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    by_class = np.bincount(true, weights=pairs, minlength=classes) / pairs.sum()
+    by_chance = float(by_class @ (weights**2).sum(axis=1))
+    both_tried = _both_tried(crowd, classes)
+    honest = (observed - (1 - both_tried) / (classes - 1)) / both_tried
+    squared = (honest - by_chance) / (1 - by_chance)
+    return float(np.sqrt(np.clip(squared, 0.0, 0.98)))
+
+
+def _both_tried(crowd: Crowd, classes: int) -> float:
+    """Share of the pairs of wrong answers to an item that are both of annotators who tried."""
+    layer = layer_of(crowd, classes)
+    tried = (1 - crowd.spam) * (1 - layer.honest)
+    return float(layer.items @ tried**2 / (layer.items @ (1 - layer.right) ** 2))
+
+
+# --- times ---
+
+
+def _times(
+    recording: Recording, spam: Floats, base: Scenario, caveats: list[str]
+) -> dict[str, float]:
+    """Pace and its spread: one-way analysis of variance of log seconds, by annotator.
+
+    Equal times of one annotator count once: they are a suite's, split over its tasks.
+    """
+    if recording.seconds is None:
+        caveats.append("no times were recorded: they stay the base's")
+        return {}
+    known = np.isfinite(recording.seconds)
+    who = np.zeros(len(recording), dtype=np.int64)
+    if recording.annotator is not None:
+        who = recording.annotator
+    pairs = np.unique(np.c_[who[known], np.log(recording.seconds[known])], axis=0)
+    code, log = pairs[:, 0].astype(np.int64), pairs[:, 1]
+    bad = spam[code] > 0.5 if len(spam) else np.zeros(len(code), dtype=np.bool_)
+    pace, between, within = _spreads(code[~bad], log[~bad])
+    found = {"task_seconds": pace, "careless_seconds": pace * base.careless_seconds}
+    found["careless_seconds"] /= base.task_seconds
+    found["spam_seconds"] = pace * base.spam_seconds / base.task_seconds
+    if len(np.unique(code[bad])) >= _FEWEST_PEOPLE:
+        found["spam_seconds"] = _spreads(code[bad], log[bad])[0]
+    if recording.annotator is not None:
+        found |= {"seconds_between": between, "seconds_within": within}
+    return found
+
+
+def _spreads(code: Ints, log: Floats) -> tuple[float, float, float]:
+    """Median seconds, sd of log seconds between annotators, and within one."""
+    people, row, seen = np.unique(code, return_inverse=True, return_counts=True)
+    mean = np.bincount(row, weights=log) / seen
+    freedom = max(len(log) - len(people), 1)
+    within = float(((log - mean[row]) ** 2).sum() / freedom)
+    typical = float(np.mean(mean))
+    between = 0.0
+    if len(people) > 1:
+        between = float(np.var(mean, ddof=1) - within * np.mean(1 / seen))
+    return float(np.exp(typical)), float(np.sqrt(max(between, 0.0))), float(np.sqrt(within))
+
+
+def _rounded(value: Any) -> Any:
+    """Four digits: more is not known, and a file is easier to read."""
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+# --- files ---
+
+
+def write_scenario(fit: Fit, path: Path) -> None:
+    """Write what differs from the default scenario as TOML that `load_scenario` reads back.
+
+    Raises:
+        InputError: the file cannot be written, or its name does not end in .toml.
+    """
+    if path.suffix != ".toml":
+        raise InputError(f"{path}: a scenario's file ends in .toml; name it {path.stem}.toml")
+    default = asdict(load_scenario("default"))
+    notes = [fit.scenario.about, *(f"Note: {caveat}" for caveat in fit.caveats)]
+    lines = [f"# {' '.join(note.split())}." for note in notes]
+    for key, value in asdict(fit.scenario).items():
+        if key in ("name", "about") or value != default[key]:
+            # JSON strings, numbers and lists are TOML; so is every escape that JSON writes.
+            lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+    try:
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def run_fit(path: Path, out: Path | None, as_json: bool) -> None:
+    """`labelworth crowd fit`: read, fit, write the scenario and print how well it fits.
+
+    Args:
+        path: recorded answers.
+        out: where to write the scenario; None to write nothing.
+        as_json: print JSON instead of a table.
+
+    Raises:
+        InputError: of reading, fitting or writing.
+    """
+    recording = read_recording(path)
+    fit = fit_scenario(recording, name=(out or path).stem.partition(".")[0])
+    if out is not None:
+        write_scenario(fit, out)
+    if as_json:
+        plain = {
+            "scenario": asdict(fit.scenario),
+            "fit": [asdict(row) for row in fit.table],
+            "caveats": list(fit.caveats),
+            "written": str(out) if out else None,
+        }
+        json.dump(plain, sys.stdout, indent=1)
+        sys.stdout.write("\n")
+    else:
+        _show(fit, out)
+
+
+def _show(fit: Fit, out: Path | None) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    console.print(Text(f"{fit.scenario.name}: {fit.scenario.about}"), soft_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("")
+    for column in ("observed", "simulated", "difference"):
+        table.add_column(column, justify="right")
+    for row in fit.table:
+        gap = row.simulated - row.observed
+        numbers = (f"{row.observed:.3f}", f"{row.simulated:.3f}", f"{gap:+.3f}")
+        table.add_row(row.statistic, *numbers)
+    console.print(table)
+    for caveat in fit.caveats:
+        console.print(Text(f"Note: {caveat}."), soft_wrap=True)
+    if out is not None:
+        console.print(Text(f"Written: {out}. Use it with --scenario {out}"), soft_wrap=True)

@@ -1,0 +1,68 @@
+"""Further questions on the same page: each answered by its own model, from its own stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from labeling.crowd.answers import CHANCES, AnswerModel
+from labeling.crowd.items import Items
+from labeling.crowd.opinions import OpinionModel, Opinions
+from labeling.crowd.scenario import Scenario
+from labeling.crowd.streams import stream
+from labeling.types import Floats, Ints
+
+
+class FurtherQuestions:
+    """Answers to all questions but the one that control tasks check.
+
+    Args:
+        scenario: the crowd.
+        questions: what people see: items where there is a truth, else opinions.
+        classes: number of answers of each question.
+        seed: the study's seed.
+        key: the pool's key.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        questions: Sequence[Items | Opinions],
+        classes: Sequence[int],
+        seed: int,
+        key: str,
+    ) -> None:
+        ring = stream(seed, key, "further rings")
+        self._models = [
+            OpinionModel(scenario, seen, ring)
+            if isinstance(seen, Opinions)
+            else AnswerModel(scenario, seen, count, ring)
+            for seen, count in zip(questions, classes, strict=True)
+        ]
+        self._rng = stream(seed, key, "further answers")
+        self._taste_rng = stream(seed, key, "tastes")
+        self._tastes: dict[int, list[Floats]] = {}
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+    def labels(self, person: int, kind: int, skill: float, favourite: float, tasks: Ints) -> Ints:
+        """[n, Q] a person's answers to a suite; the arguments are those of `AnswerModel.labels`."""
+        given = np.empty((len(tasks), len(self)), dtype=np.int64)
+        chances = self._rng.random((len(self), len(tasks), CHANCES))
+        for at, (model, taste) in enumerate(zip(self._models, self._taste(person), strict=True)):
+            if isinstance(model, OpinionModel):
+                given[:, at] = model.labels(kind, taste, favourite, tasks, chances[at])
+            else:
+                given[:, at] = model.labels(kind, skill, favourite, tasks, chances[at])
+        return given
+
+    def _taste(self, person: int) -> list[Floats]:
+        """A person's tastes, drawn when they are first met."""
+        if person not in self._tastes:
+            self._tastes[person] = [
+                model.taste(self._taste_rng) if isinstance(model, OpinionModel) else np.zeros(0)
+                for model in self._models
+            ]
+        return self._tastes[person]

@@ -1,0 +1,71 @@
+"""Goodness of fit: what was recorded, beside imitations of it by a scenario's people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeling.crowd import agreement as agree
+from labeling.crowd.imitate import imitate
+from labeling.crowd.scenario import Scenario
+from labeling.crowd.streams import stream
+from labeling.recordings import Recording
+
+_IMITATIONS = 5
+_CURVE = 10  # most answers in the majority curve
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the goodness-of-fit table.
+
+    Attributes:
+        statistic: what is compared.
+        observed: in the recorded answers.
+        simulated: mean over imitations of them.
+        spread: sd over the imitations.
+    """
+
+    statistic: str
+    observed: float
+    simulated: float
+    spread: float
+
+
+def goodness(recording: Recording, scenario: Scenario, seed: int = 0) -> tuple[Row, ...]:
+    """Observed statistics beside those of imitations by the scenario's people."""
+    observed = _statistics(recording, seed)
+    simulated = [
+        _statistics(imitate(scenario, recording, seed + number), seed)
+        for number in range(_IMITATIONS)
+    ]
+    rows = []
+    for name, value in observed.items():
+        values = np.array([found[name] for found in simulated])
+        rows.append(Row(name, value, float(values.mean()), float(values.std(ddof=1))))
+    return tuple(rows)
+
+
+def _statistics(recording: Recording, seed: int) -> dict[str, float]:
+    rng = stream(seed, "fit", "statistics")
+    most = int(min(_CURVE, recording.answers_per_task.max()))
+    found: dict[str, float] = {}
+    if (recording.gold >= 0).any():
+        found["accuracy of one answer"] = agree.accuracy(recording)
+        for k, value in enumerate(agree.majority_curve(recording, most, rng), start=1):
+            found[f"accuracy of the majority of {k}"] = value
+        cut = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+        for q, value in zip(cut, agree.annotator_accuracy(recording, cut), strict=True):
+            found[f"annotator accuracy, {q:.0%} quantile"] = value
+    else:
+        for k, value in enumerate(agree.prediction_curve(recording, most, rng), start=1):
+            found[f"majority of {k} names one more answer"] = value
+    found["two answers agree"] = agree.pairwise_agreement(recording)
+    found["Fleiss kappa"] = agree.fleiss_kappa(recording)
+    found["tasks with one voice"] = agree.unanimous_share(recording)
+    if recording.seconds is not None:
+        log = np.log(recording.seconds[np.isfinite(recording.seconds)])
+        for q in (0.1, 0.5, 0.9):
+            found[f"seconds per task, {q:.0%} quantile"] = float(np.exp(np.quantile(log, q)))
+    return {name: float(value) for name, value in found.items() if np.isfinite(value)}

@@ -1,0 +1,91 @@
+"""Imitations: who answered what as recorded, but by a scenario's people on a scenario's items.
+
+The simulated platform's own people and answer model are used, without its clock, control tasks,
+exam and rules: a recording knows nothing of those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from budget.money import Money
+from labeling.crowd.agreement import shuffled_rank
+from labeling.crowd.answers import CHANCES, AnswerModel
+from labeling.crowd.items import make_items
+from labeling.crowd.people import People, Traits
+from labeling.crowd.scenario import Scenario
+from labeling.crowd.streams import stream
+from labeling.recordings import Recording
+from labeling.types import Floats, Ints
+
+_SUITE = 10  # answers that one person gives in a row
+
+
+def blank(truth: Ints, overlap: int, classes: int) -> Recording:
+    """A recording still to be answered: each task `overlap` times, each time by somebody else."""
+    tasks = len(truth)
+    task = np.tile(np.arange(tasks), overlap)
+    names = tuple(map(str, range(classes)))
+    label = np.zeros(len(task), dtype=np.int64)
+    return Recording(
+        "simulated", names, tuple(map(str, range(tasks))), task, label, None, None, truth
+    )
+
+
+def imitate(scenario: Scenario, like: Recording, seed: int) -> Recording:
+    """Answer the tasks of a recording again, by simulated people.
+
+    An annotator becomes one person, with the same tasks; without ids a person answers ten tasks in
+    a row. Tasks of unknown truth get one drawn from the shares of the answers, and come back with
+    an unknown truth. Pay does not choose who comes here: `selection` is left out.
+    """
+    classes = len(like.classes)
+    rng = stream(seed, "imitation", "order")
+    truth = like.gold.copy()
+    unknown = np.flatnonzero(truth < 0)
+    truth[unknown] = rng.choice(like.label, len(unknown))
+    items = make_items(scenario, truth, classes, seed)
+    model = AnswerModel(scenario, items, classes, stream(seed, "imitation", "ring"))
+    person = _persons(like, rng)
+    traits = _people(scenario, int(person.max()) + 1, seed)
+    chance = stream(seed, "imitation", "answers").random((len(like), CHANCES))
+    normal = stream(seed, "imitation", "time").standard_normal(len(like))
+    label = np.empty(len(like), dtype=np.int64)
+    seconds: Floats | None = None if like.seconds is None else np.empty(len(like))
+    for who, done, rows in _suites(person, rng):
+        kind, skill = int(traits.kind[who]), model.skill_now(float(traits.skill[who]), done)
+        tasks = like.task[rows]
+        label[rows] = model.labels(kind, skill, float(traits.favourite[who]), tasks, chance[rows])
+        if seconds is not None:
+            pace, draw = float(traits.pace[who]), float(normal[rows[0]])
+            seconds[rows] = model.seconds(kind, pace, tasks, done, draw) / len(rows)
+    return replace(like, source=f"imitation of {like.source}", label=label, seconds=seconds)
+
+
+def _persons(like: Recording, rng: np.random.Generator) -> Ints:
+    """[A] who gives each answer; without ids, ten tasks in a row of a random order of answers."""
+    if like.annotator is not None:
+        return like.annotator
+    order = np.lexsort((rng.random(len(like)), shuffled_rank(like.task, rng)))
+    person = np.empty(len(like), dtype=np.int64)
+    person[order] = np.arange(len(like)) // _SUITE
+    return person
+
+
+def _people(scenario: Scenario, count: int, seed: int) -> Traits:
+    everyone = replace(scenario, selection=0.0, population=10**8)
+    people = People(everyone, Money(2_000), stream(seed, "imitation", "people"))
+    people.next_joining(count)  # draws people beyond the last one needed
+    return people.traits
+
+
+def _suites(person: Ints, rng: np.random.Generator) -> Iterator[tuple[int, int, Ints]]:
+    """Each person's answers, ten at a time: person, suites done before, rows."""
+    order = np.lexsort((rng.random(len(person)), person))
+    starts = np.flatnonzero(np.r_[True, np.diff(person[order]) > 0])
+    for rows in np.split(order, starts[1:]):
+        for first in range(0, len(rows), _SUITE):
+            yield int(person[rows[0]]), first // _SUITE, rows[first : first + _SUITE]

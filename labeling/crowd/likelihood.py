@@ -1,0 +1,275 @@
+"""The likelihood of recorded answers under the simulated crowd's model, by quadrature.
+
+An annotator of skill theta ~ N(0, sd) answers an item of error e ~ Beta(a, b) rightly with
+probability sigmoid(logit(1 - e) + theta); a share of annotators are spammers. Answers to one item
+by different people are independent given e, answers of one person to different items given theta.
+So each item's number of right answers, and each annotator's, has a likelihood that is one integral;
+their sum is a composite likelihood (Lindsay 1988): consistent, and milliseconds to compute. Without
+known truth the same is done with how the answers to an item split, and how often an annotator
+agrees with the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeling.types import Floats, Ints
+
+_U = np.linspace(-16.0, 16.0, 161)  # logit(1 - e)
+_THETA = np.linspace(-8.0, 8.0, 161)  # logits of skill
+_RIGHT = 1 / (1 + np.exp(-(_U[None, :] + _THETA[:, None])))  # [theta, e]
+_LOG_E, _LOG_NOT_E = -np.logaddexp(0, _U), -np.logaddexp(0, -_U)
+_MOST = 300.0  # answers of one annotator that count: beyond, the model is the limit, not the data
+_TINY = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """The parameters.
+
+    Attributes:
+        a, b: of the Beta distribution of item error.
+        skill_sd: sd of skill, logits.
+        spam: share of annotators who are spammers.
+        distractor: share of wrong answers that go to the item's own distractor.
+    """
+
+    a: float
+    b: float
+    skill_sd: float
+    spam: float
+    distractor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What the annotators make of the items.
+
+    Attributes:
+        items: [E] weights of the item errors.
+        honest: [E] chance of a right answer of one who tries.
+        right: [E] chance of a right answer of anybody.
+        skills: [T] weights of the skills.
+    """
+
+    items: Floats
+    honest: Floats
+    right: Floats
+    skills: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Tallies:
+    """What is observed, in the fewest rows.
+
+    Attributes:
+        classes: number of classes C.
+        shares: [C] shares of the true classes (of the answers, where truth is unknown).
+        same: share of spammers who always give the same answer.
+        right, answers, items: [U] so many items have `right` of `answers` right answers; with
+            unknown truth `right` is empty and `splits` is used.
+        splits: [U, m] answers to the item's classes in descending order, the first m <= C of them.
+        by_right, by_answers: [J] the same by annotator; with unknown truth `by_right` counts
+            agreements with the other answers, in fractions. Empty without ids.
+    """
+
+    classes: int
+    shares: Floats
+    same: float
+    right: Ints
+    answers: Ints
+    items: Ints
+    splits: Ints
+    by_right: Floats
+    by_answers: Floats
+
+
+def layer_of(crowd: Crowd, classes: int) -> Layer:
+    """The chances of right answers, by item error."""
+    log_items = crowd.a * _LOG_E + crowd.b * _LOG_NOT_E  # Beta density in logits
+    items = np.exp(log_items - log_items.max())
+    skills = np.exp(-0.5 * (_THETA / max(crowd.skill_sd, 0.03)) ** 2)
+    skills /= skills.sum()
+    honest = skills @ _RIGHT
+    right = (1 - crowd.spam) * honest + crowd.spam / classes
+    return Layer(items / items.sum(), honest, right, skills)
+
+
+def item_weights(crowd: Crowd, classes: int, right: Ints, answers: Ints) -> tuple[Floats, Floats]:
+    """Posterior of the error of items with so many right answers.
+
+    Returns:
+        [E] item errors, and [U, E] their weights, rows summing to 1.
+    """
+    layer = layer_of(crowd, classes)
+    log = np.log(layer.items + 1e-300) + _binomial(right, answers, layer.right)
+    weights = np.exp(log - log.max(axis=1, keepdims=True))
+    return 1 / (1 + np.exp(_U)), weights / weights.sum(axis=1, keepdims=True)
+
+
+def spam_odds(crowd: Crowd, tallies: Tallies) -> Floats:
+    """[J] chance that each annotator is a spammer."""
+    honest, spam = _by_kind(crowd, tallies, layer_of(crowd, tallies.classes))
+    return np.asarray(spam / (honest + spam + 1e-300), dtype=np.float64)
+
+
+def maximise(tallies: Tallies, start: Crowd, free: tuple[str, ...]) -> Crowd:
+    """The parameters that make the tallies most likely; those not in `free` stay at the start.
+
+    Weak priors around usual crowds (each worth about one observation) keep what the answers do
+    not decide within reason.
+    """
+
+    def loss(point: Floats) -> float:
+        crowd = _crowd(point, start, free)
+        return -log_likelihood(tallies, crowd) - _log_prior(crowd, free)
+
+    first = np.array([_FORWARD[name](getattr(start, name)) for name in free])
+    return _crowd(_descend(loss, first), start, free)
+
+
+def log_likelihood(tallies: Tallies, crowd: Crowd) -> float:
+    """The composite log-likelihood."""
+    layer = layer_of(crowd, tallies.classes)
+    if len(tallies.right):
+        by_item = np.exp(_binomial(tallies.right, tallies.answers, layer.right)) @ layer.items
+    else:
+        by_item = _split_likelihood(tallies, crowd, layer)
+    total = float(tallies.items @ np.log(by_item + 1e-300))
+    if len(tallies.by_right):
+        honest, spam = _by_kind(crowd, tallies, layer)
+        total += float(np.log(honest + spam + 1e-300).sum())
+    return total
+
+
+def _binomial(right: Ints | Floats, answers: Ints | Floats, chance: Floats) -> Floats:
+    """[n, m] log of chance^right (1 - chance)^wrong; each row of `right` with each chance."""
+    p = np.clip(chance, _TINY, 1 - _TINY)
+    wrong = answers - right
+    return np.asarray(right[:, None] * np.log(p) + wrong[:, None] * np.log1p(-p), dtype=np.float64)
+
+
+def _by_kind(crowd: Crowd, tallies: Tallies, layer: Layer) -> tuple[Floats, Floats]:
+    """[J] likelihood of each annotator's record as one who tries, and as a spammer."""
+    by_skill = _RIGHT @ layer.items
+    blind, same = np.array([1 / tallies.classes]), tallies.shares
+    if not len(tallies.right):
+        second = crowd.distractor**2 + (1 - crowd.distractor**2) / (tallies.classes - 1)
+        each = _RIGHT * layer.right + (1 - _RIGHT) * (1 - layer.right) * second
+        by_skill = each @ layer.items
+    scale = np.minimum(1.0, _MOST / np.maximum(tallies.by_answers, 1))
+    right, answers = tallies.by_right * scale, tallies.by_answers * scale
+    honest = np.exp(_binomial(right, answers, by_skill)) @ layer.skills
+    random = np.exp(_binomial(right, answers, blind))[:, 0]
+    constant = np.exp(_binomial(right, answers, same)).mean(axis=1)
+    spam = (1 - tallies.same) * random + tallies.same * constant
+    return (1 - crowd.spam) * honest, crowd.spam * spam
+
+
+def _split_likelihood(tallies: Tallies, crowd: Crowd, layer: Layer) -> Floats:
+    """[U] likelihood of how an item's answers split, its truth and distractor unknown.
+
+    Classes count as alike: only the sizes of the camps matter. The truth and the distractor are
+    each one of the camps, or a class that nobody named.
+    """
+    others = max(tallies.classes - 1, 1)
+    wrong = 1 - layer.right
+    log_right = np.log(np.clip(layer.right, _TINY, 1))
+    by_chance = (1 - crowd.distractor) / others
+    log_own = np.log(np.clip(wrong * (crowd.distractor + by_chance), _TINY, 1))
+    log_other = np.log(np.clip(wrong * by_chance, _TINY, 1))
+    camps, total, kept = tallies.splits, tallies.answers, tallies.splits.shape[1]
+    weight = np.ones(kept)
+    if tallies.classes > kept:  # one more camp, empty, for all the classes not counted singly
+        camps = np.c_[camps, np.zeros(len(camps), dtype=np.int64)]
+        weight = np.r_[weight, tallies.classes - kept]
+    likelihood = np.zeros(len(camps))
+    for true in range(camps.shape[1]):
+        for own in range(camps.shape[1]):
+            if own == true:
+                continue
+            t, d = camps[:, true], camps[:, own]
+            log = np.outer(t, log_right) + np.outer(d, log_own) + np.outer(total - t - d, log_other)
+            likelihood += weight[true] * weight[own] * (np.exp(log) @ layer.items)
+    return likelihood
+
+
+# --- parameters on the whole line, their priors, and the descent ---
+
+
+def _logit(share: float) -> float:
+    return float(np.log(share / (1 - share)))
+
+
+def _sigmoid(value: float) -> float:
+    return float(1 / (1 + np.exp(-value)))
+
+
+_FORWARD: dict[str, Callable[[float], float]] = {
+    "a": lambda x: float(np.log(x)),
+    "b": lambda x: float(np.log(x)),
+    "skill_sd": lambda x: float(np.log(x)),
+    "spam": _logit,
+    "distractor": _logit,
+}
+
+
+def _crowd(point: Floats, start: Crowd, free: tuple[str, ...]) -> Crowd:
+    values = {name: getattr(start, name) for name in ("a", "b", "skill_sd", "spam", "distractor")}
+    bounded = np.clip(point, -7, 7).tolist()
+    for name, value in zip(free, bounded, strict=True):
+        share = name in ("spam", "distractor")
+        values[name] = _sigmoid(value) if share else float(np.exp(value))
+    return Crowd(**values)
+
+
+def _log_prior(crowd: Crowd, free: tuple[str, ...]) -> float:
+    """Normal priors: Beta size 7.5, mean error .18, skill sd .8, spam .1, distractor .55."""
+    mean = min(max(crowd.a / (crowd.a + crowd.b), 1e-6), 1 - 1e-6)
+    terms = [(np.log((crowd.a + crowd.b) / 7.5), 1.0), (_logit(mean) - _logit(0.18), 1.0)]
+    if "skill_sd" in free:
+        terms.append((np.log(crowd.skill_sd / 0.8), 0.7))
+    if "spam" in free:
+        terms.append((_logit(min(max(crowd.spam, 1e-6), 1 - 1e-6)) - _logit(0.1), 1.5))
+    if "distractor" in free:
+        terms.append((_logit(min(max(crowd.distractor, 1e-6), 1 - 1e-6)) - _logit(0.55), 0.7))
+    return float(sum(-0.5 * (value / width) ** 2 for value, width in terms))
+
+
+def _descend(loss: Callable[[Floats], float], start: Floats) -> Floats:
+    """The simplex method of Nelder and Mead (1965), which asks for no gradient."""
+    n = len(start)
+    points = np.vstack([start, start + 0.4 * np.eye(n)])
+    values = np.array([loss(point) for point in points])
+    for _ in range(250 * n):
+        order = np.argsort(values, kind="stable")
+        points, values = points[order], values[order]
+        if values[-1] - values[0] < 1e-4 and np.ptp(points, axis=0).max() < 1e-2:
+            break
+        _step(loss, points, values)
+    return np.asarray(points[values.argmin()], dtype=np.float64)
+
+
+def _step(loss: Callable[[Floats], float], points: Floats, values: Floats) -> None:
+    """Replace the worst point by a reflected, stretched or drawn-in one, or shrink all."""
+    centre = points[:-1].mean(axis=0)
+    away = centre - points[-1]
+    reflected = loss(centre + away)
+    reach = 1.0
+    best = reflected
+    if reflected < values[0]:
+        stretched = loss(centre + 2 * away)
+        if stretched < reflected:
+            reach, best = 2.0, stretched
+    elif reflected >= values[-2]:
+        reach = 0.5 if reflected < values[-1] else -0.5
+        best = loss(centre + reach * away)
+        if best >= min(reflected, values[-1]):
+            points[1:] = points[0] + 0.5 * (points[1:] - points[0])
+            values[1:] = [loss(point) for point in points[1:]]
+            return
+    points[-1] = centre + reach * away
+    values[-1] = best

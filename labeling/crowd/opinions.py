@@ -1,0 +1,89 @@
+"""Opinions: answers to a subjective question, to which there is no truth.
+
+Every item has an appeal, every annotator a taste. Each answer c after the first has the utility
+appeal[i, c] + taste[p, c], in logits against the first answer; annotator p gives it to item i with
+the softmax of the utilities. So people who try differ, by taste and by chance, and no control task
+can tell them from spammers, who answer blindly here too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeling.crowd.answers import blind_labels, guess
+from labeling.crowd.people import CARELESS
+from labeling.crowd.scenario import Scenario
+from labeling.crowd.streams import stream
+from labeling.types import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Opinions:
+    """The appeal of items.
+
+    Attributes:
+        appeal: [n, C] mean utility of each answer on each item, logits; 0 in the first column.
+    """
+
+    appeal: Floats
+
+    def __len__(self) -> int:
+        return len(self.appeal)
+
+
+def make_opinions(scenario: Scenario, rows: int, classes: int, seed: int, name: str) -> Opinions:
+    """Draw the appeal of items: normal, independent between items and answers.
+
+    Args:
+        scenario: the crowd.
+        rows: number of items n.
+        classes: number of answers C.
+        seed: the study's seed.
+        name: the question's name.
+    """
+    normal = stream(seed, "opinions", name).standard_normal((rows, classes))
+    appeal = scenario.appeal_mean + scenario.appeal_sd * normal
+    appeal[:, 0] = 0.0
+    return Opinions(appeal)
+
+
+class OpinionModel:
+    """How people of each kind answer a subjective question."""
+
+    def __init__(self, scenario: Scenario, opinions: Opinions, rng: np.random.Generator) -> None:
+        self._weight = np.exp(opinions.appeal)
+        self._taste_sd = scenario.taste_sd
+        self._guess = scenario.careless_guess
+        self.classes = int(opinions.appeal.shape[1])
+        self._ring = rng.integers(0, self.classes, len(opinions))
+
+    def taste(self, rng: np.random.Generator) -> Floats:
+        """[C] a person's own utilities."""
+        taste = self._taste_sd * rng.standard_normal(self.classes)
+        taste[0] = 0.0
+        return taste
+
+    def labels(
+        self, kind: int, taste: Floats, favourite: float, tasks: Ints, chance: Floats
+    ) -> Ints:
+        """Answers to a suite.
+
+        Args:
+            kind: the person's kind.
+            taste: [C] the person's own utilities.
+            favourite: the person's number in [0, 1) behind always giving one answer.
+            tasks: [n] rows of the tasks.
+            chance: [n, CHANCES] uniform numbers.
+
+        Returns:
+            [n] class indices.
+        """
+        if kind > CARELESS:
+            return blind_labels(kind, favourite, self.classes, self._ring[tasks], chance)
+        steps = np.cumsum(self._weight[tasks] * np.exp(taste), axis=1)
+        labels: Ints = (chance[:, :1] * steps[:, -1:] >= steps[:, :-1]).sum(axis=1)
+        if kind == CARELESS:
+            guess(labels, self._guess, self.classes, chance)
+        return labels

@@ -1,0 +1,99 @@
+"""The published campaign: 980 food photographs, replayed on the scenario `food-campaign`.
+
+The scenario holds the crowd, the items and the pass rate of each exam task; what the requester set
+is here: three classes, overlap 3, one control task in suites of 10, $.002 a task, an exam of ten
+tasks that wants all ten right, 327 assignments and no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from budget.money import ZERO, Money
+from budget.tariff import Tariff, expected_assignments
+from labeling.campaign import Campaign, Exam, Question
+from labeling.crowd.items import make_items
+from labeling.crowd.rounds import answers_of
+from labeling.crowd.scenario import Scenario, load_scenario
+from labeling.crowd.source import CrowdSource
+from labeling.crowd.streams import stream
+from labeling.types import Condition, Floats, Ints, Order
+
+FOOD = Campaign(
+    name="food",
+    questions=(Question("class", "What does this picture show?", ("solid", "liquid", "other")),),
+    instructions="Say whether the food in the picture is solid, liquid, or neither.",
+    exam=Exam(tasks=10, pass_correct=10),
+)
+TASKS, OVERLAP, CONTROLS = 980, 3, 50
+PRICE = Money(2_000)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRun:
+    """What one simulated run of the campaign came to.
+
+    Attributes:
+        assignments: suites submitted, and so paid.
+        reward: paid to annotators.
+        participants: annotators who submitted at least one paid suite. Those who only looked or
+            only sat the exam are not among them.
+        minutes: from opening to the last submission.
+        looked: annotators who opened the pool's page.
+        exam_sat: annotators who sat the exam.
+        exam_right: [10] those of them who got each exam task right.
+        banned: annotators banned by a control task or for fast responses.
+        accuracy: share of right answers to real tasks, each by itself.
+    """
+
+    assignments: int
+    reward: Money
+    participants: int
+    minutes: float
+    looked: int
+    exam_sat: int
+    exam_right: Ints
+    banned: int
+    accuracy: float
+
+
+def run_published(seed: int, scenario: Scenario | None = None) -> PublishedRun:
+    """Run the campaign once.
+
+    Args:
+        seed: another seed, other people and other photographs.
+        scenario: the crowd; `food-campaign` if not given.
+    """
+    crowd = scenario or load_scenario("food-campaign")
+    rows = TASKS + CONTROLS
+    truth = stream(seed, "photographs").integers(0, len(FOOD.questions[0].classes), rows)
+    items = make_items(crowd, truth, len(FOOD.questions[0].classes), seed)
+    source = CrowdSource(
+        crowd, FOOD, items, range(TASKS, rows), Tariff(), seed, lambda condition: []
+    )
+    condition = Condition("food", crowd.name, FOOD.key, PRICE, 1, FOOD.suite_size, True)
+    wanted = tuple((row, OVERLAP) for row in range(TASKS))
+    limit = expected_assignments(TASKS, OVERLAP, condition.real_per_suite)
+    pool, run = source.simulate(Order(condition, 0, wanted, limit, None))
+    answers = answers_of(pool, run)
+    real = answers.where(~answers.control)
+    return PublishedRun(
+        assignments=len(pool.submitted),
+        reward=sum((condition.reward for _ in pool.submitted), ZERO),
+        participants=run.end.joined,
+        minutes=run.end.minutes,
+        looked=run.end.looked,
+        exam_sat=pool.exam_sat,
+        exam_right=pool.exam_right,
+        banned=len(pool.bans),
+        accuracy=float((real.label == truth[real.task]).mean()),
+    )
+
+
+def exam_pass_rates(runs: list[PublishedRun]) -> Floats:
+    """[10] share of all who sat the exam, over all runs, that got each task right."""
+    right = np.sum([run.exam_right for run in runs], axis=0)
+    rates: Floats = right / sum(run.exam_sat for run in runs)
+    return rates

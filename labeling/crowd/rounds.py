@@ -1,0 +1,120 @@
+"""Rounds: an order worked through in a pool, asking again for what bans took away."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeling.crowd.engine import Crowd
+from labeling.recompletion import (
+    assignments_left,
+    missing_answers,
+    next_round,
+    wanted_arrays,
+)
+from labeling.types import Answers, Ints, Order, OrderEnd
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRun:
+    """A simulated order: where its submissions and bans lie in the engine's logs.
+
+    Attributes:
+        opened: seconds of pool time at which it was opened.
+        submissions: [first, last) places in the engine's submissions.
+        bans: [first, last) places in the engine's bans.
+    """
+
+    order: Order
+    opened: float
+    submissions: tuple[int, int]
+    bans: tuple[int, int]
+    end: OrderEnd
+
+
+def run_order(crowd: Crowd, order: Order, horizon_minutes: float) -> OrderRun:
+    """Open the pool for an order, work through it, close the pool and let what is active end.
+
+    Args:
+        crowd: the condition's pool, after its earlier orders.
+        order: what is bought.
+        horizon_minutes: after this time an order still incomplete is out of supply.
+    """
+    opened, submitted, bans = crowd.clock, len(crowd.submitted), len(crowd.bans)
+    failed = crowd.exam_failed
+    tasks, wanted = wanted_arrays(order)
+    deadline = opened + 60 * order.minutes if order.minutes is not None else math.inf
+    horizon = opened + 60 * horizon_minutes
+    if crowd.ballots:
+        crowd.ballots.allow(tasks, wanted)
+    first = _missing(crowd, tasks, wanted, [])
+    crowd.open(tasks[first > 0], first[first > 0], order.limit)
+    reason = _rounds(crowd, order, submitted, min(deadline, horizon))
+    closed = crowd.clock
+    crowd.close()
+    crowd.advance()
+    mine = crowd.submitted[submitted:]
+    missing = int(_missing(crowd, tasks, wanted, mine).sum())
+    if not missing:
+        reason = "complete"
+    elif reason == "time":
+        reason = "deadline" if closed >= deadline else "supply"
+    last = float(crowd.suites.end[mine[-1]]) if mine else closed
+    end = OrderEnd(
+        reason=reason,
+        minutes=(max(last, closed) - opened) / 60,
+        missing=missing,
+        looked=crowd.people.looked(opened, closed),
+        joined=len(np.unique(crowd.suites.person[mine])),
+        exam_failed=crowd.exam_failed - failed,
+    )
+    now = (len(crowd.submitted), len(crowd.bans))
+    return OrderRun(order, opened, (submitted, now[0]), (bans, now[1]), end)
+
+
+def answers_of(crowd: Crowd, run: OrderRun) -> Answers:
+    """All answers of an order in columns, in order of submission; people are their own codes."""
+    log, mine = crowd.suites, crowd.submitted[slice(*run.submissions)]
+    shown = log.tasks[mine]
+    there = shown >= 0
+    people = np.broadcast_to(log.person[mine][:, None], shown.shape)[there]
+    banned = np.array([ban.person for ban in crowd.bans], dtype=np.int64)
+    return Answers(
+        task=shown[there],
+        annotator=people,
+        label=log.labels[mine][there],
+        control=log.control[mine][there],
+        usable=~np.isin(people, banned),
+    )
+
+
+def _rounds(crowd: Crowd, order: Order, start: int, until: float) -> str:
+    """Work in rounds until nothing is missing, the limit is reached or time is up."""
+    tasks, wanted = wanted_arrays(order)
+    while True:
+        crowd.advance(until)
+        if not crowd.idle:
+            return "time"
+        mine = crowd.submitted[start:]
+        missing = _missing(crowd, tasks, wanted, mine)
+        left = assignments_left(order.limit, len(mine), crowd.active)
+        raised = next_round(missing, order.condition.real_per_suite, left)
+        if not raised.any():
+            return "limit" if missing.any() else "complete"
+        crowd.slots.clear()
+        crowd.add(tasks[raised > 0], raised[raised > 0])
+
+
+def _missing(crowd: Crowd, tasks: Ints, wanted: Ints, suites: list[int]) -> Ints:
+    """Usable answers missing after the given submissions."""
+    if crowd.ballots:
+        return crowd.ballots.lacking(tasks)
+    log = crowd.suites
+    people, which = np.unique(log.person[suites], return_inverse=True)
+    trusted = np.array([not crowd.banned(int(person)) for person in people], dtype=np.bool_)
+    shown = log.tasks[suites]
+    real = (shown >= 0) & ~log.control[suites]
+    usable = np.broadcast_to(trusted[which][:, None], shown.shape)
+    return missing_answers(tasks, wanted, shown[real], usable[real])

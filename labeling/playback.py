@@ -1,0 +1,301 @@
+"""Playback: one condition's recorded people at work on a virtual clock, an order at a time.
+
+A suite goes to one annotator, filled with tasks that this annotator answered in the recording;
+no recorded answer is given twice. Whoever can fill a suite comes first, each with a chance in
+proportion to the answers they have to offer, so that every recorded answer is about as likely to
+be served; when nobody can fill one, whoever has most to offer. Where the recording has no ids, each
+suite is somebody new.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from labeling.campaign import QualityRules
+from labeling.recompletion import assignments_left, missing_answers, next_round, wanted_arrays
+from labeling.types import Bools, Floats, Ints, Order, OrderEnd
+
+WRONG_CONTROLS = "wrong answers to control tasks"
+FAST_RESPONSES = "fast responses"
+AT_ONCE = 8
+"""Annotators at work at a time: what 327 suites of 42 s within 30 minutes come to, the figures of a
+published campaign. A recording does not say it; minutes go with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """Recorded answers to the study's images, one entry per answer, sorted by row.
+
+    Attributes:
+        row: [A] image row.
+        label: [A] class index.
+        person: [A] code of the annotator; all 0 where the recording has no ids.
+        seconds: [A] working time; all 0 where unknown.
+        wrong: [A] whether it is a wrong answer to a control task.
+        control: [A] whether the row is a control task.
+    """
+
+    row: Ints
+    label: Ints
+    person: Ints
+    seconds: Floats
+    wrong: Bools
+    control: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A suite: who does it, which places of the tape it shows, and when it is submitted."""
+
+    person: int
+    places: Ints
+    seconds: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An order played back: [first, last) of the suites and bans, and how it ended."""
+
+    order: Order
+    opened: float
+    suites: tuple[int, int]
+    bans: tuple[int, int]
+    end: OrderEnd
+
+
+class _Desk(Protocol):
+    """Hands out suites of recorded answers."""
+
+    def ask(self, tasks: Ints, counts: Ints) -> None:
+        """Ask for so many answers on each task, and for nothing else any more."""
+        ...
+
+    def take(self, idle: Bools) -> tuple[int, Ints] | None:
+        """The next suite, by one of the idle people: person and places; None if nobody can."""
+        ...
+
+
+class Playback:
+    """A condition's people.
+
+    Args:
+        tape: the recorded answers; with `admitted` None they carry no ids.
+        admitted: [J] who may work; None without ids.
+        real: most real tasks per suite.
+        controls: control tasks per suite.
+        rules: when people are banned; without ids nobody is.
+        exam_failed: people who sat the exam and failed.
+        rng: decides what is drawn.
+    """
+
+    def __init__(
+        self,
+        tape: Tape,
+        admitted: Bools | None,
+        real: int,
+        controls: int,
+        rules: QualityRules,
+        exam_failed: int,
+        rng: np.random.Generator,
+    ) -> None:
+        self.suites: list[Suite] = []
+        self.bans: list[tuple[int, float, str, int]] = []  # person, time, reason, suite
+        self.tape, self._real, self._controls, self._rules = tape, real, controls, rules
+        self._clock = 0.0
+        self._idle = np.ones(1, dtype=np.bool_) if admitted is None else admitted.copy()
+        self._named = admitted is not None
+        self._wrong = np.zeros(len(self._idle), dtype=np.int64)
+        self._fast = np.zeros(len(self._idle), dtype=np.int64)
+        self._exam_failed = exam_failed
+        self._desk: _Desk = (
+            _NamedDesk(tape, len(self._idle), real, controls, rng)
+            if self._named
+            else _NamelessDesk(tape, real, rng)
+        )
+
+    def run(self, order: Order) -> Run:
+        """Play an order back, asking again for what bans take away."""
+        opened, first, bans = self._clock, len(self.suites), len(self.bans)
+        deadline = opened + 60 * order.minutes if order.minutes is not None else math.inf
+        reason = self._rounds(order, first, deadline)
+        missing = int(self._missing(order, first).sum())
+        if not missing:
+            reason = "complete"
+        closed = deadline if reason == "deadline" else self._clock
+        end = OrderEnd(
+            reason=reason,
+            minutes=(max(closed, self._clock) - opened) / 60,
+            missing=missing,
+            looked=len({s.person for s in self.suites[first:]}) + self._exam_failed,
+            joined=len({s.person for s in self.suites[first:]}),
+            exam_failed=self._exam_failed,
+        )
+        self._exam_failed = 0  # they sat it once
+        return Run(order, opened, (first, len(self.suites)), (bans, len(self.bans)), end)
+
+    def _rounds(self, order: Order, first: int, deadline: float) -> str:
+        tasks, wanted = wanted_arrays(order)
+        raised = next_round(wanted, self._real, order.limit)
+        while True:
+            before = len(self.suites)
+            self._desk.ask(tasks, raised)
+            in_time = self._work(order.limit - (before - first), deadline)
+            if not in_time:
+                return "deadline"
+            missing = self._missing(order, first)
+            left = assignments_left(order.limit, len(self.suites) - first, 0)
+            raised = next_round(missing, self._real, left)
+            if not raised.any():
+                return "limit" if missing.any() else "complete"
+            if len(self.suites) == before:
+                return "supply"
+
+    def _work(self, most: int, deadline: float) -> bool:
+        """Hand out suites and let time pass until all are done; whether all started in time."""
+        active: list[tuple[float, int, int, Ints, float]] = []
+        issued, in_time, exhausted = 0, True, False
+        while True:
+            while len(active) < AT_ONCE and issued < most and not exhausted:
+                if self._clock >= deadline:
+                    in_time, exhausted = False, True
+                    break
+                suite = self._desk.take(self._idle)
+                if suite is None:
+                    break
+                person, places = suite
+                seconds = float(self.tape.seconds[places].sum())
+                heapq.heappush(active, (self._clock + seconds, issued, person, places, seconds))
+                issued += 1
+                if self._named:
+                    self._idle[person] = False
+            if not active:
+                return in_time
+            self._clock, _, person, places, seconds = heapq.heappop(active)
+            self._submit(Suite(person, places, seconds, self._clock))
+
+    def _submit(self, suite: Suite) -> None:
+        self.suites.append(suite)
+        if not self._named:
+            return
+        rules, person = self._rules, suite.person
+        self._wrong[person] += int(self.tape.wrong[suite.places].sum())
+        full = len(suite.places) == self._real + self._controls
+        self._fast[person] += full and 0 < suite.seconds < rules.fast_seconds
+        reason = None
+        if rules.wrong_controls and self._wrong[person] >= rules.wrong_controls:
+            reason = WRONG_CONTROLS
+        elif rules.fast_responses and self._fast[person] >= rules.fast_responses:
+            reason = FAST_RESPONSES
+        if reason is None:
+            self._idle[person] = True
+        else:
+            self.bans.append((person, self._clock, reason, len(self.suites) - 1))
+
+    def _missing(self, order: Order, first: int) -> Ints:
+        tasks, wanted = wanted_arrays(order)
+        banned = {person for person, *_ in self.bans} if self._named else set()
+        mine = self.suites[first:]
+        places = np.concatenate([s.places for s in mine] or [np.empty(0, dtype=np.int64)])
+        usable = np.repeat(
+            np.array([s.person not in banned for s in mine], dtype=np.bool_),
+            [len(s.places) for s in mine],
+        )
+        real = ~self.tape.control[places]
+        return missing_answers(tasks, wanted, self.tape.row[places][real], usable[real])
+
+
+class _NamedDesk:
+    """Suites of people who are known: their own answers, and their own control answers."""
+
+    def __init__(
+        self, tape: Tape, people: int, real: int, controls: int, rng: np.random.Generator
+    ) -> None:
+        self._tape, self._real, self._per_suite, self._rng = tape, real, controls, rng
+        rows = int(tape.row.max(initial=-1)) + 1
+        self._need = np.zeros(rows, dtype=np.int64)
+        self._first = np.searchsorted(tape.row, np.arange(rows + 1))
+        self._unused = ~tape.control
+        self._offer = np.zeros(people, dtype=np.int64)  # unused answers to tasks that are needed
+        by_person = np.argsort(tape.person, kind="stable")
+        ends = np.searchsorted(tape.person[by_person], np.arange(people + 1))
+        own = [by_person[ends[j] : ends[j + 1]] for j in range(people)]
+        self._answers = [places[~tape.control[places]] for places in own]
+        self._controls = [rng.permutation(places[tape.control[places]]) for places in own]
+        self._left = np.array([len(places) for places in self._controls], dtype=np.int64)
+
+    def ask(self, tasks: Ints, counts: Ints) -> None:
+        """Ask for so many answers on each task, and for nothing else any more."""
+        self._need[:] = 0
+        self._need[tasks] = counts
+        wanted = self._unused & (self._need[self._tape.row] > 0)
+        self._offer = np.bincount(self._tape.person[wanted], minlength=len(self._offer))
+
+    def take(self, idle: Bools) -> tuple[int, Ints] | None:
+        """The next suite, by one of the idle people."""
+        able = np.where(idle & (self._left >= self._per_suite), self._offer, 0)
+        most = int(able.max(initial=0))
+        if not most:
+            return None
+        chosen = np.where(able >= min(most, self._real), able, 0)
+        person = int(self._rng.choice(len(able), p=chosen / chosen.sum()))
+        own = self._answers[person]
+        own = own[self._unused[own] & (self._need[self._tape.row[own]] > 0)]
+        real = self._rng.permutation(own)[: self._real]
+        self._give(real)
+        last = int(self._left[person])
+        self._left[person] -= self._per_suite
+        controls = self._controls[person][last - self._per_suite : last]
+        return person, self._rng.permutation(np.concatenate((real, controls)))
+
+    def _give(self, places: Ints) -> None:
+        tape = self._tape
+        self._unused[places] = False
+        np.subtract.at(self._offer, tape.person[places], 1)
+        rows = tape.row[places]
+        self._need[rows] -= 1
+        for row in rows[self._need[rows] == 0].tolist():
+            others = np.arange(self._first[row], self._first[row + 1])
+            np.subtract.at(self._offer, tape.person[others[self._unused[others]]], 1)
+
+
+class _NamelessDesk:
+    """Suites of people who are not known: each somebody new, with one answer to each task."""
+
+    def __init__(self, tape: Tape, real: int, rng: np.random.Generator) -> None:
+        self._tape, self._real, self._rng = tape, real, rng
+        rows = int(tape.row.max(initial=-1)) + 1
+        self._shuffled = np.lexsort((rng.random(len(tape.row)), tape.row))
+        self._next, self._end = np.searchsorted(tape.row, [np.arange(rows), np.arange(1, rows + 1)])
+        self._queue: Ints = np.empty(0, dtype=np.int64)
+        self._at = 0
+        self._people = 0
+
+    def ask(self, tasks: Ints, counts: Ints) -> None:
+        """Ask for so many answers on each task, and for nothing else any more."""
+        counts = np.minimum(counts, self._end[tasks] - self._next[tasks])
+        order = self._rng.permutation(len(tasks))
+        tasks, counts = tasks[order], counts[order]
+        most = int(counts.max(initial=0))
+        layers = [tasks[counts > layer] for layer in range(most)]
+        self._queue = np.concatenate([np.empty(0, dtype=np.int64), *layers])
+        self._at = 0
+
+    def take(self, idle: Bools) -> tuple[int, Ints] | None:
+        """The next suite: tasks in the queue's order, up to one that is in it already."""
+        rows = self._queue[self._at : self._at + self._real]
+        if not len(rows):
+            return None
+        _, first = np.unique(rows, return_index=True)
+        repeated = np.setdiff1d(np.arange(len(rows)), first)
+        rows = rows[: repeated[0]] if len(repeated) else rows
+        self._at += len(rows)
+        places = self._shuffled[self._next[rows]]
+        self._next[rows] += 1
+        self._people += 1
+        return self._people, places
