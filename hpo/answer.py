@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from budget.money import ZERO
 from hpo import breakdown
 from hpo.config import to_plain
 from hpo.data import ROLES, class_counts, few_labels_notes
 from hpo.front import knee, pareto_front, points_per_dollar
+from hpo.opinion import is_subjective
 from hpo.recommend import TOLERANCE, recommend
 from hpo.trial import Outcome, plan_to_plain
 from hpo.versioning import money_to_plain
 from hpo.world import World
 from labeling.store import OrderRecord
+from labeling.subjective import DENSE
 from labeling.types import LabelPlan
 
 SCHEMA = 1
@@ -52,6 +55,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "answers": outcome.answers,
         "target": outcome.target,
         "penalty": outcome.penalty,
+        "repeat_draws": outcome.draws,
     }
 
 
@@ -91,6 +95,7 @@ def build_report(
         final: the recommended plan's score on the final images, when measured.
     """
     records = {record.order.key: record for record in world.store.all_orders()}
+    conditions = [record.order.condition for record in records.values()]
     front = pareto_front(outcomes)
     bend, best = knee(front), recommend(outcomes)
     parts = breakdown.of_study(world)
@@ -101,7 +106,7 @@ def build_report(
         "study": world.config.study,
         "config": _config(world),
         "data": _data(world),
-        "market": {"name": world.market.name, "kind": "simulated", "real_money": False},
+        "market": {"name": world.market.name, "kind": world.market.kind, "real_money": False},
         "money": {
             "currency": "USD",
             "cap": money_to_plain(ledger.cap),
@@ -112,8 +117,14 @@ def build_report(
                 name: money_to_plain(getattr(parts, name)) for name in parts.__dataclass_fields__
             },
         },
+        "question": {
+            "name": world.market.asked.name,
+            "kind": world.market.asked.kind,
+            "classes": list(world.market.asked.classes),
+            "score": "1 - mean absolute share error" if is_subjective(world) else "accuracy",
+        },
         "stopped": stopped,
-        "conditions": len({r.order.condition.key for r in records.values()}),
+        "conditions": len({c.key for c in conditions if c.price != ZERO}),  # not own labels
         "evaluated_plans": len(outcomes),
         "purchases": [
             _purchase(number, bought, records[bought.order], world)
@@ -133,6 +144,7 @@ def _config(world: World) -> dict[str, Any]:
     """The configuration without file paths: what they held is named by content elsewhere."""
     plain = to_plain(world.config)
     plain["data"] = world.config.data.partition(":")[0]
+    plain["market"] = world.market.kind
     plain["scenario"] = world.market.name.split(":")[1]
     return {name: value for name, value in plain.items() if name not in _PATHS}
 
@@ -160,13 +172,24 @@ def _data(world: World) -> dict[str, Any]:
     }
 
 
+def _question_notes(world: World) -> list[str]:
+    if not is_subjective(world):
+        return []
+    return [
+        f"Question {world.market.asked.name!r} is a matter of taste: what is called accuracy is 1 "
+        "minus the mean absolute error of the predicted share of people, on images that at least "
+        f"{DENSE} people answered."
+    ]
+
+
 def _notes(world: World, bought: Sequence[OrderRecord]) -> list[str]:
     notes = [
-        "Labels come from a simulated crowd: no money was spent, and prices act as its model says.",
+        *world.market.notes,
+        *_question_notes(world),
         *world.data.notes,
         *few_labels_notes(world.data),
     ]
-    if world.config.max_minutes is None:
+    if world.config.max_minutes is None and world.market.kind != "replay":
         notes.append(
             "Without a deadline price changes only time in this model; "
             "the lowest price is best by assumption."

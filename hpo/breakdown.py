@@ -44,6 +44,8 @@ def of_condition(condition: Condition, world: World) -> Breakdown:
 
     A suite's reward is shared equally among its places; a control answer bought its own place.
     """
+    if condition.reward == ZERO:
+        return Breakdown()  # own labels: nothing was paid here
     records = world.store.orders(condition)
     paid = sum(record.assignments for record in records)
     unusable = sum(record.unusable for record in records)

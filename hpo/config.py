@@ -17,9 +17,11 @@ from budget.money import Money
 from budget.tariff import Tariff
 from hpo import values
 from hpo.values import nearest
+from labeling.types import DynamicOverlap
 
 _FEE_MINIMUM, _SMALLEST_REWARD = Money(1_000), Money(5_000)
-SAMPLERS = ("tpe", "nsga2", "gp", "random")
+_CONFIRM_SHARE = Fraction(3, 20)
+SAMPLERS = ("money", "rule", "tpe", "nsga2", "gp", "random")
 AGGREGATIONS = ("weighted", "majority", "dawid-skene")
 
 
@@ -32,20 +34,35 @@ class StudyConfig:
         study: name of the study and of its folder.
         data: digits3 | digits | npz:FILE | folder:DIR.
         labels: CSV of a folder's images (columns image,label,role).
+        own_labels: answers bought elsewhere (task,annotator,label), owned for nothing.
         price: dollars per task to choose from.
         overlap: answers per task to choose from.
+        dynamic_overlap: rules of dynamic overlap to choose from; written into `overlap` as
+            dynamic(least,most,confidence).
         controls: control tasks per suite to choose from.
         tasks: numbers of tasks to choose from: counts, or shares of the pool such as "40%".
         exam: whether an exam is asked, to choose from.
+        campaign: what is asked: a template's name or a TOML file; None for one question.
+        question: the campaign's question that the model learns; None for its first.
         suite_size: tasks per suite, control tasks included.
         max_plan_share: no plan dearer than this share of the budget.
-        scenario: who answers: a scenario's name or TOML file.
+        market: simulated | hybrid:FILE (recorded images, simulated people) | replay:FILE
+            (recorded answers).
+        scenario: the simulated crowd: a scenario's name or TOML file.
+        selection: the scenario's exponent g, by which price changes who comes; None for its own.
+        difficulty: how hard images are for the simulated crowd: "independent" of what they look
+            like, or following the "images" (hard where classes overlap in feature space).
+        price_models: "one", or "both": search again with the other g and compare the prices.
         max_minutes: longest campaign in minutes; None for no deadline.
         allowance: assignments beyond the expected ones that an order may use for recompletion.
         aggregation: weighted | majority | dawid-skene.
         backbone: auto | pixels | patch | a timm model's name.
         backbone_file: its weights, a .safetensors file.
-        sampler: tpe | nsga2 | gp | random.
+        sampler: money | rule | tpe | nsga2 | gp | random.
+        no_reuse: do not evaluate the plans that a purchase contains.
+        confirm: dollars kept for buying the recommended plan again; None for 15 % of the budget.
+        min_gain: stop when no plan promises this many accuracy points per dollar (money sampler).
+        pool_size: images there are in all, to price and forecast for; None for the pool.
         trials: stop after this many purchases; None for as many as the money bears.
         fee_share, fee_minimum, smallest_reward: the platform's tariff.
         few_labels_ok: go on with fewer control, validation or final images than advised.
@@ -56,27 +73,44 @@ class StudyConfig:
     study: str
     data: str = "digits3"
     labels: str | None = None
+    own_labels: str | None = None
     seed: int = 0
     price: tuple[Money, ...] = tuple(Money(m) for m in (1000, 1500, 2000, 3000, 4000, 6000, 8000))
     overlap: tuple[int, ...] = (1, 2, 3, 4, 5, 7)
+    dynamic_overlap: tuple[DynamicOverlap, ...] = ()
     controls: tuple[int, ...] = (0, 1, 2, 3)
     tasks: tuple[str, ...] = ("10%", "20%", "40%", "70%", "100%")
     exam: tuple[bool, ...] = (False, True)
+    campaign: str | None = None
+    question: str | None = None
     suite_size: int = 10
     max_plan_share: Fraction = Fraction(2, 5)
+    market: str = "simulated"
     scenario: str = "default"
+    selection: float | None = None
+    price_models: str = "one"
+    difficulty: str = "independent"
     max_minutes: float | None = 15.0
     allowance: Fraction = Fraction(2, 5)
     aggregation: str = "weighted"
     backbone: str = "auto"
     backbone_file: str | None = None
-    sampler: str = "tpe"
+    sampler: str = "money"
+    no_reuse: bool = False
+    confirm: Money | None = None
+    min_gain: float = 0.0
+    pool_size: int | None = None
     trials: int | None = None
     fee_share: Fraction = Fraction(3, 10)
     fee_minimum: Money = _FEE_MINIMUM
     smallest_reward: Money = _SMALLEST_REWARD
     few_labels_ok: bool = False
     skip_bad_images: bool = False
+
+    @property
+    def confirm_reserve(self) -> Money:
+        """Money kept from the start for the confirmation."""
+        return self.budget.share(_CONFIRM_SHARE) if self.confirm is None else self.confirm
 
     @property
     def tariff(self) -> Tariff:
@@ -89,21 +123,33 @@ _READERS: dict[str, Callable[[object, str], Any]] = {
     "study": values.study_name,
     "data": values.data,
     "labels": values.optional(values.text),
+    "own_labels": values.optional(values.text),
     "seed": values.whole(0, 2**63 - 1),
     "price": values.dimension(values.price),
-    "overlap": values.dimension(values.whole(1)),
+    "overlap": lambda value, name: values.split_overlap(value, name)[0],
+    "dynamic_overlap": lambda value, name: values.split_overlap(value, name)[1] if value else (),
     "controls": values.dimension(values.whole(0)),
     "tasks": values.dimension(values.tasks),
     "exam": values.dimension(values.boolean),
+    "campaign": values.optional(values.text),
+    "question": values.optional(values.text),
     "suite_size": values.whole(1, 1000),
     "max_plan_share": values.share("0.01", "1"),
+    "market": values.market,
     "scenario": values.text,
+    "selection": values.exponent,
+    "price_models": values.one_of("one", "both"),
+    "difficulty": values.one_of("independent", "images"),
     "max_minutes": values.minutes,
     "allowance": values.share("0", "10"),
     "aggregation": values.one_of(*AGGREGATIONS),
     "backbone": values.text,
     "backbone_file": values.optional(values.text),
     "sampler": values.one_of(*SAMPLERS),
+    "no_reuse": values.boolean,
+    "confirm": values.optional(values.money),
+    "min_gain": values.number(0, 1e6),
+    "pool_size": values.optional(values.whole(1)),
     "trials": values.optional(values.whole(1)),
     "fee_share": values.share("0", "1"),
     "fee_minimum": values.money,
@@ -111,8 +157,25 @@ _READERS: dict[str, Callable[[object, str], Any]] = {
     "few_labels_ok": values.boolean,
     "skip_bad_images": values.boolean,
 }
+# A recording knows nothing about price, and mostly not who answered.
+_REPLAY_DEFAULTS = {
+    "price": (Money(2_000),),
+    "controls": (0,),
+    "exam": (False,),
+    "overlap": (1, 2, 3),
+}
 FIELDS = tuple(_READERS)
-NONE_WORDS = ("labels", "backbone_file", "trials")
+NONE_WORDS = (
+    "campaign",
+    "question",
+    "labels",
+    "own_labels",
+    "backbone_file",
+    "trials",
+    "selection",
+    "confirm",
+    "pool_size",
+)
 
 
 def flag(name: str) -> str:
@@ -136,9 +199,16 @@ def make_config(
     for name in given:
         if name not in _READERS:
             raise InputError(f"{name}: no such setting; {nearest(name, FIELDS)}")
+    if "overlap" in given and "dynamic_overlap" not in given:
+        given = {**given, "dynamic_overlap": given["overlap"]}
     read = {name: _READERS[name](raw, origin.get(name, name)) for name, raw in given.items()}
     if "budget" not in read:
         raise InputError("--budget: how much may be spent? Give dollars, such as --budget 20")
+    if str(read.get("market")).startswith("replay:"):
+        for name, value in _REPLAY_DEFAULTS.items():
+            read.setdefault(name, value)
+    if read.get("dynamic_overlap"):
+        read.setdefault("sampler", "tpe")
     read.setdefault("study", _default_name(read.get("data", "digits3")))
     config = StudyConfig(**read)
     _check_together(config, origin)
@@ -157,6 +227,11 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
     def name(field: str) -> str:
         return origin.get(field, field)
 
+    if config.confirm is not None and config.confirm >= config.budget:
+        raise InputError(
+            f"{name('confirm')}: {config.confirm} for the confirmation leave nothing of the "
+            f"budget of {config.budget} to search with; give less, or 0 for no confirmation"
+        )
     if max(config.controls) >= config.suite_size:
         raise InputError(
             f"{name('controls')}: {max(config.controls)} control tasks leave no room in a suite "
@@ -166,6 +241,15 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
         config.tariff.check_reward(
             price * config.suite_size,
             f"{name('price')}: {price.exact()} per task x {config.suite_size} tasks per suite",
+        )
+    if config.dynamic_overlap and config.sampler in ("money", "rule"):
+        raise InputError(
+            f"{name('sampler')}: {config.sampler} does not search dynamic overlap; "
+            "use tpe, nsga2, gp or random"
+        )
+    if config.price_models == "both" and config.market.startswith("replay:"):
+        raise InputError(
+            f"{name('price_models')}: a replay knows nothing about price; leave it out"
         )
     is_folder = config.data.startswith("folder:")
     if is_folder and config.labels is None:
@@ -214,6 +298,8 @@ def _plain(value: object) -> object:
         return value.exact()
     if isinstance(value, Fraction):
         return str(Decimal(value.numerator) / Decimal(value.denominator))
+    if isinstance(value, DynamicOverlap):
+        return str(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):

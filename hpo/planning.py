@@ -15,12 +15,12 @@ from rich.text import Text
 
 from budget.money import Money
 from hpo.config import StudyConfig
-from hpo.quote import Quote, outside, quote
+from hpo.market import open_market
+from hpo.quote import Quote, outside, quote_plan
 from hpo.report import plan_words
 from hpo.space import SearchSpace
 from hpo.trial import plan_to_plain
 from hpo.versioning import money_to_plain
-from hpo.world import open_market
 from labeling.types import LabelPlan
 
 
@@ -46,13 +46,7 @@ def quote_space(config: StudyConfig) -> list[Quoted]:
     space = SearchSpace.of(config, len(data.rows["pool"]))
     quoted = []
     for plan in space.plans:
-        offer = quote(
-            market.source,
-            market.condition(plan),
-            plan.tasks * plan.overlap,
-            plan.overlap,
-            config.allowance,
-        )
+        offer = quote_plan(market, plan, config.allowance)
         quoted.append(Quoted(plan, offer, outside(config, config.budget, offer)))
     return quoted
 

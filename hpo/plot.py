@@ -13,7 +13,7 @@ def plot_front(report: Mapping[str, Any], path: Path) -> None:
     """Draw accuracy against money, log-dollar axis, and save it as the path's suffix says.
 
     All purchases as dots, the front with its 95 % intervals, the recommended plan marked with the
-    accuracy measured on the final images.
+    accuracy measured on the final images; the rule of thumb's curve beside it.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -40,6 +40,14 @@ def plot_front(report: Mapping[str, Any], path: Path) -> None:
         capsize=3,
         zorder=3,
         label="front, search estimate with 95 % interval",
+    )
+    rule = report["advice"].get("rule_of_thumb", {}).get("curve", [])
+    axes.plot(
+        [row["price_tag"]["micros"] / 1e6 for row in rule],
+        [row["accuracy"] for row in rule],
+        color="0.45",
+        linestyle="--",
+        label="rule of thumb, expected",
     )
     best = report["recommended"]
     if best and best["final"]:

@@ -9,8 +9,10 @@ from fractions import Fraction
 from budget.money import Money
 from budget.tariff import assignments_for
 from hpo.config import StudyConfig
+from hpo.market import Market
+from labeling.crowd.source import CrowdSource
 from labeling.source import LabelSource
-from labeling.types import Condition
+from labeling.types import Condition, LabelPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,12 @@ class Quote:
 
 
 def quote(
-    source: LabelSource, condition: Condition, answers: int, overlap: int, allowance: Fraction
+    source: LabelSource,
+    condition: Condition,
+    answers: int,
+    overlap: int,
+    allowance: Fraction,
+    share: Fraction = Fraction(1),
 ) -> Quote:
     """Price a number of further answers in a condition's pool.
 
@@ -52,9 +59,11 @@ def quote(
         answers: usable answers wanted, summed over tasks.
         overlap: the most answers wanted on one task.
         allowance: assignments for recompletion, as a share of the expected ones.
+        share: of the answers that are expected to be needed; below 1 where overlap is dynamic.
     """
-    assignments = assignments_for(answers, overlap, condition.real_per_suite)
-    limit = math.ceil(assignments * (1 + allowance))
+    most = assignments_for(answers, overlap, condition.real_per_suite)
+    limit = math.ceil(most * (1 + allowance))
+    assignments = math.ceil(most * share)
     tariff, reward = source.tariff, condition.reward
     return Quote(
         answers,
@@ -64,6 +73,24 @@ def quote(
         limit,
         tariff.cost(limit, reward),
         source.expected_minutes(condition, assignments) if assignments else 0.0,
+    )
+
+
+def quote_plan(market: Market, plan: LabelPlan, allowance: Fraction) -> Quote:
+    """A whole plan's quote, as if nothing were owned."""
+    condition = market.condition(plan)
+    share = answers_share(market, plan)
+    answers = plan.tasks * plan.overlap
+    return quote(market.source, condition, answers, plan.overlap, allowance, share)
+
+
+def answers_share(market: Market, plan: LabelPlan) -> Fraction:
+    """The share of a plan's answers that is expected to be needed: 1 but for dynamic overlap."""
+    if plan.dynamic is None or not isinstance(market.source, CrowdSource):
+        return Fraction(1)
+    expected = market.source.expected_overlap(market.condition(plan))
+    return (
+        Fraction(1) if expected is None else Fraction(round(expected * 1000), 1000 * plan.overlap)
     )
 
 

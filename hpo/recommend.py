@@ -1,17 +1,72 @@
-"""Which plan to buy."""
+"""Which plan to buy, from estimates that luck has been taken out of."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from hpo.front import pareto_front
 from hpo.trial import Outcome
+from labeling.types import Floats
+
+if TYPE_CHECKING:
+    from hpo.surrogate import Surrogate
 
 TOLERANCE = 0.01  # accuracy; below what a few hundred validation images can tell apart
+_SAMPLES = 2000
+Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimates:
+    """Evaluated plans with shrunk accuracies.
+
+    Attributes:
+        measured: [n] the outcomes as measured.
+        plans: [n] the same with accuracy and interval of the surrogate's posterior: what the plan
+            gives on average over purchases; the interval covers the choice of images as well.
+        samples: [draws, n] joint draws of these accuracies from the posterior.
+    """
+
+    measured: Sequence[Outcome]
+    plans: Sequence[Outcome]
+    samples: Floats
+
+
+def shrink(
+    outcomes: Sequence[Outcome], surrogate: Surrogate, rng: np.random.Generator
+) -> Estimates:
+    """Shrink measured accuracies towards what all evaluations together say.
+
+    Args:
+        outcomes: everything evaluated, in the order of the surrogate's inputs.
+        surrogate: their posterior.
+        rng: draws the samples.
+    """
+    if not outcomes:
+        return Estimates([], [], np.zeros((_SAMPLES, 0)))
+    samples = surrogate.samples(surrogate.inputs, _SAMPLES, rng)
+    mean, sd = samples.mean(axis=0), samples.std(axis=0)
+    plans = []
+    for outcome, p, s in zip(outcomes, mean.tolist(), sd.tolist(), strict=True):
+        half = Z95 * math.sqrt(s**2 + p * (1 - p) / surrogate.items)
+        plans.append(
+            replace(
+                outcome,
+                accuracy=round(p, 6),
+                low=round(max(0.0, p - half), 6),
+                high=round(min(1.0, p + half), 6),
+            )
+        )
+    return Estimates(outcomes, plans, samples)
 
 
 def recommend(outcomes: Sequence[Outcome]) -> Outcome | None:
-    """The cheapest plan within one point of the best validation accuracy.
+    """The cheapest plan within one point of the best accuracy.
 
     The best of several noisy measurements is too good to be true, and the dearest plans lie in
     noise of each other; so the recommendation is the cheapest that cannot be told from the best.

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from budget.money import Money
+from hpo.words import advice_lines, confirmation_line, merged_line
 
 _BOUGHT = {
     "labels": "labels: usable answers",
@@ -41,7 +42,8 @@ def plan_words(plan: Mapping[str, Any]) -> str:
     checks = f"{controls or 'no'} control task{'' if controls == 1 else 's'} per suite"
     price = plan["price_per_task"]["usd"]
     exam = "exam" if plan["exam"] else "no exam"
-    return f"${price} a task, overlap {plan['overlap']}, {checks}, {plan['tasks']} tasks, {exam}"
+    overlap = plan.get("dynamic", plan["overlap"])
+    return f"${price} a task, overlap {overlap}, {checks}, {plan['tasks']} tasks, {exam}"
 
 
 def percent(value: float) -> str:
@@ -79,6 +81,9 @@ def show(report: Mapping[str, Any], paths: Mapping[str, Path], console: Console)
     for table in (*tables, _money(report)):
         console.print(Text(""))
         console.print(table, highlight=False)
+    merged = report["all_labels_merged"]
+    for words in [*advice_lines(report["advice"]), *([merged_line(merged)] if merged else [])]:
+        console.print(Text(words), soft_wrap=True, highlight=False)
     for note in (*report["notes"], f"Stopped: {report['stopped']}."):
         console.print(Text(f"- {note}"), soft_wrap=True, highlight=False)
     for name, path in paths.items():
@@ -105,6 +110,9 @@ def _headline(report: Mapping[str, Any]) -> list[Text]:
                 "that no decision has touched"
             )
         )
+    if report["confirmation"]:
+        words = confirmation_line(report["confirmation"], best["plan"]["tasks"])
+        lines.append(Text(f"  {words}"))
     lines.append(
         Text(
             f"  search estimate {percent(best['accuracy'])} ({interval(best['interval_95'])}); "
@@ -118,7 +126,7 @@ def _headline(report: Mapping[str, Any]) -> list[Text]:
 def _front(report: Mapping[str, Any]) -> Table:
     table = Table(
         title="The front: no evaluated plan is cheaper and better",
-        caption="* recommended   ^ knee: beyond it money buys less",
+        caption="* recommended   = cannot be told from it   ^ knee: beyond it money buys less",
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
@@ -128,18 +136,20 @@ def _front(report: Mapping[str, Any]) -> Table:
     for name in _COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     best = report["recommended"]
+    ties = report["advice"]["certainty"]["ties"]
     for row in report["front"]:
         plan, gain = row["plan"], row["points_per_dollar"]
         star = "*" if best and plan == best["plan"] else ""
+        tie = "=" if plan["key"] in ties else ""
         table.add_row(
-            star + ("^" if plan["key"] == report["knee"] else ""),
+            star + tie + ("^" if plan["key"] == report["knee"] else ""),
             cents(row["price_tag"]),
             f"{100 * row['accuracy']:.1f}",
             interval(row["interval_95"]).replace(" to ", "-"),
             "" if gain is None else f"{gain:.2f}",
             f"{row['minutes']:.0f}",
             plan["price_per_task"]["usd"],
-            str(plan["overlap"]),
+            plan.get("dynamic", str(plan["overlap"])).removeprefix("dynamic"),
             str(plan["controls"]),
             str(plan["tasks"]),
             "yes" if plan["exam"] else "no",

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from hpo.config import StudyConfig
 
 DONE, BAD_INPUT, NOTHING_AFFORDABLE, LEDGER_REFUSED = 0, 2, 3, 6
-COMMANDS = ("run", "plan", "status", "report")
+COMMANDS = ("run", "plan", "status", "report", "crowd")
 
 _SETTINGS = (
     # flag, metavar, group, help
     ("budget", "DOLLARS", "money", "hard cap of money, fee included"),
     ("max-plan-share", "SHARE", "money", "no plan above this share of the budget (40%%)"),
     ("allowance", "SHARE", "money", "extra assignments an order may use for recompletion (40%%)"),
+    ("confirm", "DOLLARS", "money", "kept to buy the recommended plan again (15%% of the budget)"),
     ("fee-share", "SHARE", "money", "platform fee as a share of the reward (30%%)"),
     ("fee-minimum", "DOLLARS", "money", "smallest fee of an assignment (0.001)"),
     ("smallest-reward", "DOLLARS", "money", "platform's smallest reward of a suite (0.005)"),
@@ -33,20 +34,35 @@ _SETTINGS = (
     ("controls", "N", "plans", "control tasks per suite (0,1,2,3)"),
     ("tasks", "N", "plans", "number of tasks, or share of the pool (10%%,20%%,40%%,70%%,100%%)"),
     ("exam", "on|off", "plans", "exam before the paid tasks (off,on)"),
+    ("campaign", "NAME", "plans", "what is asked: a template or TOML file (one question)"),
+    ("question", "NAME", "plans", "the question that the model learns (the campaign's first)"),
     ("suite-size", "N", "plans", "tasks per suite, control tasks included (10)"),
     ("data", "DATA", "data", "digits3 (default), digits, npz:FILE (arrays x, y) or folder:DIR"),
     ("labels", "FILE.csv", "data", "a folder's columns image,label,role"),
+    ("own-labels", "FILE", "data", "answers bought elsewhere (task,annotator,label): owned for $0"),
     ("seed", "N", "data", "seed of everything random (0)"),
+    ("market", "MARKET", "crowd", "simulated (default), hybrid:FILE or replay:FILE (recorded)"),
     ("scenario", "NAME", "crowd", "simulated crowd: a scenario's name or TOML file (default)"),
+    ("selection", "G", "crowd", "exponent by which price changes who comes (the scenario's)"),
+    ("price-models", "one|both", "crowd", "both: search again with the other g, compare prices"),
+    (
+        "difficulty",
+        "MODEL",
+        "crowd",
+        "independent (default) or images: hard where classes meet",
+    ),
     ("max-minutes", "M", "crowd", "longest campaign in minutes, or none (15)"),
     ("aggregation", "NAME", "model", "weighted (default), majority or dawid-skene"),
     ("backbone", "NAME", "model", "auto (default), pixels, patch or a timm model"),
     ("backbone-file", "FILE", "model", "its weights as .safetensors"),
-    ("sampler", "NAME", "search", "tpe (default), nsga2, gp or random"),
+    ("sampler", "NAME", "search", "money (default), rule, tpe, nsga2, gp or random"),
+    ("min-gain", "POINTS", "search", "stop when no plan promises so many points per dollar (0)"),
+    ("pool-size", "N", "search", "images there are in all: what to price and forecast for"),
     ("trials", "N", "search", "stop after N purchases"),
     ("study", "NAME", "search", "name of the study and its folder (from the data)"),
 )
 _SWITCHES = (
+    ("no-reuse", "search", "do not evaluate the plans that a purchase contains"),
     ("few-labels-ok", "data", "go on with fewer control, validation or final images than advised"),
     ("skip-bad-images", "data", "leave out images that cannot be used"),
 )
@@ -126,7 +142,22 @@ def _parser() -> argparse.ArgumentParser:
         else:
             sub.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    _add_crowd(commands)
     return parser
+
+
+def _add_crowd(commands: argparse._SubParsersAction[_Parser]) -> None:
+    words = "fit a simulated crowd to recorded answers; list the named scenarios"
+    crowd = commands.add_parser("crowd", help=words, description=words, allow_abbrev=False)
+    actions = crowd.add_subparsers(title="actions", metavar="ACTION", required=True)
+    words = "estimate difficulty, skill, spam and times from answers, and write a scenario"
+    fit = actions.add_parser("fit", help=words, description=words, allow_abbrev=False)
+    fit.add_argument("answers", metavar="ANSWERS", type=Path, help="task,annotator,label[,seconds]")
+    fit.add_argument("--out", metavar="FILE.toml", type=Path, help="where to write the scenario")
+    fit.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    fit.set_defaults(command=_fit)
+    listing = actions.add_parser("list", help="named scenarios", description="named scenarios")
+    listing.set_defaults(command=_scenarios)
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
@@ -192,7 +223,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _market_line(config: StudyConfig) -> str:
-    return f"simulated crowd {config.scenario!r}, no real money is spent"
+    kind, _, file = config.market.partition(":")
+    who = {
+        "simulated": f"simulated crowd {config.scenario!r}",
+        "hybrid": f"simulated crowd {config.scenario!r} on images as hard as {file} says",
+        "replay": f"recorded answers of {file}",
+    }
+    return f"{who[kind]}, no real money is spent"
 
 
 def _print_report(as_json: bool, report: dict[str, object], folder: Path) -> None:
@@ -240,6 +277,21 @@ def _report(arguments: argparse.Namespace) -> int:
     finally:
         study.close()
     _print_report(arguments.json, report, study.folder)
+    return DONE
+
+
+def _fit(arguments: argparse.Namespace) -> int:
+    from labeling.crowd.fit import run_fit
+
+    run_fit(arguments.answers, arguments.out, arguments.json)
+    return DONE
+
+
+def _scenarios(arguments: argparse.Namespace) -> int:
+    from labeling.crowd.scenario import load_scenario, scenario_names
+
+    for name in scenario_names():
+        print(f"{name}: {load_scenario(name).about}")
     return DONE
 
 

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 from budget.errors import InputError
 from budget.money import Money
 from hpo.config import StudyConfig
-from labeling.types import LabelPlan
+from labeling.types import DynamicOverlap, LabelPlan
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+
+
+_FIXED = "fixed"
 
 
 def task_count(text: str, pool: int) -> int:
@@ -47,6 +50,7 @@ class SearchSpace:
     controls: tuple[int, ...]
     tasks: tuple[int, ...]
     exams: tuple[bool, ...]
+    rules: tuple[DynamicOverlap, ...] = ()
 
     @classmethod
     def of(cls, config: StudyConfig, pool: int) -> SearchSpace:
@@ -57,13 +61,24 @@ class SearchSpace:
             tuple(sorted(set(config.controls))),
             tuple(sorted({task_count(text, pool) for text in config.tasks})),
             tuple(sorted(set(config.exam))),
+            config.dynamic_overlap,
         )
 
     @cached_property
     def plans(self) -> tuple[LabelPlan, ...]:
         """Every plan of the grid."""
         grid = itertools.product(self.prices, self.overlaps, self.controls, self.tasks, self.exams)
-        return tuple(LabelPlan(Money(p), k, c, n, exam) for p, k, c, n, exam in grid)
+        fixed = tuple(LabelPlan(Money(p), k, c, n, exam) for p, k, c, n, exam in grid)
+        ruled = itertools.product(self.prices, self.rules, self.controls, self.tasks, self.exams)
+        return fixed + tuple(
+            LabelPlan(Money(p), rule.most, c, n, exam, rule) for p, rule, c, n, exam in ruled
+        )
+
+    @property
+    def _kinds(self) -> tuple[str, ...]:
+        """How the number of answers is decided: fixed beforehand, or by one of the rules."""
+        fixed = (_FIXED,) if self.overlaps else ()
+        return fixed + tuple(str(rule) for rule in self.rules)
 
     def distributions(self) -> dict[str, BaseDistribution]:
         """Optuna's search space; a dimension of one level is fixed and left out."""
@@ -79,6 +94,8 @@ class SearchSpace:
             box["price"] = FloatDistribution(low, high, log=True)
         if len(self.overlaps) > 1:
             box["overlap"] = IntDistribution(self.overlaps[0], self.overlaps[-1], log=True)
+        if len(self._kinds) > 1:
+            box["rule"] = CategoricalDistribution(list(self._kinds))
         if len(self.controls) > 1:
             box["controls"] = IntDistribution(self.controls[0], self.controls[-1])
         if len(self.tasks) > 1:
@@ -90,19 +107,24 @@ class SearchSpace:
     def plan_of(self, params: Mapping[str, Any]) -> LabelPlan:
         """The plan of the levels nearest to a sampler's draw."""
         price = _nearest_log(params["price"] * 1e6, self.prices) if "price" in params else None
+        kind = params.get("rule", self._kinds[0])
+        rule = next((rule for rule in self.rules if str(rule) == kind), None)
+        overlap = params.get("overlap", self.overlaps[0] if self.overlaps else 1)
         return LabelPlan(
             Money(self.prices[0] if price is None else price),
-            _nearest_log(params.get("overlap", self.overlaps[0]), self.overlaps),
+            rule.most if rule else _nearest_log(overlap, self.overlaps),
             min(self.controls, key=lambda c: abs(c - params.get("controls", self.controls[0]))),
             _nearest_log(params.get("tasks", self.tasks[0]), self.tasks),
             bool(params.get("exam", self.exams[0])),
+            rule,
         )
 
     def params_of(self, plan: LabelPlan) -> dict[str, Any]:
         """The draw that stands for a plan; `plan_of` gives the plan back."""
         draw = {
             "price": plan.price.dollars,
-            "overlap": plan.overlap,
+            "overlap": plan.overlap if plan.dynamic is None else min(self.overlaps, default=1),
+            "rule": _FIXED if plan.dynamic is None else str(plan.dynamic),
             "controls": plan.controls,
             "tasks": plan.tasks,
             "exam": plan.exam,
@@ -121,7 +143,7 @@ class SearchSpace:
                 total += (math.log(x / y) / math.log(levels[-1] / levels[0])) ** 2
         if len(self.controls) > 1:
             total += ((a.controls - b.controls) / (self.controls[-1] - self.controls[0])) ** 2
-        return total + (a.exam != b.exam)
+        return total + (a.exam != b.exam) + (a.dynamic != b.dynamic)
 
     def nearest(self, plan: LabelPlan, candidates: Iterable[LabelPlan]) -> LabelPlan | None:
         """The candidate nearest to a plan, ties by the plan's key; None without candidates."""

@@ -8,26 +8,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import BudgetExceeded, InputError, LedgerCorrupt
-from budget.money import Money
+from budget.money import ZERO, Money
 from hpo import config as settings
-from hpo.answer import Purchase, build_report
+from hpo import confirm
+from hpo.advice import Advisor
+from hpo.answer import build_report
+from hpo.beside import look_beside, tell_beside
 from hpo.config import StudyConfig
 from hpo.folder import claim, read_config, to_json, write_atomic
+from hpo.forecast import Forecast
 from hpo.front import pareto_front
-from hpo.recommend import recommend
-from hpo.sampler import make_sampler
-from hpo.seeds import derive
+from hpo.merged import merged_today
+from hpo.recommend import Estimates, recommend, shrink
+from hpo.sampler import OURS, make_sampler
+from hpo.search import Decision, Searcher
+from hpo.seeds import derive, generator
 from hpo.tracking.journal import Journal
 from hpo.trial import (
     Outcome,
     buy,
+    evaluate,
     final_score,
-    outcome_from_plain,
     outcome_to_plain,
     plan_from_plain,
     plan_to_plain,
     run_trial,
 )
+from hpo.trials import Trials
 from hpo.versioning import save_version
 from hpo.world import World, build, rehearse
 from labeling.types import LabelPlan
@@ -36,6 +43,9 @@ if TYPE_CHECKING:
     import optuna
 
 REFUSALS = 20  # in a row: the sampler finds nothing that can be bought
+REPEATS = 3  # repeat draws behind every plan of the front
+_DRAWS = 2  # repeat draws of a contained plan during the search
+_MOST_POLISHED = 40  # evaluations after the search
 _PATIENCE = 10  # asks outside the study's limits before the nearest plan inside is taken
 
 
@@ -84,22 +94,25 @@ class Study:
         claim(self.folder, self.config)
         self.world: World = build(self.config, self.folder, data)
         self.journal = Journal(self.folder / "journal.jsonl")
-        self._optuna = _open_optuna(self.folder / "optuna.sqlite", self.config.study)
+        file = self.folder / "optuna.sqlite"
+        self.trials = Trials(file, self.config.study, self.world.space)
         self._check_ground()
         self._watch: Watch = lambda progress: None
+        self._searcher = Searcher(self.world)
+        self._decision = Decision(None)
 
     def _check_ground(self) -> None:
         """Refuse orders, images or a crowd that changed behind the same configuration."""
-        for bought in self._purchases():
+        for bought in self.trials.purchases():
             if self.world.store.record(bought.order) is None:
                 raise LedgerCorrupt(
                     str(self.folder / "labelworth.sqlite"),
                     f"an order of plan {bought.outcome.plan.key} that was paid for is missing",
                 )
         ground = {"--data": self.world.data.key(), "--scenario": self.world.market.name}
-        known = self._optuna.user_attrs.get("ground")
+        known = self.trials.attr("ground")
         if known is None:
-            self._optuna.set_user_attr("ground", ground)
+            self.trials.keep("ground", ground)
             return
         for name, content in ground.items():
             if known[name] != content:
@@ -117,15 +130,21 @@ class Study:
             watch: called whenever something changed, for a live line.
         """
         self._watch = watch or self._watch
-        self._optuna.set_user_attr("stopped", "")
+        self.trials.keep("stopped", "")
         self._say("looking at the images")
         self.world.features  # noqa: B018 - whatever is wrong with them shows before money moves
         self._finish_running()
+        self._reuse()
         while (reason := self._reason_to_stop()) is None:
             self._step()
+            self._reuse()
+        self.trials.keep("stopped", reason)
+        self._polish()
         self._say("measuring the recommended plan on the final images")
-        self._optuna.set_user_attr("stopped", reason)
         self._measure_final()
+        self._confirm()
+        self._measure_merged()
+        self._look_beside()
         report = self.report()
         write_atomic(self.folder / "report.json", to_json(report).encode())
         self.journal.write("answer", f"{len(self.outcomes())} plans", {"stopped": reason})
@@ -133,26 +152,51 @@ class Study:
 
     def report(self) -> dict[str, Any]:
         """The report of what is stored now. Buys and trains nothing."""
-        stopped = self._optuna.user_attrs.get("stopped")
+        stopped = self.trials.attr("stopped")
         best, final = self.recommend(), None
         if best is not None and stopped:
-            final = self._optuna.user_attrs.get("final", {}).get(self._final_key(best))
-        return build_report(
-            self.world, self.outcomes(), self._purchases(), stopped or "not finished", final
-        )
+            final = self.trials.known("final").get(self._final_key(best))
+        plans, bought = self.estimates().plans, self.trials.purchases()
+        report = build_report(self.world, plans, bought, stopped or "not finished", final)
+        confirmation = self._confirmation(best) if best and stopped else None
+        beside = self.trials.known("beside").get(self._beside_key())
+        report = {**report, "confirmation": confirmation, "advice": self.advisor().all()}
+        report["all_labels_merged"] = self.trials.known("merged").get(self._merged_key())
+        return tell_beside(report, beside if stopped else None, self.world)
+
+    def advisor(self) -> Advisor:
+        """What to make of everything evaluated so far."""
+        surrogate = self._searcher.surrogate(self.outcomes())
+        spent = self.world.ledger.spent()
+        return Advisor(self._searcher, surrogate, self.estimates(), spent)
+
+    def forecast(self, dollars: float) -> Forecast | None:
+        """What the best plan at a price tag of some dollars would give, with its interval.
+
+        None while the front is too short for a curve.
+        """
+        return self.advisor().forecast(dollars)
+
+    def estimates(self) -> Estimates:
+        """Every evaluated plan with the accuracy that it has on average over purchases.
+
+        What was measured is shrunk by the surrogate, so that the luckiest is not taken for best.
+        """
+        outcomes = self.outcomes()
+        surrogate = self._searcher.surrogate(outcomes)
+        return shrink(outcomes, surrogate, generator(self.config.seed, "estimates"))
 
     def front(self) -> list[Outcome]:
-        """Evaluated plans that no other plan beats in accuracy and price tag."""
-        return pareto_front(self.outcomes())
+        """Evaluated plans that no other plan is expected to beat in accuracy and price tag."""
+        return pareto_front(self.estimates().plans)
 
     def recommend(self) -> Outcome | None:
         """The plan to buy, on what is known so far."""
-        return recommend(self.outcomes())
+        return recommend(self.estimates().plans)
 
     def outcomes(self) -> list[Outcome]:
-        """Every plan evaluated so far, once, in the order of evaluation."""
-        found = [outcome_from_plain(t.user_attrs["outcome"]) for t in self._complete()]
-        return list({outcome.plan.key: outcome for outcome in found}.values())
+        """Every plan evaluated so far, once, as it was measured last."""
+        return self.trials.outcomes()
 
     def close(self) -> None:
         """Close the market's pools and let go of the databases."""
@@ -165,46 +209,70 @@ class Study:
 
     def _measure_final(self) -> None:
         best = self.recommend()
-        known = dict(self._optuna.user_attrs.get("final", {}))
+        known = self.trials.known("final")
         if best is not None and self._final_key(best) not in known:
             known[self._final_key(best)] = final_score(best.plan, self.world)
-            self._optuna.set_user_attr("final", known)
+            self.trials.keep("final", known)
+
+    def _merged_key(self) -> str:
+        orders = [record.order for record in self.world.store.all_orders()]
+        return str(sum(order.condition.price != ZERO for order in orders))  # not own labels
+
+    def _measure_merged(self) -> None:
+        """What the labels owned, merged over conditions, give today."""
+        best, known = self.recommend(), self.trials.known("merged")
+        if best is not None and self._merged_key() not in known:
+            known[self._merged_key()] = merged_today(best.plan, self.world)
+            self.trials.keep("merged", known)
+
+    def _beside_key(self) -> str:
+        best = self.recommend()
+        return f"{best.plan.key if best else 'none'}/{self.world.ledger.cap.micros}"
+
+    def _look_beside(self) -> None:
+        known = self.trials.known("beside")
+        if self._beside_key() not in known:
+            self._say("looking beside the answer")
+            best = self.recommend()
+            found = look_beside(best.plan if best else None, self.world, self.folder.parent)
+            known[self._beside_key()] = found
+            self.trials.keep("beside", known)
 
     # --- the loop -------------------------------------------------------------------------------
 
-    def _trials(self) -> list[optuna.trial.FrozenTrial]:
-        return self._optuna.get_trials(deepcopy=False)
+    def _confirm(self) -> None:
+        """Buy the recommended plan again, as far as the money kept for it bears."""
+        best = self.recommend()
+        if best is None:
+            return
+        part = confirm.planned(best.plan, self.world, self.trials)
+        done, key = self.trials.known("confirmed"), confirm.key_of(best.plan, self.world)
+        if part is not None and key not in done:
+            self._say("buying the recommended plan again from fresh annotators")
+            done[key] = confirm.confirm(best.plan, part, self.world)
+            self.trials.keep("confirmed", done)
+            self.journal.write("confirmation", best.plan.key, done[key])
 
-    def _complete(self) -> list[optuna.trial.FrozenTrial]:
-        return [t for t in self._trials() if t.state.name == "COMPLETE"]
+    def _confirmation(self, best: Outcome) -> dict[str, Any] | None:
+        """What the confirmation of the recommended plan says; None without one."""
+        done = self.trials.known("confirmed").get(confirm.key_of(best.plan, self.world))
+        if not done:
+            return None
+        surrogate = self._searcher.surrogate(self.outcomes())
+        rng = generator(self.config.seed, "confirmed")
+        said = confirm.confirmed(best.plan, done, surrogate, self.config.suite_size, rng)
+        return {**said, "search_estimate": best.accuracy}
 
-    def _purchases(self) -> list[Purchase]:
-        return [
-            Purchase(
-                outcome_from_plain(t.user_attrs["outcome"]),
-                t.user_attrs["order"],
-                t.user_attrs["version"],
-            )
-            for t in self._complete()
-            if t.user_attrs["bought"]
-        ]
-
-    def _refusals(self) -> list[optuna.trial.FrozenTrial]:
-        """Refused trials since the last complete one, in order."""
-        refused: list[optuna.trial.FrozenTrial] = []
-        for trial in self._trials():
-            if trial.state.name == "COMPLETE":
-                refused = []
-            elif trial.state.name == "FAIL" and "refused" in trial.user_attrs:
-                refused.append(trial)
-        return refused
+    def _left(self) -> Money:
+        """Money that the search may still spend: not what is kept for the confirmation."""
+        return max(ZERO, self.world.ledger.left() - confirm.reserved(self.world))
 
     def _say(self, doing: str) -> None:
         money = self.world.ledger.balance()
         self._watch(
             Progress(
                 doing,
-                len(self._purchases()),
+                len(self.trials.purchases()),
                 self.recommend(),
                 money.spent,
                 money.held,
@@ -214,15 +282,16 @@ class Study:
 
     def _finish_running(self) -> None:
         """Finish trials that a crash left running if they have an order, else give them up."""
-        for left in self._trials():
+        for left in self.trials.all():
             if left.state.name != "RUNNING":
                 continue
             attrs = left.user_attrs
             plan = plan_from_plain(attrs["plan"]) if "plan" in attrs else None
             if plan is not None and "refused" not in attrs and self._has_order(plan):
-                self._finish(_reopen(self._optuna, left), plan, attrs["bought"])
+                self._finish(self.trials.reopen(left), plan, attrs["bought"])
             else:
-                self._fail(left.number)
+                self.trials.fail(left.number)
+        confirm.finish_orders(self.world)
         for order in self.world.store.unfinished():
             self._adopt(order.condition.key)
 
@@ -241,26 +310,29 @@ class Study:
         world = self.world
         if world.ledger.overrun:
             return "a settlement came out above its hold; nothing more is bought"
-        if self.config.trials is not None and len(self._purchases()) >= self.config.trials:
+        if self.config.trials is not None and len(self.trials.purchases()) >= self.config.trials:
             return f"--trials {self.config.trials} purchases are made"
-        if len(self._refusals()) >= REFUSALS:
+        if len(self.trials.refusals()) >= REFUSALS:
             return f"{REFUSALS} plans in a row could not be bought"
-        left = world.ledger.left()
-        # Whole plans first: most stops are ruled out without asking what is owned.
-        plans = sorted(self._unevaluated(), key=lambda plan: world.list_price(plan).hold)
-        holds = []
-        for plan in plans:
-            offer = world.to_buy(plan)
-            if offer.answers and offer.hold <= left:
-                return None
-            if offer.answers:
-                holds.append(offer.hold)
+        if self.config.sampler in OURS:
+            decide = {"money": self._searcher.decide, "rule": self._searcher.decide_by_rule}
+            self._decision = decide[self.config.sampler](self.trials.searched(), self._left())
+            return self._decision.why if self._decision.plan is None else None
+        return self._nothing_affordable()
+
+    def _nothing_affordable(self) -> str | None:
+        left, holdings = self._left(), self._searcher.holdings
+        holdings.refresh()
+        quotes = [holdings.to_buy(plan) for plan in self._unevaluated()]
+        holds = [quote.hold for quote in quotes if quote.answers]
         if not holds:
             return "every plan inside the limits is evaluated"
+        if min(holds) <= left:
+            return None
         return f"budget used up: the cheapest plan left reserves {min(holds)}, {left} is left"
 
     def _unevaluated(self) -> list[LabelPlan]:
-        seen = {outcome.plan.key for outcome in self.outcomes()}
+        seen = {outcome.plan.key for outcome in self.trials.searched()}
         return [
             plan
             for plan in self.world.space.plans
@@ -286,33 +358,38 @@ class Study:
         The sampler is seeded by the number of complete trials (and refusals since), so that a
         study that was killed asks for the same plan again.
         """
-        refusals = self._refusals()
+        refusals = self.trials.refusals()
         instead = refusals[-1].user_attrs["refused"]["instead"] if refusals else None
         if instead is not None:
-            params = self.world.space.params_of(plan_from_plain(instead))
-            waiting = any(t.state.name == "WAITING" for t in self._trials())
-            if not waiting:
-                self._optuna.enqueue_trial(params)
-        seed = derive(self.config.seed, "sampler", len(self._complete()), len(refusals))
-        self._optuna.sampler = make_sampler(self.config.sampler, seed)
-        return self._optuna.ask(self.world.space.distributions())
+            self.trials.enqueue(plan_from_plain(instead))
+        seed = derive(self.config.seed, "sampler", len(self.trials.complete()), len(refusals))
+        self.trials.study.sampler = make_sampler(
+            self.config.sampler, seed, self.world.space, self._chosen
+        )
+        return self.trials.study.ask(self.world.space.distributions())
+
+    def _chosen(self) -> LabelPlan:
+        if self._decision.plan is None:
+            raise AssertionError("asked for a plan after the search had ended")
+        return self._decision.plan
 
     def _refusal(self, plan: LabelPlan) -> tuple[str, LabelPlan | None] | None:
         """Why a plan cannot be the next purchase, and which plan to take instead, if any."""
         outside = self.world.inside_limits(plan)
         if outside is not None:
-            patient = len(self._refusals()) % _PATIENCE < _PATIENCE - 1
+            patient = len(self.trials.refusals()) % _PATIENCE < _PATIENCE - 1
             return outside, None if patient else self._nearest_affordable(plan)
-        if plan.key in {outcome.plan.key for outcome in self.outcomes()}:
+        if plan.key in {outcome.plan.key for outcome in self.trials.searched()}:
             return "is evaluated already", self._nearest_affordable(plan)
-        hold, left = self.world.to_buy(plan).hold, self.world.ledger.left()
+        hold, left = self.world.to_buy(plan).hold, self._left()
         if hold > left:
             return f"reserves {hold}, {left} is left", self._nearest_affordable(plan)
         return None
 
     def _nearest_affordable(self, plan: LabelPlan) -> LabelPlan | None:
-        left = self.world.ledger.left()
-        quotes = [(other, self.world.to_buy(other)) for other in self._unevaluated()]
+        left, holdings = self._left(), self._searcher.holdings
+        holdings.refresh()
+        quotes = [(other, holdings.to_buy(other)) for other in self._unevaluated()]
         candidates = [other for other, quote in quotes if quote.answers and quote.hold <= left]
         return self.world.space.nearest(plan, candidates)
 
@@ -321,12 +398,50 @@ class Study:
     ) -> None:
         stand_in = plan_to_plain(instead) if instead else None
         trial.set_user_attr("refused", {"plan": plan.key, "why": why, "instead": stand_in})
-        self._fail(trial.number)
+        self.trials.fail(trial.number)
 
-    def _fail(self, number: int) -> None:
-        from optuna.trial import TrialState
+    # --- evaluations that cost nothing ----------------------------------------------------------
 
-        self._optuna.tell(number, state=TrialState.FAIL)
+    def _reuse(self) -> None:
+        """Evaluate contained plans of the last purchase's condition that can still matter."""
+        while not self.config.no_reuse and (plan := self._next_contained()) is not None:
+            self._add(plan, _DRAWS, after_search=False)
+
+    def _next_contained(self) -> LabelPlan | None:
+        trials = self.trials.complete()
+        bought = [i for i, trial in enumerate(trials) if trial.user_attrs["bought"]]
+        if not bought:
+            return None
+        latest = plan_from_plain(trials[bought[-1]].user_attrs["outcome"]["plan"])
+        return self._searcher.free(self.trials.searched(), latest, len(trials) - 1 - bought[-1])
+
+    def _polish(self) -> None:
+        """Evaluate what is expected on the front, and measure the front's plans repeatedly."""
+        while (plan := self._next_to_polish()) is not None:
+            self._add(plan, REPEATS, after_search=True)
+
+    def _next_to_polish(self) -> LabelPlan | None:
+        if self.trials.after_last_search() >= _MOST_POLISHED:
+            return None
+        outcomes = self.outcomes()
+        if outcomes and not self.config.no_reuse:
+            missing = self._searcher.missing_from_front(outcomes)
+            if missing is not None:
+                return missing
+        return next((o.plan for o in self.front() if o.draws < REPEATS), None)
+
+    def _add(self, plan: LabelPlan, draws: int, after_search: bool) -> None:
+        """Evaluate an owned plan and add it as a trial, in one commit."""
+        self._say(f"evaluating {plan.key}, owned already")
+        if plan.overlap == self._owned_overlap(plan) and not after_search:
+            draws = 1  # there is one subset of its answers
+        outcome = evaluate(plan, self.world, draws)
+        facts = self.trials.add(outcome, after_search)
+        self.journal.write("evaluation", plan.key, facts)
+
+    def _owned_overlap(self, plan: LabelPlan) -> int:
+        records = self._searcher.holdings.records(plan)
+        return max((record.overlap for record in records), default=plan.overlap)
 
     def _finish(self, trial: optuna.Trial, plan: LabelPlan, bought: bool) -> None:
         try:
@@ -342,7 +457,7 @@ class Study:
             order = self.world.store.orders(self.world.condition(plan))[-1].order
             trial.set_user_attr("order", order.key)
             facts = {**facts, "version": version, "order": order.key}
-        self._optuna.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
+        self.trials.study.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
         self.journal.write("purchase" if bought else "evaluation", plan.key, facts)
         self._say(f"done {plan.key}")
 
@@ -355,28 +470,3 @@ def open_study(folder: Path) -> Study:
     """
     config = read_config(folder)
     return Study(config, folder.parent)
-
-
-def _reopen(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> optuna.Trial:
-    """A running trial of an earlier process, to be told by this one."""
-    import optuna
-
-    return optuna.Trial(study, trial._trial_id)
-
-
-def _open_optuna(path: Path, name: str) -> optuna.Study:
-    import sqlite3
-
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with sqlite3.connect(path) as database:
-        database.execute("PRAGMA journal_mode=WAL")  # a property of the file; one sync a commit
-    database.close()
-    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
-    return optuna.create_study(
-        storage=storage,
-        study_name=name,
-        directions=["maximize", "minimize"],
-        load_if_exists=True,
-    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,14 @@ import numpy as np
 from budget.errors import BudgetExceeded
 from budget.money import Money
 from budget.tariff import assignments_for
+from hpo.opinion import is_subjective, score_opinion, share_labels
 from hpo.seeds import derive, generator
 from hpo.world import World
 from labeling.aggregate import aggregate
 from labeling.contained import select
-from labeling.types import Answers, Floats, LabelPlan, LabelSet, Order
+from labeling.dynamic_overlap import parse_overlap
+from labeling.store import OrderRecord
+from labeling.types import Answers, DynamicOverlap, Floats, LabelPlan, LabelSet, Order
 
 if TYPE_CHECKING:
     from training.evaluate import Scores
@@ -38,6 +42,8 @@ class Outcome:
         answers: usable answers behind them.
         target: kind of training target that cross-validation chose.
         penalty: L2 penalty that cross-validation chose.
+        draws: repeat draws averaged in the scores: other subsets of the answers owned where the
+            plan has fewer, and folds dealt anew. Target and penalty are the first draw's.
     """
 
     plan: LabelPlan
@@ -53,6 +59,7 @@ class Outcome:
     answers: int
     target: str
     penalty: float
+    draws: int = 1
 
 
 def run_trial(plan: LabelPlan, world: World) -> Outcome:
@@ -110,10 +117,19 @@ def settle_ended(world: World) -> None:
 # --- evaluation ---
 
 
-def labels_of(plan: LabelPlan, world: World) -> tuple[LabelSet, Answers]:
-    """The plan's labels, and the answers behind them, out of everything its condition owns."""
-    owned = world.store.answers(world.condition(plan))
-    own = select(owned, world.tasks(plan), plan.overlap, derive(world.config.seed, "select"))
+def labels_of(plan: LabelPlan, world: World, draw: int = 0) -> tuple[LabelSet, Answers]:
+    """The plan's labels, and the answers behind them, out of everything its condition owns.
+
+    Args:
+        plan: a plan whose condition owns answers.
+        world: the study's world.
+        draw: which subset of the answers, where the condition owns more than the plan.
+    """
+    owned = world.store.answers(world.condition(plan), world.market.question)
+    seed = derive(world.config.seed, "select", *_further(draw))
+    own = select(owned, world.tasks(plan), plan.overlap, seed)
+    if is_subjective(world):
+        return share_labels(own, world.tasks(plan), len(world.market.asked.classes)), own
     labels = aggregate(
         own,
         world.tasks(plan),
@@ -122,6 +138,11 @@ def labels_of(plan: LabelPlan, world: World) -> tuple[LabelSet, Answers]:
         world.control_truth,
     )
     return labels, own
+
+
+def _further(draw: int) -> tuple[int, ...]:
+    """What sets a repeat draw's seeds apart; the first draw has nothing."""
+    return (draw,) if draw else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,17 +156,31 @@ class Trained:
     model: Model
 
 
-def fit_plan(plan: LabelPlan, world: World) -> Trained:
-    """Train a head on a plan's labels; penalty and kind of target by cross-validation on them."""
+def fit_plan(plan: LabelPlan, world: World, draw: int = 0) -> Trained:
+    """Train a head on the labels of a plan that is owned."""
+    labels, own = labels_of(plan, world, draw)
+    model, target = train_labels(plan, labels, world, draw)
+    return Trained(plan, labels, own, target, model)
+
+
+def train_labels(
+    plan: LabelPlan, labels: LabelSet, world: World, draw: int = 0
+) -> tuple[Model, Floats]:
+    """Train a head on labels; penalty and kind of target by cross-validation on them.
+
+    Returns:
+        The model, and the [N, C] targets it was trained on.
+    """
     from training.fit import hard, train
 
-    rng = generator(world.config.seed, "folds", plan.key)
-    labels, own = labels_of(plan, world)
+    rng = generator(world.config.seed, "folds", plan.key, *_further(draw))
     targets = {
         "soft": labels.shares,
         "posterior": labels.posterior,
         "hard": hard(labels.posterior, rng),
     }
+    if is_subjective(world):
+        targets = {"soft": labels.shares}
     model = train(
         world.features.values[labels.task],
         targets,
@@ -154,32 +189,52 @@ def fit_plan(plan: LabelPlan, world: World) -> Trained:
         rng=rng,
         scale=world.features.values[world.data.rows["pool"]],
     )
-    return Trained(plan, labels, own, targets.get(model.target, labels.shares), model)
+    return model, targets.get(model.target, labels.shares)
 
 
-def score_on(role: str, trained: Trained, world: World) -> Scores:
-    """Scores on a role's images, with an interval for test items and training labels together."""
+def score_on(role: str, trained: Trained, world: World, redraws: int = _REDRAWS) -> Scores:
+    """Scores on a role's images, with an interval for test items and training labels together.
+
+    Args:
+        role: whose images.
+        trained: the model and what it was trained on.
+        world: the study's world.
+        redraws: bootstrap heads behind the interval; 0 leaves the training labels out of it.
+    """
     from training.evaluate import score
     from training.fit import bootstrap
 
-    rows, values = world.data.rows[role], world.features.values
-    draws = bootstrap(
-        trained.model,
-        values[trained.labels.task],
-        trained.target,
-        trained.labels.answers.astype(np.float64),
-        values[rows],
-        draws=_REDRAWS,
-        rng=generator(world.config.seed, "bootstrap", trained.plan.key),
-    )
-    return score(trained.model.predict(values[rows]), world.data.truth[rows], draws)
+    values = world.features.values
+    observed = world.panel(role) if is_subjective(world) else None
+    rows = world.data.rows[role] if observed is None else observed.task
+    draws = None
+    if redraws:
+        draws = bootstrap(
+            trained.model,
+            values[trained.labels.task],
+            trained.target,
+            trained.labels.answers.astype(np.float64),
+            values[rows],
+            draws=redraws,
+            rng=generator(world.config.seed, "bootstrap", trained.plan.key),
+        )
+    predicted = trained.model.predict(values[rows])
+    if observed is not None:
+        return score_opinion(predicted, draws, observed)
+    return score(predicted, world.data.truth[rows], draws)
 
 
-def evaluate(plan: LabelPlan, world: World) -> Outcome:
-    """Say how good and how dear the owned labels of a plan are. Buys nothing."""
+def evaluate(plan: LabelPlan, world: World, draws: int = 1) -> Outcome:
+    """Say how good and how dear the owned labels of a plan are. Buys nothing.
+
+    Args:
+        plan: a plan whose condition owns answers.
+        world: the study's world.
+        draws: repeat draws to average.
+    """
     trained = fit_plan(plan, world)
     scores = score_on("validation", trained, world)
-    return Outcome(
+    first = Outcome(
         plan,
         round(scores.accuracy, _DIGITS),
         round(scores.low, _DIGITS),
@@ -193,6 +248,27 @@ def evaluate(plan: LabelPlan, world: World) -> Outcome:
         int((~trained.answers.control).sum()),
         trained.model.target,
         round(trained.model.lam, 9),
+    )
+    return _averaged(first, draws, world) if draws > 1 else first
+
+
+def _averaged(first: Outcome, draws: int, world: World) -> Outcome:
+    """The outcome with its scores averaged over further draws; the interval keeps its width."""
+    found = [
+        score_on("validation", fit_plan(first.plan, world, draw), world, redraws=0)
+        for draw in range(1, draws)
+    ]
+    accuracy = (first.accuracy + sum(s.accuracy for s in found)) / draws
+    shift = accuracy - first.accuracy
+    return replace(
+        first,
+        accuracy=round(accuracy, _DIGITS),
+        low=round(max(0.0, first.low + shift), _DIGITS),
+        high=round(min(1.0, first.high + shift), _DIGITS),
+        macro_f1=round((first.macro_f1 + sum(s.macro_f1 for s in found)) / draws, _DIGITS),
+        ece=round((first.ece + sum(s.ece for s in found)) / draws, _DIGITS),
+        log_loss=round((first.log_loss + sum(s.log_loss for s in found)) / draws, _DIGITS),
+        draws=draws,
     )
 
 
@@ -223,7 +299,18 @@ def price_tag(plan: LabelPlan, world: World) -> Money:
     usable = sum(r.assignments - r.unusable for r in records)
     unusable = sum(r.unusable for r in records)
     share = Fraction(unusable, usable) if usable else Fraction(0)
-    return world.list_price(plan).cost.share(1 + share)
+    return _list_cost(plan, records, world).share(1 + share)
+
+
+def _list_cost(plan: LabelPlan, records: Sequence[OrderRecord], world: World) -> Money:
+    """Cost without unusable answers; where overlap is dynamic, of the answers that were needed."""
+    tasks = sum(len(record.order.wanted) for record in records)
+    if plan.dynamic is None or not tasks:
+        return world.list_price(plan).cost
+    condition = world.condition(plan)
+    answers = math.ceil(plan.tasks * sum(r.usable_answers for r in records) / tasks)
+    needed = assignments_for(answers, plan.dynamic.least, condition.real_per_suite)
+    return world.source.tariff.cost(needed, condition.reward)
 
 
 def minutes_of(plan: LabelPlan, world: World) -> float:
@@ -232,7 +319,8 @@ def minutes_of(plan: LabelPlan, world: World) -> float:
     real = world.condition(plan).real_per_suite
     ordered = sum(assignments_for(r.order.answers_wanted, r.overlap, real) for r in records)
     taken = sum(r.end.minutes for r in records if r.end)
-    return taken * world.list_price(plan).assignments / ordered if ordered else 0.0
+    whole = assignments_for(plan.tasks * plan.overlap, plan.overlap, real)
+    return taken * whole / ordered if ordered else 0.0
 
 
 # --- plain forms, for storage ---
@@ -247,13 +335,20 @@ def plan_to_plain(plan: LabelPlan) -> dict[str, Any]:
         "controls": plan.controls,
         "tasks": plan.tasks,
         "exam": plan.exam,
+        **({"dynamic": str(plan.dynamic)} if plan.dynamic else {}),
     }
 
 
 def plan_from_plain(raw: Mapping[str, Any]) -> LabelPlan:
     """The plan of `plan_to_plain`."""
+    rule = parse_overlap(raw["dynamic"]) if "dynamic" in raw else None
     return LabelPlan(
-        Money(raw["price_micros"]), raw["overlap"], raw["controls"], raw["tasks"], raw["exam"]
+        Money(raw["price_micros"]),
+        raw["overlap"],
+        raw["controls"],
+        raw["tasks"],
+        raw["exam"],
+        rule if isinstance(rule, DynamicOverlap) else None,
     )
 
 

@@ -14,6 +14,8 @@ from typing import TypeVar
 
 from budget.errors import InputError
 from budget.money import ZERO, Money
+from labeling.dynamic_overlap import parse_overlap
+from labeling.types import DynamicOverlap
 
 _T = TypeVar("_T")
 BUILT_IN_DATA = ("digits3", "digits")
@@ -41,6 +43,18 @@ def whole(low: int, high: int = 10**9) -> Callable[[object, str], int]:
         if not low <= number <= high or number != number.to_integral_value():
             raise InputError(f"{name}: {value} is not a whole number {bounds}")
         return int(number)
+
+    return read
+
+
+def number(low: float, high: float) -> Callable[[object, str], float]:
+    """A number from `low` to `high`."""
+
+    def read(value: object, name: str) -> float:
+        found = _number(value, name)
+        if not low <= found <= high:
+            raise InputError(f"{name}: {value} is not a number from {low:g} to {high:g}")
+        return float(found)
 
     return read
 
@@ -141,6 +155,26 @@ def data(value: object, name: str) -> str:
     return given
 
 
+def market(value: object, name: str) -> str:
+    """Who answers."""
+    given = text(value, name)
+    kind, _, file = given.partition(":")
+    if given != "simulated" and not (kind in ("hybrid", "replay") and file):
+        known = ("simulated", "hybrid:FILE", "replay:FILE")
+        raise InputError(f"{name}: {given!r} is not known; {nearest(given, known)}")
+    return given
+
+
+def exponent(value: object, name: str) -> float | None:
+    """A selection exponent between 0 and 5, or none for the scenario's own."""
+    if value is None or str(value).strip().lower() == "none":
+        return None
+    number = _number(value, name)
+    if not 0 <= number <= 5:
+        raise InputError(f"{name}: {value} is not between 0 and 5")
+    return float(number)
+
+
 def minutes(value: object, name: str) -> float | None:
     """A positive number of minutes, or none."""
     if value is None or str(value).strip().lower() in ("none", "off"):
@@ -193,7 +227,7 @@ def dimension(read: Callable[[object, str], _T]) -> Callable[[object, str], tupl
             low, high, step = value.split(":")
             raw = list(_range(low, high, step, name))
         elif isinstance(value, str):
-            raw = [part for part in value.split(",") if part.strip()]
+            raw = [part.strip() for part in re.split(r",(?![^(]*\))", value) if part.strip()]
         else:
             raw = [value]
         if not raw:
@@ -201,6 +235,21 @@ def dimension(read: Callable[[object, str], _T]) -> Callable[[object, str], tupl
         return tuple(dict.fromkeys(read(item, name) for item in raw))
 
     return reader
+
+
+def split_overlap(value: object, name: str) -> tuple[tuple[int, ...], tuple[DynamicOverlap, ...]]:
+    """Overlaps to choose from, as whole numbers and as dynamic(least,most,confidence)."""
+
+    def read(item: object, name: str) -> int | DynamicOverlap:
+        if isinstance(item, DynamicOverlap):
+            return item
+        if "dynamic" in str(item):
+            return parse_overlap(str(item))
+        return whole(1)(item, name)
+
+    found = dimension(read)(value, name)
+    rules = tuple(item for item in found if isinstance(item, DynamicOverlap))
+    return tuple(item for item in found if not isinstance(item, DynamicOverlap)), rules
 
 
 def as_name(text: str) -> str:

@@ -29,6 +29,7 @@ def condition_to_plain(condition: Condition) -> dict[str, Any]:
         "controls_per_suite": condition.controls,
         "suite_size": condition.suite_size,
         "exam": condition.exam,
+        "dynamic_overlap": str(condition.dynamic) if condition.dynamic else None,
     }
 
 
@@ -54,7 +55,8 @@ def save_version(plan: LabelPlan, world: World) -> str:
         "orders_ended": [end.reason for end in ends],
         "answers_missing": sum(end.missing for end in ends),
         "images": world.data.key(),
-        "classes": list(world.data.classes),
+        "classes": list(world.market.asked.classes),
+        "question": world.market.asked.name,
         "aggregation": world.config.aggregation,
     }
     version = versions.save(
@@ -63,6 +65,6 @@ def save_version(plan: LabelPlan, world: World) -> str:
         labels,
         answers,
         names=world.data.images.names,
-        classes=world.data.classes,
+        classes=world.market.asked.classes,
     )
     return version.id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,124 +15,20 @@ from budget.errors import InputError
 from budget.ledger import Ledger
 from hpo.config import StudyConfig
 from hpo.data import Dataset, load
-from hpo.quote import Quote, outside, quote
+from hpo.market import Market, open_market
+from hpo.quote import Quote, answers_share, outside, quote, quote_plan
 from hpo.seeds import derive
 from hpo.space import SearchSpace
-from labeling.campaign import Campaign, Question
 from labeling.contained import task_order
-from labeling.crowd.items import make_items
-from labeling.crowd.scenario import Scenario, load_scenario
-from labeling.crowd.source import CrowdSource
 from labeling.source import LabelSource
 from labeling.store import Store
+from labeling.subjective import Shares
 from labeling.types import Condition, LabelPlan, Order
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from training.features import Features
-
-QUESTIONS = {
-    "digits3": "Which strokes make this digit: a closed loop, straight lines or open curves?",
-    "digits": "Which digit is this?",
-}
-
-
-def make_campaign(config: StudyConfig, classes: tuple[str, ...]) -> Campaign:
-    """The campaign of a classification study."""
-    text = QUESTIONS.get(config.data, "Which class does this image show?")
-    question = Question("class", text, classes)
-    return Campaign(config.data.partition(":")[0], (question,), text, config.suite_size)
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """Who answers, without any money: enough to quote plans.
-
-    Attributes:
-        campaign: the campaign's key.
-        name: the market's name in a condition.
-        data: content hash of the pool's and the control tasks' images.
-    """
-
-    source: LabelSource
-    campaign: str
-    suite_size: int
-    name: str
-    data: str
-
-    def condition(self, plan: LabelPlan) -> Condition:
-        """The pool that a plan is bought in."""
-        return Condition(
-            self.data,
-            self.name,
-            self.campaign,
-            plan.price,
-            plan.controls,
-            self.suite_size,
-            plan.exam,
-        )
-
-
-def open_market(
-    config: StudyConfig, data: Dataset, store: Store | None = None, crowd_seed: int | None = None
-) -> Market:
-    """The simulated crowd of a configuration; with a store it can go on where orders ended.
-
-    Args:
-        config: the study's configuration.
-        data: its images.
-        store: its orders.
-        crowd_seed: draws other annotators over the same items; None for the study's own.
-
-    Raises:
-        InputError: the scenario is unknown or wrong, or the crowd cannot bear the overlap.
-    """
-    scenario = load_scenario(config.scenario)
-    campaign = make_campaign(config, data.classes)
-    source = CrowdSource(
-        scenario=scenario,
-        campaign=campaign,
-        items=make_items(
-            scenario, data.truth, len(data.classes), seed=derive(config.seed, "items")
-        ),
-        controls=[int(row) for row in data.rows["control"]],
-        tariff=config.tariff,
-        seed=derive(config.seed, "crowd") if crowd_seed is None else crowd_seed,
-        earlier=_ended(store),
-    )
-    _check_exam(config, campaign, data)
-    _check_overlap(config, scenario)
-    name = f"simulated:{scenario.name}:{scenario.key}"
-    return Market(source, campaign.key, campaign.suite_size, name, data.key("pool", "control"))
-
-
-def _ended(store: Store | None) -> Callable[[Condition], list[Order]]:
-    """Ended orders of a condition, by tranche: what the simulated crowd has been through."""
-
-    def orders(condition: Condition) -> list[Order]:
-        records = store.orders(condition) if store else []
-        return [record.order for record in records if record.end is not None]
-
-    return orders
-
-
-def _check_exam(config: StudyConfig, campaign: Campaign, data: Dataset) -> None:
-    size = len(data.rows["control"])
-    if True in config.exam and size < campaign.exam.tasks + max(config.controls):
-        raise InputError(
-            f"--exam: an exam of {campaign.exam.tasks} tasks and {max(config.controls)} control "
-            f"tasks per suite need more than {size} control images; give more, or --exam off"
-        )
-
-
-def _check_overlap(config: StudyConfig, scenario: Scenario) -> None:
-    most = scenario.most_overlap(config.max_minutes)
-    if max(config.overlap) > most:
-        raise InputError(
-            f"--overlap: {max(config.overlap)} answers per task are more than the crowd "
-            f"{scenario.name!r} can bear (at most {most} different annotators in time)"
-        )
 
 
 @dataclass
@@ -150,6 +45,7 @@ class World:
     pool: NDArray[np.int64]
     engine: Engine
     _lacking: dict[str, Quote] = field(default_factory=dict, repr=False)
+    _panels: dict[str, Shares] = field(default_factory=dict, repr=False)
 
     @property
     def source(self) -> LabelSource:
@@ -169,6 +65,14 @@ class World:
         """Features of all images, computed once and kept on disk."""
         return features_of(self.config, self.data, self.folder.parent)
 
+    def panel(self, role: str) -> Shares:
+        """Densely answered shares of a subjective question on a role's images, asked once."""
+        from hpo.opinion import panel
+
+        if role not in self._panels:
+            self._panels[role] = panel(self, role)
+        return self._panels[role]
+
     @cached_property
     def control_truth(self) -> dict[int, int]:
         """True labels of the control tasks."""
@@ -179,10 +83,17 @@ class World:
         return {plan.key: self._whole(plan) for plan in self.space.plans}
 
     def _whole(self, plan: LabelPlan) -> Quote:
-        return self._quote(plan, plan.tasks * plan.overlap, plan.overlap)
+        return quote_plan(self.market, plan, self.config.allowance)
 
     def _quote(self, plan: LabelPlan, answers: int, overlap: int) -> Quote:
-        return quote(self.source, self.condition(plan), answers, overlap, self.config.allowance)
+        return quote(
+            self.source,
+            self.condition(plan),
+            answers,
+            overlap,
+            self.config.allowance,
+            answers_share(self.market, plan),
+        )
 
     def list_price(self, plan: LabelPlan) -> Quote:
         """The whole plan's quote, as if nothing were owned."""
@@ -282,7 +193,9 @@ def build(
     engine = open_database(folder / "labelworth.sqlite")
     ledger = Ledger.open(engine, config.study, config.budget)
     store = Store(engine, config.study)
-    market = open_market(config, data, store, crowd_seed)
+    market = open_market(
+        config, data, store, crowd_seed, lambda: features_of(config, data, folder.parent).values
+    )
     pool = task_order(data.rows["pool"], derive(config.seed, "pool order"), None)
     return World(
         config,

@@ -11,12 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from labeling.crowd.answers import blind_labels, guess
 from labeling.crowd.people import CARELESS
 from labeling.crowd.scenario import Scenario
 from labeling.crowd.streams import stream
 from labeling.types import Floats, Ints
+
+_SEEN = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,35 @@ def make_opinions(scenario: Scenario, rows: int, classes: int, seed: int, name: 
     """
     normal = stream(seed, "opinions", name).standard_normal((rows, classes))
     appeal = scenario.appeal_mean + scenario.appeal_sd * normal
+    appeal[:, 0] = 0.0
+    return Opinions(appeal)
+
+
+def opinions_from_features(
+    scenario: Scenario, features: ArrayLike, classes: int, seed: int, name: str
+) -> Opinions:
+    """Appeal that follows what images look like, in part: else no model could learn it.
+
+    Each answer's appeal is a random direction in feature space, standardised, and a draw of its
+    own, mixed so that `_SEEN` of its variance follows the features [G]. Mean and spread stay the
+    scenario's.
+
+    Args:
+        scenario: the crowd.
+        features: [n, D] features of the images.
+        classes: number of answers C.
+        seed: the study's seed.
+        name: the question's name.
+    """
+    x = np.asarray(features, dtype=np.float64)
+    x = x - x.mean(axis=0)
+    draw = stream(seed, "opinions", name, "direction")
+    along = x @ draw.standard_normal((x.shape[1], classes))
+    along /= np.maximum(along.std(axis=0), 1e-12)
+    own = draw.standard_normal((len(x), classes))
+    appeal = scenario.appeal_mean + scenario.appeal_sd * (
+        np.sqrt(_SEEN) * along + np.sqrt(1 - _SEEN) * own
+    )
     appeal[:, 0] = 0.0
     return Opinions(appeal)
 

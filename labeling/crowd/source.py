@@ -75,7 +75,7 @@ class CrowdSource:
         tariff: Tariff,
         seed: int,
         earlier: Callable[[Condition], Sequence[Order]],
-        further: Mapping[str, Items] | None = None,
+        further: Mapping[str, Items | Opinions] | None = None,
     ) -> None:
         self._scenario = audience(scenario, campaign)
         self._campaign = campaign
@@ -209,14 +209,18 @@ class CrowdSource:
             return self._items
         return set_exam(self._scenario, self._items, pool.exam_rows, self._classes)
 
-    def _seen(self, at: int, rows: int, further: Mapping[str, Items]) -> Items | Opinions:
+    def _seen(
+        self, at: int, rows: int, further: Mapping[str, Items | Opinions]
+    ) -> Items | Opinions:
         """What annotators see in a question that control tasks do not check."""
         question = self._campaign.questions[at]
         classes = len(question.classes)
-        if question.kind != OBJECTIVE:
-            return make_opinions(self._scenario, rows, classes, self._seed, question.name)
         items = further.get(question.name)
-        if items is None or len(items) != rows:
+        if question.kind != OBJECTIVE:
+            if isinstance(items, Opinions) and items.appeal.shape == (rows, classes):
+                return items
+            return make_opinions(self._scenario, rows, classes, self._seed, question.name)
+        if not isinstance(items, Items) or len(items) != rows:
             raise InputError(
                 f"question {question.name!r}: it needs the true class of each of {rows} images"
             )

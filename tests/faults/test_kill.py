@@ -13,6 +13,8 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import alembic.config
@@ -49,14 +51,15 @@ DURABLE: list[tuple[object, str]] = [
     (Journal, "write"),
     (optuna.Study, "ask"),
     (optuna.Study, "tell"),
+    (optuna.Study, "add_trial"),
     (optuna.Study, "enqueue_trial"),
     (optuna.Study, "set_user_attr"),
     (optuna.Trial, "set_user_attr"),
 ]
 
 
-def run_study(runs: Path, data: str) -> None:
-    study = Study(runs=runs, **{**SETTINGS, "data": data})
+def run_study(runs: Path, data: str, sampler: str = "money") -> None:
+    study = Study(runs=runs, **{**SETTINGS, "data": data, "sampler": sampler})
     study.run()
     study.close()
 
@@ -101,33 +104,44 @@ def watch_steps(act: Callable[[int, str, str], None]) -> None:
         wrap(owner, name)
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, small_data: str) -> tuple[bytes, float]:
-    """The report of a study that nothing happens to, and its seconds."""
-    runs = tmp_path_factory.mktemp("undisturbed")
-    start = time.monotonic()
-    assert ended(in_child(lambda: run_study(runs, small_data))) == 0
-    return (runs / "s/report.json").read_bytes(), time.monotonic() - start
+@dataclass(frozen=True)
+class Undisturbed:
+    """A study that nothing happens to: its report, its seconds, its durable steps in order."""
+
+    report: bytes
+    seconds: float
+    steps: list[str]
 
 
 @pytest.fixture(scope="module")
-def steps(tmp_path_factory: pytest.TempPathFactory, small_data: str) -> list[str]:
-    """Names of the durable steps of the study, in order."""
-    folder = tmp_path_factory.mktemp("steps")
-    log = folder / "log"
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, small_data: str
+) -> Callable[[str], Undisturbed]:
+    """Runs a study of a sampler undisturbed, once."""
 
-    def work() -> None:
-        with log.open("w") as file:
-            watch_steps(lambda _, name, when: when == "before" and file.write(name + "\n"))
-            run_study(folder / "runs", small_data)
+    @cache
+    def run(sampler: str) -> Undisturbed:
+        folder = tmp_path_factory.mktemp(f"undisturbed-{sampler}")
+        log = folder / "log"
 
-    assert ended(in_child(work)) == 0
-    return log.read_text().split()
+        def work() -> None:
+            with log.open("w") as file:
+                watch_steps(lambda _, name, when: when == "before" and file.write(name + "\n"))
+                run_study(folder, small_data, sampler)
+
+        start = time.monotonic()
+        assert ended(in_child(work)) == 0
+        seconds = time.monotonic() - start
+        return Undisturbed(
+            (folder / "s/report.json").read_bytes(), seconds, log.read_text().split()
+        )
+
+    return run
 
 
-def check(runs: Path, data: str, report: bytes) -> None:
+def check(runs: Path, data: str, report: bytes, sampler: str = "money") -> None:
     """Start the study again and compare everything with the one that nothing happened to."""
-    assert ended(in_child(lambda: run_study(runs, data))) == 0
+    assert ended(in_child(lambda: run_study(runs, data, sampler))) == 0
     assert (runs / "s/report.json").read_bytes() == report
     database = sqlite3.connect(runs / "s/labelworth.sqlite")
     one = lambda query: database.execute(query).fetchone()[0]  # noqa: E731
@@ -144,36 +158,38 @@ def check(runs: Path, data: str, report: bytes) -> None:
     database.close()
 
 
-def kill_at(number: int, when: str, runs: Path, data: str) -> int:
+def kill_at(number: int, when: str, runs: Path, data: str, sampler: str) -> int:
     def act(step: int, name: str, moment: str) -> None:
         if step == number and moment == when:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def work() -> None:
         watch_steps(act)
-        run_study(runs, data)
+        run_study(runs, data, sampler)
 
     return ended(in_child(work))
 
 
 @pytest.mark.parametrize("kind", sorted({name for _, name in DURABLE}))
 def test_killed_before_and_after_each_kind_of_durable_step(
-    kind: str, steps: list[str], undisturbed: tuple[bytes, float], small_data: str, tmp_path: Path
+    kind: str, undisturbed: Callable[[str], Undisturbed], small_data: str, tmp_path: Path
 ) -> None:
+    sampler = "tpe" if kind == "enqueue_trial" else "money"  # only stock samplers get a stand-in
+    steps = undisturbed(sampler).steps
     places = [number for number, name in enumerate(steps) if name == kind]
     assert places, f"{kind} never happens"
     chosen = places if RUNS >= 100 else [random.Random(kind).choice(places)]
     for number in chosen:
         for when in ("before", "after"):
             runs = tmp_path / f"{number}-{when}"
-            assert kill_at(number, when, runs, small_data) == -signal.SIGKILL
-            check(runs, small_data, undisturbed[0])
+            assert kill_at(number, when, runs, small_data, sampler) == -signal.SIGKILL
+            check(runs, small_data, undisturbed(sampler).report, sampler)
 
 
 def test_killed_at_random_moments_twice_over(
-    undisturbed: tuple[bytes, float], small_data: str, tmp_path: Path
+    undisturbed: Callable[[str], Undisturbed], small_data: str, tmp_path: Path
 ) -> None:
-    report, seconds = undisturbed
+    report, seconds = undisturbed("money").report, undisturbed("money").seconds
     moments = random.Random(5)
     killed = 0
     for run in range(RUNS):

@@ -29,7 +29,7 @@ from hpo.config import (
         ({"budget": "0.0000001"}, "more than six decimals"),
         ({}, "--budget: how much may be spent"),
         ({"budget": "20", "sampler": "tep"}, "did you mean 'tpe'"),
-        ({"budget": "20", "sampler": "zzz"}, "valid are tpe, nsga2, gp, random"),
+        ({"budget": "20", "sampler": "zzz"}, "valid are money, rule, tpe, nsga2, gp, random"),
         ({"budget": "20", "data": "digit"}, "did you mean 'digits'"),
         ({"budget": "20", "data": "npz:"}, "data: 'npz:' is not known"),
         ({"budget": "20", "aggregation": "mean"}, "aggregation: 'mean' is not known"),
@@ -137,7 +137,7 @@ def test_only_the_budget_of_a_study_may_change_and_only_up() -> None:
     with pytest.raises(InputError, match=r"can be raised, not lowered to \$10.00"):
         check_unchanged(old, make_config({"budget": "10"}))
     with pytest.raises(
-        InputError, match=r"--sampler: study 'digits3' was started with tpe, now gp"
+        InputError, match=r"--sampler: study 'digits3' was started with money, now gp"
     ):
         check_unchanged(old, make_config({"budget": "20", "sampler": "gp"}))
 

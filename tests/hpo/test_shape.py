@@ -36,9 +36,7 @@ def test_one_answer_each_beats_three_at_equal_money_while_the_pool_lasts() -> No
 
 def test_the_first_control_task_is_worth_points() -> None:
     for scenario, least in (("default", 1.0), ("spam-heavy", 3.0)):
-        points, error = gain(
-            plan("0.002", 1, 1, 98), plan("0.002", 1, 0, 98), scenario=scenario
-        )
+        points, error = gain(plan("0.002", 1, 1, 98), plan("0.002", 1, 0, 98), scenario=scenario)
         assert points > max(least, 2 * error), scenario
 
 

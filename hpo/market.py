@@ -1,0 +1,283 @@
+"""Who answers: the simulated crowd, recorded answers, or recorded images under simulated people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from budget.errors import InputError
+from hpo.config import StudyConfig
+from hpo.data import Dataset
+from hpo.seeds import derive
+from labeling.campaign import OBJECTIVE, Campaign, Question
+from labeling.crowd.difficulty import difficulty_from_features
+from labeling.crowd.hybrid import hybrid_items
+from labeling.crowd.items import Items, make_items
+from labeling.crowd.opinions import Opinions, opinions_from_features
+from labeling.crowd.scenario import Scenario, load_scenario
+from labeling.crowd.source import CrowdSource
+from labeling.recordings import Recording, read_recording, task_rows
+from labeling.replay import ReplaySource
+from labeling.source import LabelSource
+from labeling.store import Store
+from labeling.templates import load_campaign, sized
+from labeling.types import Condition, LabelPlan, Order
+
+QUESTIONS = {
+    "digits3": "Which strokes make this digit: a closed loop, straight lines or open curves?",
+    "digits": "Which digit is this?",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Who answers, without any money: enough to quote plans.
+
+    Attributes:
+        kind: simulated | hybrid | replay.
+        name: the market's name in a condition: kind, name and content.
+        campaign: what is asked.
+        data: content hash of the pool's and the control tasks' images.
+        question: place in the campaign of the question that the model learns.
+        notes: what the answer must say about it.
+    """
+
+    kind: str
+    name: str
+    source: LabelSource
+    campaign: Campaign
+    campaign_key: str
+    data: str
+    question: int
+    notes: tuple[str, ...]
+
+    @property
+    def asked(self) -> Question:
+        """The question that the model learns."""
+        return self.campaign.questions[self.question]
+
+    def condition(self, plan: LabelPlan) -> Condition:
+        """The pool that a plan is bought in."""
+        return Condition(
+            self.data,
+            self.name,
+            self.campaign_key,
+            plan.price,
+            plan.controls,
+            self.campaign.suite_size,
+            plan.exam,
+            plan.dynamic,
+        )
+
+
+def make_campaign(config: StudyConfig, classes: tuple[str, ...]) -> Campaign:
+    """What is asked: the configuration's campaign, else one question about the class."""
+    if config.campaign is not None:
+        return sized(load_campaign(config.campaign, classes), config.suite_size)
+    text = QUESTIONS.get(config.data, "Which class does this image show?")
+    question = Question("class", text, classes)
+    return Campaign(config.data.partition(":")[0], (question,), text, config.suite_size)
+
+
+def open_market(
+    config: StudyConfig,
+    data: Dataset,
+    store: Store | None = None,
+    crowd_seed: int | None = None,
+    features: Callable[[], NDArray[np.float32]] | None = None,
+) -> Market:
+    """The market of a configuration; with a store it can go on where orders ended.
+
+    Args:
+        config: the study's configuration.
+        data: its images.
+        store: its orders.
+        crowd_seed: draws other annotators over the same items; None for the study's own.
+        features: gives the images' features, for difficulty that follows them; without it
+            difficulty is independent (quotes do not depend on it).
+
+    Raises:
+        InputError: a scenario or recording is unknown or wrong, or cannot bear the plans.
+    """
+    campaign = make_campaign(config, data.classes)
+    question = campaign.question(config.question) if config.question else 0
+    kind, _, file = config.market.partition(":")
+    if kind == "replay":
+        return _replay(config, data, campaign, question, file, store, crowd_seed)
+    scenario = scenario_of(config)
+    recording = read_answers(file, data) if kind == "hybrid" else None
+    source = CrowdSource(
+        scenario=scenario,
+        campaign=campaign,
+        items=_items(config, data, scenario, recording, features),
+        controls=[int(row) for row in data.rows["control"]],
+        tariff=config.tariff,
+        seed=_crowd_seed(config, crowd_seed),
+        earlier=_ended(store),
+        further=_further(config, data, scenario, campaign, features),
+    )
+    _check_exam(config, campaign, data)
+    _check_overlap(config, scenario)
+    name = f"{kind}:{scenario.name}:{scenario.key}"
+    if config.difficulty == "images":
+        name += ":images"
+    notes = [
+        "Labels come from a simulated crowd: no money was spent, and prices act as its model says."
+    ]
+    if recording is not None:
+        name += f":{recording.key}"
+        notes.append("How hard each image is, and what it is mistaken for, is from a recording.")
+    return _market(kind, name, source, campaign, data, question, tuple(notes))
+
+
+def scenario_of(config: StudyConfig) -> Scenario:
+    """The simulated crowd, with the configuration's own selection exponent if it has one."""
+    scenario = load_scenario(config.scenario)
+    if config.selection is None:
+        return scenario
+    return replace(scenario, selection=config.selection)
+
+
+def _market(
+    kind: str,
+    name: str,
+    source: LabelSource,
+    campaign: Campaign,
+    data: Dataset,
+    question: int,
+    notes: tuple[str, ...],
+) -> Market:
+    content = data.key("pool", "control")
+    return Market(kind, name, source, campaign, campaign.key, content, question, notes)
+
+
+def _crowd_seed(config: StudyConfig, crowd_seed: int | None) -> int:
+    return derive(config.seed, "crowd") if crowd_seed is None else crowd_seed
+
+
+def read_answers(file: str, data: Dataset) -> Recording:
+    """Recorded answers in the classes of a study's data."""
+    return read_recording(Path(file), data.classes)
+
+
+def _items(
+    config: StudyConfig,
+    data: Dataset,
+    scenario: Scenario,
+    recording: Recording | None,
+    features: Callable[[], NDArray[np.float32]] | None,
+) -> Items:
+    classes, seed = len(data.classes), derive(config.seed, "items")
+    if recording is None and config.difficulty == "images" and features is not None:
+        errors = difficulty_from_features(features(), data.truth, classes, scenario, seed)
+        return make_items(scenario, data.truth, classes, seed=seed, difficulty=errors)
+    if recording is None:
+        return make_items(scenario, data.truth, classes, seed=seed)
+    rows = task_rows(recording, data.images.names)
+    difficulty, distractor = hybrid_items(recording, data.truth, classes, seed, rows)
+    return make_items(
+        scenario, data.truth, classes, seed=seed, difficulty=difficulty, distractor=distractor
+    )
+
+
+def _further(
+    config: StudyConfig,
+    data: Dataset,
+    scenario: Scenario,
+    campaign: Campaign,
+    features: Callable[[], NDArray[np.float32]] | None,
+) -> dict[str, Items | Opinions]:
+    """What annotators see in the campaign's other questions: the data's classes, or an appeal."""
+    seen: dict[str, Items | Opinions] = {}
+    for at, question in enumerate(campaign.questions):
+        if at == campaign.judged:
+            continue
+        seed, classes = derive(config.seed, "items", question.name), len(question.classes)
+        if question.kind == OBJECTIVE:
+            seen[question.name] = make_items(scenario, data.truth, classes, seed=seed)
+        elif features is not None:
+            seen[question.name] = opinions_from_features(
+                scenario, features(), classes, seed, question.name
+            )
+    return seen
+
+
+def _replay(
+    config: StudyConfig,
+    data: Dataset,
+    campaign: Campaign,
+    question: int,
+    file: str,
+    store: Store | None,
+    crowd_seed: int | None,
+) -> Market:
+    recording = read_answers(file, data)
+    rows = task_rows(recording, data.images.names)
+    control_truth = {int(row): int(data.truth[row]) for row in data.rows["control"]}
+    source = ReplaySource(
+        recording,
+        rows,
+        campaign,
+        control_truth,
+        config.tariff,
+        _crowd_seed(config, crowd_seed),
+        _ended(store),
+    )
+    missing = [data.images.names[row] for row in data.rows["pool"] if int(row) not in rows]
+    if missing:
+        raise InputError(
+            f"{file}: {len(missing)} images of the pool have no recorded answer, such as "
+            f"{missing[0]!r}; leave them out of the pool"
+        )
+    most = source.most_overlap(data.rows["pool"].tolist())
+    if most_asked(config) > most:
+        raise InputError(
+            f"--overlap: {most_asked(config)} answers per task, but {file} has {most} on some "
+            f"image of the pool; give at most {most}"
+        )
+    notes = ["Answers are replayed from a recording, which knows nothing about price."]
+    if not source.knows_time:
+        notes.append("The recording has no working times: minutes are not known and shown as 0.")
+    name = f"replay:{Path(file).stem}:{recording.key}"
+    market = _market("replay", name, source, campaign, data, question, tuple(notes))
+    for exam in config.exam:
+        for controls in config.controls:
+            source.check(market.condition(LabelPlan(config.price[0], 1, controls, 1, exam)))
+    return market
+
+
+def most_asked(config: StudyConfig) -> int:
+    """The most answers that any plan may want on one task."""
+    return max((*config.overlap, *(rule.most for rule in config.dynamic_overlap)))
+
+
+def _ended(store: Store | None) -> Callable[[Condition], list[Order]]:
+    """Ended orders of a condition, by tranche: what its annotators have been through."""
+
+    def orders(condition: Condition) -> list[Order]:
+        records = store.orders(condition) if store else []
+        return [record.order for record in records if record.end is not None]
+
+    return orders
+
+
+def _check_exam(config: StudyConfig, campaign: Campaign, data: Dataset) -> None:
+    size = len(data.rows["control"])
+    if True in config.exam and size < campaign.exam.tasks + max(config.controls):
+        raise InputError(
+            f"--exam: an exam of {campaign.exam.tasks} tasks and {max(config.controls)} control "
+            f"tasks per suite need more than {size} control images; give more, or --exam off"
+        )
+
+
+def _check_overlap(config: StudyConfig, scenario: Scenario) -> None:
+    most, asked = scenario.most_overlap(config.max_minutes), most_asked(config)
+    if asked > most:
+        raise InputError(
+            f"--overlap: {asked} answers per task are more than the crowd "
+            f"{scenario.name!r} can bear (at most {most} different annotators in time)"
+        )

@@ -1,0 +1,65 @@
+"""Answers bought elsewhere: in the store for nothing, and what they give today."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from budget.money import ZERO
+from hpo.market import read_answers
+from hpo.trial import fit_plan, score_on
+from hpo.world import World
+from labeling.own_labels import OwnLabels, bring_in, own_label_page
+from labeling.recordings import task_rows
+from labeling.types import LabelPlan
+
+_DIGITS = 6
+
+
+def read_own_labels(world: World) -> OwnLabels | None:
+    """The answers of `--own-labels`, when there are any.
+
+    Raises:
+        InputError: the file cannot be read or does not fit the study's images and classes.
+    """
+    file = world.config.own_labels
+    if file is None:
+        return None
+    recording = read_answers(file, world.data)
+    return own_label_page(
+        recording,
+        task_rows(recording, world.data.images.names),
+        world.market.campaign,
+        world.market.data,
+        [int(row) for row in world.data.rows["control"]],
+    )
+
+
+def own_labels_today(world: World) -> dict[str, Any] | None:
+    """Bring own labels into the store and say what a model trained on them gives.
+
+    They stand beside the front, not on it: what they cost is not known here. No money moves.
+    """
+    own = read_own_labels(world)
+    if own is None:
+        return None
+    bring_in(world.store, own)
+    market = dataclasses.replace(world.market, name=own.condition.market)
+    pool = np.intersect1d(np.array(own.tasks, dtype=np.int64), world.data.rows["pool"])
+    theirs = dataclasses.replace(world, market=market, pool=pool)
+    theirs.__dict__["features"] = world.features
+    trained = fit_plan(LabelPlan(ZERO, own.overlap, 0, len(pool), False), theirs)
+    found: dict[str, Any] = {
+        "answers": len(world.store.answers(own.condition)),
+        "labelled_images": len(trained.labels.task),
+        "content": own.condition.market,
+    }
+    for role, name in (("validation", "search_estimate"), ("final", "final")):
+        scores = score_on(role, trained, theirs)
+        found[name] = {
+            "accuracy": round(scores.accuracy, _DIGITS),
+            "interval_95": [round(scores.low, _DIGITS), round(scores.high, _DIGITS)],
+        }
+    return found

@@ -1,0 +1,277 @@
+"""The money-aware search: which plan to buy next, and which contained plans to evaluate.
+
+Every decision is a function of the outcomes and orders stored so far, so a study that was killed
+decides the same again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from budget.money import Money
+from hpo.acquisition import Offers, Outlook, best_contained, best_purchase, look_out
+from hpo.holdings import Holdings
+from hpo.rule import rule_curve, rule_purchase
+from hpo.surrogate import Inputs, Surrogate, encode, fit, to_log_error
+from hpo.trial import Outcome
+from hpo.world import World
+from labeling.types import Bools, Floats, LabelPlan
+
+DESIGN_SHARE = 0.15  # of the cap: a cheap spread-out start
+_WARM_SHARE, _PROBES, _PROBE_SHARE = 0.08, 4, 0.02
+_SMALLEST = 0.01  # of the cap: a purchase counts at least this much
+_FREE = 8  # contained plans evaluated after a purchase, at most
+_LEAST = 0.005  # points an evaluation has to promise
+_SPOILT, _SPOILT_WEIGHT = 0.2, 20.0  # prior share of unusable suites under control tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to buy next.
+
+    Attributes:
+        plan: the plan, or None to stop.
+        why: the reason to stop, for the report; empty for a plan.
+        points: accuracy points that it promises, averaged over budgets; 0 in the initial design.
+    """
+
+    plan: LabelPlan | None
+    why: str = ""
+    points: float = 0.0
+
+
+class Searcher:
+    """Decides for one study's world.
+
+    Args:
+        world: the study's world.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.holdings = Holdings(world)
+        self.plans: tuple[LabelPlan, ...] = world.space.plans
+        self._at = {plan.key: i for i, plan in enumerate(self.plans)}
+        self._fits: dict[tuple[int, int], Floats] = {}
+
+    # --- what is known --------------------------------------------------------------------------
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """All plans of the space as the surrogate sees them."""
+        return encode(self.plans, self.world.config.suite_size)
+
+    @property
+    def items(self) -> int:
+        """Validation images."""
+        return len(self.world.data.rows["validation"])
+
+    @property
+    def chance_error(self) -> float:
+        """The error of guessing."""
+        return 1 - 1 / len(self.world.data.classes)
+
+    def surrogate(self, outcomes: Sequence[Outcome]) -> Surrogate:
+        """The posterior given outcomes; hyper-parameters are refitted at growing intervals."""
+        inputs = encode([o.plan for o in outcomes], self.world.config.suite_size)
+        z = to_log_error(np.array([o.accuracy for o in outcomes]), self.items)
+        count = _refit_at(len(outcomes))
+        key = (count, hash(z[:count].tobytes()))
+        if key not in self._fits:
+            self._fits[key] = fit(inputs.at(range(count)), z[:count], self.items)
+        return Surrogate(inputs, z, self.items, self._fits[key])
+
+    def offers(self, outcomes: Sequence[Outcome], left: Money) -> Offers:
+        """All plans with what they cost now.
+
+        Args:
+            outcomes: everything evaluated.
+            left: money that the search may still spend.
+        """
+        self.holdings.refresh()
+        n = len(self.plans)
+        cost, hold = self._listed[:, 0].copy(), self._listed[:, 1].copy()
+        whole = cost.copy()
+        spoilt = self._spoilt()
+        contained = np.zeros(n, dtype=np.bool_)
+        for i, plan in enumerate(self.plans):
+            if self.holdings.records(plan):
+                quoted = self.holdings.to_buy(plan)
+                cost[i], hold[i] = quoted.cost.micros, quoted.hold.micros
+                contained[i] = quoted.answers == 0
+        evaluated = np.zeros(n, dtype=np.bool_)
+        evaluated[[self._at[o.plan.key] for o in outcomes if o.plan.key in self._at]] = True
+        inside = self._inside
+        s = self.world.space
+        return Offers(
+            self.plans,
+            (len(s.prices), len(s.overlaps), len(s.controls), len(s.tasks), len(s.exams)),
+            self.inputs,
+            tag=whole * (1 + spoilt) / 1e6,
+            marginal=np.minimum(cost * (1 + spoilt), hold) / 1e6,
+            inside=inside,
+            buyable=inside & ~contained & ~evaluated & (hold <= left.micros),
+            contained=inside & contained,
+            evaluated=evaluated,
+        )
+
+    @cached_property
+    def _listed(self) -> Floats:
+        """[n, 2] micro-dollars of every whole plan: expected cost and reservation."""
+        quotes = [self.world.list_price(plan) for plan in self.plans]
+        return np.array([[q.cost.micros, q.hold.micros] for q in quotes], dtype=np.float64)
+
+    @cached_property
+    def _inside(self) -> Bools:
+        return np.array([self.world.inside_limits(plan) is None for plan in self.plans])
+
+    def _spoilt(self) -> Floats:
+        """[n] unusable over usable suites: measured in the condition, else in those alike."""
+        measured: dict[str, tuple[float, float]] = {}
+        pooled: dict[tuple[int, bool], tuple[float, float]] = {}
+        for plan in self.plans:
+            key, records = self.holdings.condition(plan).key, self.holdings.records(plan)
+            if records and key not in measured:
+                bad = float(sum(r.unusable for r in records))
+                good = float(sum(r.assignments - r.unusable for r in records))
+                measured[key] = (bad, good)
+                alike = pooled.get((plan.controls, plan.exam), (0.0, 0.0))
+                pooled[plan.controls, plan.exam] = (alike[0] + bad, alike[1] + good)
+
+        def share(plan: LabelPlan) -> float:
+            bad, good = measured.get(self.holdings.condition(plan).key, (0.0, 0.0))
+            if good:
+                return bad / good
+            bad, good = pooled.get((plan.controls, plan.exam), (0.0, 0.0))
+            prior = _SPOILT if plan.controls else 0.0
+            return (bad + prior * _SPOILT_WEIGHT) / (good + _SPOILT_WEIGHT)
+
+        return np.array([share(plan) for plan in self.plans])
+
+    # --- decisions ------------------------------------------------------------------------------
+
+    def decide(self, outcomes: Sequence[Outcome], left: Money) -> Decision:
+        """The next purchase: of the initial design, then by acquisition."""
+        offers = self.offers(outcomes, left)
+        if not offers.buyable.any():
+            return Decision(None, self._spent(offers, left))
+        for plan in self._design:
+            if offers.buyable[self._at[plan.key]]:
+                return Decision(plan)
+        outlook = self._look(outcomes, offers)
+        smallest = _SMALLEST * self.world.ledger.cap.dollars
+        bought, points, rate = best_purchase(offers, outlook, smallest)
+        if rate < self.world.config.min_gain:
+            least = self.world.config.min_gain
+            return Decision(None, f"no plan promises {least:g} points per dollar any more")
+        return Decision(bought, points=points)
+
+    def decide_by_rule(self, outcomes: Sequence[Outcome], left: Money) -> Decision:
+        """The next purchase of the rule of thumb."""
+        offers = self.offers(outcomes, left)
+        plan = rule_purchase(self.rule, lambda p: bool(offers.buyable[self._at[p.key]]))
+        return Decision(plan, "" if plan else "the rule of thumb finds nothing more to buy")
+
+    def free(self, outcomes: Sequence[Outcome], latest: LabelPlan, done: int) -> LabelPlan | None:
+        """The contained plan to evaluate next, or None.
+
+        Args:
+            outcomes: everything evaluated.
+            latest: what was bought last: its condition is looked at.
+            done: contained plans evaluated since.
+        """
+        if done >= _FREE:
+            return None
+        offers = self.offers(outcomes, Money(0))
+        mine = self.inputs.condition == self.inputs.condition[self._at[latest.key]]
+        looked = self._look(outcomes, offers)
+        return best_contained(offers, looked, mine, _LEAST)
+
+    def missing_from_front(self, outcomes: Sequence[Outcome]) -> LabelPlan | None:
+        """An owned plan that is expected on the front but was never evaluated; None if none."""
+        offers = self.offers(outcomes, Money(0))
+        mean, _, _ = self.surrogate(outcomes).predict(offers.inputs)
+        lowest = math.inf
+        known = offers.contained | offers.evaluated
+        order: list[int] = np.lexsort((mean, offers.tag)).tolist()
+        for i in order:
+            if known[i] and mean[i] < lowest:
+                lowest = float(mean[i])
+                if not offers.evaluated[i]:
+                    return self.plans[i]
+        return None
+
+    def _look(self, outcomes: Sequence[Outcome], offers: Offers) -> Outlook:
+        return look_out(offers, self.surrogate(outcomes), self.chance_error)
+
+    def is_inside(self, plan: LabelPlan) -> bool:
+        """Whether a plan of the space is within the study's limits."""
+        return bool(self._inside[self._at[plan.key]])
+
+    def is_in_time(self, plan: LabelPlan) -> bool:
+        """Whether a plan of the space is expected to meet the deadline, whatever it costs."""
+        longest = self.world.config.max_minutes
+        return longest is None or self.world.list_price(plan).minutes <= longest
+
+    def tags(self, plans: Sequence[LabelPlan]) -> list[Money]:
+        """Expected price tags of plans of the space."""
+        self.holdings.refresh()
+        spoilt = self._spoilt()
+        places = [self._at[plan.key] for plan in plans]
+        return [Money(round(float(self._listed[i, 0] * (1 + spoilt[i])))) for i in places]
+
+    @cached_property
+    def rule(self) -> list[LabelPlan]:
+        """The rule of thumb's plans, from small to large."""
+        return rule_curve(self.plans, self.is_inside)
+
+    @cached_property
+    def _design(self) -> list[LabelPlan]:
+        """The rule's largest plan within its share, then cheap plans far from each other."""
+        cap, cost = self.world.ledger.cap.dollars, self._listed[:, 0] / 1e6
+        dollars = {plan.key: float(cost[i]) for i, plan in enumerate(self.plans)}
+        warm = [plan for plan in self.rule if dollars[plan.key] <= _WARM_SHARE * cap]
+        chosen = warm[-1:]
+        cheap = self._cheap(_PROBE_SHARE * cap, dollars)
+        total = sum(dollars[plan.key] for plan in chosen)
+        while cheap and len(chosen) <= _PROBES:
+            far = max(cheap, key=lambda p: (round(self._farness(p, chosen), 9), -dollars[p.key]))
+            cheap.remove(far)
+            if total + dollars[far.key] <= DESIGN_SHARE * cap:
+                total += dollars[far.key]
+                chosen.append(far)
+        return chosen
+
+    def _cheap(self, most: float, dollars: dict[str, float]) -> list[LabelPlan]:
+        """Per condition the largest plan of overlap 1 within some dollars; checked ones if any."""
+        best: dict[str, LabelPlan] = {}
+        least = min(plan.overlap for plan in self.plans)
+        for i, plan in enumerate(self.plans):
+            if self._inside[i] and plan.overlap == least and dollars[plan.key] <= most:
+                best[self.holdings.condition(plan).key] = plan  # tasks rise within a condition
+        checked = [plan for plan in best.values() if plan.controls or plan.exam]
+        return checked or list(best.values())
+
+    def _farness(self, plan: LabelPlan, chosen: Sequence[LabelPlan]) -> float:
+        return min((self.world.space.distance(plan, other) for other in chosen), default=0.0)
+
+    def _spent(self, offers: Offers, left: Money) -> str:
+        lacking = offers.inside & ~offers.contained & ~offers.evaluated
+        if not lacking.any():
+            return "every plan inside the limits is evaluated"
+        holds = [self.holdings.to_buy(self.plans[i]).hold for i in np.flatnonzero(lacking)]
+        return f"budget used up: the cheapest plan left reserves {min(holds)}, {left} is left"
+
+
+def _refit_at(count: int) -> int:
+    """The largest refit point not above a count: 4, then half as many again each time."""
+    at = 0
+    step = 4
+    while step <= count:
+        at, step = step, step + max(2, step // 2)
+    return at

@@ -1,0 +1,105 @@
+"""How much the answer leans on what a simulated crowd assumes and nobody has measured."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from hpo.config import StudyConfig
+from hpo.market import Market, open_market, scenario_of
+from hpo.opinion import is_subjective
+from hpo.trial import train_labels
+from hpo.world import World
+from labeling.aggregate import aggregate
+from labeling.crowd.rounds import answers_of
+from labeling.crowd.source import CrowdSource
+from labeling.types import LabelPlan, Order
+
+REDRAWS = 6
+
+
+def difficulty_sensitivity(plan: LabelPlan, world: World) -> dict[str, Any] | None:
+    """Buy a plan again from simulated crowds under both models of difficulty.
+
+    "independent" draws an image's difficulty apart from what it looks like; "images" gives the
+    hardest items to images whose classes overlap in feature space. Same crowds on both sides.
+
+    Returns:
+        Mean validation accuracy under each, their paired difference and its standard error, in
+        accuracy; None where answers are not simulated, or the question has no truth.
+    """
+    if world.market.kind != "simulated" or is_subjective(world) or plan.dynamic is not None:
+        return None
+    found = {}
+    for model in ("independent", "images"):
+        config = dataclasses.replace(world.config, difficulty=model)
+        market = open_market(config, world.data, features=lambda: world.features.values)
+        draws = [_accuracy(plan, world, market, draw) for draw in range(REDRAWS)]
+        found[model] = np.array(draws)
+    gap = found["images"] - found["independent"]
+    return {
+        "plan": plan.key,
+        "redraws": REDRAWS,
+        **{model: round(float(values.mean()), 6) for model, values in found.items()},
+        "difference": round(float(gap.mean()), 6),
+        "standard_error": round(float(gap.std(ddof=1) / np.sqrt(REDRAWS)), 6),
+    }
+
+
+def _accuracy(plan: LabelPlan, world: World, market: Market, draw: int) -> float:
+    source = market.source
+    if not isinstance(source, CrowdSource):
+        raise TypeError(f"{type(source).__name__} does not simulate")
+    # A condition of its own is a crowd of its own over the same items.
+    condition = dataclasses.replace(world.condition(plan), market=f"sensitivity {draw}")
+    wanted = tuple((row, plan.overlap) for row in world.tasks(plan))
+    limit = world.list_price(plan).limit
+    order = Order(condition, 0, wanted, limit, world.config.max_minutes)
+    answers = answers_of(*source.simulate(order))
+    usable = answers.where(answers.usable)
+    classes = len(world.data.classes)
+    labels = aggregate(
+        usable, world.tasks(plan), classes, world.config.aggregation, world.control_truth
+    )
+    trained, _ = train_labels(plan, labels, world)
+    rows = world.data.rows["validation"]
+    guess = trained.predict(world.features.values[rows]).argmax(axis=1)
+    return float((guess == world.data.truth[rows]).mean())
+
+
+def other_price_model(config: StudyConfig) -> StudyConfig:
+    """The same study where price changes who comes, or where it does not: the other of the two."""
+    selection = 0.0 if scenario_of(config).selection > 0 else 0.6
+    return dataclasses.replace(
+        config, study=f"{config.study}-g{selection:g}", selection=selection, price_models="one"
+    )
+
+
+def compare_price_models(
+    mine: dict[str, Any], other: dict[str, Any], config: StudyConfig
+) -> dict[str, Any]:
+    """Whether two reports, under both price models, recommend the same price.
+
+    Args:
+        mine: this study's report.
+        other: the report of `other_price_model`'s study.
+        config: this study's configuration.
+    """
+    found: list[dict[str, Any]] = []
+    for report, selection in (
+        (mine, scenario_of(config).selection),
+        (other, other_price_model(config).selection),
+    ):
+        best = report["recommended"]
+        found.append(
+            {
+                "selection": selection,
+                "plan": best["plan"] if best else None,
+                "accuracy": best["accuracy"] if best else None,
+                "price_tag": best["price_tag"] if best else None,
+            }
+        )
+    prices = [row["plan"]["price_per_task"]["micros"] if row["plan"] else None for row in found]
+    return {"models": found, "same_price": prices[0] == prices[1]}

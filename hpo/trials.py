@@ -1,0 +1,152 @@
+"""The trials of a study on disk, in Optuna's storage: asked, bought, evaluated, refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.answer import Purchase
+from hpo.space import SearchSpace
+from hpo.trial import Outcome, outcome_from_plain, outcome_to_plain
+from labeling.types import LabelPlan
+
+if TYPE_CHECKING:
+    import optuna
+
+
+class Trials:
+    """A study's trials.
+
+    Args:
+        path: the SQLite file; made if it is missing.
+        name: the study's name.
+        space: the search space.
+    """
+
+    def __init__(self, path: Path, name: str, space: SearchSpace) -> None:
+        self.study = _open(path, name)
+        self._space = space
+
+    def all(self) -> list[optuna.trial.FrozenTrial]:
+        """Every trial, in order."""
+        return self.study.get_trials(deepcopy=False)
+
+    def evaluated(self) -> list[optuna.trial.FrozenTrial]:
+        """Complete trials: those of the search, then those after it."""
+        done = [t for t in self.all() if t.state.name == "COMPLETE"]
+        return sorted(done, key=_after_search)
+
+    def complete(self) -> list[optuna.trial.FrozenTrial]:
+        """Complete trials of the search: all that its decisions depend on."""
+        return [t for t in self.evaluated() if not _after_search(t)]
+
+    def outcomes(self) -> list[Outcome]:
+        """Every plan evaluated so far, once, as it was measured last."""
+        return _once(self.evaluated())
+
+    def searched(self) -> list[Outcome]:
+        """The same without what was evaluated after the search."""
+        return _once(self.complete())
+
+    def purchases(self) -> list[Purchase]:
+        """What was bought, in order."""
+        return [
+            Purchase(
+                outcome_from_plain(t.user_attrs["outcome"]),
+                t.user_attrs["order"],
+                t.user_attrs["version"],
+            )
+            for t in self.complete()
+            if t.user_attrs["bought"]
+        ]
+
+    def refusals(self) -> list[optuna.trial.FrozenTrial]:
+        """Refused trials since the search's last complete one, in order."""
+        refused: list[optuna.trial.FrozenTrial] = []
+        for trial in self.all():
+            if trial.state.name == "COMPLETE" and not _after_search(trial):
+                refused = []
+            elif trial.state.name == "FAIL" and "refused" in trial.user_attrs:
+                refused.append(trial)
+        return refused
+
+    def after_last_search(self) -> int:
+        """Evaluations after the search's last trial."""
+        last = max((t.number for t in self.complete()), default=0)
+        return sum(t.number > last for t in self.evaluated())
+
+    def fail(self, number: int) -> None:
+        """Give a trial up."""
+        from optuna.trial import TrialState
+
+        self.study.tell(number, state=TrialState.FAIL)
+
+    def add(self, outcome: Outcome, after_search: bool) -> dict[str, Any]:
+        """Add an evaluation that no purchase was needed for, in one commit; returns its facts."""
+        import optuna
+
+        facts = outcome_to_plain(outcome)
+        attrs: dict[str, Any] = {"outcome": facts, "bought": False, "plan": facts["plan"]}
+        if after_search:
+            attrs["after_search"] = True
+        self.study.add_trial(
+            optuna.trial.create_trial(
+                params=self._space.params_of(outcome.plan),
+                distributions=self._space.distributions(),
+                values=[outcome.accuracy, outcome.price_tag.dollars],
+                user_attrs=attrs,
+            )
+        )
+        return facts
+
+    def enqueue(self, plan: LabelPlan) -> None:
+        """Let the next ask give a plan, unless one is waiting already."""
+        if not any(t.state.name == "WAITING" for t in self.all()):
+            self.study.enqueue_trial(self._space.params_of(plan))
+
+    def reopen(self, trial: optuna.trial.FrozenTrial) -> optuna.Trial:
+        """A running trial of an earlier process, to be told by this one."""
+        import optuna
+
+        return optuna.Trial(self.study, trial._trial_id)
+
+    def attr(self, name: str) -> Any:
+        """A stored fact of the study; None if there is none."""
+        return self.study.user_attrs.get(name)
+
+    def known(self, name: str) -> dict[str, Any]:
+        """A stored table of the study, empty at first."""
+        return dict(self.attr(name) or {})
+
+    def keep(self, name: str, value: object) -> None:
+        """Store a fact of the study."""
+        self.study.set_user_attr(name, value)
+
+
+def _after_search(trial: optuna.trial.FrozenTrial) -> bool:
+    return bool(trial.user_attrs.get("after_search", False))
+
+
+def _once(trials: Iterable[optuna.trial.FrozenTrial]) -> list[Outcome]:
+    """One outcome a plan: the last one measured, in the first one's place."""
+    found = [outcome_from_plain(trial.user_attrs["outcome"]) for trial in trials]
+    return list({outcome.plan.key: outcome for outcome in found}.values())
+
+
+def _open(path: Path, name: str) -> optuna.Study:
+    import sqlite3
+
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA journal_mode=WAL")  # a property of the file; one sync a commit
+    database.close()
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+    return optuna.create_study(
+        storage=storage,
+        study_name=name,
+        directions=["maximize", "minimize"],
+        load_if_exists=True,
+    )

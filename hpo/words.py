@@ -1,0 +1,93 @@
+"""The advice in sentences, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from budget.money import Money
+
+
+def advice_lines(advice: Mapping[str, Any]) -> list[str]:
+    """The advice in a few sentences; none without any evaluated plan."""
+    if not advice:
+        return []
+    said = []
+    sure = advice["certainty"]
+    said.append(
+        f"Best at its cost with probability {sure['probability_best_at_its_cost']:.0%}; within a "
+        f"point of the best with {sure['probability_within_1_point_of_best']:.0%}; "
+        f"{len(sure['ties'])} plans of the front cannot be told from it."
+    )
+    said.append(_matters(advice["matters"]))
+    rule = advice["rule_of_thumb"]
+    if rule["gain_points"] is not None:
+        low, high = rule["interval_95"]
+        noise = "within noise of" if rule["within_noise"] else "not the same as"
+        said.append(
+            f"{rule['gain_points']:+.1f} points ({low:+.1f} to {high:+.1f}) against the rule of "
+            f"thumb at its cost ({rule['at_its_cost']}): {noise} the rule of thumb."
+        )
+    said += _forecast_lines(advice["forecast"])
+    pool = advice["whole_pool"]
+    low, high = pool["interval_95"]
+    said.append(
+        f"For all {pool['images']} images: {Money(pool['price_tag']['micros']).cents()}, "
+        f"{100 * pool['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+        f"{', beyond what was tried' if pool['beyond_what_was_tried'] else ''}."
+    )
+    said.append(_verdict_words(advice["verdict"]))
+    return said
+
+
+def confirmation_line(confirmation: Mapping[str, Any], tasks: int) -> str:
+    """What buying the recommended plan again gave, beside the search's estimate."""
+    low, high = confirmation["interval_95"]
+    part = f"{confirmation['tasks']} of {tasks} tasks bought again for"
+    paid = Money(confirmation["paid"]["micros"])
+    return (
+        f"confirmed {100 * confirmation['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f}): "
+        f"{part} {paid} from annotators the search has not seen"
+    )
+
+
+def merged_line(merged: Mapping[str, Any]) -> str:
+    """What the labels owned already give."""
+    low, high = merged["interval_95"]
+    return (
+        f"All {merged['answers']} answers owned, merged over {merged['conditions']} conditions, "
+        f"give {100 * merged['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f}) today."
+    )
+
+
+def _matters(rows: Sequence[Mapping[str, Any]]) -> str:
+    strong = [row for row in rows if row["matters"]]
+    weak = [row["knob"] for row in rows if not row["matters"]]
+    words = ", ".join(f"{row['knob']} ({row['points']:.1f} points)" for row in strong) or "nothing"
+    rest = f"; not told from no effect: {', '.join(weak)}" if weak else ""
+    flat = any(row["knob"] == "price" and row["points"] < 0.5 for row in rows)
+    price = "; price bought time, not accuracy" if flat else ""
+    return f"What matters around the recommended plan: {words}{rest}{price}."
+
+
+def _verdict_words(verdict: Mapping[str, Any]) -> str:
+    if verdict["stop"]:
+        return "Verdict: stop here; no larger plan inside the limits promises enough."
+    return (
+        f"Verdict: {verdict['plan']} for ${verdict['dollars']:.2f} more promises "
+        f"{verdict['points']:+.1f} +- {verdict['error']:.1f} points."
+    )
+
+
+def _forecast_lines(ahead: Mapping[str, Any]) -> list[str]:
+    said = [
+        f"A plan for ${row['dollars']:.2f} would give {100 * row['accuracy']:.1f} % "
+        f"({100 * row['interval_95'][0]:.1f} to {100 * row['interval_95'][1]:.1f})."
+        for row in ahead["at"]
+    ]
+    if ahead["backtest_median_error_points"] is not None:
+        said.append(
+            f"Such forecasts one step ahead missed by {ahead['backtest_median_error_points']:.1f} "
+            f"points (median of {ahead['backtest_forecasts']})."
+        )
+    return said

@@ -1,0 +1,205 @@
+"""The search's decisions: limits, money, the rule of thumb, confirmation, forecasts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from budget.errors import InputError
+from budget.money import ZERO, Money
+from hpo.config import make_config
+from hpo.confirm import affordable, confirming, is_confirmation
+from hpo.folder import to_json
+from hpo.forecast import backtest, forecast
+from hpo.holdings import Holdings
+from hpo.rule import rule_curve, rule_purchase
+from hpo.space import SearchSpace
+from hpo.words import advice_lines, confirmation_line, merged_line
+from labeling.types import LabelPlan
+
+Make = Callable[..., object]
+
+
+@pytest.fixture
+def done(small_study):
+    """A finished study of the default sampler, and its report."""
+    study = small_study(study="s")
+    return study, study.run()
+
+
+def test_every_proposal_is_bought(done) -> None:
+    """Plans outside the limits, or that the money left cannot bear, are never proposed."""
+    study, report = done
+    states = [trial.state.name for trial in study.trials.all()]
+    assert set(states) == {"COMPLETE"}
+    assert len(report["purchases"]) >= 5
+
+
+def test_the_initial_design_is_cheap_and_spread_out(small_study) -> None:
+    searcher = small_study(study="s", budget="20", controls="0,1,2", exam="off")._searcher
+    design = searcher._design
+    cost = sum(searcher.world.list_price(plan).cost.dollars for plan in design)
+    assert cost <= 0.15 * 20
+    assert design[0] in searcher.rule
+    assert len({searcher.holdings.condition(plan).key for plan in design}) == len(design) >= 4
+
+
+def test_what_is_lacking_agrees_with_the_database(done) -> None:
+    study, _ = done
+    holdings = Holdings(study.world)
+    holdings.refresh()
+    for plan in study.world.space.plans:
+        assert holdings.to_buy(plan) == study.world.to_buy(plan), plan.key
+
+
+def test_reuse_evaluates_more_plans_than_were_bought_and_buys_none_of_them(small_study) -> None:
+    kept = {"sampler": "random", "seed": 3, "confirm": "0"}
+    with_reuse = small_study(study="with", **kept).run()
+    without = small_study(study="without", no_reuse=True, **kept).run()
+    assert with_reuse["evaluated_plans"] > len(with_reuse["purchases"])
+    assert without["evaluated_plans"] == len(without["purchases"])
+
+
+def test_every_plan_of_the_front_was_measured_three_times(done) -> None:
+    study, report = done
+    draws = {outcome.plan.key: outcome.draws for outcome in study.outcomes()}
+    assert all(draws[row["plan"]["key"]] >= 3 for row in report["front"])
+
+
+def test_the_confirmation_is_kept_from_the_start_and_bought_from_others(done) -> None:
+    study, report = done
+    store, kept = study.world.store, study.config.confirm_reserve
+    orders = [record.order for record in store.all_orders()]
+    again = [order for order in orders if is_confirmation(order)]
+    assert kept == Money(150_000)
+    assert len(again) == 1
+    said = report["confirmation"]
+    assert 0 < said["paid"]["micros"] <= kept.micros
+    assert 0 < said["share"] <= 1
+    low, high = said["interval_95"]
+    inner = said["interval_95_same_images"]
+    assert low <= inner[0] <= said["accuracy"] <= inner[1] <= high
+    searched = {name for o in orders if o not in again for name in store.annotators(o.condition)}
+    assert not searched & set(store.annotators(again[0].condition))
+    assert "bought again" in confirmation_line(said, report["recommended"]["plan"]["tasks"])
+
+
+def test_without_a_confirmation_nothing_is_kept(small_study) -> None:
+    study = small_study(study="s", confirm="0")
+    report = study.run()
+    assert report["confirmation"] is None
+    assert not any(is_confirmation(r.order) for r in study.world.store.all_orders())
+
+
+def test_a_confirmation_above_the_budget_is_refused() -> None:
+    with pytest.raises(InputError, match=r"confirm: .* leave nothing of the budget"):
+        make_config({"budget": "5", "confirm": "5"})
+
+
+def test_as_much_is_confirmed_as_the_money_bears(done) -> None:
+    study, _ = done
+    fresh = confirming(study.world)
+    plan = dataclasses.replace(study.recommend().plan, price=Money(4_000))
+    whole = fresh.to_buy(plan).hold
+    assert affordable(plan, fresh, whole) == plan
+    part = affordable(plan, fresh, whole.share(make_config({"budget": "1"}).allowance))
+    assert part is not None
+    assert 0 < part.tasks < plan.tasks
+    assert part.tasks % fresh.condition(plan).real_per_suite == 0
+    assert affordable(plan, fresh, ZERO) is None
+
+
+def test_min_gain_leaves_money(small_study) -> None:
+    all_of_it = small_study(study="all").run()
+    some = small_study(study="some", min_gain="20").run()
+    assert some["money"]["spent"]["micros"] < all_of_it["money"]["spent"]["micros"]
+    assert some["stopped"] == "no plan promises 20 points per dollar any more"
+
+
+def test_the_advice_is_complete_and_the_same_again(small_study, done) -> None:
+    study, report = done
+    advice = report["advice"]
+    assert {row["knob"] for row in advice["matters"]} == {"price", "overlap", "controls", "tasks"}
+    assert 0 <= advice["certainty"]["probability_best_at_its_cost"] <= 1
+    assert advice["rule_of_thumb"]["curve"]
+    assert len(advice_lines(advice)) >= 5
+    assert to_json(study.report()) == to_json(report)
+
+
+def test_all_labels_owned_are_merged_over_conditions(done) -> None:
+    study, report = done
+    merged, store = report["all_labels_merged"], study.world.store
+    records = store.all_orders()
+    assert merged["answers"] == sum(record.usable_answers for record in records)
+    assert merged["conditions"] == report["conditions"]
+    assert merged["labelled_images"] <= len(study.world.pool)
+    assert f"All {merged['answers']} answers owned" in merged_line(merged)
+
+
+def test_a_larger_pool_is_priced_beyond_what_was_tried(small_study) -> None:
+    pool = small_study(study="s", pool_size=5000).run()["advice"]["whole_pool"]
+    assert pool["images"] == 5000
+    assert pool["beyond_what_was_tried"]
+    assert pool["price_tag"]["micros"] > 5_000_000
+    low, high = pool["interval_95"]
+    assert low < pool["accuracy"] < high
+
+
+# --- the rule of thumb ---
+
+
+def test_the_rule_fills_the_pool_then_raises_overlap() -> None:
+    space = SearchSpace.of(make_config({"budget": "20"}), 980)
+    curve = rule_curve(space.plans, lambda plan: True)
+    assert {(p.price.micros, p.controls, p.exam) for p in curve} == {(1000, 1, False)}
+    sizes = [(p.overlap, p.tasks) for p in curve]
+    assert sizes == [(1, n) for n in (98, 196, 392, 686, 980)] + [(k, 980) for k in (2, 3, 4, 5, 7)]
+    assert rule_purchase(curve, lambda p: True) == curve[4]
+    assert rule_purchase(curve, lambda p: p.tasks < 500) == curve[2]
+    assert rule_purchase(curve, lambda p: False) is None
+
+
+def test_the_rule_takes_the_smallest_price_that_is_in_time() -> None:
+    space = SearchSpace.of(make_config({"budget": "20"}), 980)
+
+    def in_time(plan: LabelPlan) -> bool:
+        return plan.tasks * plan.overlap <= 500 * plan.price.micros / 1000
+
+    curve = {(p.overlap, p.tasks): p.price.micros for p in rule_curve(space.plans, in_time)}
+    assert curve[1, 392] == 1000
+    assert curve[1, 980] == 2000
+    assert curve[2, 980] == 4000
+
+
+# --- forecasts ---
+
+
+def curve(dollars: np.ndarray) -> np.ndarray:
+    return 0.92 - 0.12 * dollars**-0.5
+
+
+def test_a_power_law_is_forecast_within_half_a_point_and_its_interval() -> None:
+    cost = np.array([0.2, 0.4, 0.8, 1.6, 3.2, 6.4])
+    rng = np.random.default_rng(0)
+    samples = curve(cost) + 0.003 * rng.standard_normal((400, 6))
+    for dollars in (12.8, 32.0):
+        said = forecast(cost, samples, dollars)
+        assert said is not None
+        assert abs(said.accuracy - curve(np.array(dollars))) < 0.01
+        assert said.low < curve(np.array(dollars)) < said.high
+    error, median, count = backtest(cost, samples)
+    assert count == 3
+    assert 0 <= median < 0.01
+    assert 0 < error < 0.01
+
+
+def test_a_forecast_is_never_below_what_is_known_and_needs_three_plans() -> None:
+    cost = np.array([0.2, 0.4, 0.8])
+    samples = np.tile([0.7, 0.8, 0.9], (50, 1))
+    said = forecast(cost, samples, 1.0)
+    assert said is not None
+    assert said.accuracy >= 0.9 - 1e-9
+    assert forecast(cost[:2], samples[:, :2], 1.0) is None
