@@ -1,0 +1,160 @@
+"""Are the numbers of the answer true: confirmed, search estimate, forecast and stop rule.
+
+Studies of the money-aware search on the tables of `benchmarks.search`. True is the mean on the
+final images over all redraws of a plan's condition. Printed per surface, in points:
+
+- confirmed: the recommended plan bought again from another redraw, on the largest number of tasks
+  of the space whose reservation the 15 % kept bears, grown to the plan by the surrogate; mean of
+  (confirmed - true) and the share of 95 % intervals (same images) that hold the true value;
+- search estimate: mean of (shrunk estimate - true). Baseline: the measured validation accuracy;
+- forecast at twice the money spent: median of |forecast - best true accuracy at that price tag|,
+  and the share of its intervals that hold it. Baseline: the best accuracy known at the end;
+- stop rule: with --min-gain, the share of the cap left unspent and the regret it costs.
+
+    python -m benchmarks.honesty --surfaces default,spam-heavy --seeds 40 --cap 5
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks._surface import Floats, Surface
+from benchmarks.search import Lab, gaps, make_surface, run_ours
+from hpo.advice import Advisor
+from hpo.confirm import confirmed
+from hpo.recommend import Estimates, recommend, shrink
+from hpo.trial import Outcome
+
+
+def estimates_of(lab: Lab) -> Estimates:
+    """Shrunk estimates of a study."""
+    surrogate = lab.searcher.surrogate(lab.outcomes)
+    return shrink(lab.outcomes, surrogate, np.random.default_rng(lab.seed))
+
+
+def confirm(lab: Lab, best: Outcome) -> tuple[float, float, float] | None:
+    """Confirmed accuracy and its interval; None where the money kept bears nothing."""
+    surface, plan = lab.surface, best.plan
+    parts = [
+        other
+        for other in surface.plans
+        if dataclasses.replace(other, tasks=plan.tasks) == plan
+        and other.tasks <= plan.tasks
+        and surface.world.list_price(other).hold <= lab.kept
+    ]
+    if not parts:
+        return None
+    part = max(parts, key=lambda other: other.tasks)
+    fresh = (lab.holdings.draw(plan) + 1 + lab.seed % (surface.draws - 1)) % surface.draws
+    final = {
+        "accuracy": float(surface.tables[1][surface.at[part.key], fresh]),
+        "images": len(surface.world.data.rows["final"]),
+    }
+    said = confirmed(
+        plan,
+        {"tasks": part.tasks, "final": final},
+        lab.searcher.surrogate(lab.outcomes),
+        surface.config.suite_size,
+        np.random.default_rng(lab.seed),
+    )
+    low, high = said["interval_95_same_images"]
+    return said["accuracy"], low, high
+
+
+def measure(surface: Surface, wide: Surface, seeds: int) -> dict[str, list[float]]:
+    """All errors of all studies."""
+    accuracy, _ = surface.truth
+    found: dict[str, list[float]] = {}
+
+    def note(name: str, value: float) -> None:
+        found.setdefault(name, []).append(value)
+
+    for seed in range(seeds):
+        lab = run_ours(surface, seed, rule=False)
+        estimates = estimates_of(lab)
+        best = recommend(estimates.plans)
+        if best is None:
+            continue
+        true = float(accuracy[surface.at[best.plan.key]])
+        measured = next(o for o in estimates.measured if o.plan.key == best.plan.key)
+        note("search estimate", 100 * (best.accuracy - true))
+        note("measured", 100 * (measured.accuracy - true))
+        again = confirm(lab, best)
+        if again is not None:
+            note("confirmed", 100 * (again[0] - true))
+            note("confirmed covers", float(again[1] <= true <= again[2]))
+        _forecast(lab, estimates, wide, note)
+    return found
+
+
+def _forecast(lab: Lab, estimates: Estimates, wide: Surface, note: object) -> None:
+    surrogate = lab.searcher.surrogate(lab.outcomes)
+    said = Advisor(lab.searcher, surrogate, estimates, lab.spent).forecast(2 * lab.spent.dollars)
+    if said is None or not callable(note):
+        return
+    accuracy, tags = wide.truth
+    able = wide.inside & (tags <= said.dollars)
+    true = float(accuracy[able].max())
+    note("forecast", 100 * abs(said.accuracy - true))
+    note("forecast covers", float(said.low <= true <= said.high))
+    known = max(o.accuracy for o in estimates.plans)
+    note("no forecast", 100 * abs(known - true))
+
+
+def stop_rule(surface: Surface, least: float, seeds: int) -> tuple[float, float]:
+    """Share of the cap unspent and regret added by --min-gain, in points."""
+    unspent, added = [], []
+    config = surface.world.config
+    for seed in range(seeds):
+        whole = run_ours(surface, seed, rule=False)
+        object.__setattr__(config, "min_gain", least)
+        try:
+            early = run_ours(surface, seed, rule=False)
+        finally:
+            object.__setattr__(config, "min_gain", 0.0)
+        unspent.append(1 - early.spent.micros / config.budget.micros)
+        added.append(_regret(early) - _regret(whole))
+    return float(np.mean(unspent)), float(np.mean(added))
+
+
+def _regret(lab: Lab) -> float:
+    return float(gaps(lab, "money")["shrunk"].mean())
+
+
+def _print(name: str, found: dict[str, list[float]]) -> None:
+    for key, values in found.items():
+        array: Floats = np.array(values)
+        error = array.std(ddof=1) / np.sqrt(len(array))
+        middle = f"  median {np.median(array):.2f}" if "forecast" in key else ""
+        print(f"{name:16} {key:18} mean {array.mean():6.2f} +- {error:.2f}{middle}", flush=True)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--surfaces", default="default,spam-heavy")
+    parser.add_argument("--seeds", type=int, default=40)
+    parser.add_argument("--draws", type=int, default=6)
+    parser.add_argument("--cap", default="20")
+    parser.add_argument("--min-gain", type=float, default=0.05)
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "surfaces")
+    given = parser.parse_args(words)
+    for name in given.surfaces.split(","):
+        with (
+            closing(make_surface(name, given.cap, given.draws, given.cache)) as surface,
+            closing(make_surface(name, "1000", given.draws, given.cache)) as wide,
+        ):
+            _print(name, measure(surface, wide, given.seeds))
+            unspent, added = stop_rule(surface, given.min_gain, min(given.seeds, 10))
+            print(f"{name:16} stop rule: {unspent:.0%} unspent, regret {added:+.2f} points")
+
+
+if __name__ == "__main__":
+    main()
