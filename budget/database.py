@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy import exc as sqlalchemy_errors
 
 from budget.errors import InputError, LedgerCorrupt, StorageError
+from budget.files import sync_folder
 
 _WRITES = "labelworth_writes"
 _SIDE_FILES = ("-wal", "-shm")
@@ -207,7 +208,7 @@ def _create_file(path: Path) -> None:
         finally:
             maker.close()
         os.link(name, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         pass
     except OSError as error:
@@ -217,14 +218,6 @@ def _create_file(path: Path) -> None:
     finally:
         for suffix in ("", *_SIDE_FILES):
             Path(name + suffix).unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _configure(connection: sqlite3.Connection, _record: object) -> None:

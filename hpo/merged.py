@@ -8,12 +8,10 @@ import numpy as np
 
 from budget.money import ZERO
 from hpo.opinion import is_subjective
-from hpo.trial import Trained, score_on, train_labels
+from hpo.trial import Trained, rounded, score_on, train_labels
 from hpo.world import World
 from labeling.aggregate import aggregate
 from labeling.types import Answers, LabelPlan
-
-_DIGITS = 6
 
 
 def merge(parts: list[Answers]) -> Answers:
@@ -53,6 +51,5 @@ def merged_today(plan: LabelPlan, world: World) -> dict[str, Any] | None:
         "conditions": len(conditions),
         "labelled_images": len(labels.task),
         "answers": int((~answers.control).sum()),
-        "accuracy": round(scores.accuracy, _DIGITS),
-        "interval_95": [round(scores.low, _DIGITS), round(scores.high, _DIGITS)],
+        **rounded(scores),
     }

@@ -9,13 +9,11 @@ import numpy as np
 
 from budget.money import ZERO
 from hpo.market import read_answers
-from hpo.trial import fit_plan, score_on
+from hpo.trial import fit_plan, rounded, score_on
 from hpo.world import World
 from labeling.own_labels import OwnLabels, bring_in, own_label_page
 from labeling.recordings import task_rows
 from labeling.types import LabelPlan
-
-_DIGITS = 6
 
 
 def read_own_labels(world: World) -> OwnLabels | None:
@@ -57,9 +55,5 @@ def own_labels_today(world: World) -> dict[str, Any] | None:
         "content": own.condition.market,
     }
     for role, name in (("validation", "search_estimate"), ("final", "final")):
-        scores = score_on(role, trained, theirs)
-        found[name] = {
-            "accuracy": round(scores.accuracy, _DIGITS),
-            "interval_95": [round(scores.low, _DIGITS), round(scores.high, _DIGITS)],
-        }
+        found[name] = rounded(score_on(role, trained, theirs))
     return found

@@ -159,7 +159,7 @@ class Study:
         plans, bought = self.estimates().plans, self.trials.purchases()
         report = build_report(self.world, plans, bought, stopped or "not finished", final)
         confirmation = self._confirmation(best) if best and stopped else None
-        beside = self.trials.known("beside").get(self._beside_key())
+        beside = self.trials.known("beside").get(self._beside_key(best))
         report = {**report, "confirmation": confirmation, "advice": self.advisor().all()}
         report["all_labels_merged"] = self.trials.known("merged").get(self._merged_key())
         return tell_beside(report, beside if stopped else None, self.world)
@@ -225,17 +225,16 @@ class Study:
             known[self._merged_key()] = merged_today(best.plan, self.world)
             self.trials.keep("merged", known)
 
-    def _beside_key(self) -> str:
-        best = self.recommend()
+    def _beside_key(self, best: Outcome | None) -> str:
         return f"{best.plan.key if best else 'none'}/{self.world.ledger.cap.micros}"
 
     def _look_beside(self) -> None:
-        known = self.trials.known("beside")
-        if self._beside_key() not in known:
+        best, known = self.recommend(), self.trials.known("beside")
+        key = self._beside_key(best)
+        if key not in known:
             self._say("looking beside the answer")
-            best = self.recommend()
             found = look_beside(best.plan if best else None, self.world, self.folder.parent)
-            known[self._beside_key()] = found
+            known[key] = found
             self.trials.keep("beside", known)
 
     # --- the loop -------------------------------------------------------------------------------

@@ -272,6 +272,14 @@ def _averaged(first: Outcome, draws: int, world: World) -> Outcome:
     )
 
 
+def rounded(scores: Scores) -> dict[str, Any]:
+    """Accuracy and its 95 % interval as reports hold them."""
+    return {
+        "accuracy": round(scores.accuracy, _DIGITS),
+        "interval_95": [round(scores.low, _DIGITS), round(scores.high, _DIGITS)],
+    }
+
+
 def final_score(plan: LabelPlan, world: World) -> dict[str, Any]:
     """Score the plan's model on the final images, which no decision has touched.
 
@@ -279,8 +287,7 @@ def final_score(plan: LabelPlan, world: World) -> dict[str, Any]:
     """
     scores = score_on("final", fit_plan(plan, world), world)
     return {
-        "accuracy": round(scores.accuracy, _DIGITS),
-        "interval_95": [round(scores.low, _DIGITS), round(scores.high, _DIGITS)],
+        **rounded(scores),
         "macro_f1": round(scores.macro_f1, _DIGITS),
         "balanced_accuracy": round(scores.balanced_accuracy, _DIGITS),
         "ece": round(scores.ece, _DIGITS),

@@ -19,7 +19,7 @@ from labeling.crowd.streams import stream
 from labeling.playback import AT_ONCE, Playback, Run, Tape
 from labeling.recompletion import wanted_arrays
 from labeling.recordings import Recording
-from labeling.source import Pool
+from labeling.source import Pool, orders_before
 from labeling.types import Assignment, Bools, Condition, Ints, Order, Page, Restriction
 
 _PAGE = 50  # assignments
@@ -163,15 +163,7 @@ class ReplaySource:
         live = self._live.get(key)
         if live and len(live.done) > before and live.done[before].order == order:
             return live, live.done[before]
-        orders = sorted(
-            (o for o in self._earlier(order.condition) if o.tranche < before),
-            key=lambda o: o.tranche,
-        )
-        if [o.tranche for o in orders] != list(range(before)):
-            raise InputError(
-                f"order {order.key}: tranche {before} needs the {before} orders before it; "
-                f"{len(orders)} are known"
-            )
+        orders = orders_before(order, self._earlier(order.condition))
         if live is None or [run.order for run in live.done] != orders:
             live = _Live(self._open(order.condition), [])
             for old in orders:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from budget.errors import InputError
 from budget.tariff import Tariff
 from labeling.types import Condition, Order, Page
 
@@ -49,3 +50,23 @@ class LabelSource(Protocol):
     def close(self) -> None:
         """Let go of what the source holds open; every pool it opened is closed."""
         ...
+
+
+def orders_before(order: Order, ended: Sequence[Order]) -> list[Order]:
+    """The orders that a condition has been through before an order, by tranche.
+
+    Args:
+        order: the order to come.
+        ended: the condition's ended orders, in any order.
+
+    Raises:
+        InputError: one of them is not known.
+    """
+    before = order.tranche
+    orders = sorted((o for o in ended if o.tranche < before), key=lambda o: o.tranche)
+    if [o.tranche for o in orders] != list(range(before)):
+        raise InputError(
+            f"order {order.key}: tranche {before} needs the {before} orders before it; "
+            f"{len(orders)} are known"
+        )
+    return orders

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from budget.errors import InputError, StorageError
+from budget.files import sync_folder
 from budget.money import Money
 from labeling.types import Answers, LabelSet
 
@@ -149,23 +150,15 @@ def _publish(root: Path, target: Path, content: Mapping[str, bytes]) -> None:
                 file.write(raw)
                 file.flush()
                 os.fsync(file.fileno())
-        _sync(draft)
+        sync_folder(draft)
         try:
             draft.rename(target)
         except OSError:
             if not target.exists():  # else another process was faster, with the same content
                 raise
-        _sync(root)
+        sync_folder(root)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _read(folder: Path, name: str) -> bytes:
