@@ -36,8 +36,8 @@ _SHRINK = 0.38  # its fall with the number of answers: measured -0.3 to -0.4
 _WIDTHS = np.array([math.log(8), 0.5, math.log(7), math.log(10), 1.0])  # usual ranges of inputs
 
 # Prior of the basis weights: columns of `_basis`, per unit of natural logarithm.
-_MEAN = np.array([-1.5, -0.40, -0.20, 0.35, -0.10, -0.05, 0.0, 0.05, 0.04])
-_SD = np.array([0.80, 0.15, 0.10, 0.25, 0.25, 0.15, 0.05, 0.05, 0.04])
+_MEAN = np.array([-1.6, -0.47, -0.24, 0.15, -0.07, -0.03, 0.0, 0.05, 0.04])
+_SD = np.array([0.80, 0.12, 0.10, 0.25, 0.25, 0.15, 0.05, 0.05, 0.04])
 
 # Hyper-parameters, as logarithms: amplitude of the residual, five length scales (in usual ranges),
 # scale of the purchase effects, scale of the measurement noise. Prior mean and sd.
