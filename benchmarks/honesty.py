@@ -1,7 +1,8 @@
 """Are the numbers of the answer true: confirmed, search estimate, forecast and stop rule.
 
 Studies of the money-aware search on the tables of `benchmarks.search`. True is the mean on the
-final images over 30 redraws of a plan's condition that no study meets. Printed per surface, in points:
+final images over 30 redraws of a plan's condition that no study meets. Printed per surface, in
+points:
 
 - confirmed: the recommended plan bought again from another redraw, on the largest number of tasks
   of the space whose reservation the 15 % kept bears, grown to the plan by the surrogate; mean of

@@ -211,9 +211,16 @@ def run(method: str, surface: Surface, seed: int) -> Lab:
     return run_stock(surface, seed, name, bool(reuse))
 
 
-def gaps(lab: Lab, method: str) -> dict[str, Floats]:
-    """The gap at every budget level, by kind of score, in points."""
+def gaps(lab: Lab, method: str, levels: Floats | None = None) -> dict[str, Floats]:
+    """The gap at every budget level, by kind of score, in points.
+
+    Args:
+        lab: a finished study.
+        method: its method.
+        levels: budget levels in dollars; None for the surface's own.
+    """
     surface = lab.surface
+    levels = surface.levels if levels is None else levels
     accuracy, tags = surface.truth
     places = np.array([surface.at[o.plan.key] for o in lab.outcomes])
     measured = np.array([o.accuracy for o in lab.outcomes])
@@ -223,7 +230,7 @@ def gaps(lab: Lab, method: str) -> dict[str, Floats]:
     within = surface.inside
     cheapest = int(np.argmin(np.where(within, tags, np.inf)))
     found: dict[str, list[float]] = {"raw": [], "fallback": [], "shrunk": []}
-    for level in surface.levels:
+    for level in levels:
         best = float(accuracy[within & (tags <= level)].max())
         able = own_tags <= level
         for kind, estimate in (("raw", measured), ("fallback", measured), ("shrunk", -mean)):
@@ -233,18 +240,18 @@ def gaps(lab: Lab, method: str) -> dict[str, Floats]:
                 got = chance if kind == "raw" else float(accuracy[cheapest])
             found[kind].append(100 * (best - got))
     if method == "rule":
-        found["shrunk"] = _rule_gaps(lab)
+        found["shrunk"] = _rule_gaps(lab, levels)
     return {kind: np.array(values) for kind, values in found.items()}
 
 
-def _rule_gaps(lab: Lab) -> list[float]:
+def _rule_gaps(lab: Lab, levels: Floats) -> list[float]:
     """The rule's own recommendation needs no measurement: its largest plan within the level."""
     surface = lab.surface
     accuracy, tags = surface.truth
     curve = [surface.at[plan.key] for plan in lab.searcher.rule]
     cheapest = int(np.argmin(np.where(surface.inside, tags, np.inf)))
     found = []
-    for level in surface.levels:
+    for level in levels:
         best = float(accuracy[surface.inside & (tags <= level)].max())
         able = [i for i in curve if tags[i] <= level]
         found.append(100 * (best - float(accuracy[able[-1] if able else cheapest])))

@@ -154,6 +154,9 @@ def confirmed(
     if part != plan:
         samples = surrogate.samples(both, 2000, rng)
         growth = np.log1p(-samples[:, 1]) - np.log1p(-samples[:, 0])
+        # A lognormal's mean: the part's purchase varies more, so its error is higher on average.
+        part_variance, plan_variance = surrogate.purchase_sd(both) ** 2
+        growth += (plan_variance - part_variance) / 2
     error = max(1 - final["accuracy"], 0.5 / final["images"]) * math.exp(float(growth.mean()))
     accuracy = 1 - min(error, 1.0)
     variance = error**2 * (surrogate.purchase_sd(both)[0] ** 2 + float(growth.var()))
