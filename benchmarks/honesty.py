@@ -104,6 +104,7 @@ def _forecast(lab: Lab, estimates: Estimates, wide: Surface, note: object) -> No
     able = wide.inside & (tags <= said.dollars)
     true = float(accuracy[able].max())
     note("forecast", 100 * abs(said.accuracy - true))
+    note("forecast bias", 100 * (said.accuracy - true))
     note("forecast covers", float(said.low <= true <= said.high))
     known = max(o.accuracy for o in estimates.plans)
     note("no forecast", 100 * abs(known - true))
