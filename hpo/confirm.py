@@ -134,7 +134,7 @@ def confirmed(
 
     Where only a part was bought again, its error is scaled by the surrogate's ratio of the plan's
     to the part's: on that scale, and not on the accuracy's, a purchase's luck stays the same.
-    One purchase differs from the next by the surrogate's purchase effect and by the luck of a model.
+    One purchase differs from the next by the surrogate's purchase effect and a model's luck.
 
     Args:
         plan: the recommended plan.

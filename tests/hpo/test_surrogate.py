@@ -1,5 +1,6 @@
 """The surrogate: it learns what is there, doubts what is noisy, and its numbers are calibrated."""
 
+import dataclasses
 import time
 
 import numpy as np
@@ -62,13 +63,13 @@ def test_a_cheap_unchecked_purchase_teaches_less_than_a_checked_one() -> None:
 
 
 def test_evaluations_of_one_purchase_count_less_than_separate_ones() -> None:
-    same = [plan("0.001", 1, 0, n) for n in (98, 196, 392)]
-    apart = [plan(p, 1, 0, n) for p, n in (("0.001", 98), ("0.002", 196), ("0.004", 392))]
-    at = encode([plan("0.001", 1, 0, 980)], 10)
-    sds = []
-    for plans in (same, apart):
-        inputs = encode(plans, 10)
-        sds.append(Surrogate(inputs, np.full(3, -1.5), ITEMS, PRIOR).predict(at)[1][0])
+    one = encode([plan("0.001", 1, 0, n) for n in (98, 196, 392)], 10)
+    three = dataclasses.replace(one, condition=np.arange(3))
+    at = encode([plan("0.002", 1, 0, 392)], 10)
+    sds = [
+        Surrogate(inputs, np.full(3, -1.5), ITEMS, PRIOR).predict(at)[1][0]
+        for inputs in (one, three)
+    ]
     assert sds[0] > sds[1]
 
 
