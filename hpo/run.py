@@ -12,10 +12,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from hpo.config import StudyConfig
+    from hpo.study import Study, Watch
+    from hpo.tracking.clearml.engine import Engine
 
 DONE, BAD_INPUT, NOTHING_AFFORDABLE, LEDGER_REFUSED = 0, 2, 3, 6
 COMMANDS = ("run", "plan", "status", "report", "crowd")
@@ -99,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except Exception as error:
-        code, line = _explain(error)
+        code, line = explain(error)
         print(f"labelworth: {line}", file=sys.stderr)
         return code
 
@@ -139,6 +141,8 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=function)
         if settings:
             _add_settings(sub)
+        if function is _run:
+            _add_engine(sub)
         else:
             sub.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
@@ -175,6 +179,42 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("engine")
+    words = "who runs the trials: local (default), or clearml: its optimizer, on agents"
+    group.add_argument("--engine", choices=("local", "clearml"), default="local", help=words)
+    group.add_argument("--queue", metavar="NAME", help="clearml: the queue that agents listen to")
+    words = "clearml: run trials as processes of this machine, without agents"
+    group.add_argument("--start-locally", action="store_true", help=words)
+    words = "clearml: trials at a time (2)"
+    group.add_argument("--workers", metavar="N", help=words)
+
+
+def _engine(arguments: argparse.Namespace) -> Engine | None:
+    """How trials are run; None in this process, one after the other."""
+    from budget.errors import InputError
+    from hpo.values import whole
+
+    given = {
+        "--queue": arguments.queue is not None,
+        "--start-locally": arguments.start_locally,
+        "--workers": arguments.workers is not None,
+    }
+    if arguments.engine == "local":
+        for name, is_given in given.items():
+            if is_given:
+                raise InputError(f"{name}: only with --engine clearml")
+        return None
+    if given["--queue"] == given["--start-locally"]:
+        raise InputError(
+            "--engine clearml: give either --queue NAME, for agents, or --start-locally"
+        )
+    from hpo.tracking.clearml.engine import Engine
+
+    workers = 2 if arguments.workers is None else whole(1, 1000)(arguments.workers, "--workers")
+    return Engine(arguments.queue, workers)
+
+
 def _config(arguments: argparse.Namespace, **defaults: str) -> StudyConfig:
     from hpo.config import make_config, read_toml
 
@@ -208,18 +248,27 @@ def _run(arguments: argparse.Namespace) -> int:
     from hpo.plot import plot_front
     from hpo.study import Study
 
+    engine = _engine(arguments)
     log = Console(stderr=True, highlight=False)
     log.print(f"Study {config.study}, cap {config.budget}: {_market_line(config)}", markup=False)
     study = Study(config, arguments.runs)
     try:
         with Gauge(log) as gauge:
-            report = study.run(gauge.update)
+            report = _search(study, engine, gauge.update)
     finally:
         study.close()
     picture = study.folder / "front.png"
     plot_front(report, picture)
     _print_report(arguments.json, report, study.folder)
     return DONE if report["purchases"] else NOTHING_AFFORDABLE
+
+
+def _search(study: Study, engine: Engine | None, watch: Watch) -> dict[str, Any]:
+    if engine is None:
+        return study.run(watch)
+    from hpo.tracking.clearml.engine import run
+
+    return run(study, engine, watch)
 
 
 def _market_line(config: StudyConfig) -> str:
@@ -325,7 +374,7 @@ def _stranger() -> str | None:
     return None
 
 
-def _explain(error: Exception) -> tuple[int, str]:
+def explain(error: Exception) -> tuple[int, str]:
     """The exit code and the one line for an error that a user can mend; others are raised."""
     from budget.errors import InputError, LedgerCorrupt, StorageError
     from training.errors import InputError as ImageError

@@ -1,0 +1,117 @@
+"""ClearML's optimizer runs our search on agents: under the cap, and through kills."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from budget.database import open_database
+from budget.ledger import Ledger
+from hpo.study import open_study
+from tests.clearml_server import StandIn
+from tests.clearml_server.agents import Agent, in_process, search, stock_search
+from tests.conftest import SMALL
+
+pytest.importorskip("clearml")
+
+STUDY: dict[str, object] = {**SMALL, "seed": 4, "no_reuse": True, "confirm": "0"}
+
+
+@pytest.fixture
+def agent(stand_in: StandIn, tmp_path: Path) -> Iterator[Agent]:
+    """Two agents, one trial each at a time."""
+    made = Agent(stand_in, "default", 2, tmp_path / "agent.log")
+    yield made
+    made.stop()
+
+
+def until(what: Callable[[], bool], seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it does not come"
+        time.sleep(0.05)
+
+
+def statuses(server: StandIn) -> Counter[str]:
+    return Counter(task["status"] for task in trial_tasks(server))
+
+
+def trial_tasks(server: StandIn) -> list[dict[str, Any]]:
+    return [task for task in server.api.tasks if task["type"] == "training" and task["parent"]]
+
+
+def check_money(folder: Path) -> None:
+    """The cap held at every moment, and nothing was bought twice."""
+    engine = open_database(folder / "labelworth.sqlite")
+    ledger = Ledger.open(engine, folder.name)
+    cap = ledger.cap.micros
+    held, spent = dict[str, int](), 0
+    for entry in ledger.entries():
+        if entry.kind == "reserve":
+            held[entry.key] = entry.amount.micros
+        elif entry.kind != "cap":
+            spent += entry.amount.micros
+            del held[entry.key]
+        assert spent + sum(held.values()) <= cap
+    assert not held
+    engine.dispose()
+    database = sqlite3.connect(folder / "labelworth.sqlite")
+    one = lambda query: database.execute(query).fetchone()[0]  # noqa: E731
+    assert one("SELECT count(*) FROM orders WHERE end_reason IS NULL") == 0
+    twice = """SELECT count(*) FROM (
+        SELECT 1 FROM answers b JOIN assignments a
+        ON a.order_id = b.order_id AND a.id = b.assignment
+        JOIN orders o ON o.id = a.order_id
+        WHERE NOT b.control GROUP BY o.condition_key, a.annotator, b.task HAVING count(*) > 1)"""
+    assert one(twice) == 0
+    paid = "SELECT sum(reward_micros + max((reward_micros * 3 + 9) / 10, 1000)) FROM assignments"
+    assert one(paid) == spent
+    database.close()
+
+
+def test_20_trials_two_at_a_time_through_kills(
+    stand_in: StandIn, agent: Agent, small_data: str, tmp_path: Path
+) -> None:
+    settings = {**STUDY, "study": "engine", "data": small_data, "budget": "3", "trials": 20}
+    options = {"queue": "default", "workers": 2, "poll_s": 0.4, "report_min": 0.5}
+    log, runs = tmp_path / "controller.log", tmp_path / "runs"
+    for killed_at in (3, 8):  # the controller is killed, and once a trial
+        controller = in_process(search, runs, settings, options, log=log)
+        until(lambda at=killed_at: statuses(stand_in)["completed"] >= at)
+        until(agent.kill_one)
+        controller.kill()
+        controller.join()
+    until(lambda: not agent.busy)
+
+    agent.paused.set()
+    asked: list[float] = []
+    controller = in_process(search, runs, settings, options, log=log)
+    until(lambda: statuses(stand_in)["queued"] == 2)
+    time.sleep(0.5)  # the second is enqueued
+    start = time.monotonic()
+    stand_in.faults.rule(lambda number, endpoint: (asked.append(time.monotonic()), "ok")[1])
+    time.sleep(18)  # ClearML's optimizer makes its first report after 15 s
+    stand_in.faults.clear()
+    seconds = Counter(int(moment - start) for moment in asked)
+    assert 20 <= len(asked) <= 5 * 18
+    assert max(seconds.values()) <= 5
+    agent.paused.clear()
+    until(lambda: controller.exitcode is not None)
+    assert controller.exitcode == 0, log.read_text()
+
+    check_money(runs / "engine")
+    study = open_study(runs / "engine")
+    report = study.report()
+    purchases = study.trials.purchases()
+    study.close()
+    assert report["stopped"] == "--trials 20 purchases are made"
+    assert len({purchase.order for purchase in purchases}) == len(purchases) == 20
+    assert agent.most == 2
+    assert statuses(stand_in) == {"completed": 20}
+    assert sum(task["type"] == "optimizer" for task in stand_in.api.tasks) == 1
