@@ -113,11 +113,13 @@ class Agent:
 
     Attributes:
         most: tasks that ran at once.
-        ran: tasks in the order in which they were started.
+        paused: set while it takes no further task.
+        script: what is run instead of a task's own script, if anything.
     """
 
     def __init__(self, server: StandIn, queue: str, slots: int, log: Path | None = None) -> None:
-        self.most, self.ran = 0, list[str]()
+        self.most = 0
+        self.script: str | None = None
         self.paused = threading.Event()
         self._server, self._slots, self._log = server, slots, log
         self._queue = next(q["id"] for q in server.api.queues if q["name"] == queue)
@@ -160,9 +162,9 @@ class Agent:
                 return
             task = entry["task"]
             call("tasks.started", {"task": task})
-            script = call("tasks.get_by_id", {"task": task})["task"]["script"]["diff"]
+            stored = call("tasks.get_by_id", {"task": task})["task"]["script"]["diff"]
+            script = self.script or stored
             self._running[task] = in_process(run_script, script, task, log=self._log)
-            self.ran.append(task)
 
     def _reap(self) -> None:
         for task, process in list(self._running.items()):

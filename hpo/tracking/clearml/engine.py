@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import sys
 import threading
@@ -70,7 +71,8 @@ def check(study: Study, engine: Engine) -> None:
     if not listening:
         print(
             f"No agent listens to queue {engine.queue} yet. Start one on this machine: "
-            "CLEARML_AGENT_SKIP_PIP_VENV_INSTALL=$(which python) "
+            "CLEARML_AGENT_SKIP_PYTHON_ENV_INSTALL=1 "
+            f"CLEARML_AGENT_SKIP_PIP_VENV_INSTALL={sys.executable} "
             f"clearml-agent daemon --queue {engine.queue}",
             file=sys.stderr,
         )
@@ -110,7 +112,7 @@ def run(study: Study, engine: Engine, watch: Watch | None = None) -> dict[str, A
     """
     check(study, engine)
     study.prepare(watch)
-    with _to_stderr():
+    with _quiet():
         controller, template = _tasks(study)
         reason = _search(study, engine, controller, template)
         study.finish_left()
@@ -209,13 +211,13 @@ def _find(tag: str, kind: str) -> Task | None:
 
 
 @contextlib.contextmanager
-def _to_stderr() -> Iterator[None]:
-    """Keep what ClearML prints and warns of without need from stdout, which is for the answer."""
+def _quiet() -> Iterator[None]:
+    """Drop what ClearML prints to stdout, which is for the answer, and warns of without need."""
     log = logging.getLogger("clearml.automation.optimization")
     before = log.level
     log.setLevel(logging.ERROR)
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
         log.setLevel(before)

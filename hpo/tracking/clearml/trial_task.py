@@ -61,7 +61,8 @@ def main() -> int:
             code, line = explain(error)
             return _give_up(task, "failed", line, code)
     report(task, facts)
-    print(f"labelworth: {facts['plan']['key']}: accuracy {facts['accuracy']:.4f}")
+    line = f"labelworth: {facts['plan']['key']}: accuracy {facts['accuracy']:.4f}"
+    print(line, file=sys.stderr)  # stdout may be a controller's, which is for its answer
     return DONE
 
 
