@@ -104,9 +104,7 @@ def build_report(
     return {
         "schema": SCHEMA,
         "study": world.config.study,
-        "config": _config(world),
-        "data": _data(world),
-        "market": {"name": world.market.name, "kind": world.market.kind, "real_money": False},
+        **ground(world),
         "money": {
             "currency": "USD",
             "cap": money_to_plain(ledger.cap),
@@ -117,12 +115,7 @@ def build_report(
                 name: money_to_plain(getattr(parts, name)) for name in parts.__dataclass_fields__
             },
         },
-        "question": {
-            "name": world.market.asked.name,
-            "kind": world.market.asked.kind,
-            "classes": list(world.market.asked.classes),
-            "score": "1 - mean absolute share error" if is_subjective(world) else "accuracy",
-        },
+        "question": question(world),
         "stopped": stopped,
         "conditions": len({c.key for c in conditions if c.price != ZERO}),  # not own labels
         "evaluated_plans": len(outcomes),
@@ -137,6 +130,25 @@ def build_report(
         "knee": bend.plan.key if bend else None,
         "recommended": _recommended(best, final) if best else None,
         "notes": _notes(world, [records[bought.order] for bought in purchases]),
+    }
+
+
+def ground(world: World) -> dict[str, Any]:
+    """What a study stands on: its configuration, images and market, as JSON types."""
+    return {
+        "config": _config(world),
+        "data": _data(world),
+        "market": {"name": world.market.name, "kind": world.market.kind, "real_money": False},
+    }
+
+
+def question(world: World) -> dict[str, Any]:
+    """What annotators are asked and how a model's answer to it is scored."""
+    return {
+        "name": world.market.asked.name,
+        "kind": world.market.asked.kind,
+        "classes": list(world.market.asked.classes),
+        "score": "1 - mean absolute share error" if is_subjective(world) else "accuracy",
     }
 
 
