@@ -14,11 +14,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from hpo import publish
+
 if TYPE_CHECKING:
     from hpo.config import StudyConfig
 
 DONE, BAD_INPUT, NOTHING_AFFORDABLE, LEDGER_REFUSED = 0, 2, 3, 6
-COMMANDS = ("run", "plan", "status", "report", "crowd")
+COMMANDS = ("run", "plan", "status", "report", "publish", "crowd")
 
 _SETTINGS = (
     # flag, metavar, group, help
@@ -142,8 +144,22 @@ def _parser() -> argparse.ArgumentParser:
         else:
             sub.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+        if name == "run":
+            _add_clearml(sub)
+    publishing = commands.add_parser(
+        "publish", help=publish.ABOUT, description=publish.ABOUT, allow_abbrev=False
+    )
+    publish.add_arguments(publishing)
+    publishing.set_defaults(command=publish.run)
     _add_crowd(commands)
     return parser
+
+
+def _add_clearml(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("ClearML")
+    words = "mirror the study: auto (default) where ClearML is configured, on or off"
+    group.add_argument("--clearml", metavar="auto|on|off", default="auto", help=words)
+    publish.add_images_external(group)
 
 
 def _add_crowd(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -202,17 +218,22 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.print_config:
         print(to_toml(config), end="")
         return DONE
+    from hpo.tracking.clearml.live import destination
+
+    mirrored = destination(arguments.clearml, f"labelworth/{config.study}")
+    print(mirrored.words, file=sys.stderr)
     from rich.console import Console
 
     from hpo.gauge import Gauge
     from hpo.plot import plot_front
     from hpo.study import Study
+    from hpo.tracking.clearml.live import mirroring
 
     log = Console(stderr=True, highlight=False)
     log.print(f"Study {config.study}, cap {config.budget}: {_market_line(config)}", markup=False)
     study = Study(config, arguments.runs)
     try:
-        with Gauge(log) as gauge:
+        with mirroring(study.folder, mirrored.on, arguments.images_external), Gauge(log) as gauge:
             report = study.run(gauge.update)
     finally:
         study.close()
