@@ -115,8 +115,8 @@ def _parts(run: Run, links: Links) -> Parts:
             "Study": (json.dumps(run.about["config"], indent=1), "json", "the configuration"),
         },
         artifacts=[
-            json_artifact("summary", {"table": rows}),
-            *([json_artifact("report", run.report)] if run.report else []),
+            json_artifact("summary", {"table": rows}, f"{len(rows)} evaluations"),
+            *([json_artifact("report", run.report, "the answer")] if run.report else []),
         ],
         scalars=list(_scalars(run)),
         plots=_plots(run, rows),
@@ -127,9 +127,11 @@ def _parts(run: Run, links: Links) -> Parts:
 def _space(run: Run) -> str:
     """The search space as the HPO view's configuration object holds it."""
     config = run.about["config"]
+    values = {knob: config[knob] for knob in figures.KNOBS}
+    values["overlap"] = [*values["overlap"], *config["dynamic_overlap"]]
     space = [
-        {"__class__": "DiscreteParameterRange", "name": f"General/{knob}", "values": config[knob]}
-        for knob in figures.KNOBS
+        {"type": "DiscreteParameterRange", "name": f"General/{knob}", "values": found}
+        for knob, found in values.items()
     ]
     return json.dumps({"parameter_optimization_space": space}, indent=1)
 

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from budget.errors import InputError
 
-_API = "2.23"
+_API = "2.20"
 _PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between tries of a request that may be repeated."""
 _FILE_TIMEOUT = (5.0, 300.0)
