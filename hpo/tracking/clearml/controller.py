@@ -166,9 +166,11 @@ def _once(scalars: list[Scalar]) -> list[Scalar]:
 
 
 def _final(run: Run) -> list[Scalar]:
-    """The answer in single values, once there is one."""
-    found = [Scalar("Summary", "spent_usd", None, _spent(run) / 1e6)] if run.rows else []
-    best = run.report["recommended"] if run.report else None
+    """The answer in single values, once there is one: a server keeps what they were before."""
+    if run.report is None:
+        return []
+    found = [Scalar("Summary", "spent_usd", None, _spent(run) / 1e6)]
+    best = run.report["recommended"]
     if best:
         found += [
             Scalar("Summary", "recommended_accuracy", None, best["accuracy"]),

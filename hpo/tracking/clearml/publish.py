@@ -94,10 +94,15 @@ def locked(folder: Path, patience: float) -> Iterator[None]:
         deadline = time.monotonic() + patience
         while not _lock(file):
             if time.monotonic() > deadline:
+                file.seek(0)
                 raise InputError(
-                    f"{folder}: another process is mirroring it to ClearML now; let it finish"
+                    f"{folder}: process {file.read().strip()} mirrors it to ClearML now; "
+                    "let it finish"
                 )
             time.sleep(0.2)
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
         yield
 
 
