@@ -1,7 +1,7 @@
 """Draw what a study leaves on a ClearML server: `python docs/clearml_pictures.py [RUN_DIR]`.
 
-The very figures that are sent to the server are drawn here, by matplotlib instead of Plotly. Without
-a run directory the default study is run first.
+The very figures that are sent to the server are drawn, by matplotlib instead of Plotly. Without a
+run directory the default study is run first.
 """
 
 from __future__ import annotations
