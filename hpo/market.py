@@ -109,6 +109,8 @@ def open_market(
     kind, _, file = config.market.partition(":")
     if kind == "replay":
         return _replay(config, data, campaign, question, file, store, crowd_seed)
+    if kind in ("rehearsal", "toloka"):
+        raise InputError(f"--market: {kind} is not there yet")
     scenario = scenario_of(config)
     recording = read_answers(file, data) if kind == "hybrid" else None
     source = CrowdSource(
