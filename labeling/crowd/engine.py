@@ -19,15 +19,14 @@ from labeling.crowd.further import FurtherQuestions
 from labeling.crowd.items import Items
 from labeling.crowd.opinions import Opinions
 from labeling.crowd.people import People, wanted_suites
-from labeling.crowd.pool import Ban, PoolSettings, Visitor
+from labeling.crowd.pool import Ban, ExamSat, PoolSettings, Visitor
+from labeling.crowd.referee import CampaignRules, Referee
 from labeling.crowd.scenario import Scenario
 from labeling.crowd.slots import Slots
 from labeling.crowd.streams import stream
 from labeling.crowd.suites import SuiteDraws, SuiteLog
 from labeling.types import Ints
 
-WRONG_CONTROLS = "wrong answers to control tasks"
-FAST_RESPONSES = "fast responses"
 _SKIP_SECONDS = 5.0  # a look at the page before it is handed back
 _ARRIVE, _EXAM, _SUBMIT, _HAND_BACK, _EXPIRE, _RETURN = range(6)
 
@@ -43,16 +42,19 @@ class Crowd:
         key: the pool's key; with the seed it determines everything.
         further: what people see in the campaign's other questions, if there are any.
         further_classes: number of answers of each of them.
+        referee: who admits and bans annotators; None for the campaign's own rules.
 
     Attributes:
         clock: seconds of pool time; it stands still while nobody moves it.
         suites: everything shown and answered.
         submitted: rows of `suites` in the order of submission; read it from where you stopped.
+        given_up: rows of `suites` handed back or expired, in the order of time.
+        exams: in the order in which they ended.
         bans: in the order of time.
         active: assignments opened and not yet submitted, handed back or expired.
-        allowance: further assignments that may be opened now.
-        exam_sat: people who sat the exam.
-        exam_failed: those of them who failed.
+        allowance: further assignments that may be opened now; the pool closes when it is used up.
+        is_open: whether suites are issued.
+        exam_failed: people who sat the exam and failed.
         exam_right: [E] those of them who got each exam task right.
         ballots: what is asked again, task by task; None without dynamic overlap.
     """
@@ -66,14 +68,17 @@ class Crowd:
         key: str,
         further: Sequence[Items | Opinions] = (),
         further_classes: Sequence[int] = (),
+        referee: Referee | None = None,
     ) -> None:
         self.clock = 0.0
         self.suites = SuiteLog(pool.suite_size, len(further))
         self.submitted: list[int] = []
+        self.given_up: list[int] = []
+        self.exams: list[ExamSat] = []
         self.bans: list[Ban] = []
         self.active = 0
         self.allowance: float = math.inf
-        self.exam_sat = 0
+        self.is_open = False
         self.exam_failed = 0
         self.exam_right = np.zeros(len(pool.exam_rows), dtype=np.int64)
         self.ballots = Ballots(pool.dynamic, len(items), pool.classes) if pool.dynamic else None
@@ -88,7 +93,7 @@ class Crowd:
         self._exam_rng = stream(seed, key, "exam")
         self._mix_rng = stream(seed, key, "controls")
         self._return_rng = stream(seed, key, "returns")
-        self._open = False
+        self._referee = referee or CampaignRules(pool.exam, pool.rules)
         self._visitors: dict[int, Visitor] = {}
         self._heap: list[tuple[float, int, int, int]] = []
         self._sequence = 0
@@ -112,7 +117,7 @@ class Crowd:
             counts: [n] answers wanted on each, above 0.
             allowance: the most assignments that may be submitted or active from now on.
         """
-        self._open = True
+        self.is_open = True
         self.allowance = allowance
         self.slots.add(tasks, counts)
         self._recall(new_visit=True)
@@ -124,19 +129,43 @@ class Crowd:
 
     def close(self) -> None:
         """Issue nothing more; assignments already active may still be submitted."""
-        self._open = False
+        self.is_open = False
         self.slots.clear()
 
     def banned(self, person: int) -> bool:
         """Whether an annotator is banned."""
         return person in self._visitors and self._visitors[person].banned
 
+    def restrict(self, person: int, banned: bool) -> None:
+        """Ban an annotator by hand, or lift a ban: they may come back for further suites."""
+        visitor = self._visitors[person]
+        visitor.banned = banned
+        if not banned and not visitor.busy:
+            visitor.busy = True
+            self._schedule(0.0, _RETURN, person)
+
+    def extend(self, items: Items) -> None:
+        """Further rows behind those there are; a pool with further questions takes none."""
+        self.slots.extend(len(items))
+        self._truth = np.concatenate((self._truth, items.truth))
+        self._model.extend(items)
+
     # The clock.
 
     @property
     def idle(self) -> bool:
         """Whether nothing is active and nothing more can be issued."""
-        return not self.active and (not self.slots or self.allowance < 1 or not self._open)
+        return not self.active and (not self.slots or self.allowance < 1 or not self.is_open)
+
+    @property
+    def next_event(self) -> float:
+        """Seconds of pool time at which something happens next; infinite if nothing will."""
+        return self._heap[0][0] if self._heap and not self.idle else math.inf
+
+    def step(self) -> None:
+        """Let the next event happen."""
+        self.clock, _, event, index = heapq.heappop(self._heap)
+        self._handlers[event](index)
 
     def advance(self, until: float = math.inf) -> None:
         """Move the clock on to `until`, or to where the pool is idle or nobody is left to come."""
@@ -144,8 +173,7 @@ class Crowd:
             if self._heap[0][0] > until:
                 self.clock = until
                 return
-            self.clock, _, event, index = heapq.heappop(self._heap)
-            self._handlers[event](index)
+            self.step()
 
     def _schedule(self, delay: float, event: int, index: int) -> None:
         heapq.heappush(self._heap, (self.clock + delay, self._sequence, event, index))
@@ -186,13 +214,12 @@ class Crowd:
             self._exam_rng.random((len(rows), CHANCES)),
         )
         correct = labels == self._truth[rows]
-        right = int(correct.sum())
-        self.exam_sat += 1
+        self.exams.append(ExamSat(person, self.clock, labels))
         self.exam_right += correct
         visitor.judged += len(rows)
-        visitor.failed += len(rows) - right
+        visitor.failed += int(np.count_nonzero(~correct))
         visitor.busy = False
-        visitor.admitted = self._pool.exam is not None and right >= self._pool.exam.pass_correct
+        visitor.admitted = self._referee.admits(visitor)
         if visitor.admitted:
             self._serve(visitor)
         else:
@@ -222,7 +249,7 @@ class Crowd:
                 self._schedule(float(delay[at]), _RETURN, visitor.person)
 
     def _has_work(self) -> bool:
-        return self._open and self.allowance >= 1 and bool(self.slots)
+        return self.is_open and self.allowance >= 1 and bool(self.slots)
 
     def _may_work(self, visitor: Visitor) -> bool:
         fresh_controls = len(visitor.controls) - visitor.used >= self._pool.controls
@@ -250,6 +277,8 @@ class Crowd:
         visitor.busy = True
         self.active += 1
         self.allowance -= 1
+        if self.allowance < 1:
+            self.close()
 
     def _fill_suite(self, visitor: Visitor, real: Ints) -> int:
         """Mix real and control tasks, draw the answers, the time and what becomes of the suite."""
@@ -276,6 +305,7 @@ class Crowd:
         if self.ballots:
             self.ballots.opened(real)
         log.person[suite] = person
+        log.start[suite] = self.clock
         log.seconds[suite] = seconds
         if pool.controls:
             log.wrong[suite] = np.count_nonzero((labels != self._truth[tasks]) & control)
@@ -303,14 +333,12 @@ class Crowd:
         visitor.judged += self._pool.controls
         if self.ballots:
             self._count(self.ballots, visitor, suite)
-        rules = self._pool.rules
-        visitor.fast += bool(self.suites.seconds[suite] < rules.fast_seconds)
-        if rules.wrong_controls and visitor.wrong >= rules.wrong_controls:
-            self._ban(visitor, WRONG_CONTROLS, suite)
-        elif rules.fast_responses and visitor.fast >= rules.fast_responses:
-            self._ban(visitor, FAST_RESPONSES, suite)
-        else:
+        visitor.fast += bool(self.suites.seconds[suite] < self._pool.rules.fast_seconds)
+        reason = self._referee.verdict(visitor, suite)
+        if reason is None:
             self._serve(visitor)
+        else:
+            self._ban(visitor, reason, suite)
 
     def _count(self, ballots: Ballots, visitor: Visitor, suite: int) -> None:
         """Count a suite's answers, and ask for one more where they are not sure enough."""
@@ -318,7 +346,7 @@ class Crowd:
         self.suites.skill[suite] = visitor.skill
         ballots.submitted(tasks, labels, visitor.skill)
         due = ballots.due(tasks, self.slots.need[tasks])
-        if self._open and len(due):
+        if self.is_open and len(due):
             self.slots.add(due, 1)
 
     def _ban(self, visitor: Visitor, reason: str, suite: int) -> None:
@@ -340,9 +368,10 @@ class Crowd:
         visitor.busy = False
         self.active -= 1
         self.allowance += 1
+        self.given_up.append(suite)
         tasks, _ = self.suites.real(suite)
         if self.ballots:
             self.ballots.given_up(tasks)
-        if self._open:
+        if self.is_open:
             self.slots.add(tasks, 1)
         return visitor

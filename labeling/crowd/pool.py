@@ -10,6 +10,11 @@ from labeling.dynamic_overlap import skill_of
 from labeling.types import DynamicOverlap, Ints
 
 
+def milliseconds(seconds: float) -> int:
+    """Whole milliseconds, the resolution at which platforms tell times."""
+    return round(1000 * seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
     """What the requester sets for a pool.
@@ -92,3 +97,12 @@ class Ban:
     at: float
     reason: str
     suite: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExamSat:
+    """An exam: who sat it, when it ended (seconds of pool time), and the answer to each task."""
+
+    person: int
+    at: float
+    labels: Ints

@@ -16,7 +16,7 @@ from labeling.crowd.exam import set_exam
 from labeling.crowd.forecast import Flow, make_flow, mean_overlap
 from labeling.crowd.items import Items
 from labeling.crowd.opinions import Opinions, make_opinions
-from labeling.crowd.pool import PoolSettings
+from labeling.crowd.pool import PoolSettings, milliseconds
 from labeling.crowd.rounds import OrderRun, run_order
 from labeling.crowd.scenario import Scenario
 from labeling.crowd.streams import stream
@@ -167,23 +167,8 @@ class CrowdSource:
         live, done = self._run(order)
         return live.crowd, done
 
-    def _run(self, order: Order) -> tuple[_Live, OrderRun]:
-        """The order's simulation, after all earlier orders of its condition."""
-        key, before = order.condition.key, order.tranche
-        live = self._live.get(key)
-        if live and len(live.done) > before and live.done[before].order == order:
-            return live, live.done[before]
-        orders = orders_before(order, self._earlier(order.condition))
-        if live is None or [done.order for done in live.done] != orders:
-            live = _Live(self._open(order.condition), [])
-            for old in orders:
-                live.done.append(run_order(live.crowd, old, self._scenario.horizon_minutes))
-            self._live[key] = live
-        live.done.append(run_order(live.crowd, order, self._scenario.horizon_minutes))
-        return live, live.done[before]
-
-    def _open(self, condition: Condition) -> Crowd:
-        """A condition's pool before its first order."""
+    def open_pool(self, condition: Condition) -> Crowd:
+        """A condition's pool before its first order, nothing asked yet."""
         pool = self._settings(condition)
         classes = [len(self._campaign.questions[at].classes) for at in self._others]
         return Crowd(
@@ -195,6 +180,21 @@ class CrowdSource:
             self._further,
             classes,
         )
+
+    def _run(self, order: Order) -> tuple[_Live, OrderRun]:
+        """The order's simulation, after all earlier orders of its condition."""
+        key, before = order.condition.key, order.tranche
+        live = self._live.get(key)
+        if live and len(live.done) > before and live.done[before].order == order:
+            return live, live.done[before]
+        orders = orders_before(order, self._earlier(order.condition))
+        if live is None or [done.order for done in live.done] != orders:
+            live = _Live(self.open_pool(order.condition), [])
+            for old in orders:
+                live.done.append(run_order(live.crowd, old, self._scenario.horizon_minutes))
+            self._live[key] = live
+        live.done.append(run_order(live.crowd, order, self._scenario.horizon_minutes))
+        return live, live.done[before]
 
     def _items_in(self, pool: PoolSettings) -> Items:
         """The items of a pool: its exam tasks as hard as the scenario says."""
@@ -271,14 +271,16 @@ class CrowdSource:
         if self._campaign.judged is not None:
             answers.insert(self._campaign.judged, log.labels[suite][shown])
         first, *further = (tuple(labels.tolist()) for labels in answers)
+        started = milliseconds(float(log.start[suite]) - done.opened)
+        submitted = milliseconds(float(log.end[suite]) - done.opened)
         return Assignment(
             id=f"{done.order.key[:12]}-{number:06d}",
             annotator=_annotator(condition, int(log.person[suite])),
             tasks=tuple(log.tasks[suite][shown].tolist()),
             labels=first,
             control=tuple(log.control[suite][shown].tolist()),
-            submitted_s=float(log.end[suite]) - done.opened,
-            seconds=float(log.seconds[suite]),
+            submitted_s=submitted / 1000,
+            seconds=(submitted - started) / 1000,
             reward=condition.reward,
             further=tuple(further),
         )
@@ -286,7 +288,7 @@ class CrowdSource:
     def _restriction(self, crowd: Crowd, done: OrderRun, at: int) -> Restriction:
         ban = crowd.bans[at]
         name = _annotator(done.order.condition, ban.person)
-        return Restriction(name, ban.at - done.opened, ban.reason)
+        return Restriction(name, milliseconds(ban.at - done.opened) / 1000, ban.reason)
 
     def _check_rows(self, items: Items) -> None:
         rows = self._controls
