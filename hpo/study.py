@@ -157,18 +157,20 @@ class Study:
         if best is not None and stopped:
             final = self.trials.known("final").get(self._final_key(best))
         plans, bought = self.estimates().plans, self.trials.purchases()
-        report = build_report(self.world, plans, bought, stopped or "not finished", final)
+        world = self.world.own()
+        report = build_report(world, plans, bought, stopped or "not finished", final)
         confirmation = self._confirmation(best) if best and stopped else None
         beside = self.trials.known("beside").get(self._beside_key(best))
         report = {**report, "confirmation": confirmation, "advice": self.advisor().all()}
         report["all_labels_merged"] = self.trials.known("merged").get(self._merged_key())
-        return tell_beside(report, beside if stopped else None, self.world)
+        return tell_beside(report, beside if stopped else None, world)
 
     def advisor(self) -> Advisor:
         """What to make of everything evaluated so far."""
-        surrogate = self._searcher.surrogate(self.outcomes())
-        spent = self.world.ledger.spent()
-        return Advisor(self._searcher, surrogate, self.estimates(), spent)
+        world = self.world.own()
+        searcher = self._searcher if world is self.world else Searcher(world)
+        surrogate = searcher.surrogate(self.outcomes())
+        return Advisor(searcher, surrogate, self.estimates(), world.ledger.spent())
 
     def forecast(self, dollars: float) -> Forecast | None:
         """What the best plan at a price tag of some dollars would give, with its interval.
@@ -205,7 +207,7 @@ class Study:
     def _final_key(self, best: Outcome) -> str:
         """A plan and the state of its condition: more answers there may change its labels."""
         condition = self.world.condition(best.plan)
-        return f"{best.plan.key}/{len(self.world.store.orders(condition))}"
+        return f"{best.plan.key}/{len(self.world.own().store.orders(condition))}"
 
     def _measure_final(self) -> None:
         best = self.recommend()
@@ -215,14 +217,14 @@ class Study:
             self.trials.keep("final", known)
 
     def _merged_key(self) -> str:
-        orders = [record.order for record in self.world.store.all_orders()]
+        orders = [record.order for record in self.world.own().store.all_orders()]
         return str(sum(order.condition.price != ZERO for order in orders))  # not own labels
 
     def _measure_merged(self) -> None:
         """What the labels owned, merged over conditions, give today."""
         best, known = self.recommend(), self.trials.known("merged")
         if best is not None and self._merged_key() not in known:
-            known[self._merged_key()] = merged_today(best.plan, self.world)
+            known[self._merged_key()] = merged_today(best.plan, self.world.own())
             self.trials.keep("merged", known)
 
     def _beside_key(self, best: Outcome | None) -> str:

@@ -108,6 +108,16 @@ class Store:
         create_tables(engine, TABLES)
         self._engine = engine
         self._study = study
+        self._hidden: frozenset[str] = frozenset()
+
+    def without(self, keys: frozenset[str]) -> Store:
+        """The same orders but for some, by key: what the study would know without them.
+
+        For looking only: an order written down there could repeat one that is left out.
+        """
+        other = Store(self._engine, self._study)
+        other._hidden = keys
+        return other
 
     def order_for(
         self,
@@ -404,7 +414,8 @@ class Store:
 
     @property
     def _mine(self) -> ColumnElement[bool]:
-        return ORDERS.c.study == self._study
+        mine = ORDERS.c.study == self._study
+        return and_(mine, ORDERS.c.key.not_in(self._hidden)) if self._hidden else mine
 
 
 def _of(condition: Condition) -> ColumnElement[bool]:
