@@ -149,7 +149,7 @@ def _config(world: World) -> dict[str, Any]:
     return {name: value for name, value in plain.items() if name not in _PATHS}
 
 
-_PATHS = ("labels", "backbone_file")
+_PATHS = ("labels", "backbone_file", "image_url_prefix")
 
 
 def _recommended(best: Outcome, final: Mapping[str, Any] | None) -> dict[str, Any]:

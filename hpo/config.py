@@ -33,7 +33,8 @@ class StudyConfig:
         budget: the hard cap of money, fee included.
         study: name of the study and of its folder.
         data: digits3 | digits | npz:FILE | folder:DIR.
-        labels: CSV of a folder's images (columns image,label,role).
+        labels: CSV of a folder's images (columns image,label,role and, for a market, url).
+        image_url_prefix: address of an image without a url of its own, before its name.
         own_labels: answers bought elsewhere (task,annotator,label), owned for nothing.
         price: dollars per task to choose from.
         overlap: answers per task to choose from.
@@ -73,6 +74,7 @@ class StudyConfig:
     study: str
     data: str = "digits3"
     labels: str | None = None
+    image_url_prefix: str | None = None
     own_labels: str | None = None
     seed: int = 0
     price: tuple[Money, ...] = tuple(Money(m) for m in (1000, 1500, 2000, 3000, 4000, 6000, 8000))
@@ -123,6 +125,7 @@ _READERS: dict[str, Callable[[object, str], Any]] = {
     "study": values.study_name,
     "data": values.data,
     "labels": values.optional(values.text),
+    "image_url_prefix": values.optional(values.url_prefix),
     "own_labels": values.optional(values.text),
     "seed": values.whole(0, 2**63 - 1),
     "price": values.dimension(values.price),
@@ -169,6 +172,7 @@ NONE_WORDS = (
     "campaign",
     "question",
     "labels",
+    "image_url_prefix",
     "own_labels",
     "backbone_file",
     "trials",

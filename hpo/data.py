@@ -41,6 +41,7 @@ class Dataset:
             to three places: the simulated crowd, the control tasks, evaluation.
         left_out: images left out as unusable.
         notes: what the user should know, one line each.
+        urls: [n] address of each image as the labels file gives it, "" where it gives none.
     """
 
     images: ImageIndex
@@ -49,6 +50,7 @@ class Dataset:
     truth: NDArray[np.int64]
     left_out: int
     notes: tuple[str, ...]
+    urls: tuple[str, ...] = ()
 
     def key(self, *roles: str) -> str:
         """Content hash of the images of some roles (all when none is named) and their order."""
@@ -154,6 +156,7 @@ class _Line:
     image: str
     label: str
     role: str
+    url: str = ""
 
 
 def _from_folder(root: Path, labels: Path, config: StudyConfig) -> Dataset:
@@ -187,8 +190,9 @@ def _from_folder(root: Path, labels: Path, config: StudyConfig) -> Dataset:
         role: np.array([row for row in keep if used[row].role == role], dtype=np.int64)
         for role in ROLES
     }
-    _check_labelled(used, rows, truth, labels)
-    return Dataset(images, classes, rows, truth, left_out, tuple(notes))
+    _check_labelled(used, rows, truth, labels, real=config.market == "toloka")
+    urls = tuple(line.url for line in used)
+    return Dataset(images, classes, rows, truth, left_out, tuple(notes), urls)
 
 
 def _read_csv(path: Path) -> list[_Line]:
@@ -218,8 +222,9 @@ def _read_csv(path: Path) -> list[_Line]:
 def _check_columns(columns: tuple[str, ...], path: Path) -> None:
     wanted = ("image", "label", "role")
     for column in columns:
-        if column not in wanted:
-            raise InputError(f"{path}: column {column!r} is not known; {nearest(column, wanted)}")
+        if column not in (*wanted, "url"):
+            known = nearest(column, (*wanted, "url"))
+            raise InputError(f"{path}: column {column!r} is not known; {known}")
     for column in wanted:
         if column not in columns:
             raise InputError(f"{path}: column {column!r} is missing; needed are image,label,role")
@@ -227,8 +232,11 @@ def _check_columns(columns: tuple[str, ...], path: Path) -> None:
 
 def _line(row: dict[str, str], number: int, path: Path) -> _Line:
     if None in row or None in row.values():
-        raise InputError(f"{path}: line {number}: expected three cells: image,label,role")
-    line = _Line(number, row["image"].strip(), row["label"].strip(), row["role"].strip())
+        columns = [name for name in row if name is not None]
+        words = {3: "three", 4: "four"}.get(len(columns), str(len(columns)))
+        raise InputError(f"{path}: line {number}: expected {words} cells: {','.join(columns)}")
+    cells = {name: cell.strip() for name, cell in row.items()}
+    line = _Line(number, **cells)
     if not line.image:
         raise InputError(f"{path}: line {number}: image: no file name")
     if line.role not in ROLES:
@@ -260,7 +268,11 @@ def _unique_lines(
 
 
 def _check_labelled(
-    used: list[_Line], rows: dict[str, NDArray[np.int64]], truth: NDArray[np.int64], path: Path
+    used: list[_Line],
+    rows: dict[str, NDArray[np.int64]],
+    truth: NDArray[np.int64],
+    path: Path,
+    real: bool,
 ) -> None:
     for role, why in (
         ("control", "control tasks need their right answer"),
@@ -268,7 +280,7 @@ def _check_labelled(
         ("final", "accuracy is measured on them"),
         ("pool", "the simulated crowd answers from them"),
     ):
-        for row in rows[role]:
+        for row in rows[role] if role != "pool" or not real else ():
             if truth[row] < 0:
                 line = used[row]
                 raise InputError(

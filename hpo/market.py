@@ -20,11 +20,12 @@ from labeling.crowd.items import Items, make_items
 from labeling.crowd.opinions import Opinions, opinions_from_features
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.source import CrowdSource
+from labeling.exam_tasks import set_apart
 from labeling.recordings import Recording, read_recording, task_rows
 from labeling.replay import ReplaySource
 from labeling.source import LabelSource
 from labeling.store import Store
-from labeling.templates import load_campaign, sized
+from labeling.templates import load_campaign, sized, stands_for
 from labeling.types import Condition, LabelPlan, Order
 
 QUESTIONS = {
@@ -108,6 +109,8 @@ def open_market(
     kind, _, file = config.market.partition(":")
     if kind == "replay":
         return _replay(config, data, campaign, question, file, store, crowd_seed)
+    if kind in ("rehearsal", "toloka"):
+        raise InputError(f"--market: {kind} is not there yet")
     scenario = scenario_of(config)
     recording = read_answers(file, data) if kind == "hybrid" else None
     source = CrowdSource(
@@ -128,6 +131,8 @@ def open_market(
     notes = [
         "Labels come from a simulated crowd: no money was spent, and prices act as its model says."
     ]
+    if (stand_in := stands_for(campaign, data.classes)) is not None:
+        notes.append(stand_in)
     if recording is not None:
         name += f":{recording.key}"
         notes.append("How hard each image is, and what it is mistaken for, is from a recording.")
@@ -272,6 +277,9 @@ def _check_exam(config: StudyConfig, campaign: Campaign, data: Dataset) -> None:
             f"--exam: an exam of {campaign.exam.tasks} tasks and {max(config.controls)} control "
             f"tasks per suite need more than {size} control images; give more, or --exam off"
         )
+    if True in config.exam and campaign.judged is not None:
+        rows, names = data.rows["control"], campaign.questions[campaign.judged].classes
+        set_apart(campaign.exam, rows, data.truth[rows], names)
 
 
 def _check_overlap(config: StudyConfig, scenario: Scenario) -> None:

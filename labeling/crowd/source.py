@@ -20,6 +20,7 @@ from labeling.crowd.pool import PoolSettings, milliseconds
 from labeling.crowd.rounds import OrderRun, run_order
 from labeling.crowd.scenario import Scenario
 from labeling.crowd.streams import stream
+from labeling.exam_tasks import set_apart
 from labeling.recompletion import wanted_arrays
 from labeling.source import Pool, orders_before
 from labeling.types import (
@@ -248,6 +249,8 @@ class CrowdSource:
                 "fixed overlap"
             )
         shuffled = stream(self._seed, "exam tasks").permutation(controls)
+        names = campaign.questions[campaign.judged].classes if campaign.judged is not None else ()
+        exam_rows, control_rows = set_apart(exam, shuffled, self._items.truth[shuffled], names)
         return PoolSettings(
             price=condition.price,
             suite_size=condition.suite_size,
@@ -256,8 +259,8 @@ class CrowdSource:
             rules=campaign.rules,
             assignment_seconds=campaign.assignment_seconds,
             classes=self._classes,
-            control_rows=shuffled[sat:],
-            exam_rows=shuffled[:sat],
+            control_rows=control_rows,
+            exam_rows=exam_rows,
             dynamic=condition.dynamic,
         )
 
