@@ -28,9 +28,7 @@ _BUSY = frozenset({"POOL_LOCKED_BY_ANOTHER_OPERATION", "OPERATION_IN_PROGRESS"})
 _LATER = frozenset({408, 425, 429})
 
 
-def connect(
-    token: Token, where: str, clock: Clock | None = None, timeout_s: float = 30.0
-) -> Api:
+def connect(token: Token, where: str, clock: Clock | None = None, timeout_s: float = 30.0) -> Api:
     """A safe client of Toloka, or of a server that speaks like it. Asks nothing yet.
 
     Args:
@@ -51,7 +49,7 @@ def connect(
             "127.0.0.1"
         )
     name = f"Toloka {where.upper()}" if where.lower() in ADDRESSES else f"Toloka at {address}"
-    return Api(kit_client(token, address, timeout_s), name, clock or WallClock())
+    return Api(kit_client(token, address, timeout_s), name, clock or WallClock(), address)
 
 
 def kit() -> Any:
@@ -111,12 +109,25 @@ class Api:
         client: toloka-kit's client.
         name: the platform's name in messages.
         clock: paces repeated questions.
+        address: where the platform is.
     """
 
-    def __init__(self, client: Any, name: str, clock: Clock) -> None:
+    def __init__(self, client: Any, name: str, clock: Clock, address: str = "") -> None:
         self._client = client
+        self._address = address
         self.name = name
         self.clock = clock
+
+    def date(self) -> str | None:
+        """The date in the platform's answers; None where there is none. Sends no token."""
+        import httpx
+
+        try:
+            answer = httpx.head(self._address, timeout=10.0)
+        except httpx.HTTPError:
+            return None
+        told: str | None = answer.headers.get("Date")
+        return told
 
     def read(self, ask: Callable[[Any], T]) -> T:
         """Ask until it is answered.
@@ -137,9 +148,7 @@ class Api:
                 problem = self._problem(error)
                 self._give_up(problem, next(delays, None), error)
 
-    def write(
-        self, what: str, act: Callable[[Any], T], look: Callable[[Any], T | None]
-    ) -> T:
+    def write(self, what: str, act: Callable[[Any], T], look: Callable[[Any], T | None]) -> T:
         """Do something that creates or spends, once.
 
         Args:
@@ -207,9 +216,14 @@ class Api:
 
 def _spent_quota(status: int, payload: Any) -> bool:
     """Whether a quota of an hour or a day is used up: waiting for it is the user's decision."""
-    return status == 429 and isinstance(payload, dict) and payload.get("interval") in (
-        "HOUR",
-        "DAY",
+    return (
+        status == 429
+        and isinstance(payload, dict)
+        and payload.get("interval")
+        in (
+            "HOUR",
+            "DAY",
+        )
     )
 
 

@@ -250,9 +250,7 @@ def exam_pool(
         ),
         filter=language_filter(campaign),
     )
-    pool.set_mixer_config(
-        real_tasks_count=0, golden_tasks_count=exam.tasks, training_tasks_count=0
-    )
+    pool.set_mixer_config(real_tasks_count=0, golden_tasks_count=exam.tasks, training_tasks_count=0)
     pool.quality_control.add_action(
         collector=tc.collectors.GoldenSet(),
         conditions=[tc.conditions.GoldenSetAnswersCount >= exam.tasks],
@@ -329,14 +327,18 @@ def main_pool(
     return pool
 
 
+def exam_percent(campaign: Campaign) -> int:
+    """The least value of the exam's skill that admits."""
+    return 100 * campaign.exam.pass_correct // campaign.exam.tasks
+
+
 def _main_filter(campaign: Campaign, access: Access) -> Any:
     """Language, exam, and nobody who works in another condition of the study."""
     tc = kit()
     here = tc.filter.Skill(access.study_skill)
     wanted = language_filter(campaign) & ((here == None) | (here == access.number))  # noqa: E711
     if access.exam_skill is not None:
-        percent = 100 * campaign.exam.pass_correct // campaign.exam.tasks
-        wanted = wanted & (tc.filter.Skill(access.exam_skill) >= percent)
+        wanted = wanted & (tc.filter.Skill(access.exam_skill) >= exam_percent(campaign))
     return wanted
 
 
