@@ -17,7 +17,7 @@ from labeling.recompletion import (
     next_round,
     wanted_arrays,
 )
-from labeling.toloka.ensure import status_of
+from labeling.toloka.ensure import LISTED, status_of
 from labeling.toloka.errors import MarketError
 from labeling.toloka.http import Api
 from labeling.toloka.journal import DONE, INTENT, Journal
@@ -258,7 +258,7 @@ class Collection:
         found = self._api.read(
             lambda client: list(
                 client.get_user_restrictions(
-                    scope="POOL", pool_id=self._placed.pool_id, batch_size=10_000
+                    scope="POOL", pool_id=self._placed.pool_id, batch_size=LISTED
                 )
             )
         )
@@ -347,7 +347,7 @@ class Collection:
             return 0
         skill, least = self._placed.exam
         held = self._api.read(
-            lambda client: list(client.get_user_skills(skill_id=skill, batch_size=10_000))
+            lambda client: list(client.get_user_skills(skill_id=skill, batch_size=LISTED))
         )
         return sum(
             float(one.exact_value if one.exact_value is not None else one.value) < least

@@ -15,6 +15,7 @@ from labeling.toloka.http import Api
 from labeling.types import Assignment
 
 _LISTED = 10_000  # assignments in one answer
+_STRIDE = 20  # assignments that cannot change any more, left behind together
 PAID = frozenset({"ACCEPTED", "SUBMITTED"})
 
 
@@ -119,7 +120,8 @@ class News:
             self._note(raw)
         first_open = min(self.open, default=None)
         settled = [raw.id for raw in found if first_open is None or raw.id < first_open]
-        self._settled = max(settled, default=self._settled)
+        if len(settled) >= _STRIDE:
+            self._settled = settled[-1]
         return bool(changed)
 
     @property

@@ -246,7 +246,7 @@ class Preparer:
         }
         for key in sorted(overlap):
             if tasks[key].overlap != overlap[key]:
-                set_overlap(self._api, key, overlap[key])
+                set_overlap(self._api, key, overlap[key], overlap[key] < tasks[key].overlap)
         tasks = read_tasks(self._api, pool_id)
         if sum(overlap[key] - given[key] for key in overlap) != order.answers_wanted:
             raise MarketError(

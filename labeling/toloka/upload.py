@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labeling.toloka.errors import MarketError, Refused
+from labeling.toloka.errors import MarketError
 from labeling.toloka.http import Api, kit
 from labeling.toloka.journal import DONE, INTENT, Journal
 from labeling.toloka.spec import IMAGE
@@ -140,19 +140,24 @@ def rows_by_address(tasks: Mapping[str, Any], rows: Mapping[str, int]) -> dict[s
     }
 
 
-def set_overlap(api: Api, task_id: str, overlap: int) -> None:
-    """Have so many answers in all on a task. Asking twice changes nothing."""
+def set_overlap(api: Api, task_id: str, overlap: int, lower: bool = False) -> None:
+    """Have so many answers in all on a task. Asking twice changes nothing.
 
-    def look(client: Any) -> bool | None:
-        return True if client.get_task(task_id).overlap == overlap else None
+    Args:
+        api: the platform.
+        task_id: the task.
+        overlap: answers wanted, those that were given in earlier orders included.
+        lower: whether that is fewer than were asked for until now.
+    """
 
-    try:
-        api.write(
-            "changing an overlap",
-            lambda client: bool(
-                client.patch_task(task_id, overlap=overlap, infinite_overlap=False)
-            ),
-            look,
-        )
-    except Refused as refused:
-        raise MarketError(f"{refused} (task {task_id})") from refused
+    def act(client: Any) -> bool:
+        if lower:  # takes 0 too, and never less than has been given out
+            patch = {"overlap": overlap, "infinite_overlap": False}
+            return bool(client.patch_task_overlap_or_min(task_id, **patch))
+        return bool(client.patch_task(task_id, overlap=overlap, infinite_overlap=False))
+
+    api.write(
+        "changing an overlap",
+        act,
+        lambda client: client.get_task(task_id).overlap == overlap or None,
+    )
