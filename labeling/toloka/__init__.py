@@ -1,0 +1,1 @@
+"""The real market, Toloka, through toloka-kit."""
