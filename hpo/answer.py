@@ -106,7 +106,7 @@ def build_report(
         "study": world.config.study,
         "config": _config(world),
         "data": _data(world),
-        "market": {"name": world.market.name, "kind": world.market.kind, "real_money": False},
+        "market": world.market.said,
         "money": {
             "currency": "USD",
             "cap": money_to_plain(ledger.cap),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,11 @@ class Market:
     data: str
     question: int
     notes: tuple[str, ...]
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What a report says of it."""
+        return {"name": self.name, "kind": self.kind, "real_money": self.kind == "toloka"}
 
     @property
     def asked(self) -> Question:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hpo.config import StudyConfig
 
 DONE, BAD_INPUT, NOTHING_AFFORDABLE, LEDGER_REFUSED = 0, 2, 3, 6
-COMMANDS = ("run", "plan", "status", "report", "crowd")
+COMMANDS = ("run", "plan", "status", "report", "buy", "crowd")
 
 _SETTINGS = (
     # flag, metavar, group, help
@@ -143,8 +143,23 @@ def _parser() -> argparse.ArgumentParser:
         else:
             sub.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    _add_buy(commands)
     _add_crowd(commands)
     return parser
+
+
+def _add_buy(commands: argparse._SubParsersAction[_Parser]) -> None:
+    words = "buy a plan for the rest of the pool, or for new images, under a cap of its own"
+    buy = commands.add_parser("buy", help=words, description=words, allow_abbrev=False)
+    buy.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
+    buy.add_argument("--plan", metavar="PLAN", help="as reports name it; the recommended one")
+    buy.add_argument("--tasks", metavar="all|N", default="all", help="number of tasks (all)")
+    buy.add_argument("--budget", metavar="DOLLARS", help="cap; the most that the plan can cost")
+    buy.add_argument("--images", metavar="DATA", help="new images: folder:DIR or npz:FILE")
+    buy.add_argument("--labels", metavar="FILE.csv", help="of new images: image[,label][,url]")
+    buy.add_argument("--max-minutes", metavar="M", default="none", help="deadline (none)")
+    buy.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    buy.set_defaults(command=_buy)
 
 
 def _add_crowd(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -208,9 +223,10 @@ def _run(arguments: argparse.Namespace) -> int:
     from hpo.gauge import Gauge
     from hpo.plot import plot_front
     from hpo.study import Study
+    from hpo.words import market_line
 
     log = Console(stderr=True, highlight=False)
-    log.print(f"Study {config.study}, cap {config.budget}: {_market_line(config)}", markup=False)
+    log.print(f"Study {config.study}, cap {config.budget}: {market_line(config)}", markup=False)
     study = Study(config, arguments.runs)
     try:
         with Gauge(log) as gauge:
@@ -221,16 +237,6 @@ def _run(arguments: argparse.Namespace) -> int:
     plot_front(report, picture)
     _print_report(arguments.json, report, study.folder)
     return DONE if report["purchases"] else NOTHING_AFFORDABLE
-
-
-def _market_line(config: StudyConfig) -> str:
-    kind, _, file = config.market.partition(":")
-    who = {
-        "simulated": f"simulated crowd {config.scenario!r}",
-        "hybrid": f"simulated crowd {config.scenario!r} on images as hard as {file} says",
-        "replay": f"recorded answers of {file}",
-    }
-    return f"{who[kind]}, no real money is spent"
 
 
 def _print_report(as_json: bool, report: dict[str, object], folder: Path) -> None:
@@ -278,6 +284,19 @@ def _report(arguments: argparse.Namespace) -> int:
     finally:
         study.close()
     _print_report(arguments.json, report, study.folder)
+    return DONE
+
+
+def _buy(arguments: argparse.Namespace) -> int:
+    from hpo import values
+    from hpo.buy import run_buy
+    from hpo.buying import Wish
+
+    number = None if arguments.tasks == "all" else values.whole(1)(arguments.tasks, "--tasks")
+    budget = None if arguments.budget is None else values.budget(arguments.budget, "--budget")
+    minutes = values.minutes(arguments.max_minutes, "--max-minutes")
+    wish = Wish(arguments.plan, number, budget, arguments.images, arguments.labels, minutes)
+    run_buy(arguments.folder, wish, arguments.json)
     return DONE
 
 
