@@ -116,12 +116,17 @@ def advance(world: World, until: int) -> None:
     world.now = max(world.now, until)
 
 
+def due(world: World) -> float:
+    """When (ms) the next event is due; infinite if there is none."""
+    return _next(world)[0]
+
+
 def step(world: World, until: float = math.inf) -> bool:
     """Let the next event happen, if it does by a time (ms); whether it did."""
     for pool in world.pools.values():
         ask_raised(world, pool)
-    due, happen = _next(world)
-    if due > until or due == math.inf:
+    at, happen = _next(world)
+    if at > until or at == math.inf:
         return False
     happen()
     reopen(world)
@@ -148,16 +153,16 @@ def ask_raised(world: World, pool: Pool) -> None:
 
 def _next(world: World) -> tuple[float, Callable[[], None]]:
     """When the next event is due, and what it is: annotators before the clock's own deadlines."""
-    due, happen = math.inf, _nothing
+    first, happen = math.inf, _nothing
     for pool in world.pools.values():
         if pool.staff is not None and (pool.is_open or pool.active):
             at = pool.staff.next_ms()
-            if at < due:
-                due, happen = at, _Work(world, pool)
+            if at < first:
+                first, happen = at, _Work(world, pool)
     for at, deadline in _deadlines(world):
-        if at < due:
-            due, happen = at, _Deadline(world, at, deadline)
-    return due, happen
+        if at < first:
+            first, happen = at, _Deadline(world, at, deadline)
+    return first, happen
 
 
 def _deadlines(world: World) -> list[tuple[int, Callable[[], None]]]:

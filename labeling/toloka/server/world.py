@@ -58,6 +58,7 @@ class World:
     version: int = 0
     projects: dict[str, Doc] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)
+    suites: dict[str, Doc] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     assignments: dict[str, Assignment] = field(default_factory=dict)
     skills: dict[str, Doc] = field(default_factory=dict)
