@@ -14,11 +14,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from hpo import toloka_server
+
 if TYPE_CHECKING:
     from hpo.config import StudyConfig
 
 DONE, BAD_INPUT, NOTHING_AFFORDABLE, LEDGER_REFUSED = 0, 2, 3, 6
-COMMANDS = ("run", "plan", "status", "report", "buy", "crowd")
+COMMANDS = ("run", "plan", "status", "report", "buy", "crowd", "toloka-server")
 
 _SETTINGS = (
     # flag, metavar, group, help
@@ -145,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     _add_buy(commands)
     _add_crowd(commands)
+    toloka_server.add_parser(commands)
     return parser
 
 
