@@ -45,6 +45,7 @@ class Crowd:
         referee: who admits and bans annotators; None for the campaign's own rules.
 
     Attributes:
+        pool: what the requester has set; a change counts from the next suite on.
         clock: seconds of pool time; it stands still while nobody moves it.
         suites: everything shown and answered.
         submitted: rows of `suites` in the order of submission; read it from where you stopped.
@@ -85,7 +86,7 @@ class Crowd:
         self.slots = Slots(len(items))
         self.people = People(scenario, pool.price, stream(seed, key, "people"))
         self._scenario = scenario
-        self._pool = pool
+        self.pool = pool
         self._truth = items.truth
         self._model = AnswerModel(scenario, items, pool.classes, stream(seed, key, "ring"))
         self._further = FurtherQuestions(scenario, further, further_classes, seed, key)
@@ -137,12 +138,23 @@ class Crowd:
         return person in self._visitors and self._visitors[person].banned
 
     def restrict(self, person: int, banned: bool) -> None:
-        """Ban an annotator by hand, or lift a ban: they may come back for further suites."""
+        """Ban an annotator by hand, or lift a ban: they may go on at once."""
         visitor = self._visitors[person]
-        visitor.banned = banned
-        if not banned and not visitor.busy:
+        if visitor.banned != banned:
+            visitor.banned = banned
+            self._resume(visitor)
+
+    def admit(self, person: int, admitted: bool) -> None:
+        """Let an annotator see the pool from now on, or no longer."""
+        visitor = self._visitors[person]
+        if visitor.admitted != admitted:
+            visitor.admitted = admitted
+            self._resume(visitor)
+
+    def _resume(self, visitor: Visitor) -> None:
+        if self._may_work(visitor) and not visitor.busy:
             visitor.busy = True
-            self._schedule(0.0, _RETURN, person)
+            self._schedule(0.0, _RETURN, visitor.person)
 
     def extend(self, items: Items) -> None:
         """Further rows behind those there are; a pool with further questions takes none."""
@@ -193,19 +205,20 @@ class Crowd:
             return
         traits = self.people.traits
         visitor = Visitor(
-            person, self._mix_rng.permutation(self._pool.control_rows), int(traits.suites[person])
+            person, self._mix_rng.permutation(self.pool.control_rows), int(traits.suites[person])
         )
         self._visitors[person] = visitor
-        if self._pool.exam is None:
+        if self.pool.exam is None:
+            visitor.admitted = self._referee.admits(visitor)
             self._serve(visitor)
             return
         visitor.busy = True
         visitor.admitted = False
         pace = float(traits.pace[person])
-        self._schedule(pace * len(self._pool.exam_rows), _EXAM, person)
+        self._schedule(pace * len(self.pool.exam_rows), _EXAM, person)
 
     def _exam(self, person: int) -> None:
-        visitor, traits, rows = self._visitors[person], self.people.traits, self._pool.exam_rows
+        visitor, traits, rows = self._visitors[person], self.people.traits, self.pool.exam_rows
         labels = self._model.labels(
             int(traits.kind[person]),
             float(traits.skill[person]),
@@ -218,8 +231,8 @@ class Crowd:
         self.exam_right += correct
         visitor.judged += len(rows)
         visitor.failed += int(np.count_nonzero(~correct))
-        visitor.busy = False
         visitor.admitted = self._referee.admits(visitor)
+        visitor.busy = False
         if visitor.admitted:
             self._serve(visitor)
         else:
@@ -252,7 +265,7 @@ class Crowd:
         return self.is_open and self.allowance >= 1 and bool(self.slots)
 
     def _may_work(self, visitor: Visitor) -> bool:
-        fresh_controls = len(visitor.controls) - visitor.used >= self._pool.controls
+        fresh_controls = len(visitor.controls) - visitor.used >= self.pool.controls
         return visitor.admitted and not visitor.banned and fresh_controls
 
     def _serve(self, visitor: Visitor) -> None:
@@ -261,18 +274,18 @@ class Crowd:
             return
         log = self.suites
         if visitor.opened:
-            real = self.slots.take(self._pool.real_per_suite, log.tasks[visitor.opened].ravel())
+            real = self.slots.take(self.pool.real_per_suite, log.tasks[visitor.opened].ravel())
         else:
-            real = self.slots.take(self._pool.real_per_suite)
+            real = self.slots.take(self.pool.real_per_suite)
         if not len(real):
             return
-        if self.ballots and self.active and len(real) < self._pool.real_per_suite:
+        if self.ballots and self.active and len(real) < self.pool.real_per_suite:
             # Further tasks may come due: a suite that is not full is only given out last.
             self.slots.add(real, 1)
             return
         suite = self._fill_suite(visitor, real)
         visitor.opened.append(suite)
-        visitor.used += self._pool.controls
+        visitor.used += self.pool.controls
         visitor.left -= 1
         visitor.busy = True
         self.active += 1
@@ -282,7 +295,7 @@ class Crowd:
 
     def _fill_suite(self, visitor: Visitor, real: Ints) -> int:
         """Mix real and control tasks, draw the answers, the time and what becomes of the suite."""
-        pool, log, draw, person = self._pool, self.suites, self._draws.next(), visitor.person
+        pool, log, draw, person = self.pool, self.suites, self._draws.next(), visitor.person
         traits = self.people.traits
         kind, pace = int(traits.kind[person]), float(traits.pace[person])
         tasks = np.concatenate(
@@ -316,7 +329,7 @@ class Crowd:
 
     def _fate(self, chance: float, seconds: float) -> tuple[int, float]:
         """What becomes of a suite, and after how many seconds."""
-        s, longest = self._scenario, float(self._pool.assignment_seconds)
+        s, longest = self._scenario, float(self.pool.assignment_seconds)
         if chance < s.skip_share:
             return _HAND_BACK, min(_SKIP_SECONDS, longest)
         if chance < s.skip_share + s.expire_share or seconds > longest:
@@ -327,14 +340,14 @@ class Crowd:
         visitor = self._visitors[int(self.suites.person[suite])]
         self.active -= 1
         self.submitted.append(suite)
-        visitor.busy = False
         visitor.done += 1
         visitor.wrong += int(self.suites.wrong[suite])
-        visitor.judged += self._pool.controls
+        visitor.judged += self.pool.controls
         if self.ballots:
             self._count(self.ballots, visitor, suite)
-        visitor.fast += bool(self.suites.seconds[suite] < self._pool.rules.fast_seconds)
+        visitor.fast += bool(self.suites.seconds[suite] < self.pool.rules.fast_seconds)
         reason = self._referee.verdict(visitor, suite)
+        visitor.busy = False
         if reason is None:
             self._serve(visitor)
         else:

@@ -16,7 +16,7 @@ class Referee(Protocol):
     """What a platform decides about an annotator."""
 
     def admits(self, visitor: Visitor) -> bool:
-        """Whether someone may work, after the exam they have just sat."""
+        """Whether someone may work: asked when they come, after the exam if there is one."""
         ...
 
     def verdict(self, visitor: Visitor, suite: int) -> str | None:
@@ -32,8 +32,8 @@ class CampaignRules:
     rules: QualityRules
 
     def admits(self, visitor: Visitor) -> bool:
-        """Enough right answers in the exam."""
-        return self.exam is not None and visitor.judged - visitor.failed >= self.exam.pass_correct
+        """Enough right answers in the exam, if there is one."""
+        return self.exam is None or visitor.judged - visitor.failed >= self.exam.pass_correct
 
     def verdict(self, visitor: Visitor, suite: int) -> str | None:
         """Wrong control answers come before fast responses."""

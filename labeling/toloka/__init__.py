@@ -1,1 +1,1 @@
-"""The real market, Toloka, through toloka-kit."""
+"""Toloka: the real market, and a local server that speaks its language."""
