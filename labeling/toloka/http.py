@@ -239,7 +239,10 @@ class Api:
 
 
 def _page(client: Any, path: str, params: dict[str, Any]) -> dict[str, Any]:
-    page: dict[str, Any] = client._request("get", path, params=dict(params))
+    from toloka.util._managing_headers import add_headers
+
+    ask = add_headers("client")(client._request)
+    page: dict[str, Any] = ask("get", path, params=dict(params))
     return {"items": list(page["items"]), "has_more": bool(page.get("has_more"))}
 
 
