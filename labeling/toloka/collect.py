@@ -21,7 +21,7 @@ from labeling.toloka.ensure import LISTED, status_of
 from labeling.toloka.errors import MarketError
 from labeling.toloka.http import Api
 from labeling.toloka.journal import DONE, INTENT, Journal
-from labeling.toloka.news import News, Reading, seconds_between
+from labeling.toloka.news import News, Reading, Suite, seconds_between
 from labeling.toloka.review import Review, judge
 from labeling.toloka.upload import read_tasks
 from labeling.types import Ints, Order, OrderEnd, Page, Restriction
@@ -161,7 +161,8 @@ class Collection:
 
     def _all_given(self) -> bool:
         """Whether nothing more can be issued: each task has the answers asked for."""
-        got = self._got(self._news.given)
+        given = (suite for suite in self._news.suites.values() if suite.is_given)
+        got = Counter(row for row, _ in self._placed.reading.real_rows(given))
         return all(got[row] >= count for row, count in self._asked_for().items())
 
     def _asked_for(self) -> dict[int, int]:
@@ -224,33 +225,18 @@ class Collection:
         """Accept or reject what waits for review, by the reviewer's word."""
         if self._review is None:
             return
-        for raw in self._news.waiting:
-            reason = self._review(self._placed.reading.assignment(raw))
-            judge(self._api, self._journal, raw.id, reason)
+        for suite in self._news.waiting:
+            reason = self._review(self._placed.reading.assignment(suite))
+            judge(self._api, self._journal, suite.id, reason)
 
     # --- counting ---
 
-    def _got(self, suites: list[Any]) -> Counter[int]:
-        reading = self._placed.reading
-        return Counter(
-            reading.rows[task.id]
-            for raw in suites
-            for task in raw.tasks
-            if task.id not in reading.control and task.id in reading.rows
-        )
-
     def _missing(self) -> Ints:
         """Usable answers missing on each row wanted, by who is banned now."""
-        banned = {restriction.user_id for restriction in self._restrictions()}
-        reading = self._placed.reading
-        pairs = [
-            (reading.rows[task.id], raw.user_id not in banned)
-            for raw in self._news.paid
-            for task in raw.tasks
-            if task.id not in reading.control
-        ]
+        banned = {ban.user_id for ban in self._restrictions()}
+        pairs = self._placed.reading.real_rows(self._news.paid)
         answered = np.array([row for row, _ in pairs], dtype=np.int64)
-        usable = np.array([fit for _, fit in pairs], dtype=np.bool_)
+        usable = np.array([user not in banned for _, user in pairs], dtype=np.bool_)
         return missing_answers(self._tasks, self._wanted, answered, usable)
 
     def _restrictions(self) -> list[Any]:
@@ -279,11 +265,11 @@ class Collection:
         known = {**end["order_end"]}
         return self._page(self._news.paid[self._told :], OrderEnd(**known))
 
-    def _page(self, suites: list[Any], end: OrderEnd | None) -> Page:
+    def _page(self, suites: list[Suite], end: OrderEnd | None) -> Page:
         """A page, with the bans up to its last submission; the last page has the rest."""
         self._told += len(suites)
         reading = self._placed.reading
-        until = suites[-1].submitted if end is None else self._until()
+        until = self._until() if end else suites[-1].ended or reading.opened
         bans = [
             Restriction(
                 ban.user_id,
@@ -294,7 +280,7 @@ class Collection:
             if reading.opened <= ban.created <= until and ban.user_id not in self._banned
         ]
         self._banned |= {ban.annotator for ban in bans}
-        return Page(tuple(reading.assignment(raw) for raw in suites), tuple(bans), end)
+        return Page(tuple(reading.assignment(suite) for suite in suites), tuple(bans), end)
 
     def _until(self) -> datetime:
         """When the order ended: what happens later belongs to later orders."""
@@ -305,7 +291,7 @@ class Collection:
         """Write down how the order ended."""
         pool = self._api.read(lambda client: client.get_pool(self._placed.pool_id))
         stopped = pool.last_stopped or self._api.clock.now()
-        until = max([self._api.clock.now(), stopped, *self._news.ended])
+        until = max(self._api.clock.now(), stopped, *self._ends())
         end = self._order_end(stopped, until)
         self._end = self._journal.write(
             "end",
@@ -320,9 +306,9 @@ class Collection:
     def _order_end(self, stopped: datetime, until: datetime) -> OrderEnd:
         opened, paid = self._placed.reading.opened, self._news.paid
         missing, reason = int(self._missing().sum()), self._closing() or "limit"
-        ends = [stopped, *(raw.submitted for raw in paid)]
+        ends = [stopped, *(suite.submitted or stopped for suite in paid)]
         if reason != "time":
-            ends += self._news.ended
+            ends += self._ends()
         if not missing:
             reason = "complete"
         elif reason == "time":
@@ -331,15 +317,19 @@ class Collection:
         elif reason == "complete":
             reason = "limit"
         failed = self._exam_failed(opened, until)
-        takers = {raw.user_id for raw in self._news.raw.values()}
+        takers = {suite.user for suite in self._news.suites.values()}
         return OrderEnd(
             reason=reason,
             minutes=seconds_between(opened, max(ends)) / 60,
             missing=missing,
             looked=len(takers) + failed,
-            joined=len({raw.user_id for raw in paid}),
+            joined=len({suite.user for suite in paid}),
             exam_failed=failed,
         )
+
+    def _ends(self) -> list[datetime]:
+        """When each assignment came to its end."""
+        return [suite.ended for suite in self._news.suites.values() if suite.ended is not None]
 
     def _exam_failed(self, start: datetime, end: datetime) -> int:
         """Annotators whose exam, sat between two times, was not good enough."""

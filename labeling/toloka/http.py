@@ -148,6 +148,30 @@ class Api:
                 problem = self._problem(error)
                 self._give_up(problem, next(delays, None), error)
 
+    def list(self, path: str, limit: int, **filters: str) -> list[dict[str, Any]]:
+        """Everything in a list of the platform, by id, as plain JSON.
+
+        Asked every few seconds, so toloka-kit sends the question but does not build its objects:
+        that takes a millisecond for each assignment.
+
+        Args:
+            path: such as "/v1/assignments".
+            limit: the most items in one answer.
+            filters: query parameters.
+
+        Raises:
+            Refused: the platform says no.
+            MarketUnreachable: it did not answer for five minutes.
+        """
+        items: list[dict[str, Any]] = []
+        params: dict[str, Any] = {**filters, "sort": "id", "limit": limit}
+        while True:
+            page = self.read(lambda client: _page(client, path, params))
+            items += page["items"]
+            if not page["has_more"]:
+                return items
+            params["id_gt"] = items[-1]["id"]
+
     def write(self, what: str, act: Callable[[Any], T], look: Callable[[Any], T | None]) -> T:
         """Do something that creates or spends, once.
 
@@ -212,6 +236,14 @@ class Api:
             f"{self.name}: the token is refused (HTTP {status}); production and sandbox have a "
             "token each (Profile, Integrations): give the one that belongs here in TOLOKA_TOKEN"
         )
+
+
+def _page(client: Any, path: str, params: dict[str, Any]) -> dict[str, Any]:
+    from toloka.util._managing_headers import add_headers
+
+    ask = add_headers("client")(client._request)
+    page: dict[str, Any] = ask("get", path, params=dict(params))
+    return {"items": list(page["items"]), "has_more": bool(page.get("has_more"))}
 
 
 def _spent_quota(status: int, payload: Any) -> bool:

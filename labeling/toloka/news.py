@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from budget.money import Money
@@ -14,9 +14,72 @@ from labeling.toloka.errors import MarketError
 from labeling.toloka.http import Api
 from labeling.types import Assignment
 
+PAID = frozenset({"ACCEPTED", "SUBMITTED"})
 _LISTED = 10_000  # assignments in one answer
 _STRIDE = 20  # assignments that cannot change any more, left behind together
-PAID = frozenset({"ACCEPTED", "SUBMITTED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """An assignment as the platform tells it.
+
+    Attributes:
+        tasks: ids of its tasks, in the order on the page.
+        answers: output values of each task; empty until it is submitted.
+        ended: when it was submitted, handed back or expired; None while it is active.
+    """
+
+    id: str
+    user: str
+    status: str
+    created: datetime
+    submitted: datetime | None
+    ended: datetime | None
+    reward: Money
+    tasks: tuple[str, ...]
+    answers: tuple[Mapping[str, Any], ...]
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it was submitted, paid or not: the platform counts it towards overlap."""
+        return self.status in PAID or self.status == "REJECTED"
+
+
+def read_suites(api: Api, pool_id: str, after: str = "", upto: str = "") -> list[Suite]:
+    """A pool's assignments, oldest first.
+
+    Args:
+        api: the platform.
+        pool_id: the pool.
+        after: only those behind this one; empty for all.
+        upto: only those up to this one; empty for all.
+    """
+    bounds = {"id_gt": after, "id_lte": upto}
+    filters = {name: bound for name, bound in bounds.items() if bound}
+    raw = api.list("/v1/assignments", _LISTED, pool_id=pool_id, **filters)
+    return sorted((_suite(one) for one in raw), key=lambda suite: suite.id)
+
+
+def _suite(raw: Mapping[str, Any]) -> Suite:
+    times = {name: _time(raw.get(name)) for name in ("submitted", "skipped", "expired")}
+    return Suite(
+        id=raw["id"],
+        user=raw["user_id"],
+        status=raw["status"],
+        created=_time(raw["created"]) or datetime.min.replace(tzinfo=UTC),
+        submitted=times["submitted"],
+        ended=next((time for time in times.values() if time is not None), None),
+        reward=Money.parse(str(raw.get("reward", 0)), "reward"),
+        tasks=tuple(task["id"] for task in raw.get("tasks", ())),
+        answers=tuple(one.get("output_values") or {} for one in raw.get("solutions") or ()),
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +98,45 @@ class Reading:
     control: frozenset[str]
     opened: datetime
 
-    def assignment(self, raw: Any) -> Assignment:
+    def assignment(self, suite: Suite) -> Assignment:
         """A submitted suite.
 
         Raises:
             MarketError: it holds a task or an answer that is not known here.
         """
-        answers = [
-            tuple(self._label(raw, solution, at) for solution in raw.solutions)
+        if len(suite.tasks) != len(suite.answers) or any(t not in self.rows for t in suite.tasks):
+            raise MarketError(f"assignment {suite.id}: its tasks are not those of this study")
+        first, *further = (
+            tuple(self._label(suite, values, at) for values in suite.answers)
             for at in range(len(self.campaign.questions))
-        ]
-        if len(raw.tasks) != len(raw.solutions) or any(t.id not in self.rows for t in raw.tasks):
-            raise MarketError(f"assignment {raw.id}: its tasks are not those of this study")
-        first, *further = answers
+        )
         return Assignment(
-            id=raw.id,
-            annotator=raw.user_id,
-            tasks=tuple(self.rows[task.id] for task in raw.tasks),
+            id=suite.id,
+            annotator=suite.user,
+            tasks=tuple(self.rows[task] for task in suite.tasks),
             labels=first,
-            control=tuple(task.id in self.control for task in raw.tasks),
-            submitted_s=seconds_between(self.opened, raw.submitted),
-            seconds=seconds_between(raw.created, raw.submitted),
-            reward=Money.parse(str(raw.reward), "reward"),
+            control=tuple(task in self.control for task in suite.tasks),
+            submitted_s=seconds_between(self.opened, suite.submitted or self.opened),
+            seconds=seconds_between(suite.created, suite.submitted or suite.created),
+            reward=suite.reward,
             further=tuple(further),
         )
 
-    def _label(self, raw: Any, solution: Any, at: int) -> int:
+    def real_rows(self, suites: Iterable[Suite]) -> list[tuple[int, str]]:
+        """Row of each real task of some suites, and who answered it."""
+        return [
+            (self.rows[task], suite.user)
+            for suite in suites
+            for task in suite.tasks
+            if task in self.rows and task not in self.control
+        ]
+
+    def _label(self, suite: Suite, values: Mapping[str, Any], at: int) -> int:
         question = self.campaign.questions[at]
-        value = (solution.output_values or {}).get(question.name)
+        value = values.get(question.name)
         if value not in question.classes:
             raise MarketError(
-                f"assignment {raw.id}: {str(value)[:40]!r} is no answer to {question.name!r}"
+                f"assignment {suite.id}: {str(value)[:40]!r} is no answer to {question.name!r}"
             )
         return question.classes.index(value)
 
@@ -81,20 +152,21 @@ class News:
         review: whether answers are looked at before they are accepted: until then they are open.
 
     Attributes:
-        raw: every assignment as it was read last, by id.
+        suites: every assignment as it was read last, by id.
         open: ids of those that may still be submitted, or still be accepted.
+        paid: what is or will be paid, in the order of submission.
     """
 
     def __init__(self, api: Api, pool_id: str, after: str, upto: str, review: bool) -> None:
-        self.raw: dict[str, Any] = {}
+        self.suites: dict[str, Suite] = {}
         self.open: set[str] = set()
+        self.paid: list[Suite] = []
         self._api = api
         self._pool_id = pool_id
         self._after = after
         self._upto = upto
         self._review = review
         self._settled = ""
-        self._paid: list[Any] = []
 
     def poll(self) -> bool:
         """Ask once. Returns whether anything has changed."""
@@ -104,72 +176,41 @@ class News:
         """Ask for all of them again, from the first one on: nothing paid for may be missed."""
         self._ask(self._after)
 
+    @property
+    def last(self) -> str:
+        """The last assignment of all there are."""
+        return max(self.suites, default=self._after)
+
+    @property
+    def waiting(self) -> list[Suite]:
+        """Submitted and neither accepted nor rejected, where answers are reviewed."""
+        found = (self.suites[key] for key in sorted(self.open))
+        return [suite for suite in found if suite.status == "SUBMITTED"]
+
     def _ask(self, after: str) -> bool:
-        """Ask for all assignments behind one; move on behind those that cannot change any more."""
-        filters = {"id_gt": after} if after else {}
-        if self._upto:
-            filters["id_lte"] = self._upto
-        found = self._api.read(
-            lambda client: list(
-                client.get_assignments(pool_id=self._pool_id, batch_size=_LISTED, **filters)
-            )
-        )
-        found = sorted(found, key=lambda raw: raw.id)
-        changed = [raw for raw in found if self._is_news(raw)]
-        for raw in changed:
-            self._note(raw)
+        """Ask for all assignments behind one; leave behind those that cannot change any more."""
+        found = read_suites(self._api, self._pool_id, after, self._upto)
+        changed = [suite for suite in found if self._is_news(suite)]
+        for suite in changed:
+            self._note(suite)
         first_open = min(self.open, default=None)
-        settled = [raw.id for raw in found if first_open is None or raw.id < first_open]
+        settled = [s.id for s in found if first_open is None or s.id < first_open]
         if len(settled) >= _STRIDE:
             self._settled = settled[-1]
         return bool(changed)
 
-    @property
-    def last(self) -> str:
-        """The last assignment of all there are."""
-        return max(self.raw, default=self._after)
-
-    @property
-    def waiting(self) -> list[Any]:
-        """Submitted and neither accepted nor rejected, where answers are reviewed."""
-        return [self.raw[key] for key in sorted(self.open) if state(self.raw[key]) == "SUBMITTED"]
-
-    @property
-    def paid(self) -> list[Any]:
-        """What is or will be paid, in the order of submission."""
-        return self._paid
-
-    @property
-    def given(self) -> list[Any]:
-        """All that was submitted, paid or not: the platform counts it towards overlap."""
-        return [raw for raw in self.raw.values() if state(raw) in PAID | {"REJECTED"}]
-
-    @property
-    def ended(self) -> list[datetime]:
-        """When each assignment that is not active any more came to its end."""
-        times = [(raw.submitted, raw.skipped, raw.expired) for raw in self.raw.values()]
-        return [next(t for t in ends if t is not None) for ends in times if any(ends)]
-
-    def _note(self, raw: Any) -> None:
-        self.raw[raw.id] = raw
-        if self._is_open(raw):
-            self.open.add(raw.id)
+    def _note(self, suite: Suite) -> None:
+        self.suites[suite.id] = suite
+        if suite.status == "ACTIVE" or (self._review and suite.status == "SUBMITTED"):
+            self.open.add(suite.id)
             return
-        self.open.discard(raw.id)
-        if state(raw) in PAID:
-            insort(self._paid, raw, key=lambda one: (one.submitted, one.id))
+        self.open.discard(suite.id)
+        if suite.status in PAID:
+            insort(self.paid, suite, key=lambda one: (one.submitted or one.created, one.id))
 
-    def _is_news(self, raw: Any) -> bool:
-        known = self.raw.get(raw.id)
-        return known is None or state(known) != state(raw)
-
-    def _is_open(self, raw: Any) -> bool:
-        return state(raw) == "ACTIVE" or (self._review and state(raw) == "SUBMITTED")
-
-
-def state(raw: Any) -> str:
-    """An assignment's status as a word."""
-    return str(getattr(raw.status, "value", raw.status))
+    def _is_news(self, suite: Suite) -> bool:
+        known = self.suites.get(suite.id)
+        return known is None or known.status != suite.status
 
 
 def seconds_between(start: datetime, end: datetime) -> float:

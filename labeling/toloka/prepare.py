@@ -16,7 +16,7 @@ from labeling.toloka.errors import MarketError
 from labeling.toloka.goods import Goods
 from labeling.toloka.http import Api
 from labeling.toloka.journal import DONE, INTENT, Journal
-from labeling.toloka.news import PAID, Reading, state
+from labeling.toloka.news import Reading, read_suites
 from labeling.toloka.spec import fact
 from labeling.toloka.upload import (
     Upload,
@@ -28,7 +28,7 @@ from labeling.toloka.upload import (
 )
 from labeling.types import Condition, Order
 
-_LISTED = 10_000
+_PAUSE_S = 20.0
 _YES = "yes"
 
 
@@ -167,20 +167,13 @@ class Preparer:
         """
         if after == "":
             return "", Counter()
-        filters = {"id_lte": after} if after else {}
         while True:
-            found = self._api.read(
-                lambda client: list(
-                    client.get_assignments(pool_id=pool_id, batch_size=_LISTED, **filters)
-                )
-            )
-            if not any(state(raw) == "ACTIVE" for raw in found):
+            found = read_suites(self._api, pool_id, upto=after or "")
+            if not any(suite.status == "ACTIVE" for suite in found):
                 break
-            self._api.clock.sleep(20)
-        given = Counter(
-            t.id for raw in found if state(raw) in PAID | {"REJECTED"} for t in raw.tasks
-        )
-        return max((raw.id for raw in found), default=""), given
+            self._api.clock.sleep(_PAUSE_S)
+        given = Counter(task for suite in found if suite.is_given for task in suite.tasks)
+        return max((suite.id for suite in found), default=""), given
 
     def _expiry(self, order: Order, prepared: Any | None) -> tuple[datetime, bool]:
         """When the pool closes by itself, and whether that is the order's deadline."""

@@ -27,6 +27,7 @@ from labeling.toloka.source import TolokaSource
 from labeling.toloka.token import Token
 from labeling.types import Condition, Order, Page
 
+RICH = Money(1_000_000_000)
 CANARY = "canary-0123456789abcdef0123456789abcdef"
 CAMPAIGN = Campaign(
     "ground", (Question("kind", "Which?", ("a", "b", "c")),), "Look.\n\n- a\n- b", suite_size=10
@@ -62,7 +63,7 @@ class Ground:
     controls: int = 50
     seed: int = 0
     tariff: Tariff = field(default_factory=Tariff)
-    balance: Money = Money(1_000_000_000)
+    balance: Money = RICH
     ended: list[Order] = field(default_factory=list)
     server: Server | None = None
 
