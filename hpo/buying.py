@@ -155,6 +155,7 @@ def carry_out(purchase: Purchase, say: Callable[[str], None]) -> dict[str, Any]:
     if purchase.cap > ZERO:  # else everything is owned, and there is no account to open
         ledger = Ledger.open(world.engine, purchase.account, purchase.cap)
         world = replace(world, ledger=ledger, _lacking={})
+        world.sweep()
         say(f"buying {purchase.plan.key}")
         buy(purchase.plan, world)
     say("training on all labels owned")

@@ -11,10 +11,9 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from hpo import toloka_server
+from hpo import stopping, toloka_server
 
 if TYPE_CHECKING:
     from hpo.config import StudyConfig
@@ -44,7 +43,13 @@ _SETTINGS = (
     ("image-url-prefix", "URL", "data", "images' addresses: this and the image's name"),
     ("own-labels", "FILE", "data", "answers bought elsewhere (task,annotator,label): owned for $0"),
     ("seed", "N", "data", "seed of everything random (0)"),
-    ("market", "MARKET", "crowd", "simulated (default), hybrid:FILE or replay:FILE (recorded)"),
+    (
+        "market",
+        "MARKET",
+        "crowd",
+        "simulated (default), hybrid:FILE, replay:FILE (recorded), rehearsal or toloka (money)",
+    ),
+    ("toloka-environment", "NAME", "crowd", "production (default) or sandbox, for toloka"),
     ("scenario", "NAME", "crowd", "simulated crowd: a scenario's name or TOML file (default)"),
     ("selection", "G", "crowd", "exponent by which price changes who comes (the scenario's)"),
     ("price-models", "one|both", "crowd", "both: search again with the other g, compare prices"),
@@ -83,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     # Small matrices: more threads only wait for each other. Read by OpenMP when torch is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    signal.signal(signal.SIGTERM, _stop)
+    stopping.install()
     if (stranger := _stranger()) is not None:
         print(
             f"labelworth: {stranger}: another package of this name is in the way; "
@@ -96,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return command(arguments)
     except KeyboardInterrupt:
         return _stopped(signal.SIGINT)
-    except _Terminated:
+    except stopping.Terminated:
         return _stopped(signal.SIGTERM)
     except BrokenPipeError:  # the reader of our output went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -319,14 +324,6 @@ def _scenarios(arguments: argparse.Namespace) -> int:
 
 
 # --- ends ---
-
-
-class _Terminated(BaseException):
-    """SIGTERM arrived."""
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise _Terminated
 
 
 def _stopped(number: signal.Signals) -> int:

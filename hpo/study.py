@@ -37,7 +37,7 @@ from hpo.trial import (
 from hpo.trials import Trials
 from hpo.versioning import save_version
 from hpo.world import World, build, rehearse
-from labeling.types import LabelPlan
+from labeling.types import STOPPED, LabelPlan
 
 if TYPE_CHECKING:
     import optuna
@@ -133,6 +133,7 @@ class Study:
         self.trials.keep("stopped", "")
         self._say("looking at the images")
         self.world.features  # noqa: B018 - whatever is wrong with them shows before money moves
+        self.world.sweep()
         self._finish_running()
         self._reuse()
         while (reason := self._reason_to_stop()) is None:
@@ -297,8 +298,11 @@ class Study:
             self._adopt(order.condition.key)
 
     def _has_order(self, plan: LabelPlan) -> bool:
-        order = self.world.lacking(plan)
-        return order is None or self.world.store.record(order.key) is not None
+        order, store = self.world.lacking(plan), self.world.store
+        if order is None or store.record(order.key) is not None:
+            return True
+        records = store.orders(self.world.condition(plan))
+        return bool(records and records[-1].end and records[-1].end.reason == STOPPED)
 
     def _adopt(self, condition: str) -> None:
         """Complete an order whose trial is gone (Optuna's file is younger than the orders)."""

@@ -13,6 +13,8 @@ import numpy as np
 from budget.errors import BudgetExceeded
 from budget.money import Money
 from budget.tariff import assignments_for
+from hpo import stopping
+from hpo.door import Door
 from hpo.opinion import is_subjective, score_opinion, share_labels
 from hpo.seeds import derive, generator
 from hpo.world import World
@@ -100,11 +102,12 @@ def purchase(order: Order, world: World) -> None:
     if record is None or record.order != order:
         ledger.void(hold)  # another worker withdrew it meanwhile; nothing was placed
         return
-    pool = world.source.place(order)  # same key, same pool, however often it is asked
-    for page in world.source.collect(pool):  # ends when no assignment is active any more
-        world.store.add(order, page)  # one commit a page; a known assignment is ignored
-    ledger.settle(hold, world.store.paid(order, world.source.tariff))
-    world.forget_quotes()
+    with stopping.at_work(isinstance(world.source, Door)):
+        pool = world.source.place(order)  # same key, same pool, however often it is asked
+        for page in world.source.collect(pool):  # ends when no assignment is active any more
+            world.store.add(order, page)  # one commit a page; a known assignment is ignored
+        ledger.settle(hold, world.store.paid(order, world.source.tariff))
+        world.forget_quotes()
 
 
 def settle_ended(world: World) -> None:

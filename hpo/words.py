@@ -16,7 +16,10 @@ def market_line(config: StudyConfig) -> str:
         "simulated": f"simulated crowd {config.scenario!r}",
         "hybrid": f"simulated crowd {config.scenario!r} on images as hard as {file} says",
         "replay": f"recorded answers of {file}",
+        "rehearsal": f"REHEARSAL through Toloka's API, simulated crowd {config.scenario!r}",
     }
+    if kind == "toloka":
+        return f"REAL MONEY on Toloka {config.toloka_environment.upper()}"
     return f"{who[kind]}, no real money is spent"
 
 

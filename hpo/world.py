@@ -163,10 +163,16 @@ class World:
                 other.__dict__[name] = self.__dict__[name]
         return other
 
+    def sweep(self) -> None:
+        """Close what a killed process left open on the market, before anything else."""
+        self.market.sweep([order.key for order in self.store.unfinished()])
+
     def close(self) -> None:
         """Close the market's pools and the database."""
-        self.source.close()
-        self.engine.dispose()
+        try:
+            self.source.close()
+        finally:
+            self.engine.dispose()
 
 
 def features_of(config: StudyConfig, data: Dataset, runs: Path) -> Features:
@@ -217,7 +223,12 @@ def build(
     ledger = Ledger.open(engine, config.study, config.budget)
     store = Store(engine, config.study)
     market = open_market(
-        config, data, store, crowd_seed, lambda: features_of(config, data, folder.parent).values
+        config,
+        data,
+        store,
+        crowd_seed,
+        lambda: features_of(config, data, folder.parent).values,
+        folder,
     )
     pool = task_order(data.rows["pool"], derive(config.seed, "pool order"), None)
     return World(

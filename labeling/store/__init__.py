@@ -45,7 +45,7 @@ from labeling.store.tables import (
     end_from_row,
     order_from_row,
 )
-from labeling.types import Answers, Condition, Order, OrderEnd, Page
+from labeling.types import STOPPED, Answers, Condition, Order, OrderEnd, Page
 
 Wanted = tuple[tuple[int, int], ...]
 """(task, further usable answers wanted), in the pool's order."""
@@ -141,7 +141,8 @@ class Store:
 
         Returns:
             The order, or None when nothing is lacking: ended orders have asked for all of it,
-            also where they ended short, or brought it. The same plan is not bought again.
+            also where they ended short, or brought it. The same plan is not bought again. What an
+            order lacks that the user stopped is lacking still.
 
         Raises:
             InputError: an overlap below 1, or a task given twice.
@@ -239,7 +240,7 @@ class Store:
             return self._orders(connection, ~_ENDED)
 
     def owned_target(self, condition: Condition) -> dict[int, int]:
-        """The overlap that ended orders have asked for, by task."""
+        """The overlap that ended orders have asked for, by task; not those that were stopped."""
         with reading(self._engine) as connection:
             return self._targets(connection, condition)
 
@@ -311,7 +312,7 @@ class Store:
         rows = connection.execute(
             select(ORDER_TASKS.c.task, func.max(ORDERS.c.overlap))
             .select_from(ORDER_TASKS.join(ORDERS))
-            .where(self._mine, _of(condition), _ENDED)
+            .where(self._mine, _of(condition), _ENDED, ORDERS.c.end_reason != STOPPED)
             .group_by(ORDER_TASKS.c.task)
         )
         return {task: overlap for task, overlap in rows}
