@@ -57,6 +57,7 @@ class Platform:
         self._event_driven = event_driven
         self._journal = journal
         self._told: set[str] = set()
+        self._told_states: set[str] = set()
         self._told_version = -1
         self._waiting = 0
         for record in journal.records() if journal else ():
@@ -129,19 +130,26 @@ class Platform:
         if not self._event_driven:
             return
         if self._told_version != self.world.version:
-            self._told.clear()
-            self._told_version = self.world.version
-        question = _question(request)
-        if route.template not in _STATE and self._works(request):
+            self._forget()
+        question, of_state = _question(request), route.template in _STATE
+        if not of_state and self._works(request):
+            # Who looks at answers waits for them: looking at the state beside it moves nothing.
             self._waiting = 0
-        if question in self._told:
+            self._told_states.clear()
+        told = self._told_states if of_state else self._told
+        if question in told:
             events = min(_STRIDE**self._waiting, _LONGEST_STRIDE)
             self._keep({"events": events})
             course.move(self.world, events)
-            self._told.clear()
-            self._told_version = self.world.version
-            self._waiting += route.template in _STATE
-        self._told.add(question)
+            self._forget()
+            self._waiting += of_state
+        told.add(question)
+
+    def _forget(self) -> None:
+        """There is news: nobody has been told yet."""
+        self._told.clear()
+        self._told_states.clear()
+        self._told_version = self.world.version
 
     def _works(self, request: Request) -> bool:
         """Whether answers of annotators may be in what is asked: not with exams and trainings."""
