@@ -8,23 +8,32 @@ from typing import Any
 
 from budget.errors import InputError
 from labeling.toloka.server import (
+    aggregates,
     analytics,
     assignments,
+    attachments,
+    bonuses,
     catalog,
     control,
     course,
     operations,
     pools,
+    task_suites,
     tasks,
 )
 from labeling.toloka.server.errors import ApiError
 from labeling.toloka.server.ids import digest
+from labeling.toloka.server.quotas import Quotas
 from labeling.toloka.server.records import Doc
 from labeling.toloka.server.routing import Reply, Request, Route, find
 from labeling.toloka.server.state import Journal
 from labeling.toloka.server.world import Settings, World
 
-__all__ = ["Platform", "analytics", "assignments", "catalog", "operations", "pools", "tasks"]
+# Each answers the paths that it names in the table of routes.
+ROOMS = (
+    *(aggregates, analytics, assignments, attachments, bonuses, catalog, control),
+    *(operations, pools, task_suites, tasks),
+)
 
 # Asking only for a pool's state is waiting for its end: the clock goes on in growing strides.
 _STATE = frozenset(("/v1/pools/{id}", "/v1/trainings/{id}", "/staging/analytics-2"))
@@ -60,6 +69,7 @@ class Platform:
         self._told_states: set[str] = set()
         self._told_version = -1
         self._waiting = 0
+        self._quotas = Quotas()
         for record in journal.records() if journal else ():
             self._again(record)
 
@@ -69,6 +79,8 @@ class Platform:
             if (request.method, request.path) == ("POST", _RESET):
                 return self._reset(request.body or {})
             route, at = find(request.method, request.path)
+            if self.world.settings.quotas and (refused := self._too_many(route, request)):
+                return refused
             if route.news:
                 self._let_time_pass(route, request)
             if _acts(request):
@@ -96,8 +108,12 @@ class Platform:
         if self._journal is not None:
             self._journal.restart(settings)
         self.world = World(settings)
+        self._quotas = Quotas()
         self._told_version = -1
         self._waiting = 0
+
+    def _too_many(self, route: Route, request: Request) -> Reply | None:
+        return self._quotas.refuse(route.method, route.template, request, self.world.now)
 
     def _reset(self, form: Doc) -> Reply:
         self.reset(control.new_settings(self.world.settings, form))
@@ -116,6 +132,7 @@ class Platform:
         else:
             request = Request(*record["do"])
             route, at = find(request.method, request.path)
+            self._too_many(route, request)
             try:
                 self._handle(route, at, request)
             except (ApiError, InputError):
