@@ -14,11 +14,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from hpo import toloka_server
+
 if TYPE_CHECKING:
     from hpo.config import StudyConfig
 
 DONE, BAD_INPUT, NOTHING_AFFORDABLE, LEDGER_REFUSED = 0, 2, 3, 6
-COMMANDS = ("run", "plan", "status", "report", "crowd")
+COMMANDS = ("run", "plan", "status", "report", "crowd", "toloka-server")
 
 _SETTINGS = (
     # flag, metavar, group, help
@@ -144,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     _add_crowd(commands)
+    toloka_server.add_parser(commands)
     return parser
 
 

@@ -4,8 +4,22 @@
 runs one by itself.
 """
 
-from labeling.toloka.server.http import Server, serve
+from labeling.toloka.server.faults import Fault, make_faults, read_faults
+from labeling.toloka.server.http import Exchange, Server, serve
+from labeling.toloka.server.state import Journal
 from labeling.toloka.server.truth import Truth, read_truth, write_truth
 from labeling.toloka.server.world import Settings
 
-__all__ = ["Server", "Settings", "Truth", "read_truth", "serve", "write_truth"]
+__all__ = [
+    "Exchange",
+    "Fault",
+    "Journal",
+    "Server",
+    "Settings",
+    "Truth",
+    "make_faults",
+    "read_faults",
+    "read_truth",
+    "serve",
+    "write_truth",
+]

@@ -9,8 +9,10 @@ from labeling.toloka.server.records import Doc
 
 # The platform's own language tests, as toloka-kit knows them: EN, DE, FR, ...
 LANGUAGE_TESTS = frozenset(
-    ("26366", "26377", "26711", "32346", "26296", "26714", "26513", "30724", "44954", "54378")
-    + ("39821", "29789", "48836", "44742")
+    (
+        *("26366", "26377", "26711", "32346", "26296", "26714", "26513"),
+        *("30724", "44954", "54378", "39821", "29789", "48836", "44742"),
+    )
 )
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "EQ": lambda a, b: bool(a == b),

@@ -11,8 +11,10 @@ from labeling.toloka.server.errors import invalid
 _T = TypeVar("_T")
 Doc = dict[str, Any]
 _TIMES = frozenset(
-    ("created", "modified", "submitted", "accepted", "rejected", "skipped", "expired")
-    + ("started", "finished", "last_started", "last_stopped")
+    (
+        *("created", "modified", "submitted", "accepted", "rejected", "skipped", "expired"),
+        *("started", "finished", "last_started", "last_stopped"),
+    )
 )
 _RANGES: dict[str, Callable[[Any, Any], bool]] = {
     "gte": lambda a, b: bool(a >= b),

@@ -44,6 +44,7 @@ class Reply:
     status: int
     body: Any = None
     content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 Handler = Callable[[World, Request], Reply]

@@ -30,6 +30,7 @@ class Truth:
         items: truth, difficulty and distractor of every row, those of the control tasks as clear
             as the crowd meets them.
         further: what annotators see in the campaign's other questions, by name.
+        path: the file it was read from.
         digest: content hash of the file.
     """
 
@@ -37,6 +38,7 @@ class Truth:
     row: Mapping[str, int]
     items: Items
     further: Mapping[str, Items | Opinions] = field(default_factory=dict)
+    path: Path | None = None
     digest: str = ""
 
 
@@ -82,6 +84,7 @@ def read_truth(path: Path) -> Truth:
             further={
                 name: _seen(seen, len(addresses)) for name, seen in document["further"].items()
             },
+            path=path,
             digest=hashlib.blake2b(raw, digest_size=16).hexdigest(),
         )
     except OSError as error:
