@@ -11,15 +11,22 @@ from rich.console import Console
 from rich.text import Text
 
 from budget.money import ZERO
+from hpo import consent
 from hpo.buying import Purchase, Wish, carry_out, prepare
-from hpo.folder import to_json
+from hpo.folder import read_config, to_json
 from hpo.report import interval, percent, plan_words, usd
 from hpo.versioning import money_to_plain
 from hpo.words import market_line
 
 
-def run_buy(folder: Path, wish: Wish, as_json: bool) -> bool:
+def run_buy(folder: Path, wish: Wish, yes: bool, as_json: bool) -> bool:
     """Say what would be bought and for how much, buy it, and print what it gave.
+
+    Args:
+        folder: the study's folder.
+        wish: what the command line asks for.
+        yes: real money was confirmed on the command line.
+        as_json: print the report as JSON.
 
     Returns:
         Whether everything that the plan asks for is owned now.
@@ -28,11 +35,20 @@ def run_buy(folder: Path, wish: Wish, as_json: bool) -> bool:
         InputError: the wish cannot be; nothing was bought.
     """
     log = Console(stderr=True, highlight=False)
+
+    def say(line: str) -> None:
+        log.print(Text(line), soft_wrap=True)
+
+    consent.check_flags(read_config(folder), yes, wish.budget is not None)
     purchase = prepare(folder, wish)
     try:
         for line in plan_lines(purchase):
-            log.print(Text(line), soft_wrap=True)
-        report = carry_out(purchase, lambda doing: log.print(Text(f"  {doing}"), soft_wrap=True))
+            say(line)
+        if purchase.world.market.kind == "toloka" and purchase.cap > ZERO:
+            what = f"{purchase.quote.answers} answers under plan {purchase.plan.key}"
+            config = purchase.world.config
+            consent.confirm(config, purchase.cap, purchase.spent, what, yes, say)
+        report = carry_out(purchase, lambda doing: say(f"  {doing}"))
     finally:
         purchase.world.close()
     if as_json:

@@ -255,10 +255,9 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
             f"{name('sampler')}: {config.sampler} does not search dynamic overlap; "
             "use tpe, nsga2, gp or random"
         )
-    if config.price_models == "both" and config.market.startswith("replay:"):
-        raise InputError(
-            f"{name('price_models')}: a replay knows nothing about price; leave it out"
-        )
+    if config.price_models == "both" and config.market.startswith(("replay:", "toloka")):
+        why = "Toloka has its own" if config.market == "toloka" else "a replay knows nothing about"
+        raise InputError(f"{name('price_models')}: {why} price; leave it out")
     is_folder = config.data.startswith("folder:")
     if is_folder and config.labels is None:
         raise InputError(

@@ -18,8 +18,25 @@ from hpo import stopping, toloka_server
 if TYPE_CHECKING:
     from hpo.config import StudyConfig
 
-DONE, BAD_INPUT, NOTHING_AFFORDABLE, LEDGER_REFUSED = 0, 2, 3, 6
-COMMANDS = ("run", "plan", "status", "report", "buy", "crowd", "toloka-server")
+DONE, BAD_INPUT, NOTHING_AFFORDABLE, NOT_CONFIRMED, MARKET_TROUBLE, LEDGER_REFUSED = (
+    0,
+    2,
+    3,
+    4,
+    5,
+    6,
+)
+COMMANDS = (
+    "run",
+    "plan",
+    "status",
+    "report",
+    "buy",
+    "doctor",
+    "reconcile",
+    "crowd",
+    "toloka-server",
+)
 
 _SETTINGS = (
     # flag, metavar, group, help
@@ -79,8 +96,9 @@ _SWITCHES = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    0 done, also when the budget is used up; 2 bad input; 3 nothing affordable; 6 the ledger was
-    refused; 130 or 143 stopped by a signal, and the same command goes on.
+    0 done, also when the budget is used up; 2 bad input; 3 nothing affordable; 4 real money not
+    confirmed; 5 trouble with the market; 6 the ledger was refused; 130 or 143 stopped by a signal,
+    and the same command goes on.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")):
@@ -147,10 +165,12 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=function)
         if settings:
             _add_settings(sub)
+            sub.add_argument("--yes", action="store_true", help="real money: confirms --budget")
         else:
             sub.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     _add_buy(commands)
+    _add_upkeep(commands)
     _add_crowd(commands)
     toloka_server.add_parser(commands)
     return parser
@@ -166,8 +186,32 @@ def _add_buy(commands: argparse._SubParsersAction[_Parser]) -> None:
     buy.add_argument("--images", metavar="DATA", help="new images: folder:DIR or npz:FILE")
     buy.add_argument("--labels", metavar="FILE.csv", help="of new images: image[,label][,url]")
     buy.add_argument("--max-minutes", metavar="M", default="none", help="deadline (none)")
+    buy.add_argument("--yes", action="store_true", help="real money: confirms --budget")
     buy.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     buy.set_defaults(command=_buy)
+
+
+def _add_upkeep(commands: argparse._SubParsersAction[_Parser]) -> None:
+    words = "check token, balance, clock and quotas on Toloka; changes nothing"
+    doctor = commands.add_parser("doctor", help=words, description=words, allow_abbrev=False)
+    doctor.add_argument(
+        "--toloka-environment",
+        dest="environment",
+        metavar="NAME",
+        default="production",
+        help="production (default) or sandbox",
+    )
+    doctor.set_defaults(command=_doctor)
+    words = "compare a study's orders and holds with the market; --mend puts right what differs"
+    books = commands.add_parser("reconcile", help=words, description=words, allow_abbrev=False)
+    books.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
+    books.add_argument("--mend", action="store_true", help="put right what differs")
+    books.add_argument(
+        "--archive", action="store_true", help="the study is over: archive its pools"
+    )
+    books.set_defaults(command=_reconcile)
+    for parser in (doctor, books):
+        parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
 
 def _add_crowd(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -228,17 +272,25 @@ def _run(arguments: argparse.Namespace) -> int:
         return DONE
     from rich.console import Console
 
+    from hpo import consent
     from hpo.gauge import Gauge
     from hpo.plot import plot_front
+    from hpo.status import spent_by
     from hpo.study import Study
     from hpo.words import market_line
 
     log = Console(stderr=True, highlight=False)
+    budget_given = arguments.budget is not None
+    consent.check_flags(config, arguments.yes, budget_given)
     log.print(f"Study {config.study}, cap {config.budget}: {market_line(config)}", markup=False)
+    if config.market == "toloka":
+        spent = spent_by(arguments.runs / config.study)
+        what = consent.trials_line(config)
+        consent.confirm(config, config.budget, spent, what, arguments.yes, log.print)
     study = Study(config, arguments.runs)
     try:
         with Gauge(log) as gauge:
-            report = study.run(gauge.update)
+            report = study.run(gauge.update, real_money=config.market == "toloka")
     finally:
         study.close()
     picture = study.folder / "front.png"
@@ -304,8 +356,23 @@ def _buy(arguments: argparse.Namespace) -> int:
     budget = None if arguments.budget is None else values.budget(arguments.budget, "--budget")
     minutes = values.minutes(arguments.max_minutes, "--max-minutes")
     wish = Wish(arguments.plan, number, budget, arguments.images, arguments.labels, minutes)
-    run_buy(arguments.folder, wish, arguments.json)
+    run_buy(arguments.folder, wish, arguments.yes, arguments.json)
     return DONE
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from hpo.upkeep import run_doctor
+    from hpo.values import one_of
+
+    environment = one_of("production", "sandbox")(arguments.environment, "--toloka-environment")
+    return DONE if run_doctor(environment, arguments.json) else MARKET_TROUBLE
+
+
+def _reconcile(arguments: argparse.Namespace) -> int:
+    from hpo.upkeep import run_reconcile
+
+    agree = run_reconcile(arguments.folder, arguments.mend, arguments.archive, arguments.json)
+    return DONE if agree else MARKET_TROUBLE
 
 
 def _fit(arguments: argparse.Namespace) -> int:
@@ -348,10 +415,16 @@ def _stranger() -> str | None:
 def _explain(error: Exception) -> tuple[int, str]:
     """The exit code and the one line for an error that a user can mend; others are raised."""
     from budget.errors import InputError, LedgerCorrupt, StorageError
+    from hpo.consent import NotConfirmedError
+    from labeling.toloka.errors import MarketError
     from training.errors import InputError as ImageError
 
     if isinstance(error, LedgerCorrupt):
         return LEDGER_REFUSED, f"ledger refused, nothing was bought: {error}"
+    if isinstance(error, NotConfirmedError):
+        return NOT_CONFIRMED, str(error)
+    if isinstance(error, MarketError):
+        return MARKET_TROUBLE, str(error)
     if isinstance(error, InputError | ImageError | StorageError):
         return BAD_INPUT, str(error)
     cause: BaseException | None = error

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from budget.database import open_database
 from budget.ledger import Ledger, accounts_of
-from budget.money import Money
+from budget.money import ZERO, Money
 from hpo.folder import read_config
 from hpo.versioning import money_to_plain
 from labeling.store import OrderRecord, Store
@@ -65,6 +65,17 @@ def show_status(folder: Path, as_json: bool) -> None:
         *(_line(purchase) for purchase in facts["bought"]),
     ):
         console.print(Text(line))
+
+
+def spent_by(folder: Path) -> Money:
+    """What a study has spent so far; nothing where there is none."""
+    if not (folder / "labelworth.sqlite").exists():
+        return ZERO
+    engine = open_database(folder / "labelworth.sqlite")
+    try:
+        return Ledger.open(engine, folder.name).spent()
+    finally:
+        engine.dispose()
 
 
 def _purchase(account: Ledger, orders: dict[str, OrderRecord]) -> dict[str, Any]:

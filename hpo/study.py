@@ -123,12 +123,21 @@ class Study:
 
     # --- the answer -----------------------------------------------------------------------------
 
-    def run(self, watch: Watch | None = None) -> dict[str, Any]:
+    def run(self, watch: Watch | None = None, real_money: bool = False) -> dict[str, Any]:
         """Search until a reason to stop, then write and return the report.
 
         Args:
             watch: called whenever something changed, for a live line.
+            real_money: confirms that a study on Toloka may spend up to its cap.
+
+        Raises:
+            InputError: it would spend real money, and that was not confirmed.
         """
+        if self.world.market.kind == "toloka" and not real_money:
+            raise InputError(
+                f"--market toloka: spends up to {self.config.budget} of real money; confirm it "
+                "with run(real_money=True)"
+            )
         self._watch = watch or self._watch
         self.trials.keep("stopped", "")
         self._say("looking at the images")

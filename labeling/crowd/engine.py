@@ -17,6 +17,7 @@ from labeling.crowd.answers import CHANCES, AnswerModel
 from labeling.crowd.ballots import Ballots
 from labeling.crowd.further import FurtherQuestions
 from labeling.crowd.items import Items
+from labeling.crowd.mixing import FixedPages, Mixing, SmartMixing
 from labeling.crowd.opinions import Opinions
 from labeling.crowd.people import People, wanted_suites
 from labeling.crowd.pool import Ban, ExamSat, PoolSettings, Visitor
@@ -25,7 +26,7 @@ from labeling.crowd.scenario import Scenario
 from labeling.crowd.slots import Slots
 from labeling.crowd.streams import stream
 from labeling.crowd.suites import SuiteDraws, SuiteLog
-from labeling.types import Ints
+from labeling.types import Bools, Ints
 
 _SKIP_SECONDS = 5.0  # a look at the page before it is handed back
 _ARRIVE, _EXAM, _SUBMIT, _HAND_BACK, _EXPIRE, _RETURN = range(6)
@@ -43,9 +44,11 @@ class Crowd:
         further: what people see in the campaign's other questions, if there are any.
         further_classes: number of answers of each of them.
         referee: who admits and bans annotators; None for the campaign's own rules.
+        pages: rows of the tasks of suites that the requester has put together; None for suites
+            that are mixed from single tasks. With pages, the pool is opened for pages, by number.
 
     Attributes:
-        pool: what the requester has set; a change counts from the next suite on.
+        pool: what the requester sets.
         clock: seconds of pool time; it stands still while nobody moves it.
         suites: everything shown and answered.
         submitted: rows of `suites` in the order of submission; read it from where you stopped.
@@ -70,6 +73,7 @@ class Crowd:
         further: Sequence[Items | Opinions] = (),
         further_classes: Sequence[int] = (),
         referee: Referee | None = None,
+        pages: Sequence[Ints] | None = None,
     ) -> None:
         self.clock = 0.0
         self.suites = SuiteLog(pool.suite_size, len(further))
@@ -83,7 +87,7 @@ class Crowd:
         self.exam_failed = 0
         self.exam_right = np.zeros(len(pool.exam_rows), dtype=np.int64)
         self.ballots = Ballots(pool.dynamic, len(items), pool.classes) if pool.dynamic else None
-        self.slots = Slots(len(items))
+        self.slots = Slots(len(items) if pages is None else len(pages))
         self.people = People(scenario, pool.price, stream(seed, key, "people"))
         self._scenario = scenario
         self.pool = pool
@@ -94,6 +98,11 @@ class Crowd:
         self._exam_rng = stream(seed, key, "exam")
         self._mix_rng = stream(seed, key, "controls")
         self._return_rng = stream(seed, key, "returns")
+        self._fixed: FixedPages | None = None
+        if pages is not None:
+            is_control = np.isin(np.arange(len(items)), pool.control_rows)
+            self._fixed = FixedPages(self.slots, pages, is_control)
+        self._mixing: Mixing = self._fixed or SmartMixing(self.slots, self.suites)
         self._referee = referee or CampaignRules(pool.exam, pool.rules)
         self._visitors: dict[int, Visitor] = {}
         self._heap: list[tuple[float, int, int, int]] = []
@@ -156,11 +165,39 @@ class Crowd:
             visitor.busy = True
             self._schedule(0.0, _RETURN, visitor.person)
 
-    def extend(self, items: Items) -> None:
-        """Further rows behind those there are; a pool with further questions takes none."""
-        self.slots.extend(len(items))
+    def extend(
+        self,
+        items: Items,
+        further: Sequence[Items | Opinions] = (),
+        control: Bools | None = None,
+        pages: Sequence[Ints] = (),
+    ) -> None:
+        """Further rows behind those there are, and further pages.
+
+        Args:
+            items: the rows, for the question that is checked.
+            further: the same rows, for the other questions.
+            control: which of the rows are control tasks, where pages are fixed.
+            pages: rows of the tasks of each further page.
+        """
         self._truth = np.concatenate((self._truth, items.truth))
         self._model.extend(items)
+        self._further.extend(further)
+        if self.ballots:
+            self.ballots.extend(len(items))
+        if self._fixed is not None and control is not None:
+            self._fixed.extend(pages, control)
+        self.slots.extend(len(items) if self._fixed is None else len(pages))
+
+    def revise(self, pool: PoolSettings) -> None:
+        """The requester has changed the pool: its price counts for those still to come."""
+        if pool.price != self.pool.price:
+            self.people.reprice(pool.price, self.clock)
+        self.pool = pool
+
+    def taken(self, suite: int) -> Ints:
+        """What a suite of the log was issued for: its real tasks, or its page."""
+        return self._mixing.taken(suite)
 
     # The clock.
 
@@ -272,18 +309,13 @@ class Crowd:
         """Give an annotator the next suite, or let them go."""
         if visitor.left < 1 or not self._has_work() or not self._may_work(visitor):
             return
-        log = self.suites
-        if visitor.opened:
-            real = self.slots.take(self.pool.real_per_suite, log.tasks[visitor.opened].ravel())
-        else:
-            real = self.slots.take(self.pool.real_per_suite)
-        if not len(real):
+        taken = self._mixing.take(self.pool, visitor)
+        if not len(taken):
             return
-        if self.ballots and self.active and len(real) < self.pool.real_per_suite:
-            # Further tasks may come due: a suite that is not full is only given out last.
-            self.slots.add(real, 1)
+        if self._fixed is None and len(taken) < self.pool.real_per_suite and self._holds_back():
+            self.slots.add(taken, 1)
             return
-        suite = self._fill_suite(visitor, real)
+        suite = self._fill_suite(visitor, taken)
         visitor.opened.append(suite)
         visitor.used += self.pool.controls
         visitor.left -= 1
@@ -293,18 +325,17 @@ class Crowd:
         if self.allowance < 1:
             self.close()
 
-    def _fill_suite(self, visitor: Visitor, real: Ints) -> int:
-        """Mix real and control tasks, draw the answers, the time and what becomes of the suite."""
+    def _holds_back(self) -> bool:
+        """Whether a suite that is not full is kept back: with dynamic overlap, until it is last."""
+        return not self.pool.partial or (self.ballots is not None and self.active > 0)
+
+    def _fill_suite(self, visitor: Visitor, taken: Ints) -> int:
+        """Lay out the page, draw the answers, the time and what becomes of the suite."""
         pool, log, draw, person = self.pool, self.suites, self._draws.next(), visitor.person
         traits = self.people.traits
         kind, pace = int(traits.kind[person]), float(traits.pace[person])
-        tasks = np.concatenate(
-            (real, visitor.controls[visitor.used : visitor.used + pool.controls])
-        )
+        tasks, control = self._mixing.lay_out(pool, visitor, taken, draw.places)
         size = len(tasks)
-        places = draw.places if size == pool.suite_size else draw.places[draw.places < size]
-        tasks = tasks[places]
-        control = places >= len(real)
         skill = self._model.skill_now(float(traits.skill[person]), visitor.done)
         favourite = float(traits.favourite[person])
         labels = self._model.labels(kind, skill, favourite, tasks, draw.chances[:size])
@@ -316,11 +347,11 @@ class Crowd:
         if self._further:
             log.further[suite, :size] = self._further.labels(person, kind, skill, favourite, tasks)
         if self.ballots:
-            self.ballots.opened(real)
+            self.ballots.opened(taken)
         log.person[suite] = person
         log.start[suite] = self.clock
         log.seconds[suite] = seconds
-        if pool.controls:
+        if pool.controls or self._fixed is not None:
             log.wrong[suite] = np.count_nonzero((labels != self._truth[tasks]) & control)
         event, delay = self._fate(draw.fate, seconds)
         log.end[suite] = self.clock + delay
@@ -382,9 +413,9 @@ class Crowd:
         self.active -= 1
         self.allowance += 1
         self.given_up.append(suite)
-        tasks, _ = self.suites.real(suite)
+        taken = self._mixing.taken(suite)
         if self.ballots:
-            self.ballots.given_up(tasks)
+            self.ballots.given_up(taken)
         if self.is_open:
-            self.slots.add(tasks, 1)
+            self.slots.add(taken, 1)
         return visitor

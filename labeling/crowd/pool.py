@@ -30,6 +30,7 @@ class PoolSettings:
         control_rows: [G] rows that serve as control tasks.
         exam_rows: [E] rows that make up the exam.
         dynamic: when a task needs no further answer; None for as many as are asked.
+        partial: whether the last suite is given out if there are too few real tasks to fill it.
     """
 
     price: Money
@@ -42,6 +43,7 @@ class PoolSettings:
     control_rows: Ints
     exam_rows: Ints
     dynamic: DynamicOverlap | None = None
+    partial: bool = True
 
     @property
     def real_per_suite(self) -> int:

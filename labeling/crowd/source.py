@@ -65,6 +65,7 @@ class CrowdSource:
     Attributes:
         scenario: as it was given, before the campaign's filter.
         campaign: as it was given.
+        items: what annotators see: `items` with clear control tasks.
 
     Raises:
         InputError: control tasks or classes that do not fit the items or the campaign, or a
@@ -96,17 +97,12 @@ class CrowdSource:
         self._flows: dict[str, Flow] = {}
         self._check_rows(items)
         self._further = [self._seen(at, len(items), further or {}) for at in self._others]
-        self._items = _with_clear_controls(items, self._controls, scenario.control_error)
+        self.items = _with_clear_controls(items, self._controls, scenario.control_error)
 
     @property
     def tariff(self) -> Tariff:
         """What the market charges."""
         return self._tariff
-
-    @property
-    def items(self) -> Items:
-        """What annotators see in the question that control tasks check, those made clearer."""
-        return self._items
 
     @property
     def further(self) -> dict[str, Items | Opinions]:
@@ -119,7 +115,7 @@ class CrowdSource:
         flow = self._flows.get(condition.key)
         if flow is None:
             pool = self._settings(condition)
-            flow = make_flow(self._scenario, pool, self._items_in(pool))
+            flow = make_flow(self._scenario, pool, self.items_in(pool))
             self._flows[condition.key] = flow
         return flow.minutes(assignments)
 
@@ -128,7 +124,7 @@ class CrowdSource:
         if condition.dynamic is None:
             return None
         pool = self._settings(condition)
-        return mean_overlap(self._scenario, pool, self._items_in(pool), condition.dynamic)
+        return mean_overlap(self._scenario, pool, self.items_in(pool), condition.dynamic)
 
     def place(self, order: Order) -> Pool:
         """Name the order's pool; nothing is simulated before it is collected.
@@ -142,8 +138,8 @@ class CrowdSource:
         tasks, wanted = wanted_arrays(order)
         if len(np.unique(tasks)) < len(tasks) or np.any(wanted < 1):
             raise InputError("order: each task is wanted once, with at least one answer")
-        if len(tasks) and (tasks.min() < 0 or tasks.max() >= len(self._items)):
-            raise InputError(f"order: tasks are rows below {len(self._items)} of the image index")
+        if len(tasks) and (tasks.min() < 0 or tasks.max() >= len(self.items)):
+            raise InputError(f"order: tasks are rows below {len(self.items)} of the image index")
         if np.isin(tasks, self._controls).any():
             raise InputError("order: a control task cannot be bought as a real task")
         return Pool(f"sim-{order.condition.key[:16]}", order)
@@ -190,7 +186,7 @@ class CrowdSource:
         return Crowd(
             self._scenario,
             pool,
-            self._items_in(pool),
+            self.items_in(pool),
             self._seed,
             condition.key,
             self._further,
@@ -212,11 +208,11 @@ class CrowdSource:
         live.done.append(run_order(live.crowd, order, self._scenario.horizon_minutes))
         return live, live.done[before]
 
-    def _items_in(self, pool: PoolSettings) -> Items:
+    def items_in(self, pool: PoolSettings) -> Items:
         """The items of a pool: its exam tasks as hard as the scenario says."""
         if pool.exam is None or not self._scenario.exam_pass_rates:
-            return self._items
-        return set_exam(self._scenario, self._items, pool.exam_rows, self._classes)
+            return self.items
+        return set_exam(self._scenario, self.items, pool.exam_rows, self._classes)
 
     def _seen(
         self, at: int, rows: int, further: Mapping[str, Items | Opinions]
@@ -266,7 +262,7 @@ class CrowdSource:
             )
         shuffled = stream(self._seed, "exam tasks").permutation(controls)
         names = campaign.questions[campaign.judged].classes if campaign.judged is not None else ()
-        exam_rows, control_rows = set_apart(exam, shuffled, self._items.truth[shuffled], names)
+        exam_rows, control_rows = set_apart(exam, shuffled, self.items.truth[shuffled], names)
         return PoolSettings(
             price=condition.price,
             suite_size=condition.suite_size,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from labeling.crowd.pool import Visitor
-from labeling.toloka.server import pricing, review, rules
+from labeling.toloka.server import attachments, pricing, review, rules
 from labeling.toloka.server.admission import Gate, admitted, banned, gates_of
 from labeling.toloka.server.clock import DAY, from_iso
 from labeling.toloka.server.records import (
@@ -15,7 +15,6 @@ from labeling.toloka.server.records import (
     CLOSED,
     EXPIRED,
     OPEN,
-    REAL,
     SKIPPED,
     SUBMITTED,
     Assignment,
@@ -63,10 +62,10 @@ def open_pool(world: World, pool: Pool) -> None:
     pool.last_close_reason = None
     pool.raises.clear()
     pool.complete = None
-    if pool.of_kind(REAL):
+    if pool.asked():
         if pool.staff is None:
             pool.staff = Staff(world, pool, gates_of(world, pool), PoolReferee(world, pool))
-        pool.staff.open(pool.of_kind(REAL), world.now)
+        pool.staff.open(pool.asked(), world.now)
         look_whether_complete(world, pool)
     world.changed()
 
@@ -145,8 +144,8 @@ def reopen(world: World) -> None:
 def ask_raised(world: World, pool: Pool) -> None:
     """Ask the annotators of an open pool for the answers by which overlap was raised."""
     if pool.raises and pool.is_open and pool.staff is not None:
-        tasks = [world.tasks[key] for key in pool.raises]
-        pool.staff.add(tasks, list(pool.raises.values()), world.now)
+        asked = [world.asked(key) for key in pool.raises]
+        pool.staff.add(asked, list(pool.raises.values()), world.now)
         pool.raises.clear()
         look_whether_complete(world, pool)
 
@@ -250,6 +249,7 @@ def submit(world: World, pool: Pool, assignment: Assignment) -> None:
     assignment.status = SUBMITTED
     pool.history.setdefault(assignment.user_id, []).append(assignment)
     pool.skipped[assignment.user_id] = 0
+    attachments.attach(world, pool, assignment)
     for task, answer in zip(assignment.tasks, assignment.answers, strict=True):
         task.answered.append((assignment.user_id, answer))
     world.account.reserve(assignment.id, assignment.reward)
@@ -277,19 +277,23 @@ def _gather(world: World, pool: Pool) -> None:
 def _issue(world: World, pool: Pool, suite: int) -> None:
     staff = _staff(pool)
     user = staff.user(int(staff.crowd.suites.person[suite]))
+    suite_asked = staff.page(suite)
     assignment = Assignment(
         id=world.ids.within("assignment", pool.id),
-        task_suite_id=world.ids.within("suite", pool.id),
+        task_suite_id=suite_asked.id if suite_asked else world.ids.within("suite", pool.id),
         pool_id=pool.id,
         user_id=user,
+        suite=suite_asked,
         reward=pricing.reward_for(world, pool, user),
         tasks=tuple(staff.tasks(suite)),
         answers=staff.answers(suite),
         seconds=float(staff.crowd.suites.seconds[suite]),
         created=staff.ms(float(staff.crowd.suites.start[suite])),
     )
-    for task in assignment.tasks:
-        task.given += 1
+    for asked in (*assignment.tasks, *([suite_asked] if suite_asked else [])):
+        asked.given += 1
+        if staff.crowd.ballots and asked.overlap is not None:
+            asked.overlap = max(asked.overlap, asked.given)
     _keep(world, pool, assignment)
     pool.active[suite] = assignment
     if pricing.free(world) < world.account.price(pool.reward) and pool.is_open:
@@ -314,23 +318,28 @@ def _give_up(world: World, pool: Pool, suite: int) -> None:
         rules.after_skipping(world, pool, assignment)
     else:
         assignment.status, assignment.expired = EXPIRED, at
-    for task in assignment.tasks:
-        task.given -= 1
+    for asked in (*assignment.tasks, *([assignment.suite] if assignment.suite else [])):
+        asked.given -= 1
     world.changed()
 
 
 def _sit(world: World, pool: Pool, person: int) -> bool:
     """Write down the exam that someone has just sat; False if it cannot be sat now."""
     staff = _staff(pool)
-    if not all(gate.pool.is_open for gate in staff.gates):
+    begun = float(staff.crowd.people.traits.arrival[person])
+    if not all(_was_open(gate.pool, staff.ms(begun)) for gate in staff.gates):
         return False
     sat, user = staff.crowd.exams[-1], staff.user(person)
-    field, begun = staff.fields[staff.judged], float(staff.crowd.people.traits.arrival[person])
-    answers: list[Doc] = [{field.name: field.answers[int(label)]} for label in sat.labels]
+    answers = staff.exam_answers(sat.labels)
     for gate in staff.gates:
         mine, answers = answers[: len(gate.tasks)], answers[len(gate.tasks) :]
         _hand_in(world, gate, user, mine, staff.ms(begun), staff.ms(sat.at))
     return True
+
+
+def _was_open(pool: Pool, begun: int) -> bool:
+    """Whether an exam could be begun: one that was is finished though its pool has closed."""
+    return pool.is_open or (pool.last_stopped is not None and begun <= pool.last_stopped)
 
 
 def _hand_in(world: World, gate: Gate, user: str, answers: list[Doc], start: int, end: int) -> None:

@@ -8,23 +8,32 @@ from typing import Any
 
 from budget.errors import InputError
 from labeling.toloka.server import (
+    aggregates,
     analytics,
     assignments,
+    attachments,
+    bonuses,
     catalog,
     control,
     course,
     operations,
     pools,
+    task_suites,
     tasks,
 )
 from labeling.toloka.server.errors import ApiError
 from labeling.toloka.server.ids import digest
+from labeling.toloka.server.quotas import Quotas
 from labeling.toloka.server.records import Doc
 from labeling.toloka.server.routing import Reply, Request, Route, find
 from labeling.toloka.server.state import Journal
 from labeling.toloka.server.world import Settings, World
 
-__all__ = ["Platform", "analytics", "assignments", "catalog", "operations", "pools", "tasks"]
+# Each answers the paths that it names in the table of routes.
+ROOMS = (
+    *(aggregates, analytics, assignments, attachments, bonuses, catalog, control),
+    *(operations, pools, task_suites, tasks),
+)
 
 # Asking only for a pool's state is waiting for its end: the clock goes on in growing strides.
 _STATE = frozenset(("/v1/pools/{id}", "/v1/trainings/{id}", "/staging/analytics-2"))
@@ -57,8 +66,10 @@ class Platform:
         self._event_driven = event_driven
         self._journal = journal
         self._told: set[str] = set()
+        self._told_states: set[str] = set()
         self._told_version = -1
         self._waiting = 0
+        self._quotas = Quotas()
         for record in journal.records() if journal else ():
             self._again(record)
 
@@ -68,6 +79,8 @@ class Platform:
             if (request.method, request.path) == ("POST", _RESET):
                 return self._reset(request.body or {})
             route, at = find(request.method, request.path)
+            if self.world.settings.quotas and (refused := self._too_many(route, request)):
+                return refused
             if route.news:
                 self._let_time_pass(route, request)
             if _acts(request):
@@ -95,8 +108,12 @@ class Platform:
         if self._journal is not None:
             self._journal.restart(settings)
         self.world = World(settings)
+        self._quotas = Quotas()
         self._told_version = -1
         self._waiting = 0
+
+    def _too_many(self, route: Route, request: Request) -> Reply | None:
+        return self._quotas.refuse(route.method, route.template, request, self.world.now)
 
     def _reset(self, form: Doc) -> Reply:
         self.reset(control.new_settings(self.world.settings, form))
@@ -115,6 +132,7 @@ class Platform:
         else:
             request = Request(*record["do"])
             route, at = find(request.method, request.path)
+            self._too_many(route, request)
             try:
                 self._handle(route, at, request)
             except (ApiError, InputError):
@@ -129,19 +147,26 @@ class Platform:
         if not self._event_driven:
             return
         if self._told_version != self.world.version:
-            self._told.clear()
-            self._told_version = self.world.version
-        question = _question(request)
-        if route.template not in _STATE and self._works(request):
+            self._forget()
+        question, of_state = _question(request), route.template in _STATE
+        if not of_state and self._works(request):
+            # Who looks at answers waits for them: looking at the state beside it moves nothing.
             self._waiting = 0
-        if question in self._told:
+            self._told_states.clear()
+        told = self._told_states if of_state else self._told
+        if question in told:
             events = min(_STRIDE**self._waiting, _LONGEST_STRIDE)
             self._keep({"events": events})
             course.move(self.world, events)
-            self._told.clear()
-            self._told_version = self.world.version
-            self._waiting += route.template in _STATE
-        self._told.add(question)
+            self._forget()
+            self._waiting += of_state
+        told.add(question)
+
+    def _forget(self) -> None:
+        """There is news: nobody has been told yet."""
+        self._told.clear()
+        self._told_states.clear()
+        self._told_version = self.world.version
 
     def _works(self, request: Request) -> bool:
         """Whether answers of annotators may be in what is asked: not with exams and trainings."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 from budget.errors import InputError
@@ -16,9 +17,11 @@ from labeling.toloka.server.records import (
     CLOSED,
     OPEN,
     REAL,
+    Asked,
     Doc,
     Pool,
     Task,
+    TaskSuite,
     money,
 )
 from labeling.toloka.server.routing import Reply, Request, route
@@ -187,7 +190,7 @@ def open_checked(world: World, pool: Pool) -> None:
     if not pool.training:
         if from_iso(pool.doc["will_expire"]) <= world.now:
             raise conflict("INVALID_WILL_EXPIRE", "will_expire has passed")
-        if pool.of_kind(REAL) and not pool.mix()[0]:
+        if pool.of_kind(REAL) and not pool.suites and not pool.mix()[0]:
             raise conflict("MIXER_CONFIG_REQUIRED", "Set mixer_config with real_tasks_count")
         pricing.check_balance(world, pool)
     course.open_pool(world, pool)
@@ -267,28 +270,36 @@ def _inappropriate(pool: Pool, *wanted: str) -> None:
     )
 
 
-def default_overlap(pool: Pool) -> int | None:
-    """Overlap of new tasks that name none."""
-    defaults = pool.doc.get("defaults") or {}
-    tasks = defaults.get("default_overlap_for_new_tasks")
-    value = tasks or defaults.get("default_overlap_for_new_task_suites")
-    return int(value) if value else None
+def add_tasks(
+    world: World, pool: Pool, tasks: list[Task], suites: Sequence[TaskSuite] = ()
+) -> None:
+    """Put new tasks, and suites of them, into a pool; annotators meet them at once if it is open.
 
-
-def add_tasks(world: World, pool: Pool, tasks: list[Task]) -> None:
-    """Put new tasks into a pool; its annotators meet them at once if it is open."""
+    Raises:
+        ApiError: annotators have come for single tasks, and whole suites are to follow.
+    """
+    if suites and pool.staff is not None and not pool.suites:
+        raise conflict("POOL_TYPE_MISMATCH", f"Suites of pool {pool.id} are mixed from its tasks")
     pool.tasks.extend(tasks)
+    pool.suites.extend(suites)
     world.tasks |= {task.id: task for task in tasks}
+    world.suites |= {suite.id: suite for suite in suites}
     if pool.staff is not None:
-        pool.staff.extend(tasks, pool)
-        if pool.is_open:
-            for task in tasks:
-                raise_overlap(pool, task, task.remaining)
+        pool.staff.extend(pool, tasks, suites)
+        for asked in suites or tasks:
+            raise_overlap(pool, asked, asked.remaining)
     world.changed()
 
 
-def raise_overlap(pool: Pool, task: Task, more: int) -> None:
+def raise_overlap(pool: Pool, asked: Asked, more: int) -> None:
     """Ask for more answers when the clock next moves."""
-    if more > 0 and pool.is_open and task.kind == REAL:
-        pool.raises[task.id] = pool.raises.get(task.id, 0) + more
+    if more > 0 and pool.is_open and counts(pool, asked):
+        pool.raises[asked.id] = pool.raises.get(asked.id, 0) + more
         pool.complete = None
+
+
+def counts(pool: Pool, asked: Asked) -> bool:
+    """Whether a pool's annotators are asked for this: suites if there are any, else real tasks."""
+    if pool.suites:
+        return isinstance(asked, TaskSuite)
+    return isinstance(asked, Task) and asked.kind == REAL

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from budget.money import ZERO, Money
 from labeling.toloka.server.errors import conflict
-from labeling.toloka.server.records import REAL, Assignment, Pool, money
+from labeling.toloka.server.records import Assignment, Pool, money
 from labeling.toloka.server.world import World
 
 
@@ -27,8 +27,9 @@ def reward_for(world: World, pool: Pool, user: str) -> Money:
 
 def cost_to_finish(world: World, pool: Pool) -> Money:
     """Reward and fee of all answers that remain to be asked for."""
-    remaining = sum(task.remaining for task in pool.of_kind(REAL))
-    return world.account.price(pool.reward) * math.ceil(remaining / max(1, pool.mix()[0]))
+    remaining = sum(asked.remaining for asked in pool.asked())
+    at_once = 1 if pool.suites else max(1, pool.mix()[0])
+    return world.account.price(pool.reward) * math.ceil(remaining / at_once)
 
 
 def check_balance(world: World, pool: Pool) -> None:

@@ -17,12 +17,12 @@ class Field:
 
     Attributes:
         answers: its possible values; the class index of an answer is its place here.
-        free: whether the requester named no values.
+        is_file: whether annotators attach files.
     """
 
     name: str
     answers: tuple[Any, ...]
-    free: bool
+    is_file: bool = False
 
     def place(self, value: Any) -> int | None:
         """Class index of a value; None where it is none of the answers."""
@@ -42,22 +42,30 @@ def fields_of(project: Doc, known: Iterable[Task]) -> list[Field]:
 
 
 def judged_field(fields: list[Field], known: Iterable[Task]) -> int:
-    """The field that control tasks check: the first that a known solution names."""
-    named = {
-        name for task in known for s in task.doc["known_solutions"] for name in s["output_values"]
-    }
-    return next((at for at, field in enumerate(fields) if field.name in named), 0)
+    """The field that control tasks check: the first to which each of them has one right answer.
+
+    A field that a control task does not check may be spelled out with every answer there is.
+    """
+    tasks = list(known)
+    for at, one in enumerate(fields):
+        answers = [
+            {repr(s["output_values"].get(one.name)) for s in task.doc["known_solutions"]}
+            for task in tasks
+        ]
+        if answers and all(len(right) == 1 and right != {"None"} for right in answers):
+            return at
+    return 0
 
 
 def _field(name: str, spec: Doc, known: list[Task]) -> Field:
     kind = str(spec.get("type", "string")).lower()
     if allowed := spec.get("allowed_values"):
-        return Field(name, tuple(allowed), False)
+        return Field(name, tuple(allowed))
     if kind == "boolean":
-        return Field(name, (False, True), False)
+        return Field(name, (False, True))
     low, high = spec.get("min_value"), spec.get("max_value")
     if kind == "integer" and low is not None and high is not None and high - low < _MOST_NUMBERS:
-        return Field(name, tuple(range(int(low), int(high) + 1)), False)
+        return Field(name, tuple(range(int(low), int(high) + 1)))
     values = [
         solution["output_values"][name]
         for task in known
@@ -65,7 +73,8 @@ def _field(name: str, spec: Doc, known: list[Task]) -> Field:
         if name in solution["output_values"]
     ]
     seen = sorted({value for value in values if isinstance(value, str)})
-    return Field(name, tuple(seen) if len(seen) > 1 else (*seen, *("yes", "no")[len(seen) :]), True)
+    answers = tuple(seen) if len(seen) > 1 else (*seen, *("yes", "no")[len(seen) :])
+    return Field(name, answers, kind == "file")
 
 
 def right(task: Task, answer: Doc) -> bool:

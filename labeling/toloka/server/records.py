@@ -29,27 +29,23 @@ def money(value: object) -> Money:
 
 
 @dataclass(eq=False)
-class Task:
-    """A task of a pool.
+class Asked:
+    """Something that annotators are asked for, a number of times.
 
     Attributes:
         doc: what the requester gave.
-        kind: REAL, GOLDEN (its answer is known) or TRAINING (and explained).
-        row: its row among the pool's items; -1 while the pool has no annotators.
         overlap: answers wanted; None for as many as there are.
+        row: its place among what the pool's annotators are asked; -1 before they come.
         given: assignments with it that are active or were submitted.
-        answered: annotator and output values of each answer submitted and not rejected.
     """
 
     id: str
     pool_id: str
     created: int
     doc: Doc
-    kind: str
     overlap: int | None
     row: int = -1
     given: int = 0
-    answered: list[tuple[str, Doc]] = field(default_factory=list)
 
     @property
     def remaining(self) -> int:
@@ -57,7 +53,7 @@ class Task:
         return max(0, self.overlap - self.given) if self.overlap is not None else 0
 
     def view(self) -> Doc:
-        """The task on the wire."""
+        """As it looks on the wire."""
         doc = {"id": self.id, "pool_id": self.pool_id, "created": to_iso(self.created), **self.doc}
         doc["infinite_overlap"] = self.overlap is None
         if self.overlap is not None:
@@ -70,13 +66,38 @@ class Task:
 
 
 @dataclass(eq=False)
+class Task(Asked):
+    """A task of a pool.
+
+    Attributes:
+        kind: REAL, GOLDEN (its answer is known) or TRAINING (and explained).
+        answered: annotator and output values of each answer submitted and not rejected.
+    """
+
+    kind: str = REAL
+    answered: list[tuple[str, Doc]] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class TaskSuite(Asked):
+    """A suite that the requester has put together."""
+
+    tasks: tuple[Task, ...] = ()
+
+    def view(self) -> Doc:
+        """The suite on the wire."""
+        shown = [{"id": task.id, **task.doc} for task in self.tasks]
+        return {**super().view(), "tasks": shown, "mixed": False, "automerged": False}
+
+
+@dataclass(eq=False)
 class Assignment:
     """A suite given to one annotator. Times are in milliseconds.
 
     Attributes:
-        price: what it costs, fee included.
         seconds: working time, exact.
         answers: the output values of each task, known to the requester once it is submitted.
+        suite: what it was given for, if the requester has put the suite together.
     """
 
     id: str
@@ -88,6 +109,7 @@ class Assignment:
     answers: list[Doc]
     seconds: float
     created: int
+    suite: TaskSuite | None = None
     status: str = ACTIVE
     submitted: int | None = None
     accepted: int | None = None
@@ -107,7 +129,7 @@ class Assignment:
             "status": self.status,
             "reward": float(self.reward.exact()),
             "tasks": [task.view() for task in self.tasks],
-            "mixed": True,
+            "mixed": self.suite is None,
             "automerged": False,
             "created": to_iso(self.created),
             "owner": owner,
@@ -135,7 +157,8 @@ class Pool:
     Attributes:
         doc: what the requester set.
         training: whether it is a training: unpaid, explained tasks.
-        raises: tasks whose overlap was raised while the pool is open, not yet asked for.
+        suites: those that the requester has put together; without any, suites are mixed.
+        raises: tasks or suites whose overlap was raised while the pool is open, not yet asked for.
         complete: since when (ms) the open pool has had nothing to do; None while it has.
         history: submitted assignments of each annotator, in order.
         since: from which place in it rules count, where a ban has ended.
@@ -152,6 +175,7 @@ class Pool:
     last_started: int | None = None
     last_stopped: int | None = None
     tasks: list[Task] = field(default_factory=list)
+    suites: list[TaskSuite] = field(default_factory=list)
     assignments: list[Assignment] = field(default_factory=list)
     history: dict[str, list[Assignment]] = field(default_factory=dict)
     since: dict[str, int] = field(default_factory=dict)
@@ -181,6 +205,10 @@ class Pool:
         )
         return real, golden, training
 
+    def asked(self) -> list[Asked]:
+        """What annotators are asked and paid for: whole suites, or real tasks."""
+        return [*self.suites] if self.suites else [*self.of_kind(REAL)]
+
     def of_kind(self, *kinds: str) -> list[Task]:
         """Tasks of the given kinds, in the order of creation."""
         return [task for task in self.tasks if task.kind in kinds]
@@ -201,3 +229,11 @@ class Pool:
     def read(self, name: str) -> Any:
         """A field, for filters."""
         return getattr(self, name) if hasattr(self, name) else self.doc.get(name)
+
+
+def default_overlap(pool: Pool) -> int | None:
+    """Overlap of new tasks that name none."""
+    defaults = pool.doc.get("defaults") or {}
+    tasks = defaults.get("default_overlap_for_new_tasks")
+    value = tasks or defaults.get("default_overlap_for_new_task_suites")
+    return int(value) if value else None

@@ -22,12 +22,23 @@ from labeling.toloka.server import filters
 from labeling.toloka.server.admission import Gate
 from labeling.toloka.server.ids import user_id
 from labeling.toloka.server.questions import Field, fields_of, judged_field
-from labeling.toloka.server.records import GOLDEN, REAL, TRAINING, Doc, Pool, Task
+from labeling.toloka.server.records import (
+    GOLDEN,
+    REAL,
+    TRAINING,
+    Asked,
+    Doc,
+    Pool,
+    Task,
+    TaskSuite,
+    default_overlap,
+)
 from labeling.toloka.server.truth import Truth
 from labeling.toloka.server.world import World
-from labeling.types import Ints
+from labeling.types import DynamicOverlap, Ints
 
 CONDITION = "labelworth_condition"
+_ROOM = 50  # tasks that a suite put together later may have at least
 
 
 class Rows:
@@ -115,6 +126,7 @@ class Staff:
     def __init__(self, world: World, pool: Pool, gates: list[Gate], referee: Referee) -> None:
         settings = world.settings
         known = [task for task in pool.tasks if task.kind != REAL]
+        known += [task for gate in gates for task in gate.tasks]
         self.fields = fields_of(world.project(pool.doc["project_id"]), known)
         self.judged = judged_field(self.fields, known)
         if settings.truth is not None:
@@ -135,12 +147,16 @@ class Staff:
         )
         self._rows.place([*pool.tasks, *(task for gate in gates for task in gate.tasks)])
         items = self._rows.all()
+        self._scenario, self._seed, self._known_rows = scenario, settings.seed, len(items)
+        self._pages: list[TaskSuite] = []
         spec = _settings(pool, gates, len(self.fields[self.judged].answers))
         if spec.exam is not None and scenario.exam_pass_rates:
             items = set_exam(scenario, items, spec.exam_rows, spec.classes)
-        further, classes = self._further(settings.truth, scenario, len(items), settings.seed)
+        further = self._further(settings.truth, len(items))
+        classes = [len(field.answers) for field in self._others()]
+        pages = self._turn(pool.suites) if pool.suites else None
         self.crowd = Crowd(
-            scenario, spec, items, settings.seed, self.key, further, classes, referee
+            scenario, spec, items, settings.seed, self.key, further, classes, referee, pages
         )
 
     # Time.
@@ -160,23 +176,27 @@ class Staff:
 
     # What a requester does.
 
-    def open(self, tasks: Sequence[Task], now: int) -> None:
-        """Ask for the answers that remain on tasks, as a new visit."""
+    def open(self, asked: Sequence[Asked], now: int) -> None:
+        """Ask for the answers that remain, as a new visit."""
         self._opened_ms, self._opened_at = now, self.crowd.clock
-        wanted = [task for task in tasks if task.remaining]
-        self.crowd.open(_array(t.row for t in wanted), _array(t.remaining for t in wanted))
+        rows, ballots = _array(one.row for one in asked), self.crowd.ballots
+        remaining = _array(one.remaining for one in asked)
+        if ballots is not None and self.crowd.pool.dynamic is not None:
+            ballots.allow(rows, np.full(len(rows), self.crowd.pool.dynamic.most))
+            remaining = ballots.lacking(rows)
+        self.crowd.open(rows[remaining > 0], remaining[remaining > 0])
 
-    def add(self, tasks: Sequence[Task], counts: Sequence[int], now: int) -> None:
+    def add(self, asked: Sequence[Asked], counts: Sequence[int], now: int) -> None:
         """Ask for further answers in the open pool."""
         if self.crowd.idle:
             self._resume(now)
-        self.crowd.add(_array(t.row for t in tasks), _array(counts))
+        self.crowd.add(_array(one.row for one in asked), _array(counts))
 
-    def lower(self, task: Task) -> None:
-        """Ask for no further answer on a task, then for as many as remain."""
-        self.crowd.slots.lower(_array([task.row]))
-        if task.remaining:
-            self.crowd.slots.add(_array([task.row]), task.remaining)
+    def lower(self, asked: Asked) -> None:
+        """Ask for no further answer on something, then for as many as remain."""
+        self.crowd.slots.lower(_array([asked.row]))
+        if asked.remaining:
+            self.crowd.slots.add(_array([asked.row]), asked.remaining)
 
     def close(self, now: int | None = None) -> None:
         """Issue nothing more.
@@ -188,17 +208,20 @@ class Staff:
             self.crowd.advance(self._opened_at + (now - self._opened_ms) / 1000)
         self.crowd.close()
 
-    def extend(self, tasks: Sequence[Task], pool: Pool) -> None:
-        """Tasks that were created after the annotators came."""
+    def extend(self, pool: Pool, tasks: Sequence[Task], suites: Sequence[TaskSuite] = ()) -> None:
+        """Tasks and suites that were created after the annotators came."""
         self._rows.place(tasks)
-        if len(fresh := self._rows.fresh()):
-            self.crowd.extend(fresh)
-        if any(task.kind != REAL for task in tasks):
+        fresh = self._rows.fresh()
+        control = np.array([task.kind != REAL for task in tasks], dtype=np.bool_)
+        further, self._known_rows = self._more(len(fresh)), self._known_rows + len(fresh)
+        if len(fresh) or suites:
+            self.crowd.extend(fresh, further, control, self._turn(suites))
+        if control.any():
             self.revise(pool)
 
     def revise(self, pool: Pool) -> None:
         """The requester has changed the pool's settings or its control tasks."""
-        self.crowd.pool = _settings(pool, self.gates, self.crowd.pool.classes)
+        self.crowd.revise(_settings(pool, self.gates, self.crowd.pool.classes))
 
     # What annotators did.
 
@@ -221,6 +244,16 @@ class Staff:
         rows = self.crowd.suites.tasks[suite]
         return [self._rows.task(int(row)) for row in rows[rows >= 0]]
 
+    def page(self, suite: int) -> TaskSuite | None:
+        """The requester's own suite that one was given for; None where suites are mixed."""
+        return self._pages[int(self.crowd.taken(suite)[0])] if self._pages else None
+
+    def exam_answers(self, labels: Ints) -> list[Doc]:
+        """Output values of exam tasks: questions that no exam checks get their first answer."""
+        first = {field.name: field.answers[0] for field in self.fields}
+        field = self.fields[self.judged]
+        return [{**first, field.name: field.answers[int(label)]} for label in labels]
+
     def answers(self, suite: int) -> list[Doc]:
         """Output values of each task of a suite."""
         log = self.crowd.suites
@@ -232,18 +265,36 @@ class Staff:
             for given in zip(*labels, strict=True)
         ]
 
-    def _further(
-        self, truth: Truth | None, scenario: Scenario, rows: int, seed: int
-    ) -> tuple[list[Items | Opinions], list[int]]:
-        """What annotators see in the fields that control tasks do not check."""
+    def _turn(self, suites: Sequence[TaskSuite]) -> list[Ints]:
+        """Suites as pages of rows."""
+        for suite in suites:
+            suite.row = len(self._pages)
+            self._pages.append(suite)
+        return [_array(task.row for task in suite.tasks) for suite in suites]
+
+    def _others(self) -> list[Field]:
+        """The fields that control tasks do not check."""
+        return [field for at, field in enumerate(self.fields) if at != self.judged]
+
+    def _further(self, truth: Truth | None, rows: int) -> list[Items | Opinions]:
+        """What annotators see in the other fields: what the file says, else a matter of taste."""
         seen: list[Items | Opinions] = []
-        others = [field for at, field in enumerate(self.fields) if at != self.judged]
-        for field in others:
+        for field in self._others():
             given = truth.further.get(field.name) if truth else None
             if given is None or len(given) != rows:
-                given = make_opinions(scenario, rows, len(field.answers), seed, field.name)
+                given = make_opinions(
+                    self._scenario, rows, len(field.answers), self._seed, field.name
+                )
             seen.append(given)
-        return seen, [len(field.answers) for field in others]
+        return seen
+
+    def _more(self, rows: int) -> list[Items | Opinions]:
+        """The same for rows behind the known ones."""
+        names = [(field, f"{field.name} from {self._known_rows}") for field in self._others()]
+        return [
+            make_opinions(self._scenario, rows, len(field.answers), self._seed, name)
+            for field, name in names
+        ]
 
 
 def stream_key(pool: Pool) -> str:
@@ -262,9 +313,12 @@ def stream_key(pool: Pool) -> str:
 def _settings(pool: Pool, gates: list[Gate], classes: int) -> PoolSettings:
     real, golden, training = pool.mix()
     size = real + golden + training
+    if pool.suites:
+        size, golden, training = max(_ROOM, *(len(suite.tasks) for suite in pool.suites)), 0, 0
     entry = [task for gate in gates for task in gate.tasks]
+    mixer = pool.doc.get("mixer_config") or {}
     return PoolSettings(
-        price=Money(round(pool.reward.micros / size)),
+        price=Money(round(pool.reward.micros / _typical_size(pool, size))),
         suite_size=size,
         controls=golden + training,
         exam=Exam(len(entry), len(entry)) if entry else None,
@@ -273,7 +327,25 @@ def _settings(pool: Pool, gates: list[Gate], classes: int) -> PoolSettings:
         classes=classes,
         control_rows=_array(task.row for task in pool.of_kind(GOLDEN, TRAINING)),
         exam_rows=_array(task.row for task in entry),
+        dynamic=_dynamic(pool),
+        partial=bool(mixer.get("force_last_assignment", True)),
     )
+
+
+def _typical_size(pool: Pool, size: int) -> int:
+    if not pool.suites:
+        return size
+    return max(1, round(sum(len(suite.tasks) for suite in pool.suites) / len(pool.suites)))
+
+
+def _dynamic(pool: Pool) -> DynamicOverlap | None:
+    """A pool's dynamic overlap; only mixed suites know it."""
+    config = pool.doc.get("dynamic_overlap_config")
+    if not config or pool.suites:
+        return None
+    least = default_overlap(pool) or 1
+    sure = min(max(float(config["min_confidence"]), 0.001), 0.999)
+    return DynamicOverlap(least, max(least, int(config["max_overlap"])), sure)
 
 
 def _array(values: object) -> Ints:

@@ -8,15 +8,17 @@ from typing import Any, TypeVar
 from labeling.toloka.server import course, operations
 from labeling.toloka.server.errors import ApiError, conflict, invalid, not_found
 from labeling.toloka.server.paging import page
-from labeling.toloka.server.pools import add_tasks, default_overlap, open_checked, raise_overlap
+from labeling.toloka.server.pools import add_tasks, counts, open_checked, raise_overlap
 from labeling.toloka.server.records import (
     ARCHIVED,
     GOLDEN,
     REAL,
     TRAINING,
+    Asked,
     Doc,
     Pool,
     Task,
+    default_overlap,
 )
 from labeling.toloka.server.routing import Reply, Request, route
 from labeling.toloka.server.world import World
@@ -75,7 +77,7 @@ def create(
     errors: dict[int, Doc] = {}
     for number, form in enumerate(forms):
         try:
-            made[number] = make(_plain(form))
+            made[number] = make(plain(form))
         except ApiError as error:
             if error.code != "VALIDATION_ERROR" and not as_operation:
                 raise
@@ -95,27 +97,24 @@ def create(
     return Reply(201, {"items": items, "validation_errors": {str(n): e for n, e in errors.items()}})
 
 
-def _plain(form: Any) -> Doc:
+def plain(form: Any) -> Doc:
+    """A form without what was left empty, and without what toloka-kit adds for itself."""
     if not isinstance(form, dict):
         raise invalid("body", "VALUE_REQUIRED", "a JSON object is expected")
     return {name: value for name, value in form.items() if name != _ITEM and value is not None}
 
 
 def _log(kind: str, forms: list[Doc], made: dict[int, Doc], errors: dict[int, Doc]) -> list[Doc]:
+    """What became of each item; items that only failed with others are not told."""
+    done = f"{kind}_PERSIST" if kind == "USER_BONUS" else f"{kind}_CREATE"
     lines: list[Doc] = []
     for number, form in enumerate(forms):
+        line: Doc = {"type": done, "success": True, "input": form}
         if number in made:
-            output = {f"{kind.lower()}_id": made[number]["id"]}
-            verb = "PERSIST" if kind == "USER_BONUS" else "CREATE"
-            lines.append(
-                {"type": f"{kind}_{verb}", "success": True, "input": form, "output": output}
-            )
-        else:
-            output = errors.get(number, {})
-            success = number not in errors
-            lines.append(
-                {"type": f"{kind}_VALIDATE", "success": success, "input": form, "output": output}
-            )
+            lines.append({**line, "output": {f"{kind.lower()}_id": made[number]["id"]}})
+        elif number in errors:
+            wrong = {"type": f"{kind}_VALIDATE", "success": False, "output": errors[number]}
+            lines.append({**line, **wrong})
     return lines
 
 
@@ -138,30 +137,47 @@ def _operation(
 
 
 def _task(world: World, form: Doc, allow_defaults: bool) -> Task:
-    pool = _pool_of(world, form)
+    pool = pool_of(world, form)
+    task = new_task(world, pool, form)
+    task.overlap = overlap_of(pool, form, allow_defaults)
+    if task.kind == REAL and not pool.reward.micros:
+        raise invalid("known_solutions", "VALUE_REQUIRED", "an unpaid pool takes no real tasks")
+    if task.kind == REAL and not pool.mix()[0]:
+        raise conflict("MIXER_CONFIG_REQUIRED", f"Pool {pool.id} has no mixer_config")
+    return task
+
+
+def new_task(world: World, pool: Pool, form: Doc) -> Task:
+    """A task as a requester gives it, not yet kept, without overlap.
+
+    Raises:
+        ApiError: its input does not fit the project.
+    """
     if not isinstance(form.get("input_values"), dict):
         raise invalid("input_values", "VALUE_REQUIRED", "input values are expected")
     _check_inputs(world, pool, form["input_values"])
-    kind = _kind(pool, form)
-    overlap: int | None
-    if form.get("infinite_overlap"):
-        overlap = None
-    elif "overlap" in form:
-        overlap = _overlap(form["overlap"], 1)
-    elif pool.training:
-        overlap = None
-    else:
-        overlap = default_overlap(pool) if allow_defaults else None
-        if overlap is None:
-            raise invalid("overlap", "VALUE_REQUIRED", "overlap or infinite_overlap is expected")
-    if kind == REAL and not pool.reward.micros:
-        raise invalid("known_solutions", "VALUE_REQUIRED", "an unpaid pool takes no real tasks")
-    if kind == REAL and not pool.mix()[0]:
-        raise conflict("MIXER_CONFIG_REQUIRED", f"Pool {pool.id} has no mixer_config")
     own = ("pool_id", "overlap", "infinite_overlap", "id", "created", "remaining_overlap")
     doc = {name: value for name, value in form.items() if name not in own}
     key = world.ids.within("task", pool.id)
-    return Task(key, pool.id, world.now, doc, kind, overlap)
+    return Task(key, pool.id, world.now, doc, None, kind=_kind(pool, form))
+
+
+def overlap_of(pool: Pool, form: Doc, allow_defaults: bool) -> int | None:
+    """How many answers a new task or suite wants; None for as many as there are.
+
+    Raises:
+        ApiError: it does not say, and defaults are not allowed.
+    """
+    if form.get("infinite_overlap"):
+        return None
+    if "overlap" in form:
+        return whole_overlap(form["overlap"], 1)
+    if pool.training:
+        return None
+    overlap = default_overlap(pool) if allow_defaults else None
+    if overlap is None:
+        raise invalid("overlap", "VALUE_REQUIRED", "overlap or infinite_overlap is expected")
+    return overlap
 
 
 def _kind(pool: Pool, form: Doc) -> str:
@@ -170,7 +186,12 @@ def _kind(pool: Pool, form: Doc) -> str:
     return TRAINING if pool.training or "message_on_unknown_solution" in form else GOLDEN
 
 
-def _pool_of(world: World, form: Doc) -> Pool:
+def pool_of(world: World, form: Doc) -> Pool:
+    """The pool that a new item is for.
+
+    Raises:
+        ApiError: there is none, or it is archived.
+    """
     pool = world.pools.get(str(form.get("pool_id")))
     if pool is None:
         raise invalid("pool_id", "ENTITY_DOES_NOT_EXIST", f"pool {form.get('pool_id')} is unknown")
@@ -193,7 +214,12 @@ def _check_inputs(world: World, pool: Pool, values: Doc) -> None:
             raise invalid(f"input_values.{name}", "UNKNOWN_FIELD", "the project has no such field")
 
 
-def _overlap(value: Any, least: int) -> int:
+def whole_overlap(value: Any, least: int) -> int:
+    """An overlap as a client gives it.
+
+    Raises:
+        ApiError: it is no whole number in the platform's range.
+    """
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST_OVERLAP:
         raise invalid("overlap", "VALUE_OUT_OF_RANGE", f"between {least} and {_MOST_OVERLAP}")
     return value
@@ -218,47 +244,55 @@ def get_task(world: World, request: Request) -> Reply:
 def patch_task(world: World, request: Request) -> Reply:
     """Change overlap or known solutions."""
     task = _get(world, request.id())
-    pool = world.pool(task.pool_id)
-    form = _plain(request.body)
-    if pool.status == ARCHIVED:
-        raise conflict("POOL_ARCHIVED", f"Pool {pool.id} is archived")
+    form = plain(request.body)
     for name in ("baseline_solutions", "message_on_unknown_solution", "known_solutions"):
         if name in form:
             task.doc[name] = form[name]
-    if form.get("infinite_overlap"):
-        task.overlap = None
-    elif "overlap" in form:
-        set_overlap(world, pool, task, _overlap(form["overlap"], 1))
-    if request.flag("open_pool") and not pool.is_open:
-        open_checked(world, pool)
-    world.changed()
-    return Reply(200, task.view())
+    return patch_overlap(world, request, task, form)
 
 
 @route("PATCH", "/v1/tasks/{id}/set-overlap-or-min")
-def set_overlap_or_min(world: World, request: Request) -> Reply:
+def set_task_overlap_or_min(world: World, request: Request) -> Reply:
     """Set overlap, or as little as has been given out already."""
-    task = _get(world, request.id())
-    form = _plain(request.body)
+    return set_overlap_or_min(world, _get(world, request.id()), plain(request.body))
+
+
+def patch_overlap(world: World, request: Request, asked: Asked, form: Doc) -> Reply:
+    """Change the overlap of a task or suite, and open its pool if that is asked."""
+    pool = world.pool(asked.pool_id)
+    if pool.status == ARCHIVED:
+        raise conflict("POOL_ARCHIVED", f"Pool {pool.id} is archived")
     if form.get("infinite_overlap"):
-        task.overlap = None
-    else:
-        wanted = max(_overlap(form.get("overlap"), 0), task.given)
-        set_overlap(world, world.pool(task.pool_id), task, wanted)
+        asked.overlap = None
+    elif "overlap" in form:
+        _set_overlap(world, pool, asked, whole_overlap(form["overlap"], 1))
+    if request.flag("open_pool") and not pool.is_open:
+        open_checked(world, pool)
     world.changed()
-    return Reply(200, task.view())
+    return Reply(200, asked.view())
 
 
-def set_overlap(world: World, pool: Pool, task: Task, overlap: int) -> None:
-    """Give a task another overlap; an open pool asks for it when the clock next moves."""
-    before, task.overlap = task.remaining, overlap
-    if not pool.is_open or task.kind != REAL or pool.staff is None:
+def set_overlap_or_min(world: World, asked: Asked, form: Doc) -> Reply:
+    """Give a task or suite an overlap, or as little as has been given out already."""
+    if form.get("infinite_overlap"):
+        asked.overlap = None
+    else:
+        wanted = max(whole_overlap(form.get("overlap"), 0), asked.given)
+        _set_overlap(world, world.pool(asked.pool_id), asked, wanted)
+    world.changed()
+    return Reply(200, asked.view())
+
+
+def _set_overlap(world: World, pool: Pool, asked: Asked, overlap: int) -> None:
+    """An open pool asks for more when the clock next moves, for less at once."""
+    before, asked.overlap = asked.remaining, overlap
+    if not pool.is_open or pool.staff is None or not counts(pool, asked):
         return
-    if task.remaining >= before:
-        raise_overlap(pool, task, task.remaining - before)
+    if asked.remaining >= before:
+        raise_overlap(pool, asked, asked.remaining - before)
     else:
         course.ask_raised(world, pool)
-        pool.staff.lower(task)
+        pool.staff.lower(asked)
         course.look_whether_complete(world, pool)
 
 

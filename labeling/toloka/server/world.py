@@ -11,7 +11,7 @@ from labeling.crowd.scenario import Scenario
 from labeling.toloka.server.account import Account
 from labeling.toloka.server.errors import not_found
 from labeling.toloka.server.ids import Ids, digest
-from labeling.toloka.server.records import Assignment, Doc, Pool, Task
+from labeling.toloka.server.records import Asked, Assignment, Doc, Pool, Task, TaskSuite
 from labeling.toloka.server.truth import Truth
 
 _BALANCE = Money(1_000_000_000)
@@ -50,6 +50,7 @@ class World:
         user_skills: by annotator and skill.
         bans: restrictions of each annotator, lifted ones included.
         to_open: pools that a rule wants opened again when the event is over.
+        aggregates: results of aggregations, by operation.
         people: where an annotator works: the pool, and their number in its crowd.
     """
 
@@ -58,7 +59,7 @@ class World:
     version: int = 0
     projects: dict[str, Doc] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)
-    suites: dict[str, Doc] = field(default_factory=dict)
+    suites: dict[str, TaskSuite] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     assignments: dict[str, Assignment] = field(default_factory=dict)
     skills: dict[str, Doc] = field(default_factory=dict)
@@ -67,6 +68,8 @@ class World:
     bans: dict[str, list[Doc]] = field(default_factory=dict)
     to_open: list[str] = field(default_factory=list)
     people: dict[str, tuple[str, int]] = field(default_factory=dict)
+    attachments: dict[str, Doc] = field(default_factory=dict)
+    aggregates: dict[str, list[Doc]] = field(default_factory=dict)
     bonuses: dict[str, Doc] = field(default_factory=dict)
     operations: dict[str, Doc] = field(default_factory=dict)
     logs: dict[str, list[Doc]] = field(default_factory=dict)
@@ -105,6 +108,10 @@ class World:
         """A pool or training by its id."""
         found: Pool = _get(self.pools, "pool", key)
         return found
+
+    def asked(self, key: str) -> Asked:
+        """A task or suite by its id."""
+        return self.suites[key] if key in self.suites else self.tasks[key]
 
     def project(self, key: str) -> Doc:
         """A project by its id."""
