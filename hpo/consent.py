@@ -62,14 +62,13 @@ def confirm(
 
     api = reach(config.toloka_environment)
     balance = balance_of(api)
-    place = f"Toloka {config.toloka_environment.upper()}"
     if balance < cap - spent:
         raise InputError(
-            f"{place}: the account holds {balance}, but {cap - spent} may be spent; top it up, or "
+            f"{api.name}: the account holds {balance}, but {cap - spent} may be spent; top it up, or "
             "give a smaller --budget"
         )
     so_far = f" ({spent.cents()} of it is spent)" if spent > ZERO else ""
-    say(f"This buys at most {cap} on {place}, fee included{so_far}: {what}")
+    say(f"This buys at most {cap} on {api.name}, fee included{so_far}: {what}")
     say(f"The account holds {balance}.")
     if yes:
         return

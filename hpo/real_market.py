@@ -133,25 +133,17 @@ def reach(environment: str) -> Api:
     Raises:
         InputError: no token, or a stand-in for Toloka that is not on this machine.
     """
-    from hpo.stopping import PatientClock
+    from hpo.rehearsal import time_at
+    from labeling.toloka.clock import PlatformClock
     from labeling.toloka.http import connect
     from labeling.toloka.token import read_token
 
-    return connect(read_token(), address(environment), PatientClock())
-
-
-def address(environment: str) -> str:
-    """Where Toloka is: the environment's name, or the local server that a test names.
-
-    Raises:
-        InputError: the stand-in is not on this machine.
-    """
-    url = os.environ.get(URL)
+    token, url = read_token(), os.environ.get(URL)
     if not url:
-        return environment
+        return connect(token, environment, stopping.PatientClock())
     if urlsplit(url).hostname != "127.0.0.1":
         raise InputError(f"{URL}: {url!r} is not on 127.0.0.1; unset it to reach Toloka")
-    return url
+    return connect(token, url, PlatformClock(lambda: time_at(url)))
 
 
 def _source(

@@ -42,8 +42,7 @@ class Platform:
 
     def now(self) -> datetime:
         """The platform's time."""
-        moment = datetime.fromisoformat(ask(self.url, "clock")["now"])
-        return moment.replace(tzinfo=UTC)
+        return time_at(self.url)
 
     def stop(self) -> None:
         """Let the server end; what it knows is on disk."""
@@ -53,6 +52,11 @@ class Platform:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def time_at(url: str) -> datetime:
+    """A local server's time, in UTC."""
+    return datetime.fromisoformat(ask(url, "clock")["now"]).replace(tzinfo=UTC)
 
 
 def ask(url: str, what: str) -> dict[str, Any]:

@@ -282,11 +282,15 @@ def _run(arguments: argparse.Namespace) -> int:
     log = Console(stderr=True, highlight=False)
     budget_given = arguments.budget is not None
     consent.check_flags(config, arguments.yes, budget_given)
-    log.print(f"Study {config.study}, cap {config.budget}: {market_line(config)}", markup=False)
+
+    def say(line: str) -> None:
+        log.print(line, markup=False, soft_wrap=True)
+
+    say(f"Study {config.study}, cap {config.budget}: {market_line(config)}")
     if config.market == "toloka":
         spent = spent_by(arguments.runs / config.study)
         what = consent.trials_line(config)
-        consent.confirm(config, config.budget, spent, what, arguments.yes, log.print)
+        consent.confirm(config, config.budget, spent, what, arguments.yes, say)
     study = Study(config, arguments.runs)
     try:
         with Gauge(log) as gauge:

@@ -1,4 +1,4 @@
-"""`labelworth doctor` and `labelworth reconcile`: is all well with the account, and with the books?"""
+"""`labelworth doctor` and `labelworth reconcile`: is all well with account and books?"""
 
 from __future__ import annotations
 
