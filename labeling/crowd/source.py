@@ -253,7 +253,7 @@ class CrowdSource:
             )
         shuffled = stream(self._seed, "exam tasks").permutation(controls)
         names = campaign.questions[campaign.judged].classes if campaign.judged is not None else ()
-        exam_rows, control_rows = set_apart(exam, shuffled, self._items.truth[shuffled], names)
+        exam_rows, control_rows = set_apart(exam, shuffled, self.items.truth[shuffled], names)
         return PoolSettings(
             price=condition.price,
             suite_size=condition.suite_size,
