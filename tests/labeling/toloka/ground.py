@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from labeling.toloka.clock import PlatformClock
 from labeling.toloka.goods import Goods
 from labeling.toloka.http import Api, connect
 from labeling.toloka.server import Server, Settings, Truth
-from labeling.toloka.server.clock import START
 from labeling.toloka.source import TolokaSource
 from labeling.toloka.token import Token
 from labeling.types import Condition, Order, Page
@@ -117,12 +115,8 @@ class Ground:
             self.server.close()
 
     def api(self, timeout_s: float = 10.0) -> Api:
-        server = self.serve()
-
-        def now() -> Any:
-            return START + timedelta(milliseconds=server.platform.world.now)
-
-        return connect(Token(CANARY), server.url, PlatformClock(now), timeout_s)
+        url = self.serve().url
+        return connect(Token(CANARY), url, PlatformClock(url), timeout_s)
 
     def market(self, api: Api | None = None, **options: Any) -> TolokaSource:
         """The market as a new process would open it."""

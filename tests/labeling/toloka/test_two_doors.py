@@ -14,7 +14,6 @@ from budget.money import ZERO
 from labeling.campaign import Campaign, Exam, QualityRules
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import Server
-from labeling.toloka.server.platform import Platform
 from labeling.types import Order, OrderEnd
 from tests.labeling.toloka.ground import CAMPAIGN, TWO, Ground, buy, unnamed
 
@@ -70,7 +69,7 @@ def test_both_doors_give_the_same(seed: int, server: Server, tmp_path: Path) -> 
         seed=plan.seed,
         server=server,
     )
-    server.platform = Platform(on.settings())
+    server.reset(on.settings())
     market, crowd, paid = on.market(), on.crowd(), ZERO
     for tranche, settings in enumerate(plan.orders):
         order = on.order(tranche=tranche, exam=plan.exam, controls=plan.controls, **settings)
