@@ -64,8 +64,8 @@ def confirm(
     balance = balance_of(api)
     if balance < cap - spent:
         raise InputError(
-            f"{api.name}: the account holds {balance}, but {cap - spent} may be spent; top it up, or "
-            "give a smaller --budget"
+            f"{api.name}: the account holds {balance}, but {cap - spent} may be spent; top it "
+            "up, or give a smaller --budget"
         )
     so_far = f" ({spent.cents()} of it is spent)" if spent > ZERO else ""
     say(f"This buys at most {cap} on {api.name}, fee included{so_far}: {what}")

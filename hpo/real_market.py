@@ -98,7 +98,7 @@ def rehearsal(
         horizon = crowd.scenario.horizon_minutes
         platform = local.start(place, crowd.scenario, seed, config.tariff, truth)
         try:
-            api = connect(Token(local.TOKEN), platform.url, PlatformClock(platform.now))
+            api = connect(Token(local.TOKEN), platform.url, PlatformClock(platform.url))
             source = _source(config, data, crowd, seed, where, place / "market", api, horizon)
         except BaseException:
             platform.stop()
@@ -133,7 +133,6 @@ def reach(environment: str) -> Api:
     Raises:
         InputError: no token, or a stand-in for Toloka that is not on this machine.
     """
-    from hpo.rehearsal import time_at
     from labeling.toloka.clock import PlatformClock
     from labeling.toloka.http import connect
     from labeling.toloka.token import read_token
@@ -143,7 +142,7 @@ def reach(environment: str) -> Api:
         return connect(token, environment, stopping.PatientClock())
     if urlsplit(url).hostname != "127.0.0.1":
         raise InputError(f"{URL}: {url!r} is not on 127.0.0.1; unset it to reach Toloka")
-    return connect(token, url, PlatformClock(lambda: time_at(url)))
+    return connect(token, url, PlatformClock(url))
 
 
 def _source(

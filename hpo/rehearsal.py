@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import subprocess
@@ -11,11 +10,8 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from budget.errors import StorageError
 from budget.tariff import Tariff
@@ -40,10 +36,6 @@ class Platform:
     url: str
     process: subprocess.Popen[str]
 
-    def now(self) -> datetime:
-        """The platform's time."""
-        return time_at(self.url)
-
     def stop(self) -> None:
         """Let the server end; what it knows is on disk."""
         self.process.terminate()
@@ -52,29 +44,6 @@ class Platform:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-
-def time_at(url: str) -> datetime:
-    """A local server's time, in UTC."""
-    return datetime.fromisoformat(ask(url, "clock")["now"]).replace(tzinfo=UTC)
-
-
-def ask(url: str, what: str) -> dict[str, Any]:
-    """What the local server says of itself: its clock, account or counts.
-
-    Raises:
-        StorageError: it is not there any more.
-    """
-    try:
-        with urlopen(f"{url}/sim/{what}", timeout=30) as answer:  # noqa: S310 - our own server
-            found: dict[str, Any] = json.load(answer)
-            return found
-    except (URLError, OSError, ValueError) as error:
-        raise StorageError(
-            url,
-            f"the local server of the rehearsal is gone ({error})",
-            "start the same command again: it goes on where it stood",
-        ) from None
 
 
 def start(

@@ -6,6 +6,8 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+from labeling.toloka.errors import MarketUnreachable
+
 
 class Clock(Protocol):
     """What a client knows about time."""
@@ -42,10 +44,20 @@ class PlatformClock:
         self._address = f"{address}/sim/clock"
 
     def now(self) -> datetime:
-        """The platform's time, in UTC."""
+        """The platform's time, in UTC.
+
+        Raises:
+            MarketUnreachable: the local server is gone.
+        """
         import httpx
 
-        told = httpx.get(self._address, timeout=30.0).json()["now"]
+        try:
+            told = httpx.get(self._address, timeout=30.0).json()["now"]
+        except httpx.HTTPError as error:
+            raise MarketUnreachable(
+                f"the local server is gone ({type(error).__name__}); what was bought is kept: "
+                "start the same command again to go on"
+            ) from None
         return datetime.fromisoformat(told).replace(tzinfo=UTC)
 
     def sleep(self, seconds: float) -> None:
