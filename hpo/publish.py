@@ -10,30 +10,40 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from hpo.exits import MIRROR_INCOMPLETE
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 ABOUT = "create on a ClearML server what it lacks of a study; changes nothing twice"
-INCOMPLETE = 4
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to a parser."""
+def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command to those of `labelworth`."""
+    parser = commands.add_parser("publish", help=ABOUT, description=ABOUT, allow_abbrev=False)
     parser.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
-    add_images_external(parser)
+    _add_images_external(parser)
     parser.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
+    parser.set_defaults(command=run)
 
 
-def add_images_external(parser: argparse._ActionsContainer) -> None:
-    """Add the setting that publishing and running share."""
+def add_clearml(parser: argparse.ArgumentParser) -> None:
+    """Add what a run may be told about its mirror."""
+    group = parser.add_argument_group("ClearML")
+    words = "mirror the study: auto (default) where ClearML is configured, on or off"
+    group.add_argument("--clearml", metavar="auto|on|off", default="auto", help=words)
+    _add_images_external(group)
+
+
+def _add_images_external(parser: argparse._ActionsContainer) -> None:
     words = "where a folder's images lie on the web: ClearML gets links, no uploads"
     parser.add_argument("--images-external", metavar="URL", help=words)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Publish, showing progress; 0 when everything is there, 4 when something is not.
+    """Publish, showing progress; 0 when everything is there, 7 when something is not.
 
     Raises:
         InputError: no study in the folder, or ClearML is not configured.
@@ -56,11 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
             markup=False,
             soft_wrap=True,
         )
-        return INCOMPLETE
+        return MIRROR_INCOMPLETE
     for problem in outcome.problems:
         log.print(f"labelworth: {problem}", markup=False, soft_wrap=True)
     print(f"ClearML: {outcome.done} of {outcome.wanted} label sets are there: {outcome.page}")
-    return INCOMPLETE if outcome.problems else 0
+    return MIRROR_INCOMPLETE if outcome.problems else 0
 
 
 class _Progress:

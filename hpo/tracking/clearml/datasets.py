@@ -1,8 +1,8 @@
 """The layout of a ClearML Dataset: a task, a state file, archives and a few well-known fields.
 
-Written here rather than by `clearml.Dataset`, which needs 119 requests for a version where 10 will do,
-leaves a second one behind when it is repeated after a dropped connection, and starts threads of its
-own. A test holds this layout against what the SDK writes, and reads it back with the SDK.
+Written here rather than by `clearml.Dataset`, which needs 119 requests where 10 will do, leaves a
+second version behind when it is repeated after a dropped connection, and starts threads of its own.
+A test holds this layout against what the SDK writes, and reads it back with the SDK.
 """
 
 from __future__ import annotations

@@ -185,13 +185,13 @@ def test_what_the_server_refuses_is_named_and_the_rest_is_there(
     assert again.done == again.wanted
 
 
-def test_no_answer_is_one_line_and_exit_4(
+def test_no_answer_is_one_line_and_exit_7(
     stand_in: StandIn, folder: Path, impatient: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from hpo.publish import main
 
     stand_in.faults.down(503)
-    assert main([str(folder)]) == 4
+    assert main([str(folder)]) == 7
     said = capsys.readouterr()
     assert said.out == ""
     assert "the same command goes on" in said.err
@@ -214,7 +214,7 @@ def test_bad_input_is_one_line(
 ) -> None:
     from hpo.publish import main
 
-    assert main([word.format(folder=folder) for word in words]) in (2, 4)
+    assert main([word.format(folder=folder) for word in words]) in (2, 7)
     assert said in capsys.readouterr().err
 
 
@@ -234,6 +234,6 @@ def test_wrong_keys_are_refused_in_one_line(folder: Path, stand_in: StandIn) -> 
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment
     )
-    assert done.returncode == 4
+    assert done.returncode == 7
     assert "does not accept the keys" in done.stderr
     assert "wrong-secret" not in done.stderr
