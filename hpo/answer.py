@@ -11,6 +11,7 @@ from hpo import breakdown
 from hpo.config import to_plain
 from hpo.data import ROLES, class_counts, few_labels_notes
 from hpo.front import knee, pareto_front, points_per_dollar
+from hpo.labels import test_view, train_view, view_to_plain
 from hpo.opinion import is_subjective
 from hpo.recommend import TOLERANCE, recommend
 from hpo.trial import Outcome, plan_to_plain
@@ -56,6 +57,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "target": outcome.target,
         "penalty": outcome.penalty,
         "repeat_draws": outcome.draws,
+        "view": outcome.view,
     }
 
 
@@ -123,6 +125,8 @@ def build_report(
             "classes": list(world.market.asked.classes),
             "score": "1 - mean absolute share error" if is_subjective(world) else "accuracy",
         },
+        "view": view_to_plain(train_view(world.config)),
+        "test_view": view_to_plain(test_view(world.config)),
         "stopped": stopped,
         "conditions": len({c.key for c in conditions if c.price != ZERO}),  # not own labels
         "evaluated_plans": len(outcomes),

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from budget.money import ZERO
+from hpo.labels import narrow, to_labels
 from hpo.opinion import is_subjective
 from hpo.trial import Trained, rounded, score_on, train_labels
 from hpo.world import World
-from labeling.aggregate import aggregate
-from labeling.types import Answers, LabelPlan
+from labeling.types import Answers, AnswerTimes, LabelPlan
 
 
 def merge(parts: list[Answers]) -> Answers:
@@ -42,9 +42,17 @@ def merged_today(plan: LabelPlan, world: World) -> dict[str, Any] | None:
         return None
     parts = [world.store.answers(condition, world.market.question) for condition in conditions]
     answers = merge([part.where(part.usable) for part in parts])
-    labels = aggregate(
-        answers, world.pool, len(world.data.classes), world.config.aggregation, world.control_truth
-    )
+
+    def times() -> AnswerTimes:
+        found = [world.store.times(condition, world.market.question) for condition in conditions]
+        kept = [time.where(part.usable) for time, part in zip(found, parts, strict=True)]
+        return AnswerTimes(
+            np.concatenate([time.submitted_s for time in kept]),
+            np.concatenate([time.seconds for time in kept]),
+        )
+
+    labels = to_labels(answers, world.pool, world)
+    labels, answers = narrow(labels, answers, world.pool, times, world)
     model, target = train_labels(plan, labels, world)
     scores = score_on("final", Trained(plan, labels, answers, target, model), world)
     return {

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from budget.money import Money
-from hpo.words import advice_lines, confirmation_line, merged_line
+from hpo.words import advice_lines, confirmation_line, merged_line, view_lines
 
 _BOUGHT = {
     "labels": "labels: usable answers",
@@ -110,6 +110,7 @@ def _headline(report: Mapping[str, Any]) -> list[Text]:
                 "that no decision has touched"
             )
         )
+    lines += [Text(f"  {words}") for words in view_lines(report)]
     if report["confirmation"]:
         words = confirmation_line(report["confirmation"], best["plan"]["tasks"])
         lines.append(Text(f"  {words}"))

@@ -60,6 +60,8 @@ _SETTINGS = (
     ("pool-size", "N", "search", "images there are in all: what to price and forecast for"),
     ("trials", "N", "search", "stop after N purchases"),
     ("study", "NAME", "search", "name of the study and its folder (from the data)"),
+    ("view", "EXPR", "views", "train on some labels: \"confidence >= 0.8 and label != 'other'\""),
+    ("test-view", "EXPR", "views", "report some test images beside all: \"class == 'cat'\""),
 )
 _SWITCHES = (
     ("no-reuse", "search", "do not evaluate the plans that a purchase contains"),

@@ -18,6 +18,7 @@ from hpo.config import StudyConfig
 from hpo.folder import claim, read_config, to_json, write_atomic
 from hpo.forecast import Forecast
 from hpo.front import pareto_front
+from hpo.labels import test_view, train_view, view_to_plain
 from hpo.merged import merged_today
 from hpo.recommend import Estimates, recommend, shrink
 from hpo.sampler import OURS, make_sampler
@@ -131,6 +132,7 @@ class Study:
         """
         self._watch = watch or self._watch
         self.trials.keep("stopped", "")
+        self._record_views()
         self._say("looking at the images")
         self.world.features  # noqa: B018 - whatever is wrong with them shows before money moves
         self._finish_running()
@@ -149,6 +151,14 @@ class Study:
         write_atomic(self.folder / "report.json", to_json(report).encode())
         self.journal.write("answer", f"{len(self.outcomes())} plans", {"stopped": reason})
         return report
+
+    def _record_views(self) -> None:
+        """Say in the search's database and in the journal which views the trials use."""
+        views = {"view": train_view(self.config), "test_view": test_view(self.config)}
+        for name, view in views.items():
+            if view is not None:
+                self.trials.keep(name, view_to_plain(view))
+                self.journal.write(name, view.version, view_to_plain(view))
 
     def report(self) -> dict[str, Any]:
         """The report of what is stored now. Buys and trains nothing."""
