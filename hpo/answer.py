@@ -11,7 +11,7 @@ from hpo import breakdown
 from hpo.config import to_plain
 from hpo.data import ROLES, class_counts, few_labels_notes
 from hpo.front import knee, pareto_front, points_per_dollar
-from hpo.labels import test_view, train_view, view_to_plain
+from hpo.labels import views_to_plain
 from hpo.opinion import is_subjective
 from hpo.recommend import TOLERANCE, recommend
 from hpo.trial import Outcome, plan_to_plain
@@ -125,8 +125,7 @@ def build_report(
             "classes": list(world.market.asked.classes),
             "score": "1 - mean absolute share error" if is_subjective(world) else "accuracy",
         },
-        "view": view_to_plain(train_view(world.config)),
-        "test_view": view_to_plain(test_view(world.config)),
+        **views_to_plain(world.config),
         "stopped": stopped,
         "conditions": len({c.key for c in conditions if c.price != ZERO}),  # not own labels
         "evaluated_plans": len(outcomes),

@@ -36,10 +36,14 @@ def test_view(config: StudyConfig) -> View | None:
     return parse_view(config.test_view, "--test-view", TEST_COLUMNS) if config.test_view else None
 
 
-def view_to_plain(view: View | None) -> dict[str, Any] | None:
+def views_to_plain(config: StudyConfig) -> dict[str, dict[str, Any] | None]:
+    """The study's views, "view" and "test_view", as JSON types; None where it has none."""
+    views = {"view": train_view(config), "test_view": test_view(config)}
+    return {name: view_to_plain(view) if view else None for name, view in views.items()}
+
+
+def view_to_plain(view: View) -> dict[str, Any]:
     """A view as JSON types, for trials, reports, manifests and mirrors."""
-    if view is None:
-        return None
     columns = {name: view.columns[name].about for name in view.used}
     return {
         "expression": view.text,

@@ -18,7 +18,7 @@ from hpo.config import StudyConfig
 from hpo.folder import claim, read_config, to_json, write_atomic
 from hpo.forecast import Forecast
 from hpo.front import pareto_front
-from hpo.labels import test_view, train_view, view_to_plain
+from hpo.labels import views_to_plain
 from hpo.merged import merged_today
 from hpo.recommend import Estimates, recommend, shrink
 from hpo.sampler import OURS, make_sampler
@@ -154,11 +154,10 @@ class Study:
 
     def _record_views(self) -> None:
         """Say in the search's database and in the journal which views the trials use."""
-        views = {"view": train_view(self.config), "test_view": test_view(self.config)}
-        for name, view in views.items():
+        for name, view in views_to_plain(self.config).items():
             if view is not None:
-                self.trials.keep(name, view_to_plain(view))
-                self.journal.write(name, view.version, view_to_plain(view))
+                self.trials.keep(name, view)
+                self.journal.write(name, view["version"], view)
 
     def report(self) -> dict[str, Any]:
         """The report of what is stored now. Buys and trains nothing."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from budget.money import Money
 from hpo.breakdown import of_condition
-from hpo.labels import facts_of, narrow, train_view, view_to_plain
+from hpo.labels import facts_of, narrow, views_to_plain
 from hpo.trial import labels_of, minutes_of, plan_to_plain, price_tag, times_of
 from hpo.world import World
 from labeling import versions
@@ -44,7 +44,7 @@ def save_version(plan: LabelPlan, world: World) -> str:
     condition = world.condition(plan)
     labels, answers = labels_of(plan, world)
     times = partial(times_of, plan, world)
-    view = view_to_plain(train_view(world.config))
+    view = views_to_plain(world.config)["view"]
     if view is not None:  # the version holds every label; the view says which were trained on
         kept, behind = narrow(labels, answers, world.tasks(plan), times, world)
         view |= {"labels": len(kept.task), "answers": int((~behind.control).sum())}

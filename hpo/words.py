@@ -76,6 +76,23 @@ def view_lines(report: Mapping[str, Any]) -> list[str]:
     return said
 
 
+def view_today_lines(today: Mapping[str, Any]) -> list[str]:
+    """What the labels inside a view, or the recommended plan's, give on validation images."""
+    low, high = today["interval_95"]
+    who = "the recommended plan's labels"
+    if today["view"]:
+        who = f"inside {today['view']['expression']} ({len(today['versions'])} versions)"
+    said = [
+        f"Today {today['labelled_images']} labels {who} give {100 * today['accuracy']:.1f} % "
+        f"({100 * low:.1f} to {100 * high:.1f}) on {today['images']} {today['role']} images, which "
+        "the search has seen."
+    ]
+    if today["test_view"]:
+        inside = today["test_view"]
+        said.append(f"{inside_words(inside)} of those images inside {inside['expression']}.")
+    return said
+
+
 def inside_words(found: Mapping[str, Any]) -> str:
     """Accuracy on some images: "87.1 % (82.0 to 91.0) on 133"."""
     if found["accuracy"] is None:

@@ -292,8 +292,8 @@ def _labels_table(
 ) -> bytes:
     header = ["image", "label", "confidence", "agreement", "answers"]
     columns = (
-        [_text(names[task]) for task in labels.task],
-        [_text(classes[label]) for label in facts.label],
+        [guarded(names[task]) for task in labels.task],
+        [guarded(classes[label]) for label in facts.label],
         _shares(facts.confidence),
         _shares(facts.agreement),
         [str(count) for count in labels.answers],
@@ -312,9 +312,9 @@ def _answers_table(
     who = annotators or [str(code) for code in range(answers.annotator.max(initial=-1) + 1)]
     unknown = [""] * len(answers)
     columns = (
-        [_text(names[task]) for task in answers.task],
-        [_text(who[annotator]) for annotator in answers.annotator],
-        [_text(classes[label]) for label in answers.label],
+        [guarded(names[task]) for task in answers.task],
+        [guarded(who[annotator]) for annotator in answers.annotator],
+        [guarded(classes[label]) for label in answers.label],
         [str(int(control)) for control in answers.control],
         [str(int(usable)) for usable in answers.usable],
         _shares(facts.skill) if facts else unknown,
@@ -333,13 +333,13 @@ def _shares(values: Floats) -> list[str]:
     ]
 
 
-def _text(text: str) -> str:
+def guarded(text: str) -> str:
     """A text that a spreadsheet takes for a text, not for a formula."""
     return f"'{text}" if text.startswith(_GUARDED) else text
 
 
 def _plain_text(text: str) -> str:
-    """The text that `_text` wrote."""
+    """The text that `guarded` gave."""
     return text.removeprefix("'")
 
 

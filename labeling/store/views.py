@@ -43,6 +43,7 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
 _TYPES: Mapping[str, type[TypeEngine[Any]]] = {
     "share": Double,
     "number": Double,
+    "count": Double,
     "dollars": BigInteger,
     "day": Integer,
     "flag": Boolean,

@@ -15,7 +15,7 @@ class Column:
 
     Attributes:
         kind: text | class | id (hexadecimal, or its unique beginning) | share (0 to 1) | number |
-            dollars | flag (true or false) | day (UTC).
+            count | dollars | flag (true or false) | day (UTC).
         of: what it belongs to: label | answer | version | image.
         about: its meaning and unit.
     """
@@ -30,7 +30,7 @@ COLUMNS: Mapping[str, Column] = {
     "label": Column("class", "label", "the image's most probable class"),
     "confidence": Column("share", "label", "probability of that class, 0 to 1"),
     "agreement": Column("share", "label", "share of the image's answers that say that class"),
-    "answers": Column("number", "label", "usable answers behind the label"),
+    "answers": Column("count", "label", "usable answers behind the label"),
     "answer": Column("class", "answer", "the class that the annotator chose"),
     "annotator": Column("text", "answer", "the annotator's number within the condition"),
     "skill": Column("share", "answer", "share of right control answers, shrunk to the crowd's"),
@@ -43,8 +43,8 @@ COLUMNS: Mapping[str, Column] = {
     "condition": Column("id", "version", "everything that changes what annotators answer"),
     "market": Column("text", "version", "who answered: simulated, hybrid, replay, own, toloka"),
     "price": Column("dollars", "version", "dollars per task"),
-    "overlap": Column("number", "version", "usable answers wanted per task"),
-    "controls": Column("number", "version", "control tasks per suite"),
+    "overlap": Column("count", "version", "usable answers wanted per task"),
+    "controls": Column("count", "version", "control tasks per suite"),
     "exam": Column("flag", "version", "whether an exam had to be passed"),
 }
 """Columns of stored label versions. `image` is also that of an answer."""

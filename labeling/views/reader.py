@@ -26,7 +26,7 @@ from labeling.views.tree import (
 WORDS = ("and", "or", "not", "in", "true", "false")
 
 _DEEPEST, _MOST_VALUES = 40, 500
-_ORDERED = ("share", "number", "dollars", "day")
+_ORDERED = ("share", "number", "count", "dollars", "day")
 _LARGEST = 1e15
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")"
@@ -248,6 +248,7 @@ _READERS: Mapping[str, Callable[[_Token], Value]] = {
     "id": _id,
     "share": _share,
     "number": _number,
+    "count": _number,
     "dollars": _dollars,
     "flag": _flag,
     "day": _day,

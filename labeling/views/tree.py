@@ -10,8 +10,8 @@ from budget.money import Money
 from labeling.views.columns import Column
 
 Value = str | float | int | bool
-"""Text, class or id: str; share and number: float; dollars: int micro-dollars; flag: bool; day: the
-day's number in the proleptic Gregorian calendar, int."""
+"""By kind: text, class and id are str; share, number and count float; dollars int, micro-dollars;
+flag bool; day int, its number in the proleptic Gregorian calendar."""
 
 OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 """Each operator with its opposite."""

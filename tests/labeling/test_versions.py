@@ -210,11 +210,11 @@ def test_a_beginning_of_several_versions_is_refused_and_of_none_is_missing(tmp_p
     ids = [write(tmp_path, {**MANIFEST, "number": number}).id for number in range(3)]
     for name in ids[1:]:  # folders that only look alike: they are never opened
         (tmp_path / name).rename(tmp_path / (ids[0][:6] + name[6:]))
-    with pytest.raises(InputError, match="3 versions in .* begin with .*; give more of its id"):
+    with pytest.raises(InputError, match=r"3 versions in .* begin with .*; give more of its id"):
         load(ids[0][:6], tmp_path)
-    with pytest.raises(VersionMissing, match="there is no 0{32}"):
+    with pytest.raises(VersionMissing, match=r"there is no 0{32}"):
         load("0" * 32, tmp_path)
-    with pytest.raises(VersionDamaged, match="manifest.json is not as it was saved"):
+    with pytest.raises(VersionDamaged, match=r"manifest\.json is not as it was saved"):
         load(ids[0][:6] + ids[1][6:], tmp_path)
 
 
@@ -226,7 +226,7 @@ def test_a_copy_is_a_version_too_and_replaces_nothing(tmp_path: Path) -> None:
     assert load(version.id, tmp_path / "somewhere").manifest == version.manifest
     assert len(list(target.iterdir())) == 3
     (target / "labels.csv").write_text("mine")
-    with pytest.raises(InputError, match="labels.csv: another file is there already"):
+    with pytest.raises(InputError, match=r"labels\.csv: another file is there already"):
         copy(version, target)
     assert (target / "labels.csv").read_text() == "mine"
 
@@ -235,7 +235,7 @@ def test_a_version_damaged_after_it_was_opened_is_not_copied_or_read(tmp_path: P
     version = write(tmp_path / "a")
     (version.path / "answers.csv").write_text("x")
     for use in (lambda: copy(version, tmp_path / "b"), lambda: version.table("answers.csv")):
-        with pytest.raises(VersionDamaged, match="answers.csv is not as it was saved"):
+        with pytest.raises(VersionDamaged, match=r"answers\.csv is not as it was saved"):
             use()
     assert not (tmp_path / "b").exists()
 
