@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -21,7 +21,7 @@ from budget.errors import InputError, nearest
 from budget.money import MICROS_PER_DOLLAR
 from hpo.folder import read_config
 from labeling import versions
-from labeling.store.catalogue import Catalogue, Entry, NamedView, columns_of
+from labeling.store.catalogue import NO_LABEL, Catalogue, Entry, NamedView, columns_of
 from labeling.versions import ANSWERS, LABELS, Version
 from labeling.views import View, parse_view
 from labeling.views.columns import COLUMNS
@@ -61,31 +61,27 @@ def enter(catalogue: Catalogue, version: Version, day: date | None = None) -> No
     """
     labels, answers = version.table(LABELS), version.table(ANSWERS)
     place = {image: position for position, image in enumerate(labels["image"])}
-    label_rows = [
-        {"image": i, "label": c, "confidence": float(p), "agreement": float(a), "answers": int(n)}
-        for i, c, p, a, n in zip(
-            *(labels[n] for n in ("image", "label", "confidence", "agreement", "answers")),
-            strict=True,
-        )
-    ]
-    columns = ("image", "label", "annotator", "skill", "seconds", "submitted", "control", "usable")
-    answer_rows = [
-        {
-            "label_position": None if control == "1" else place.get(image),
-            "image": image,
-            "answer": answer,
-            "annotator": annotator,
-            "skill": _number(skill),
-            "seconds": _number(seconds),
-            "submitted": _number(submitted),
-            "control": control == "1",
-            "usable": usable == "1",
-        }
-        for image, answer, annotator, skill, seconds, submitted, control, usable in zip(
-            *(answers[name] for name in columns), strict=True
-        )
-    ]
-    catalogue.add(_entry(version, day), label_rows, answer_rows)
+    label_columns: dict[str, Sequence[Any]] = {
+        "image": labels["image"],
+        "label": labels["label"],
+        "confidence": _numbers(labels["confidence"]),
+        "agreement": _numbers(labels["agreement"]),
+        "answers": [int(count) for count in labels["answers"]],
+    }
+    images, control = answers["image"], [flag == "1" for flag in answers["control"]]
+    answer_columns: dict[str, Sequence[Any]] = {
+        "label_position": [
+            NO_LABEL if is_control else place.get(image, NO_LABEL)
+            for image, is_control in zip(images, control, strict=True)
+        ],
+        "image": images,
+        "answer": answers["label"],
+        "annotator": answers["annotator"],
+        **{name: _numbers(answers[name]) for name in ("skill", "seconds", "submitted")},
+        "control": control,
+        "usable": [flag == "1" for flag in answers["usable"]],
+    }
+    catalogue.add(_entry(version, day), label_columns, answer_columns)
 
 
 def find_view(catalogue: Catalogue, text: str, over: str | None = None, name: str = "view") -> View:
@@ -189,5 +185,5 @@ def _days(folder: Path) -> Mapping[str, date]:
     return found
 
 
-def _number(text: str) -> float | None:
-    return float(text) if text else None
+def _numbers(column: Sequence[str]) -> list[float | None]:
+    return [float(text) if text else None for text in column]

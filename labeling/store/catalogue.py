@@ -41,6 +41,9 @@ from labeling.views.columns import ANSWERS, COLUMNS, LABELS
 
 CATALOGUE = MetaData()
 
+NO_LABEL = -1
+"""The label position of an answer to a control task, which has no label."""
+
 VERSIONS = Table(
     "catalogue_versions",
     CATALOGUE,
@@ -76,8 +79,8 @@ _ANSWERS = Table(
     "catalogue_answers",
     CATALOGUE,
     Column("version_id", Integer, primary_key=True),
+    Column("label_position", Integer, primary_key=True, autoincrement=False),  # NO_LABEL if none
     Column("position", Integer, primary_key=True),
-    Column("label_position", Integer),  # the label of the same image; null for control tasks
     Column("image", Text, nullable=False),
     Column("answer", Text, nullable=False),
     Column("annotator", Text, nullable=False),
@@ -88,7 +91,6 @@ _ANSWERS = Table(
     Column("usable", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
-Index("catalogue_answers_by_label", _ANSWERS.c.version_id, _ANSWERS.c.label_position)
 
 _VIEWS = Table(
     "views",
@@ -194,15 +196,16 @@ class Catalogue:
     def add(
         self,
         entry: Entry,
-        labels: Sequence[Mapping[str, Any]],
-        answers: Sequence[Mapping[str, Any]],
+        labels: Mapping[str, Sequence[Any]],
+        answers: Mapping[str, Sequence[Any]],
     ) -> None:
         """Enter a version with its rows, in the order of its files; a known one changes nothing.
 
         Args:
             entry: the version.
-            labels: the columns of labels, one mapping per row.
-            answers: the columns of answers, and `label_position`.
+            labels: every column of labels, with the values of its rows.
+            answers: every column of answers, and `label_position`: which row of `labels` is the
+                same image's, or NO_LABEL.
         """
         with writing(self._engine) as connection:
             known = select(VERSIONS.c.id).where(self._mine, VERSIONS.c.version == entry.version)
@@ -306,8 +309,15 @@ def _source(over: str) -> FromClause:
 
 
 def _insert(
-    connection: Connection, table: Table, number: int, rows: Sequence[Mapping[str, Any]]
+    connection: Connection, table: Table, number: int, columns: Mapping[str, Sequence[Any]]
 ) -> None:
-    if rows:
-        numbered = [{"version_id": number, "position": i, **row} for i, row in enumerate(rows)]
-        connection.execute(insert(table), numbered)
+    """Insert a version's rows. The statement is compiled once, which halves the time of many."""
+    count = len(next(iter(columns.values())))
+    given = {"version_id": [number] * count, "position": range(count), **columns}
+    statement = insert(table).compile(dialect=connection.dialect, column_keys=list(given))
+    if count and statement.positiontup is not None:
+        rows = list(zip(*(given[name] for name in statement.positiontup), strict=True))
+        connection.exec_driver_sql(str(statement), rows)
+    elif count:
+        named = [dict(zip(given, row, strict=True)) for row in zip(*given.values(), strict=True)]
+        connection.execute(insert(table), named)
