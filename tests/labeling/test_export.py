@@ -52,7 +52,7 @@ def test_parquet_holds_types_and_exact_dollars(tmp_path: Path) -> None:
     write_table(path, TABLE, KINDS)
     found = parquet.read_table(path)
     price = found["price"].to_pylist()
-    assert [field.type for field in found.schema] == [
+    assert [str(field.type) for field in found.schema] == [
         *("string", "double", "int64", "decimal128(18, 6)", "date32[day]", "bool")
     ]
     assert found.drop(["price"]).to_pydict() == {n: c for n, c in TABLE.items() if n != "price"}
