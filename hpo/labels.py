@@ -22,7 +22,7 @@ from labeling.campaign import OBJECTIVE
 from labeling.facts import AnswerFacts, answer_facts, label_facts
 from labeling.store.views import inside
 from labeling.types import Answers, AnswerTimes, Bools, Ints, LabelSet
-from labeling.views import View, check_classes, parse_view
+from labeling.views import View, check_classes, parse_view, view_to_plain
 from labeling.views.columns import LABELS, TEST_COLUMNS, TRIAL_COLUMNS
 
 
@@ -40,17 +40,6 @@ def views_to_plain(config: StudyConfig) -> dict[str, dict[str, Any] | None]:
     """The study's views, "view" and "test_view", as JSON types; None where it has none."""
     views = {"view": train_view(config), "test_view": test_view(config)}
     return {name: view_to_plain(view) if view else None for name, view in views.items()}
-
-
-def view_to_plain(view: View) -> dict[str, Any]:
-    """A view as JSON types, for trials, reports, manifests and mirrors."""
-    columns = {name: view.columns[name].about for name in view.used}
-    return {
-        "expression": view.text,
-        "version": view.version,
-        "over": view.over,
-        "columns": columns,
-    }
 
 
 def check_views(config: StudyConfig, market: Market) -> None:

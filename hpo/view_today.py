@@ -13,7 +13,7 @@ import numpy as np
 
 from budget.errors import InputError
 from hpo.catalogue import find_view, open_catalogue
-from hpo.labels import to_labels, view_to_plain
+from hpo.labels import to_labels
 from hpo.merged import merge
 from hpo.study import Study
 from hpo.trial import (
@@ -29,7 +29,7 @@ from hpo.world import World
 from labeling import versions
 from labeling.types import Answers, Bools, Floats, LabelSet
 from labeling.versions import ANSWERS, LABELS, Version
-from labeling.views import View, check_classes, parse_view
+from labeling.views import View, check_classes, parse_view, view_to_plain
 from labeling.views.columns import LABELS as OVER_LABELS
 from labeling.views.columns import TEST_COLUMNS
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from budget.errors import InputError, nearest
 from labeling.views.columns import ANSWERS, COLUMNS, IMAGES, LABELS, Column
@@ -90,6 +91,17 @@ def parse_view(
         raise InputError(f"{name}: it uses columns of answers; a view over labels has none")
     inferred = IMAGES if "image" in kinds else ANSWERS if "answer" in kinds else LABELS
     return View(node, over or inferred, columns)
+
+
+def view_to_plain(view: View) -> dict[str, Any]:
+    """A view as JSON types, for trials, reports, manifests and mirrors."""
+    columns = {name: view.columns[name].about for name in view.used}
+    return {
+        "expression": view.text,
+        "version": view.version,
+        "over": view.over,
+        "columns": columns,
+    }
 
 
 def check_classes(view: View, classes: Iterable[str], name: str = "view") -> None:
