@@ -12,6 +12,8 @@ are medians of the calls named, in milliseconds.
 from __future__ import annotations
 
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,6 +25,8 @@ import pandas as pd
 
 from budget.database import open_database
 from hpo.catalogue import enter, find_view
+from hpo.config import make_config
+from hpo.folder import claim
 from labeling import versions
 from labeling.aggregate import aggregate
 from labeling.facts import answer_facts
@@ -94,12 +98,24 @@ def median_ms(call: Callable[[], Any], calls: int) -> float:
     return statistics.median(times)
 
 
+def command_s(root: Path, text: str) -> float:
+    """Seconds of the whole command `labelworth view`, start of Python included."""
+    return seconds([sys.executable, "-m", "hpo.run", "view", str(root), text, "--count"])
+
+
+def seconds(words: list[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(words, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
+        root = Path(folder) / "views"
+        claim(root, make_config({"budget": "20", "study": "views"}))
         version = make_version(root / "versions")
-        engine = open_database(root / "study.sqlite")
-        catalogue = Catalogue(engine, "views")
+        engine = open_database(root / "labelworth.sqlite")
+        catalogue = Catalogue(engine, "trial")
         start = time.perf_counter()
         enter(catalogue, version)
         entering = time.perf_counter() - start
@@ -122,6 +138,18 @@ def main() -> None:
             )
             count = median_ms(lambda v=view: catalogue.count(v), CALLS)
             print(f"    counted only: {count:.1f}")
+        text = VIEWS["answers by confidence and class"]
+        first, again = (
+            command_s(root, text),
+            statistics.median(command_s(root, text) for _ in "123"),
+        )
+        bare = statistics.median(
+            seconds([sys.executable, "-c", "import sqlalchemy"]) for _ in "123"
+        )
+        print(
+            f"whole command: first {first:.2f} s, then {again:.2f} s; "
+            f"importing sqlalchemy alone {bare:.2f} s"
+        )
         engine.dispose()
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from hpo.view_commands import add_data, add_today, add_view
+
 if TYPE_CHECKING:
     from hpo.config import StudyConfig
 
@@ -145,48 +147,11 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
         if name == "report":
-            words = "also: a model of the labels inside a view today, on validation images"
-            sub.add_argument("--view", metavar="VIEW", help=words)
-            words = "also: its accuracy on the validation images inside a view"
-            sub.add_argument("--test-view", metavar="EXPR", help=words)
-    _add_view(commands)
-    _add_data(commands)
+            add_today(sub)
+    add_view(commands)
+    add_data(commands)
     _add_crowd(commands)
     return parser
-
-
-def _add_view(commands: argparse._SubParsersAction[_Parser]) -> None:
-    words = "labels or answers of a study's versions by an expression; named views"
-    view = commands.add_parser("view", help=words, description=words, allow_abbrev=False)
-    view.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
-    words = "such as \"confidence >= 0.8 and label != 'other'\", or a view's name; none lists them"
-    view.add_argument("view", metavar="VIEW", nargs="?", help=words)
-    view.add_argument("--name", metavar="NAME", help="keep it under this name")
-    view.add_argument("--answers", action="store_true", help="look at answers, not at labels")
-    what = view.add_mutually_exclusive_group()
-    what.add_argument("--count", action="store_true", help="print only how many are inside")
-    what.add_argument("--out", metavar="FILE", type=Path, help="write all to FILE.csv or .parquet")
-    view.add_argument("--json", action="store_true", help="print one JSON object on stdout")
-    view.set_defaults(command=_view)
-
-
-def _add_data(commands: argparse._SubParsersAction[_Parser]) -> None:
-    words = "label versions: list a study's, put any of them into a folder"
-    data = commands.add_parser("data", help=words, description=words, allow_abbrev=False)
-    actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
-    words = "labels.csv, answers.csv and manifest.json of a version, verified"
-    get = actions.add_parser("get", help=words, description=words, allow_abbrev=False)
-    get.add_argument("version", metavar="VERSION", help="its id, or a unique beginning of it")
-    get.add_argument("--to", metavar="FOLDER", type=Path, help="(labels-VERSION)")
-    get.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="(runs)")
-    get.add_argument("--parquet", action="store_true", help="labels and answers as Parquet, too")
-    get.add_argument("--json", action="store_true", help="print one JSON object on stdout")
-    get.set_defaults(command=_data_get)
-    words = "the versions of a study"
-    listing = actions.add_parser("list", help=words, description=words, allow_abbrev=False)
-    listing.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
-    listing.add_argument("--json", action="store_true", help="print one JSON object on stdout")
-    listing.set_defaults(command=_data_list)
 
 
 def _add_crowd(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -317,42 +282,13 @@ def _report(arguments: argparse.Namespace) -> int:
     study = open_study(arguments.folder)
     try:
         report = study.report()
-        if arguments.view or arguments.test_view:
+        if arguments.view is not None or arguments.test_view is not None:
             from hpo.view_today import view_today
 
             report["view_today"] = view_today(study, arguments.view, arguments.test_view)
     finally:
         study.close()
     _print_report(arguments.json, report, study.folder)
-    return DONE
-
-
-def _view(arguments: argparse.Namespace) -> int:
-    from hpo.show_view import show_view
-
-    show_view(
-        arguments.folder,
-        arguments.view,
-        name=arguments.name,
-        answers=arguments.answers,
-        count=arguments.count,
-        out=arguments.out,
-        as_json=arguments.json,
-    )
-    return DONE
-
-
-def _data_get(arguments: argparse.Namespace) -> int:
-    from hpo.show_versions import get_version
-
-    get_version(arguments.version, arguments.to, arguments.runs, arguments.parquet, arguments.json)
-    return DONE
-
-
-def _data_list(arguments: argparse.Namespace) -> int:
-    from hpo.show_versions import list_versions
-
-    list_versions(arguments.folder, arguments.json)
     return DONE
 
 

@@ -169,7 +169,7 @@ def market(value: object, name: str) -> str:
 
 def view(columns: Mapping[str, Column]) -> Callable[[object, str], str]:
     """A view over some columns, as its plainest text."""
-    return lambda value, name: parse_view(text(value, name), name, columns).text
+    return lambda value, name: parse_view(str(value), name, columns).text
 
 
 def exponent(value: object, name: str) -> float | None:

@@ -47,7 +47,7 @@ def view_today(study: Study, view: str | None, test_view: str | None) -> dict[st
     Raises:
         InputError: a view is wrong, holds nothing, or there is nothing to score.
     """
-    test = _test_view(test_view, study.world) if test_view else None
+    test = None if test_view is None else _test_view(test_view, study.world)
     trained, facts = _trained(study, view)
     inside = score_inside(test, _ROLE, trained, study.world) if test else None
     found = {
