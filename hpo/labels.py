@@ -46,18 +46,27 @@ def check_views(config: StudyConfig, market: Market) -> None:
     """Refuse views that name a class which is not asked about.
 
     Raises:
-        InputError: naming the class; or there is a test view though nothing has a true class.
+        InputError: as `check_test_view`; or naming the class.
     """
     view, test = train_view(config), test_view(config)
     if view is not None:
         check_classes(view, market.asked.classes, "--view")
     if test is not None:
-        if market.asked.kind != OBJECTIVE:
-            raise InputError(
-                f"--test-view: question {market.asked.name!r} is a matter of taste: no image has a "
-                "true class; leave it out"
-            )
-        check_classes(test, market.asked.classes, "--test-view")
+        check_test_view(test, market)
+
+
+def check_test_view(view: View, market: Market) -> None:
+    """Refuse a view of test images where they have no true class, or not that one.
+
+    Raises:
+        InputError: naming the question or the class.
+    """
+    if market.asked.kind != OBJECTIVE:
+        raise InputError(
+            f"--test-view: question {market.asked.name!r} is a matter of taste: no image has a "
+            "true class; leave it out"
+        )
+    check_classes(view, market.asked.classes, "--test-view")
 
 
 def to_labels(own: Answers, tasks: Sequence[int] | Ints, world: World) -> LabelSet:

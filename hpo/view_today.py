@@ -13,7 +13,7 @@ import numpy as np
 
 from budget.errors import InputError
 from hpo.catalogue import find_view, open_catalogue
-from hpo.labels import to_labels
+from hpo.labels import check_test_view, to_labels
 from hpo.merged import merge
 from hpo.study import Study
 from hpo.trial import (
@@ -29,7 +29,7 @@ from hpo.world import World
 from labeling import versions
 from labeling.types import Answers, Bools, Floats, LabelSet
 from labeling.versions import ANSWERS, LABELS, Version
-from labeling.views import View, check_classes, parse_view, view_to_plain
+from labeling.views import View, parse_view, view_to_plain
 from labeling.views.columns import LABELS as OVER_LABELS
 from labeling.views.columns import TEST_COLUMNS
 
@@ -66,7 +66,7 @@ def view_today(study: Study, view: str | None, test_view: str | None) -> dict[st
 
 def _test_view(text: str, world: World) -> View:
     test = parse_view(text, "--test-view", TEST_COLUMNS)
-    check_classes(test, world.data.classes, "--test-view")
+    check_test_view(test, world.market)
     return test
 
 
