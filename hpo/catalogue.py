@@ -145,7 +145,9 @@ def table(catalogue: Catalogue, view: View) -> dict[str, list[Any]]:
     columns = zip(*found, strict=True) if found else [()] * len(names)
     made = {name: list(column) for name, column in zip(names, columns, strict=True)}
     made["date"] = [date.fromordinal(day) for day in made["date"]]
-    made["price"] = [Decimal(micros) / MICROS_PER_DOLLAR for micros in made["price"]]
+    made["price"] = [
+        None if micros is None else Decimal(micros) / MICROS_PER_DOLLAR for micros in made["price"]
+    ]
     return made
 
 
@@ -155,16 +157,16 @@ def _entry(version: Version, day: date | None) -> Entry:
         seconds = (version.path / versions.MANIFEST).stat().st_mtime
         day = datetime.fromtimestamp(seconds, UTC).date()
     try:
-        plan, condition = manifest["plan"], manifest["condition"]
+        condition, is_merged = manifest["condition"], manifest.get("merged", False)
         return Entry(
             version=version.id,
             day=day.toordinal(),
-            condition=condition["key"],
+            condition=None if is_merged else condition["key"],
             market=condition["market"].partition(":")[0],
-            price_micros=condition["price"]["micros"],
-            overlap=plan["overlap"],
-            controls=condition["controls_per_suite"],
-            exam=condition["exam"],
+            price_micros=None if is_merged else condition["price"]["micros"],
+            overlap=manifest.get("plan", {}).get("overlap"),
+            controls=None if is_merged else condition["controls_per_suite"],
+            exam=None if is_merged else condition["exam"],
             classes=tuple(manifest["classes"]),
         )
     except KeyError as error:

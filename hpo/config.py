@@ -34,7 +34,8 @@ class StudyConfig:
         budget: the hard cap of money, fee included.
         study: name of the study and of its folder.
         data: digits3 | digits | npz:FILE | folder:DIR.
-        labels: CSV of a folder's images (columns image,label,role).
+        labels: CSV of a folder's images (columns image,label,role and, for a market, url).
+        image_url_prefix: address of an image without a url of its own, before its name.
         own_labels: answers bought elsewhere (task,annotator,label), owned for nothing.
         price: dollars per task to choose from.
         overlap: answers per task to choose from.
@@ -48,7 +49,9 @@ class StudyConfig:
         suite_size: tasks per suite, control tasks included.
         max_plan_share: no plan dearer than this share of the budget.
         market: simulated | hybrid:FILE (recorded images, simulated people) | replay:FILE
-            (recorded answers).
+            (recorded answers) | rehearsal (the simulated crowd through Toloka's API, on a local
+            server) | toloka (real money).
+        toloka_environment: production | sandbox, for the market toloka.
         scenario: the simulated crowd: a scenario's name or TOML file.
         selection: the scenario's exponent g, by which price changes who comes; None for its own.
         difficulty: how hard images are for the simulated crowd: "independent" of what they look
@@ -76,6 +79,7 @@ class StudyConfig:
     study: str
     data: str = "digits3"
     labels: str | None = None
+    image_url_prefix: str | None = None
     own_labels: str | None = None
     seed: int = 0
     price: tuple[Money, ...] = tuple(Money(m) for m in (1000, 1500, 2000, 3000, 4000, 6000, 8000))
@@ -89,6 +93,7 @@ class StudyConfig:
     suite_size: int = 10
     max_plan_share: Fraction = Fraction(2, 5)
     market: str = "simulated"
+    toloka_environment: str = "production"
     scenario: str = "default"
     selection: float | None = None
     price_models: str = "one"
@@ -128,6 +133,7 @@ _READERS: dict[str, Callable[[object, str], Any]] = {
     "study": values.study_name,
     "data": values.data,
     "labels": values.optional(values.text),
+    "image_url_prefix": values.optional(values.url_prefix),
     "own_labels": values.optional(values.text),
     "seed": values.whole(0, 2**63 - 1),
     "price": values.dimension(values.price),
@@ -141,6 +147,7 @@ _READERS: dict[str, Callable[[object, str], Any]] = {
     "suite_size": values.whole(1, 1000),
     "max_plan_share": values.share("0.01", "1"),
     "market": values.market,
+    "toloka_environment": values.one_of("production", "sandbox"),
     "scenario": values.text,
     "selection": values.exponent,
     "price_models": values.one_of("one", "both"),
@@ -176,6 +183,7 @@ NONE_WORDS = (
     "campaign",
     "question",
     "labels",
+    "image_url_prefix",
     "own_labels",
     "backbone_file",
     "trials",
@@ -256,10 +264,9 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
             f"{name('sampler')}: {config.sampler} does not search dynamic overlap; "
             "use tpe, nsga2, gp or random"
         )
-    if config.price_models == "both" and config.market.startswith("replay:"):
-        raise InputError(
-            f"{name('price_models')}: a replay knows nothing about price; leave it out"
-        )
+    if config.price_models == "both" and config.market.startswith(("replay:", "toloka")):
+        why = "Toloka has its own" if config.market == "toloka" else "a replay knows nothing about"
+        raise InputError(f"{name('price_models')}: {why} price; leave it out")
     is_folder = config.data.startswith("folder:")
     if is_folder and config.labels is None:
         raise InputError(

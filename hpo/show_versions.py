@@ -127,9 +127,9 @@ def list_versions(folder: Path, as_json: bool) -> None:
     for name in ("version", "plan", "labels", "answers", "price tag"):
         shown.add_column(name, justify="left" if name in ("version", "plan") else "right")
     for row in rows:
-        money = Money(row["price_tag"]["micros"]).cents()
-        counts = (str(row["labels"]), str(row["answers"]))
-        shown.add_row(row["version"][:12], row["plan"], *counts, money)
+        money = Money(row["price_tag"]["micros"]).cents() if row["price_tag"] else ""
+        plan = f"{row['plan']}, merged over conditions" if row["merged"] else row["plan"]
+        shown.add_row(row["version"][:12], plan, str(row["labels"]), str(row["answers"]), money)
     console = Console(highlight=False)
     console.print(shown)
     console.print(Text("labelworth data get VERSION puts one into a folder"))
@@ -144,8 +144,9 @@ def _facts(version: Version) -> dict[str, Any]:
     manifest = version.manifest
     return {
         "version": version.id,
-        "plan": manifest["plan"]["key"],
+        "plan": manifest["plan"]["key"] if "plan" in manifest else manifest["purchase"],
+        "merged": manifest.get("merged", False),
         "labels": sum(manifest["label_distribution"].values()),
         "answers": version.table(ANSWERS)["control"].count("0"),
-        "price_tag": manifest["price_tag"],
+        "price_tag": manifest.get("price_tag"),
     }

@@ -161,9 +161,20 @@ def market(value: object, name: str) -> str:
     """Who answers."""
     given = text(value, name)
     kind, _, file = given.partition(":")
-    if given != "simulated" and not (kind in ("hybrid", "replay") and file):
-        known = ("simulated", "hybrid:FILE", "replay:FILE")
+    plain = given in ("simulated", "rehearsal", "toloka")
+    if not plain and not (kind in ("hybrid", "replay") and file):
+        known = ("simulated", "rehearsal", "toloka", "hybrid:FILE", "replay:FILE")
         raise InputError(f"{name}: {given!r} is not known; {nearest(given, known)}")
+    return given
+
+
+def url_prefix(value: object, name: str) -> str:
+    """The beginning of images' addresses."""
+    given = text(value, name)
+    if not given.startswith(("https://", "http://")):
+        raise InputError(
+            f"{name}: {given!r} is no beginning of an address, such as https://example.org/photos/"
+        )
     return given
 
 

@@ -27,7 +27,7 @@ from hpo.trial import (
 )
 from hpo.world import World
 from labeling import versions
-from labeling.types import Answers, Bools, Floats, LabelSet
+from labeling.types import Answers, Bools, Floats, LabelPlan, LabelSet
 from labeling.versions import ANSWERS, LABELS, Version
 from labeling.views import View, parse_view, view_to_plain
 from labeling.views.columns import LABELS as OVER_LABELS
@@ -85,19 +85,29 @@ def _trained(study: Study, text: str | None) -> tuple[Trained, dict[str, Any]]:
     by_version: dict[str, list[int]] = {}
     for version, position in places:
         by_version.setdefault(version, []).append(position)
-    parts = [
+    found = [
         (versions.load(version, study.folder), positions)
         for version, positions in by_version.items()
     ]
+    # Merged labels are made of the same answers again.
+    parts = [part for part in found if "plan" in part[0].manifest] or found
     labels, answers = labels_inside(view, parts, study.world)
-    plan = plan_from_plain(parts[0][0].manifest["plan"])
+    plan = _plan(parts[0][0], study)
     model, target = train_labels(plan, labels, study.world)
     facts = {
         "view": view_to_plain(view),
-        "versions": list(by_version),
+        "versions": [version.id for version, _ in parts],
         "conditions": len({version.manifest["condition"]["key"] for version, _ in parts}),
     }
     return Trained(plan, labels, answers, target, model), facts
+
+
+def _plan(version: Version, study: Study) -> LabelPlan:
+    """The plan whose folds are dealt: the version's, else the recommended one."""
+    best = study.recommend()
+    if "plan" not in version.manifest and best is not None:
+        return best.plan
+    return plan_from_plain(version.manifest["plan"])
 
 
 def labels_inside(

@@ -6,6 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from budget.money import Money
+from hpo.config import StudyConfig
+
+
+def market_line(config: StudyConfig) -> str:
+    """Who answers, and whether that costs real money."""
+    kind, _, file = config.market.partition(":")
+    who = {
+        "simulated": f"simulated crowd {config.scenario!r}",
+        "hybrid": f"simulated crowd {config.scenario!r} on images as hard as {file} says",
+        "replay": f"recorded answers of {file}",
+        "rehearsal": f"REHEARSAL through Toloka's API, simulated crowd {config.scenario!r}",
+    }
+    if kind == "toloka":
+        return f"REAL MONEY on Toloka {config.toloka_environment.upper()}"
+    return f"{who[kind]}, no real money is spent"
 
 
 def advice_lines(advice: Mapping[str, Any]) -> list[str]:
@@ -20,6 +35,7 @@ def advice_lines(advice: Mapping[str, Any]) -> list[str]:
         f"{len(sure['ties'])} plans of the front cannot be told from it."
     )
     said.append(_matters(advice["matters"]))
+    said += _importance(advice["importance"])
     rule = advice["rule_of_thumb"]
     if rule["gain_points"] is not None:
         low, high = rule["interval_95"]
@@ -110,6 +126,13 @@ def _matters(rows: Sequence[Mapping[str, Any]]) -> str:
     flat = any(row["knob"] == "price" and row["points"] < 0.5 for row in rows)
     price = "; price bought time, not accuracy" if flat else ""
     return f"What matters around the recommended plan: {words}{rest}{price}."
+
+
+def _importance(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    shares = ", ".join(f"{row['knob']} {row['share']:.0%}" for row in rows)
+    return [f"Of what plans differ by over the whole space, each knob alone explains: {shares}."]
 
 
 def _verdict_words(verdict: Mapping[str, Any]) -> str:

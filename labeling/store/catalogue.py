@@ -51,12 +51,12 @@ VERSIONS = Table(
     Column("study", String(200), nullable=False),
     Column("version", String(32), nullable=False),
     Column("day", Integer, nullable=False),
-    Column("condition", String(32), nullable=False),
+    Column("condition", String(32)),  # null for labels merged over conditions, as are those below
     Column("market", String(40), nullable=False),
-    Column("price_micros", BigInteger, nullable=False),
-    Column("overlap", Integer, nullable=False),
-    Column("controls", Integer, nullable=False),
-    Column("exam", Boolean, nullable=False),
+    Column("price_micros", BigInteger),
+    Column("overlap", Integer),
+    Column("controls", Integer),
+    Column("exam", Boolean),
     Column("classes", Text, nullable=False),  # JSON
     UniqueConstraint("study", "version"),
 )
@@ -133,7 +133,8 @@ class Entry:
 
     Attributes:
         day: UTC day on which it was saved, as a day's number (date.toordinal).
-        condition: key of its condition.
+        condition: key of its condition; None for labels merged over conditions, as is then what
+            follows from it.
         market: who answered: simulated, hybrid, replay, ...
         price_micros: micro-dollars per task.
         overlap: usable answers wanted per task.
@@ -144,12 +145,12 @@ class Entry:
 
     version: str
     day: int
-    condition: str
+    condition: str | None
     market: str
-    price_micros: int
-    overlap: int
-    controls: int
-    exam: bool
+    price_micros: int | None
+    overlap: int | None
+    controls: int | None
+    exam: bool | None
     classes: tuple[str, ...]
 
 
@@ -228,7 +229,7 @@ class Catalogue:
         check_classes(view, (c for entry in entries for c in entry.classes), name)
         ids = {
             "version": [entry.version for entry in entries],
-            "condition": [entry.condition for entry in entries],
+            "condition": [entry.condition for entry in entries if entry.condition],
         }
         return resolve(view, ids, name)
 
