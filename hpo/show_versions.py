@@ -128,7 +128,7 @@ def list_versions(folder: Path, as_json: bool) -> None:
         shown.add_column(name, justify="left" if name in ("version", "plan") else "right")
     for row in rows:
         money = Money(row["price_tag"]["micros"]).cents() if row["price_tag"] else ""
-        plan = f"{row['plan']}, merged over conditions" if row["merged"] else row["plan"]
+        plan = f"{row['plan']}, merged" if row["merged"] else row["plan"]
         shown.add_row(row["version"][:12], plan, str(row["labels"]), str(row["answers"]), money)
     console = Console(highlight=False)
     console.print(shown)

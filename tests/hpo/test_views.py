@@ -291,6 +291,31 @@ def test_the_date_of_a_version_is_the_journals(small_study: Callable[..., Study]
     assert rows(study.folder, "date > '2001-02-03'")["image"] == []
 
 
+def test_merged_labels_are_viewed_but_not_trained_on_beside_their_own_answers(
+    small_study: Callable[..., Study], labelworth: Callable[..., tuple[int, str, str]]
+) -> None:
+    study = small_study(**{**FEW, "trials": 1}, view="confidence >= 0.5")
+    study.run()
+    study.close()
+    run = str(study.folder)
+    bought = json.loads(labelworth("buy", run, "--json")[1])
+    merged = bought["labels"]["version"]
+    whole = int(labelworth("view", run, f"version == '{merged}'", "--count")[1])
+    assert whole == bought["labels"]["images"]
+    inside = f"version == '{merged}' and confidence >= 0.5"
+    kept = int(labelworth("view", run, inside, "--count")[1])
+    assert kept == bought["model"]["trained_on"] <= whole
+    assert bought["model"]["view"] == "confidence >= 0.5"
+    # What differs from condition to condition is not known of labels merged over them.
+    assert labelworth("view", run, f"version == '{merged}' and price < 9", "--count")[1] == "0\n"
+    assert ", merged" in labelworth("data", "list", run)[1]
+    told = json.loads(labelworth("report", run, "--view", "answers > 0", "--json")[1])
+    assert told["view_today"]["versions"] == [row["version"] for row in told["purchases"]]
+    told = json.loads(labelworth("report", run, "--view", inside, "--json")[1])
+    assert told["view_today"]["versions"] == [merged]
+    assert told["view_today"]["labelled_images"] == kept
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
