@@ -48,7 +48,7 @@ def draw(folder: Path) -> None:
     picture(plots, DOCS / "clearml-study.png", 3, 2)
     best = run.report["recommended"]["plan"]["key"] if run.report else run.children[0].key
     child = next(child for child in run.children if child.key == best)
-    version = versions.load(folder / "versions", child.version)
+    version = versions.load(child.version, folder / "versions")
     images = Images(folder, run.about["data"]["content"])
     shown = previews.preview_plots(version.path, version.manifest, images.thumbnails)
     picture(shown, DOCS / "clearml-labels.png", 2, 3)

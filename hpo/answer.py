@@ -11,6 +11,7 @@ from hpo import breakdown
 from hpo.config import to_plain
 from hpo.data import ROLES, class_counts, few_labels_notes
 from hpo.front import knee, pareto_front, points_per_dollar
+from hpo.labels import views_to_plain
 from hpo.opinion import is_subjective
 from hpo.recommend import TOLERANCE, recommend
 from hpo.trial import Outcome, plan_to_plain
@@ -56,6 +57,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "target": outcome.target,
         "penalty": outcome.penalty,
         "repeat_draws": outcome.draws,
+        "view": outcome.view,
     }
 
 
@@ -116,6 +118,7 @@ def build_report(
             },
         },
         "question": question(world),
+        **views_to_plain(world.config),
         "stopped": stopped,
         "conditions": len({c.key for c in conditions if c.price != ZERO}),  # not own labels
         "evaluated_plans": len(outcomes),

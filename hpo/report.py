@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from budget.money import Money
-from hpo.words import advice_lines, confirmation_line, merged_line
+from hpo.words import advice_lines, confirmation_line, merged_line, view_lines, view_today_lines
 
 _BOUGHT = {
     "labels": "labels: usable answers",
@@ -84,6 +84,8 @@ def show(report: Mapping[str, Any], paths: Mapping[str, Path], console: Console)
     merged = report["all_labels_merged"]
     for words in [*advice_lines(report["advice"]), *([merged_line(merged)] if merged else [])]:
         console.print(Text(words), soft_wrap=True, highlight=False)
+    for words in view_today_lines(report["view_today"]) if "view_today" in report else []:
+        console.print(Text(words), soft_wrap=True, highlight=False)
     for note in (*report["notes"], f"Stopped: {report['stopped']}."):
         console.print(Text(f"- {note}"), soft_wrap=True, highlight=False)
     for name, path in paths.items():
@@ -110,6 +112,7 @@ def _headline(report: Mapping[str, Any]) -> list[Text]:
                 "that no decision has touched"
             )
         )
+    lines += [Text(f"  {words}") for words in view_lines(report)]
     if report["confirmation"]:
         words = confirmation_line(report["confirmation"], best["plan"]["tasks"])
         lines.append(Text(f"  {words}"))

@@ -22,6 +22,7 @@ from hpo.exits import (
     NOT_CONFIRMED,
     NOTHING_AFFORDABLE,
 )
+from hpo.view_commands import add_data, add_today, add_view
 
 if TYPE_CHECKING:
     from hpo.config import StudyConfig
@@ -31,6 +32,8 @@ COMMANDS = (
     "plan",
     "status",
     "report",
+    "view",
+    "data",
     "buy",
     "publish",
     "doctor",
@@ -86,6 +89,8 @@ _SETTINGS = (
     ("pool-size", "N", "search", "images there are in all: what to price and forecast for"),
     ("trials", "N", "search", "stop after N purchases"),
     ("study", "NAME", "search", "name of the study and its folder (from the data)"),
+    ("view", "EXPR", "views", "train on some labels: \"confidence >= 0.8 and label != 'other'\""),
+    ("test-view", "EXPR", "views", "report some test images beside all: \"class == 'cat'\""),
 )
 _SWITCHES = (
     ("no-reuse", "search", "do not evaluate the plans that a purchase contains"),
@@ -172,6 +177,10 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
         if name == "run":
             publish.add_clearml(sub)
+        if name == "report":
+            add_today(sub)
+    add_view(commands)
+    add_data(commands)
     market_commands.add_parsers(commands)
     publish.add_parser(commands)
     _add_crowd(commands)
@@ -315,6 +324,10 @@ def _report(arguments: argparse.Namespace) -> int:
     study = open_study(arguments.folder)
     try:
         report = study.report()
+        if arguments.view is not None or arguments.test_view is not None:
+            from hpo.view_today import view_today
+
+            report["view_today"] = view_today(study, arguments.view, arguments.test_view)
     finally:
         study.close()
     _print_report(arguments.json, report, study.folder)

@@ -18,6 +18,7 @@ from hpo.config import StudyConfig
 from hpo.folder import claim, read_config, to_json, write_atomic
 from hpo.forecast import Forecast
 from hpo.front import pareto_front
+from hpo.labels import views_to_plain
 from hpo.merged import merged_today
 from hpo.recommend import Estimates, recommend, shrink
 from hpo.sampler import OURS, make_sampler
@@ -95,7 +96,8 @@ class Study:
             data = rehearse(self.config, Path(runs))  # bad input leaves no study behind
         claim(self.folder, self.config)
         self.world: World = build(self.config, self.folder, data)
-        self.story = Story(Journal(self.folder / "journal.jsonl"), self.world)
+        self.journal = Journal(self.folder / "journal.jsonl")
+        self.story = Story(self.journal, self.world)
         file = self.folder / "optuna.sqlite"
         self.trials = Trials(file, self.config.study, self.world.space)
         self._check_ground()
@@ -142,6 +144,7 @@ class Study:
             )
         self._watch = watch or self._watch
         self.trials.keep("stopped", "")
+        self._record_views()
         self._say("looking at the images")
         self.world.features  # noqa: B018 - whatever is wrong with them shows before money moves
         self.story.begin(self.trials)
@@ -166,6 +169,13 @@ class Study:
         rows = [{**outcome_to_plain(o), "version": versions[o.plan.key]} for o in front]
         self.story.answer(report, rows)
         return report
+
+    def _record_views(self) -> None:
+        """Say in the search's database and in the journal which views the trials use."""
+        for name, view in views_to_plain(self.config).items():
+            if view is not None:
+                self.trials.keep(name, view)
+                self.journal.write(name, view["version"], view)
 
     def report(self) -> dict[str, Any]:
         """The report of what is stored now. Buys and trains nothing."""

@@ -11,7 +11,9 @@ import numpy as np
 
 from budget.money import Money
 from hpo.breakdown import of_condition
-from hpo.trial import Trained, minutes_of, plan_to_plain, price_tag
+from hpo.folder import write_atomic
+from hpo.labels import facts_of, views_to_plain
+from hpo.trial import Trained, labels_of, minutes_of, plan_to_plain, price_tag, times_of
 from hpo.world import World
 from labeling import versions
 from labeling.campaign import Campaign
@@ -70,6 +72,11 @@ def save_version(trained: Trained, world: World) -> str:
     """
     plan = trained.plan
     condition = world.condition(plan)
+    view = views_to_plain(world.config)["view"]
+    labels, answers = trained.labels, trained.answers
+    if view is not None:  # the version holds every label; the view says which were trained on
+        view |= {"labels": len(labels.task), "answers": int((~answers.control).sum())}
+        labels, answers = labels_of(plan, world)
     parts = of_condition(condition, world)
     ends = [record.end for record in world.store.orders(condition) if record.end is not None]
     cost = {name: money_to_plain(getattr(parts, name)) for name in parts.__dataclass_fields__}
@@ -91,14 +98,16 @@ def save_version(trained: Trained, world: World) -> str:
         "classes": list(world.market.asked.classes),
         "question": world.market.asked.name,
         "aggregation": world.config.aggregation,
+        **({"view": view} if view else {}),
     }
     version = versions.save(
         world.folder / "versions",
         manifest,
-        trained.labels,
-        trained.answers,
+        labels,
+        answers,
         names=world.data.images.names,
         classes=world.market.asked.classes,
+        facts=facts_of(answers, times_of(plan, world), world),
     )
     _save_model(trained, world, version.id)
     return version.id
@@ -121,18 +130,12 @@ def _people(condition: Condition, ends: list[OrderEnd], world: World) -> dict[st
 
 
 def _save_model(trained: Trained, world: World, version: str) -> None:
-    from training.fit import save
+    from training.saved import model_bytes
 
     path = model_file(world.folder, version)
     if path.exists():
         return
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    about = {
-        "version": version,
-        "plan": trained.plan.key,
-        "classes": "\n".join(world.market.asked.classes),
-        "features": world.features.name,
-    }
-    draft = path.with_name(path.name + ".part")
-    save(trained.model, draft, about)
-    draft.replace(path)
+    facts = {"backbone": world.features.name, "weights": world.features.weights_source}
+    facts |= {"labels": version, "plan": trained.plan.key, "study": world.config.study}
+    write_atomic(path, model_bytes(trained.model, world.market.asked.classes, facts))

@@ -226,20 +226,13 @@ def bootstrap(
     return _floored(predict(heads, Z_eval), model.floor)
 
 
-def save(model: Model, path: Path, about: Mapping[str, str] | None = None) -> None:
-    """Write weights, mean and scale as safetensors, the choices as its text metadata.
-
-    Args:
-        model: the model.
-        path: the file to write.
-        about: further metadata, such as the classes' names.
-    """
+def save(model: Model, path: Path) -> None:
+    """Write weights, mean and scale as safetensors, the choices as its text metadata."""
     from safetensors.numpy import save_file
 
     arrays = {"weights": model.weights, "mean": model.mean, "scale": model.scale}
     meta = {"target": model.target, "lam": repr(model.lam), "floor": repr(model.floor)}
-    plain = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
-    save_file(plain, path, metadata={**(about or {}), **meta})
+    save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, path, metadata=meta)
 
 
 def _check(

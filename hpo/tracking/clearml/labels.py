@@ -87,7 +87,7 @@ def version_record(
     Raises:
         InputError, VersionDamaged: the version is not on disk as it was saved.
     """
-    saved = versions.load(run.folder / "versions", version)
+    saved = versions.load(version, run.folder / "versions")
     manifest = saved.manifest
     number = f"1.0.{run.versions.index(version) + 1}+{version[:8]}"
     cost = cost_of(manifest)
