@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime
+from http.client import HTTPConnection
 from typing import Protocol
+from urllib.parse import urlsplit
 
 
 class Clock(Protocol):
@@ -39,13 +42,17 @@ class PlatformClock:
     """
 
     def __init__(self, address: str) -> None:
-        self._address = f"{address}/sim/clock"
+        parts = urlsplit(address)
+        self._host, self._port = parts.hostname or "127.0.0.1", parts.port
 
     def now(self) -> datetime:
         """The platform's time, in UTC."""
-        import httpx
-
-        told = httpx.get(self._address, timeout=30.0).json()["now"]
+        connection = HTTPConnection(self._host, self._port, timeout=30.0)
+        try:
+            connection.request("GET", "/sim/clock")
+            told = json.load(connection.getresponse())["now"]
+        finally:
+            connection.close()
         return datetime.fromisoformat(told).replace(tzinfo=UTC)
 
     def sleep(self, seconds: float) -> None:
