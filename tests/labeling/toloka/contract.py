@@ -46,7 +46,15 @@ QUIRKS = (
         "collector uuid is required in a request, where only the platform can give it",
         r"request .*collector_config.*'uuid' is a required property",
     ),
-    Quirk("values of rule conditions are typed as objects", r"conditions/\d+/value: "),
+    Quirk(
+        "parameters of a collector are required, also where there is nothing to set",
+        r"collector_config: 'parameters' is a required property",
+    ),
+    Quirk(
+        "toloka-kit says overlap: null of tasks without end",
+        r"request .*/?overlap: None is not of type 'integer'",
+    ),
+    Quirk("values of rule conditions are typed as objects", r"conditions/\*/value: "),
     Quirk("filters are typed as text, or as one of kinds that overlap", r"/filter(/|: )"),
     Quirk(
         "parameters of every action are typed as those of a restriction",
@@ -140,7 +148,8 @@ class Contract:
         validator = Draft4Validator(self._resolved(schema))
         for error in validator.iter_errors(body):
             for leaf in _leaves(error):
-                pointer = "/".join(str(part) for part in leaf.absolute_path)
+                parts = ["*" if isinstance(p, int) else p for p in leaf.absolute_path]
+                pointer = "/".join(parts)
                 yield f"{side} /{pointer}: {leaf.message[:200]}"
 
     def _strangers(self, schema: Doc, body: Any) -> Iterator[str]:

@@ -19,7 +19,7 @@ Doc = dict[str, Any]
 DONE = ("SUBMITTED", "ACCEPTED", "REJECTED")
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - what happened
     """An answer that is no success."""
 
     def __init__(self, status: int, body: Any) -> None:
