@@ -20,16 +20,19 @@ _ON_SUBMISSION = frozenset(
 
 
 def after_submission(world: World, pool: Pool, assignment: Assignment) -> None:
-    """Apply the rules that look at submissions, to the annotator and to those who agreed or not."""
+    """Apply the rules that look at submissions, to the annotator and to those who agreed or not.
+
+    Rules do not know of each other: one that bans stops no other.
+    """
+    others = {u for t in assignment.tasks if t.kind == REAL for u, _ in t.answered}
+    working = sorted(user for user in others if banned(world, pool, user) is None)
     for config, rules in _configs(world, pool):
-        if config.get("type") not in _ON_SUBMISSION:
-            continue
-        users = [assignment.user_id]
-        if config["type"] == "MAJORITY_VOTE":
-            users += [u for t in assignment.tasks if t.kind == REAL for u, _ in t.answered]
-        for user in dict.fromkeys(users):
-            if banned(world, pool, user) is None:
-                _apply(world, pool, config, rules, user)
+        if config.get("type") in _ON_SUBMISSION:
+            _apply(world, pool, config, rules, assignment.user_id)
+        if config.get("type") == "MAJORITY_VOTE":
+            for user in working:
+                if user != assignment.user_id:
+                    _apply(world, pool, config, rules, user)
 
 
 def after_skipping(world: World, pool: Pool, assignment: Assignment) -> None:

@@ -115,12 +115,12 @@ def _in_process(market: Market, order: Order) -> Answered:
         )
         for a in bought.assignments
     ]
-    bans = [(_person(r.annotator), round(1000 * r.at_s)) for p in bought.pages for r in p.restrictions]
+    bans = [
+        (_person(r.annotator), round(1000 * r.at_s)) for p in bought.pages for r in p.restrictions
+    ]
     cost = Tariff().cost(len(told), order.condition.reward)
     return Answered(told, sorted(bans), cost.micros)
 
 
 def _person(annotator: str) -> int:
     return int(annotator.rsplit("-", 1)[1])
-
-

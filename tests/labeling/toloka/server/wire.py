@@ -19,7 +19,7 @@ Doc = dict[str, Any]
 DONE = ("SUBMITTED", "ACCEPTED", "REJECTED")
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - what happened
     """An answer that is no success."""
 
     def __init__(self, status: int, body: Any) -> None:
@@ -120,10 +120,7 @@ def pool(project_id: str, real: int = 9, golden: int = 1, **changes: Any) -> Doc
 
 def rule(collector: str, conditions: list[tuple[str, str, Any]], action: str, **given: Any) -> Doc:
     """A quality-control rule; `parameters` are the collector's, all others the action's."""
-    parameters = given.pop("parameters", None)
-    config: Doc = {"type": collector}
-    if parameters:
-        config["parameters"] = parameters
+    config: Doc = {"type": collector, "parameters": given.pop("parameters", {})}
     tests = [{"key": k, "operator": o, "value": v} for k, o, v in conditions]
     return {
         "collector_config": config,
@@ -253,7 +250,8 @@ class Shop:
         tasks, wanted = wanted_arrays(order)
         self._ask(tasks, wanted)
         minutes = min(
-            self.horizon_minutes, order.minutes if order.minutes is not None else self.horizon_minutes
+            self.horizon_minutes,
+            order.minutes if order.minutes is not None else self.horizon_minutes,
         )
         now = self.wire.get("/sim/clock")["ms"]
         form = {**self.pool, "will_expire": to_iso(now + round(60_000 * minutes))}
@@ -273,7 +271,9 @@ class Shop:
             if from_iso(ban["created"]) >= opened
         ]
         charged = self.wire.get("/sim/account")["charged"] - spent
-        told = [self._told(a, opened) for a in sorted(mine, key=lambda a: (a["submitted"], a["id"]))]
+        told = [
+            self._told(a, opened) for a in sorted(mine, key=lambda a: (a["submitted"], a["id"]))
+        ]
         for assignment in mine:
             for row in self._real(assignment):
                 self.answered[row] = self.answered.get(row, 0) + 1
