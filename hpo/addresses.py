@@ -29,9 +29,7 @@ def addresses(config: StudyConfig, data: Dataset, rows: Iterable[int]) -> dict[i
     seen: dict[str, str] = {}
     for row in (int(row) for row in rows):
         name = data.images.names[row]
-        url = data.urls[row] if data.urls else ""
-        if not url and config.image_url_prefix:
-            url = config.image_url_prefix + quote(name)
+        url = (data.urls[row] if data.urls else "") or prefixed(config, name)
         problem = _problem(url) if url else "has no address"
         if problem is None and url in seen:
             problem = f"has the address of {seen[url]!r}"
@@ -42,6 +40,11 @@ def addresses(config: StudyConfig, data: Dataset, rows: Iterable[int]) -> dict[i
             )
         found[row], seen[url] = url, name
     return found
+
+
+def prefixed(config: StudyConfig, name: str) -> str:
+    """An image's address by the prefix; "" without one."""
+    return config.image_url_prefix + quote(name) if config.image_url_prefix else ""
 
 
 def stand_ins(config: StudyConfig, data: Dataset, rows: Iterable[int]) -> dict[int, str] | None:

@@ -106,7 +106,7 @@ def build_report(
         "study": world.config.study,
         "config": _config(world),
         "data": _data(world),
-        "market": {"name": world.market.name, "kind": world.market.kind, "real_money": False},
+        "market": world.market.said,
         "money": {
             "currency": "USD",
             "cap": money_to_plain(ledger.cap),
@@ -145,7 +145,10 @@ def _config(world: World) -> dict[str, Any]:
     plain = to_plain(world.config)
     plain["data"] = world.config.data.partition(":")[0]
     plain["market"] = world.market.kind
-    plain["scenario"] = world.market.name.split(":")[1]
+    if world.market.kind == "replay":
+        plain["scenario"] = world.market.name.split(":")[1]
+    elif world.market.crowd is not None:
+        plain["scenario"] = world.market.crowd.scenario.name
     return {name: value for name, value in plain.items() if name not in _PATHS}
 
 

@@ -48,7 +48,9 @@ class StudyConfig:
         suite_size: tasks per suite, control tasks included.
         max_plan_share: no plan dearer than this share of the budget.
         market: simulated | hybrid:FILE (recorded images, simulated people) | replay:FILE
-            (recorded answers).
+            (recorded answers) | rehearsal (the simulated crowd through Toloka's API, on a local
+            server) | toloka (real money).
+        toloka_environment: production | sandbox, for the market toloka.
         scenario: the simulated crowd: a scenario's name or TOML file.
         selection: the scenario's exponent g, by which price changes who comes; None for its own.
         difficulty: how hard images are for the simulated crowd: "independent" of what they look
@@ -88,6 +90,7 @@ class StudyConfig:
     suite_size: int = 10
     max_plan_share: Fraction = Fraction(2, 5)
     market: str = "simulated"
+    toloka_environment: str = "production"
     scenario: str = "default"
     selection: float | None = None
     price_models: str = "one"
@@ -139,6 +142,7 @@ _READERS: dict[str, Callable[[object, str], Any]] = {
     "suite_size": values.whole(1, 1000),
     "max_plan_share": values.share("0.01", "1"),
     "market": values.market,
+    "toloka_environment": values.one_of("production", "sandbox"),
     "scenario": values.text,
     "selection": values.exponent,
     "price_models": values.one_of("one", "both"),
@@ -251,10 +255,9 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
             f"{name('sampler')}: {config.sampler} does not search dynamic overlap; "
             "use tpe, nsga2, gp or random"
         )
-    if config.price_models == "both" and config.market.startswith("replay:"):
-        raise InputError(
-            f"{name('price_models')}: a replay knows nothing about price; leave it out"
-        )
+    if config.price_models == "both" and config.market.startswith(("replay:", "toloka")):
+        why = "Toloka has its own" if config.market == "toloka" else "a replay knows nothing about"
+        raise InputError(f"{name('price_models')}: {why} price; leave it out")
     is_folder = config.data.startswith("folder:")
     if is_folder and config.labels is None:
         raise InputError(

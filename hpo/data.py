@@ -154,8 +154,8 @@ def split(
 class _Line:
     number: int
     image: str
-    label: str
-    role: str
+    label: str = ""
+    role: str = "pool"
     url: str = ""
 
 
@@ -195,12 +195,28 @@ def _from_folder(root: Path, labels: Path, config: StudyConfig) -> Dataset:
     return Dataset(images, classes, rows, truth, left_out, tuple(notes), urls)
 
 
-def _read_csv(path: Path) -> list[_Line]:
+def read_new_lines(path: Path) -> list[_Line]:
+    """The lines of a CSV that lists new images: image, and where needed label and url.
+
+    Raises:
+        InputError: naming the line, and what is wrong with it.
+    """
+    lines = _read_csv(path, ("image",))
+    for line in lines:
+        if line.role != "pool":
+            raise InputError(
+                f"{path}: line {line.number}: role: {line.role}; new images are bought labels for: "
+                "leave the column out, or write pool"
+            )
+    return lines
+
+
+def _read_csv(path: Path, needed: tuple[str, ...] = ("image", "label", "role")) -> list[_Line]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             columns = tuple(reader.fieldnames or ())
-            _check_columns(columns, path)
+            _check_columns(columns, path, needed)
             lines = [_line(row, reader.line_num, path) for row in reader]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
@@ -219,15 +235,14 @@ def _read_csv(path: Path) -> list[_Line]:
     return lines
 
 
-def _check_columns(columns: tuple[str, ...], path: Path) -> None:
-    wanted = ("image", "label", "role")
+def _check_columns(columns: tuple[str, ...], path: Path, needed: tuple[str, ...]) -> None:
+    known = ("image", "label", "role", "url")
     for column in columns:
-        if column not in (*wanted, "url"):
-            known = nearest(column, (*wanted, "url"))
-            raise InputError(f"{path}: column {column!r} is not known; {known}")
-    for column in wanted:
+        if column not in known:
+            raise InputError(f"{path}: column {column!r} is not known; {nearest(column, known)}")
+    for column in needed:
         if column not in columns:
-            raise InputError(f"{path}: column {column!r} is missing; needed are image,label,role")
+            raise InputError(f"{path}: column {column!r} is missing; needed are {','.join(needed)}")
 
 
 def _line(row: dict[str, str], number: int, path: Path) -> _Line:

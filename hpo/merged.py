@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hpo.opinion import is_subjective
 from hpo.trial import Trained, rounded, score_on, train_labels
 from hpo.world import World
 from labeling.aggregate import aggregate
-from labeling.types import Answers, LabelPlan
+from labeling.types import Answers, LabelPlan, LabelSet
 
 
 def merge(parts: list[Answers]) -> Answers:
@@ -26,6 +27,29 @@ def merge(parts: list[Answers]) -> Answers:
     )
 
 
+def merged_labels(world: World, tasks: Sequence[int]) -> tuple[LabelSet, Answers, int] | None:
+    """Labels from all usable answers owned, whichever condition they were bought in.
+
+    Args:
+        world: whose store is read.
+        tasks: rows that labels are wanted for.
+
+    Returns:
+        The labels, the answers behind them and the number of conditions; None without answers.
+    """
+    orders = [record.order for record in world.store.all_orders()]
+    # Own labels, at price 0, stand on a line of their own.
+    conditions = dict.fromkeys(o.condition for o in orders if o.condition.price != ZERO)
+    if not conditions:
+        return None
+    parts = [world.store.answers(condition, world.market.question) for condition in conditions]
+    answers = merge([part.where(part.usable) for part in parts])
+    labels = aggregate(
+        answers, tasks, len(world.data.classes), world.config.aggregation, world.control_truth
+    )
+    return labels, answers, len(conditions)
+
+
 def merged_today(plan: LabelPlan, world: World) -> dict[str, Any] | None:
     """The model of all usable answers owned, on the final images; None where shares are the truth.
 
@@ -35,20 +59,14 @@ def merged_today(plan: LabelPlan, world: World) -> dict[str, Any] | None:
         plan: the recommended plan, whose folds are dealt.
         world: the study's world.
     """
-    orders = [record.order for record in world.store.all_orders()]
-    # Own labels, at price 0, stand on a line of their own.
-    conditions = dict.fromkeys(o.condition for o in orders if o.condition.price != ZERO)
-    if not conditions or is_subjective(world):
+    owned = None if is_subjective(world) else merged_labels(world, world.pool.tolist())
+    if owned is None:
         return None
-    parts = [world.store.answers(condition, world.market.question) for condition in conditions]
-    answers = merge([part.where(part.usable) for part in parts])
-    labels = aggregate(
-        answers, world.pool, len(world.data.classes), world.config.aggregation, world.control_truth
-    )
+    labels, answers, conditions = owned
     model, target = train_labels(plan, labels, world)
     scores = score_on("final", Trained(plan, labels, answers, target, model), world)
     return {
-        "conditions": len(conditions),
+        "conditions": conditions,
         "labelled_images": len(labels.task),
         "answers": int((~answers.control).sum()),
         **rounded(scores),

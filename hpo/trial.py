@@ -13,6 +13,8 @@ import numpy as np
 from budget.errors import BudgetExceeded
 from budget.money import Money
 from budget.tariff import assignments_for
+from hpo import stopping
+from hpo.door import Door
 from hpo.opinion import is_subjective, score_opinion, share_labels
 from hpo.seeds import derive, generator
 from hpo.world import World
@@ -90,28 +92,31 @@ def next_order(plan: LabelPlan, world: World) -> Order | None:
 def purchase(order: Order, world: World) -> None:
     """Hold the most an order can cost, buy it page by page, settle what was paid."""
     most = world.source.tariff.cost(order.limit, order.condition.reward)
+    ledger = world.ledger_of(order)
     try:
-        hold = world.ledger.reserve(order.key, most)
+        hold = ledger.reserve(order.key, most)
     except BudgetExceeded:
         world.store.withdraw(order)  # refused, so it has no hold and nothing was placed
         raise
     record = world.store.record(order.key)
     if record is None or record.order != order:
-        world.ledger.void(hold)  # another worker withdrew it meanwhile; nothing was placed
+        ledger.void(hold)  # another worker withdrew it meanwhile; nothing was placed
         return
-    pool = world.source.place(order)  # same key, same pool, however often it is asked
-    for page in world.source.collect(pool):  # ends when no assignment is active any more
-        world.store.add(order, page)  # one commit a page; a known assignment is ignored
-    world.ledger.settle(hold, world.store.paid(order, world.source.tariff))
-    world.forget_quotes()
+    with stopping.at_work(isinstance(world.source, Door)):
+        pool = world.source.place(order)  # same key, same pool, however often it is asked
+        for page in world.source.collect(pool):  # ends when no assignment is active any more
+            world.store.add(order, page)  # one commit a page; a known assignment is ignored
+        ledger.settle(hold, world.store.paid(order, world.source.tariff))
+        world.forget_quotes()
 
 
 def settle_ended(world: World) -> None:
     """Settle holds of ended orders: what a crash between the last page and settling left."""
-    for hold in world.ledger.open_holds():
-        record = world.store.record(hold.key)
-        if record is not None and record.end is not None:
-            world.ledger.settle(hold, world.store.paid(record.order, world.source.tariff))
+    for ledger in (world.ledger, *world.other_accounts()):
+        for hold in ledger.open_holds():
+            record = world.store.record(hold.key)
+            if record is not None and record.end is not None:
+                ledger.settle(hold, world.store.paid(record.order, world.source.tariff))
 
 
 # --- evaluation ---

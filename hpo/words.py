@@ -6,6 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from budget.money import Money
+from hpo.config import StudyConfig
+
+
+def market_line(config: StudyConfig) -> str:
+    """Who answers, and whether that costs real money."""
+    kind, _, file = config.market.partition(":")
+    who = {
+        "simulated": f"simulated crowd {config.scenario!r}",
+        "hybrid": f"simulated crowd {config.scenario!r} on images as hard as {file} says",
+        "replay": f"recorded answers of {file}",
+        "rehearsal": f"REHEARSAL through Toloka's API, simulated crowd {config.scenario!r}",
+    }
+    if kind == "toloka":
+        return f"REAL MONEY on Toloka {config.toloka_environment.upper()}"
+    return f"{who[kind]}, no real money is spent"
 
 
 def advice_lines(advice: Mapping[str, Any]) -> list[str]:

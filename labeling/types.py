@@ -18,6 +18,8 @@ from budget.money import Money
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+STOPPED = "stopped"
+"""How an order ended that the user stopped: what it lacks is bought by the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +205,9 @@ class OrderEnd:
     """How an order ended.
 
     Attributes:
-        reason: "complete", "limit" (assignments used up, answers missing), "deadline",
-            or "supply" (nobody left who may answer what is missing).
+        reason: "complete", "limit" (assignments used up, answers missing), "deadline", "supply"
+            (nobody left who may answer what is missing), or "stopped" (by the user: what is
+            missing is still wanted).
         minutes: from opening to the last submission or the closing, whichever is later.
         missing: usable answers wanted and not got.
         looked: annotators who opened the pool's page.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from typing import Protocol
 from urllib.parse import urlsplit
+
+from labeling.toloka.errors import MarketUnreachable
 
 
 class Clock(Protocol):
@@ -46,11 +48,20 @@ class PlatformClock:
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port
 
     def now(self) -> datetime:
-        """The platform's time, in UTC."""
+        """The platform's time, in UTC.
+
+        Raises:
+            MarketUnreachable: the local server is gone.
+        """
         connection = HTTPConnection(self._host, self._port, timeout=30.0)
         try:
             connection.request("GET", "/sim/clock")
             told = json.load(connection.getresponse())["now"]
+        except (OSError, HTTPException) as error:
+            raise MarketUnreachable(
+                f"the local server is gone ({type(error).__name__}); what was bought is kept: "
+                "start the same command again to go on"
+            ) from None
         finally:
             connection.close()
         return datetime.fromisoformat(told).replace(tzinfo=UTC)

@@ -24,7 +24,7 @@ from labeling.toloka.journal import DONE, INTENT, Journal
 from labeling.toloka.news import News, Reading, Suite, seconds_between
 from labeling.toloka.review import Review, judge
 from labeling.toloka.upload import read_tasks
-from labeling.types import Ints, Order, OrderEnd, Page, Restriction
+from labeling.types import STOPPED, Ints, Order, OrderEnd, Page, Restriction
 
 _PAGE = 50  # assignments
 _SLACK = timedelta(seconds=1)
@@ -81,6 +81,7 @@ class Collection:
         hands: what may be done on the market.
         review: says why a suite is rejected, or None to accept it; None: all are accepted.
         wait: sleeps before asking again, given how many assignments are left and running.
+        stopping: whether to give out nothing more and end with what annotators hold.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Collection:
         hands: Hands,
         review: Review | None,
         wait: Callable[[int], None],
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._api = api
         self._journal = journal
@@ -100,6 +102,7 @@ class Collection:
         self._hands = hands
         self._review = review
         self._wait = wait
+        self._stopping = stopping
         end = journal.done("end", order.key)
         self._end = end
         self._news = News(
@@ -116,6 +119,8 @@ class Collection:
             changed = self._news.poll()
             self._judge()
             yield from self._full_pages()
+            if self._closing() is None and self._stopping():
+                self._close(STOPPED)
             if self._closing() is None:
                 self._steer(changed)
             elif not self._news.open:

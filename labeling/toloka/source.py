@@ -57,6 +57,7 @@ class TolokaSource:
             and everything is accepted.
         run: tells studies of one name apart; kept in the folder by default. Processes that share
             a study but not a folder give the same.
+        stopping: whether to give out nothing more: an order then ends with what annotators hold.
 
     Raises:
         InputError: a campaign that cannot be asked on Toloka.
@@ -74,6 +75,7 @@ class TolokaSource:
         horizon_minutes: float = HORIZON_MINUTES,
         review: Review | None = None,
         run: str | None = None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         spec.check_campaign(goods.campaign)
         self.api = api
@@ -83,6 +85,7 @@ class TolokaSource:
         self._tariff = tariff
         self._minutes = minutes
         self._review = review
+        self._stopping = stopping
         self._doors = Doors(api, self.journal)
         shelf = Shelf(api, self.journal, goods.campaign, self.marker, review is None)
         horizon = timedelta(minutes=horizon_minutes)
@@ -284,7 +287,16 @@ class TolokaSource:
             close=lambda: self._doors.shut(placed.pool_id),
             set_overlap=lambda task, overlap: set_overlap(self.api, task, overlap),
         )
-        return Collecting(self.api, self.journal, order, placed, hands, self._review, self._wait)
+        return Collecting(
+            self.api,
+            self.journal,
+            order,
+            placed,
+            hands,
+            self._review,
+            self._wait,
+            self._stopping,
+        )
 
     def _wait(self, left: int) -> None:
         """Sleep before asking again: briefly when few are left, lest one be too many."""

@@ -73,7 +73,7 @@ def test_a_rehearsal_without_any_address_stands_some_in(tmp_path: Path) -> None:
     found = stand_ins(config, data, shown(data))
     assert found is not None
     assert all(".invalid/" in url for url in found.values())
-    with pytest.raises(InputError, match="image 'pool0.png' has no address"):
+    with pytest.raises(InputError, match=r"image .pool0\.png. has no address"):
         addresses(config, data, shown(data))
 
 

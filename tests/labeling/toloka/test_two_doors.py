@@ -46,9 +46,7 @@ def case(seed: int) -> Case:
         deadline = {"minutes": float(rng.integers(1, 6)) / 2} if seed % 7 == 3 else {}
         orders.append({"tasks": tasks, "overlap": int(rng.integers(1, 4)), **limits, **deadline})
         tasks = min(80, tasks + int(rng.integers(0, 15)))
-    return Case(
-        seed, scenario, campaign, bool(seed % 2), int(rng.integers(0, 3)), tuple(orders)
-    )
+    return Case(seed, scenario, campaign, bool(seed % 2), int(rng.integers(0, 3)), tuple(orders))
 
 
 @pytest.fixture(scope="module")
