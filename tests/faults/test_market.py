@@ -13,7 +13,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,8 +84,13 @@ class Ground:
         ]
         return [*flags, "--few-labels-ok", "--yes", "--json"]
 
-    def start(self, name: str, first: Callable[[], None] = lambda: None) -> int:
-        """The command in a child process, which does something of its own before."""
+    def start(
+        self,
+        name: str,
+        first: Callable[[], None] = lambda: None,
+        words: Sequence[str] | None = None,
+    ) -> int:
+        """A command in a child process, which does something of its own before."""
         child = os.fork()
         if child:
             return child
@@ -97,7 +102,7 @@ class Ground:
             sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
             os.environ |= {"LABELWORTH_TOLOKA_URL": self.server.url, "TOLOKA_TOKEN": CANARY}
             first()
-            code = command.main(self.words(name))
+            code = command.main(self.words(name) if words is None else words)
         except BaseException:
             import traceback
 
@@ -106,6 +111,12 @@ class Ground:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
+
+    def say(self, *words: str) -> tuple[int, str]:
+        """Another command: its exit code and what it said."""
+        file = self.root / "said.log"
+        file.unlink(missing_ok=True)
+        return ended(self.start("said", words=words)), file.read_text()
 
     def finish(self, name: str) -> dict[str, Any]:
         """Start the study again, undisturbed, and see that everything agrees."""
@@ -324,3 +335,51 @@ def test_killed_around_durable_steps(ground: Ground) -> None:
         name = f"k{run}"
         assert ended(ground.start(name, kill_at(number, when))) == -signal.SIGKILL
         check_after_kill(ground, name)
+
+
+def test_reconcile_shows_what_a_kill_left_and_mends_it(ground: Ground) -> None:
+    folder = str(ground.root / "s")
+    assert ended(ground.start("s", at_poll(4, send(signal.SIGKILL)))) == -signal.SIGKILL
+    (pool,) = ground.open_pools()
+    code, said = ground.say("reconcile", folder)
+    assert code == 5
+    assert f"pool {pool.id} is open for order" in said
+    assert "--mend would close it" in said
+    assert ground.open_pools() == [pool]  # it only looked
+    code, said = ground.say("reconcile", folder, "--mend")
+    assert "mended (close)" in said
+    assert ground.open_pools() == []
+    report = ground.finish("s")
+    code, said = ground.say("reconcile", folder, "--archive")
+    assert (code, "The books and the market agree." in said) == (0, True)
+    assert "archived pools: 3" in said
+    assert report["money"]["spent"]["micros"] == ground.charged()
+    # What is archived cannot be opened again: a later purchase makes a pool of its own.
+    plan = report["purchases"][-1]["plan"]["key"].replace("-k1-", "-k3-").replace("-k2-", "-k3-")
+    code, said = ground.say("buy", folder, "--plan", plan, "--budget", "2", "--yes", "--json")
+    assert code == 0, said
+    assert ground.open_pools() == []
+    bought = json.loads(said[said.index("\n{") :])
+    spent = report["money"]["spent"]["micros"] + bought["money"]["spent"]["micros"]
+    assert spent == ground.charged()
+
+
+def test_reconcile_gives_back_the_hold_of_an_order_that_was_never_placed(ground: Ground) -> None:
+    def kill_after_hold() -> None:
+        inner = Ledger.reserve
+
+        def reserve(self: Ledger, key: str, amount: Any, note: str = "") -> Any:
+            inner(self, key, amount, note)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        Ledger.reserve = reserve  # type: ignore[method-assign]
+
+    folder = str(ground.root / "s")
+    assert ended(ground.start("s", kill_after_hold)) == -signal.SIGKILL
+    code, said = ground.say("reconcile", folder)
+    assert "and nothing was bought for it yet: --mend would void it" in said
+    code, said = ground.say("reconcile", folder, "--mend", "--json")
+    assert code == 0
+    code, said = ground.say("reconcile", folder)
+    assert (code, "held $0.00" in said) == (0, True)
+    ground.finish("s")
