@@ -35,6 +35,7 @@ def advice_lines(advice: Mapping[str, Any]) -> list[str]:
         f"{len(sure['ties'])} plans of the front cannot be told from it."
     )
     said.append(_matters(advice["matters"]))
+    said += _importance(advice["importance"])
     rule = advice["rule_of_thumb"]
     if rule["gain_points"] is not None:
         low, high = rule["interval_95"]
@@ -83,6 +84,13 @@ def _matters(rows: Sequence[Mapping[str, Any]]) -> str:
     flat = any(row["knob"] == "price" and row["points"] < 0.5 for row in rows)
     price = "; price bought time, not accuracy" if flat else ""
     return f"What matters around the recommended plan: {words}{rest}{price}."
+
+
+def _importance(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    shares = ", ".join(f"{row['knob']} {row['share']:.0%}" for row in rows)
+    return [f"Of what plans differ by over the whole space, each knob alone explains: {shares}."]
 
 
 def _verdict_words(verdict: Mapping[str, Any]) -> str:
