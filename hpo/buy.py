@@ -87,9 +87,11 @@ def plan_lines(purchase: Purchase) -> list[str]:
 def told(report: Mapping[str, Any], purchase: Purchase) -> list[str]:
     """What the purchase gave."""
     money, labels, final = report["money"], report["labels"], report["final"]
+    rehearsed = "REHEARSAL, no real money: " if report["market"]["kind"] == "rehearsal" else ""
     lines = [f"Spent {usd(money['spent'])} of {usd(money['cap'])} on plan {report['plan']}"]
     if purchase.cap == ZERO:
         lines = [f"Nothing was bought: plan {report['plan']} is owned"]
+    lines[0] = rehearsed + lines[0]
     for order in report["orders"]:
         missing = order["answers_missing"]
         short = f", {missing} answers missing ({order['ended']})" if missing else ""

@@ -15,6 +15,7 @@ from budget.ledger import Ledger, accounts_of
 from budget.money import ZERO, Money
 from hpo.folder import read_config
 from hpo.versioning import money_to_plain
+from hpo.words import market_line
 from labeling.store import OrderRecord, Store
 
 
@@ -40,6 +41,7 @@ def show_status(folder: Path, as_json: bool) -> None:
     unfinished = [record for record in records if record.end is None]
     facts: dict[str, Any] = {
         "study": config.study,
+        "market": config.market.partition(":")[0],
         "cap": money_to_plain(ledger.cap),
         "spent": money_to_plain(ledger.spent()),
         "held": money_to_plain(ledger.held()),
@@ -58,13 +60,13 @@ def show_status(folder: Path, as_json: bool) -> None:
     console = Console(highlight=False)
     answer = "answer written" if facts["answered"] else "no answer yet"
     for line in (
-        f"Study {config.study}: {answer}",
+        f"Study {config.study}: {answer}; {market_line(config)}",
         f"cap {ledger.cap.cents()}, spent {ledger.spent().cents()}, "
         f"held {ledger.held().cents()}, left {ledger.left().cents()}",
         f"{len(records)} orders ({len(unfinished)} open), {facts['assignments']} assignments paid",
         *(_line(purchase) for purchase in facts["bought"]),
     ):
-        console.print(Text(line))
+        console.print(Text(line), soft_wrap=True)
 
 
 def spent_by(folder: Path) -> Money:
