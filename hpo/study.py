@@ -18,6 +18,7 @@ from hpo.config import StudyConfig
 from hpo.folder import claim, read_config, to_json, write_atomic
 from hpo.forecast import Forecast
 from hpo.front import pareto_front
+from hpo.labels import views_to_plain
 from hpo.merged import merged_today
 from hpo.recommend import Estimates, recommend, shrink
 from hpo.sampler import OURS, make_sampler
@@ -37,7 +38,7 @@ from hpo.trial import (
 from hpo.trials import Trials
 from hpo.versioning import save_version
 from hpo.world import World, build, rehearse
-from labeling.types import LabelPlan
+from labeling.types import STOPPED, LabelPlan
 
 if TYPE_CHECKING:
     import optuna
@@ -123,16 +124,27 @@ class Study:
 
     # --- the answer -----------------------------------------------------------------------------
 
-    def run(self, watch: Watch | None = None) -> dict[str, Any]:
+    def run(self, watch: Watch | None = None, real_money: bool = False) -> dict[str, Any]:
         """Search until a reason to stop, then write and return the report.
 
         Args:
             watch: called whenever something changed, for a live line.
+            real_money: confirms that a study on Toloka may spend up to its cap.
+
+        Raises:
+            InputError: it would spend real money, and that was not confirmed.
         """
+        if self.world.market.kind == "toloka" and not real_money:
+            raise InputError(
+                f"--market toloka: spends up to {self.config.budget} of real money; confirm it "
+                "with run(real_money=True)"
+            )
         self._watch = watch or self._watch
         self.trials.keep("stopped", "")
+        self._record_views()
         self._say("looking at the images")
         self.world.features  # noqa: B018 - whatever is wrong with them shows before money moves
+        self.world.sweep()
         self._finish_running()
         self._reuse()
         while (reason := self._reason_to_stop()) is None:
@@ -150,6 +162,13 @@ class Study:
         self.journal.write("answer", f"{len(self.outcomes())} plans", {"stopped": reason})
         return report
 
+    def _record_views(self) -> None:
+        """Say in the search's database and in the journal which views the trials use."""
+        for name, view in views_to_plain(self.config).items():
+            if view is not None:
+                self.trials.keep(name, view)
+                self.journal.write(name, view["version"], view)
+
     def report(self) -> dict[str, Any]:
         """The report of what is stored now. Buys and trains nothing."""
         stopped = self.trials.attr("stopped")
@@ -157,18 +176,20 @@ class Study:
         if best is not None and stopped:
             final = self.trials.known("final").get(self._final_key(best))
         plans, bought = self.estimates().plans, self.trials.purchases()
-        report = build_report(self.world, plans, bought, stopped or "not finished", final)
+        world = self.world.own()
+        report = build_report(world, plans, bought, stopped or "not finished", final)
         confirmation = self._confirmation(best) if best and stopped else None
         beside = self.trials.known("beside").get(self._beside_key(best))
         report = {**report, "confirmation": confirmation, "advice": self.advisor().all()}
         report["all_labels_merged"] = self.trials.known("merged").get(self._merged_key())
-        return tell_beside(report, beside if stopped else None, self.world)
+        return tell_beside(report, beside if stopped else None, world)
 
     def advisor(self) -> Advisor:
         """What to make of everything evaluated so far."""
-        surrogate = self._searcher.surrogate(self.outcomes())
-        spent = self.world.ledger.spent()
-        return Advisor(self._searcher, surrogate, self.estimates(), spent)
+        world = self.world.own()
+        searcher = self._searcher if world is self.world else Searcher(world)
+        surrogate = searcher.surrogate(self.outcomes())
+        return Advisor(searcher, surrogate, self.estimates(), world.ledger.spent())
 
     def forecast(self, dollars: float) -> Forecast | None:
         """What the best plan at a price tag of some dollars would give, with its interval.
@@ -205,7 +226,7 @@ class Study:
     def _final_key(self, best: Outcome) -> str:
         """A plan and the state of its condition: more answers there may change its labels."""
         condition = self.world.condition(best.plan)
-        return f"{best.plan.key}/{len(self.world.store.orders(condition))}"
+        return f"{best.plan.key}/{len(self.world.own().store.orders(condition))}"
 
     def _measure_final(self) -> None:
         best = self.recommend()
@@ -215,14 +236,14 @@ class Study:
             self.trials.keep("final", known)
 
     def _merged_key(self) -> str:
-        orders = [record.order for record in self.world.store.all_orders()]
+        orders = [record.order for record in self.world.own().store.all_orders()]
         return str(sum(order.condition.price != ZERO for order in orders))  # not own labels
 
     def _measure_merged(self) -> None:
         """What the labels owned, merged over conditions, give today."""
         best, known = self.recommend(), self.trials.known("merged")
         if best is not None and self._merged_key() not in known:
-            known[self._merged_key()] = merged_today(best.plan, self.world)
+            known[self._merged_key()] = merged_today(best.plan, self.world.own())
             self.trials.keep("merged", known)
 
     def _beside_key(self, best: Outcome | None) -> str:
@@ -295,8 +316,11 @@ class Study:
             self._adopt(order.condition.key)
 
     def _has_order(self, plan: LabelPlan) -> bool:
-        order = self.world.lacking(plan)
-        return order is None or self.world.store.record(order.key) is not None
+        order, store = self.world.lacking(plan), self.world.store
+        if order is None or store.record(order.key) is not None:
+            return True
+        records = store.orders(self.world.condition(plan))
+        return bool(records and records[-1].end and records[-1].end.reason == STOPPED)
 
     def _adopt(self, condition: str) -> None:
         """Complete an order whose trial is gone (Optuna's file is younger than the orders)."""

@@ -7,10 +7,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from budget.errors import InputError
+
+if TYPE_CHECKING:
+    from budget.tariff import Tariff
 
 _TOKEN = "LABELWORTH_SERVER_TOKEN"  # noqa: S105 - the name of a variable
 _LOOK = 0.5  # seconds between looks at the parent
@@ -34,6 +38,9 @@ def add_parser(commands: Any) -> None:
     add("--faults", metavar="FILE", type=Path, help="what goes wrong on purpose, TOML or JSON")
     add("--state", metavar="FILE", type=Path, help="keep the platform's state over restarts")
     add("--balance", metavar="DOLLARS", default="1000", help="what was paid in (1000)")
+    add("--fee-share", metavar="SHARE", default="3/10", help="fee as a share of the reward (3/10)")
+    add("--fee-minimum", metavar="DOLLARS", default="0.001", help="least fee (0.001)")
+    add("--smallest-reward", metavar="DOLLARS", default="0.005", help="of a suite (0.005)")
     add("--truth", metavar="FILE", type=Path, help="true answers of a rehearsal")
     add("--quotas", metavar="on|off", choices=("on", "off"), default="off", help="(off)")
     add("--parent", metavar="PID", type=int, help="stop when this process is gone")
@@ -51,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         scenario=load_scenario(arguments.scenario),
         seed=arguments.seed,
         balance=Money.parse(arguments.balance, "--balance"),
+        tariff=_tariff(arguments),
         truth=read_truth(arguments.truth) if arguments.truth else None,
         quotas=arguments.quotas == "on",
     )
@@ -80,6 +88,18 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         server.close()
     return 0
+
+
+def _tariff(arguments: argparse.Namespace) -> Tariff:
+    from budget.money import Money
+    from budget.tariff import Tariff
+
+    try:
+        share = Fraction(arguments.fee_share)
+    except (ValueError, ZeroDivisionError):
+        raise InputError(f"--fee-share: {arguments.fee_share!r} is not a share") from None
+    smallest = Money.parse(arguments.smallest_reward, "--smallest-reward")
+    return Tariff(share, Money.parse(arguments.fee_minimum, "--fee-minimum"), smallest)
 
 
 def _wait(over: Callable[[], bool]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from budget.money import Money
 from hpo.breakdown import of_condition
-from hpo.trial import labels_of, minutes_of, plan_to_plain, price_tag
+from hpo.labels import facts_of, narrow, views_to_plain
+from hpo.trial import labels_of, minutes_of, plan_to_plain, price_tag, times_of
 from hpo.world import World
 from labeling import versions
 from labeling.types import Condition, LabelPlan
@@ -41,6 +43,11 @@ def save_version(plan: LabelPlan, world: World) -> str:
     """
     condition = world.condition(plan)
     labels, answers = labels_of(plan, world)
+    times = partial(times_of, plan, world)
+    view = views_to_plain(world.config)["view"]
+    if view is not None:  # the version holds every label; the view says which were trained on
+        kept, behind = narrow(labels, answers, world.tasks(plan), times, world)
+        view |= {"labels": len(kept.task), "answers": int((~behind.control).sum())}
     parts = of_condition(condition, world)
     ends = [record.end for record in world.store.orders(condition) if record.end is not None]
     cost = {name: money_to_plain(getattr(parts, name)) for name in parts.__dataclass_fields__}
@@ -58,6 +65,7 @@ def save_version(plan: LabelPlan, world: World) -> str:
         "classes": list(world.market.asked.classes),
         "question": world.market.asked.name,
         "aggregation": world.config.aggregation,
+        **({"view": view} if view else {}),
     }
     version = versions.save(
         world.folder / "versions",
@@ -66,5 +74,6 @@ def save_version(plan: LabelPlan, world: World) -> str:
         answers,
         names=world.data.images.names,
         classes=world.market.asked.classes,
+        facts=facts_of(answers, times(), world),
     )
     return version.id

@@ -100,8 +100,9 @@ def _rounds(crowd: Crowd, order: Order, start: int, until: float) -> str:
     tasks, wanted = wanted_arrays(order)
     while True:
         crowd.advance(until)
-        if not crowd.idle:
+        if not crowd.idle and crowd.is_open:
             return "time"
+        crowd.advance()  # closed at the limit: what is active ends when it ends
         mine = crowd.submitted[start:]
         missing = _missing(crowd, tasks, wanted, mine)
         left = assignments_left(order.limit, len(mine), crowd.active)

@@ -20,6 +20,7 @@ from labeling.crowd.pool import PoolSettings, milliseconds
 from labeling.crowd.rounds import OrderRun, run_order
 from labeling.crowd.scenario import Scenario
 from labeling.crowd.streams import stream
+from labeling.exam_tasks import set_apart
 from labeling.recompletion import wanted_arrays
 from labeling.source import Pool, orders_before
 from labeling.types import (
@@ -62,6 +63,8 @@ class CrowdSource:
             subjective questions are drawn from the scenario.
 
     Attributes:
+        scenario: as it was given, before the campaign's filter.
+        campaign: as it was given.
         items: what annotators see: `items` with clear control tasks.
 
     Raises:
@@ -80,8 +83,9 @@ class CrowdSource:
         earlier: Callable[[Condition], Sequence[Order]],
         further: Mapping[str, Items | Opinions] | None = None,
     ) -> None:
+        self.scenario = scenario
+        self.campaign = campaign
         self._scenario = audience(scenario, campaign)
-        self._campaign = campaign
         judged = campaign.judged
         self._classes = len(campaign.questions[judged].classes) if judged is not None else 2
         self._others = [at for at in range(len(campaign.questions)) if at != judged]
@@ -99,6 +103,12 @@ class CrowdSource:
     def tariff(self) -> Tariff:
         """What the market charges."""
         return self._tariff
+
+    @property
+    def further(self) -> dict[str, Items | Opinions]:
+        """What annotators see in the campaign's other questions, by name."""
+        names = [self.campaign.questions[at].name for at in self._others]
+        return dict(zip(names, self._further, strict=True))
 
     def expected_minutes(self, condition: Condition, assignments: int) -> float:
         """Minutes until an order that lists at `assignments` is complete, recompletion included."""
@@ -172,7 +182,7 @@ class CrowdSource:
     def open_pool(self, condition: Condition) -> Crowd:
         """A condition's pool before its first order, nothing asked yet."""
         pool = self._settings(condition)
-        classes = [len(self._campaign.questions[at].classes) for at in self._others]
+        classes = [len(self.campaign.questions[at].classes) for at in self._others]
         return Crowd(
             self._scenario,
             pool,
@@ -208,7 +218,7 @@ class CrowdSource:
         self, at: int, rows: int, further: Mapping[str, Items | Opinions]
     ) -> Items | Opinions:
         """What annotators see in a question that control tasks do not check."""
-        question = self._campaign.questions[at]
+        question = self.campaign.questions[at]
         classes = len(question.classes)
         items = further.get(question.name)
         if question.kind != OBJECTIVE:
@@ -229,7 +239,7 @@ class CrowdSource:
             InputError: the condition does not belong to the campaign, or needs more control tasks
                 than there are.
         """
-        campaign, controls = self._campaign, self._controls
+        campaign, controls = self.campaign, self._controls
         if condition.campaign != campaign.key or condition.suite_size != campaign.suite_size:
             raise InputError("order: its condition belongs to another campaign than this market's")
         exam = campaign.exam if condition.exam else None
@@ -251,6 +261,8 @@ class CrowdSource:
                 "fixed overlap"
             )
         shuffled = stream(self._seed, "exam tasks").permutation(controls)
+        names = campaign.questions[campaign.judged].classes if campaign.judged is not None else ()
+        exam_rows, control_rows = set_apart(exam, shuffled, self.items.truth[shuffled], names)
         return PoolSettings(
             price=condition.price,
             suite_size=condition.suite_size,
@@ -259,8 +271,8 @@ class CrowdSource:
             rules=campaign.rules,
             assignment_seconds=campaign.assignment_seconds,
             classes=self._classes,
-            control_rows=shuffled[sat:],
-            exam_rows=shuffled[:sat],
+            control_rows=control_rows,
+            exam_rows=exam_rows,
             dynamic=condition.dynamic,
         )
 
@@ -268,8 +280,8 @@ class CrowdSource:
         log, condition = crowd.suites, done.order.condition
         shown = log.tasks[suite] >= 0
         answers = [log.further[suite, shown, at] for at in range(len(self._others))]
-        if self._campaign.judged is not None:
-            answers.insert(self._campaign.judged, log.labels[suite][shown])
+        if self.campaign.judged is not None:
+            answers.insert(self.campaign.judged, log.labels[suite][shown])
         first, *further = (tuple(labels.tolist()) for labels in answers)
         started = milliseconds(float(log.start[suite]) - done.opened)
         submitted = milliseconds(float(log.end[suite]) - done.opened)
@@ -296,7 +308,7 @@ class CrowdSource:
             raise InputError("controls: each control task may be given once")
         if len(rows) and (rows.min() < 0 or rows.max() >= len(items)):
             raise InputError(f"controls: rows must be below {len(items)}, the number of items")
-        if self._campaign.judged is not None:
+        if self.campaign.judged is not None:
             _check_classes(items, self._classes)
 
 

@@ -343,15 +343,20 @@ def _give_up(world: World, pool: Pool, suite: int) -> None:
 def _sit(world: World, pool: Pool, person: int) -> bool:
     """Write down the exam that someone has just sat; False if it cannot be sat now."""
     staff = _staff(pool)
-    if not all(gate.pool.is_open for gate in staff.gates):
+    begun = float(staff.crowd.people.traits.arrival[person])
+    if not all(_was_open(gate.pool, staff.ms(begun)) for gate in staff.gates):
         return False
     sat, user = staff.crowd.exams[-1], staff.user(person)
-    begun = float(staff.crowd.people.traits.arrival[person])
     answers = staff.exam_answers(sat.labels)
     for gate in staff.gates:
         mine, answers = answers[: len(gate.tasks)], answers[len(gate.tasks) :]
         _hand_in(world, gate, user, mine, staff.ms(begun), staff.ms(sat.at))
     return True
+
+
+def _was_open(pool: Pool, begun: int) -> bool:
+    """Whether an exam could be begun: one that was is finished though its pool has closed."""
+    return pool.is_open or (pool.last_stopped is not None and begun <= pool.last_stopped)
 
 
 def _hand_in(world: World, gate: Gate, user: str, answers: list[Doc], start: int, end: int) -> None:
