@@ -74,7 +74,7 @@ def show(report: Mapping[str, Any], paths: Mapping[str, Path], console: Console)
         paths: files written, by what they are.
         console: where to print; without a terminal it writes no escape codes.
     """
-    lines = _headline(report)
+    lines = [*_market(report), *_headline(report)]
     tables = [_front(report)] if report["front"] else []
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False)
@@ -90,6 +90,18 @@ def show(report: Mapping[str, Any], paths: Mapping[str, Path], console: Console)
         console.print(Text(f"- {note}"), soft_wrap=True, highlight=False)
     for name, path in paths.items():
         console.print(Text(f"{name}: {path}"), soft_wrap=True, highlight=False)
+
+
+def _market(report: Mapping[str, Any]) -> list[Text]:
+    """Whether money was real, where one could take it for the other."""
+    market = report["market"]
+    if market["kind"] == "rehearsal":
+        words = "REHEARSAL of a purchase on Toloka: no real money was spent"
+    elif market["real_money"]:
+        words = f"REAL MONEY: {usd(report['money']['spent'])} spent on {market['name']}"
+    else:
+        return []
+    return [Text(words, style="bold")]
 
 
 def _headline(report: Mapping[str, Any]) -> list[Text]:

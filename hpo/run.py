@@ -253,7 +253,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from hpo import consent
     from hpo.gauge import Gauge
     from hpo.plot import plot_front
-    from hpo.status import spent_by
+    from hpo.status import balance_in
     from hpo.study import Study
     from hpo.tracking.clearml.live import mirroring
     from hpo.words import market_line
@@ -266,19 +266,23 @@ def _run(arguments: argparse.Namespace) -> int:
         log.print(line, markup=False, soft_wrap=True)
 
     say(f"Study {config.study}, cap {config.budget}: {market_line(config)}")
+    confirmed = None
     if config.market == "toloka":
-        spent = spent_by(arguments.runs / config.study)
+        before = balance_in(arguments.runs / config.study)
         what = consent.trials_line(config)
-        consent.confirm(config, config.budget, spent, what, arguments.yes, say)
+        confirmed = consent.confirm(config, config.budget, before, what, arguments.yes, say)
     study = Study(config, arguments.runs)
     try:
         with mirroring(study.folder, mirrored.on, arguments.images_external), Gauge(log) as gauge:
-            report = study.run(gauge.update, real_money=config.market == "toloka")
+            report = study.run(gauge.update, real_money=confirmed is not None)
+            note = consent.compare(config, confirmed, study.world.ledger.spent())
     finally:
         study.close()
     picture = study.folder / "front.png"
     plot_front(report, picture)
     _print_report(arguments.json, report, study.folder)
+    if note is not None:
+        say(note)
     return DONE if report["purchases"] else NOTHING_AFFORDABLE
 
 

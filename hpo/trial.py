@@ -18,6 +18,7 @@ from hpo import stopping
 from hpo.door import Door
 from hpo.labels import images_inside, narrow, test_view, to_labels
 from hpo.opinion import is_subjective, score_opinion
+from hpo.redraws import redrawn
 from hpo.seeds import derive, generator
 from hpo.world import World
 from labeling.contained import selection
@@ -226,6 +227,9 @@ def score_on(
 ) -> Scores:
     """Scores on a role's images, with an interval for test items and training labels together.
 
+    On final images the labels are drawn anew by annotators, which takes an aggregation each, and
+    elsewhere by tasks.
+
     Args:
         role: whose images.
         trained: the model and what it was trained on.
@@ -234,27 +238,31 @@ def score_on(
         only: some of the role's images by row, of a question with a right answer; None for all.
     """
     from training.evaluate import score
-    from training.fit import bootstrap
 
     values = world.features.values
     observed = world.panel(role) if is_subjective(world) else None
     rows = world.data.rows[role] if observed is None else observed.task
     rows = rows if only is None else only
-    draws = None
-    if redraws:
-        draws = bootstrap(
-            trained.model,
-            values[trained.labels.task],
-            trained.target,
-            trained.labels.answers.astype(np.float64),
-            values[rows],
-            draws=redraws,
-            rng=generator(world.config.seed, "bootstrap", trained.plan.key),
-        )
+    draws = _redrawn(trained, rows, world, redraws, role == "final") if redraws else None
     predicted = trained.model.predict(values[rows])
     if observed is not None:
         return score_opinion(predicted, draws, observed)
     return score(predicted, world.data.truth[rows], draws)
+
+
+def _redrawn(trained: Trained, rows: Ints, world: World, redraws: int, annotators: bool) -> Floats:
+    """[redraws, n, C] probabilities of heads on redrawn labels: by annotators, or by tasks."""
+    from training.fit import bootstrap
+
+    model, labels = trained.model, trained.labels
+    rng = generator(world.config.seed, "bootstrap", trained.plan.key)
+    if annotators:
+        return redrawn(model, labels, trained.answers, rows, world, redraws, rng)
+    values = world.features.values
+    confidence = labels.answers.astype(np.float64)
+    return bootstrap(
+        model, values[labels.task], trained.target, confidence, values[rows], redraws, rng
+    )
 
 
 def evaluate(plan: LabelPlan, world: World, draws: int = 1) -> Outcome:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPException
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from labeling.toloka.errors import MarketUnreachable
 
@@ -41,7 +44,8 @@ class PlatformClock:
     """
 
     def __init__(self, address: str) -> None:
-        self._address = f"{address}/sim/clock"
+        parts = urlsplit(address)
+        self._host, self._port = parts.hostname or "127.0.0.1", parts.port
 
     def now(self) -> datetime:
         """The platform's time, in UTC.
@@ -49,15 +53,17 @@ class PlatformClock:
         Raises:
             MarketUnreachable: the local server is gone.
         """
-        import httpx
-
+        connection = HTTPConnection(self._host, self._port, timeout=30.0)
         try:
-            told = httpx.get(self._address, timeout=30.0).json()["now"]
-        except httpx.HTTPError as error:
+            connection.request("GET", "/sim/clock")
+            told = json.load(connection.getresponse())["now"]
+        except (OSError, HTTPException) as error:
             raise MarketUnreachable(
                 f"the local server is gone ({type(error).__name__}); what was bought is kept: "
                 "start the same command again to go on"
             ) from None
+        finally:
+            connection.close()
         return datetime.fromisoformat(told).replace(tzinfo=UTC)
 
     def sleep(self, seconds: float) -> None:

@@ -169,7 +169,7 @@ class News:
         self._settled = ""
 
     def poll(self) -> bool:
-        """Ask once. Returns whether anything has changed."""
+        """Ask once. Returns False if asking the same again has brought nothing new."""
         return self._ask(max(self._after, self._settled))
 
     def read_all(self) -> None:
@@ -195,9 +195,10 @@ class News:
             self._note(suite)
         first_open = min(self.open, default=None)
         settled = [s.id for s in found if first_open is None or s.id < first_open]
-        if len(settled) >= _STRIDE:
-            self._settled = settled[-1]
-        return bool(changed)
+        if len(settled) < _STRIDE:
+            return bool(changed)
+        self._settled = settled[-1]  # the next question is another one: its silence says nothing
+        return True
 
     def _note(self, suite: Suite) -> None:
         self.suites[suite.id] = suite

@@ -47,9 +47,7 @@ def requester(world: World, request: Request) -> Reply:
 @route("POST", "/v1/projects")
 def create_project(world: World, request: Request) -> Reply:
     """Create a project."""
-    form = required(request.body, "public_name", "public_description", "task_spec")
-    spec = required(form["task_spec"], "input_spec", "output_spec", "view_spec")
-    form["task_spec"] = spec
+    form = _project(request.body)
     key = world.ids.number("project")
     world.projects[key] = {
         "assignments_issuing_type": "AUTOMATED",
@@ -61,6 +59,12 @@ def create_project(world: World, request: Request) -> Reply:
     }
     world.changed()
     return Reply(201, world.projects[key])
+
+
+def _project(body: Any) -> Doc:
+    form = required(body, "public_name", "task_spec")
+    spec = required(form["task_spec"], "input_spec", "output_spec", "view_spec")
+    return {**form, "task_spec": {**spec, "view_spec": {"type": "classic", **spec["view_spec"]}}}
 
 
 @route("GET", "/v1/projects")
@@ -79,7 +83,7 @@ def get_project(world: World, request: Request) -> Reply:
 def update_project(world: World, request: Request) -> Reply:
     """Replace what the requester set."""
     old = world.project(request.id())
-    form = required(request.body, "public_name", "task_spec")
+    form = _project(request.body)
     kept = {name: old[name] for name in ("id", "status", "owner", "created")}
     world.projects[request.id()] = {**form, **kept}
     world.changed()

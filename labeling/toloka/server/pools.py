@@ -147,7 +147,6 @@ def update_pool(world: World, request: Request) -> Reply:
 
 
 @route("PATCH", "/v1/pools/{id}")
-@route("PATCH", "/v1/trainings/{id}")
 def patch_pool(world: World, request: Request) -> Reply:
     """Change the priority, or how much speed counts."""
     pool = world.pool(request.id())

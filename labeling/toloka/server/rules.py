@@ -20,16 +20,19 @@ _ON_SUBMISSION = frozenset(
 
 
 def after_submission(world: World, pool: Pool, assignment: Assignment) -> None:
-    """Apply the rules that look at submissions, to the annotator and to those who agreed or not."""
+    """Apply the rules that look at submissions, to the annotator and to those who agreed or not.
+
+    Rules do not know of each other: one that bans stops no other.
+    """
+    others = {u for t in assignment.tasks if t.kind == REAL for u, _ in t.answered}
+    working = sorted(user for user in others if banned(world, pool, user) is None)
     for config, rules in _configs(world, pool):
-        if config.get("type") not in _ON_SUBMISSION:
-            continue
-        users = [assignment.user_id]
-        if config["type"] == "MAJORITY_VOTE":
-            users += [u for t in assignment.tasks if t.kind == REAL for u, _ in t.answered]
-        for user in dict.fromkeys(users):
-            if banned(world, pool, user) is None:
-                _apply(world, pool, config, rules, user)
+        if config.get("type") in _ON_SUBMISSION:
+            _apply(world, pool, config, rules, assignment.user_id)
+        if config.get("type") == "MAJORITY_VOTE":
+            for user in working:
+                if user != assignment.user_id:
+                    _apply(world, pool, config, rules, user)
 
 
 def after_skipping(world: World, pool: Pool, assignment: Assignment) -> None:
@@ -53,14 +56,31 @@ def after_review(world: World, assignment: Assignment, event: str) -> None:
 
 
 def restrict(world: World, form: Doc) -> Doc:
-    """Ban an annotator: they get no more suites where the ban holds."""
-    doc = {**form, "id": world.ids.number("restriction"), "created": to_iso(world.now)}
-    world.restrictions[doc["id"]] = doc
-    world.bans.setdefault(doc["user_id"], []).append(doc)
+    """Ban an annotator: they get no more suites where the ban holds.
+
+    A ban that holds there already is changed, not doubled.
+    """
+    user = form["user_id"]
+    same = [ban for ban in world.bans.get(user, ()) if _place(ban) == _place(form)]
+    doc = next((ban for ban in same if not ban.get("over")), None)
+    if doc is None:
+        doc = {"id": world.ids.number("restriction"), "created": to_iso(world.now)}
+        world.restrictions[doc["id"]] = doc
+        world.bans.setdefault(user, []).append(doc)
+    else:
+        doc.pop("will_expire", None)
+    doc |= form
     world.changed()
-    look_again(world, doc["user_id"])
-    _revoked(world, doc["user_id"], "RESTRICTION", None)
+    look_again(world, user)
+    _revoked(world, user, "RESTRICTION", None)
     return doc
+
+
+def _place(ban: Doc) -> tuple[Any, ...]:
+    """Where a ban holds."""
+    scope = ban["scope"]
+    place = {"POOL": "pool_id", "PROJECT": "project_id"}.get(scope, "")
+    return scope, ban.get(place)
 
 
 def lift(world: World, ban: Doc) -> None:
@@ -127,7 +147,16 @@ def _restriction(world: World, pool: Pool, user: str, given: Doc, found: Values)
     length = given.get("duration", given.get("duration_days"))
     if unit != "PERMANENT" and length is not None:
         form["will_expire"] = to_iso(world.now + int(length) * _UNITS[unit])
-    restrict(world, form)
+    standing = [b for b in world.bans.get(user, ()) if _place(b) == _place(form)]
+    if not any(_outlasts(ban, form) for ban in standing if not ban.get("over")):
+        restrict(world, form)
+
+
+def _outlasts(ban: Doc, other: Doc) -> bool:
+    """Whether a ban holds at least as long as another."""
+    if "will_expire" not in ban:
+        return True
+    return "will_expire" in other and bool(ban["will_expire"] >= other["will_expire"])
 
 
 def _set_skill(world: World, pool: Pool, user: str, given: Doc, found: Values) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,14 +54,21 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def server() -> Server:
+def doors() -> Iterator[Server]:
+    """One server, begun anew for each case."""
     with serve(Settings(load_scenario("default"))) as running:
         yield running
 
 
+@pytest.fixture
+def server(doors: Server) -> Server:
+    """The one that `wire` talks to."""
+    return doors
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.scenario}-{case.seed}")
 def test_the_same_annotators_answer_the_same_by_both_doors(
-    case: Case, server: Server, tmp_path: Path
+    case: Case, doors: Server, wire: Wire, tmp_path: Path
 ) -> None:
     scenario = load_scenario(case.scenario)
     market = Market(scenario, seed=case.seed, tasks=100, controls=60, campaign=CAMPAIGN)
@@ -74,8 +82,7 @@ def test_the_same_annotators_answer_the_same_by_both_doors(
         source.items,
     )
     truth = read_truth(tmp_path / "truth.json")
-    server.reset(Settings(scenario, seed=case.seed, truth=truth))
-    wire = Wire(server.url)
+    doors.reset(Settings(scenario, seed=case.seed, truth=truth))
     shop = Shop(
         wire=wire,
         condition=condition,
@@ -98,7 +105,6 @@ def test_the_same_annotators_answer_the_same_by_both_doors(
         assert wired.bans == in_process.bans
         assert wired.micros == in_process.micros
         market.ended.append(order)
-    wire.close()
 
 
 def _in_process(market: Market, order: Order) -> Answered:

@@ -19,7 +19,7 @@ Doc = dict[str, Any]
 DONE = ("SUBMITTED", "ACCEPTED", "REJECTED")
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - what happened
     """An answer that is no success."""
 
     def __init__(self, status: int, body: Any) -> None:
@@ -120,10 +120,7 @@ def pool(project_id: str, real: int = 9, golden: int = 1, **changes: Any) -> Doc
 
 def rule(collector: str, conditions: list[tuple[str, str, Any]], action: str, **given: Any) -> Doc:
     """A quality-control rule; `parameters` are the collector's, all others the action's."""
-    parameters = given.pop("parameters", None)
-    config: Doc = {"type": collector}
-    if parameters:
-        config["parameters"] = parameters
+    config: Doc = {"type": collector, "parameters": given.pop("parameters", {})}
     tests = [{"key": k, "operator": o, "value": v} for k, o, v in conditions]
     return {
         "collector_config": config,
