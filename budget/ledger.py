@@ -17,6 +17,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ColumnElement,
     Connection,
     Engine,
     Index,
@@ -30,6 +31,7 @@ from sqlalchemy import (
     exists,
     insert,
     inspect,
+    or_,
     select,
     text,
     update,
@@ -260,6 +262,11 @@ class Ledger:
         return self.balance().left
 
     @property
+    def name(self) -> str:
+        """The account's name: a study's, or STUDY/PURCHASE for a purchase beside its search."""
+        return self._study
+
+    @property
     def cap(self) -> Money:
         """The most that may be spent."""
         return self.balance().cap
@@ -339,12 +346,26 @@ class Ledger:
         return book
 
 
+def accounts_of(engine: Engine, study: str) -> tuple[str, ...]:
+    """Names of a study's account and of those of the purchases beside its search, sorted."""
+    with reading(engine) as connection:
+        if not inspect(connection).has_table(_HEADS.name):
+            return ()
+        names = connection.execute(select(_HEADS.c.study).where(_belongs(_HEADS, study)))
+        return tuple(sorted(names.scalars()))
+
+
 def is_reserved(connection: Connection, study: str, key: str) -> bool:
-    """Whether a study's ledger in this database, if there is one, ever held money under a key."""
+    """Whether any account of a study in this database ever held money under a key."""
     if not inspect(connection).has_table(_ROWS.name):
         return False
-    where = (_ROWS.c.study == study, _ROWS.c.kind == "reserve", _ROWS.c.key == key)
+    where = (_belongs(_ROWS, study), _ROWS.c.kind == "reserve", _ROWS.c.key == key)
     return connection.execute(select(exists().where(*where))).scalar_one()
+
+
+def _belongs(table: Table, study: str) -> ColumnElement[bool]:
+    name = table.c.study
+    return or_(name == study, name.startswith(f"{study}/", autoescape=True))
 
 
 def _digest(prev: str, *content: str | int) -> str:

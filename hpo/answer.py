@@ -11,6 +11,7 @@ from hpo import breakdown
 from hpo.config import to_plain
 from hpo.data import ROLES, class_counts, few_labels_notes
 from hpo.front import knee, pareto_front, points_per_dollar
+from hpo.labels import views_to_plain
 from hpo.opinion import is_subjective
 from hpo.recommend import TOLERANCE, recommend
 from hpo.trial import Outcome, plan_to_plain
@@ -56,6 +57,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "target": outcome.target,
         "penalty": outcome.penalty,
         "repeat_draws": outcome.draws,
+        "view": outcome.view,
     }
 
 
@@ -104,9 +106,7 @@ def build_report(
     return {
         "schema": SCHEMA,
         "study": world.config.study,
-        "config": _config(world),
-        "data": _data(world),
-        "market": {"name": world.market.name, "kind": world.market.kind, "real_money": False},
+        **ground(world),
         "money": {
             "currency": "USD",
             "cap": money_to_plain(ledger.cap),
@@ -117,12 +117,8 @@ def build_report(
                 name: money_to_plain(getattr(parts, name)) for name in parts.__dataclass_fields__
             },
         },
-        "question": {
-            "name": world.market.asked.name,
-            "kind": world.market.asked.kind,
-            "classes": list(world.market.asked.classes),
-            "score": "1 - mean absolute share error" if is_subjective(world) else "accuracy",
-        },
+        "question": question(world),
+        **views_to_plain(world.config),
         "stopped": stopped,
         "conditions": len({c.key for c in conditions if c.price != ZERO}),  # not own labels
         "evaluated_plans": len(outcomes),
@@ -140,16 +136,38 @@ def build_report(
     }
 
 
+def ground(world: World) -> dict[str, Any]:
+    """What a study stands on: its configuration, images and market, as JSON types."""
+    return {
+        "config": _config(world),
+        "data": _data(world),
+        "market": world.market.said,
+    }
+
+
+def question(world: World) -> dict[str, Any]:
+    """What annotators are asked and how a model's answer to it is scored."""
+    return {
+        "name": world.market.asked.name,
+        "kind": world.market.asked.kind,
+        "classes": list(world.market.asked.classes),
+        "score": "1 - mean absolute share error" if is_subjective(world) else "accuracy",
+    }
+
+
 def _config(world: World) -> dict[str, Any]:
     """The configuration without file paths: what they held is named by content elsewhere."""
     plain = to_plain(world.config)
     plain["data"] = world.config.data.partition(":")[0]
     plain["market"] = world.market.kind
-    plain["scenario"] = world.market.name.split(":")[1]
+    if world.market.kind == "replay":
+        plain["scenario"] = world.market.name.split(":")[1]
+    elif world.market.crowd is not None:
+        plain["scenario"] = world.market.crowd.scenario.name
     return {name: value for name, value in plain.items() if name not in _PATHS}
 
 
-_PATHS = ("labels", "backbone_file")
+_PATHS = ("labels", "backbone_file", "image_url_prefix")
 
 
 def _recommended(best: Outcome, final: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from budget.tariff import Tariff
 from hpo import values
 from hpo.values import nearest
 from labeling.types import DynamicOverlap
+from labeling.views.columns import TEST_COLUMNS, TRIAL_COLUMNS
 
 _FEE_MINIMUM, _SMALLEST_REWARD = Money(1_000), Money(5_000)
 _CONFIRM_SHARE = Fraction(3, 20)
@@ -33,7 +34,8 @@ class StudyConfig:
         budget: the hard cap of money, fee included.
         study: name of the study and of its folder.
         data: digits3 | digits | npz:FILE | folder:DIR.
-        labels: CSV of a folder's images (columns image,label,role).
+        labels: CSV of a folder's images (columns image,label,role and, for a market, url).
+        image_url_prefix: address of an image without a url of its own, before its name.
         own_labels: answers bought elsewhere (task,annotator,label), owned for nothing.
         price: dollars per task to choose from.
         overlap: answers per task to choose from.
@@ -47,7 +49,9 @@ class StudyConfig:
         suite_size: tasks per suite, control tasks included.
         max_plan_share: no plan dearer than this share of the budget.
         market: simulated | hybrid:FILE (recorded images, simulated people) | replay:FILE
-            (recorded answers).
+            (recorded answers) | rehearsal (the simulated crowd through Toloka's API, on a local
+            server) | toloka (real money).
+        toloka_environment: production | sandbox, for the market toloka.
         scenario: the simulated crowd: a scenario's name or TOML file.
         selection: the scenario's exponent g, by which price changes who comes; None for its own.
         difficulty: how hard images are for the simulated crowd: "independent" of what they look
@@ -64,6 +68,8 @@ class StudyConfig:
         min_gain: stop when no plan promises this many accuracy points per dollar (money sampler).
         pool_size: images there are in all, to price and forecast for; None for the pool.
         trials: stop after this many purchases; None for as many as the money bears.
+        view: which of a trial's labels, or of the answers behind them, its model is trained on.
+        test_view: test images whose accuracy is reported beside that of all.
         fee_share, fee_minimum, smallest_reward: the platform's tariff.
         few_labels_ok: go on with fewer control, validation or final images than advised.
         skip_bad_images: leave out images that cannot be used.
@@ -73,6 +79,7 @@ class StudyConfig:
     study: str
     data: str = "digits3"
     labels: str | None = None
+    image_url_prefix: str | None = None
     own_labels: str | None = None
     seed: int = 0
     price: tuple[Money, ...] = tuple(Money(m) for m in (1000, 1500, 2000, 3000, 4000, 6000, 8000))
@@ -86,6 +93,7 @@ class StudyConfig:
     suite_size: int = 10
     max_plan_share: Fraction = Fraction(2, 5)
     market: str = "simulated"
+    toloka_environment: str = "production"
     scenario: str = "default"
     selection: float | None = None
     price_models: str = "one"
@@ -101,6 +109,8 @@ class StudyConfig:
     min_gain: float = 0.0
     pool_size: int | None = None
     trials: int | None = None
+    view: str | None = None
+    test_view: str | None = None
     fee_share: Fraction = Fraction(3, 10)
     fee_minimum: Money = _FEE_MINIMUM
     smallest_reward: Money = _SMALLEST_REWARD
@@ -123,6 +133,7 @@ _READERS: dict[str, Callable[[object, str], Any]] = {
     "study": values.study_name,
     "data": values.data,
     "labels": values.optional(values.text),
+    "image_url_prefix": values.optional(values.url_prefix),
     "own_labels": values.optional(values.text),
     "seed": values.whole(0, 2**63 - 1),
     "price": values.dimension(values.price),
@@ -136,6 +147,7 @@ _READERS: dict[str, Callable[[object, str], Any]] = {
     "suite_size": values.whole(1, 1000),
     "max_plan_share": values.share("0.01", "1"),
     "market": values.market,
+    "toloka_environment": values.one_of("production", "sandbox"),
     "scenario": values.text,
     "selection": values.exponent,
     "price_models": values.one_of("one", "both"),
@@ -151,6 +163,8 @@ _READERS: dict[str, Callable[[object, str], Any]] = {
     "min_gain": values.number(0, 1e6),
     "pool_size": values.optional(values.whole(1)),
     "trials": values.optional(values.whole(1)),
+    "view": values.optional(values.view(TRIAL_COLUMNS)),
+    "test_view": values.optional(values.view(TEST_COLUMNS)),
     "fee_share": values.share("0", "1"),
     "fee_minimum": values.money,
     "smallest_reward": values.money,
@@ -169,12 +183,15 @@ NONE_WORDS = (
     "campaign",
     "question",
     "labels",
+    "image_url_prefix",
     "own_labels",
     "backbone_file",
     "trials",
     "selection",
     "confirm",
     "pool_size",
+    "view",
+    "test_view",
 )
 
 
@@ -247,10 +264,9 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
             f"{name('sampler')}: {config.sampler} does not search dynamic overlap; "
             "use tpe, nsga2, gp or random"
         )
-    if config.price_models == "both" and config.market.startswith("replay:"):
-        raise InputError(
-            f"{name('price_models')}: a replay knows nothing about price; leave it out"
-        )
+    if config.price_models == "both" and config.market.startswith(("replay:", "toloka")):
+        why = "Toloka has its own" if config.market == "toloka" else "a replay knows nothing about"
+        raise InputError(f"{name('price_models')}: {why} price; leave it out")
     is_folder = config.data.startswith("folder:")
     if is_folder and config.labels is None:
         raise InputError(

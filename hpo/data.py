@@ -41,6 +41,7 @@ class Dataset:
             to three places: the simulated crowd, the control tasks, evaluation.
         left_out: images left out as unusable.
         notes: what the user should know, one line each.
+        urls: [n] address of each image as the labels file gives it, "" where it gives none.
     """
 
     images: ImageIndex
@@ -49,6 +50,7 @@ class Dataset:
     truth: NDArray[np.int64]
     left_out: int
     notes: tuple[str, ...]
+    urls: tuple[str, ...] = ()
 
     def key(self, *roles: str) -> str:
         """Content hash of the images of some roles (all when none is named) and their order."""
@@ -152,8 +154,9 @@ def split(
 class _Line:
     number: int
     image: str
-    label: str
-    role: str
+    label: str = ""
+    role: str = "pool"
+    url: str = ""
 
 
 def _from_folder(root: Path, labels: Path, config: StudyConfig) -> Dataset:
@@ -187,16 +190,33 @@ def _from_folder(root: Path, labels: Path, config: StudyConfig) -> Dataset:
         role: np.array([row for row in keep if used[row].role == role], dtype=np.int64)
         for role in ROLES
     }
-    _check_labelled(used, rows, truth, labels)
-    return Dataset(images, classes, rows, truth, left_out, tuple(notes))
+    _check_labelled(used, rows, truth, labels, real=config.market == "toloka")
+    urls = tuple(line.url for line in used)
+    return Dataset(images, classes, rows, truth, left_out, tuple(notes), urls)
 
 
-def _read_csv(path: Path) -> list[_Line]:
+def read_new_lines(path: Path) -> list[_Line]:
+    """The lines of a CSV that lists new images: image, and where needed label and url.
+
+    Raises:
+        InputError: naming the line, and what is wrong with it.
+    """
+    lines = _read_csv(path, ("image",))
+    for line in lines:
+        if line.role != "pool":
+            raise InputError(
+                f"{path}: line {line.number}: role: {line.role}; new images are bought labels for: "
+                "leave the column out, or write pool"
+            )
+    return lines
+
+
+def _read_csv(path: Path, needed: tuple[str, ...] = ("image", "label", "role")) -> list[_Line]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             columns = tuple(reader.fieldnames or ())
-            _check_columns(columns, path)
+            _check_columns(columns, path, needed)
             lines = [_line(row, reader.line_num, path) for row in reader]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
@@ -215,20 +235,23 @@ def _read_csv(path: Path) -> list[_Line]:
     return lines
 
 
-def _check_columns(columns: tuple[str, ...], path: Path) -> None:
-    wanted = ("image", "label", "role")
+def _check_columns(columns: tuple[str, ...], path: Path, needed: tuple[str, ...]) -> None:
+    known = ("image", "label", "role", "url")
     for column in columns:
-        if column not in wanted:
-            raise InputError(f"{path}: column {column!r} is not known; {nearest(column, wanted)}")
-    for column in wanted:
+        if column not in known:
+            raise InputError(f"{path}: column {column!r} is not known; {nearest(column, known)}")
+    for column in needed:
         if column not in columns:
-            raise InputError(f"{path}: column {column!r} is missing; needed are image,label,role")
+            raise InputError(f"{path}: column {column!r} is missing; needed are {','.join(needed)}")
 
 
 def _line(row: dict[str, str], number: int, path: Path) -> _Line:
     if None in row or None in row.values():
-        raise InputError(f"{path}: line {number}: expected three cells: image,label,role")
-    line = _Line(number, row["image"].strip(), row["label"].strip(), row["role"].strip())
+        columns = [name for name in row if name is not None]
+        words = {3: "three", 4: "four"}.get(len(columns), str(len(columns)))
+        raise InputError(f"{path}: line {number}: expected {words} cells: {','.join(columns)}")
+    cells = {name: cell.strip() for name, cell in row.items()}
+    line = _Line(number, **cells)
     if not line.image:
         raise InputError(f"{path}: line {number}: image: no file name")
     if line.role not in ROLES:
@@ -260,7 +283,11 @@ def _unique_lines(
 
 
 def _check_labelled(
-    used: list[_Line], rows: dict[str, NDArray[np.int64]], truth: NDArray[np.int64], path: Path
+    used: list[_Line],
+    rows: dict[str, NDArray[np.int64]],
+    truth: NDArray[np.int64],
+    path: Path,
+    real: bool,
 ) -> None:
     for role, why in (
         ("control", "control tasks need their right answer"),
@@ -268,7 +295,7 @@ def _check_labelled(
         ("final", "accuracy is measured on them"),
         ("pool", "the simulated crowd answers from them"),
     ):
-        for row in rows[role]:
+        for row in rows[role] if role != "pool" or not real else ():
             if truth[row] < 0:
                 line = used[row]
                 raise InputError(

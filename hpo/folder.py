@@ -49,6 +49,24 @@ def read_config(folder: Path) -> StudyConfig:
     return make_config(raw)
 
 
+def read_report(folder: Path) -> dict[str, Any] | None:
+    """The answer of a study as it was written last; None where there is none yet.
+
+    Raises:
+        InputError: its report.json is damaged.
+    """
+    path = folder / "report.json"
+    try:
+        report: dict[str, Any] = json.loads(path.read_text())
+        return report
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: damaged or unreadable ({error}); the study's command writes it again"
+        ) from None
+
+
 def write_atomic(path: Path, content: bytes) -> None:
     """Replace a file whole: readers and crashes see the old content or the new."""
     draft = path.with_name(path.name + ".part")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from budget.errors import InputError
+from hpo import real_market
 from hpo.config import StudyConfig
 from hpo.data import Dataset
+from hpo.door import Door
 from hpo.seeds import derive
 from labeling.campaign import OBJECTIVE, Campaign, Question
 from labeling.crowd.difficulty import difficulty_from_features
@@ -20,11 +23,12 @@ from labeling.crowd.items import Items, make_items
 from labeling.crowd.opinions import Opinions, opinions_from_features
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.source import CrowdSource
+from labeling.exam_tasks import set_apart
 from labeling.recordings import Recording, read_recording, task_rows
 from labeling.replay import ReplaySource
 from labeling.source import LabelSource
 from labeling.store import Store
-from labeling.templates import load_campaign, sized
+from labeling.templates import load_campaign, sized, stands_for
 from labeling.types import Condition, LabelPlan, Order
 
 QUESTIONS = {
@@ -44,6 +48,8 @@ class Market:
         data: content hash of the pool's and the control tasks' images.
         question: place in the campaign of the question that the model learns.
         notes: what the answer must say about it.
+        crowd: the crowd in process, which answers or at least says how long things take; None for
+            a replay.
     """
 
     kind: str
@@ -54,6 +60,22 @@ class Market:
     data: str
     question: int
     notes: tuple[str, ...]
+    crowd: CrowdSource | None = None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What a report says of it."""
+        return {"name": self.name, "kind": self.kind, "real_money": self.kind == "toloka"}
+
+    def sweep(self, unfinished: Collection[str]) -> list[str]:
+        """Close pools that a killed process left open, but for those of unfinished orders.
+
+        To be called before anything else is done on the market.
+
+        Returns:
+            Ids of the pools that were closed.
+        """
+        return self.source.sweep(unfinished) if isinstance(self.source, Door) else []
 
     @property
     def asked(self) -> Question:
@@ -89,6 +111,7 @@ def open_market(
     store: Store | None = None,
     crowd_seed: int | None = None,
     features: Callable[[], NDArray[np.float32]] | None = None,
+    folder: Path | None = None,
 ) -> Market:
     """The market of a configuration; with a store it can go on where orders ended.
 
@@ -99,6 +122,8 @@ def open_market(
         crowd_seed: draws other annotators over the same items; None for the study's own.
         features: gives the images' features, for difficulty that follows them; without it
             difficulty is independent (quotes do not depend on it).
+        folder: the study's folder, to buy through Toloka's API; without it nothing but quotes
+            and simulated answers can be had.
 
     Raises:
         InputError: a scenario or recording is unknown or wrong, or cannot bear the plans.
@@ -110,28 +135,68 @@ def open_market(
         return _replay(config, data, campaign, question, file, store, crowd_seed)
     scenario = scenario_of(config)
     recording = read_answers(file, data) if kind == "hybrid" else None
-    source = CrowdSource(
+    seed = _crowd_seed(config, crowd_seed)
+    crowd = CrowdSource(
         scenario=scenario,
         campaign=campaign,
         items=_items(config, data, scenario, recording, features),
         controls=[int(row) for row in data.rows["control"]],
         tariff=config.tariff,
-        seed=_crowd_seed(config, crowd_seed),
+        seed=seed,
         earlier=_ended(store),
         further=_further(config, data, scenario, campaign, features),
     )
     _check_exam(config, campaign, data)
-    _check_overlap(config, scenario)
+    source: LabelSource = crowd
+    if kind in ("rehearsal", "toloka"):
+        where = real_market.check(config, data, campaign, question)
+        if folder is not None:
+            door = real_market.real if kind == "toloka" else real_market.rehearsal
+            source = door(config, data, crowd, seed, where, folder)
+    if kind != "toloka":
+        _check_overlap(config, scenario)
+    name = _name(config, scenario, recording)
+    notes = _notes(config, data, campaign, recording)
+    market = _market(kind, name, source, campaign, data, question, notes)
+    return replace(market, crowd=crowd)
+
+
+def _name(config: StudyConfig, scenario: Scenario, recording: Recording | None) -> str:
+    """Who answers: a rehearsal's annotators are the simulated crowd's."""
+    kind = config.market.partition(":")[0]
+    if kind == "toloka":
+        return f"toloka:{config.toloka_environment}"
+    kind = "simulated" if kind == "rehearsal" else kind
     name = f"{kind}:{scenario.name}:{scenario.key}"
     if config.difficulty == "images":
         name += ":images"
-    notes = [
-        "Labels come from a simulated crowd: no money was spent, and prices act as its model says."
-    ]
+    return f"{name}:{recording.key}" if recording is not None else name
+
+
+def _notes(
+    config: StudyConfig, data: Dataset, campaign: Campaign, recording: Recording | None
+) -> tuple[str, ...]:
+    notes = []
+    if config.market == "toloka":
+        notes.append(
+            f"Labels were bought on Toloka {config.toloka_environment}. The fee is taken to be "
+            f"{float(config.fee_share):.0%} of the reward, at least {config.fee_minimum}; minutes "
+            f"beforehand are those of the simulated crowd {config.scenario!r}."
+        )
+    else:
+        notes.append(
+            "Labels come from a simulated crowd: no money was spent, and prices act as its model "
+            "says."
+        )
+    if config.market == "rehearsal":
+        notes.append(real_market.REHEARSED)
+        if not (config.image_url_prefix or any(data.urls)):
+            notes.append(real_market.NO_ADDRESSES)
+    if (stand_in := stands_for(campaign, data.classes)) is not None:
+        notes.append(stand_in)
     if recording is not None:
-        name += f":{recording.key}"
         notes.append("How hard each image is, and what it is mistaken for, is from a recording.")
-    return _market(kind, name, source, campaign, data, question, tuple(notes))
+    return tuple(notes)
 
 
 def scenario_of(config: StudyConfig) -> Scenario:
@@ -172,6 +237,8 @@ def _items(
     features: Callable[[], NDArray[np.float32]] | None,
 ) -> Items:
     classes, seed = len(data.classes), derive(config.seed, "items")
+    if config.market == "toloka":  # unknown labels: nobody answers from these, time is all
+        data = replace(data, truth=np.maximum(data.truth, 0))
     if recording is None and config.difficulty == "images" and features is not None:
         errors = difficulty_from_features(features(), data.truth, classes, scenario, seed)
         return make_items(scenario, data.truth, classes, seed=seed, difficulty=errors)
@@ -198,7 +265,8 @@ def _further(
             continue
         seed, classes = derive(config.seed, "items", question.name), len(question.classes)
         if question.kind == OBJECTIVE:
-            seen[question.name] = make_items(scenario, data.truth, classes, seed=seed)
+            truth = np.maximum(data.truth, 0)  # -1 where a real market needs no label
+            seen[question.name] = make_items(scenario, truth, classes, seed=seed)
         elif features is not None:
             seen[question.name] = opinions_from_features(
                 scenario, features(), classes, seed, question.name
@@ -272,6 +340,9 @@ def _check_exam(config: StudyConfig, campaign: Campaign, data: Dataset) -> None:
             f"--exam: an exam of {campaign.exam.tasks} tasks and {max(config.controls)} control "
             f"tasks per suite need more than {size} control images; give more, or --exam off"
         )
+    if True in config.exam and campaign.judged is not None:
+        rows, names = data.rows["control"], campaign.questions[campaign.judged].classes
+        set_apart(campaign.exam, rows, data.truth[rows], names)
 
 
 def _check_overlap(config: StudyConfig, scenario: Scenario) -> None:

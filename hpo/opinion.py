@@ -42,11 +42,12 @@ def panel(world: World, role: str) -> Shares:
     )
     wanted = tuple((int(row), _PANEL) for row in rows)
     limit = 4 * _PANEL * len(rows) // condition.suite_size + _PANEL
-    pool = world.source.place(Order(condition, 0, wanted, limit, None))
+    source = world.market.crowd or world.source
+    pool = source.place(Order(condition, 0, wanted, limit, None))
     task: list[int] = []
     label: list[int] = []
     banned: set[str] = set()
-    pages = list(world.source.collect(pool))
+    pages = list(source.collect(pool))
     for page in pages:
         banned.update(ban.annotator for ban in page.restrictions)
     for page in pages:

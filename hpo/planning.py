@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import statistics
 import sys
@@ -21,6 +22,7 @@ from hpo.report import plan_words
 from hpo.space import SearchSpace
 from hpo.trial import plan_to_plain
 from hpo.versioning import money_to_plain
+from labeling.templates import advised_plan
 from labeling.types import LabelPlan
 
 
@@ -51,12 +53,35 @@ def quote_space(config: StudyConfig) -> list[Quoted]:
     return quoted
 
 
+def meant(config: StudyConfig) -> StudyConfig:
+    """The configuration narrowed to the plan that its campaign is meant for, if it names one.
+
+    Only where none of the knobs was chosen: whoever chooses one wants to see the space.
+    """
+    usual = StudyConfig(config.budget, config.study)
+    knobs = ("price", "overlap", "dynamic_overlap", "controls", "tasks", "exam")
+    if config.campaign is None or any(getattr(config, k) != getattr(usual, k) for k in knobs):
+        return config
+    plan = advised_plan(config.campaign)
+    if plan is None:
+        return config
+    return dataclasses.replace(
+        config,
+        price=(plan.price,),
+        overlap=(plan.overlap,),
+        controls=(plan.controls,),
+        tasks=("100%",),
+        exam=(plan.exam,),
+    )
+
+
 def show_quotes(config: StudyConfig, as_json: bool) -> bool:
-    """Print the quotes of a configuration's space.
+    """Print the quotes of a configuration's space, or of the plan its campaign is meant for.
 
     Returns:
         Whether at least one plan is inside the limits and its reservation inside the budget.
     """
+    config = meant(config)
     quoted = quote_space(config)
     if as_json:
         json.dump([_plain(item) for item in quoted], sys.stdout, indent=1)

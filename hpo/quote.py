@@ -10,7 +10,6 @@ from budget.money import Money
 from budget.tariff import assignments_for
 from hpo.config import StudyConfig
 from hpo.market import Market
-from labeling.crowd.source import CrowdSource
 from labeling.source import LabelSource
 from labeling.types import Condition, LabelPlan
 
@@ -86,9 +85,9 @@ def quote_plan(market: Market, plan: LabelPlan, allowance: Fraction) -> Quote:
 
 def answers_share(market: Market, plan: LabelPlan) -> Fraction:
     """The share of a plan's answers that is expected to be needed: 1 but for dynamic overlap."""
-    if plan.dynamic is None or not isinstance(market.source, CrowdSource):
+    if plan.dynamic is None or market.crowd is None:
         return Fraction(1)
-    expected = market.source.expected_overlap(market.condition(plan))
+    expected = market.crowd.expected_overlap(market.condition(plan))
     return (
         Fraction(1) if expected is None else Fraction(round(expected * 1000), 1000 * plan.overlap)
     )

@@ -11,16 +11,38 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from hpo import market_commands, publish, stopping, toloka_server
+from hpo.exits import (
+    BAD_INPUT,
+    DONE,
+    LEDGER_REFUSED,
+    MARKET_TROUBLE,
+    NOT_CONFIRMED,
+    NOTHING_AFFORDABLE,
+)
+from hpo.view_commands import add_data, add_today, add_view
 
 if TYPE_CHECKING:
     from hpo.config import StudyConfig
     from hpo.study import Study, Watch
     from hpo.tracking.clearml.engine import Engine
 
-DONE, BAD_INPUT, NOTHING_AFFORDABLE, LEDGER_REFUSED = 0, 2, 3, 6
-COMMANDS = ("run", "plan", "status", "report", "crowd")
+COMMANDS = (
+    "run",
+    "plan",
+    "status",
+    "report",
+    "view",
+    "data",
+    "buy",
+    "publish",
+    "doctor",
+    "reconcile",
+    "crowd",
+    "toloka-server",
+)
 
 _SETTINGS = (
     # flag, metavar, group, help
@@ -40,10 +62,17 @@ _SETTINGS = (
     ("question", "NAME", "plans", "the question that the model learns (the campaign's first)"),
     ("suite-size", "N", "plans", "tasks per suite, control tasks included (10)"),
     ("data", "DATA", "data", "digits3 (default), digits, npz:FILE (arrays x, y) or folder:DIR"),
-    ("labels", "FILE.csv", "data", "a folder's columns image,label,role"),
+    ("labels", "FILE.csv", "data", "a folder's columns image,label,role[,url]"),
+    ("image-url-prefix", "URL", "data", "images' addresses: this and the image's name"),
     ("own-labels", "FILE", "data", "answers bought elsewhere (task,annotator,label): owned for $0"),
     ("seed", "N", "data", "seed of everything random (0)"),
-    ("market", "MARKET", "crowd", "simulated (default), hybrid:FILE or replay:FILE (recorded)"),
+    (
+        "market",
+        "MARKET",
+        "crowd",
+        "simulated (default), hybrid:FILE, replay:FILE (recorded), rehearsal or toloka (money)",
+    ),
+    ("toloka-environment", "NAME", "crowd", "production (default) or sandbox, for toloka"),
     ("scenario", "NAME", "crowd", "simulated crowd: a scenario's name or TOML file (default)"),
     ("selection", "G", "crowd", "exponent by which price changes who comes (the scenario's)"),
     ("price-models", "one|both", "crowd", "both: search again with the other g, compare prices"),
@@ -62,6 +91,8 @@ _SETTINGS = (
     ("pool-size", "N", "search", "images there are in all: what to price and forecast for"),
     ("trials", "N", "search", "stop after N purchases"),
     ("study", "NAME", "search", "name of the study and its folder (from the data)"),
+    ("view", "EXPR", "views", "train on some labels: \"confidence >= 0.8 and label != 'other'\""),
+    ("test-view", "EXPR", "views", "report some test images beside all: \"class == 'cat'\""),
 )
 _SWITCHES = (
     ("no-reuse", "search", "do not evaluate the plans that a purchase contains"),
@@ -73,8 +104,9 @@ _SWITCHES = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    0 done, also when the budget is used up; 2 bad input; 3 nothing affordable; 6 the ledger was
-    refused; 130 or 143 stopped by a signal, and the same command goes on.
+    0 done, also when the budget is used up; 2 bad input; 3 nothing affordable; 4 real money not
+    confirmed; 5 trouble with the market; 6 the ledger was refused; 130 or 143 stopped by a signal,
+    and the same command goes on.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")):
@@ -82,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     # Small matrices: more threads only wait for each other. Read by OpenMP when torch is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    signal.signal(signal.SIGTERM, _stop)
+    stopping.install()
     if (stranger := _stranger()) is not None:
         print(
             f"labelworth: {stranger}: another package of this name is in the way; "
@@ -95,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return command(arguments)
     except KeyboardInterrupt:
         return _stopped(signal.SIGINT)
-    except _Terminated:
+    except stopping.Terminated:
         return _stopped(signal.SIGTERM)
     except BrokenPipeError:  # the reader of our output went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -143,10 +175,20 @@ def _parser() -> argparse.ArgumentParser:
             _add_settings(sub)
         if function is _run:
             _add_engine(sub)
+            sub.add_argument("--yes", action="store_true", help="real money: confirms --budget")
         else:
             sub.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+        if name == "run":
+            publish.add_clearml(sub)
+        if name == "report":
+            add_today(sub)
+    add_view(commands)
+    add_data(commands)
+    market_commands.add_parsers(commands)
+    publish.add_parser(commands)
     _add_crowd(commands)
+    toloka_server.add_parser(commands)
     return parser
 
 
@@ -242,43 +284,55 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.print_config:
         print(to_toml(config), end="")
         return DONE
+    from hpo.tracking.clearml.live import destination
+
+    mirrored = destination(arguments.clearml, f"labelworth/{config.study}")
+    print(mirrored.words, file=sys.stderr)
     from rich.console import Console
 
+    from hpo import consent
     from hpo.gauge import Gauge
     from hpo.plot import plot_front
+    from hpo.status import balance_in
     from hpo.study import Study
+    from hpo.tracking.clearml.live import mirroring
+    from hpo.words import market_line
 
     engine = _engine(arguments)
     log = Console(stderr=True, highlight=False)
-    log.print(f"Study {config.study}, cap {config.budget}: {_market_line(config)}", markup=False)
+    budget_given = arguments.budget is not None
+    consent.check_flags(config, arguments.yes, budget_given)
+
+    def say(line: str) -> None:
+        log.print(line, markup=False, soft_wrap=True)
+
+    say(f"Study {config.study}, cap {config.budget}: {market_line(config)}")
+    confirmed = None
+    if config.market == "toloka":
+        before = balance_in(arguments.runs / config.study)
+        what = consent.trials_line(config)
+        confirmed = consent.confirm(config, config.budget, before, what, arguments.yes, say)
     study = Study(config, arguments.runs)
     try:
-        with Gauge(log) as gauge:
-            report = _search(study, engine, gauge.update)
+        with mirroring(study.folder, mirrored.on, arguments.images_external), Gauge(log) as gauge:
+            report = _search(study, engine, gauge.update, confirmed is not None)
+            note = consent.compare(config, confirmed, study.world.ledger.spent())
     finally:
         study.close()
     picture = study.folder / "front.png"
     plot_front(report, picture)
     _print_report(arguments.json, report, study.folder)
+    if note is not None:
+        say(note)
     return DONE if report["purchases"] else NOTHING_AFFORDABLE
 
 
-def _search(study: Study, engine: Engine | None, watch: Watch) -> dict[str, Any]:
+def _search(study: Study, engine: Engine | None, watch: Watch, real: bool) -> dict[str, Any]:
     if engine is None:
-        return study.run(watch)
+        return study.run(watch, real_money=real)
     from hpo.tracking.clearml.engine import run
 
     return run(study, engine, watch)
-
-
-def _market_line(config: StudyConfig) -> str:
-    kind, _, file = config.market.partition(":")
-    who = {
-        "simulated": f"simulated crowd {config.scenario!r}",
-        "hybrid": f"simulated crowd {config.scenario!r} on images as hard as {file} says",
-        "replay": f"recorded answers of {file}",
-    }
-    return f"{who[kind]}, no real money is spent"
 
 
 def _print_report(as_json: bool, report: dict[str, object], folder: Path) -> None:
@@ -323,6 +377,10 @@ def _report(arguments: argparse.Namespace) -> int:
     study = open_study(arguments.folder)
     try:
         report = study.report()
+        if arguments.view is not None or arguments.test_view is not None:
+            from hpo.view_today import view_today
+
+            report["view_today"] = view_today(study, arguments.view, arguments.test_view)
     finally:
         study.close()
     _print_report(arguments.json, report, study.folder)
@@ -347,14 +405,6 @@ def _scenarios(arguments: argparse.Namespace) -> int:
 # --- ends ---
 
 
-class _Terminated(BaseException):
-    """SIGTERM arrived."""
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise _Terminated
-
-
 def _stopped(number: signal.Signals) -> int:
     print("labelworth: stopped; the same command goes on where it stood", file=sys.stderr)
     return 128 + number
@@ -377,10 +427,16 @@ def _stranger() -> str | None:
 def explain(error: Exception) -> tuple[int, str]:
     """The exit code and the one line for an error that a user can mend; others are raised."""
     from budget.errors import InputError, LedgerCorrupt, StorageError
+    from hpo.consent import NotConfirmedError
+    from labeling.toloka.errors import MarketError
     from training.errors import InputError as ImageError
 
     if isinstance(error, LedgerCorrupt):
         return LEDGER_REFUSED, f"ledger refused, nothing was bought: {error}"
+    if isinstance(error, NotConfirmedError):
+        return NOT_CONFIRMED, str(error)
+    if isinstance(error, MarketError):
+        return MARKET_TROUBLE, str(error)
     if isinstance(error, InputError | ImageError | StorageError):
         return BAD_INPUT, str(error)
     cause: BaseException | None = error

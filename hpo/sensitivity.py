@@ -30,7 +30,11 @@ def difficulty_sensitivity(plan: LabelPlan, world: World) -> dict[str, Any] | No
         Mean validation accuracy under each, their paired difference and its standard error, in
         accuracy; None where answers are not simulated, or the question has no truth.
     """
-    if world.market.kind != "simulated" or is_subjective(world) or plan.dynamic is not None:
+    if (
+        world.market.kind not in ("simulated", "rehearsal")
+        or is_subjective(world)
+        or plan.dynamic is not None
+    ):
         return None
     found = {}
     for model in ("independent", "images"):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from budget.database import open_database
-from budget.ledger import Ledger
+from budget.ledger import Balance, Ledger, accounts_of
+from budget.money import Money
 from hpo.folder import read_config
 from hpo.versioning import money_to_plain
-from labeling.store import Store
+from hpo.words import market_line
+from labeling.store import OrderRecord, Store
 
 
 def show_status(folder: Path, as_json: bool) -> None:
@@ -26,11 +29,19 @@ def show_status(folder: Path, as_json: bool) -> None:
     config = read_config(folder)
     engine = open_database(folder / "labelworth.sqlite")
     ledger = Ledger.open(engine, config.study, config.budget)
+    beside = [
+        Ledger.open(engine, name)
+        for name in accounts_of(engine, config.study)
+        if name != config.study
+    ]
+    elsewhere = frozenset(entry.key for account in beside for entry in account.entries())
     store = Store(engine, config.study)
-    records = store.all_orders()
+    bought = {record.order.key: record for record in store.all_orders()}
+    records = store.without(elsewhere).all_orders()
     unfinished = [record for record in records if record.end is None]
-    facts = {
+    facts: dict[str, Any] = {
         "study": config.study,
+        "market": config.market.partition(":")[0],
         "cap": money_to_plain(ledger.cap),
         "spent": money_to_plain(ledger.spent()),
         "held": money_to_plain(ledger.held()),
@@ -39,6 +50,7 @@ def show_status(folder: Path, as_json: bool) -> None:
         "orders_open": len(unfinished),
         "assignments": sum(record.assignments for record in records),
         "answered": (folder / "report.json").exists(),
+        "bought": [_purchase(account, bought) for account in beside],
     }
     engine.dispose()
     if as_json:
@@ -48,9 +60,44 @@ def show_status(folder: Path, as_json: bool) -> None:
     console = Console(highlight=False)
     answer = "answer written" if facts["answered"] else "no answer yet"
     for line in (
-        f"Study {config.study}: {answer}",
+        f"Study {config.study}: {answer}; {market_line(config)}",
         f"cap {ledger.cap.cents()}, spent {ledger.spent().cents()}, "
         f"held {ledger.held().cents()}, left {ledger.left().cents()}",
         f"{len(records)} orders ({len(unfinished)} open), {facts['assignments']} assignments paid",
+        *(_line(purchase) for purchase in facts["bought"]),
     ):
-        console.print(Text(line))
+        console.print(Text(line), soft_wrap=True)
+
+
+def balance_in(folder: Path) -> Balance | None:
+    """What a study's ledger amounts to; None where there is no study yet."""
+    if not (folder / "labelworth.sqlite").exists():
+        return None
+    engine = open_database(folder / "labelworth.sqlite")
+    try:
+        return Ledger.open(engine, folder.name).balance()
+    finally:
+        engine.dispose()
+
+
+def _purchase(account: Ledger, orders: dict[str, OrderRecord]) -> dict[str, Any]:
+    """Where a purchase beside the search stands."""
+    balance = account.balance()
+    mine = [orders[e.key] for e in account.entries() if e.kind == "reserve" and e.key in orders]
+    return {
+        "plan": account.name.partition("/")[2],
+        "cap": money_to_plain(balance.cap),
+        "spent": money_to_plain(balance.spent),
+        "held": money_to_plain(balance.held),
+        "orders_open": sum(record.end is None for record in mine),
+        "assignments": sum(record.assignments for record in mine),
+    }
+
+
+def _line(purchase: dict[str, Any]) -> str:
+    cap, spent, held = (Money(purchase[n]["micros"]).cents() for n in ("cap", "spent", "held"))
+    state = " (not ended)" if purchase["orders_open"] else ""
+    return (
+        f"bought beside it: {purchase['plan']}{state}: cap {cap}, spent {spent}, held {held}, "
+        f"{purchase['assignments']} assignments paid"
+    )

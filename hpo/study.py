@@ -19,16 +19,19 @@ from hpo.config import StudyConfig
 from hpo.folder import claim, exclusive, read_config, to_json, write_atomic
 from hpo.forecast import Forecast
 from hpo.front import pareto_front
+from hpo.labels import views_to_plain
 from hpo.merged import merged_today
 from hpo.recommend import Estimates, recommend, shrink
 from hpo.search import Searcher
 from hpo.seeds import generator
 from hpo.tracking.journal import Journal
+from hpo.tracking.story import Story
 from hpo.trial import (
     Outcome,
     buy,
     evaluate,
     final_score,
+    fit_plan,
     outcome_to_plain,
     plan_from_plain,
     run_trial,
@@ -36,7 +39,7 @@ from hpo.trial import (
 from hpo.trials import Trials
 from hpo.versioning import save_version
 from hpo.world import World, build, rehearse
-from labeling.types import LabelPlan
+from labeling.types import STOPPED, LabelPlan
 
 if TYPE_CHECKING:
     import optuna
@@ -92,6 +95,7 @@ class Study:
         claim(self.folder, self.config)
         self.world: World = build(self.config, self.folder, data)
         self.journal = Journal(self.folder / "journal.jsonl")
+        self.story = Story(self.journal, self.world)
         file = self.folder / "optuna.sqlite"
         self.trials = Trials(file, self.config.study, self.world.space)
         self._check_ground()
@@ -122,12 +126,21 @@ class Study:
 
     # --- the answer -----------------------------------------------------------------------------
 
-    def run(self, watch: Watch | None = None) -> dict[str, Any]:
+    def run(self, watch: Watch | None = None, real_money: bool = False) -> dict[str, Any]:
         """Search until a reason to stop, then write and return the report.
 
         Args:
             watch: called whenever something changed, for a live line.
+            real_money: confirms that a study on Toloka may spend up to its cap.
+
+        Raises:
+            InputError: it would spend real money, and that was not confirmed.
         """
+        if self.world.market.kind == "toloka" and not real_money:
+            raise InputError(
+                f"--market toloka: spends up to {self.config.budget} of real money; confirm it "
+                "with run(real_money=True)"
+            )
         self.prepare(watch)
         self.finish_left()
         self._reuse()
@@ -141,8 +154,11 @@ class Study:
         """Look at what a search needs, before any money moves."""
         self._watch = watch or self._watch
         self.trials.keep("stopped", "")
+        self._record_views()
         self.say("looking at the images")
         self.world.features  # noqa: B018 - whatever is wrong with them shows before money moves
+        self.story.begin(self.trials)
+        self.world.sweep()
 
     def conclude(self, reason: str) -> dict[str, Any]:
         """Make the answer of what the search found, and write and return the report.
@@ -154,13 +170,24 @@ class Study:
         self._polish()
         self.say("measuring the recommended plan on the final images")
         self._measure_final()
+        self._keep_front()
         self._confirm()
         self._measure_merged()
         self._look_beside()
         report = self.report()
         write_atomic(self.folder / "report.json", to_json(report).encode())
-        self.journal.write("answer", f"{len(self.outcomes())} plans", {"stopped": reason})
+        front = self.front()
+        versions = self._front_versions(front)
+        rows = [{**outcome_to_plain(o), "version": versions[o.plan.key]} for o in front]
+        self.story.answer(report, rows)
         return report
+
+    def _record_views(self) -> None:
+        """Say in the search's database and in the journal which views the trials use."""
+        for name, view in views_to_plain(self.config).items():
+            if view is not None:
+                self.trials.keep(name, view)
+                self.journal.write(name, view["version"], view)
 
     def report(self) -> dict[str, Any]:
         """The report of what is stored now. Buys and trains nothing."""
@@ -169,18 +196,23 @@ class Study:
         if best is not None and stopped:
             final = self.trials.known("final").get(self._final_key(best))
         plans, bought = self.estimates().plans, self.trials.purchases()
-        report = build_report(self.world, plans, bought, stopped or "not finished", final)
+        world = self.world.own()
+        report = build_report(world, plans, bought, stopped or "not finished", final)
         confirmation = self._confirmation(best) if best and stopped else None
         beside = self.trials.known("beside").get(self._beside_key(best))
         report = {**report, "confirmation": confirmation, "advice": self.advisor().all()}
+        versions = self._front_versions(pareto_front(plans))
+        for row in report["front"]:
+            row["version"] = versions.get(row["plan"]["key"])
         report["all_labels_merged"] = self.trials.known("merged").get(self._merged_key())
-        return tell_beside(report, beside if stopped else None, self.world)
+        return tell_beside(report, beside if stopped else None, world)
 
     def advisor(self) -> Advisor:
         """What to make of everything evaluated so far."""
-        surrogate = self._searcher.surrogate(self.outcomes())
-        spent = self.world.ledger.spent()
-        return Advisor(self._searcher, surrogate, self.estimates(), spent)
+        world = self.world.own()
+        searcher = self._searcher if world is self.world else Searcher(world)
+        surrogate = searcher.surrogate(self.outcomes())
+        return Advisor(searcher, surrogate, self.estimates(), world.ledger.spent())
 
     def forecast(self, dollars: float) -> Forecast | None:
         """What the best plan at a price tag of some dollars would give, with its interval.
@@ -217,24 +249,41 @@ class Study:
     def _final_key(self, best: Outcome) -> str:
         """A plan and the state of its condition: more answers there may change its labels."""
         condition = self.world.condition(best.plan)
-        return f"{best.plan.key}/{len(self.world.store.orders(condition))}"
+        return f"{best.plan.key}/{len(self.world.own().store.orders(condition))}"
 
     def _measure_final(self) -> None:
         best = self.recommend()
         known = self.trials.known("final")
         if best is not None and self._final_key(best) not in known:
-            known[self._final_key(best)] = final_score(best.plan, self.world)
+            known[self._final_key(best)] = final_score(fit_plan(best.plan, self.world), self.world)
             self.trials.keep("final", known)
 
+    def _front_versions(self, front: list[Outcome]) -> dict[str, str]:
+        """The label versions of the front's plans that have one, by plan."""
+        kept = self.trials.known("front versions")
+        found = {o.plan.key: kept.get(self._final_key(o)) for o in front}
+        found |= {p.outcome.plan.key: p.version for p in self.trials.purchases()}
+        return {o.plan.key: version for o in front if (version := found[o.plan.key])}
+
+    def _keep_front(self) -> None:
+        """Keep the labels and models of the front's plans that were evaluated for nothing."""
+        front, kept = self.front(), self.trials.known("front versions")
+        known = self._front_versions(front)
+        for outcome in front:
+            if outcome.plan.key not in known:
+                trained = fit_plan(outcome.plan, self.world)
+                kept[self._final_key(outcome)] = save_version(trained, self.world)
+                self.trials.keep("front versions", kept)
+
     def _merged_key(self) -> str:
-        orders = [record.order for record in self.world.store.all_orders()]
+        orders = [record.order for record in self.world.own().store.all_orders()]
         return str(sum(order.condition.price != ZERO for order in orders))  # not own labels
 
     def _measure_merged(self) -> None:
         """What the labels owned, merged over conditions, give today."""
         best, known = self.recommend(), self.trials.known("merged")
         if best is not None and self._merged_key() not in known:
-            known[self._merged_key()] = merged_today(best.plan, self.world)
+            known[self._merged_key()] = merged_today(best.plan, self.world.own())
             self.trials.keep("merged", known)
 
     def _beside_key(self, best: Outcome | None) -> str:
@@ -262,7 +311,7 @@ class Study:
             self.say("buying the recommended plan again from fresh annotators")
             done[key] = confirm.confirm(best.plan, part, self.world)
             self.trials.keep("confirmed", done)
-            self.journal.write("confirmation", best.plan.key, done[key])
+            self.story.confirmation(key, done[key])
 
     def _confirmation(self, best: Outcome) -> dict[str, Any] | None:
         """What the confirmation of the recommended plan says; None without one."""
@@ -304,8 +353,11 @@ class Study:
             self._adopt(order.condition.key)
 
     def _has_order(self, plan: LabelPlan) -> bool:
-        order = self.world.lacking(plan)
-        return order is None or self.world.store.record(order.key) is not None
+        order, store = self.world.lacking(plan), self.world.store
+        if order is None or store.record(order.key) is not None:
+            return True
+        records = store.orders(self.world.condition(plan))
+        return bool(records and records[-1].end and records[-1].end.reason == STOPPED)
 
     def _adopt(self, condition: str) -> None:
         """Complete an order whose trial is gone (Optuna's file is younger than the orders)."""
@@ -409,8 +461,7 @@ class Study:
         if plan.overlap == self._owned_overlap(plan) and not after_search:
             draws = 1  # there is one subset of its answers
         outcome = evaluate(plan, self.world, draws)
-        facts = self.trials.add(outcome, after_search)
-        self.journal.write("evaluation", plan.key, facts)
+        self.story.evaluation(self.trials.add(outcome, after_search))
 
     def _owned_overlap(self, plan: LabelPlan) -> int:
         records = self._searcher.holdings.records(plan)
@@ -423,20 +474,22 @@ class Study:
 
     def _buy(self, trial: optuna.Trial, plan: LabelPlan, bought: bool) -> None:
         try:
-            outcome = run_trial(plan, self.world)
+            outcome, trained = run_trial(plan, self.world)
         except BudgetExceeded as error:
             self._asker.refuse(trial, plan, f"another worker took the money: {error}")
             return
         facts = outcome_to_plain(outcome)
         trial.set_user_attr("outcome", facts)
         if bought:
-            version = save_version(plan, self.world)
+            version = save_version(trained, self.world)
             trial.set_user_attr("version", version)
-            order = self.world.store.orders(self.world.condition(plan))[-1].order
-            trial.set_user_attr("order", order.key)
-            facts = {**facts, "version": version, "order": order.key}
+            order = self.world.store.orders(self.world.condition(plan))[-1].order.key
+            trial.set_user_attr("order", order)
         self.trials.study.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
-        self.journal.write("purchase" if bought else "evaluation", plan.key, facts)
+        if bought:
+            self.story.purchase(facts, version, order)
+        else:
+            self.story.evaluation(facts)
         self.say(f"done {plan.key}")
 
 

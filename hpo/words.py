@@ -6,6 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from budget.money import Money
+from hpo.config import StudyConfig
+
+
+def market_line(config: StudyConfig) -> str:
+    """Who answers, and whether that costs real money."""
+    kind, _, file = config.market.partition(":")
+    who = {
+        "simulated": f"simulated crowd {config.scenario!r}",
+        "hybrid": f"simulated crowd {config.scenario!r} on images as hard as {file} says",
+        "replay": f"recorded answers of {file}",
+        "rehearsal": f"REHEARSAL through Toloka's API, simulated crowd {config.scenario!r}",
+    }
+    if kind == "toloka":
+        return f"REAL MONEY on Toloka {config.toloka_environment.upper()}"
+    return f"{who[kind]}, no real money is spent"
 
 
 def advice_lines(advice: Mapping[str, Any]) -> list[str]:
@@ -59,6 +74,48 @@ def merged_line(merged: Mapping[str, Any]) -> str:
         f"All {merged['answers']} answers owned, merged over {merged['conditions']} conditions, "
         f"give {100 * merged['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f}) today."
     )
+
+
+def view_lines(report: Mapping[str, Any]) -> list[str]:
+    """What the study's views of training labels and test images were and gave, if it has any."""
+    said, best = [], report["recommended"]
+    if report["view"]:
+        said.append(
+            f"trained on {best['labelled_images']} labels inside the view "
+            f"{report['view']['expression']}"
+        )
+    inside = best["final"]["test_view"] if report["test_view"] and best["final"] else None
+    if inside:
+        said.append(
+            f"{inside_words(inside)} of those images inside the view {inside['expression']}"
+        )
+    return said
+
+
+def view_today_lines(today: Mapping[str, Any]) -> list[str]:
+    """What the labels inside a view, or the recommended plan's, give on validation images."""
+    low, high = today["interval_95"]
+    who = "the recommended plan's labels"
+    if today["view"]:
+        who = f"inside {today['view']['expression']} ({len(today['versions'])} versions)"
+    said = [
+        f"Today {today['labelled_images']} labels {who} give {100 * today['accuracy']:.1f} % "
+        f"({100 * low:.1f} to {100 * high:.1f}) on {today['images']} {today['role']} images, which "
+        "the search has seen."
+    ]
+    if today["test_view"]:
+        inside = today["test_view"]
+        said.append(f"{inside_words(inside)} of those images inside {inside['expression']}.")
+    return said
+
+
+def inside_words(found: Mapping[str, Any]) -> str:
+    """Accuracy on some images: "87.1 % (82.0 to 91.0) on 133"."""
+    if found["accuracy"] is None:
+        return "accuracy is not known on the 0"
+    low, high = found["interval_95"]
+    accuracy = f"{100 * found['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{accuracy} on the {found['images']}"
 
 
 def _matters(rows: Sequence[Mapping[str, Any]]) -> str:

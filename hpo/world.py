@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from budget.database import open_database
 from budget.errors import InputError
-from budget.ledger import Ledger
+from budget.ledger import Ledger, accounts_of
 from hpo.config import StudyConfig
 from hpo.data import Dataset, load
 from hpo.folder import exclusive
@@ -165,10 +165,39 @@ class World:
         """The lock that whoever buys in a plan's condition holds."""
         return self.folder / "locks" / self.condition(plan).key
 
+    def other_accounts(self) -> list[Ledger]:
+        """The study's other accounts: of its search, or of purchases beside it."""
+        names = accounts_of(self.engine, self.config.study)
+        return [Ledger.open(self.engine, name) for name in names if name != self.ledger.name]
+
+    def ledger_of(self, order: Order) -> Ledger:
+        """The account that an order is paid from: whichever held money for it first."""
+        for ledger in self.other_accounts():
+            if any(e.key == order.key and e.kind == "reserve" for e in ledger.entries()):
+                return ledger
+        return self.ledger
+
+    def own(self) -> World:
+        """This world without what other accounts bought: what is told of this one's money."""
+        others = [e.key for ledger in self.other_accounts() for e in ledger.entries()]
+        if not others:
+            return self
+        other = replace(self, store=self.store.without(frozenset(others)), _lacking={})
+        for name in ("features", "control_truth", "_list_prices"):
+            if name in self.__dict__:
+                other.__dict__[name] = self.__dict__[name]
+        return other
+
+    def sweep(self) -> None:
+        """Close what a killed process left open on the market, before anything else."""
+        self.market.sweep([order.key for order in self.store.unfinished()])
+
     def close(self) -> None:
         """Close the market's pools and the database."""
-        self.source.close()
-        self.engine.dispose()
+        try:
+            self.source.close()
+        finally:
+            self.engine.dispose()
 
 
 def features_of(config: StudyConfig, data: Dataset, runs: Path) -> Features:
@@ -185,8 +214,10 @@ def rehearse(config: StudyConfig, runs: Path) -> Dataset:
     Raises:
         InputError: of `budget` or `training`, naming what is wrong.
     """
+    from hpo.labels import check_views
+
     data = load(config)
-    open_market(config, data)
+    check_views(config, open_market(config, data))
     SearchSpace.of(config, len(data.rows["pool"]))
     try:
         runs.mkdir(parents=True, exist_ok=True)
@@ -219,7 +250,12 @@ def build(
     ledger = Ledger.open(engine, config.study, config.budget)
     store = Store(engine, config.study)
     market = open_market(
-        config, data, store, crowd_seed, lambda: features_of(config, data, folder.parent).values
+        config,
+        data,
+        store,
+        crowd_seed,
+        lambda: features_of(config, data, folder.parent).values,
+        folder,
     )
     pool = task_order(data.rows["pool"], derive(config.seed, "pool order"), None)
     return World(

@@ -8,6 +8,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 from budget.errors import InputError
+from budget.money import Money
 
 OBJECTIVE, SUBJECTIVE = "objective", "subjective"
 
@@ -40,10 +41,21 @@ class Exam:
     Attributes:
         tasks: number of exam tasks, taken from the control tasks.
         pass_correct: right answers needed to be admitted.
+        composition: (class, number of exam tasks of it), in the order in which the exam holds
+            them; empty for exam tasks of whatever class.
     """
 
     tasks: int = 10
     pass_correct: int = 9
+    composition: tuple[tuple[str, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        named = sum(count for _, count in self.composition)
+        if self.composition and named != self.tasks:
+            raise InputError(
+                f"exam: its composition names {named} tasks, but it has {self.tasks}; "
+                "make the two agree"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,23 @@ class QualityRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Advised:
+    """The plan that a campaign was meant for; a study searches the knobs all the same.
+
+    Attributes:
+        price: dollars per task.
+        overlap: answers per task.
+        controls: control tasks per suite.
+        exam: whether the exam must be passed.
+    """
+
+    price: Money
+    overlap: int
+    controls: int
+    exam: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Campaign:
     """Everything annotators see and are held to, apart from price and control tasks.
 
@@ -71,6 +100,7 @@ class Campaign:
         language: what annotators must read.
         assignment_seconds: an assignment not submitted in this time expires unpaid.
         language_test: only annotators who passed the platform's test of the language see the pool.
+        advised: the plan it was meant for, if it names one; no part of what it asks.
     """
 
     name: str
@@ -82,6 +112,7 @@ class Campaign:
     language: str = "EN"
     assignment_seconds: int = 300
     language_test: bool = False
+    advised: Advised | None = None
 
     def __post_init__(self) -> None:
         names = [question.name for question in self.questions]
@@ -90,6 +121,13 @@ class Campaign:
                 f"campaign {self.name!r}: questions are {', '.join(names) or 'missing'}; "
                 "give at least one, each under a name of its own"
             )
+        known = self.questions[self.judged].classes if self.judged is not None else ()
+        for name, _ in self.exam.composition:
+            if name not in known:
+                raise InputError(
+                    f"campaign {self.name!r}: exam: there is no class {name!r} to take exam tasks "
+                    f"of; valid are {', '.join(known) or 'none, as no answer is right'}"
+                )
 
     def question(self, name: str) -> int:
         """The place of a question, by its name.
@@ -115,7 +153,9 @@ class Campaign:
         """Content hash: two campaigns with the same key ask the same under the same rules."""
         plain = asdict(self)
         plain["questions"] = [_without(asdict(q), ("kind",), q) for q in self.questions]
+        plain["exam"] = _without(asdict(self.exam), ("composition",), self.exam)
         plain = _without(plain, ("language_test",), self)
+        del plain["advised"]
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

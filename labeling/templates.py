@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import MISSING, Field, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 from budget.errors import InputError
-from labeling.campaign import OBJECTIVE, Campaign, Exam, QualityRules, Question
+from budget.money import ZERO, Money
+from labeling.campaign import OBJECTIVE, Advised, Campaign, Exam, QualityRules, Question
 
-_T = TypeVar("_T", Campaign, Exam, QualityRules, Question)
-_TABLES = {"exam": Exam, "rules": QualityRules}
+_T = TypeVar("_T", Advised, Campaign, Exam, QualityRules, Question)
+_TABLES = {"exam": Exam, "rules": QualityRules, "plan": Advised}
 
 
 def template_names() -> tuple[str, ...]:
@@ -33,6 +35,24 @@ def load_campaign(name_or_path: str, classes: Sequence[str]) -> Campaign:
     Raises:
         InputError: unknown template, unreadable file, unknown key or a value that cannot be.
     """
+    raw, origin = _raw(name_or_path)
+    return _campaign(raw, origin, tuple(classes))
+
+
+def advised_plan(name_or_path: str) -> Advised | None:
+    """The plan that a campaign was meant for, if it names one; the data need not be known.
+
+    Raises:
+        InputError: unknown template, unreadable file, or a plan that cannot be.
+    """
+    raw, origin = _raw(name_or_path)
+    if "plan" not in raw:
+        return None
+    return _make(Advised, _plain(raw["plan"], origin), f"{origin}: plan")
+
+
+def _raw(name_or_path: str) -> tuple[dict[str, Any], str]:
+    """A campaign's TOML, and what to call it in an error."""
     if name_or_path.endswith(".toml"):
         origin, text = name_or_path, _read(Path(name_or_path))
     elif name_or_path in template_names():
@@ -42,10 +62,9 @@ def load_campaign(name_or_path: str, classes: Sequence[str]) -> Campaign:
     else:
         raise InputError(f"campaign {name_or_path!r} is not known; {_nearest(name_or_path)}")
     try:
-        raw = tomllib.loads(text)
+        return tomllib.loads(text), origin
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{origin}: not valid TOML: {error}") from None
-    return _campaign(raw, origin, tuple(classes))
 
 
 def _read(path: Path) -> str:
@@ -65,6 +84,8 @@ def _nearest(name: str) -> str:
 
 def _campaign(raw: Mapping[str, Any], origin: str, classes: tuple[str, ...]) -> Campaign:
     values = dict(raw)
+    if "advised" in values:
+        raise InputError(f"{origin}: advised: no such setting; did you mean the table [plan]?")
     listed = values.pop("questions", None)
     if not isinstance(listed, list) or not listed:
         raise InputError(f"{origin}: questions: give at least one table [[questions]]")
@@ -72,37 +93,106 @@ def _campaign(raw: Mapping[str, Any], origin: str, classes: tuple[str, ...]) -> 
         _make(Question, {"classes": classes, **_plain(item, origin)}, f"{origin}: questions")
         for item in listed
     ]
-    for question in questions:
-        if question.kind == OBJECTIVE and len(question.classes) != len(classes):
-            raise InputError(
-                f"{origin}: question {question.name!r} has {len(question.classes)} classes, the "
-                f"data {len(classes)}; leave its classes out to ask for the data's"
-            )
+    questions = [_like_data(question, classes, origin) for question in questions]
     for name, kind in _TABLES.items():
         if name in values:
             values[name] = _make(kind, _plain(values[name], origin), f"{origin}: {name}")
+    if "plan" in values:
+        values["advised"] = values.pop("plan")
     values.setdefault("instructions", "")
-    return _make(Campaign, {**values, "questions": tuple(questions)}, origin)
+    campaign = _make(Campaign, {**values, "questions": tuple(questions)}, origin)
+    _check(campaign, origin)
+    return campaign
+
+
+def _like_data(question: Question, classes: tuple[str, ...], origin: str) -> Question:
+    """An objective question with its classes in the data's order; others as they are.
+
+    Classes of which none is the data's stand for the data's, in their order: a study can be
+    rehearsed on other images. A mixture would be a mistake.
+    """
+    if question.kind != OBJECTIVE:
+        return question
+    where = f"{origin}: question {question.name!r}"
+    if len(question.classes) != len(classes):
+        raise InputError(
+            f"{where} has {len(question.classes)} classes, the data {len(classes)}; leave its "
+            "classes out to ask for the data's"
+        )
+    if set(question.classes) == set(classes):
+        return replace(question, classes=classes)
+    if set(question.classes) & set(classes):
+        raise InputError(
+            f"{where}: its classes are {', '.join(question.classes)}, the data's "
+            f"{', '.join(classes)}; name them alike, or leave them out to ask for the data's"
+        )
+    return question
+
+
+def stands_for(campaign: Campaign, classes: Sequence[str]) -> str | None:
+    """A note where the campaign's classes stand for others of the data; None where they agree."""
+    for question in campaign.questions:
+        if question.kind == OBJECTIVE and question.classes != tuple(classes):
+            return (
+                f"The answers {', '.join(question.classes)} stand for the data's classes "
+                f"{', '.join(classes)}, in this order."
+            )
+    return None
+
+
+def _check(campaign: Campaign, origin: str) -> None:
+    """Refuse numbers under which no annotator could ever take part."""
+    if not campaign.name or not campaign.suite_size or not campaign.assignment_seconds:
+        raise InputError(f"{origin}: name, suite_size and assignment_seconds cannot be empty or 0")
+    if campaign.exam.pass_correct > campaign.exam.tasks:
+        raise InputError(
+            f"{origin}: exam: pass_correct = {campaign.exam.pass_correct} of "
+            f"{campaign.exam.tasks} tasks: nobody could pass; give at most {campaign.exam.tasks}"
+        )
+    for question in campaign.questions:
+        if len(set(question.classes)) < max(2, len(question.classes)):
+            raise InputError(
+                f"{origin}: question {question.name!r}: classes: give at least two, all different"
+            )
+    if campaign.advised is not None and campaign.advised.controls >= campaign.suite_size:
+        raise InputError(
+            f"{origin}: plan: {campaign.advised.controls} control tasks leave no room in a suite "
+            f"of {campaign.suite_size}"
+        )
 
 
 def _plain(table: object, origin: str) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise InputError(f"{origin}: {table!r} should be a table")
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+    return {k: _frozen(v) for k, v in table.items()}
+
+
+def _frozen(value: object) -> object:
+    if isinstance(value, dict):
+        return tuple(value.items())
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _make(kind: type[_T], values: Mapping[str, Any], origin: str) -> _T:
     known = {field.name: field for field in fields(kind)}
+    values = dict(values)
     for key, value in values.items():
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
             hint = f"did you mean {close[0]!r}?" if close else f"valid are {', '.join(known)}"
             raise InputError(f"{origin}: {key}: no such setting; {hint}")
-        _check_type(value, str(known[key].type), f"{origin}: {key}")
+        values[key] = _typed(value, str(known[key].type), f"{origin}: {key}")
+    missing = [f.name for f in fields(kind) if f.name not in values and _needed(f)]
+    if missing:
+        raise InputError(f"{origin}: {missing[0]} is missing")
     try:
         return kind(**values)
-    except TypeError as error:
+    except InputError as error:
         raise InputError(f"{origin}: {error}") from None
+
+
+def _needed(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -112,19 +202,41 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "tuple[str, ...]": (tuple,),
 }
+_COUNTS = "tuple[tuple[str, int], ...]"
 
 
-def _check_type(value: object, name: str, origin: str) -> None:
+def _typed(value: object, name: str, origin: str) -> object:
+    """A value of TOML as a field of a campaign holds it.
+
+    Raises:
+        InputError: it is of another type, or negative.
+    """
+    if name == "Money":
+        amount = Money.parse(str(value), origin)
+        if amount <= ZERO:
+            raise InputError(f"{origin}: {value} is not a positive amount of dollars")
+        return amount
+    if name == _COUNTS:
+        return _counts(value, origin)
     wanted = _TYPES.get(name)
     if wanted is None:
-        return
+        return value
     wrong_bool = isinstance(value, bool) and bool not in wanted
     if wrong_bool or not isinstance(value, wanted):
         raise InputError(f"{origin}: {value!r} is not of type {name}")
     if isinstance(value, tuple) and not all(isinstance(item, str) for item in value):
         raise InputError(f"{origin}: {value!r} should be a list of texts")
-    if isinstance(value, int | float) and value < 0:
-        raise InputError(f"{origin}: {value} is negative")
+    if isinstance(value, int | float) and not 0 <= value < math.inf:
+        raise InputError(f"{origin}: {value} is negative" if value < 0 else f"{origin}: {value}")
+    return value
+
+
+def _counts(value: object, origin: str) -> object:
+    pairs = value if isinstance(value, tuple) else ()
+    whole = all(isinstance(p, tuple) and type(p[1]) is int and p[1] > 0 for p in pairs)
+    if not pairs or not whole:
+        raise InputError(f"{origin}: should be a table of numbers above 0, such as {{cat = 5}}")
+    return pairs
 
 
 def sized(campaign: Campaign, suite_size: int) -> Campaign:

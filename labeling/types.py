@@ -18,6 +18,8 @@ from budget.money import Money
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+STOPPED = "stopped"
+"""How an order ended that the user stopped: what it lacks is bought by the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +205,9 @@ class OrderEnd:
     """How an order ended.
 
     Attributes:
-        reason: "complete", "limit" (assignments used up, answers missing), "deadline",
-            or "supply" (nobody left who may answer what is missing).
+        reason: "complete", "limit" (assignments used up, answers missing), "deadline", "supply"
+            (nobody left who may answer what is missing), or "stopped" (by the user: what is
+            missing is still wanted).
         minutes: from opening to the last submission or the closing, whichever is later.
         missing: usable answers wanted and not got.
         looked: annotators who opened the pool's page.
@@ -262,6 +265,23 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerTimes:
+    """When answers came, row by row beside `Answers`.
+
+    Attributes:
+        submitted_s: [A] seconds from the opening of the order's pool to submission.
+        seconds: [A] working time of the answer: its suite's, shared equally among its tasks.
+    """
+
+    submitted_s: Floats
+    seconds: Floats
+
+    def where(self, mask: Bools) -> AnswerTimes:
+        """The rows for which the mask is true."""
+        return AnswerTimes(self.submitted_s[mask], self.seconds[mask])
+
+
+@dataclass(frozen=True, slots=True)
 class LabelSet:
     """Aggregated labels of a plan's tasks.
 
@@ -276,3 +296,9 @@ class LabelSet:
     shares: Floats
     posterior: Floats
     answers: Ints
+
+    def where(self, mask: Bools) -> LabelSet:
+        """The rows for which the mask is true."""
+        return LabelSet(
+            self.task[mask], self.shares[mask], self.posterior[mask], self.answers[mask]
+        )

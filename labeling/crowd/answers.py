@@ -56,16 +56,32 @@ class AnswerModel:
     def __init__(
         self, scenario: Scenario, items: Items, classes: int, rng: np.random.Generator
     ) -> None:
-        error = np.clip(items.error, 1e-9, 1 - 1e-9)
         self._scenario = scenario
         self._truth = items.truth
         self._distractor = items.distractor
-        self._logit = np.log((1 - error) / error)
-        above = items.error - items.error.mean() if len(items) else items.error
-        self._slow = np.maximum(0.1, 1 + scenario.slow_on_hard * above)
+        self._mean_error = float(items.error.mean()) if len(items) else 0.0
+        self._logit, self._slow = self._hardness(items)
         self._steps = confusion_steps(scenario, classes)
         self._classes = classes
+        self._rng = rng
         self._ring = rng.integers(0, classes, len(items))
+
+    def extend(self, items: Items) -> None:
+        """Further items behind those there are."""
+        logit, slow = self._hardness(items)
+        ring = self._rng.integers(0, self._classes, len(items))
+        self._truth = np.concatenate((self._truth, items.truth))
+        self._distractor = np.concatenate((self._distractor, items.distractor))
+        self._logit = np.concatenate((self._logit, logit))
+        self._slow = np.concatenate((self._slow, slow))
+        self._ring = np.concatenate((self._ring, ring))
+
+    def _hardness(self, items: Items) -> tuple[Floats, Floats]:
+        """Logits of a right answer at skill 0, and the factor on working time."""
+        error = np.clip(items.error, 1e-9, 1 - 1e-9)
+        above = items.error - self._mean_error
+        logit: Floats = np.log((1 - error) / error)
+        return logit, np.maximum(0.1, 1 + self._scenario.slow_on_hard * above)
 
     def labels(
         self, kind: int, skill: float, favourite: float, tasks: Ints, chance: Floats

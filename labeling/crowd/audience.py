@@ -19,8 +19,13 @@ def audience(scenario: Scenario, campaign: Campaign) -> Scenario:
     Returns:
         The scenario of those who see the pool; the same one without filter and further questions.
     """
-    people = _tested(scenario) if campaign.language_test else scenario
-    longer = 1 + people.question_time * (len(campaign.questions) - 1)
+    return audience_of(scenario, campaign.language_test, len(campaign.questions))
+
+
+def audience_of(scenario: Scenario, tested: bool, questions: int) -> Scenario:
+    """The same, told by what counts: whether there is a language filter, how many questions."""
+    people = _tested(scenario) if tested else scenario
+    longer = 1 + people.question_time * (questions - 1)
     return replace(
         people,
         task_seconds=people.task_seconds * longer,

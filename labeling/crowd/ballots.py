@@ -23,6 +23,13 @@ class Ballots:
         self._active = np.zeros(rows, dtype=np.int64)
         self._most = np.zeros(rows, dtype=np.int64)
 
+    def extend(self, rows: int) -> None:
+        """Further rows behind those there are."""
+        self._score = np.concatenate((self._score, np.zeros((rows, self._classes))))
+        for name in ("_answers", "_active", "_most"):
+            column = getattr(self, name)
+            setattr(self, name, np.concatenate((column, np.zeros(rows, dtype=np.int64))))
+
     def allow(self, tasks: Ints, further: Ints) -> None:
         """An order allows so many further usable answers on tasks."""
         self._most[tasks] = np.minimum(self._answers[tasks] + further, self._rule.most)

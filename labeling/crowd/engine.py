@@ -17,17 +17,17 @@ from labeling.crowd.answers import CHANCES, AnswerModel
 from labeling.crowd.ballots import Ballots
 from labeling.crowd.further import FurtherQuestions
 from labeling.crowd.items import Items
+from labeling.crowd.mixing import FixedPages, Mixing, SmartMixing
 from labeling.crowd.opinions import Opinions
 from labeling.crowd.people import People, wanted_suites
-from labeling.crowd.pool import Ban, PoolSettings, Visitor
+from labeling.crowd.pool import Ban, ExamSat, PoolSettings, Visitor
+from labeling.crowd.referee import CampaignRules, Referee
 from labeling.crowd.scenario import Scenario
 from labeling.crowd.slots import Slots
 from labeling.crowd.streams import stream
 from labeling.crowd.suites import SuiteDraws, SuiteLog
-from labeling.types import Ints
+from labeling.types import Bools, Ints
 
-WRONG_CONTROLS = "wrong answers to control tasks"
-FAST_RESPONSES = "fast responses"
 _SKIP_SECONDS = 5.0  # a look at the page before it is handed back
 _ARRIVE, _EXAM, _SUBMIT, _HAND_BACK, _EXPIRE, _RETURN = range(6)
 
@@ -43,16 +43,21 @@ class Crowd:
         key: the pool's key; with the seed it determines everything.
         further: what people see in the campaign's other questions, if there are any.
         further_classes: number of answers of each of them.
+        referee: who admits and bans annotators; None for the campaign's own rules.
+        pages: rows of the tasks of suites that the requester has put together; None for suites
+            that are mixed from single tasks. With pages, the pool is opened for pages, by number.
 
     Attributes:
+        pool: what the requester sets.
         clock: seconds of pool time; it stands still while nobody moves it.
         suites: everything shown and answered.
         submitted: rows of `suites` in the order of submission; read it from where you stopped.
+        exams: in the order in which they ended.
         bans: in the order of time.
         active: assignments opened and not yet submitted, handed back or expired.
-        allowance: further assignments that may be opened now.
-        exam_sat: people who sat the exam.
-        exam_failed: those of them who failed.
+        allowance: further assignments that may be opened now; the pool closes when it is used up.
+        is_open: whether suites are issued.
+        exam_failed: people who sat the exam and failed.
         exam_right: [E] those of them who got each exam task right.
         ballots: what is asked again, task by task; None without dynamic overlap.
     """
@@ -66,21 +71,24 @@ class Crowd:
         key: str,
         further: Sequence[Items | Opinions] = (),
         further_classes: Sequence[int] = (),
+        referee: Referee | None = None,
+        pages: Sequence[Ints] | None = None,
     ) -> None:
         self.clock = 0.0
         self.suites = SuiteLog(pool.suite_size, len(further))
         self.submitted: list[int] = []
+        self.exams: list[ExamSat] = []
         self.bans: list[Ban] = []
         self.active = 0
         self.allowance: float = math.inf
-        self.exam_sat = 0
+        self.is_open = False
         self.exam_failed = 0
         self.exam_right = np.zeros(len(pool.exam_rows), dtype=np.int64)
         self.ballots = Ballots(pool.dynamic, len(items), pool.classes) if pool.dynamic else None
-        self.slots = Slots(len(items))
+        self.slots = Slots(len(items) if pages is None else len(pages))
         self.people = People(scenario, pool.price, stream(seed, key, "people"))
         self._scenario = scenario
-        self._pool = pool
+        self.pool = pool
         self._truth = items.truth
         self._model = AnswerModel(scenario, items, pool.classes, stream(seed, key, "ring"))
         self._further = FurtherQuestions(scenario, further, further_classes, seed, key)
@@ -88,7 +96,12 @@ class Crowd:
         self._exam_rng = stream(seed, key, "exam")
         self._mix_rng = stream(seed, key, "controls")
         self._return_rng = stream(seed, key, "returns")
-        self._open = False
+        self._fixed: FixedPages | None = None
+        if pages is not None:
+            is_control = np.isin(np.arange(len(items)), pool.control_rows)
+            self._fixed = FixedPages(self.slots, pages, is_control)
+        self._mixing: Mixing = self._fixed or SmartMixing(self.slots, self.suites)
+        self._referee = referee or CampaignRules(pool.exam, pool.rules)
         self._visitors: dict[int, Visitor] = {}
         self._heap: list[tuple[float, int, int, int]] = []
         self._sequence = 0
@@ -112,7 +125,7 @@ class Crowd:
             counts: [n] answers wanted on each, above 0.
             allowance: the most assignments that may be submitted or active from now on.
         """
-        self._open = True
+        self.is_open = True
         self.allowance = allowance
         self.slots.add(tasks, counts)
         self._recall(new_visit=True)
@@ -124,19 +137,82 @@ class Crowd:
 
     def close(self) -> None:
         """Issue nothing more; assignments already active may still be submitted."""
-        self._open = False
+        self.is_open = False
         self.slots.clear()
 
     def banned(self, person: int) -> bool:
         """Whether an annotator is banned."""
         return person in self._visitors and self._visitors[person].banned
 
+    def restrict(self, person: int, banned: bool) -> None:
+        """Ban an annotator by hand, or lift a ban: they may go on at once."""
+        visitor = self._visitors[person]
+        if visitor.banned != banned:
+            visitor.banned = banned
+            self._resume(visitor)
+
+    def admit(self, person: int, admitted: bool) -> None:
+        """Let an annotator see the pool from now on, or no longer."""
+        visitor = self._visitors[person]
+        if visitor.admitted != admitted:
+            visitor.admitted = admitted
+            self._resume(visitor)
+
+    def _resume(self, visitor: Visitor) -> None:
+        if self._may_work(visitor) and not visitor.busy:
+            visitor.busy = True
+            self._schedule(0.0, _RETURN, visitor.person)
+
+    def extend(
+        self,
+        items: Items,
+        further: Sequence[Items | Opinions] = (),
+        control: Bools | None = None,
+        pages: Sequence[Ints] = (),
+    ) -> None:
+        """Further rows behind those there are, and further pages.
+
+        Args:
+            items: the rows, for the question that is checked.
+            further: the same rows, for the other questions.
+            control: which of the rows are control tasks, where pages are fixed.
+            pages: rows of the tasks of each further page.
+        """
+        self._truth = np.concatenate((self._truth, items.truth))
+        self._model.extend(items)
+        self._further.extend(further)
+        if self.ballots:
+            self.ballots.extend(len(items))
+        if self._fixed is not None and control is not None:
+            self._fixed.extend(pages, control)
+        self.slots.extend(len(items) if self._fixed is None else len(pages))
+
+    def revise(self, pool: PoolSettings) -> None:
+        """The requester has changed the pool: its price counts for those still to come."""
+        if pool.price != self.pool.price:
+            self.people.reprice(pool.price, self.clock)
+        self.pool = pool
+
+    def taken(self, suite: int) -> Ints:
+        """What a suite of the log was issued for: its real tasks, or its page."""
+        return self._mixing.taken(suite)
+
     # The clock.
 
     @property
     def idle(self) -> bool:
         """Whether nothing is active and nothing more can be issued."""
-        return not self.active and (not self.slots or self.allowance < 1 or not self._open)
+        return not self.active and (not self.slots or self.allowance < 1 or not self.is_open)
+
+    @property
+    def next_event(self) -> float:
+        """Seconds of pool time at which something happens next; infinite if nothing will."""
+        return self._heap[0][0] if self._heap and not self.idle else math.inf
+
+    def step(self) -> None:
+        """Let the next event happen."""
+        self.clock, _, event, index = heapq.heappop(self._heap)
+        self._handlers[event](index)
 
     def advance(self, until: float = math.inf) -> None:
         """Move the clock on to `until`, or to where the pool is idle or nobody is left to come."""
@@ -144,8 +220,7 @@ class Crowd:
             if self._heap[0][0] > until:
                 self.clock = until
                 return
-            self.clock, _, event, index = heapq.heappop(self._heap)
-            self._handlers[event](index)
+            self.step()
 
     def _schedule(self, delay: float, event: int, index: int) -> None:
         heapq.heappush(self._heap, (self.clock + delay, self._sequence, event, index))
@@ -165,19 +240,20 @@ class Crowd:
             return
         traits = self.people.traits
         visitor = Visitor(
-            person, self._mix_rng.permutation(self._pool.control_rows), int(traits.suites[person])
+            person, self._mix_rng.permutation(self.pool.control_rows), int(traits.suites[person])
         )
         self._visitors[person] = visitor
-        if self._pool.exam is None:
+        if self.pool.exam is None:
+            visitor.admitted = self._referee.admits(visitor)
             self._serve(visitor)
             return
         visitor.busy = True
         visitor.admitted = False
         pace = float(traits.pace[person])
-        self._schedule(pace * len(self._pool.exam_rows), _EXAM, person)
+        self._schedule(pace * len(self.pool.exam_rows), _EXAM, person)
 
     def _exam(self, person: int) -> None:
-        visitor, traits, rows = self._visitors[person], self.people.traits, self._pool.exam_rows
+        visitor, traits, rows = self._visitors[person], self.people.traits, self.pool.exam_rows
         labels = self._model.labels(
             int(traits.kind[person]),
             float(traits.skill[person]),
@@ -186,13 +262,12 @@ class Crowd:
             self._exam_rng.random((len(rows), CHANCES)),
         )
         correct = labels == self._truth[rows]
-        right = int(correct.sum())
-        self.exam_sat += 1
+        self.exams.append(ExamSat(person, self.clock, labels))
         self.exam_right += correct
         visitor.judged += len(rows)
-        visitor.failed += len(rows) - right
+        visitor.failed += int(np.count_nonzero(~correct))
+        visitor.admitted = self._referee.admits(visitor)
         visitor.busy = False
-        visitor.admitted = self._pool.exam is not None and right >= self._pool.exam.pass_correct
         if visitor.admitted:
             self._serve(visitor)
         else:
@@ -222,47 +297,43 @@ class Crowd:
                 self._schedule(float(delay[at]), _RETURN, visitor.person)
 
     def _has_work(self) -> bool:
-        return self._open and self.allowance >= 1 and bool(self.slots)
+        return self.is_open and self.allowance >= 1 and bool(self.slots)
 
     def _may_work(self, visitor: Visitor) -> bool:
-        fresh_controls = len(visitor.controls) - visitor.used >= self._pool.controls
+        fresh_controls = len(visitor.controls) - visitor.used >= self.pool.controls
         return visitor.admitted and not visitor.banned and fresh_controls
 
     def _serve(self, visitor: Visitor) -> None:
         """Give an annotator the next suite, or let them go."""
         if visitor.left < 1 or not self._has_work() or not self._may_work(visitor):
             return
-        log = self.suites
-        if visitor.opened:
-            real = self.slots.take(self._pool.real_per_suite, log.tasks[visitor.opened].ravel())
-        else:
-            real = self.slots.take(self._pool.real_per_suite)
-        if not len(real):
+        taken = self._mixing.take(self.pool, visitor)
+        if not len(taken):
             return
-        if self.ballots and self.active and len(real) < self._pool.real_per_suite:
-            # Further tasks may come due: a suite that is not full is only given out last.
-            self.slots.add(real, 1)
+        if self._fixed is None and len(taken) < self.pool.real_per_suite and self._holds_back():
+            self.slots.add(taken, 1)
             return
-        suite = self._fill_suite(visitor, real)
+        suite = self._fill_suite(visitor, taken)
         visitor.opened.append(suite)
-        visitor.used += self._pool.controls
+        visitor.used += self.pool.controls
         visitor.left -= 1
         visitor.busy = True
         self.active += 1
         self.allowance -= 1
+        if self.allowance < 1:
+            self.close()
 
-    def _fill_suite(self, visitor: Visitor, real: Ints) -> int:
-        """Mix real and control tasks, draw the answers, the time and what becomes of the suite."""
-        pool, log, draw, person = self._pool, self.suites, self._draws.next(), visitor.person
+    def _holds_back(self) -> bool:
+        """Whether a suite that is not full is kept back: with dynamic overlap, until it is last."""
+        return not self.pool.partial or (self.ballots is not None and self.active > 0)
+
+    def _fill_suite(self, visitor: Visitor, taken: Ints) -> int:
+        """Lay out the page, draw the answers, the time and what becomes of the suite."""
+        pool, log, draw, person = self.pool, self.suites, self._draws.next(), visitor.person
         traits = self.people.traits
         kind, pace = int(traits.kind[person]), float(traits.pace[person])
-        tasks = np.concatenate(
-            (real, visitor.controls[visitor.used : visitor.used + pool.controls])
-        )
+        tasks, control = self._mixing.lay_out(pool, visitor, taken, draw.places)
         size = len(tasks)
-        places = draw.places if size == pool.suite_size else draw.places[draw.places < size]
-        tasks = tasks[places]
-        control = places >= len(real)
         skill = self._model.skill_now(float(traits.skill[person]), visitor.done)
         favourite = float(traits.favourite[person])
         labels = self._model.labels(kind, skill, favourite, tasks, draw.chances[:size])
@@ -274,10 +345,11 @@ class Crowd:
         if self._further:
             log.further[suite, :size] = self._further.labels(person, kind, skill, favourite, tasks)
         if self.ballots:
-            self.ballots.opened(real)
+            self.ballots.opened(taken)
         log.person[suite] = person
+        log.start[suite] = self.clock
         log.seconds[suite] = seconds
-        if pool.controls:
+        if pool.controls or self._fixed is not None:
             log.wrong[suite] = np.count_nonzero((labels != self._truth[tasks]) & control)
         event, delay = self._fate(draw.fate, seconds)
         log.end[suite] = self.clock + delay
@@ -286,7 +358,7 @@ class Crowd:
 
     def _fate(self, chance: float, seconds: float) -> tuple[int, float]:
         """What becomes of a suite, and after how many seconds."""
-        s, longest = self._scenario, float(self._pool.assignment_seconds)
+        s, longest = self._scenario, float(self.pool.assignment_seconds)
         if chance < s.skip_share:
             return _HAND_BACK, min(_SKIP_SECONDS, longest)
         if chance < s.skip_share + s.expire_share or seconds > longest:
@@ -297,20 +369,18 @@ class Crowd:
         visitor = self._visitors[int(self.suites.person[suite])]
         self.active -= 1
         self.submitted.append(suite)
-        visitor.busy = False
         visitor.done += 1
         visitor.wrong += int(self.suites.wrong[suite])
-        visitor.judged += self._pool.controls
+        visitor.judged += self.pool.controls
         if self.ballots:
             self._count(self.ballots, visitor, suite)
-        rules = self._pool.rules
-        visitor.fast += bool(self.suites.seconds[suite] < rules.fast_seconds)
-        if rules.wrong_controls and visitor.wrong >= rules.wrong_controls:
-            self._ban(visitor, WRONG_CONTROLS, suite)
-        elif rules.fast_responses and visitor.fast >= rules.fast_responses:
-            self._ban(visitor, FAST_RESPONSES, suite)
-        else:
+        visitor.fast += bool(self.suites.seconds[suite] < self.pool.rules.fast_seconds)
+        reason = self._referee.verdict(visitor, suite)
+        visitor.busy = False
+        if reason is None:
             self._serve(visitor)
+        else:
+            self._ban(visitor, reason, suite)
 
     def _count(self, ballots: Ballots, visitor: Visitor, suite: int) -> None:
         """Count a suite's answers, and ask for one more where they are not sure enough."""
@@ -318,7 +388,7 @@ class Crowd:
         self.suites.skill[suite] = visitor.skill
         ballots.submitted(tasks, labels, visitor.skill)
         due = ballots.due(tasks, self.slots.need[tasks])
-        if self._open and len(due):
+        if self.is_open and len(due):
             self.slots.add(due, 1)
 
     def _ban(self, visitor: Visitor, reason: str, suite: int) -> None:
@@ -337,12 +407,13 @@ class Crowd:
     def _give_up(self, suite: int) -> Visitor:
         """Take the tasks of a suite that was not submitted back into the pool."""
         visitor = self._visitors[int(self.suites.person[suite])]
-        visitor.busy = False
         self.active -= 1
         self.allowance += 1
-        tasks, _ = self.suites.real(suite)
+        self._referee.given_up(visitor, suite)
+        visitor.busy = False
+        taken = self._mixing.taken(suite)
         if self.ballots:
-            self.ballots.given_up(tasks)
-        if self._open:
-            self.slots.add(tasks, 1)
+            self.ballots.given_up(taken)
+        if self.is_open:
+            self.slots.add(taken, 1)
         return visitor

@@ -21,7 +21,7 @@ from budget.errors import InputError
 from labeling.crowd import agreement as agree
 from labeling.crowd.goodness import Row, goodness
 from labeling.crowd.likelihood import Crowd, Tallies, layer_of, maximise, spam_odds
-from labeling.crowd.scenario import Scenario, load_scenario
+from labeling.crowd.scenario import Scenario, load_scenario, scenario_text
 from labeling.recordings import Recording, read_recording
 from labeling.types import Floats, Ints
 
@@ -300,15 +300,10 @@ def write_scenario(fit: Fit, path: Path) -> None:
     """
     if path.suffix != ".toml":
         raise InputError(f"{path}: a scenario's file ends in .toml; name it {path.stem}.toml")
-    default = asdict(load_scenario("default"))
     notes = [fit.scenario.about, *(f"Note: {caveat}" for caveat in fit.caveats)]
     lines = [f"# {' '.join(note.split())}." for note in notes]
-    for key, value in asdict(fit.scenario).items():
-        if key in ("name", "about") or value != default[key]:
-            # JSON strings, numbers and lists are TOML; so is every escape that JSON writes.
-            lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
     try:
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        path.write_text("\n".join(lines) + "\n" + scenario_text(fit.scenario), encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
 

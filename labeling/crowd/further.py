@@ -44,6 +44,11 @@ class FurtherQuestions:
         self._taste_rng = stream(seed, key, "tastes")
         self._tastes: dict[int, list[Floats]] = {}
 
+    def extend(self, questions: Sequence[Items | Opinions]) -> None:
+        """Further rows of every question, behind those there are."""
+        for model, seen in zip(self._models, questions, strict=True):
+            _extend(model, seen)
+
     def __len__(self) -> int:
         return len(self._models)
 
@@ -66,3 +71,12 @@ class FurtherQuestions:
                 for model in self._models
             ]
         return self._tastes[person]
+
+
+def _extend(model: AnswerModel | OpinionModel, seen: Items | Opinions) -> None:
+    if isinstance(model, AnswerModel) and isinstance(seen, Items):
+        model.extend(seen)
+        return
+    if not isinstance(model, OpinionModel) or not isinstance(seen, Opinions):
+        raise TypeError("a question with a truth takes items, one of taste takes opinions")
+    model.extend(seen)

@@ -89,7 +89,14 @@ class OpinionModel:
         self._taste_sd = scenario.taste_sd
         self._guess = scenario.careless_guess
         self.classes = int(opinions.appeal.shape[1])
+        self._rng = rng
         self._ring = rng.integers(0, self.classes, len(opinions))
+
+    def extend(self, opinions: Opinions) -> None:
+        """Further items behind those there are."""
+        ring = self._rng.integers(0, self.classes, len(opinions))
+        self._weight = np.concatenate((self._weight, np.exp(opinions.appeal)))
+        self._ring = np.concatenate((self._ring, ring))
 
     def taste(self, rng: np.random.Generator) -> Floats:
         """[C] a person's own utilities."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -23,6 +23,7 @@ class Traits:
     Attributes:
         arrival: [P] seconds of pool time at which the person first looks.
         joins: [P] whether the wage is above the person's reservation wage.
+        reluctance: [P] uniform in [0, 1): the share of others who join before this person does.
         kind: [P] HONEST, CARELESS or one of the SPAM_ kinds.
         skill: [P] theta, logits.
         pace: [P] the person's median seconds per task.
@@ -32,6 +33,7 @@ class Traits:
 
     arrival: Floats
     joins: Bools
+    reluctance: Floats
     kind: Ints
     skill: Floats
     pace: Floats
@@ -101,6 +103,19 @@ class People:
                 return person if person < self._scenario.population else None
             start = len(self.traits)
 
+    def reprice(self, price: Money, now: float) -> None:
+        """Another price counts for those who look after `now`, seconds of pool time.
+
+        Who of those already drawn is careless stays as it was.
+        """
+        wage = hourly_wage(self._scenario, price)
+        self._joins = participation(self._scenario, wage)
+        self._bad = bad_share(self._scenario, wage)
+        known = self.traits
+        later = known.arrival > now
+        joins = np.where(later, known.reluctance < self._joins, known.joins)
+        self.traits = replace(known, joins=joins)
+
     def looked(self, start: float, end: float) -> int:
         """How many people looked for the first time within (start, end], seconds of pool time."""
         known = self.traits.arrival[: self._scenario.population]
@@ -117,6 +132,7 @@ class People:
         return Traits(
             arrival=start + np.cumsum(gaps),
             joins=chance[0] < self._joins,
+            reluctance=chance[0],
             kind=kind,
             skill=s.skill_mean + s.skill_sd * normal[0],
             pace=pace * np.exp(s.seconds_between * normal[1]),

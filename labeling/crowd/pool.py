@@ -10,6 +10,11 @@ from labeling.dynamic_overlap import skill_of
 from labeling.types import DynamicOverlap, Ints
 
 
+def milliseconds(seconds: float) -> int:
+    """Whole milliseconds, the resolution at which platforms tell times."""
+    return round(1000 * seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
     """What the requester sets for a pool.
@@ -25,6 +30,7 @@ class PoolSettings:
         control_rows: [G] rows that serve as control tasks.
         exam_rows: [E] rows that make up the exam.
         dynamic: when a task needs no further answer; None for as many as are asked.
+        partial: whether the last suite is given out if there are too few real tasks to fill it.
     """
 
     price: Money
@@ -37,6 +43,7 @@ class PoolSettings:
     control_rows: Ints
     exam_rows: Ints
     dynamic: DynamicOverlap | None = None
+    partial: bool = True
 
     @property
     def real_per_suite(self) -> int:
@@ -92,3 +99,12 @@ class Ban:
     at: float
     reason: str
     suite: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExamSat:
+    """An exam: who sat it, when it ended (seconds of pool time), and the answer to each task."""
+
+    person: int
+    at: float
+    labels: Ints

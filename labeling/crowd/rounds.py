@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeling.crowd.engine import Crowd
+from labeling.crowd.pool import milliseconds
 from labeling.recompletion import (
     assignments_left,
     missing_answers,
@@ -64,7 +65,7 @@ def run_order(crowd: Crowd, order: Order, horizon_minutes: float) -> OrderRun:
     last = float(crowd.suites.end[mine[-1]]) if mine else closed
     end = OrderEnd(
         reason=reason,
-        minutes=(max(last, closed) - opened) / 60,
+        minutes=milliseconds(max(last, closed) - opened) / 60_000,
         missing=missing,
         looked=crowd.people.looked(opened, closed),
         joined=len(np.unique(crowd.suites.person[mine])),
@@ -91,17 +92,22 @@ def answers_of(crowd: Crowd, run: OrderRun) -> Answers:
 
 
 def _rounds(crowd: Crowd, order: Order, start: int, until: float) -> str:
-    """Work in rounds until nothing is missing, the limit is reached or time is up."""
+    """Work in rounds until nothing is missing, the limit is reached or time is up.
+
+    The pool closes once submitted and active assignments reach the limit. One of them may still be
+    handed back: what is missing then stays missing.
+    """
     tasks, wanted = wanted_arrays(order)
     while True:
         crowd.advance(until)
-        if not crowd.idle:
+        if not crowd.idle and crowd.is_open:
             return "time"
+        crowd.advance()  # closed at the limit: what is active ends when it ends
         mine = crowd.submitted[start:]
         missing = _missing(crowd, tasks, wanted, mine)
         left = assignments_left(order.limit, len(mine), crowd.active)
         raised = next_round(missing, order.condition.real_per_suite, left)
-        if not raised.any():
+        if not raised.any() or not crowd.is_open:
             return "limit" if missing.any() else "complete"
         crowd.slots.clear()
         crowd.add(tasks[raised > 0], raised[raised > 0])

@@ -259,6 +259,18 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     return _build(_values(str(name_or_path), seen=()), str(name_or_path))
 
 
+def scenario_text(scenario: Scenario) -> str:
+    """What differs from the default scenario, as TOML that `load_scenario` reads back."""
+    default = asdict(load_scenario("default"))
+    lines = [
+        # JSON strings, numbers and lists are TOML; so is every escape that JSON writes.
+        f"{key} = {json.dumps(value, ensure_ascii=False)}\n"
+        for key, value in asdict(scenario).items()
+        if key in ("name", "about") or value != default[key]
+    ]
+    return "".join(lines)
+
+
 def _values(name: str, seen: tuple[str, ...]) -> dict[str, Any]:
     """All parameters of a scenario, its base's filled in."""
     if name in seen:

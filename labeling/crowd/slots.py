@@ -73,6 +73,22 @@ class Slots:
         self._queue[self._head : self._head + len(passed)] = passed
         return taken
 
+    def extend(self, rows: int) -> None:
+        """Make room for so many further rows."""
+        self.need = np.concatenate((self.need, np.zeros(rows, dtype=np.int64)))
+        self._queued = np.concatenate((self._queued, np.zeros(rows, dtype=np.bool_)))
+        self._seen = np.zeros(len(self.need) + 1, dtype=np.bool_)
+
+    def lower(self, tasks: Ints) -> None:
+        """Ask for no further answer on these tasks."""
+        self.need[tasks] = 0
+        waiting = self._queue[self._head : self._tail]
+        kept = waiting[self.need[waiting] > 0]
+        self._queued[waiting] = False
+        self._head, self._tail = 0, len(kept)
+        self._queue[: len(kept)] = kept
+        self._queued[kept] = True
+
     def clear(self) -> None:
         """Forget what is wanted."""
         waiting = self._queue[self._head : self._tail]

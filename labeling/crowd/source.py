@@ -16,10 +16,11 @@ from labeling.crowd.exam import set_exam
 from labeling.crowd.forecast import Flow, make_flow, mean_overlap
 from labeling.crowd.items import Items
 from labeling.crowd.opinions import Opinions, make_opinions
-from labeling.crowd.pool import PoolSettings
+from labeling.crowd.pool import PoolSettings, milliseconds
 from labeling.crowd.rounds import OrderRun, run_order
 from labeling.crowd.scenario import Scenario
 from labeling.crowd.streams import stream
+from labeling.exam_tasks import set_apart
 from labeling.recompletion import wanted_arrays
 from labeling.source import Pool, orders_before
 from labeling.types import (
@@ -61,6 +62,11 @@ class CrowdSource:
         further: items of the campaign's other objective questions, by name. Opinions on
             subjective questions are drawn from the scenario.
 
+    Attributes:
+        scenario: as it was given, before the campaign's filter.
+        campaign: as it was given.
+        items: what annotators see: `items` with clear control tasks.
+
     Raises:
         InputError: control tasks or classes that do not fit the items or the campaign, or a
             question without items.
@@ -77,8 +83,9 @@ class CrowdSource:
         earlier: Callable[[Condition], Sequence[Order]],
         further: Mapping[str, Items | Opinions] | None = None,
     ) -> None:
+        self.scenario = scenario
+        self.campaign = campaign
         self._scenario = audience(scenario, campaign)
-        self._campaign = campaign
         judged = campaign.judged
         self._classes = len(campaign.questions[judged].classes) if judged is not None else 2
         self._others = [at for at in range(len(campaign.questions)) if at != judged]
@@ -90,19 +97,25 @@ class CrowdSource:
         self._flows: dict[str, Flow] = {}
         self._check_rows(items)
         self._further = [self._seen(at, len(items), further or {}) for at in self._others]
-        self._items = _with_clear_controls(items, self._controls, scenario.control_error)
+        self.items = _with_clear_controls(items, self._controls, scenario.control_error)
 
     @property
     def tariff(self) -> Tariff:
         """What the market charges."""
         return self._tariff
 
+    @property
+    def further(self) -> dict[str, Items | Opinions]:
+        """What annotators see in the campaign's other questions, by name."""
+        names = [self.campaign.questions[at].name for at in self._others]
+        return dict(zip(names, self._further, strict=True))
+
     def expected_minutes(self, condition: Condition, assignments: int) -> float:
         """Minutes until an order that lists at `assignments` is complete, recompletion included."""
         flow = self._flows.get(condition.key)
         if flow is None:
             pool = self._settings(condition)
-            flow = make_flow(self._scenario, pool, self._items_in(pool))
+            flow = make_flow(self._scenario, pool, self.items_in(pool))
             self._flows[condition.key] = flow
         return flow.minutes(assignments)
 
@@ -111,7 +124,7 @@ class CrowdSource:
         if condition.dynamic is None:
             return None
         pool = self._settings(condition)
-        return mean_overlap(self._scenario, pool, self._items_in(pool), condition.dynamic)
+        return mean_overlap(self._scenario, pool, self.items_in(pool), condition.dynamic)
 
     def place(self, order: Order) -> Pool:
         """Name the order's pool; nothing is simulated before it is collected.
@@ -125,8 +138,8 @@ class CrowdSource:
         tasks, wanted = wanted_arrays(order)
         if len(np.unique(tasks)) < len(tasks) or np.any(wanted < 1):
             raise InputError("order: each task is wanted once, with at least one answer")
-        if len(tasks) and (tasks.min() < 0 or tasks.max() >= len(self._items)):
-            raise InputError(f"order: tasks are rows below {len(self._items)} of the image index")
+        if len(tasks) and (tasks.min() < 0 or tasks.max() >= len(self.items)):
+            raise InputError(f"order: tasks are rows below {len(self.items)} of the image index")
         if np.isin(tasks, self._controls).any():
             raise InputError("order: a control task cannot be bought as a real task")
         return Pool(f"sim-{order.condition.key[:16]}", order)
@@ -166,6 +179,20 @@ class CrowdSource:
         live, done = self._run(order)
         return live.crowd, done
 
+    def open_pool(self, condition: Condition) -> Crowd:
+        """A condition's pool before its first order, nothing asked yet."""
+        pool = self._settings(condition)
+        classes = [len(self.campaign.questions[at].classes) for at in self._others]
+        return Crowd(
+            self._scenario,
+            pool,
+            self.items_in(pool),
+            self._seed,
+            condition.key,
+            self._further,
+            classes,
+        )
+
     def _run(self, order: Order) -> tuple[_Live, OrderRun]:
         """The order's simulation, after all earlier orders of its condition."""
         key, before = order.condition.key, order.tranche
@@ -174,38 +201,24 @@ class CrowdSource:
             return live, live.done[before]
         orders = orders_before(order, self._earlier(order.condition))
         if live is None or [done.order for done in live.done] != orders:
-            live = _Live(self._open(order.condition), [])
+            live = _Live(self.open_pool(order.condition), [])
             for old in orders:
                 live.done.append(run_order(live.crowd, old, self._scenario.horizon_minutes))
             self._live[key] = live
         live.done.append(run_order(live.crowd, order, self._scenario.horizon_minutes))
         return live, live.done[before]
 
-    def _open(self, condition: Condition) -> Crowd:
-        """A condition's pool before its first order."""
-        pool = self._settings(condition)
-        classes = [len(self._campaign.questions[at].classes) for at in self._others]
-        return Crowd(
-            self._scenario,
-            pool,
-            self._items_in(pool),
-            self._seed,
-            condition.key,
-            self._further,
-            classes,
-        )
-
-    def _items_in(self, pool: PoolSettings) -> Items:
+    def items_in(self, pool: PoolSettings) -> Items:
         """The items of a pool: its exam tasks as hard as the scenario says."""
         if pool.exam is None or not self._scenario.exam_pass_rates:
-            return self._items
-        return set_exam(self._scenario, self._items, pool.exam_rows, self._classes)
+            return self.items
+        return set_exam(self._scenario, self.items, pool.exam_rows, self._classes)
 
     def _seen(
         self, at: int, rows: int, further: Mapping[str, Items | Opinions]
     ) -> Items | Opinions:
         """What annotators see in a question that control tasks do not check."""
-        question = self._campaign.questions[at]
+        question = self.campaign.questions[at]
         classes = len(question.classes)
         items = further.get(question.name)
         if question.kind != OBJECTIVE:
@@ -226,7 +239,7 @@ class CrowdSource:
             InputError: the condition does not belong to the campaign, or needs more control tasks
                 than there are.
         """
-        campaign, controls = self._campaign, self._controls
+        campaign, controls = self.campaign, self._controls
         if condition.campaign != campaign.key or condition.suite_size != campaign.suite_size:
             raise InputError("order: its condition belongs to another campaign than this market's")
         exam = campaign.exam if condition.exam else None
@@ -248,6 +261,8 @@ class CrowdSource:
                 "fixed overlap"
             )
         shuffled = stream(self._seed, "exam tasks").permutation(controls)
+        names = campaign.questions[campaign.judged].classes if campaign.judged is not None else ()
+        exam_rows, control_rows = set_apart(exam, shuffled, self.items.truth[shuffled], names)
         return PoolSettings(
             price=condition.price,
             suite_size=condition.suite_size,
@@ -256,8 +271,8 @@ class CrowdSource:
             rules=campaign.rules,
             assignment_seconds=campaign.assignment_seconds,
             classes=self._classes,
-            control_rows=shuffled[sat:],
-            exam_rows=shuffled[:sat],
+            control_rows=control_rows,
+            exam_rows=exam_rows,
             dynamic=condition.dynamic,
         )
 
@@ -265,17 +280,19 @@ class CrowdSource:
         log, condition = crowd.suites, done.order.condition
         shown = log.tasks[suite] >= 0
         answers = [log.further[suite, shown, at] for at in range(len(self._others))]
-        if self._campaign.judged is not None:
-            answers.insert(self._campaign.judged, log.labels[suite][shown])
+        if self.campaign.judged is not None:
+            answers.insert(self.campaign.judged, log.labels[suite][shown])
         first, *further = (tuple(labels.tolist()) for labels in answers)
+        started = milliseconds(float(log.start[suite]) - done.opened)
+        submitted = milliseconds(float(log.end[suite]) - done.opened)
         return Assignment(
             id=f"{done.order.key[:12]}-{number:06d}",
             annotator=_annotator(condition, int(log.person[suite])),
             tasks=tuple(log.tasks[suite][shown].tolist()),
             labels=first,
             control=tuple(log.control[suite][shown].tolist()),
-            submitted_s=float(log.end[suite]) - done.opened,
-            seconds=float(log.seconds[suite]),
+            submitted_s=submitted / 1000,
+            seconds=(submitted - started) / 1000,
             reward=condition.reward,
             further=tuple(further),
         )
@@ -283,7 +300,7 @@ class CrowdSource:
     def _restriction(self, crowd: Crowd, done: OrderRun, at: int) -> Restriction:
         ban = crowd.bans[at]
         name = _annotator(done.order.condition, ban.person)
-        return Restriction(name, ban.at - done.opened, ban.reason)
+        return Restriction(name, milliseconds(ban.at - done.opened) / 1000, ban.reason)
 
     def _check_rows(self, items: Items) -> None:
         rows = self._controls
@@ -291,7 +308,7 @@ class CrowdSource:
             raise InputError("controls: each control task may be given once")
         if len(rows) and (rows.min() < 0 or rows.max() >= len(items)):
             raise InputError(f"controls: rows must be below {len(items)}, the number of items")
-        if self._campaign.judged is not None:
+        if self.campaign.judged is not None:
             _check_classes(items, self._classes)
 
 

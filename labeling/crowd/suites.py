@@ -21,6 +21,7 @@ class SuiteLog:
         labels: [., S] answers, in the same places.
         control: [., S] whether the place held a control task.
         person: [.] who opened it.
+        start: [.] seconds of pool time at which it was opened.
         end: [.] seconds of pool time at which it is submitted, handed back or expires.
         seconds: [.] working time.
         wrong: [.] wrong answers to its control tasks.
@@ -35,6 +36,7 @@ class SuiteLog:
         self.labels: Ints = np.zeros((_BLOCK, size), dtype=np.int64)
         self.control: Bools = np.zeros((_BLOCK, size), dtype=np.bool_)
         self.person: Ints = np.zeros(_BLOCK, dtype=np.int64)
+        self.start: Floats = np.zeros(_BLOCK)
         self.end: Floats = np.zeros(_BLOCK)
         self.seconds: Floats = np.zeros(_BLOCK)
         self.wrong: Ints = np.zeros(_BLOCK, dtype=np.int64)
@@ -57,7 +59,7 @@ class SuiteLog:
     def _double(self) -> None:
         self.tasks = np.concatenate((self.tasks, np.full_like(self.tasks, -1)))
         self.skill = np.concatenate((self.skill, np.full_like(self.skill, np.nan)))
-        for name in ("labels", "control", "person", "end", "seconds", "wrong", "further"):
+        for name in ("labels", "control", "person", "start", "end", "seconds", "wrong", "further"):
             column = getattr(self, name)
             setattr(self, name, np.concatenate((column, np.zeros_like(column))))
 

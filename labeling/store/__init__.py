@@ -45,7 +45,7 @@ from labeling.store.tables import (
     end_from_row,
     order_from_row,
 )
-from labeling.types import Answers, Condition, Order, OrderEnd, Page
+from labeling.types import STOPPED, Answers, AnswerTimes, Condition, Order, OrderEnd, Page
 
 Wanted = tuple[tuple[int, int], ...]
 """(task, further usable answers wanted), in the pool's order."""
@@ -108,6 +108,16 @@ class Store:
         create_tables(engine, TABLES)
         self._engine = engine
         self._study = study
+        self._hidden: frozenset[str] = frozenset()
+
+    def without(self, keys: frozenset[str]) -> Store:
+        """The same orders but for some, by key: what the study would know without them.
+
+        For looking only: an order written down there could repeat one that is left out.
+        """
+        other = Store(self._engine, self._study)
+        other._hidden = keys
+        return other
 
     def order_for(
         self,
@@ -131,7 +141,8 @@ class Store:
 
         Returns:
             The order, or None when nothing is lacking: ended orders have asked for all of it,
-            also where they ended short, or brought it. The same plan is not bought again.
+            also where they ended short, or brought it. The same plan is not bought again. What an
+            order lacks that the user stopped is lacking still.
 
         Raises:
             InputError: an overlap below 1, or a task given twice.
@@ -229,7 +240,7 @@ class Store:
             return self._orders(connection, ~_ENDED)
 
     def owned_target(self, condition: Condition) -> dict[int, int]:
-        """The overlap that ended orders have asked for, by task."""
+        """The overlap that ended orders have asked for, by task; not those that were stopped."""
         with reading(self._engine) as connection:
             return self._targets(connection, condition)
 
@@ -253,6 +264,15 @@ class Store:
             control=np.array([row.control for row in rows], dtype=np.bool_),
             usable=np.array([not row.banned for row in rows], dtype=np.bool_),
         )
+
+    def times(self, condition: Condition, question: int = 0) -> AnswerTimes:
+        """When the answers came that `answers` gives, row by row."""
+        suite = func.count().over(partition_by=[ANSWERS.c.order_id, ANSWERS.c.assignment])
+        rows = self._answer_rows(
+            condition, question, ASSIGNMENTS.c.submitted_s, ASSIGNMENTS.c.seconds / suite
+        )
+        columns = np.array([tuple(row)[-2:] for row in rows], dtype=np.float64).reshape(-1, 2)
+        return AnswerTimes(columns[:, 0], columns[:, 1])
 
     def annotators(self, condition: Condition) -> tuple[str, ...]:
         """The market's ids of a condition's annotators, by the codes of `answers`."""
@@ -301,7 +321,7 @@ class Store:
         rows = connection.execute(
             select(ORDER_TASKS.c.task, func.max(ORDERS.c.overlap))
             .select_from(ORDER_TASKS.join(ORDERS))
-            .where(self._mine, _of(condition), _ENDED)
+            .where(self._mine, _of(condition), _ENDED, ORDERS.c.end_reason != STOPPED)
             .group_by(ORDER_TASKS.c.task)
         )
         return {task: overlap for task, overlap in rows}
@@ -371,7 +391,9 @@ class Store:
                 for row in connection.execute(query).all()
             ]
 
-    def _answer_rows(self, condition: Condition, question: int = 0) -> Sequence[Row[Any]]:
+    def _answer_rows(
+        self, condition: Condition, question: int = 0, *more: ColumnElement[Any]
+    ) -> Sequence[Row[Any]]:
         label, answered = ANSWERS.c.label, _ANSWERED
         if question:
             of_answer = and_(
@@ -389,6 +411,7 @@ class Store:
                 label,
                 ANSWERS.c.control,
                 _BANNED.label("banned"),
+                *more,
             )
             .select_from(answered)
             .where(self._mine, _of(condition), _ENDED)
@@ -404,7 +427,8 @@ class Store:
 
     @property
     def _mine(self) -> ColumnElement[bool]:
-        return ORDERS.c.study == self._study
+        mine = ORDERS.c.study == self._study
+        return and_(mine, ORDERS.c.key.not_in(self._hidden)) if self._hidden else mine
 
 
 def _of(condition: Condition) -> ColumnElement[bool]:

@@ -94,7 +94,7 @@ def stock_search(runs: Path, settings: dict[str, object], trials: int) -> None:
         total_max_jobs=trials,
         max_iteration_per_job=None,
         pool_period_min=1 / 60,
-        optuna_sampler=optuna.samplers.RandomSampler(seed=1),
+        optuna_sampler=optuna.samplers.GridSampler({p.name: p.values for p in space}, seed=1),
     )
     optimizer.set_report_period(0.05)
     optimizer.start()

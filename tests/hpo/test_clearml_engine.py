@@ -123,11 +123,11 @@ def test_20_trials_two_at_a_time_through_kills(
 def test_the_stock_optimizer_cannot_overspend(
     stand_in: StandIn, agent: Agent, small_data: str, tmp_path: Path
 ) -> None:
-    limits = {"budget": "0.4", "max_plan_share": "1", "max_minutes": "none", "confirm": "0.1"}
-    cheap = {"price": "0.001,0.002", "tasks": "20%,50%", "overlap": "1,2"}
-    settings = {**STUDY, **limits, **cheap, "study": "stock", "data": small_data}
-    runs = tmp_path / "runs"
-    stock = in_process(stock_search, runs, settings, 5, log=tmp_path / "stock.log")
+    limits = {"budget": "0.26", "max_plan_share": "1", "max_minutes": "none", "confirm": "0.1"}
+    grid = {"price": "0.001", "tasks": "20%,50%", "overlap": "1,2", "controls": "0"}
+    settings = {**STUDY, **limits, **grid, "study": "stock", "data": small_data}
+    runs = tmp_path / "runs"  # of the four plans one holds more than there is; one is cheap
+    stock = in_process(stock_search, runs, settings, 4, log=tmp_path / "stock.log")
     until(lambda: stock.exitcode is not None)
     assert stock.exitcode == 0, (tmp_path / "stock.log").read_text()
 
@@ -138,13 +138,14 @@ def test_the_stock_optimizer_cannot_overspend(
     study.close()
     tasks = trial_tasks(stand_in)
     told = {t["hyperparams"]["properties"]["plan"]["value"] for t in tasks if is_done(t)}
-    assert bought == told
+    assert bought
+    assert bought <= told  # a contained plan costs nothing
     refused = [task for task in tasks if not is_done(task)]
     assert refused
     for task in refused:
         assert task["status"] == "failed"
         assert "is left" in task["hyperparams"]["properties"]["refused"]["value"]
-    assert told
+    assert len(refused) + len(told) == 4
 
 
 def is_done(task: dict[str, Any]) -> bool:
@@ -219,5 +220,5 @@ def test_without_a_server_nothing_starts(
     from hpo.tracking.clearml.engine import Engine, check
 
     study = small_study(study="s")
-    with pytest.raises(InputError, match="no ClearML server can be used"):
+    with pytest.raises(InputError, match="not configured; run clearml-init"):
         check(study, Engine("default"))

@@ -148,3 +148,24 @@ def test_the_other_question_of_the_same_page_is_learned_too(small_study) -> None
 def test_unknown_campaign(small_study) -> None:
     with pytest.raises(InputError, match="did you mean 'two-questions'"):
         small_study(campaign="two-question")
+
+
+def test_the_food_campaign_runs_in_a_simulated_study_and_its_exam_is_checked(small_study) -> None:
+    report = small_study(campaign="food", trials=2).run()
+    assert report["question"]["classes"] == ["solid", "liquid", "other"]
+    assert any("solid, liquid, other stand for the data's classes" in n for n in report["notes"])
+    assert report["recommended"]["final"]["accuracy"] > 0.5
+    with pytest.raises(InputError, match=r"an exam of 10 tasks .* need more than 10 control"):
+        small_study(campaign="food", exam="on", study="other")
+
+
+def test_a_campaign_s_own_plan_is_quoted_to_the_cent() -> None:
+    from hpo.config import make_config
+    from hpo.planning import meant, quote_space
+
+    (quoted,) = quote_space(meant(make_config({"budget": "20", "campaign": "food"})))
+    assert quoted.plan.key == "p0.002-k3-c1-n980-exam"
+    assert quoted.quote.assignments == 327
+    assert (str(quoted.quote.reward), str(quoted.quote.fee)) == ("$6.54", "$1.962")
+    chosen = make_config({"budget": "20", "campaign": "food", "overlap": "1,2"})
+    assert meant(chosen) == chosen

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import InputError
+from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
+from hpo.tracking.clearml.sync import BASE
 from hpo.tracking.clearml.template import ACCURACY, make_template, search_space
 
 if TYPE_CHECKING:
@@ -56,18 +58,11 @@ def check(study: Study, engine: Engine) -> None:
             f"--engine clearml: trials on the market {study.world.market.kind!r} cannot run in "
             "several processes yet; leave --engine out"
         )
-    client = _connect()
-    if engine.queue is None:
-        return
-    queues = {queue.name: queue.id for queue in client.queues.get_all(only_fields=["id", "name"])}
-    if engine.queue not in queues:
-        known = ", ".join(sorted(queues)) or "none"
-        raise InputError(f"--queue: ClearML has no queue {engine.queue!r}; there is {known}")
-    listening = [
-        worker
-        for worker in client.workers.get_all()
-        if any(queue.id == queues[engine.queue] for queue in worker.queues or ())
-    ]
+    try:
+        remote = Remote()
+        listening = engine.queue is None or _listening(remote, engine.queue)
+    except (Unavailable, Refused) as error:
+        raise InputError(f"--engine clearml: {error}; run the same command again") from None
     if not listening:
         print(
             f"No agent listens to queue {engine.queue} yet. Start one on this machine: "
@@ -78,26 +73,19 @@ def check(study: Study, engine: Engine) -> None:
         )
 
 
-def _connect() -> Any:
-    """A client of the server that ClearML is configured for.
+def _listening(remote: Remote, queue: str) -> bool:
+    """Whether an agent listens to a queue.
 
     Raises:
-        InputError: ClearML is not installed or not configured, or its server refuses.
+        InputError: there is no such queue.
     """
-    try:
-        from clearml.backend_api.session.client import APIClient
-    except ImportError:
-        raise InputError(
-            "--engine clearml: clearml is not installed; pip install 'labelworth[clearml]'"
-        ) from None
-    try:
-        return APIClient()
-    except Exception as error:  # of several kinds, none of them public
-        line = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"--engine clearml: no ClearML server can be used ({line}); run clearml-init, or set "
-            "CLEARML_API_HOST, CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY"
-        ) from None
+    found = remote.call("queues.get_all", {"only_fields": ["id", "name"]})["queues"]
+    ids = {one["name"]: one["id"] for one in found}
+    if queue not in ids:
+        known = ", ".join(sorted(ids)) or "none"
+        raise InputError(f"--queue: ClearML has no queue {queue!r}; there is {known}")
+    workers = remote.call("workers.get_all", {})["workers"]
+    return any(ids[queue] == one["id"] for w in workers for one in w.get("queues") or ())
 
 
 def run(study: Study, engine: Engine, watch: Watch | None = None) -> dict[str, Any]:
@@ -115,12 +103,11 @@ def run(study: Study, engine: Engine, watch: Watch | None = None) -> dict[str, A
     with _quiet():
         controller, template = _tasks(study)
         reason = _search(study, engine, controller, template)
-        study.finish_left()
-        report = study.conclude(reason)
-        controller.upload_artifact("report", report, wait_on_upload=True)
         controller.flush(wait_for_uploads=True)
-        controller.mark_completed(force=True)
-    return report
+        controller.mark_completed(force=True, status_message=f"stopped: {reason}")
+    study.story.begin(study.trials)  # also what a trial that was killed could not tell
+    study.finish_left()
+    return study.conclude(reason)
 
 
 def _search(study: Study, engine: Engine, controller: Task, template: str) -> str:
@@ -193,10 +180,10 @@ def _tasks(study: Study) -> tuple[Task, str]:
     if not known:
         known = {"id": uuid.uuid4().hex}  # first, so that a kill leaves no second controller
         study.trials.keep("clearml engine", known)
-    project, tag = f"labelworth/{study.config.study}", f"engine: {known['id']}"
+    project, tag = f"{BASE}/{study.config.study}/trials", f"engine: {known['id']}"
     controller = _find(tag, "optimizer")
     if controller is None:
-        controller = Task.create(project, f"study {study.config.study}", "optimizer")
+        controller = Task.create(project, f"search of {study.config.study}", "optimizer")
         controller.set_tags([tag])
     controller.mark_started(force=True)
     template = _find(tag, "training") or make_template(study, project, [tag])

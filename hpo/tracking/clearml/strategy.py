@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from clearml import Task
 from clearml.automation.job import BaseJob, ClearmlJob, LocalClearmlJob, RunningJob
 from clearml.automation.optimization import Budget, MultiObjective, SearchStrategy
-from clearml.backend_api.session.client import APIClient
 
 from budget.errors import InputError
 from hpo.asker import Asked
 from hpo.folder import is_held
+from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
 from hpo.tracking.clearml.template import ACCURACY, overrides, search_space
 from hpo.tracking.clearml.trial_task import facts_of, report
 from hpo.trial import plan_from_plain
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("labelworth.clearml")
 _ATTEMPTS = 3  # of a trial whose process failed
+_DELETED = ("stopped", "deleted")
+_REFUSALS = 30  # in a row, of a trial that is to be cloned
 _ENDED = ("completed", "published", "closed", "failed", "stopped")
 
 
@@ -85,12 +87,13 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         self.thread: threading.Thread | None = None
         self._study = study
         self._local = queue is None
-        self._client = APIClient()
+        self._remote = Remote()
         self._current_jobs: list[BaseJob] = []
         self._number: dict[str, int] = {}
         self._failures: dict[int, int] = {}
         self._unplaced: list[Asked] = []
         self._answers = True
+        self._refusals = 0
 
     # --- called by the optimizer ----------------------------------------------------------------
 
@@ -132,7 +135,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             if self._stop_event.is_set() or (job := self.create_job()) is None:
                 break
             self._launch(job)
-        return bool(self._current_jobs)
+        return bool(self._current_jobs or self._unplaced)
 
     def create_job(self) -> BaseJob | None:
         """A clone of the template for the next trial; None where there is none for now."""
@@ -144,9 +147,18 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         asked = self._unplaced[0]
         number, plan = asked.trial.number, asked.plan
         self.set_job_naming_scheme(lambda base, values: f"trial {number}: {plan.key}")
-        job = self.helper_create_job(
-            self._base_task_id, parameter_override=overrides(plan, self._study.world.space)
-        )
+        try:
+            job = self.helper_create_job(
+                self._base_task_id, parameter_override=overrides(plan, self._study.world.space)
+            )
+        except Exception as error:  # of many kinds: the server is away, or has no template
+            self._refusals += 1
+            if self._refusals >= _REFUSALS:
+                raise InputError(
+                    f"ClearML takes no trial any more ({error}); mend it and run the same command"
+                ) from error
+            return None
+        self._refusals = 0
         asked.trial.set_user_attr(TASK, job.task_id())  # from now on the task is this trial's
         self._number[job.task_id()] = number
         self._unplaced.pop(0)
@@ -164,24 +176,36 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         """Status and message of tasks by id, in one request; empty where the server is away."""
         ids = [job.task_id() for job in jobs]
         try:
-            found = self._client.tasks.get_all(
-                id=ids, only_fields=["id", "status", "status_message"], page=0, page_size=len(ids)
-            )
-        except Exception as error:
-            _LOG.warning("ClearML's server does not answer (%s); asked again", error)
+            found = self._tasks({"id": ids})
+        except (Unavailable, Refused) as error:
+            _LOG.warning("ClearML does not answer (%s); asked again", error)
             self._answers = False
             return {}
         self._answers = True
-        return {task.id: (str(task.status), str(task.status_message or "")) for task in found}
+        return {one["id"]: (one["status"], one.get("status_message") or "") for one in found}
+
+    def _tasks(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        """Id, status and message of tasks, in one request.
+
+        Raises:
+            Unavailable, Refused: as for `Remote.call`.
+        """
+        fields = {"only_fields": ["id", "status", "status_message"], "page": 0, "page_size": 500}
+        found: list[dict[str, Any]] = self._remote.call("tasks.get_all", {**query, **fields})[
+            "tasks"
+        ]
+        return found
 
     def _look(self) -> list[tuple[BaseJob, str, str]]:
-        """Jobs with the status and message of their tasks; those it is known of."""
+        """Jobs with the status and message of their tasks; none where the server is away."""
         jobs = list(self._current_jobs)
         for job in jobs:
             if isinstance(job, LocalClearmlJob):
                 job.wait_for_process(timeout=0)  # marks the task of a process that has ended
         states = self._states(jobs) if jobs else {}
-        return [(job, *states[job.task_id()]) for job in jobs if job.task_id() in states]
+        if not self._answers:
+            return []
+        return [(job, *states.get(job.task_id(), _DELETED)) for job in jobs]
 
     def _follow(self, job: BaseJob, status: str, message: str) -> None:
         """Do what a job's status asks for."""
@@ -254,8 +278,8 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
 
     def _status(self, task_id: str) -> str | None:
         """A task's status; None where it is gone."""
-        found = self._client.tasks.get_all(id=[task_id], only_fields=["id", "status"])
-        return str(found[0].status) if found else None
+        found = self._tasks({"id": [task_id]})
+        return str(found[0]["status"]) if found else None
 
     def _take(self, task_id: str, number: int, status: str) -> None:
         """Watch a task that is there already, and launch it where it does not run."""
@@ -277,9 +301,6 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
 
     def _drop_drafts(self) -> None:
         """Remove clones that a kill left between cloning and writing their ids down."""
-        drafts = self._client.tasks.get_all(
-            parent=self._job_parent_id, status=["created"], only_fields=["id"]
-        )
-        for draft in drafts:
-            if draft.id not in self._number:
-                self._client.tasks.delete(task=draft.id)
+        for draft in self._tasks({"parent": self._job_parent_id, "status": ["created"]}):
+            if draft["id"] not in self._number:
+                self._remote.call("tasks.delete", {"task": draft["id"]})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import hpo
 from budget.errors import InputError
 from hpo.space import SearchSpace
+from hpo.tracking.clearml.controller import SERIES, TITLE
 from labeling.types import LabelPlan
 
 if TYPE_CHECKING:
@@ -17,12 +18,10 @@ if TYPE_CHECKING:
 
     from hpo.study import Study
 
-ACCURACY = ("accuracy", "validation")
+ACCURACY = (TITLE, SERIES)
 """Title and series of the objective's scalar: to be maximized."""
 PRICE_TAG = ("price tag", "usd")
 """Title and series of the scalar of the expected cost: a second objective, to be minimized."""
-SPENT = ("spent", "usd")
-"""Title and series of the scalar of what the trial itself paid."""
 
 RUN_DIR, STARTED_IN = "General/run_dir", "General/started_in"
 

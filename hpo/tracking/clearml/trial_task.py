@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import InputError
-from hpo.asker import Refused
+from hpo import asker
+from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
 from hpo.tracking.clearml.template import (
     ACCURACY,
     PRICE_TAG,
     RUN_DIR,
-    SPENT,
     STARTED_IN,
     plan_from,
 )
@@ -53,7 +53,7 @@ def main() -> int:
     with _beating(name):
         try:
             facts = _work(task.get_parameters() or {}, name)
-        except Refused as error:
+        except asker.Refused as error:
             return _give_up(task, "refused", str(error), REFUSED)
         except Exception as error:
             from hpo.run import explain
@@ -74,16 +74,17 @@ def report(task: Task, facts: Mapping[str, Any]) -> None:
         facts: of `facts_of`.
     """
     logger = task.get_logger()
-    dollars = {PRICE_TAG: facts["price_tag"] / 1e6, SPENT: facts["paid"] / 1e6}
-    for (title, series), value in {ACCURACY: facts["accuracy"], **dollars}.items():
-        logger.report_scalar(title, series, value, iteration=0)
-        logger.report_single_value(title.replace(" ", "_"), value)
-    logger.report_single_value("minutes", facts["minutes"])
+    cost, paid = facts["price_tag"] / 1e6, facts["paid"] / 1e6
+    logger.report_scalar(*ACCURACY, facts["accuracy"], iteration=0)
+    logger.report_scalar(*PRICE_TAG, cost, iteration=0)
+    values = {"accuracy": facts["accuracy"], "cost_usd": cost, "paid_usd": paid}
+    for name, value in {**values, "minutes": facts["minutes"]}.items():
+        logger.report_single_value(name, value)
     task.set_user_properties(
         plan=facts["plan"]["key"],
         trial="" if facts["trial"] is None else str(facts["trial"]),
-        version=facts.get("version", ""),
-        order=facts.get("order", ""),
+        label_version=facts.get("version", ""),
+        paid_usd=f"{paid:.6f}",
     )
     task.flush(wait_for_uploads=True)
     task.mark_completed(force=True)
@@ -140,7 +141,7 @@ def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, 
             return {**outcome_to_plain(known), "paid": 0, "trial": None}
         before, trial = study.trials.at(number), study.finish(number)
     if "refused" in trial.user_attrs:
-        raise Refused(trial.user_attrs["refused"]["why"])
+        raise asker.Refused(trial.user_attrs["refused"]["why"])
     if before.state.name == "RUNNING" and trial.user_attrs["bought"]:
         study.reuse(plan)
     return facts_of(study, number)
@@ -159,14 +160,12 @@ def _give_up(task: Task, reason: str, line: str, code: int) -> int:
 @contextmanager
 def _beating(name: str) -> Iterator[None]:
     """Tell the server now and then that a task lives: annotators may take hours."""
-    from clearml.backend_api.session.client import APIClient
-
     done = threading.Event()
 
     def beat() -> None:
         while not done.wait(_BEAT_S):
-            with suppress(Exception):  # a server that is away for a while stops no purchase
-                APIClient().tasks.ping(task=name)
+            with suppress(Unavailable, Refused):  # a server that is away stops no purchase
+                Remote().call("tasks.ping", {"task": name})
 
     threading.Thread(target=beat, daemon=True).start()
     try:

@@ -1,0 +1,71 @@
+"""Where annotators of a real market see the images: checked before any money moves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, urlsplit
+
+from budget.errors import InputError
+from hpo.config import StudyConfig
+from hpo.data import Dataset
+
+_LONGEST = 2000  # characters that browsers and servers take without trouble
+_STAND_IN = "https://rehearsal.invalid/"  # a name that, by RFC 2606, leads nowhere
+
+
+def addresses(config: StudyConfig, data: Dataset, rows: Iterable[int]) -> dict[int, str]:
+    """The address of each of some images: its own, else the prefix and its name.
+
+    Args:
+        config: may give the prefix.
+        data: the study's images.
+        rows: those that annotators see.
+
+    Raises:
+        InputError: an image has no address, one that is none, or the same as another.
+    """
+    found: dict[int, str] = {}
+    seen: dict[str, str] = {}
+    for row in (int(row) for row in rows):
+        name = data.images.names[row]
+        url = (data.urls[row] if data.urls else "") or prefixed(config, name)
+        problem = _problem(url) if url else "has no address"
+        if problem is None and url in seen:
+            problem = f"has the address of {seen[url]!r}"
+        if problem is not None:
+            raise InputError(
+                f"{config.labels or config.data}: image {name!r} {problem}; give each image its "
+                "own in a column url, or --image-url-prefix"
+            )
+        found[row], seen[url] = url, name
+    return found
+
+
+def prefixed(config: StudyConfig, name: str) -> str:
+    """An image's address by the prefix; "" without one."""
+    return config.image_url_prefix + quote(name) if config.image_url_prefix else ""
+
+
+def stand_ins(config: StudyConfig, data: Dataset, rows: Iterable[int]) -> dict[int, str] | None:
+    """Addresses that lead nowhere, for a rehearsal; None where some image has an address."""
+    if config.image_url_prefix or any(data.urls):
+        return None
+    names = data.images.names
+    return {int(row): f"{_STAND_IN}{config.study}/{quote(names[row])}" for row in rows}
+
+
+def _problem(url: str) -> str | None:
+    """What is wrong with an address, in words that follow the image's name."""
+    if len(url) > _LONGEST:
+        return f"has an address of {len(url)} characters"
+    try:
+        parts = urlsplit(url)
+        host, secret = parts.hostname, parts.password or parts.username
+    except ValueError:
+        host, secret = None, None
+    if host is None or parts.scheme not in ("http", "https") or re.search(r"[\s\x00-\x1f]", url):
+        return f"has {url!r} for an address, which is none (https://...)"
+    if secret:
+        return "has an address with a password in it, which annotators would see"
+    return None

@@ -1,0 +1,118 @@
+"""`labelworth buy` as a user meets it: plan and money first, then the purchase and its fruit."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from budget.money import ZERO, Money
+from hpo import consent
+from hpo.buying import Purchase, Wish, carry_out, prepare
+from hpo.folder import read_config, to_json
+from hpo.report import interval, percent, plan_words, usd
+from hpo.versioning import money_to_plain
+from hpo.words import market_line
+
+
+def run_buy(folder: Path, wish: Wish, yes: bool, as_json: bool) -> bool:
+    """Say what would be bought and for how much, buy it, and print what it gave.
+
+    Args:
+        folder: the study's folder.
+        wish: what the command line asks for.
+        yes: real money was confirmed on the command line.
+        as_json: print the report as JSON.
+
+    Returns:
+        Whether everything that the plan asks for is owned now.
+
+    Raises:
+        InputError: the wish cannot be; nothing was bought.
+    """
+    log = Console(stderr=True, highlight=False)
+
+    def say(line: str) -> None:
+        log.print(Text(line), soft_wrap=True)
+
+    consent.check_flags(read_config(folder), yes, wish.budget is not None)
+    purchase = prepare(folder, wish)
+    confirmed = None
+    try:
+        for line in plan_lines(purchase):
+            say(line)
+        if purchase.world.market.kind == "toloka" and purchase.cap > ZERO:
+            what = f"{purchase.quote.answers} answers under plan {purchase.plan.key}"
+            config = purchase.world.config
+            confirmed = consent.confirm(config, purchase.cap, purchase.before, what, yes, say)
+        report = carry_out(purchase, lambda doing: say(f"  {doing}"))
+    finally:
+        purchase.world.close()
+    if as_json:
+        sys.stdout.write(to_json(report))
+    else:
+        console = Console(highlight=False)
+        for line in told(report, purchase):
+            console.print(Text(line), soft_wrap=True)
+    spent = Money(report["money"]["spent"]["micros"])
+    if (note := consent.compare(purchase.world.config, confirmed, spent)) is not None:
+        say(note)
+    return all(order["ended"] != "open" for order in report["orders"])
+
+
+def plan_lines(purchase: Purchase) -> list[str]:
+    """What is about to be bought, before any money moves."""
+    world, plan, quote = purchase.world, purchase.plan, purchase.quote
+    words = {
+        "price_per_task": money_to_plain(plan.price),
+        **{name: getattr(plan, name) for name in ("overlap", "controls", "tasks", "exam")},
+        **({"dynamic": str(plan.dynamic)} if plan.dynamic else {}),
+    }
+    lines = [f"Study {world.config.study}: {plan_words(words)}"]
+    owned = f"{purchase.owned} of {plan.tasks} tasks are owned already"
+    if not quote.answers:
+        lines.append(f"  {owned}: nothing to buy")
+    else:
+        lines.append(
+            f"  {owned}; {quote.answers} answers to buy: about {quote.assignments} assignments, "
+            f"{quote.cost.cents()}, {quote.minutes:.0f} minutes; at most {quote.limit} "
+            f"assignments, {quote.hold.cents()}"
+        )
+    if purchase.cap > ZERO:
+        before = purchase.before
+        spent = f", {before.spent.cents()} of it spent" if before and before.spent > ZERO else ""
+        lines.append(f"  cap of this purchase: {purchase.cap}{spent}; {market_line(world.config)}")
+    return lines
+
+
+def told(report: Mapping[str, Any], purchase: Purchase) -> list[str]:
+    """What the purchase gave."""
+    money, labels, final = report["money"], report["labels"], report["final"]
+    rehearsed = "REHEARSAL, no real money: " if report["market"]["kind"] == "rehearsal" else ""
+    lines = [f"Spent {usd(money['spent'])} of {usd(money['cap'])} on plan {report['plan']}"]
+    if purchase.cap == ZERO:
+        lines = [f"Nothing was bought: plan {report['plan']} is owned"]
+    lines[0] = rehearsed + lines[0]
+    for order in report["orders"]:
+        missing = order["answers_missing"]
+        short = f", {missing} answers missing ({order['ended']})" if missing else ""
+        lines.append(
+            f"  {order['assignments']} assignments on {order['tasks']} tasks in "
+            f"{order['minutes'] or 0:.0f} minutes{short}"
+        )
+    conditions = f"{labels['conditions']} condition{'s' if labels['conditions'] != 1 else ''}"
+    lines += [
+        f"Labels of {labels['images']} of {labels['images_wanted']} images from "
+        f"{labels['answers']} answers under {conditions}",
+        f"Model: {percent(final['accuracy'])} accuracy (95 %: {interval(final['interval_95'])}) on "
+        f"{final['images']} images that no decision has touched",
+        *(f"- {note}" for note in report["notes"]),
+        f"labels: {purchase.world.folder / 'versions' / labels['version']}",
+        f"model: {purchase.folder / 'model.safetensors'}",
+        f"report: {purchase.folder / 'report.json'}",
+    ]
+    return lines

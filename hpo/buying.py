@@ -1,0 +1,283 @@
+"""The next step after a study: buy its plan for the rest of the pool, or for new images.
+
+A purchase has an account of its own, with its own cap, in the study's ledger database, and its
+orders lie in the study's store: nothing that is owned is bought again, and the study's own money
+and answer stay as they are. Running the same command again goes on, or changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from budget.errors import InputError
+from budget.ledger import Balance, Ledger, accounts_of
+from budget.money import ZERO, Money
+from hpo import breakdown
+from hpo.config import StudyConfig
+from hpo.final import Final, make_final
+from hpo.folder import read_config, read_report, to_json, write_atomic
+from hpo.newcomers import with_new_images
+from hpo.quote import Quote
+from hpo.tracking.journal import Journal
+from hpo.trial import buy
+from hpo.versioning import money_to_plain
+from hpo.world import World, build, features_of
+from labeling.dynamic_overlap import parse_overlap
+from labeling.templates import advised_plan
+from labeling.types import DynamicOverlap, LabelPlan
+
+FOLDER = "bought"
+_KEY = re.compile(r"p([0-9.]+)-k(?:(\d+)to)?(\d+)(?:at([0-9.]+))?-c(\d+)-n(\d+)(-exam)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asks for.
+
+    Attributes:
+        plan: a plan's key, "advised" for the campaign's own, or None for the recommended one.
+        tasks: a number of tasks, or None for all.
+        budget: the purchase's cap; None for the most that the plan can cost.
+        images: new images (folder:DIR or npz:FILE) instead of the rest of the pool.
+        labels: CSV of the new images.
+        minutes: deadline of the order; None for none.
+    """
+
+    plan: str | None = None
+    tasks: int | None = None
+    budget: Money | None = None
+    images: str | None = None
+    labels: str | None = None
+    minutes: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What is about to be bought, and from which money.
+
+    Attributes:
+        world: the study's, with the purchase's account for a ledger once there is one.
+        plan: what is bought.
+        quote: what it still lacks.
+        cap: the most that may be spent, what was spent before included.
+        account: the account's name.
+        before: what the account amounted to before; None where it is new.
+        study_pool: rows of the study's own pool.
+    """
+
+    world: World
+    plan: LabelPlan
+    quote: Quote
+    cap: Money
+    account: str
+    before: Balance | None
+    study_pool: tuple[int, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where its report and model go."""
+        return self.world.folder / FOLDER / self.account.partition("/")[2]
+
+    @property
+    def owned(self) -> int:
+        """Tasks for which nothing is bought."""
+        order = self.world.lacking(self.plan)
+        return self.plan.tasks - (len(order.wanted) if order else 0)
+
+
+def parse_plan(key: str) -> LabelPlan:
+    """The plan of a key such as "p0.002-k3-c1-n980-exam", as reports print them.
+
+    Raises:
+        InputError: it is none.
+    """
+    found = _KEY.fullmatch(key)
+    if not found:
+        raise InputError(
+            f"--plan: {key!r} is no plan; give one as reports name it, such as "
+            "p0.002-k3-c1-n980-exam, or advised for the campaign's own"
+        )
+    price, least, most, sure, controls, tasks, exam = found.groups()
+    if (least is None) != (sure is None):
+        raise InputError(f"--plan: {key!r}: dynamic overlap is written as k2to5at0.9")
+    rule = parse_overlap(f"dynamic({least},{most},{sure})") if least else None
+    return LabelPlan(
+        Money.parse(price, "--plan"),
+        int(most),
+        int(controls),
+        int(tasks),
+        exam is not None,
+        rule if isinstance(rule, DynamicOverlap) else None,
+    )
+
+
+def prepare(folder: Path, wish: Wish) -> Purchase:
+    """Look at what is owned and say what would be bought. Buys and writes nothing.
+
+    Raises:
+        InputError: no study or no answer there, or a wish that cannot be; the remedy is named.
+    """
+    config = read_config(folder)
+    if config.market.startswith("replay:"):
+        raise InputError(
+            f"{folder}: its answers are a recording, from which nothing more can be bought; "
+            "start a study with --market simulated, rehearsal or toloka"
+        )
+    plan = _wished(folder, config, wish)
+    world, study_pool = _world(folder, config, plan, wish)
+    plan = replace(plan, tasks=_tasks(wish, len(world.pool)))
+    name = plan.key if wish.images is None else f"{plan.key}-{world.market.data[:8]}"
+    account = f"{config.study}/{name}"
+    known = account in accounts_of(world.engine, config.study)
+    ledger = Ledger.open(world.engine, account) if known else None
+    quote = world.to_buy(plan)
+    cap = wish.budget or (ledger.cap if ledger else quote.hold)
+    if ledger is None and not quote.answers:
+        cap = ZERO  # all is owned: nothing to open an account for
+    else:
+        _check_cap(ledger, cap, quote, plan)
+    before = ledger.balance() if ledger else None
+    return Purchase(world, plan, quote, cap, account, before, study_pool)
+
+
+def carry_out(purchase: Purchase, say: Callable[[str], None]) -> dict[str, Any]:
+    """Buy, label, train and write the report. Once more: the same report, and nothing is bought.
+
+    Args:
+        purchase: from `prepare`.
+        say: told in a few words what is going on.
+    """
+    world = purchase.world
+    if purchase.cap > ZERO:  # else everything is owned, and there is no account to open
+        ledger = Ledger.open(world.engine, purchase.account, purchase.cap)
+        world = replace(world, ledger=ledger, _lacking={})
+        world.sweep()
+        say(f"buying {purchase.plan.key}")
+        buy(purchase.plan, world)
+    say("training on all labels owned")
+    final = make_final(purchase.plan, world, purchase.study_pool)
+    report = _report(purchase, world, final)
+    purchase.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomic(purchase.folder / "model.safetensors", final.model)
+    write_atomic(purchase.folder / "report.json", to_json(report).encode())
+    journal = Journal(world.folder / "journal.jsonl")
+    journal.write("bought", f"{purchase.account} {purchase.cap.micros}", report)
+    return report
+
+
+# --- what is wished ---
+
+
+def _wished(folder: Path, config: StudyConfig, wish: Wish) -> LabelPlan:
+    if wish.plan == "advised":
+        advised = advised_plan(config.campaign) if config.campaign else None
+        if advised is None:
+            raise InputError("--plan: advised: the study's campaign names no plan in [plan]")
+        return LabelPlan(advised.price, advised.overlap, advised.controls, 1, advised.exam)
+    if wish.plan is not None:
+        return parse_plan(wish.plan)
+    report = read_report(folder)
+    best = report["recommended"] if report else None
+    if best is None:
+        raise InputError(
+            f"{folder}: the study recommends no plan yet; let it end, or name one with --plan"
+        )
+    return parse_plan(best["plan"]["key"])
+
+
+def _world(
+    folder: Path, config: StudyConfig, plan: LabelPlan, wish: Wish
+) -> tuple[World, tuple[int, ...]]:
+    """A world in which the plan is the whole space, and the rows of the study's own pool."""
+    from hpo.data import load
+
+    alone = replace(
+        config,
+        price=(plan.price,),
+        overlap=() if plan.dynamic else (plan.overlap,),
+        dynamic_overlap=(plan.dynamic,) if plan.dynamic else (),
+        controls=(plan.controls,),
+        tasks=("100%",),
+        exam=(plan.exam,),
+        max_minutes=wish.minutes,
+    )
+    data = load(config)
+    pool = tuple(int(row) for row in data.rows["pool"])
+    if wish.images is not None:
+        # Larger images must not turn "auto" into another backbone.
+        alone = replace(alone, backbone=features_of(config, data, folder.parent).name)
+        data = with_new_images(alone, data, wish.images, wish.labels)
+    elif wish.labels is not None:
+        raise InputError("--labels: names the images of --images; give both or neither")
+    if plan.controls >= config.suite_size:
+        raise InputError(f"--plan: {plan.controls} controls fill a suite of {config.suite_size}")
+    config.tariff.check_reward(plan.price * config.suite_size, "--plan")
+    return build(alone, folder, data), pool
+
+
+def _tasks(wish: Wish, pool: int) -> int:
+    if wish.tasks is None:
+        return pool
+    if wish.tasks > pool:
+        raise InputError(f"--tasks: {wish.tasks} tasks, but there are {pool} images; give fewer")
+    return wish.tasks
+
+
+def _check_cap(ledger: Ledger | None, cap: Money, quote: Quote, plan: LabelPlan) -> None:
+    if ledger is not None and cap < ledger.cap:
+        raise InputError(
+            f"--budget: this purchase has a cap of {ledger.cap}; it can be raised, not lowered "
+            f"to {cap}"
+        )
+    balance = ledger.balance() if ledger else None
+    used = balance.spent + balance.held if balance else ZERO
+    if quote.answers and not (balance and balance.held) and quote.hold + used > cap:
+        raise InputError(
+            f"--budget: {plan.key} reserves {quote.hold} for what it lacks, {cap - used} is "
+            "there; give more, or fewer --tasks"
+        )
+
+
+# --- the report ---
+
+
+def _report(purchase: Purchase, world: World, final: Final) -> dict[str, Any]:
+    own = world.own()
+    bought = purchase.cap > ZERO
+    ledger = world.ledger if bought else None
+    parts = breakdown.of_study(own) if bought else breakdown.Breakdown()
+    records = own.store.all_orders() if bought else []
+    return {
+        "schema": 1,
+        "study": world.config.study,
+        "account": purchase.account,
+        "plan": purchase.plan.key,
+        "market": world.market.said,
+        "money": {
+            "currency": "USD",
+            "cap": money_to_plain(purchase.cap),
+            "spent": money_to_plain(ledger.spent() if ledger else ZERO),
+            "held": money_to_plain(ledger.held() if ledger else ZERO),
+            "bought": {
+                name: money_to_plain(getattr(parts, name)) for name in parts.__dataclass_fields__
+            },
+        },
+        "orders": [
+            {
+                "tasks": len(record.order.wanted),
+                "assignments": record.assignments,
+                "assignments_unusable": record.unusable,
+                "answers": record.answers,
+                "ended": record.end.reason if record.end else "open",
+                "answers_missing": record.end.missing if record.end else None,
+                "minutes": round(record.end.minutes, 3) if record.end else None,
+            }
+            for record in records
+        ],
+        **final.facts,
+        "notes": [*world.market.notes, *world.data.notes],
+    }

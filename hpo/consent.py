@@ -1,0 +1,150 @@
+"""Before real money moves: the plan is said, and the amount is typed."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from budget.errors import InputError
+from budget.ledger import Balance
+from budget.money import ZERO, Money
+from hpo.config import StudyConfig
+
+
+class NotConfirmedError(Exception):
+    """Another amount was typed; nothing was bought."""
+
+
+def check_flags(config: StudyConfig, yes: bool, budget_given: bool) -> None:
+    """Refuse to go on where nobody could confirm, before anything else is looked at.
+
+    Args:
+        config: the study's configuration.
+        yes: --yes was given.
+        budget_given: --budget stands on the command line, not in a file.
+
+    Raises:
+        InputError: there is neither a terminal nor --yes with --budget.
+    """
+    if config.market != "toloka":
+        return
+    if yes and not budget_given:
+        raise InputError(
+            "--yes: confirms the amount of --budget; give both on the command line, such as "
+            "--budget 20 --yes"
+        )
+    if not yes and not sys.stdin.isatty():
+        raise InputError(
+            "--market toloka: spends real money, and there is no terminal to confirm it on; add "
+            "--yes and --budget DOLLARS to confirm it on the command line"
+        )
+
+
+def confirm(
+    config: StudyConfig,
+    cap: Money,
+    before: Balance | None,
+    what: str,
+    yes: bool,
+    say: Callable[[str], None],
+) -> Confirmed:
+    """Say what may be spent, see that the account holds it, and have the amount typed.
+
+    Args:
+        config: the study's configuration.
+        cap: the most that may be spent, with what was spent already.
+        before: what the ledger says already; None where there is none yet.
+        what: further words on what is bought.
+        yes: it was confirmed on the command line.
+        say: told each line.
+
+    Returns:
+        What the account held, for `compare`.
+
+    Raises:
+        InputError: no token, a wrong one, or too little money in the account.
+        NotConfirmedError: another amount was typed.
+    """
+    from hpo.real_market import reach
+    from labeling.toloka.source import balance_of
+
+    spent = before.spent if before else ZERO
+    api = reach(config.toloka_environment)
+    balance = balance_of(api)
+    if balance < cap - spent:
+        raise InputError(
+            f"{api.name}: the account holds {balance}, but {cap - spent} may be spent; top it "
+            "up, or give a smaller --budget"
+        )
+    so_far = f" ({spent.cents()} of it is spent)" if spent > ZERO else ""
+    say(f"This buys at most {cap} on {api.name}, fee included{so_far}: {what}")
+    say(f"The account holds {balance}.")
+    confirmed = Confirmed(balance, spent, before is None or before.held == ZERO)
+    if yes:
+        return confirmed
+    say(f"Type the amount to confirm, {cap.exact()}, or anything else to leave: ")
+    typed = sys.stdin.readline().strip()
+    try:
+        is_it = Money.parse(typed.removeprefix("$"), "amount") == cap
+    except InputError:
+        is_it = False
+    if not is_it:
+        raise NotConfirmedError(f"{typed!r} is not {cap.exact()}: nothing was bought")
+    return confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Real money was confirmed, with what the account held then.
+
+    Attributes:
+        balance: what the account held.
+        spent: what the ledger had settled.
+        settled: whether no hold was open, under which something may have been paid already.
+    """
+
+    balance: Money
+    spent: Money
+    settled: bool
+
+
+def compare(config: StudyConfig, before: Confirmed | None, spent: Money) -> str | None:
+    """What the platform took, where that is not what the ledger settled; None where it is.
+
+    Args:
+        config: the study's configuration.
+        before: from `confirm`; None where no real money moves.
+        spent: what the ledger has settled now.
+    """
+    from hpo.real_market import reach
+    from labeling.toloka.source import balance_of
+
+    if before is None or not before.settled:
+        return None
+    taken = before.balance - balance_of(reach(config.toloka_environment))
+    settled = spent - before.spent
+    if taken == settled:
+        return None
+    return (
+        f"NOTE: the account's balance fell by {taken}, the ledger settled {settled}. If nothing "
+        "else was bought or paid in meanwhile, the platform's fee is not what was assumed: see "
+        "--fee-share and --fee-minimum before you spend more."
+    )
+
+
+def trials_line(config: StudyConfig) -> str:
+    """What a study's money buys: "about 12 trials of $0.14 to $8.00"."""
+    from hpo.planning import quote_space
+
+    costs = [item.quote.cost for item in quote_space(config) if item.outside is None]
+    if not costs:
+        return "no plan is inside the limits"
+    low, high = min(costs), max(costs)
+    middle = Money(int(statistics.median(cost.micros for cost in costs)))
+    search = config.budget - config.confirm_reserve
+    count = max(1, search.micros // max(1, middle.micros))
+    if config.trials is not None:
+        count = min(count, config.trials)
+    return f"about {count} trials of {low.cents()} to {high.cents()}"

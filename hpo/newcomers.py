@@ -1,0 +1,159 @@
+"""New images beside a study's: the same control, validation and final images, another pool."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from budget.errors import InputError
+from hpo.addresses import prefixed
+from hpo.config import StudyConfig
+from hpo.data import Dataset, read_new_lines
+from hpo.values import nearest
+from labeling.types import Ints
+
+if TYPE_CHECKING:
+    from training.images import ImageIndex
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
+
+
+def with_new_images(config: StudyConfig, data: Dataset, images: str, labels: str | None) -> Dataset:
+    """A study's images and, after them, new ones, which alone make up the pool.
+
+    Rows of the study's images stay what they were, so that its answers keep their meaning.
+
+    Args:
+        config: the study's configuration.
+        data: its images.
+        images: folder:DIR or npz:FILE.
+        labels: CSV with a column image and, where needed, label and url; None for every image of
+            the folder.
+
+    Raises:
+        InputError: naming what is wrong with the new images.
+    """
+    kind, _, rest = images.partition(":")
+    own = config.data.partition(":")[0]
+    if kind not in ("folder", "npz") or not rest:
+        raise InputError(f"--images: {images!r} is not folder:DIR or npz:FILE")
+    if (kind == "folder") != (own == "folder"):
+        form = "a folder" if own == "folder" else "an array (npz:FILE)"
+        raise InputError(f"--images: the study's images are {form}; give the new ones likewise")
+    if kind == "folder":
+        index, names, urls = _from_folder(config, Path(rest), labels)
+    else:
+        index, names, urls = _from_npz(config, data, Path(rest))
+    truth = _codes(config, data, names, images)
+    fresh, seen = [], set(data.images.hashes)
+    for row, content in enumerate(index.hashes):
+        if content not in seen:
+            seen.add(content)
+            fresh.append(row)
+    if not fresh:
+        raise InputError(f"--images: all {len(index)} images of {images} are the study's own")
+    notes = data.notes
+    if len(fresh) < len(index):
+        notes += (f"{len(index) - len(fresh)} new images are the study's own or twice: left out",)
+    count = len(data.truth)
+    return replace(
+        data,
+        images=_joined(data.images, index, fresh, Path(rest).stem),
+        rows={**data.rows, "pool": np.arange(count, count + len(fresh), dtype=np.int64)},
+        truth=np.concatenate([data.truth, truth[fresh]]),
+        notes=notes,
+        urls=(*(data.urls or [""] * count), *(urls[row] for row in fresh)),
+    )
+
+
+_New = tuple["ImageIndex", list[str], list[str]]
+"""Index of the new images, and label and address of each; "" for none."""
+
+
+def _from_folder(config: StudyConfig, root: Path, labels: str | None) -> _New:
+    from training.images import scan_images
+
+    if not root.is_dir():
+        raise InputError(f"--images: {root} is not a folder")
+    lines = {line.image: line for line in read_new_lines(Path(labels))} if labels else {}
+    listed = list(lines) or sorted(
+        str(path.relative_to(root)) for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES
+    )
+    if not listed:
+        raise InputError(f"--images: {root}: no images there; name them with --labels FILE.csv")
+    index, bad = scan_images(root, listed)
+    if bad and not config.skip_bad_images:
+        raise InputError(
+            f"{root}: {len(bad)} images cannot be used, such as {bad[0].name} ({bad[0].reason}); "
+            "mend them or leave them out"
+        )
+    found = [lines.get(name) for name in index.names]
+    urls = [line.url if line else "" for line in found]
+    return index, [line.label if line else "" for line in found], _addressed(config, index, urls)
+
+
+def _from_npz(config: StudyConfig, data: Dataset, path: Path) -> _New:
+    from training.images import load_npz
+
+    index, codes = load_npz(path)
+    labels = [str(code) for code in codes]
+    if not set(labels) & set(data.classes):  # indices of classes that have names
+        labels = [data.classes[code] if code < len(data.classes) else str(code) for code in codes]
+    return index, labels, _addressed(config, index, [""] * len(codes))
+
+
+def _addressed(config: StudyConfig, index: ImageIndex, urls: list[str]) -> list[str]:
+    """Addresses, by the name that the images have in their own place."""
+    return [url or prefixed(config, name) for name, url in zip(index.names, urls, strict=True)]
+
+
+def _codes(config: StudyConfig, data: Dataset, names: list[str], images: str) -> Ints:
+    """Class code of each new image, -1 where it has no label.
+
+    Raises:
+        InputError: a label is none of the study's classes, or is missing where a simulated crowd
+            answers from it.
+    """
+    codes = {name: code for code, name in enumerate(data.classes)}
+    for name in names:
+        if name and name not in codes:
+            raise InputError(
+                f"--images: {images}: label {name!r} is no class of the study; "
+                f"{nearest(name, data.classes)}"
+            )
+    if config.market != "toloka" and not all(names):
+        raise InputError(
+            "--labels: a simulated crowd answers from the true labels: give FILE.csv with columns "
+            "image,label for the new images"
+        )
+    return np.array([codes.get(name, -1) for name in names], dtype=np.int64)
+
+
+def _joined(old: ImageIndex, new: ImageIndex, rows: list[int], stem: str) -> ImageIndex:
+    """Both indices as one; new names get their source in front where they would collide."""
+    from training.images import ImageIndex
+
+    names = [new.names[row] for row in rows]
+    if set(names) & set(old.names):
+        names = [f"{stem}/{name}" for name in names]
+    pixels = None
+    if old.pixels is not None and new.pixels is not None:
+        if old.pixels.shape[1:] != new.pixels.shape[1:] or old.pixels.dtype != new.pixels.dtype:
+            raise InputError(
+                f"--images: images of {new.pixels.shape[1:]} {new.pixels.dtype} beside the study's "
+                f"of {old.pixels.shape[1:]} {old.pixels.dtype}; give the same size and type"
+            )
+        pixels = np.concatenate([old.pixels, new.pixels[rows]])
+    paths = None
+    if old.paths is not None and new.paths is not None:
+        paths = (*old.paths, *(new.paths[row] for row in rows))
+    return ImageIndex(
+        (*old.names, *names),
+        (*old.hashes, *(new.hashes[row] for row in rows)),
+        pixels,
+        paths,
+        max(old.side, new.side),
+    )

@@ -1,0 +1,155 @@
+"""The local platform of a rehearsal: a child process that is gone when this one is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from budget.errors import StorageError
+from budget.tariff import Tariff
+from hpo.folder import write_atomic
+from labeling.crowd.scenario import Scenario, scenario_text
+
+TOKEN = "rehearsal"  # noqa: S105 - it opens nothing but the local server
+PAID_IN = "1000000"  # dollars of play money: more than any cap
+_START_S, _STOP_S = 60.0, 5.0
+_IN_USE = "another server uses this state file"
+_SECRETS = ("TOLOKA_TOKEN", "TOLOKA_TOKEN_FILE", "CLEARML_API_SECRET_KEY")
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A running local server.
+
+    Attributes:
+        url: where it answers.
+        process: the server.
+    """
+
+    url: str
+    process: subprocess.Popen[str]
+
+    def stop(self) -> None:
+        """Let the server end; what it knows is on disk."""
+        self.process.terminate()
+        try:
+            self.process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            _kill(self.process)
+        finally:
+            _let_go(self.process)
+
+
+def start(
+    folder: Path, scenario: Scenario, seed: int, tariff: Tariff, truth: Mapping[str, Any]
+) -> Platform:
+    """Start the local server of a rehearsal, or start it again where it stood.
+
+    Args:
+        folder: where its state lies.
+        scenario: who its annotators are.
+        seed: of everything random on the platform.
+        tariff: what it charges.
+        truth: arguments of `write_truth` beside the path.
+
+    Raises:
+        StorageError: it does not start; what it said is in the error.
+    """
+    from labeling.toloka.server import write_truth
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = folder / "truth.draft"
+    write_truth(draft, **truth)
+    os.replace(draft, folder / "truth.json")
+    write_atomic(folder / "scenario.toml", scenario_text(scenario).encode())
+    flags = {
+        "scenario": "scenario.toml",
+        "seed": str(seed),
+        "state": "platform.jsonl",
+        "truth": "truth.json",
+        "balance": PAID_IN,
+        "fee-share": str(tariff.fee_share),
+        "fee-minimum": tariff.fee_minimum.exact(),
+        "smallest-reward": tariff.smallest_reward.exact(),
+        "parent": str(os.getpid()),
+    }
+    words = [word for name, value in flags.items() for word in (f"--{name}", value)]
+    command = [sys.executable, "-m", "hpo.run", "toloka-server", *words]
+    until = time.monotonic() + _START_S
+    while True:
+        url, process = _launch(command, folder)
+        if url.startswith("http://127.0.0.1:"):
+            return Platform(url, process)
+        _kill(process)
+        said = _said(folder / "server.log")
+        # The server of a study that was killed a moment ago may not have noticed it yet.
+        if _IN_USE not in said or time.monotonic() > until:
+            break
+    raise StorageError(
+        str(folder / "server.log"),
+        f"the local server of the rehearsal did not start: {said}",
+        "start the same command again",
+    )
+
+
+def _launch(command: Sequence[str], folder: Path) -> tuple[str, subprocess.Popen[str]]:
+    """A server process, and the address that it told; "" if it told none."""
+    with (folder / "server.log").open("w") as log:
+        # A session of its own: Ctrl-C on the terminal is for the study, which still needs it.
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            command,
+            cwd=folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+    return _first_line(process), process
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    _let_go(process)
+
+
+def _let_go(process: subprocess.Popen[str]) -> None:
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _environment() -> dict[str, str]:
+    """The environment without secrets, in which this very program is found."""
+    home = str(Path(__file__).resolve().parent.parent)
+    known = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([home, *([known] if known else [])])
+    kept = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    return {**kept, "PYTHONPATH": path, "LABELWORTH_SERVER_TOKEN": TOKEN}
+
+
+def _first_line(process: subprocess.Popen[str]) -> str:
+    """The first line that a process writes; "" if it ends or takes too long."""
+    lines: queue.Queue[str] = queue.Queue()
+    stream = process.stdout
+    if stream is None:
+        raise TypeError("the server's output is not read")
+    threading.Thread(target=lambda: lines.put(stream.readline()), daemon=True).start()
+    with contextlib.suppress(queue.Empty):
+        return lines.get(timeout=_START_S).strip()
+    return ""
+
+
+def _said(log: Path) -> str:
+    lines: Sequence[str] = log.read_text(errors="replace").strip().splitlines() or ["nothing"]
+    return lines[-1].removeprefix("labelworth: ")

@@ -1,0 +1,1 @@
+"""Toloka: the real market, and a local server that speaks its language."""

@@ -1,0 +1,351 @@
+"""An order worked through on the market: watch, ask again for what bans took away, close, tell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from budget.errors import InputError
+from labeling.recompletion import (
+    assignments_left,
+    missing_answers,
+    next_round,
+    wanted_arrays,
+)
+from labeling.toloka.ensure import LISTED, status_of
+from labeling.toloka.errors import MarketError
+from labeling.toloka.http import Api
+from labeling.toloka.journal import DONE, INTENT, Journal
+from labeling.toloka.news import News, Reading, Suite, seconds_between
+from labeling.toloka.review import Review, judge
+from labeling.toloka.upload import read_tasks
+from labeling.types import STOPPED, Ints, Order, OrderEnd, Page, Restriction
+
+_PAGE = 50  # assignments
+_SLACK = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An order that is on the market.
+
+    Attributes:
+        pool_id: its pool.
+        after: the pool's last assignment before it.
+        expires: when the pool closes by itself.
+        has_deadline: whether that is the order's deadline.
+        reading: how its assignments are read.
+        task_ids: the task of each row wanted.
+        given: answers to each row wanted before this order.
+        exam: id and least value of the exam's skill; None without an exam.
+    """
+
+    pool_id: str
+    after: str
+    expires: datetime
+    has_deadline: bool
+    reading: Reading
+    task_ids: Mapping[int, str]
+    given: Mapping[int, int]
+    exam: tuple[str, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a collection does on the market, given by the source.
+
+    Attributes:
+        open: opens the order's pool again.
+        close: closes it, and what only it needed.
+        set_overlap: asks for so many answers in all on a task.
+    """
+
+    open: Callable[[], None]
+    close: Callable[[], None]
+    set_overlap: Callable[[str, int], None]
+
+
+class Collection:
+    """One order from its placing to its end.
+
+    Args:
+        api: the platform.
+        journal: where intents and the end are written down.
+        order: what is bought.
+        placed: where and how it stands.
+        hands: what may be done on the market.
+        review: says why a suite is rejected, or None to accept it; None: all are accepted.
+        wait: sleeps before asking again, given how many assignments are left and running.
+        stopping: whether to give out nothing more and end with what annotators hold.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        journal: Journal,
+        order: Order,
+        placed: Placed,
+        hands: Hands,
+        review: Review | None,
+        wait: Callable[[int], None],
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._api = api
+        self._journal = journal
+        self._order = order
+        self._placed = placed
+        self._hands = hands
+        self._review = review
+        self._wait = wait
+        self._stopping = stopping
+        end = journal.done("end", order.key)
+        self._end = end
+        self._news = News(
+            api, placed.pool_id, placed.after, end["last"] if end else "", review is not None
+        )
+        self._tasks, self._wanted = wanted_arrays(order)
+        self._asked: dict[int, int] | None = None
+        self._told = 0
+        self._banned: set[str] = set()
+
+    def pages(self) -> Iterator[Page]:
+        """All pages, from the order's first assignment on; the last carries the end."""
+        while True:
+            changed = self._news.poll()
+            self._judge()
+            yield from self._full_pages()
+            if self._closing() is None and self._stopping():
+                self._close(STOPPED)
+            if self._closing() is None:
+                self._steer(changed)
+            elif not self._news.open:
+                break
+            self._wait(self._left())
+        self._news.read_all()
+        yield from self._full_pages()
+        yield self._last_page()
+
+    def resume(self) -> bool:
+        """Look at an order whose pool was open before and is closed now.
+
+        Returns:
+            Whether it is over; otherwise its pool may be opened again.
+        """
+        self._news.poll()
+        if self._placed.has_deadline and self._api.clock.now() >= self._placed.expires:
+            self._close("time")
+        elif self._left() == 0:
+            self._close("limit")
+        elif not self._news.open and self._all_given():
+            self._next_round()
+        return self._closing() is not None
+
+    # --- steering ---
+
+    def _closing(self) -> str | None:
+        """Why the order's pool was closed for good; None while it is at work."""
+        closing = self._journal.last("close", self._order.key)
+        return None if closing is None else str(closing["reason"])
+
+    def _left(self) -> int:
+        return assignments_left(self._order.limit, len(self._news.paid), len(self._news.open))
+
+    def _steer(self, changed: bool) -> None:
+        """Close at the limit; ask again or close when nothing is active; notice a closed pool."""
+        if self._left() == 0:
+            self._close("limit")
+        elif not self._news.open and self._all_given():
+            self._next_round()
+        elif not changed:
+            self._look_at_pool()
+
+    def _all_given(self) -> bool:
+        """Whether nothing more can be issued: each task has the answers asked for."""
+        given = (suite for suite in self._news.suites.values() if suite.is_given)
+        got = Counter(row for row, _ in self._placed.reading.real_rows(given))
+        return all(got[row] >= count for row, count in self._asked_for().items())
+
+    def _asked_for(self) -> dict[int, int]:
+        """Answers asked for in this order on each row wanted; from the platform after a restart."""
+        if self._asked is None:
+            tasks = read_tasks(self._api, self._placed.pool_id)
+            self._asked = {
+                row: tasks[key].overlap - self._placed.given.get(row, 0)
+                for row, key in self._placed.task_ids.items()
+            }
+        return self._asked
+
+    def _next_round(self) -> bool:
+        """Ask again for what is missing; close where nothing is. Returns whether it asked."""
+        missing = self._missing()
+        raised = next_round(missing, self._order.condition.real_per_suite, self._left())
+        if not raised.any():
+            self._close("limit" if missing.any() else "complete")
+            return False
+        asked = self._asked_for()
+        for row, more in zip(self._tasks.tolist(), raised.tolist(), strict=True):
+            if more:
+                total = self._placed.given.get(row, 0) + asked[row] + more
+                self._hands.set_overlap(self._placed.task_ids[row], total)
+                asked[row] += more
+        return True
+
+    def _look_at_pool(self) -> None:
+        """Go on where the platform has closed the pool by itself.
+
+        Raises:
+            InputError: the account is empty.
+            MarketError: somebody else has closed it.
+        """
+        pool = self._api.read(lambda client: client.get_pool(self._placed.pool_id))
+        if status_of(pool) == "OPEN":
+            return
+        why = str(getattr(pool.last_close_reason, "value", pool.last_close_reason))
+        if why == "EXPIRED":
+            self._close("time")
+        elif why == "COMPLETED":
+            if not self._news.open and self._next_round():
+                self._hands.open()
+        elif why == "NOT_ENOUGH_BALANCE":
+            raise InputError(
+                f"{self._api.name}: pool {pool.id} was closed because the account is empty; top it "
+                "up and start the same command again"
+            )
+        else:
+            raise MarketError(
+                f"{self._api.name}: pool {pool.id} was closed by somebody else ({why}); start the "
+                "same command again to go on with it"
+            )
+
+    def _close(self, reason: str) -> None:
+        self._journal.write("close", self._order.key, INTENT, reason=reason)
+        self._hands.close()
+
+    def _judge(self) -> None:
+        """Accept or reject what waits for review, by the reviewer's word."""
+        if self._review is None:
+            return
+        for suite in self._news.waiting:
+            reason = self._review(self._placed.reading.assignment(suite))
+            judge(self._api, self._journal, suite.id, reason)
+
+    # --- counting ---
+
+    def _missing(self) -> Ints:
+        """Usable answers missing on each row wanted, by who is banned now."""
+        banned = {ban.user_id for ban in self._restrictions()}
+        pairs = self._placed.reading.real_rows(self._news.paid)
+        answered = np.array([row for row, _ in pairs], dtype=np.int64)
+        usable = np.array([user not in banned for _, user in pairs], dtype=np.bool_)
+        return missing_answers(self._tasks, self._wanted, answered, usable)
+
+    def _restrictions(self) -> list[Any]:
+        """Bans of the pool, the first of each annotator, oldest first."""
+        found = self._api.read(
+            lambda client: list(
+                client.get_user_restrictions(
+                    scope="POOL", pool_id=self._placed.pool_id, batch_size=LISTED
+                )
+            )
+        )
+        first: dict[str, Any] = {}
+        for ban in sorted(found, key=lambda ban: (ban.created, ban.id)):
+            first.setdefault(ban.user_id, ban)
+        return list(first.values())
+
+    # --- telling ---
+
+    def _full_pages(self) -> Iterator[Page]:
+        paid = self._news.paid
+        while len(paid) - self._told >= _PAGE:
+            yield self._page(paid[self._told : self._told + _PAGE], None)
+
+    def _last_page(self) -> Page:
+        end = self._end or self._finish()
+        known = {**end["order_end"]}
+        return self._page(self._news.paid[self._told :], OrderEnd(**known))
+
+    def _page(self, suites: list[Suite], end: OrderEnd | None) -> Page:
+        """A page, with the bans up to its last submission; the last page has the rest."""
+        self._told += len(suites)
+        reading = self._placed.reading
+        until = self._until() if end else suites[-1].ended or reading.opened
+        bans = [
+            Restriction(
+                ban.user_id,
+                seconds_between(reading.opened, ban.created),
+                ban.private_comment or "banned by hand",
+            )
+            for ban in self._restrictions()
+            if reading.opened <= ban.created <= until and ban.user_id not in self._banned
+        ]
+        self._banned |= {ban.annotator for ban in bans}
+        return Page(tuple(reading.assignment(suite) for suite in suites), tuple(bans), end)
+
+    def _until(self) -> datetime:
+        """When the order ended: what happens later belongs to later orders."""
+        end = self._end or self._journal.done("end", self._order.key)
+        return datetime.fromisoformat(end["until"]) if end else self._api.clock.now()
+
+    def _finish(self) -> dict[str, Any]:
+        """Write down how the order ended."""
+        pool = self._api.read(lambda client: client.get_pool(self._placed.pool_id))
+        stopped = pool.last_stopped or self._api.clock.now()
+        until = max(self._api.clock.now(), stopped, *self._ends())
+        end = self._order_end(stopped, until)
+        self._end = self._journal.write(
+            "end",
+            self._order.key,
+            DONE,
+            order_end=asdict(end),
+            until=until.isoformat(),
+            last=self._news.last,
+        )
+        return self._end
+
+    def _order_end(self, stopped: datetime, until: datetime) -> OrderEnd:
+        opened, paid = self._placed.reading.opened, self._news.paid
+        missing, reason = int(self._missing().sum()), self._closing() or "limit"
+        ends = [stopped, *(suite.submitted or stopped for suite in paid)]
+        if reason != "time":
+            ends += self._ends()
+        if not missing:
+            reason = "complete"
+        elif reason == "time":
+            in_time = stopped < self._placed.expires - _SLACK
+            reason = "supply" if in_time or not self._placed.has_deadline else "deadline"
+        elif reason == "complete":
+            reason = "limit"
+        failed = self._exam_failed(opened, until)
+        takers = {suite.user for suite in self._news.suites.values()}
+        return OrderEnd(
+            reason=reason,
+            minutes=seconds_between(opened, max(ends)) / 60,
+            missing=missing,
+            looked=len(takers) + failed,
+            joined=len({suite.user for suite in paid}),
+            exam_failed=failed,
+        )
+
+    def _ends(self) -> list[datetime]:
+        """When each assignment came to its end."""
+        return [suite.ended for suite in self._news.suites.values() if suite.ended is not None]
+
+    def _exam_failed(self, start: datetime, end: datetime) -> int:
+        """Annotators whose exam, sat between two times, was not good enough."""
+        if self._placed.exam is None:
+            return 0
+        skill, least = self._placed.exam
+        held = self._api.read(
+            lambda client: list(client.get_user_skills(skill_id=skill, batch_size=LISTED))
+        )
+        return sum(
+            float(one.exact_value if one.exact_value is not None else one.value) < least
+            and start <= one.modified <= end
+            for one in held
+        )

@@ -1,0 +1,281 @@
+"""Finds or makes what a condition needs on the market: project, skills, exam pool, main pool.
+
+Everything carries a marker. What the journal does not know is looked for by its marker before it is
+made; made twice all the same (by two machines at once), the oldest stays and the others are
+archived. All of it is made closed and costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from labeling.campaign import Campaign
+from labeling.toloka import spec
+from labeling.toloka.errors import MarketError, Refused
+from labeling.toloka.http import Api
+from labeling.toloka.journal import DONE, INTENT, REFUSED, Journal
+from labeling.toloka.spec import Access, Marker
+from labeling.types import Condition
+
+LISTED = 300  # the most projects or pools that one answer holds
+POOLS_PER_MINUTE, POOLS_PER_DAY = 20, 100
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of thing on the market, and how to deal with it.
+
+    Attributes:
+        action: its name in the journal and in messages.
+        get: reads one by its id.
+        find: lists those with the marker.
+        make: creates one.
+        discard: gets rid of one that is one too many; None where nothing can be done.
+    """
+
+    action: str
+    get: Callable[[Any, str], Any]
+    find: Callable[[Any], Sequence[Any]]
+    make: Callable[[Any], Any]
+    discard: Callable[[Any, str], Any] | None
+
+
+def find_or_make(api: Api, journal: Journal, kind: Kind, key: str) -> Any:
+    """The one thing of a kind under a key, however often it is asked for.
+
+    Raises:
+        Refused: the platform does not want to create it.
+        MarketUnreachable: it does not answer.
+    """
+    known = journal.done(kind.action, key)
+    if known is not None:
+        thing = api.read(lambda client: kind.get(client, known["id"]))
+        if not _archived(thing):
+            return thing
+    found = _found(api, kind)
+    if not found:
+        journal.write(kind.action, key, INTENT)
+        try:
+            api.write(f"creating the {kind.action}", kind.make, lambda c: _first(kind, c))
+        except Refused as refused:
+            journal.write(kind.action, key, REFUSED, code=refused.code)
+            raise
+        found = _found(api, kind)
+    if not found:
+        raise MarketError(f"{api.name}: the {kind.action} was created but is not listed; try later")
+    for surplus in found[1:] if kind.discard else []:
+        _discard(api, journal, kind, surplus.id)
+    journal.write(kind.action, key, DONE, id=found[0].id)
+    return found[0]
+
+
+def _found(api: Api, kind: Kind) -> list[Any]:
+    things = api.read(lambda client: list(kind.find(client)))
+    return sorted((t for t in things if not _archived(t)), key=lambda t: (len(t.id), t.id))
+
+
+def _first(kind: Kind, client: Any) -> Any:
+    found = [thing for thing in kind.find(client) if not _archived(thing)]
+    return min(found, key=lambda t: (len(t.id), t.id)) if found else None
+
+
+def _discard(api: Api, journal: Journal, kind: Kind, surplus: str) -> None:
+    """Archive one too many; it was never opened."""
+    discard = kind.discard
+    if discard is None:
+        return
+    journal.write(f"surplus {kind.action}", surplus, INTENT)
+    api.write(
+        f"archiving a surplus {kind.action}",
+        lambda client: discard(client, surplus) or True,
+        lambda client: True if _archived(kind.get(client, surplus)) else None,
+    )
+    journal.write(f"surplus {kind.action}", surplus, DONE)
+
+
+def _archived(thing: Any) -> bool:
+    return status_of(thing) == "ARCHIVED"
+
+
+def status_of(thing: Any) -> str:
+    """The status of a project or pool as a word; empty for things without one."""
+    status = getattr(thing, "status", None)
+    return str(getattr(status, "value", status) or "")
+
+
+def pools_of(client: Any, **filters: Any) -> list[Any]:
+    """All pools that fit; in as few questions as may be."""
+    return list(client.get_pools(batch_size=LISTED, **filters))
+
+
+class Shelf:
+    """What a campaign and a study have on the market.
+
+    Args:
+        api: the platform.
+        journal: where intents are written down.
+        campaign: what is asked.
+        marker: whose it is.
+        auto_accept: whether answers are accepted, and so paid, without a look at them.
+    """
+
+    def __init__(
+        self, api: Api, journal: Journal, campaign: Campaign, marker: Marker, auto_accept: bool
+    ) -> None:
+        self._api = api
+        self._journal = journal
+        self._campaign = campaign
+        self._marker = marker
+        self._auto_accept = auto_accept
+
+    def project(self) -> str:
+        """Id of the campaign's project."""
+        wanted = spec.project_marker(self._campaign)
+        kind = Kind(
+            "project",
+            lambda client, known: client.get_project(known),
+            lambda client: [
+                project
+                for project in client.get_projects(status="ACTIVE", batch_size=LISTED)
+                if project.private_comment == wanted
+            ],
+            lambda client: client.create_project(spec.project(self._campaign)),
+            lambda client, surplus: client.archive_project_async(surplus),
+        )
+        return self._id(kind, self._campaign.key)
+
+    def exam(self, digest: str, will_expire: datetime) -> tuple[str, str]:
+        """Ids of the campaign's exam pool and its skill.
+
+        Args:
+            digest: hash of the exam's tasks: other tasks are another exam.
+            will_expire: when a new exam pool closes by itself.
+        """
+        project = self.project()
+        skill = self._skill(spec.exam_skill(self._campaign, digest))
+
+        def is_it(pool: Any) -> bool:
+            facts = (spec.fact(pool, "exam"), spec.fact(pool, "tasks"))
+            return facts == (self._campaign.key, digest)
+
+        kind = self._pools(
+            "exam pool",
+            project,
+            is_it,
+            lambda: spec.exam_pool(self._campaign, project, skill, digest, will_expire),
+        )
+        return self._id(kind, f"{self._campaign.key} {digest}"), skill
+
+    def main(self, condition: Condition, exam_skill: str | None, will_expire: datetime) -> str:
+        """Id of a condition's pool."""
+        project, skill = self.project(), self.study_skill()
+
+        def is_it(pool: Any) -> bool:
+            return self._marker.owns(pool) and spec.fact(pool, "condition") == condition.key
+
+        # Its number in the study's skill follows from its place among the study's pools, so it is
+        # only known once it is there: `described` sets it before the pool is opened.
+        access = Access(skill, 0, exam_skill)
+        kind = self._pools(
+            "pool",
+            project,
+            is_it,
+            lambda: self._described(condition, project, access, will_expire),
+        )
+        return self._id(kind, condition.key)
+
+    def study_skill(self) -> str:
+        """Id of the skill that keeps annotators of other conditions out."""
+        return self._skill(spec.study_skill(self._marker))
+
+    def described(
+        self,
+        condition: Condition,
+        pool_id: str,
+        exam_skill: str | None,
+        will_expire: datetime,
+        **facts: str,
+    ) -> Any:
+        """What a condition's pool is to be when it is opened."""
+        project, skill = self.project(), self.study_skill()
+        pools = self._api.read(lambda client: pools_of(client, project_id=project))
+        mine = sorted((p.id for p in pools if self._marker.owns(p)), key=lambda i: (len(i), i))
+        access = Access(skill, 1 + mine.index(pool_id), exam_skill)
+        return self._described(condition, project, access, will_expire, **facts)
+
+    def _described(
+        self,
+        condition: Condition,
+        project: str,
+        access: Access,
+        will_expire: datetime,
+        **facts: str,
+    ) -> Any:
+        return spec.main_pool(
+            self._campaign,
+            condition,
+            project,
+            access,
+            self._marker,
+            will_expire,
+            self._auto_accept,
+            **facts,
+        )
+
+    def _skill(self, wanted: Any) -> str:
+        kind = Kind(
+            "skill",
+            lambda client, known: client.get_skill(known),
+            lambda client: client.get_skills(name=wanted.name),
+            lambda client: client.create_skill(wanted),
+            None,
+        )
+        return self._id(kind, wanted.name)
+
+    def _pools(
+        self,
+        action: str,
+        project: str,
+        is_it: Callable[[Any], bool],
+        describe: Callable[[], Any],
+    ) -> Kind:
+        def make(client: Any) -> Any:
+            self._wait_for_quota()
+            return client.create_pool(describe())
+
+        return Kind(
+            action,
+            lambda client, known: client.get_pool(known),
+            lambda client: [p for p in pools_of(client, project_id=project) if is_it(p)],
+            make,
+            lambda client, surplus: client.archive_pool_async(surplus),
+        )
+
+    def _wait_for_quota(self) -> None:
+        """Keep to 20 pools a minute and 100 a day, by what the journal has seen.
+
+        Raises:
+            MarketError: today's pools are used up.
+        """
+        minute, day = pools_made(self._journal, self._api.clock.now())
+        if day > POOLS_PER_DAY:
+            raise MarketError(
+                f"{self._api.name}: {POOLS_PER_DAY} pools were made within a day, as many as "
+                "Toloka allows; start the same command again tomorrow"
+            )
+        if minute > POOLS_PER_MINUTE:
+            self._api.clock.sleep(60)
+
+    def _id(self, kind: Kind, key: str) -> str:
+        return str(find_or_make(self._api, self._journal, kind, key).id)
+
+
+def pools_made(journal: Journal, now: datetime) -> tuple[int, int]:
+    """Pools that were to be made within the last minute, and within the last day."""
+    records = [*journal.records("pool"), *journal.records("exam pool")]
+    ages = [now - datetime.fromisoformat(r["at"]) for r in records if r["state"] == INTENT]
+    return sum(age < timedelta(minutes=1) for age in ages), sum(age < DAY for age in ages)

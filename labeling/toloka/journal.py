@@ -1,0 +1,137 @@
+"""What was intended on the market and what came of it, on disk before it happens.
+
+One line of JSON a record, appended and synced: an intent before each call that creates or spends,
+its outcome after it. A process that finds an intent without an outcome looks at the market before
+it does anything. Several processes may share a journal. It holds ids, counts and times; no secrets.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from budget.errors import StorageError
+from budget.files import sync_folder
+from labeling.toloka.clock import Clock
+
+INTENT, DONE, REFUSED = "intent", "done", "refused"
+Record = dict[str, Any]
+
+
+class Journal:
+    """An append-only file of records.
+
+    Args:
+        folder: where it lies; made if it is not there.
+        clock: dates the records.
+
+    Raises:
+        StorageError: the folder cannot be written, or a line is damaged.
+    """
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.path = folder / "market.jsonl"
+        self._clock = clock
+        self._read = 0
+        self._last: dict[tuple[str, str], Record] = {}
+        self._done: dict[tuple[str, str], Record] = {}
+        self._all: list[Record] = []
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
+            sync_folder(folder)
+        except OSError as error:
+            raise _damage(self.path, error.strerror or str(error)) from error
+
+    def write(self, action: str, key: str, state: str, **facts: Any) -> Record:
+        """Append a record, durably: after the return it survives a power cut."""
+        at = self._clock.now().isoformat(timespec="milliseconds")
+        record = {"at": at, "action": action, "key": key, "state": state, **facts}
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        try:
+            handle = os.open(self.path, os.O_APPEND | os.O_RDWR)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                os.write(handle, (b"" if _ends_in_newline(handle) else b"\n") + line)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise _damage(self.path, error.strerror or str(error)) from error
+        self._catch_up()
+        return record
+
+    def last(self, action: str, key: str) -> Record | None:
+        """The last record of an action under a key."""
+        self._catch_up()
+        return self._last.get((action, key))
+
+    def done(self, action: str, key: str) -> Record | None:
+        """The last outcome of an action under a key; None while it has not succeeded."""
+        self._catch_up()
+        return self._done.get((action, key))
+
+    def records(self, action: str) -> list[Record]:
+        """All records of an action, oldest first."""
+        self._catch_up()
+        return [record for record in self._all if record["action"] == action]
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Whether this process has something to itself, until the block is left.
+
+        It is let go when the process dies, however it dies.
+        """
+        path = self.path.parent / f"{name}.lock"
+        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(handle)
+
+    def _catch_up(self) -> None:
+        """Read what was appended since, by whomever."""
+        with self.path.open("rb") as file:
+            file.seek(self._read)
+            new = file.read()
+        whole, newline, _ = new.rpartition(b"\n")  # a crash may leave a torn last line
+        self._read += len(whole) + len(newline)
+        for line in whole.splitlines():
+            record = _parse(line)
+            if record is not None:
+                place = (record["action"], record["key"])
+                self._all.append(record)
+                self._last[place] = record
+                if record["state"] == DONE:
+                    self._done[place] = record
+
+
+def _parse(line: bytes) -> Record | None:
+    """A record; None for a line that a crash tore."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    known = isinstance(record, dict) and {"action", "key", "state"} <= record.keys()
+    return record if known else None
+
+
+def _ends_in_newline(handle: int) -> bool:
+    size = os.fstat(handle).st_size
+    return size == 0 or os.pread(handle, 1, size - 1) == b"\n"
+
+
+def _damage(path: Path, problem: str) -> StorageError:
+    return StorageError(
+        str(path), problem, "nothing is bought without it; make it writable and start again"
+    )

@@ -1,0 +1,219 @@
+"""News of an order: its assignments, read again from where some may still change."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from budget.money import Money
+from labeling.campaign import Campaign
+from labeling.toloka.errors import MarketError
+from labeling.toloka.http import Api
+from labeling.types import Assignment
+
+PAID = frozenset({"ACCEPTED", "SUBMITTED"})
+_LISTED = 10_000  # assignments in one answer
+_STRIDE = 20  # assignments that cannot change any more, left behind together
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """An assignment as the platform tells it.
+
+    Attributes:
+        tasks: ids of its tasks, in the order on the page.
+        answers: output values of each task; empty until it is submitted.
+        ended: when it was submitted, handed back or expired; None while it is active.
+    """
+
+    id: str
+    user: str
+    status: str
+    created: datetime
+    submitted: datetime | None
+    ended: datetime | None
+    reward: Money
+    tasks: tuple[str, ...]
+    answers: tuple[Mapping[str, Any], ...]
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it was submitted, paid or not: the platform counts it towards overlap."""
+        return self.status in PAID or self.status == "REJECTED"
+
+
+def read_suites(api: Api, pool_id: str, after: str = "", upto: str = "") -> list[Suite]:
+    """A pool's assignments, oldest first.
+
+    Args:
+        api: the platform.
+        pool_id: the pool.
+        after: only those behind this one; empty for all.
+        upto: only those up to this one; empty for all.
+    """
+    bounds = {"id_gt": after, "id_lte": upto}
+    filters = {name: bound for name, bound in bounds.items() if bound}
+    raw = api.list("/v1/assignments", _LISTED, pool_id=pool_id, **filters)
+    return sorted((_suite(one) for one in raw), key=lambda suite: suite.id)
+
+
+def _suite(raw: Mapping[str, Any]) -> Suite:
+    times = {name: _time(raw.get(name)) for name in ("submitted", "skipped", "expired")}
+    return Suite(
+        id=raw["id"],
+        user=raw["user_id"],
+        status=raw["status"],
+        created=_time(raw["created"]) or datetime.min.replace(tzinfo=UTC),
+        submitted=times["submitted"],
+        ended=next((time for time in times.values() if time is not None), None),
+        reward=Money.parse(str(raw.get("reward", 0)), "reward"),
+        tasks=tuple(task["id"] for task in raw.get("tasks", ())),
+        answers=tuple(one.get("output_values") or {} for one in raw.get("solutions") or ()),
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a platform's assignments turn into ours.
+
+    Attributes:
+        campaign: what was asked.
+        rows: image row of each task, by the task's id.
+        control: ids of the control tasks.
+        opened: when the order's pool was first opened.
+    """
+
+    campaign: Campaign
+    rows: Mapping[str, int]
+    control: frozenset[str]
+    opened: datetime
+
+    def assignment(self, suite: Suite) -> Assignment:
+        """A submitted suite.
+
+        Raises:
+            MarketError: it holds a task or an answer that is not known here.
+        """
+        if len(suite.tasks) != len(suite.answers) or any(t not in self.rows for t in suite.tasks):
+            raise MarketError(f"assignment {suite.id}: its tasks are not those of this study")
+        first, *further = (
+            tuple(self._label(suite, values, at) for values in suite.answers)
+            for at in range(len(self.campaign.questions))
+        )
+        return Assignment(
+            id=suite.id,
+            annotator=suite.user,
+            tasks=tuple(self.rows[task] for task in suite.tasks),
+            labels=first,
+            control=tuple(task in self.control for task in suite.tasks),
+            submitted_s=seconds_between(self.opened, suite.submitted or self.opened),
+            seconds=seconds_between(suite.created, suite.submitted or suite.created),
+            reward=suite.reward,
+            further=tuple(further),
+        )
+
+    def real_rows(self, suites: Iterable[Suite]) -> list[tuple[int, str]]:
+        """Row of each real task of some suites, and who answered it."""
+        return [
+            (self.rows[task], suite.user)
+            for suite in suites
+            for task in suite.tasks
+            if task in self.rows and task not in self.control
+        ]
+
+    def _label(self, suite: Suite, values: Mapping[str, Any], at: int) -> int:
+        question = self.campaign.questions[at]
+        value = values.get(question.name)
+        if value not in question.classes:
+            raise MarketError(
+                f"assignment {suite.id}: {str(value)[:40]!r} is no answer to {question.name!r}"
+            )
+        return question.classes.index(value)
+
+
+class News:
+    """What an order's assignments are by now.
+
+    Args:
+        api: the platform.
+        pool_id: the order's pool.
+        after: the last assignment of earlier orders; empty for the pool's first order.
+        upto: the last assignment of this order, once it has ended; empty until then.
+        review: whether answers are looked at before they are accepted: until then they are open.
+
+    Attributes:
+        suites: every assignment as it was read last, by id.
+        open: ids of those that may still be submitted, or still be accepted.
+        paid: what is or will be paid, in the order of submission.
+    """
+
+    def __init__(self, api: Api, pool_id: str, after: str, upto: str, review: bool) -> None:
+        self.suites: dict[str, Suite] = {}
+        self.open: set[str] = set()
+        self.paid: list[Suite] = []
+        self._api = api
+        self._pool_id = pool_id
+        self._after = after
+        self._upto = upto
+        self._review = review
+        self._settled = ""
+
+    def poll(self) -> bool:
+        """Ask once. Returns False if asking the same again has brought nothing new."""
+        return self._ask(max(self._after, self._settled))
+
+    def read_all(self) -> None:
+        """Ask for all of them again, from the first one on: nothing paid for may be missed."""
+        self._ask(self._after)
+
+    @property
+    def last(self) -> str:
+        """The last assignment of all there are."""
+        return max(self.suites, default=self._after)
+
+    @property
+    def waiting(self) -> list[Suite]:
+        """Submitted and neither accepted nor rejected, where answers are reviewed."""
+        found = (self.suites[key] for key in sorted(self.open))
+        return [suite for suite in found if suite.status == "SUBMITTED"]
+
+    def _ask(self, after: str) -> bool:
+        """Ask for all assignments behind one; leave behind those that cannot change any more."""
+        found = read_suites(self._api, self._pool_id, after, self._upto)
+        changed = [suite for suite in found if self._is_news(suite)]
+        for suite in changed:
+            self._note(suite)
+        first_open = min(self.open, default=None)
+        settled = [s.id for s in found if first_open is None or s.id < first_open]
+        if len(settled) < _STRIDE:
+            return bool(changed)
+        self._settled = settled[-1]  # the next question is another one: its silence says nothing
+        return True
+
+    def _note(self, suite: Suite) -> None:
+        self.suites[suite.id] = suite
+        if suite.status == "ACTIVE" or (self._review and suite.status == "SUBMITTED"):
+            self.open.add(suite.id)
+            return
+        self.open.discard(suite.id)
+        if suite.status in PAID:
+            insort(self.paid, suite, key=lambda one: (one.submitted or one.created, one.id))
+
+    def _is_news(self, suite: Suite) -> bool:
+        known = self.suites.get(suite.id)
+        return known is None or known.status != suite.status
+
+
+def seconds_between(start: datetime, end: datetime) -> float:
+    """Seconds from one time to another, to a whole millisecond."""
+    return round((end - start).total_seconds(), 3)

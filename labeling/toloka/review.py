@@ -1,0 +1,90 @@
+"""Verdicts on suites and bonuses for annotators: money-bearing, so each is given once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from budget.money import Money
+from labeling.toloka.errors import MarketError
+from labeling.toloka.http import Api, kit
+from labeling.toloka.journal import DONE, INTENT, Journal
+from labeling.toloka.upload import wait_for
+from labeling.types import Assignment
+
+Review = Callable[[Assignment], str | None]
+"""Says why a suite is rejected, or None to accept it."""
+
+_SPACE = uuid.UUID("0d2a3c5e-64e1-5b0c-8a3d-5f4c6a1e9b77")
+
+
+def judge(api: Api, journal: Journal, assignment_id: str, reason: str | None) -> None:
+    """Accept a suite, or reject it with a reason that its annotator reads. Asking twice is once.
+
+    Args:
+        api: the platform.
+        journal: where the verdict is written first.
+        assignment_id: a submitted suite of a pool with review.
+        reason: why it is rejected and not paid; None to accept it.
+    """
+    verdict = "ACCEPTED" if reason is None else "REJECTED"
+    comment = reason or "Thank you"
+    journal.write("verdict", assignment_id, INTENT, verdict=verdict, reason=comment)
+
+    def look(client: Any) -> Any:
+        raw = client.get_assignment(assignment_id)
+        return raw if str(getattr(raw.status, "value", raw.status)) == verdict else None
+
+    api.write(
+        "reviewing an assignment",
+        lambda client: client.patch_assignment(
+            assignment_id, status=verdict, public_comment=comment
+        ),
+        look,
+    )
+    journal.write("verdict", assignment_id, DONE, verdict=verdict)
+
+
+def give_bonus(
+    api: Api, journal: Journal, key: str, annotator: str, amount: Money, message: str
+) -> None:
+    """Pay an annotator a bonus, once under its key however often it is asked. The fee comes on top.
+
+    Args:
+        api: the platform.
+        journal: where it is written first.
+        key: what it is for; the same key is the same bonus.
+        annotator: the platform's id of the annotator.
+        amount: without the platform's fee.
+        message: what the annotator reads.
+
+    Raises:
+        MarketError: the platform does not take it.
+    """
+    tc, operation = kit(), uuid.uuid5(_SPACE, f"{key}/{annotator}/{amount.micros}")
+    if journal.done("bonus", str(operation)) is not None:
+        return
+    journal.write("bonus", str(operation), INTENT, annotator=annotator, micros=amount.micros)
+    bonus = tc.UserBonus(
+        user_id=annotator,
+        amount=Decimal(amount.exact()),
+        private_comment=f"labelworth {key}",
+        public_title={"EN": "Bonus"},
+        public_message={"EN": message},
+    )
+    parameters = tc.user_bonus.UserBonusCreateRequestParameters(
+        operation_id=operation, async_mode=True, skip_invalid_items=False
+    )
+    started = api.write(
+        "paying a bonus",
+        lambda client: client.create_user_bonuses_async([bonus], parameters),
+        lambda client: client.get_operation(str(operation)),
+    )
+    wait_for(api, started)
+    log = api.read(lambda client: client.get_operation_log(str(operation)))
+    paid = [item for item in log if item.success and "user_bonus_id" in (item.output or {})]
+    if len(paid) != 1:
+        raise MarketError(f"{api.name}: the bonus for {annotator} was not taken: {key}")
+    journal.write("bonus", str(operation), DONE, id=paid[0].output["user_bonus_id"])

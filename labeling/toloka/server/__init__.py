@@ -1,0 +1,25 @@
+"""A local server that speaks Toloka's API v1 in front of the simulated crowd.
+
+`serve(Settings(load_scenario("food-campaign")))` runs one for a test; `labelworth toloka-server`
+runs one by itself.
+"""
+
+from labeling.toloka.server.faults import Fault, make_faults, read_faults
+from labeling.toloka.server.http import Exchange, Server, serve
+from labeling.toloka.server.state import Journal
+from labeling.toloka.server.truth import Truth, read_truth, write_truth
+from labeling.toloka.server.world import Settings
+
+__all__ = [
+    "Exchange",
+    "Fault",
+    "Journal",
+    "Server",
+    "Settings",
+    "Truth",
+    "make_faults",
+    "read_faults",
+    "read_truth",
+    "serve",
+    "write_truth",
+]

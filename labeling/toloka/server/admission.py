@@ -1,0 +1,81 @@
+"""Who may work in a pool: bans, the pool's filter, its training and its exam."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labeling.toloka.server import filters
+from labeling.toloka.server.collectors import training_rate
+from labeling.toloka.server.records import REAL, TRAINING, Pool, Task
+from labeling.toloka.server.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A pool that annotators must pass before another: its exam or its training."""
+
+    pool: Pool
+    tasks: list[Task]
+
+
+def gates_of(world: World, pool: Pool) -> list[Gate]:
+    """The trainings and exams that annotators pass before a pool."""
+    found: list[Gate] = []
+    training = (pool.doc.get("quality_control") or {}).get("training_requirement")
+    if training and training["training_pool_id"] in world.pools:
+        gate = world.pools[training["training_pool_id"]]
+        found.append(Gate(gate, gate.of_kind(TRAINING)))
+    for skill in filters.skills_asked(pool.doc.get("filter")):
+        for other in world.pools.values():
+            is_exam = other is not pool and other.tasks and not other.of_kind(REAL)
+            if is_exam and not other.training and _sets_skill(other, skill):
+                found.append(Gate(other, list(other.tasks)))
+                break
+    return [gate for gate in found if gate.tasks]
+
+
+def admitted(world: World, pool: Pool, user: str) -> bool:
+    """Whether an annotator may work in a pool, by its filter and its training."""
+    wanted = (pool.doc.get("quality_control") or {}).get("training_requirement")
+    if wanted and wanted["training_pool_id"] in world.pools:
+        rate = training_rate(world.pools[wanted["training_pool_id"]], user)
+        if rate is None or rate < wanted["training_passing_skill_value"]:
+            return False
+    return filters.passes(pool.doc.get("filter"), world.skills_of(user))
+
+
+def banned(world: World, pool: Pool, user: str) -> str | None:
+    """Why an annotator may not work in a pool; None if no ban stands against it."""
+    for ban in world.bans.get(user, ()):
+        here = {
+            "ALL_PROJECTS": True,
+            "SYSTEM": True,
+            "PROJECT": ban.get("project_id") == pool.doc["project_id"],
+            "POOL": ban.get("pool_id") == pool.id,
+        }
+        if here[ban["scope"]] and not ban.get("over"):
+            return str(ban.get("private_comment") or "restricted")
+    return None
+
+
+def look_again(world: World, user: str) -> None:
+    """Tell the crowd that an annotator belongs to whether they may work now."""
+    home = world.people.get(user)
+    if home is None:
+        return
+    pool, person = world.pools[home[0]], home[1]
+    if pool.staff is not None:
+        pool.staff.catch_up(world.now)
+        pool.staff.crowd.restrict(person, banned(world, pool, user) is not None)
+        pool.staff.crowd.admit(person, admitted(world, pool, user))
+
+
+def _sets_skill(pool: Pool, skill: str) -> bool:
+    """Whether a pool's own rules set a skill."""
+    for config in (pool.doc.get("quality_control") or {}).get("configs", ()):
+        for rule in config.get("rules", ()):
+            action = rule["action"]
+            named = (action.get("parameters") or {}).get("skill_id")
+            if action["type"].startswith("SET_SKILL") and str(named) == skill:
+                return True
+    return False

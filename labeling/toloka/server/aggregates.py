@@ -1,0 +1,135 @@
+"""Aggregated solutions: the platform's own labels from a pool's answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from labeling.aggregate import aggregate
+from labeling.dynamic_overlap import confidence
+from labeling.toloka.server import operations
+from labeling.toloka.server.catalog import required
+from labeling.toloka.server.errors import conflict, invalid, not_found
+from labeling.toloka.server.paging import page
+from labeling.toloka.server.records import REAL, Doc, Pool, Task
+from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.world import World
+from labeling.types import Answers
+
+_DAWID_SKENE, _WEIGHTED = "DAWID_SKENE", "WEIGHTED_DYNAMIC_OVERLAP"
+Label = tuple[Any, float]
+
+
+@route("POST", "/v1/aggregated-solutions/aggregate-by-pool")
+def aggregate_pool(world: World, request: Request) -> Reply:
+    """Aggregate all answers of a pool, as an operation."""
+    form, pool, names = _read(world, request)
+    if pool.is_open or pool.active:
+        raise conflict("POOL_NOT_CLOSED", f"Pool {pool.id} is still being worked on")
+    parameters: Doc = {
+        "pool_id": pool.id,
+        "pool_name": pool.doc["private_name"],
+        "project_id": pool.doc["project_id"],
+        "requester_id": world.owner["id"],
+        "algorithm": form["type"],
+        "aggregated_output_fields": names,
+    }
+    reply = operations.start(world, "SOLUTION.AGGREGATE", parameters, {})
+    world.aggregates[reply.body["id"]] = _solutions(world, pool, form, names, pool.of_kind(REAL))
+    return reply
+
+
+@route("POST", "/v1/aggregated-solutions/aggregate-by-task")
+def aggregate_task(world: World, request: Request) -> Reply:
+    """Aggregate the answers to one task."""
+    form, pool, names = _read(world, request)
+    task = world.tasks.get(str(form.get("task_id")))
+    if task is None or task.pool_id != pool.id:
+        raise not_found("task", str(form.get("task_id")))
+    found = _solutions(world, pool, form, names, [task])
+    if not found:
+        raise conflict("NO_ANSWERS", f"Task {task.id} has no accepted answer")
+    return Reply(201, found[0])
+
+
+@route("GET", "/v1/aggregated-solutions/{id}")
+def list_solutions(world: World, request: Request) -> Reply:
+    """What an aggregation came to, task by task."""
+    if request.id() not in world.aggregates:
+        raise not_found("aggregation", request.id())
+    query = {"sort": "task_id", **request.query}
+    return Reply(200, page(world.aggregates[request.id()], query, (), dict, most=100_000))
+
+
+def _read(world: World, request: Request) -> tuple[Doc, Pool, list[str]]:
+    form = required(request.body, "pool_id", "type", "fields")
+    pool = world.pool(form["pool_id"])
+    spec = world.project(pool.doc["project_id"])["task_spec"]["output_spec"]
+    names = [str(field.get("name")) for field in form["fields"]]
+    if unknown := [name for name in names if name not in spec] or not names:
+        raise invalid("fields", "UNKNOWN_FIELD", f"{unknown} is none of the project's fields")
+    if form["type"] not in (_DAWID_SKENE, _WEIGHTED):
+        raise invalid("type", "INVALID_VALUE", f"{form['type']!r} is no aggregation")
+    if form["type"] == _WEIGHTED and "answer_weight_skill_id" not in form:
+        raise invalid("answer_weight_skill_id", "VALUE_REQUIRED", "Value must be present")
+    return form, pool, names
+
+
+def _solutions(
+    world: World, pool: Pool, form: Doc, names: list[str], tasks: list[Task]
+) -> list[Doc]:
+    answered = [task for task in tasks if task.answered]
+    if form["type"] == _DAWID_SKENE:
+        labels = [_dawid_skene(answered, name) for name in names]
+    else:
+        skill = str(form["answer_weight_skill_id"])
+        labels = [[_weighted(world, task, name, skill) for task in answered] for name in names]
+    return [
+        {
+            "pool_id": pool.id,
+            "task_id": task.id,
+            "confidence": min(label[at][1] for label in labels),
+            "output_values": {n: label[at][0] for n, label in zip(names, labels, strict=True)},
+        }
+        for at, task in enumerate(answered)
+    ]
+
+
+def _values(tasks: list[Task], name: str) -> list[Any]:
+    """Answers that were given, each once, in a fixed order."""
+    given = {repr(a.get(name)): a.get(name) for task in tasks for _, a in task.answered}
+    return [given[key] for key in sorted(given)]
+
+
+def _dawid_skene(tasks: list[Task], name: str) -> list[Label]:
+    values = _values(tasks, name)
+    if len(values) < 2:
+        return [(values[0], 1.0) for _ in tasks]
+    users = {user: at for at, user in enumerate(_users(tasks))}
+    rows = [(at, users[user], a) for at, task in enumerate(tasks) for user, a in task.answered]
+    answers = Answers(
+        task=np.array([at for at, _, _ in rows], dtype=np.int64),
+        annotator=np.array([user for _, user, _ in rows], dtype=np.int64),
+        label=np.array([values.index(a.get(name)) for _, _, a in rows], dtype=np.int64),
+        control=np.zeros(len(rows), dtype=np.bool_),
+        usable=np.ones(len(rows), dtype=np.bool_),
+    )
+    found = aggregate(answers, range(len(tasks)), len(values), "dawid-skene", {})
+    best = found.posterior.argmax(axis=1)
+    return [(values[int(b)], float(p[b])) for b, p in zip(best, found.posterior, strict=True)]
+
+
+def _users(tasks: list[Task]) -> list[str]:
+    return list(dict.fromkeys(user for task in tasks for user, _ in task.answered))
+
+
+def _weighted(world: World, task: Task, name: str, skill: str) -> Label:
+    """The leading answer by the annotators' skills; one half where a skill is not known."""
+    values = _values([task], name)
+    if len(values) < 2:
+        return values[0], 1.0
+    labels = [values.index(answer.get(name)) for _, answer in task.answered]
+    skills = [world.skills_of(user).get(skill, 50.0) / 100 for user, _ in task.answered]
+    shares = confidence(labels, skills, len(values))
+    return values[int(shares.argmax())], float(shares.max())

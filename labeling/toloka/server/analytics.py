@@ -1,0 +1,94 @@
+"""Figures about pools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from budget.money import ZERO
+from labeling.toloka.server import operations
+from labeling.toloka.server.clock import to_iso
+from labeling.toloka.server.errors import invalid
+from labeling.toloka.server.records import (
+    ACCEPTED,
+    ACTIVE,
+    DONE,
+    EXPIRED,
+    REAL,
+    REJECTED,
+    SKIPPED,
+    SUBMITTED,
+    Pool,
+)
+from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.world import World
+
+_MOST = 10
+
+
+@route("POST", "/staging/analytics-2", news=True)
+def analytics(world: World, request: Request) -> Reply:
+    """Up to ten figures, as an operation."""
+    asked = request.body
+    if not isinstance(asked, list) or not 1 <= len(asked) <= _MOST:
+        raise invalid("body", "VALUE_OUT_OF_RANGE", f"1 to {_MOST} requests are expected")
+    found = []
+    for one in asked:
+        figure = _FIGURES.get(str(one.get("name")))
+        if figure is None or one.get("subject") != "POOL":
+            raise invalid("name", "INVALID_VALUE", f"{one.get('name')!r} is no figure of a pool")
+        pool = world.pool(str(one.get("subject_id")))
+        result = figure(world, pool)
+        found.append({"request": one, "result": result, "finished": to_iso(world.now)})
+    return operations.start(world, "ANALYTICS", {"value": asked}, {"value": found})
+
+
+def _count(*states: str) -> Callable[[World, Pool], Any]:
+    return lambda world, pool: sum(a.status in states for a in pool.assignments)
+
+
+def _completion(world: World, pool: Pool) -> Any:
+    real = [task for task in pool.of_kind(REAL) if task.overlap is not None]
+    wanted = sum(task.overlap or 0 for task in real)
+    got = sum(min(len(task.answered), task.overlap or 0) for task in real)
+    return {"value": 100 * got // wanted if wanted else 100}
+
+
+def _spent(world: World, pool: Pool) -> Any:
+    paid = sum((a.reward for a in pool.assignments if a.status == ACCEPTED), ZERO)
+    return float(paid.exact())
+
+
+def _people(*states: str) -> Callable[[World, Pool], Any]:
+    return lambda world, pool: len({a.user_id for a in pool.assignments if a.status in states})
+
+
+def _average(world: World, pool: Pool) -> Any:
+    done = [a for a in pool.assignments if a.status in DONE and a.submitted is not None]
+    times = [(a.submitted or 0) - a.created for a in done]
+    return round(sum(times) / len(times)) if times else 0
+
+
+def _estimated(world: World, pool: Pool) -> Any:
+    real = max(1, pool.mix()[0])
+    wanted = sum(task.overlap or 0 for task in pool.of_kind(REAL))
+    return -(-wanted // real)
+
+
+_FIGURES: dict[str, Callable[[World, Pool], Any]] = {
+    "real_tasks_count": lambda world, pool: len(pool.of_kind(REAL)),
+    "submitted_assignments_count": _count(*DONE),
+    "approved_assignments_count": _count(ACCEPTED),
+    "rejected_assignments_count": _count(REJECTED),
+    "skipped_assignments_count": _count(SKIPPED),
+    "expired_assignments_count": _count(EXPIRED),
+    "active_assignments_count": _count(ACTIVE),
+    "pending_assignments_count": _count(SUBMITTED),
+    "completion_percentage": _completion,
+    "spent_budget": _spent,
+    "avg_submit_assignment_millis": _average,
+    "unique_workers_count": _people(ACTIVE, SKIPPED, EXPIRED, *DONE),
+    "unique_submitters_count": _people(*DONE),
+    "active_workers_by_filter_count": _people(ACTIVE, *DONE),
+    "estimated_assignments_count": _estimated,
+}

@@ -1,0 +1,152 @@
+"""Assignments: listed, reviewed, and downloaded as a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from labeling.toloka.server import course
+from labeling.toloka.server.admission import banned
+from labeling.toloka.server.clock import to_iso
+from labeling.toloka.server.errors import invalid, not_found
+from labeling.toloka.server.paging import page
+from labeling.toloka.server.questions import right
+from labeling.toloka.server.records import ACCEPTED, REAL, REJECTED, Assignment, Doc, Pool, Task
+from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.world import World
+
+_MOST = 100_000
+# The table's words for states, and back.
+_WORDS = {"APPROVED": "ACCEPTED"}
+_DEFAULT_FIELDS = (
+    "ASSIGNMENT:link,ASSIGNMENT:assignment_id,ASSIGNMENT:worker_id,ASSIGNMENT:status,"
+    "ASSIGNMENT:started"
+)
+
+
+@route("GET", "/v1/assignments", news=True)
+def list_assignments(world: World, request: Request) -> Reply:
+    """Assignments, by pool, suite, task, annotator and status."""
+    query = dict(request.query)
+    pool = world.pools.get(query.get("pool_id", ""))
+    records = pool.assignments if pool else list(world.assignments.values())
+    if "task_id" in query:
+        wanted = query.pop("task_id")
+        records = [a for a in records if any(task.id == wanted for task in a.tasks)]
+
+    def view(assignment: Assignment) -> Doc:
+        return assignment.view(world.owner)
+
+    fields = ("pool_id", "task_suite_id", "status", "user_id")
+    return Reply(200, page(records, query, fields, view, _MOST, Assignment.read))
+
+
+@route("GET", "/v1/assignments/{id}", news=True)
+def get_assignment(world: World, request: Request) -> Reply:
+    """One assignment."""
+    return Reply(200, _get(world, request.id()).view(world.owner))
+
+
+@route("PATCH", "/v1/assignments/{id}")
+def patch_assignment(world: World, request: Request) -> Reply:
+    """Accept or reject an assignment, with a comment to the annotator."""
+    assignment = _get(world, request.id())
+    form = request.body if isinstance(request.body, dict) else {}
+    status, comment = form.get("status"), form.get("public_comment")
+    if status is None:
+        assignment.public_comment = comment
+    elif status not in (ACCEPTED, REJECTED):
+        raise invalid("status", "INVALID_VALUE", "ACCEPTED or REJECTED is expected")
+    elif status == REJECTED and not comment:
+        raise invalid("public_comment", "VALUE_REQUIRED", "say why it is rejected")
+    else:
+        course.decide(world, assignment, status, comment)
+        course.reopen(world)
+    return Reply(200, assignment.view(world.owner))
+
+
+def _get(world: World, key: str) -> Assignment:
+    if key not in world.assignments:
+        raise not_found("assignment", key)
+    return world.assignments[key]
+
+
+@route("GET", "/new/requester/pools/{id}/assignments.tsv", news=True)
+def download(world: World, request: Request) -> Reply:
+    """The answers as a table, one row per task."""
+    pool = world.pool(request.id())
+    query = request.query
+    words = query.get("status", "APPROVED").split(",")
+    wanted = {_WORDS.get(word, word) for word in words}
+    fields = query.get("field", _DEFAULT_FIELDS).split(",")
+    leave_out = query.get("excludeBanned", "false").lower() == "true"
+    spec = world.project(pool.doc["project_id"])["task_spec"]
+    inputs, outputs = list(spec["input_spec"]), list(spec["output_spec"])
+    out = io.StringIO()
+    table = csv.writer(out, delimiter="\t", lineterminator="\n")
+    table.writerow(
+        [f"INPUT:{name}" for name in inputs]
+        + [f"OUTPUT:{name}" for name in outputs]
+        + [f"GOLDEN:{name}" for name in outputs]
+        + ["HINT:text"]
+        + fields
+    )
+    for assignment in pool.assignments:
+        if assignment.status not in wanted:
+            continue
+        if leave_out and banned(world, pool, assignment.user_id) is not None:
+            continue
+        for task, answer in zip(assignment.tasks, assignment.answers, strict=True):
+            known = (task.doc.get("known_solutions") or [{"output_values": {}}])[0]
+            shown = [
+                *(task.doc["input_values"].get(name) for name in inputs),
+                *(answer.get(name) for name in outputs),
+                *(known["output_values"].get(name) for name in outputs),
+                task.doc.get("message_on_unknown_solution"),
+                *(_field(world, pool, assignment, task, answer, name) for name in fields),
+            ]
+            table.writerow([_cell(value) for value in shown])
+    return Reply(200, out.getvalue(), "text/tab-separated-values; charset=utf-8")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _field(
+    world: World, pool: Pool, assignment: Assignment, task: Task, answer: Doc, name: str
+) -> Any:
+    status = {v: k for k, v in _WORDS.items()}.get(assignment.status, assignment.status)
+    golden = task.kind != REAL
+    plain: Doc = {
+        "link": f"/task/{pool.id}/{assignment.id}",
+        "assignment_id": assignment.id,
+        "task_id": task.id,
+        "task_suite_id": assignment.task_suite_id,
+        "worker_id": assignment.user_id,
+        "status": status,
+        "reward": assignment.reward.exact(),
+        "started": to_iso(assignment.created),
+        "submitted": _time(assignment.submitted),
+        "accepted": _time(assignment.accepted),
+        "rejected": _time(assignment.rejected),
+        "skipped": _time(assignment.skipped),
+        "expired": _time(assignment.expired),
+    }
+    group, _, field = name.partition(":")
+    if group == "ASSIGNMENT" and field in plain:
+        return plain[field]
+    if name == "ACCEPT:verdict":
+        return "+" if assignment.status == ACCEPTED else "-"
+    if name == "ACCEPT:comment":
+        return assignment.public_comment
+    if name == "GOLDEN:correct" and golden:
+        return right(task, answer)
+    return None
+
+
+def _time(at: int | None) -> str | None:
+    return to_iso(at) if at is not None else None

@@ -1,0 +1,73 @@
+"""Attachments: the files that annotators send where a project asks for files."""
+
+from __future__ import annotations
+
+from labeling.toloka.server.clock import to_iso
+from labeling.toloka.server.errors import not_found
+from labeling.toloka.server.paging import page
+from labeling.toloka.server.records import Assignment, Doc, Pool
+from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.world import World
+
+
+def attach(world: World, pool: Pool, assignment: Assignment) -> None:
+    """Give the file fields of an assignment that comes in their files."""
+    if pool.staff is None:
+        return
+    names = [field.name for field in pool.staff.fields if field.is_file]
+    for answer in assignment.answers if names else ():
+        for name in names:
+            answer[name] = _file(world, assignment)["id"]
+
+
+def _file(world: World, assignment: Assignment) -> Doc:
+    key = world.ids.unique("attachment")
+    world.attachments[key] = {
+        "id": key,
+        "attachment_type": "ASSIGNMENT_ATTACHMENT",
+        "name": f"{key[:8]}.txt",
+        "details": {
+            "user_id": assignment.user_id,
+            "assignment_id": assignment.id,
+            "pool_id": assignment.pool_id,
+        },
+        "owner": world.owner,
+        "created": to_iso(assignment.submitted or world.now),
+        "media_type": "text/plain",
+    }
+    return world.attachments[key]
+
+
+@route("GET", "/v1/attachments")
+def list_attachments(world: World, request: Request) -> Reply:
+    """Files, by pool, assignment, annotator, name and kind."""
+    query = dict(request.query)
+    if "type" in query:
+        query["attachment_type"] = query.pop("type")
+    records = [{**doc, **doc["details"]} for doc in world.attachments.values()]
+    fields = ("pool_id", "assignment_id", "user_id", "name", "attachment_type")
+
+    def view(record: Doc) -> Doc:
+        return world.attachments[record["id"]]
+
+    return Reply(200, page(records, query, fields, view, most=100))
+
+
+@route("GET", "/v1/attachments/{id}")
+def get_attachment(world: World, request: Request) -> Reply:
+    """What is known of one file."""
+    return Reply(200, _get(world, request.id()))
+
+
+@route("GET", "/v1/attachments/{id}/download")
+def download_attachment(world: World, request: Request) -> Reply:
+    """The file: a line of text that says what it stands for."""
+    doc = _get(world, request.id())
+    text = f"simulated file of assignment {doc['details']['assignment_id']}\n"
+    return Reply(200, text.encode(), doc["media_type"])
+
+
+def _get(world: World, key: str) -> Doc:
+    if key not in world.attachments:
+        raise not_found("attachment", key)
+    return world.attachments[key]

@@ -1,0 +1,264 @@
+"""The requester, projects, skills, and what is known of annotators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labeling.toloka.server import operations
+from labeling.toloka.server.admission import look_again
+from labeling.toloka.server.clock import to_iso
+from labeling.toloka.server.errors import conflict, invalid, not_found
+from labeling.toloka.server.ids import digest
+from labeling.toloka.server.paging import page
+from labeling.toloka.server.records import OPEN, Doc
+from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.rules import give_skill, lift, restrict
+from labeling.toloka.server.world import World
+
+
+def required(form: Any, *names: str) -> Doc:
+    """A form in which the named fields are given.
+
+    Raises:
+        ApiError: one is not.
+    """
+    if not isinstance(form, dict):
+        raise invalid("body", "VALUE_REQUIRED", "a JSON object is expected")
+    for name in names:
+        if form.get(name) is None:
+            raise invalid(name, "VALUE_REQUIRED", "Value must be present and not equal to null")
+    return {name: value for name, value in form.items() if value is not None}
+
+
+@route("GET", "/v1/requester")
+def requester(world: World, request: Request) -> Reply:
+    """Who asks, and what is left on the account."""
+    doc = {
+        "id": world.owner["id"],
+        "balance": float(world.account.balance.exact()),
+        "public_name": {"EN": "Local requester"},
+    }
+    return Reply(200, doc)
+
+
+# --- projects ---
+
+
+@route("POST", "/v1/projects")
+def create_project(world: World, request: Request) -> Reply:
+    """Create a project."""
+    form = _project(request.body)
+    key = world.ids.number("project")
+    world.projects[key] = {
+        "assignments_issuing_type": "AUTOMATED",
+        **form,
+        "id": key,
+        "status": "ACTIVE",
+        "owner": world.owner,
+        "created": to_iso(world.now),
+    }
+    world.changed()
+    return Reply(201, world.projects[key])
+
+
+def _project(body: Any) -> Doc:
+    form = required(body, "public_name", "task_spec")
+    spec = required(form["task_spec"], "input_spec", "output_spec", "view_spec")
+    return {**form, "task_spec": {**spec, "view_spec": {"type": "classic", **spec["view_spec"]}}}
+
+
+@route("GET", "/v1/projects")
+def list_projects(world: World, request: Request) -> Reply:
+    """Projects, by status."""
+    return Reply(200, page(list(world.projects.values()), request.query, ("status",), dict))
+
+
+@route("GET", "/v1/projects/{id}")
+def get_project(world: World, request: Request) -> Reply:
+    """One project."""
+    return Reply(200, world.project(request.id()))
+
+
+@route("PUT", "/v1/projects/{id}")
+def update_project(world: World, request: Request) -> Reply:
+    """Replace what the requester set."""
+    old = world.project(request.id())
+    form = _project(request.body)
+    kept = {name: old[name] for name in ("id", "status", "owner", "created")}
+    world.projects[request.id()] = {**form, **kept}
+    world.changed()
+    return Reply(200, world.projects[request.id()])
+
+
+@route("POST", "/v1/projects/{id}/archive")
+def archive_project(world: World, request: Request) -> Reply:
+    """Archive a project that has no open pool."""
+    project = world.project(request.id())
+    if any(p.status == OPEN and p.doc["project_id"] == request.id() for p in world.pools.values()):
+        raise conflict("ACTIVE_ENTITY_CONTAINS", "The project has open pools")
+    if project["status"] == "ARCHIVED":
+        return Reply(204)
+    project["status"] = "ARCHIVED"
+    world.changed()
+    return operations.start(world, "PROJECT.ARCHIVE", {"project_id": request.id()})
+
+
+# --- skills ---
+
+
+@route("POST", "/v1/skills")
+def create_skill(world: World, request: Request) -> Reply:
+    """Create a skill; its name is its own."""
+    form = required(request.body, "name")
+    if any(skill["name"] == form["name"] for skill in world.skills.values()):
+        raise invalid("name", "NAME_IS_NOT_UNIQUE", f"a skill {form['name']!r} exists")
+    key = world.ids.number("skill")
+    world.skills[key] = {
+        "hidden": True,
+        "deprecated": False,
+        **form,
+        "id": key,
+        "owner": world.owner,
+        "global": False,
+        "training": False,
+        "created": to_iso(world.now),
+    }
+    return Reply(201, world.skills[key])
+
+
+@route("GET", "/v1/skills")
+def list_skills(world: World, request: Request) -> Reply:
+    """Skills, by name."""
+    return Reply(200, page(list(world.skills.values()), request.query, ("name",), dict))
+
+
+@route("GET", "/v1/skills/{id}")
+def get_skill(world: World, request: Request) -> Reply:
+    """One skill."""
+    return Reply(200, _skill(world, request.id()))
+
+
+@route("PUT", "/v1/skills/{id}")
+def update_skill(world: World, request: Request) -> Reply:
+    """Replace what the requester set."""
+    skill = _skill(world, request.id())
+    skill |= required(request.body, "name") | {"id": request.id()}
+    return Reply(200, skill)
+
+
+def _skill(world: World, key: str) -> Doc:
+    if key not in world.skills:
+        raise not_found("skill", key)
+    return world.skills[key]
+
+
+@route("PUT", "/v1/user-skills")
+def set_user_skill(world: World, request: Request) -> Reply:
+    """Give an annotator a value of a skill."""
+    form = required(request.body, "user_id", "skill_id", "value")
+    _skill(world, str(form["skill_id"]))
+    value = form["value"]
+    if not isinstance(value, int | float) or not 0 <= value <= 100:
+        raise invalid("value", "VALUE_OUT_OF_RANGE", "value must be between 0 and 100")
+    return Reply(200, give_skill(world, form["user_id"], str(form["skill_id"]), float(value)))
+
+
+@route("GET", "/v1/user-skills")
+def list_user_skills(world: World, request: Request) -> Reply:
+    """Annotators' skills, by annotator and skill."""
+    records = list(world.user_skills.values())
+    return Reply(200, page(records, request.query, ("user_id", "skill_id"), dict))
+
+
+@route("GET", "/v1/user-skills/{id}")
+def get_user_skill(world: World, request: Request) -> Reply:
+    """One annotator's value of one skill."""
+    return Reply(200, _user_skill(world, request.id()))
+
+
+@route("DELETE", "/v1/user-skills/{id}")
+def delete_user_skill(world: World, request: Request) -> Reply:
+    """Take a skill away."""
+    doc = _user_skill(world, request.id())
+    world.drop_skill(doc["user_id"], doc["skill_id"])
+    look_again(world, doc["user_id"])
+    return Reply(204)
+
+
+def _user_skill(world: World, key: str) -> Doc:
+    for doc in world.user_skills.values():
+        if doc["id"] == key:
+            return doc
+    raise not_found("user skill", key)
+
+
+# --- restrictions ---
+
+
+@route("PUT", "/v1/user-restrictions")
+def set_restriction(world: World, request: Request) -> Reply:
+    """Ban an annotator."""
+    form = required(request.body, "user_id", "scope")
+    if form["scope"] not in ("ALL_PROJECTS", "PROJECT", "POOL", "SYSTEM"):
+        raise invalid("scope", "INVALID_VALUE", f"{form['scope']!r} is no scope")
+    for scope, field in (("PROJECT", "project_id"), ("POOL", "pool_id")):
+        if form["scope"] == scope and field not in form:
+            raise invalid(field, "VALUE_REQUIRED", f"scope {scope} needs it")
+    return Reply(200, restrict(world, form))
+
+
+@route("GET", "/v1/user-restrictions")
+def list_restrictions(world: World, request: Request) -> Reply:
+    """Bans that hold, by scope, annotator, pool and project."""
+    records = [doc for doc in world.restrictions.values() if not doc.get("over")]
+    fields = ("scope", "user_id", "pool_id", "project_id")
+    return Reply(200, page(records, request.query, fields, dict))
+
+
+@route("GET", "/v1/user-restrictions/{id}")
+def get_restriction(world: World, request: Request) -> Reply:
+    """One ban."""
+    return Reply(200, _restriction(world, request.id()))
+
+
+@route("DELETE", "/v1/user-restrictions/{id}")
+def delete_restriction(world: World, request: Request) -> Reply:
+    """Lift a ban."""
+    lift(world, _restriction(world, request.id()))
+    return Reply(204)
+
+
+def _restriction(world: World, key: str) -> Doc:
+    doc = world.restrictions.get(key)
+    if doc is None or doc.get("over"):
+        raise not_found("user restriction", key)
+    return doc
+
+
+@route("GET", "/v1/user-metadata/{id}")
+def user_metadata(world: World, request: Request) -> Reply:
+    """What an annotator says of themselves; drawn from their id."""
+    user = request.id()
+    if user not in world.people:
+        raise not_found("user", user)
+    number = int(digest("profile", user), 16)
+    countries = ("IN", "KE", "PH", "TR", "BR", "NG", "PK", "ID")
+    doc = {
+        "id": user,
+        "country": countries[number % len(countries)],
+        "languages": ["EN"],
+        "adult_allowed": bool(number >> 8 & 1),
+        "attributes": {
+            "country_by_phone": countries[number % len(countries)],
+            "country_by_ip": countries[number % len(countries)],
+            "client_type": ("TOLOKA_APP", "BROWSER")[number >> 9 & 1],
+            "user_agent_type": ("MOBILE_BROWSER", "BROWSER")[number >> 9 & 1],
+            "device_category": ("SMARTPHONE", "PERSONAL_COMPUTER")[number >> 9 & 1],
+            "os_family": ("ANDROID", "WINDOWS")[number >> 9 & 1],
+            "os_version": 10.0,
+            "os_version_major": 10,
+            "os_version_minor": 0,
+            "os_version_bugfix": 0,
+        },
+    }
+    return Reply(200, doc)

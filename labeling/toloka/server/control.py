@@ -1,0 +1,117 @@
+"""Control of the simulated platform itself: clock, account, seed, counts. Not part of any API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from budget.errors import InputError
+from labeling.crowd.scenario import load_scenario
+from labeling.toloka.server import course
+from labeling.toloka.server.clock import from_iso, to_iso
+from labeling.toloka.server.errors import invalid
+from labeling.toloka.server.records import Doc, money
+from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.truth import read_truth
+from labeling.toloka.server.world import Settings, World
+
+
+@route("GET", "/sim/clock")
+def clock(world: World, request: Request) -> Reply:
+    """The platform's time."""
+    return Reply(200, {"now": to_iso(world.now), "ms": world.now})
+
+
+@route("POST", "/sim/clock")
+def move_clock(world: World, request: Request) -> Reply:
+    """Move the clock: by `seconds`, `until` a date, or over a number of `events`."""
+    form = _form(request)
+    if "events" in form:
+        course.move(world, int(form["events"]))
+    elif "until" in form:
+        course.advance(world, from_iso(form["until"]))
+    else:
+        course.advance(world, world.now + round(1000 * float(form["seconds"])))
+    return clock(world, request)
+
+
+@route("GET", "/sim/account")
+def account(world: World, request: Request) -> Reply:
+    """Every movement of money, in micro-dollars."""
+    entries = [
+        {"at": to_iso(e.at), "what": e.what, "reward": e.reward.micros, "fee": e.fee.micros}
+        for e in world.account.entries
+    ]
+    reserved = sum(price.micros for price in world.account.reserved.values())
+    doc = {
+        "deposit": world.account.deposit.micros,
+        "charged": world.account.charged.micros,
+        "reserved": reserved,
+        "balance": world.account.balance.micros,
+        "entries": entries,
+    }
+    return Reply(200, doc)
+
+
+@route("POST", "/sim/balance")
+def set_balance(world: World, request: Request) -> Reply:
+    """Pay in or out until the balance is what is given, in dollars."""
+    wanted = money(_form(request).get("balance"))
+    world.account.deposit += wanted - world.account.balance
+    return account(world, request)
+
+
+@route("GET", "/sim/counts")
+def counts(world: World, request: Request) -> Reply:
+    """How many objects of each kind were ever created, and which pools are open."""
+    open_pools = [pool.id for pool in world.pools.values() if pool.is_open]
+    created = {
+        "projects": len(world.projects),
+        "pools": sum(not pool.training for pool in world.pools.values()),
+        "trainings": sum(pool.training for pool in world.pools.values()),
+        "tasks": len(world.tasks),
+        "task_suites": len(world.suites),
+        "assignments": len(world.assignments),
+        "skills": len(world.skills),
+        "user_bonuses": len(world.bonuses),
+        "restrictions": len(world.restrictions),
+        "operations": len(world.operations),
+    }
+    return Reply(200, {"created": created, "open_pools": open_pools})
+
+
+def new_settings(old: Settings, form: Doc) -> Settings:
+    """Settings with those replaced that a reset names.
+
+    Args:
+        old: the settings so far.
+        form: `seed`, `balance` (dollars), `scenario` (name or file), `truth` (file or null),
+            `quotas`, `running`.
+
+    Raises:
+        InputError: one of them cannot be.
+    """
+    changes: dict[str, Any] = {}
+    for name, value in form.items():
+        if name not in _READ:
+            raise InputError(f"reset: {name}: no such setting; valid are {', '.join(_READ)}")
+        changes[name] = _READ[name](value)
+    return replace(old, **changes)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "balance": money,
+    "quotas": bool,
+    "running": bool,
+    "scenario": load_scenario,
+    "seed": int,
+    "truth": lambda value: read_truth(Path(value)) if value is not None else None,
+}
+
+
+def _form(request: Request) -> Doc:
+    if not isinstance(request.body, dict):
+        raise invalid("body", "VALUE_REQUIRED", "a JSON object is expected")
+    return request.body

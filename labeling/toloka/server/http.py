@@ -1,0 +1,278 @@
+"""HTTP/1.1 in front of the platform, on this machine only."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from labeling.toloka.server.clock import START
+from labeling.toloka.server.errors import ApiError
+from labeling.toloka.server.faults import Fault, make_faults
+from labeling.toloka.server.platform import Platform
+from labeling.toloka.server.routing import Reply, Request, find
+from labeling.toloka.server.state import Journal
+from labeling.toloka.server.world import Settings
+
+HOST = "127.0.0.1"
+_HTML = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and its answer, for those who watch."""
+
+    method: str
+    template: str
+    request: Request
+    reply: Reply
+
+
+class Server:
+    """A platform that answers over HTTP from threads of its own.
+
+    Args:
+        settings: what the platform is started with.
+        port: 0 for any free one.
+        speed: seconds of platform time per second of wall time; None for the event-driven clock.
+        token: the only OAuth token it takes; None for any.
+        faults: what goes wrong on purpose.
+        journal: where the platform's state is kept.
+        watch: is told every exchange that the platform has answered.
+
+    Attributes:
+        platform: what answers.
+        url: to give to `TolokaClient(token, url=...)`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        port: int = 0,
+        speed: float | None = None,
+        token: str | None = None,
+        faults: Sequence[Fault] = (),
+        journal: Journal | None = None,
+        watch: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        self.platform = Platform(settings, speed is None, journal)
+        self._journal = journal
+        self._speed = speed
+        self._token = token
+        self._faults = list(faults)
+        self._watch = watch
+        self._begun = time.monotonic()
+        self._start = self.platform.world.now
+        self._over = threading.Event()
+        self._http = _Listener(port, self)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
+        self.url = f"http://{HOST}:{self._http.server_port}"
+
+    def start(self) -> None:
+        """Answer from now on."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Answer no more."""
+        self._over.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+        if self._journal is not None:
+            self._journal.close()
+
+    def reset(self, settings: Settings) -> None:
+        """Begin anew, on the same address, with other settings."""
+        with self.platform.lock:
+            self.platform.reset(settings)
+            self._faults = []
+
+    def fault(self, request: Request) -> Fault | None:
+        """What goes wrong with a request; None for nothing."""
+        if request.path.startswith("/sim/"):
+            return None
+        try:
+            template = find(request.method, request.path)[0].template
+        except ApiError:
+            return None
+        with self.platform.lock:
+            hits = [fault for fault in self._faults if fault.hits(request.method, template)]
+        return hits[0] if hits else None
+
+    def answer(self, request: Request, token: str | None) -> Reply:
+        """Answer one request."""
+        if request.path == "/sim/faults":
+            return self._set_faults(request)
+        if not request.path.startswith("/sim/") and (refused := self._check_token(token)):
+            return refused
+        with self.platform.lock:
+            if self._speed is not None:
+                passed = round(1000 * self._speed * (time.monotonic() - self._begun))
+                self.platform.advance(self._start + passed, request.method != "GET")
+            reply = self.platform.answer(request)
+            if self._watch is not None:
+                self._watch(_exchange(request, reply))
+        return reply
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, no longer than the server runs."""
+        self._over.wait(seconds)
+
+    def _set_faults(self, request: Request) -> Reply:
+        if request.method == "PUT":
+            try:
+                faults = make_faults(request.body, "faults")
+            except ValueError as error:
+                return Reply(400, {"code": "VALIDATION_ERROR", "message": str(error)})
+            with self.platform.lock:
+                self._faults = faults
+        with self.platform.lock:
+            shown = [{"kind": f.kind, "path": f.path, "seen": f.seen} for f in self._faults]
+        return Reply(200, {"faults": shown})
+
+    def _check_token(self, token: str | None) -> Reply | None:
+        if token and self._token in (None, token):
+            return None
+        body = {
+            "request_id": "0" * 32,
+            "code": "AUTHENTICATION_ERROR",
+            "message": "No token, or one that is not known here",
+        }
+        return Reply(401, body)
+
+
+@contextmanager
+def serve(settings: Settings, **options: Any) -> Iterator[Server]:
+    """A server while the block runs; options are those of `Server`."""
+    server = Server(settings, **options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def _exchange(request: Request, reply: Reply) -> Exchange:
+    try:
+        template = find(request.method, request.path)[0].template
+    except ApiError:
+        template = request.path
+    return Exchange(request.method, template, request, reply)
+
+
+class _Listener(ThreadingHTTPServer):
+    """The socket, and the server behind it."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, port: int, front: Server) -> None:
+        self.front = front
+        super().__init__((HOST, port), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: _Listener
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The platform's own time, not the machine's."""
+        now = self.server.front.platform.world.now
+        return formatdate(START.timestamp() + now / 1000, usegmt=True)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return
+
+    def _answer(self) -> None:
+        front = self.server.front
+        length = int(self.headers.get("Content-Length") or 0)
+        raw = self.rfile.read(length) if length else b""
+        parts = urlsplit(self.path)
+        path = parts.path.removeprefix("/api")
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        token = (self.headers.get("Authorization") or "").partition(" ")[2]
+        try:
+            request = Request(self.command, path, query, json.loads(raw) if raw else None)
+        except ValueError:
+            self._send(Reply(400, {"code": "BAD_REQUEST", "message": "The body is not JSON"}))
+            return
+        fault = front.fault(request)
+        if fault is None:
+            self._send(front.answer(request, token))
+            return
+        self._fail(fault, front.answer(request, token) if fault.takes_effect else None)
+
+    def _send(self, reply: Reply, keep: float = 1.0) -> None:
+        """Send an answer, or the given share of its body."""
+        data = encode(reply)
+        self.send_response(reply.status)
+        if reply.body is not None:
+            self.send_header("Content-Type", reply.content_type)
+        for name, value in reply.headers:
+            self.send_header(name, value)
+        if reply.status != 204:
+            self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: int(len(data) * keep)])
+        self.wfile.flush()
+
+    def _fail(self, fault: Fault, reply: Reply | None) -> None:
+        """Let an answer go wrong."""
+        if fault.kind in ("drop-before", "drop-after", "timeout"):
+            if fault.kind == "timeout":
+                self.server.front.wait(fault.seconds)
+            self._hang_up()
+        elif fault.kind == "truncated":
+            self._send(reply or Reply(200, {"items": []}), keep=0.5)
+            self._hang_up()
+        else:
+            self._send(_failure(fault))
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+
+_FAILURES = {
+    "500": ("INTERNAL_ERROR", "Internal error"),
+    "503": ("REMOTE_SERVICE_UNAVAILABLE", "Service is not available"),
+    "504": ("REMOTE_SERVICE_TIMEOUT", "Gateway timeout"),
+    "429": ("TOO_MANY_REQUESTS", "Too many requests"),
+}
+
+
+def _failure(fault: Fault) -> Reply:
+    if fault.kind == "502":
+        return Reply(502, _HTML, "text/html")
+    code, message = _FAILURES[fault.kind]
+    body = {"request_id": "0" * 32, "code": code, "message": message}
+    headers: tuple[tuple[str, str], ...] = ()
+    if fault.kind == "429" and fault.retry_after is not None:
+        headers = (("Retry-After", str(fault.retry_after)),)
+    return Reply(int(fault.kind), body, headers=headers)
+
+
+def encode(reply: Reply) -> bytes:
+    """The bytes of an answer's body."""
+    if reply.body is None:
+        return b""
+    if isinstance(reply.body, bytes):
+        return reply.body
+    if isinstance(reply.body, str):
+        return reply.body.encode()
+    return json.dumps(reply.body, ensure_ascii=False).encode()

@@ -1,0 +1,99 @@
+"""Lists, page by page: filters, ranges, sorting, and how many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from labeling.toloka.server.clock import from_iso
+from labeling.toloka.server.errors import invalid
+
+_T = TypeVar("_T")
+Doc = dict[str, Any]
+_TIMES = frozenset(
+    (
+        *("created", "modified", "submitted", "accepted", "rejected", "skipped", "expired"),
+        *("started", "finished", "last_started", "last_stopped"),
+    )
+)
+_RANGES: dict[str, Callable[[Any, Any], bool]] = {
+    "gte": lambda a, b: bool(a >= b),
+    "gt": lambda a, b: bool(a > b),
+    "lte": lambda a, b: bool(a <= b),
+    "lt": lambda a, b: bool(a < b),
+}
+DEFAULT_LIMIT = 50
+
+
+def page(
+    records: Sequence[_T],
+    query: Mapping[str, str],
+    equal: Iterable[str],
+    view: Callable[[_T], Doc],
+    most: int = 300,
+    read: Callable[[_T, str], Any] | None = None,
+) -> Doc:
+    """One page of a list.
+
+    Args:
+        records: all there are, in the order of their ids.
+        query: `sort`, `limit`, `FIELD`, `FIELD_gt`, `FIELD_gte`, `FIELD_lt`, `FIELD_lte`.
+        equal: fields that may be asked for by value; several values are separated by commas.
+        view: how a record looks on the wire.
+        most: the largest limit that is allowed.
+        read: a field of a record; times are ISO text or milliseconds.
+
+    Raises:
+        ApiError: a limit or a time that cannot be.
+    """
+    get = read or _read
+    found = list(records)
+    for field in equal:
+        if field in query:
+            values = set(query[field].split(","))
+            found = [r for r in found if str(get(r, field)) in values]
+    for name, text in query.items():
+        field, _, relation = name.rpartition("_")
+        if relation in _RANGES and field:
+            found = _within(found, field, relation, text, get)
+    for key in reversed(query.get("sort", "id").split(",")):
+        field = key.lstrip("+-")
+        found.sort(key=lambda r, f=field: _sortable(f, get(r, f)), reverse=key.startswith("-"))  # type: ignore[misc]
+    limit = _limit(query, most)
+    return {"items": [view(r) for r in found[:limit]], "has_more": len(found) > limit}
+
+
+def _read(record: Any, field: str) -> Any:
+    return record.get(field)
+
+
+def _limit(query: Mapping[str, str], most: int) -> int:
+    text = query.get("limit", str(DEFAULT_LIMIT))
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise invalid("limit", "VALUE_OUT_OF_RANGE", f"limit must be between 1 and {most}")
+    return int(text)
+
+
+def _sortable(field: str, value: Any) -> Any:
+    if value is None:
+        return (0, 0)
+    return (1, from_iso(value) if field in _TIMES and isinstance(value, str) else value)
+
+
+def _within(
+    found: list[_T], field: str, relation: str, text: str, get: Callable[[_T, str], Any]
+) -> list[_T]:
+    try:
+        bound: Any = from_iso(text) if field in _TIMES else text
+    except ValueError:
+        raise invalid(f"{field}_{relation}", "INVALID_DATE", f"{text!r} is no ISO date") from None
+    holds, kept = _RANGES[relation], []
+    for record in found:
+        value = get(record, field)
+        if field in _TIMES and isinstance(value, str):
+            value = from_iso(value)
+        elif isinstance(value, int) and isinstance(bound, str):
+            value, bound = float(value), float(bound)
+        if value is not None and holds(value, bound):
+            kept.append(record)
+    return kept

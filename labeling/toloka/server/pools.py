@@ -1,0 +1,304 @@
+"""Pools and trainings: create, change, open, close, clone, archive."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from budget.errors import InputError
+from labeling.toloka.server import course, operations, pricing
+from labeling.toloka.server.catalog import required
+from labeling.toloka.server.clock import from_iso
+from labeling.toloka.server.errors import conflict, invalid
+from labeling.toloka.server.paging import page
+from labeling.toloka.server.records import (
+    ARCHIVED,
+    CLOSED,
+    OPEN,
+    REAL,
+    Asked,
+    Doc,
+    Pool,
+    Task,
+    TaskSuite,
+    money,
+)
+from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.world import World
+
+_POOL = ("project_id", "private_name", "reward_per_assignment", "will_expire", "defaults")
+_POOL_TIME = "assignment_max_duration_seconds"
+_TRAINING = ("project_id", "private_name", "training_tasks_in_task_suite_count")
+_SERVER_FIELDS = (
+    "id",
+    "owner",
+    "type",
+    "status",
+    "last_close_reason",
+    "created",
+    "last_started",
+    "last_stopped",
+)
+
+
+def _form(world: World, body: Any, training: bool) -> Doc:
+    """A pool as a requester gives it, checked and filled in."""
+    form = required(body, *(_TRAINING if training else (*_POOL, _POOL_TIME)))
+    form = {name: value for name, value in form.items() if name not in _SERVER_FIELDS}
+    if world.project(form["project_id"])["status"] == ARCHIVED:
+        raise conflict("PROJECT_ARCHIVED", f"Project {form['project_id']} is archived")
+    if training:
+        return {"assignment_max_duration_seconds": 600, "inherited_instructions": True, **form}
+    _check_reward(world, form)
+    try:
+        from_iso(form["will_expire"])
+    except (ValueError, AttributeError):
+        raise invalid("will_expire", "INVALID_DATE", "an ISO date is expected") from None
+    if not 5 <= form[_POOL_TIME] <= 2147483647:
+        raise invalid(_POOL_TIME, "VALUE_OUT_OF_RANGE", "at least 5 seconds")
+    quality = form.setdefault("quality_control", {})
+    for config in quality.setdefault("configs", []):
+        config["collector_config"].setdefault("uuid", world.ids.unique("rule"))
+    defaults: Doc = {
+        "auto_accept_solutions": True,
+        "auto_close_after_complete_delay_seconds": 0,
+        "priority": 0,
+        "metadata": {},
+        "may_contain_adult_content": True,
+    }
+    return {**defaults, **form}
+
+
+def _check_reward(world: World, form: Doc) -> None:
+    field = "reward_per_assignment"
+    try:
+        reward = money(form[field])
+    except InputError as error:
+        raise invalid(field, "INVALID_VALUE", str(error)) from None
+    smallest = world.settings.tariff.smallest_reward
+    if reward.micros != 0 and reward < smallest:
+        raise invalid(field, "VALUE_LESS_THAN_MIN", f"Value must be 0 or at least {smallest}")
+
+
+# --- creating and reading; a training answers as a pool, too ---
+
+
+@route("POST", "/v1/pools")
+def create_pool(world: World, request: Request) -> Reply:
+    """Create a closed pool."""
+    return _create(world, request, training=False)
+
+
+@route("POST", "/v1/trainings")
+def create_training(world: World, request: Request) -> Reply:
+    """Create a closed training."""
+    return _create(world, request, training=True)
+
+
+def _create(world: World, request: Request, training: bool) -> Reply:
+    pool = Pool("", world.now, _form(world, request.body, training), training)
+    pool.id = world.ids.number("pool")
+    world.pools[pool.id] = pool
+    world.changed()
+    return Reply(201, pool.view(world.owner))
+
+
+@route("GET", "/v1/pools")
+def list_pools(world: World, request: Request) -> Reply:
+    """Pools, by project and status."""
+    return _list(world, request, training=False)
+
+
+@route("GET", "/v1/trainings")
+def list_trainings(world: World, request: Request) -> Reply:
+    """Trainings, by project and status."""
+    return _list(world, request, training=True)
+
+
+def _list(world: World, request: Request, training: bool) -> Reply:
+    records = [pool for pool in world.pools.values() if pool.training == training]
+
+    def view(pool: Pool) -> Doc:
+        return pool.view(world.owner)
+
+    return Reply(200, page(records, request.query, ("project_id", "status"), view, read=Pool.read))
+
+
+@route("GET", "/v1/pools/{id}", news=True)
+@route("GET", "/v1/trainings/{id}", news=True)
+def get_pool(world: World, request: Request) -> Reply:
+    """One pool."""
+    return Reply(200, world.pool(request.id()).view(world.owner))
+
+
+@route("PUT", "/v1/pools/{id}")
+@route("PUT", "/v1/trainings/{id}")
+def update_pool(world: World, request: Request) -> Reply:
+    """Replace what the requester set."""
+    pool = world.pool(request.id())
+    _check_not_archived(pool)
+    form = _form(world, {"project_id": pool.doc["project_id"], **request.body}, pool.training)
+    pool.doc = form
+    if pool.staff is not None:
+        pool.staff.revise(pool)
+    world.changed()
+    return Reply(200, pool.view(world.owner))
+
+
+@route("PATCH", "/v1/pools/{id}")
+def patch_pool(world: World, request: Request) -> Reply:
+    """Change the priority, or how much speed counts."""
+    pool = world.pool(request.id())
+    _check_not_archived(pool)
+    allowed = ("priority", "speed_quality_balance")
+    pool.doc |= {name: value for name, value in request.body.items() if name in allowed}
+    world.changed()
+    return Reply(200, pool.view(world.owner))
+
+
+# --- opening, closing, archiving, cloning ---
+
+
+@route("POST", "/v1/pools/{id}/open")
+def open_pool(world: World, request: Request) -> Reply:
+    """Open a pool: from now on it costs money."""
+    pool = world.pool(request.id())
+    if pool.is_open:
+        return Reply(204)
+    open_checked(world, pool)
+    return operations.start(world, f"{_word(request)}.OPEN", _parameters(request))
+
+
+@route("POST", "/v1/trainings/{id}/open")
+def open_training(world: World, request: Request) -> Reply:
+    """Open a training."""
+    return open_pool(world, request)
+
+
+def open_checked(world: World, pool: Pool) -> None:
+    """Open a pool if its state, its tasks and the balance allow it.
+
+    Raises:
+        ApiError: they do not.
+    """
+    if pool.status != CLOSED:
+        _inappropriate(pool, CLOSED)
+    if not pool.tasks:
+        raise conflict("EMPTY_POOL", f"Pool {pool.id} has no tasks")
+    if not pool.training:
+        if from_iso(pool.doc["will_expire"]) <= world.now:
+            raise conflict("INVALID_WILL_EXPIRE", "will_expire has passed")
+        if pool.of_kind(REAL) and not pool.suites and not pool.mix()[0]:
+            raise conflict("MIXER_CONFIG_REQUIRED", "Set mixer_config with real_tasks_count")
+        pricing.check_balance(world, pool)
+    course.open_pool(world, pool)
+
+
+@route("POST", "/v1/pools/{id}/close")
+@route("POST", "/v1/trainings/{id}/close")
+def close_pool(world: World, request: Request) -> Reply:
+    """Close a pool."""
+    return _close(world, request, "MANUAL")
+
+
+@route("POST", "/v1/pools/{id}/close-for-update")
+@route("POST", "/v1/trainings/{id}/close-for-update")
+def close_for_update(world: World, request: Request) -> Reply:
+    """Close a pool for a change, after which it is opened again."""
+    return _close(world, request, "FOR_UPDATE")
+
+
+def _close(world: World, request: Request, reason: str) -> Reply:
+    pool = world.pool(request.id())
+    if pool.status == CLOSED:
+        return Reply(204)
+    if pool.status != OPEN:
+        _inappropriate(pool, OPEN)
+    course.close_pool(world, pool, reason)
+    return operations.start(world, f"{_word(request)}.CLOSE", _parameters(request))
+
+
+@route("POST", "/v1/pools/{id}/archive")
+@route("POST", "/v1/trainings/{id}/archive")
+def archive_pool(world: World, request: Request) -> Reply:
+    """Archive a closed pool: its results are frozen."""
+    pool = world.pool(request.id())
+    if pool.status == ARCHIVED:
+        return Reply(204)
+    if pool.status != CLOSED:
+        _inappropriate(pool, CLOSED)
+    if pool.active:
+        raise conflict("THERE_IS_ACTIVE_ASSIGNMENT", f"Pool {pool.id} has active assignments")
+    pool.status = ARCHIVED
+    pool.staff = None
+    world.changed()
+    return operations.start(world, f"{_word(request)}.ARCHIVE", _parameters(request))
+
+
+@route("POST", "/v1/pools/{id}/clone")
+@route("POST", "/v1/trainings/{id}/clone")
+def clone_pool(world: World, request: Request) -> Reply:
+    """A new pool with the same settings and no tasks."""
+    pool = world.pool(request.id())
+    clone = Pool(world.ids.number("pool"), world.now, copy.deepcopy(pool.doc), pool.training)
+    world.pools[clone.id] = clone
+    world.changed()
+    details = {f"{_word(request).lower()}_id": clone.id}
+    return operations.start(world, f"{_word(request)}.CLONE", _parameters(request), details)
+
+
+def _word(request: Request) -> str:
+    return "TRAINING" if request.path.startswith("/v1/trainings") else "POOL"
+
+
+def _parameters(request: Request) -> Doc:
+    return {f"{_word(request).lower()}_id": request.id()}
+
+
+def _check_not_archived(pool: Pool) -> None:
+    if pool.status == ARCHIVED:
+        _inappropriate(pool, OPEN, CLOSED)
+
+
+def _inappropriate(pool: Pool, *wanted: str) -> None:
+    raise conflict(
+        "INAPPROPRIATE_STATUS",
+        f"Pool {pool.id} is {pool.status}",
+        {"appropriate_statuses": list(wanted)},
+    )
+
+
+def add_tasks(
+    world: World, pool: Pool, tasks: list[Task], suites: Sequence[TaskSuite] = ()
+) -> None:
+    """Put new tasks, and suites of them, into a pool; annotators meet them at once if it is open.
+
+    Raises:
+        ApiError: annotators have come for single tasks, and whole suites are to follow.
+    """
+    if suites and pool.staff is not None and not pool.suites:
+        raise conflict("POOL_TYPE_MISMATCH", f"Suites of pool {pool.id} are mixed from its tasks")
+    pool.tasks.extend(tasks)
+    pool.suites.extend(suites)
+    world.tasks |= {task.id: task for task in tasks}
+    world.suites |= {suite.id: suite for suite in suites}
+    if pool.staff is not None:
+        pool.staff.extend(pool, tasks, suites)
+        for asked in suites or tasks:
+            raise_overlap(pool, asked, asked.remaining)
+    world.changed()
+
+
+def raise_overlap(pool: Pool, asked: Asked, more: int) -> None:
+    """Ask for more answers when the clock next moves."""
+    if more > 0 and pool.is_open and counts(pool, asked):
+        pool.raises[asked.id] = pool.raises.get(asked.id, 0) + more
+        pool.complete = None
+
+
+def counts(pool: Pool, asked: Asked) -> bool:
+    """Whether a pool's annotators are asked for this: suites if there are any, else real tasks."""
+    if pool.suites:
+        return isinstance(asked, TaskSuite)
+    return isinstance(asked, Task) and asked.kind == REAL

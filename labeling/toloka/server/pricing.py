@@ -1,0 +1,61 @@
+"""What suites cost, who pays when, and whether the balance bears it."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+from budget.money import ZERO, Money
+from labeling.toloka.server.errors import conflict
+from labeling.toloka.server.records import Assignment, Pool, money
+from labeling.toloka.server.world import World
+
+
+def reward_for(world: World, pool: Pool, user: str) -> Money:
+    """Reward of a suite that is being given to an annotator: by skill where pricing is dynamic."""
+    config = pool.doc.get("dynamic_pricing_config")
+    if not config:
+        return pool.reward
+    skill = world.user_skills.get((user, str(config.get("skill_id"))))
+    value = Decimal(str(skill["exact_value"])) if skill else None
+    for interval in config.get("intervals", ()):
+        low, high = interval.get("from", 0), interval.get("to", 100)
+        if value is not None and Decimal(str(low)) <= value <= Decimal(str(high)):
+            return money(interval["reward_per_assignment"])
+    return pool.reward
+
+
+def cost_to_finish(world: World, pool: Pool) -> Money:
+    """Reward and fee of all answers that remain to be asked for."""
+    remaining = sum(asked.remaining for asked in pool.asked())
+    at_once = 1 if pool.suites else max(1, pool.mix()[0])
+    return world.account.price(pool.reward) * math.ceil(remaining / at_once)
+
+
+def check_balance(world: World, pool: Pool) -> None:
+    """Refuse to open a pool whose tasks the balance cannot pay.
+
+    Raises:
+        ApiError: NOT_ENOUGH_BALANCE.
+    """
+    cost, left = cost_to_finish(world, pool), free(world)
+    if left < max(cost, world.account.price(pool.reward)):
+        raise conflict("NOT_ENOUGH_BALANCE", f"The pool's tasks cost {cost}, the balance is {left}")
+
+
+def free(world: World) -> Money:
+    """What is left of the balance when all active assignments have been paid."""
+    account = world.account
+    prices = (
+        account.price(active.reward)
+        for pool in world.pools.values()
+        for active in pool.active.values()
+    )
+    return account.balance - sum(prices, ZERO)
+
+
+def settle(world: World, assignment: Assignment) -> None:
+    """Charge an accepted assignment."""
+    world.account.release(assignment.id)
+    if assignment.reward > ZERO:
+        world.account.charge(world.now, assignment.id, assignment.reward)

@@ -1,0 +1,234 @@
+"""Quality control: when a rule holds, and what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from labeling.toloka.server import collectors, review
+from labeling.toloka.server.admission import admitted, banned, look_again
+from labeling.toloka.server.clock import to_iso
+from labeling.toloka.server.collectors import Values
+from labeling.toloka.server.filters import COMPARE
+from labeling.toloka.server.records import REAL, SUBMITTED, Assignment, Doc, Pool, Task
+from labeling.toloka.server.world import World
+
+_UNITS = {"MINUTES": 60_000, "HOURS": 3_600_000, "DAYS": 86_400_000}
+_ON_SUBMISSION = frozenset(
+    ("GOLDEN_SET", "ASSIGNMENT_SUBMIT_TIME", "MAJORITY_VOTE", "INCOME", "ANSWER_COUNT", "TRAINING")
+)
+
+
+def after_submission(world: World, pool: Pool, assignment: Assignment) -> None:
+    """Apply the rules that look at submissions, to the annotator and to those who agreed or not.
+
+    Rules do not know of each other: one that bans stops no other.
+    """
+    others = {u for t in assignment.tasks if t.kind == REAL for u, _ in t.answered}
+    working = sorted(user for user in others if banned(world, pool, user) is None)
+    for config, rules in _configs(world, pool):
+        if config.get("type") in _ON_SUBMISSION:
+            _apply(world, pool, config, rules, assignment.user_id)
+        if config.get("type") == "MAJORITY_VOTE":
+            for user in working:
+                if user != assignment.user_id:
+                    _apply(world, pool, config, rules, user)
+
+
+def after_skipping(world: World, pool: Pool, assignment: Assignment) -> None:
+    """Apply the rules that look at suites handed back."""
+    for config, rules in _configs(world, pool):
+        if config.get("type") == "SKIPPED_IN_ROW_ASSIGNMENTS":
+            _apply(world, pool, config, rules, assignment.user_id)
+
+
+def after_review(world: World, assignment: Assignment, event: str) -> None:
+    """Apply the rules that look at what was accepted and rejected."""
+    pool = world.pools[assignment.pool_id]
+    for config, rules in _configs(world, pool):
+        if config.get("type") == "ACCEPTANCE_RATE":
+            _apply(world, pool, config, rules, assignment.user_id)
+        if config.get("type") == "ASSIGNMENTS_ASSESSMENT":
+            found = {"assessment_event": event, **_assessed(pool, assignment)}
+            for rule in rules:
+                if _holds(rule, found) and rule["action"]["type"] == "CHANGE_OVERLAP":
+                    _change_overlap(world, pool, assignment.tasks, rule["action"])
+
+
+def restrict(world: World, form: Doc) -> Doc:
+    """Ban an annotator: they get no more suites where the ban holds.
+
+    A ban that holds there already is changed, not doubled.
+    """
+    user = form["user_id"]
+    same = [ban for ban in world.bans.get(user, ()) if _place(ban) == _place(form)]
+    doc = next((ban for ban in same if not ban.get("over")), None)
+    if doc is None:
+        doc = {"id": world.ids.number("restriction"), "created": to_iso(world.now)}
+        world.restrictions[doc["id"]] = doc
+        world.bans.setdefault(user, []).append(doc)
+    else:
+        doc.pop("will_expire", None)
+    doc |= form
+    world.changed()
+    look_again(world, user)
+    _revoked(world, user, "RESTRICTION", None)
+    return doc
+
+
+def _place(ban: Doc) -> tuple[Any, ...]:
+    """Where a ban holds."""
+    scope = ban["scope"]
+    place = {"POOL": "pool_id", "PROJECT": "project_id"}.get(scope, "")
+    return scope, ban.get(place)
+
+
+def lift(world: World, ban: Doc) -> None:
+    """End a ban; the rules start to count anew."""
+    ban["over"] = True
+    user = ban["user_id"]
+    for pool in world.pools.values():
+        if user in pool.history:
+            pool.since[user] = len(pool.history[user])
+    look_again(world, user)
+
+
+def give_skill(world: World, user: str, skill: str, value: float) -> Doc:
+    """Set an annotator's skill, and look again at which pools they see."""
+    doc = world.set_skill(user, skill, value, to_iso(world.now))
+    look_again(world, user)
+    _revoked(world, user, "SKILL_CHANGE", skill)
+    return doc
+
+
+def _configs(world: World, pool: Pool) -> Iterator[tuple[Doc, list[Doc]]]:
+    """Collectors and their rules: the pool's, then its project's."""
+    for owner in (pool.doc, world.projects[pool.doc["project_id"]]):
+        for config in (owner.get("quality_control") or {}).get("configs", ()):
+            yield config["collector_config"], config.get("rules", [])
+
+
+def _apply(world: World, pool: Pool, config: Doc, rules: list[Doc], user: str) -> None:
+    found = collectors.values(world, pool, config, user)
+    for rule in rules:
+        if _holds(rule, found):
+            act = _ACTIONS.get(rule["action"]["type"])
+            if act is not None:
+                parameters = rule["action"].get("parameters") or {}
+                act(world, pool, user, parameters, found)
+
+
+def _holds(rule: Doc, found: Values) -> bool:
+    return all(
+        condition["key"] in found
+        and COMPARE[condition["operator"]](
+            found[condition["key"]], _like(found[condition["key"]], condition["value"])
+        )
+        for condition in rule["conditions"]
+    )
+
+
+def _like(value: Any, wanted: Any) -> Any:
+    return str(wanted) if isinstance(value, str) else float(wanted)
+
+
+# --- actions ---
+
+
+def _restriction(world: World, pool: Pool, user: str, given: Doc, found: Values) -> None:
+    form: Doc = {"user_id": user, "scope": given["scope"]}
+    if given["scope"] == "POOL":
+        form["pool_id"] = pool.id
+    if given["scope"] in ("POOL", "PROJECT"):
+        form["project_id"] = pool.doc["project_id"]
+    if given.get("private_comment"):
+        form["private_comment"] = given["private_comment"]
+    unit = given.get("duration_unit", "DAYS")
+    length = given.get("duration", given.get("duration_days"))
+    if unit != "PERMANENT" and length is not None:
+        form["will_expire"] = to_iso(world.now + int(length) * _UNITS[unit])
+    standing = [b for b in world.bans.get(user, ()) if _place(b) == _place(form)]
+    if not any(_outlasts(ban, form) for ban in standing if not ban.get("over")):
+        restrict(world, form)
+
+
+def _outlasts(ban: Doc, other: Doc) -> bool:
+    """Whether a ban holds at least as long as another."""
+    if "will_expire" not in ban:
+        return True
+    return "will_expire" in other and bool(ban["will_expire"] >= other["will_expire"])
+
+
+def _set_skill(world: World, pool: Pool, user: str, given: Doc, found: Values) -> None:
+    give_skill(world, user, str(given["skill_id"]), float(given["skill_value"]))
+
+
+def _set_skill_from(world: World, pool: Pool, user: str, given: Doc, found: Values) -> None:
+    field = given["from_field"]
+    value = found.get(f"golden_set_{field}", found.get(field))
+    if value is not None:
+        give_skill(world, user, str(given["skill_id"]), float(value))
+
+
+def _accept_all(world: World, pool: Pool, user: str, given: Doc, found: Values) -> None:
+    _review_all(world, pool, user, "ACCEPTED", None)
+
+
+def _reject_all(world: World, pool: Pool, user: str, given: Doc, found: Values) -> None:
+    _review_all(world, pool, user, "REJECTED", given.get("public_comment"))
+
+
+def _review_all(world: World, pool: Pool, user: str, status: str, comment: str | None) -> None:
+    for assignment in list(pool.history.get(user, ())):
+        if assignment.status == SUBMITTED:
+            after_review(world, assignment, review.decide(world, assignment, status, comment))
+
+
+_ACTIONS: dict[str, Callable[[World, Pool, str, Doc, Values], None]] = {
+    "RESTRICTION": _restriction,
+    "RESTRICTION_V2": _restriction,
+    "SET_SKILL": _set_skill,
+    "SET_SKILL_FROM_OUTPUT_FIELD": _set_skill_from,
+    "APPROVE_ALL_ASSIGNMENTS": _accept_all,
+    "REJECT_ALL_ASSIGNMENTS": _reject_all,
+}
+
+
+def _assessed(pool: Pool, assignment: Assignment) -> Values:
+    same = [a.status for a in pool.assignments if a.task_suite_id == assignment.task_suite_id]
+    return {
+        "accepted_assignments_count": same.count("ACCEPTED"),
+        "rejected_assignments_count": same.count("REJECTED"),
+        "pending_assignments_count": same.count("SUBMITTED"),
+    }
+
+
+def _revoked(world: World, user: str, reason: str, skill: str | None) -> None:
+    """Ask again what someone answered who may no longer work, where a pool's rule says so."""
+    home = world.people.get(user)
+    if home is None:
+        return
+    pool = world.pools[home[0]]
+    if banned(world, pool, user) is None and admitted(world, pool, user):
+        return
+    found: Values = {"pool_access_revoked_reason": reason, "skill_id": skill or ""}
+    for config, rules in _configs(world, pool):
+        for rule in rules if config.get("type") == "USERS_ASSESSMENT" else ():
+            if _holds(rule, found) and rule["action"]["type"] == "CHANGE_OVERLAP":
+                tasks = [t for a in pool.history.get(user, ()) for t in a.tasks]
+                _change_overlap(world, pool, tasks, rule["action"])
+
+
+def _change_overlap(world: World, pool: Pool, tasks: Any, action: Doc) -> None:
+    """Ask for `delta` further answers on tasks; a finished pool may be opened again."""
+    given = action.get("parameters") or {}
+    delta = int(given.get("delta", 1))
+    wanted: dict[str, Task] = {t.id: t for t in tasks if t.kind == REAL}
+    for task in wanted.values():
+        if task.overlap is not None:
+            task.overlap += delta
+            if pool.is_open:
+                pool.raises[task.id] = pool.raises.get(task.id, 0) + delta
+                pool.complete = None
+    if given.get("open_pool") and wanted:
+        world.to_open.append(pool.id)

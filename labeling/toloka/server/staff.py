@@ -1,0 +1,353 @@
+"""A pool's annotators: the simulated crowd behind it, and where its time lies on the platform's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from budget.money import Money
+from labeling.campaign import Exam, QualityRules
+from labeling.crowd.audience import audience_of
+from labeling.crowd.engine import Crowd
+from labeling.crowd.exam import set_exam
+from labeling.crowd.items import Items, confusion_steps, draw_wrong
+from labeling.crowd.opinions import Opinions, make_opinions
+from labeling.crowd.pool import PoolSettings, milliseconds
+from labeling.crowd.referee import Referee
+from labeling.crowd.scenario import Scenario
+from labeling.crowd.streams import stream
+from labeling.toloka.server import filters
+from labeling.toloka.server.admission import Gate
+from labeling.toloka.server.ids import user_id
+from labeling.toloka.server.questions import Field, fields_of, judged_field
+from labeling.toloka.server.records import (
+    GOLDEN,
+    REAL,
+    TRAINING,
+    Asked,
+    Doc,
+    Pool,
+    Task,
+    TaskSuite,
+    default_overlap,
+)
+from labeling.toloka.server.truth import Truth
+from labeling.toloka.server.world import World
+from labeling.types import DynamicOverlap, Ints
+
+CONDITION = "labelworth_condition"
+_ROOM = 50  # tasks that a suite put together later may have at least
+
+
+class Rows:
+    """Rows of a pool's tasks among the items that its annotators answer."""
+
+    def __init__(self, truth: Truth | None, scenario: Scenario, seed: int, field: Field) -> None:
+        known = truth if truth is not None and truth.question == field.name else None
+        self._known = known
+        self._scenario = scenario
+        self._seed = seed
+        self._field = field
+        self._rows = len(known.items) if known else 0
+        self._taken: dict[int, Task] = {}
+        self._fresh: list[tuple[int, float, int]] = []
+
+    def place(self, tasks: Sequence[Task]) -> None:
+        """Give tasks their rows: those of the rehearsal's images, or new ones."""
+        for task in tasks:
+            row = self._known_row(task)
+            if row is None or row in self._taken:
+                row = self._rows
+                self._rows += 1
+                self._fresh.append(self._draw(task))
+            self._taken[row] = task
+            task.row = row
+
+    def task(self, row: int) -> Task:
+        """The task in a row."""
+        return self._taken[row]
+
+    def fresh(self) -> Items:
+        """Items of the rows that are new since the last call."""
+        columns = list(zip(*self._fresh, strict=True)) or [(), (), ()]
+        self._fresh = []
+        truth, error, distractor = columns
+        return Items(
+            np.array(truth, dtype=np.int64),
+            np.array(error, dtype=np.float64),
+            np.array(distractor, dtype=np.int64),
+        )
+
+    def all(self) -> Items:
+        """Items of all rows; asked once, at the beginning."""
+        fresh = self.fresh()
+        if self._known is None:
+            return fresh
+        items = self._known.items
+        return Items(
+            *(np.concatenate((getattr(items, n), getattr(fresh, n))) for n in Items.__slots__)
+        )
+
+    def _known_row(self, task: Task) -> int | None:
+        if self._known is None:
+            return None
+        values = task.doc["input_values"].values()
+        rows = (self._known.row.get(value) for value in values if isinstance(value, str))
+        return next((row for row in rows if row is not None), None)
+
+    def _draw(self, task: Task) -> tuple[int, float, int]:
+        """Truth, error and distractor of a task that no file knows."""
+        s, classes = self._scenario, len(self._field.answers)
+        rng = stream(self._seed, "task", json.dumps(task.doc["input_values"], sort_keys=True))
+        truth, error = int(rng.integers(classes)), float(rng.beta(s.error_a, s.error_b))
+        error, chance = error * s.error_scale, float(rng.random())
+        for solution in task.doc.get("known_solutions") or ():
+            known = self._field.place(solution["output_values"].get(self._field.name))
+            if known is not None:
+                truth, error = known, error * s.control_error
+                break
+        steps = confusion_steps(s, classes)
+        wrong = draw_wrong(np.array([truth]), np.array([chance]), steps)
+        return truth, error, int(wrong[0])
+
+
+class Staff:
+    """The annotators of one pool.
+
+    Attributes:
+        crowd: the engine.
+        fields: the project's output fields.
+        judged: which of them control tasks check.
+        gates: what annotators must pass first.
+    """
+
+    def __init__(self, world: World, pool: Pool, gates: list[Gate], referee: Referee) -> None:
+        settings = world.settings
+        known = [task for task in pool.tasks if task.kind != REAL]
+        known += [task for gate in gates for task in gate.tasks]
+        self.fields = fields_of(world.project(pool.doc["project_id"]), known)
+        self.judged = judged_field(self.fields, known)
+        if settings.truth is not None:
+            names = [field.name for field in self.fields]
+            if settings.truth.question in names:
+                self.judged = names.index(settings.truth.question)
+        self.gates = gates
+        self.key = stream_key(pool)
+        self._opened_ms, self._opened_at = world.now, 0.0
+        self._issued = 0
+        scenario = audience_of(
+            settings.scenario,
+            filters.wants_language_test(pool.doc.get("filter")),
+            len(self.fields),
+        )
+        self._rows = Rows(
+            settings.truth, settings.scenario, settings.seed, self.fields[self.judged]
+        )
+        self._rows.place([*pool.tasks, *(task for gate in gates for task in gate.tasks)])
+        items = self._rows.all()
+        self._scenario, self._seed, self._known_rows = scenario, settings.seed, len(items)
+        self._pages: list[TaskSuite] = []
+        spec = _settings(pool, gates, len(self.fields[self.judged].answers))
+        if spec.exam is not None and scenario.exam_pass_rates:
+            items = set_exam(scenario, items, spec.exam_rows, spec.classes)
+        further = self._further(settings.truth, len(items))
+        classes = [len(field.answers) for field in self._others()]
+        pages = self._turn(pool.suites) if pool.suites else None
+        self.crowd = Crowd(
+            scenario, spec, items, settings.seed, self.key, further, classes, referee, pages
+        )
+
+    # Time.
+
+    def ms(self, seconds: float) -> int:
+        """Platform time of a moment of pool time."""
+        return self._opened_ms + milliseconds(seconds - self._opened_at)
+
+    def next_ms(self) -> float:
+        """Platform time of the next event, exact; infinite if there is none."""
+        return self._opened_ms + 1000 * (self.crowd.next_event - self._opened_at)
+
+    def catch_up(self, now: int) -> None:
+        """Bring the pool's time to the platform's, before something happens from outside.
+
+        A pool with nothing to do stood still: its time goes on from here.
+        """
+        if now <= self.ms(self.crowd.clock):
+            return
+        if self.crowd.idle:
+            self._opened_ms, self._opened_at = now, self.crowd.clock
+        else:
+            self.crowd.advance(self._opened_at + (now - self._opened_ms) / 1000)
+
+    # What a requester does.
+
+    def open(self, asked: Sequence[Asked], now: int) -> None:
+        """Ask for the answers that remain, as a new visit."""
+        self._opened_ms, self._opened_at = now, self.crowd.clock
+        rows, ballots = _array(one.row for one in asked), self.crowd.ballots
+        remaining = _array(one.remaining for one in asked)
+        if ballots is not None and self.crowd.pool.dynamic is not None:
+            ballots.allow(rows, np.full(len(rows), self.crowd.pool.dynamic.most))
+            remaining = ballots.lacking(rows)
+        self.crowd.open(rows[remaining > 0], remaining[remaining > 0])
+
+    def add(self, asked: Sequence[Asked], counts: Sequence[int], now: int) -> None:
+        """Ask for further answers in the open pool."""
+        self.catch_up(now)
+        self.crowd.add(_array(one.row for one in asked), _array(counts))
+
+    def lower(self, asked: Asked) -> None:
+        """Ask for no further answer on something, then for as many as remain."""
+        self.crowd.slots.lower(_array([asked.row]))
+        if asked.remaining:
+            self.crowd.slots.add(_array([asked.row]), asked.remaining)
+
+    def close(self, now: int | None = None) -> None:
+        """Issue nothing more.
+
+        Args:
+            now: when that is, if the platform's clock decides it and not an event of the pool.
+        """
+        if now is not None:
+            self.crowd.advance(self._opened_at + (now - self._opened_ms) / 1000)
+        self.crowd.close()
+
+    def extend(self, pool: Pool, tasks: Sequence[Task], suites: Sequence[TaskSuite] = ()) -> None:
+        """Tasks and suites that were created after the annotators came."""
+        self._rows.place(tasks)
+        fresh = self._rows.fresh()
+        control = np.array([task.kind != REAL for task in tasks], dtype=np.bool_)
+        further, self._known_rows = self._more(len(fresh)), self._known_rows + len(fresh)
+        if len(fresh) or suites:
+            self.crowd.extend(fresh, further, control, self._turn(suites))
+        if control.any():
+            self.revise(pool)
+
+    def revise(self, pool: Pool) -> None:
+        """The requester has changed the pool's settings or its control tasks."""
+        self.crowd.revise(_settings(pool, self.gates, self.crowd.pool.classes))
+
+    # What annotators did.
+
+    def news_issued(self) -> range:
+        """Suites issued since the last call."""
+        first, self._issued = self._issued, self.crowd.suites.count
+        return range(first, self._issued)
+
+    def user(self, person: int) -> str:
+        """An annotator's id."""
+        return user_id(self.key, person)
+
+    def tasks(self, suite: int) -> list[Task]:
+        """The tasks of a suite, in the order on the page."""
+        rows = self.crowd.suites.tasks[suite]
+        return [self._rows.task(int(row)) for row in rows[rows >= 0]]
+
+    def page(self, suite: int) -> TaskSuite | None:
+        """The requester's own suite that one was given for; None where suites are mixed."""
+        return self._pages[int(self.crowd.taken(suite)[0])] if self._pages else None
+
+    def exam_answers(self, labels: Ints) -> list[Doc]:
+        """Output values of exam tasks: questions that no exam checks get their first answer."""
+        first = {field.name: field.answers[0] for field in self.fields}
+        field = self.fields[self.judged]
+        return [{**first, field.name: field.answers[int(label)]} for label in labels]
+
+    def answers(self, suite: int) -> list[Doc]:
+        """Output values of each task of a suite."""
+        log = self.crowd.suites
+        shown = log.tasks[suite] >= 0
+        labels = [log.further[suite, shown, at] for at in range(len(self.fields) - 1)]
+        labels.insert(self.judged, log.labels[suite][shown])
+        return [
+            {f.name: f.answers[int(label)] for f, label in zip(self.fields, given, strict=True)}
+            for given in zip(*labels, strict=True)
+        ]
+
+    def _turn(self, suites: Sequence[TaskSuite]) -> list[Ints]:
+        """Suites as pages of rows."""
+        for suite in suites:
+            suite.row = len(self._pages)
+            self._pages.append(suite)
+        return [_array(task.row for task in suite.tasks) for suite in suites]
+
+    def _others(self) -> list[Field]:
+        """The fields that control tasks do not check."""
+        return [field for at, field in enumerate(self.fields) if at != self.judged]
+
+    def _further(self, truth: Truth | None, rows: int) -> list[Items | Opinions]:
+        """What annotators see in the other fields: what the file says, else a matter of taste."""
+        seen: list[Items | Opinions] = []
+        for field in self._others():
+            given = truth.further.get(field.name) if truth else None
+            if given is None or len(given) != rows:
+                given = make_opinions(
+                    self._scenario, rows, len(field.answers), self._seed, field.name
+                )
+            seen.append(given)
+        return seen
+
+    def _more(self, rows: int) -> list[Items | Opinions]:
+        """The same for rows behind the known ones."""
+        names = [(field, f"{field.name} from {self._known_rows}") for field in self._others()]
+        return [
+            make_opinions(self._scenario, rows, len(field.answers), self._seed, name)
+            for field, name in names
+        ]
+
+
+def stream_key(pool: Pool) -> str:
+    """What names a pool's random stream: the condition in its metadata, else its own id."""
+    named = (pool.doc.get("metadata") or {}).get(CONDITION)
+    if isinstance(named, list) and named:
+        named = named[0]
+    if isinstance(named, str) and named:
+        return named
+    words = str(pool.doc.get("private_name", "")).split()
+    if len(words) == 3 and words[0] == "labelworth" and words[1] != "exam":
+        return words[2]
+    return pool.id
+
+
+def _settings(pool: Pool, gates: list[Gate], classes: int) -> PoolSettings:
+    real, golden, training = pool.mix()
+    size = real + golden + training
+    if pool.suites:
+        size, golden, training = max(_ROOM, *(len(suite.tasks) for suite in pool.suites)), 0, 0
+    entry = [task for gate in gates for task in gate.tasks]
+    mixer = pool.doc.get("mixer_config") or {}
+    return PoolSettings(
+        price=Money(round(pool.reward.micros / _typical_size(pool, size))),
+        suite_size=size,
+        controls=golden + training,
+        exam=Exam(len(entry), len(entry)) if entry else None,
+        rules=QualityRules(0, 0.0, 0),
+        assignment_seconds=float(pool.doc["assignment_max_duration_seconds"]),
+        classes=classes,
+        control_rows=_array(task.row for task in pool.of_kind(GOLDEN, TRAINING)),
+        exam_rows=_array(task.row for task in entry),
+        dynamic=_dynamic(pool),
+        partial=bool(mixer.get("force_last_assignment", True)),
+    )
+
+
+def _typical_size(pool: Pool, size: int) -> int:
+    if not pool.suites:
+        return size
+    return max(1, round(sum(len(suite.tasks) for suite in pool.suites) / len(pool.suites)))
+
+
+def _dynamic(pool: Pool) -> DynamicOverlap | None:
+    """A pool's dynamic overlap; only mixed suites know it."""
+    config = pool.doc.get("dynamic_overlap_config")
+    if not config or pool.suites:
+        return None
+    least = default_overlap(pool) or 1
+    sure = min(max(float(config["min_confidence"]), 0.001), 0.999)
+    return DynamicOverlap(least, max(least, int(config["max_overlap"])), sure)
+
+
+def _array(values: object) -> Ints:
+    return np.array(list(values), dtype=np.int64)  # type: ignore[call-overload]

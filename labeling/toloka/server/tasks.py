@@ -1,0 +1,302 @@
+"""Tasks: uploaded, read, and given more or less overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from labeling.toloka.server import course, operations
+from labeling.toloka.server.errors import ApiError, conflict, invalid, not_found
+from labeling.toloka.server.paging import page
+from labeling.toloka.server.pools import add_tasks, counts, open_checked, raise_overlap
+from labeling.toloka.server.records import (
+    ARCHIVED,
+    GOLDEN,
+    REAL,
+    TRAINING,
+    Asked,
+    Doc,
+    Pool,
+    Task,
+    default_overlap,
+)
+from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.world import World
+
+_T = TypeVar("_T")
+_MOST_OVERLAP = 30_000
+_ITEM = "__item_idx"  # toloka-kit numbers the items of a request by it
+
+
+@route("POST", "/v1/tasks")
+def create_tasks(world: World, request: Request) -> Reply:
+    """Create one task or many, at once or as an operation."""
+    made: list[Task] = []
+
+    def make(form: Doc) -> Task:
+        task = _task(world, form, request.flag("allow_defaults"))
+        made.append(task)
+        return task
+
+    def keep() -> None:
+        pools = {task.pool_id: world.pool(task.pool_id) for task in made}
+        for pool in pools.values():
+            add_tasks(world, pool, [task for task in made if task.pool_id == pool.id])
+            if request.flag("open_pool") and not pool.is_open:
+                open_checked(world, pool)
+
+    return create(world, request, "TASK", make, keep, Task.view)
+
+
+def create(
+    world: World,
+    request: Request,
+    kind: str,
+    make: Callable[[Doc], _T],
+    keep: Callable[[], None],
+    view: Callable[[_T], Doc],
+) -> Reply:
+    """Create the items of a request by the platform's rules for many items.
+
+    Args:
+        world: the platform.
+        request: one item or a list; `async_mode`, `operation_id`, `skip_invalid_items`.
+        kind: TASK, TASK_SUITE or USER_BONUS.
+        make: checks a form and makes an object, not yet kept.
+        keep: keeps all that were made.
+        view: how an object looks on the wire.
+
+    Raises:
+        ApiError: an operation id used before, or, at once, nothing that could be created.
+    """
+    as_operation = request.flag("async_mode")
+    key = request.query.get("operation_id")
+    operations.check_new(world, key if as_operation else None)
+    forms = request.body if isinstance(request.body, list) else [request.body]
+    made: dict[int, _T] = {}
+    errors: dict[int, Doc] = {}
+    for number, form in enumerate(forms):
+        try:
+            made[number] = make(plain(form))
+        except ApiError as error:
+            if error.code != "VALIDATION_ERROR" and not as_operation:
+                raise
+            errors[number] = error.payload or {"": {"code": error.code, "message": error.message}}
+    good = bool(made) and (not errors or request.flag("skip_invalid_items"))
+    if good:
+        keep()
+    if as_operation:
+        log = _log(kind, forms, {n: view(o) for n, o in made.items()} if good else {}, errors)
+        return _operation(world, request, kind, log, len(forms), len(errors), good)
+    if not good:
+        payload = next(iter(errors.values())) if isinstance(request.body, dict) else errors
+        raise ApiError(400, "VALIDATION_ERROR", "Validation failed", payload)
+    if not isinstance(request.body, list):
+        return Reply(201, view(made[0]))
+    items = {str(number): view(one) for number, one in made.items()}
+    return Reply(201, {"items": items, "validation_errors": {str(n): e for n, e in errors.items()}})
+
+
+def plain(form: Any) -> Doc:
+    """A form without what was left empty, and without what toloka-kit adds for itself."""
+    if not isinstance(form, dict):
+        raise invalid("body", "VALUE_REQUIRED", "a JSON object is expected")
+    return {name: value for name, value in form.items() if name != _ITEM and value is not None}
+
+
+def _log(kind: str, forms: list[Doc], made: dict[int, Doc], errors: dict[int, Doc]) -> list[Doc]:
+    """What became of each item; items that only failed with others are not told."""
+    done = f"{kind}_PERSIST" if kind == "USER_BONUS" else f"{kind}_CREATE"
+    lines: list[Doc] = []
+    for number, form in enumerate(forms):
+        line: Doc = {"type": done, "success": True, "input": form}
+        if number in made:
+            lines.append({**line, "output": {f"{kind.lower()}_id": made[number]["id"]}})
+        elif number in errors:
+            wrong = {"type": f"{kind}_VALIDATE", "success": False, "output": errors[number]}
+            lines.append({**line, **wrong})
+    return lines
+
+
+def _operation(
+    world: World, request: Request, kind: str, log: list[Doc], total: int, wrong: int, good: bool
+) -> Reply:
+    done = total - wrong if good else 0
+    details = {
+        "total_count": total,
+        "valid_count": total - wrong,
+        "not_valid_count": wrong,
+        "success_count": done,
+        "failed_count": total - done,
+    }
+    names = ("skip_invalid_items", "allow_defaults", "open_pool")
+    parameters = {name: request.flag(name) for name in names}
+    status = "SUCCESS" if good else "FAIL"
+    key = request.query.get("operation_id")
+    return operations.start(world, f"{kind}.BATCH_CREATE", parameters, details, log, key, status)
+
+
+def _task(world: World, form: Doc, allow_defaults: bool) -> Task:
+    pool = pool_of(world, form)
+    task = new_task(world, pool, form)
+    task.overlap = overlap_of(pool, form, allow_defaults)
+    if task.kind == REAL and not pool.reward.micros:
+        raise invalid("known_solutions", "VALUE_REQUIRED", "an unpaid pool takes no real tasks")
+    if task.kind == REAL and not pool.mix()[0]:
+        raise conflict("MIXER_CONFIG_REQUIRED", f"Pool {pool.id} has no mixer_config")
+    return task
+
+
+def new_task(world: World, pool: Pool, form: Doc) -> Task:
+    """A task as a requester gives it, not yet kept, without overlap.
+
+    Raises:
+        ApiError: its input does not fit the project.
+    """
+    if not isinstance(form.get("input_values"), dict):
+        raise invalid("input_values", "VALUE_REQUIRED", "input values are expected")
+    _check_inputs(world, pool, form["input_values"])
+    own = ("pool_id", "overlap", "infinite_overlap", "id", "created", "remaining_overlap")
+    doc = {name: value for name, value in form.items() if name not in own}
+    key = world.ids.within("task", pool.id)
+    return Task(key, pool.id, world.now, doc, None, kind=_kind(pool, form))
+
+
+def overlap_of(pool: Pool, form: Doc, allow_defaults: bool) -> int | None:
+    """How many answers a new task or suite wants; None for as many as there are.
+
+    Raises:
+        ApiError: it does not say, and defaults are not allowed.
+    """
+    if form.get("infinite_overlap"):
+        return None
+    if "overlap" in form:
+        return whole_overlap(form["overlap"], 1)
+    if pool.training:
+        return None
+    overlap = default_overlap(pool) if allow_defaults else None
+    if overlap is None:
+        raise invalid("overlap", "VALUE_REQUIRED", "overlap or infinite_overlap is expected")
+    return overlap
+
+
+def _kind(pool: Pool, form: Doc) -> str:
+    if not form.get("known_solutions"):
+        return REAL
+    return TRAINING if pool.training or "message_on_unknown_solution" in form else GOLDEN
+
+
+def pool_of(world: World, form: Doc) -> Pool:
+    """The pool that a new item is for.
+
+    Raises:
+        ApiError: there is none, or it is archived.
+    """
+    pool = world.pools.get(str(form.get("pool_id")))
+    if pool is None:
+        raise invalid("pool_id", "ENTITY_DOES_NOT_EXIST", f"pool {form.get('pool_id')} is unknown")
+    if pool.status == ARCHIVED:
+        raise conflict("POOL_ARCHIVED", f"Pool {pool.id} is archived")
+    return pool
+
+
+def _check_inputs(world: World, pool: Pool, values: Doc) -> None:
+    spec = world.project(pool.doc["project_id"])["task_spec"]["input_spec"]
+    for name, field in spec.items():
+        if field.get("required", True) and values.get(name) in (None, ""):
+            raise invalid(
+                f"input_values.{name}",
+                "VALUE_REQUIRED",
+                "Value must be present and not equal to null",
+            )
+    for name in values:
+        if name not in spec:
+            raise invalid(f"input_values.{name}", "UNKNOWN_FIELD", "the project has no such field")
+
+
+def whole_overlap(value: Any, least: int) -> int:
+    """An overlap as a client gives it.
+
+    Raises:
+        ApiError: it is no whole number in the platform's range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST_OVERLAP:
+        raise invalid("overlap", "VALUE_OUT_OF_RANGE", f"between {least} and {_MOST_OVERLAP}")
+    return value
+
+
+@route("GET", "/v1/tasks")
+def list_tasks(world: World, request: Request) -> Reply:
+    """Tasks of a pool."""
+    pool = world.pools.get(request.query.get("pool_id", ""))
+    records = pool.tasks if pool else list(world.tasks.values())
+    found = page(records, request.query, ("pool_id", "overlap"), Task.view, 100_000, Task.read)
+    return Reply(200, found)
+
+
+@route("GET", "/v1/tasks/{id}")
+def get_task(world: World, request: Request) -> Reply:
+    """One task."""
+    return Reply(200, _get(world, request.id()).view())
+
+
+@route("PATCH", "/v1/tasks/{id}")
+def patch_task(world: World, request: Request) -> Reply:
+    """Change overlap or known solutions."""
+    task = _get(world, request.id())
+    form = plain(request.body)
+    for name in ("baseline_solutions", "message_on_unknown_solution", "known_solutions"):
+        if name in form:
+            task.doc[name] = form[name]
+    return patch_overlap(world, request, task, form)
+
+
+@route("PATCH", "/v1/tasks/{id}/set-overlap-or-min")
+def set_task_overlap_or_min(world: World, request: Request) -> Reply:
+    """Set overlap, or as little as has been given out already."""
+    return set_overlap_or_min(world, _get(world, request.id()), plain(request.body))
+
+
+def patch_overlap(world: World, request: Request, asked: Asked, form: Doc) -> Reply:
+    """Change the overlap of a task or suite, and open its pool if that is asked."""
+    pool = world.pool(asked.pool_id)
+    if pool.status == ARCHIVED:
+        raise conflict("POOL_ARCHIVED", f"Pool {pool.id} is archived")
+    if form.get("infinite_overlap"):
+        asked.overlap = None
+    elif "overlap" in form:
+        _set_overlap(world, pool, asked, whole_overlap(form["overlap"], 1))
+    if request.flag("open_pool") and not pool.is_open:
+        open_checked(world, pool)
+    world.changed()
+    return Reply(200, asked.view())
+
+
+def set_overlap_or_min(world: World, asked: Asked, form: Doc) -> Reply:
+    """Give a task or suite an overlap, or as little as has been given out already."""
+    if form.get("infinite_overlap"):
+        asked.overlap = None
+    else:
+        wanted = max(whole_overlap(form.get("overlap"), 0), asked.given)
+        _set_overlap(world, world.pool(asked.pool_id), asked, wanted)
+    world.changed()
+    return Reply(200, asked.view())
+
+
+def _set_overlap(world: World, pool: Pool, asked: Asked, overlap: int) -> None:
+    """An open pool asks for more when the clock next moves, for less at once."""
+    before, asked.overlap = asked.remaining, overlap
+    if not pool.is_open or pool.staff is None or not counts(pool, asked):
+        return
+    if asked.remaining >= before:
+        raise_overlap(pool, asked, asked.remaining - before)
+    else:
+        course.ask_raised(world, pool)
+        pool.staff.lower(asked)
+        course.look_whether_complete(world, pool)
+
+
+def _get(world: World, key: str) -> Task:
+    if key not in world.tasks:
+        raise not_found("task", key)
+    return world.tasks[key]

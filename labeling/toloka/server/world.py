@@ -1,0 +1,125 @@
+"""The platform's state: every object there is, the account and the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from budget.money import Money
+from budget.tariff import Tariff
+from labeling.crowd.scenario import Scenario
+from labeling.toloka.server.account import Account
+from labeling.toloka.server.errors import not_found
+from labeling.toloka.server.ids import Ids, digest
+from labeling.toloka.server.records import Asked, Assignment, Doc, Pool, Task, TaskSuite
+from labeling.toloka.server.truth import Truth
+
+_BALANCE = Money(1_000_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a platform is started with.
+
+    Attributes:
+        scenario: who its annotators are.
+        seed: of everything random.
+        balance: what the requester has paid in.
+        tariff: what the platform charges.
+        truth: the true answers of a rehearsal, or None.
+        quotas: whether too many calls are refused.
+        running: whether operations take their time instead of being done at once.
+    """
+
+    scenario: Scenario
+    seed: int = 0
+    balance: Money = _BALANCE
+    tariff: Tariff = field(default_factory=Tariff)
+    truth: Truth | None = None
+    quotas: bool = False
+    running: bool = False
+
+
+@dataclass(eq=False)
+class World:
+    """Everything the platform knows.
+
+    Attributes:
+        now: milliseconds since the platform's start.
+        version: rises with every change that a client could see.
+        user_skills: by annotator and skill.
+        bans: restrictions of each annotator, lifted ones included.
+        to_open: pools that a rule wants opened again when the event is over.
+        aggregates: results of aggregations, by operation.
+        people: where an annotator works: the pool, and their number in its crowd.
+    """
+
+    settings: Settings
+    now: int = 0
+    version: int = 0
+    projects: dict[str, Doc] = field(default_factory=dict)
+    pools: dict[str, Pool] = field(default_factory=dict)
+    suites: dict[str, TaskSuite] = field(default_factory=dict)
+    tasks: dict[str, Task] = field(default_factory=dict)
+    assignments: dict[str, Assignment] = field(default_factory=dict)
+    skills: dict[str, Doc] = field(default_factory=dict)
+    user_skills: dict[tuple[str, str], Doc] = field(default_factory=dict)
+    restrictions: dict[str, Doc] = field(default_factory=dict)
+    bans: dict[str, list[Doc]] = field(default_factory=dict)
+    to_open: list[str] = field(default_factory=list)
+    people: dict[str, tuple[str, int]] = field(default_factory=dict)
+    attachments: dict[str, Doc] = field(default_factory=dict)
+    aggregates: dict[str, list[Doc]] = field(default_factory=dict)
+    bonuses: dict[str, Doc] = field(default_factory=dict)
+    operations: dict[str, Doc] = field(default_factory=dict)
+    logs: dict[str, list[Doc]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.ids = Ids(self.settings.seed)
+        self.account = Account(self.settings.tariff, self.settings.balance)
+        self._values: dict[str, dict[str, float]] = {}
+        self.owner: Doc = {"id": digest("requester"), "myself": True}
+
+    def changed(self) -> None:
+        """Something that clients could see has changed."""
+        self.version += 1
+
+    def skills_of(self, user: str) -> dict[str, float]:
+        """Values of an annotator's skills, by skill."""
+        return self._values.get(user, {})
+
+    def set_skill(self, user: str, skill: str, value: float, time: str) -> Doc:
+        """Give an annotator a value of a skill, from 0 to 100."""
+        doc = self.user_skills.get((user, skill))
+        if doc is None:
+            key = self.ids.number("user skill")
+            doc = {"id": key, "skill_id": skill, "user_id": user, "created": time}
+            self.user_skills[user, skill] = doc
+        doc |= {"value": round(value), "exact_value": value, "modified": time}
+        self._values.setdefault(user, {})[skill] = value
+        return doc
+
+    def drop_skill(self, user: str, skill: str) -> None:
+        """Take a skill away from an annotator."""
+        del self.user_skills[user, skill]
+        del self._values[user][skill]
+
+    def pool(self, key: str) -> Pool:
+        """A pool or training by its id."""
+        found: Pool = _get(self.pools, "pool", key)
+        return found
+
+    def asked(self, key: str) -> Asked:
+        """A task or suite by its id."""
+        return self.suites[key] if key in self.suites else self.tasks[key]
+
+    def project(self, key: str) -> Doc:
+        """A project by its id."""
+        found: Doc = _get(self.projects, "project", key)
+        return found
+
+
+def _get(kind: dict[str, Any], what: str, key: str) -> Any:
+    if key not in kind:
+        raise not_found(what, key)
+    return kind[key]
