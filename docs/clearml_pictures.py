@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from hpo import Study
-from hpo.tracking.clearml import controller, previews
+from hpo.tracking.clearml import controller, facts, previews
 from hpo.tracking.clearml.images import Images
 from hpo.tracking.clearml.parts import Plot
 from hpo.tracking.clearml.run import read_run
@@ -50,7 +50,8 @@ def draw(folder: Path) -> None:
     child = next(child for child in run.children if child.key == best)
     version = versions.load(child.version, folder / "versions")
     images = Images(folder, run.about["data"]["content"])
-    shown = previews.preview_plots(version.path, version.manifest, images.thumbnails)
+    cost = facts.settled(version.manifest, None)
+    shown = previews.preview_plots(version, cost, images.thumbnails)
     picture(shown, DOCS / "clearml-labels.png", 2, 3)
 
 

@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.answer import ground, question
 from hpo.folder import to_json
+from hpo.tracking.journal import (
+    ANSWER,
+    CONFIRMATION,
+    EVALUATION,
+    PURCHASE,
+    STUDY,
+    Journal,
+)
 from hpo.versioning import campaign_to_plain
 
 if TYPE_CHECKING:
-    from hpo.tracking.journal import Journal
     from hpo.trials import Trials
     from hpo.world import World
-
-STUDY, PURCHASE, EVALUATION = "study", "purchase", "evaluation"
-CONFIRMATION, ANSWER = "confirmation", "answer"
 
 
 class Story:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from budget.money import Money
 from hpo.tracking.clearml import figures
 from hpo.tracking.clearml.parts import (
     Parts,
@@ -82,15 +83,15 @@ def _options(run: Run, base: str) -> dict[str, Any]:
         "optimizer_class": f"labelworth sampler {run.about['config']['sampler']}",
         "optimization_time_limit": "",
         "total_max_jobs": run.about["config"]["trials"] or "",
-        "money_cap_usd": f"{run.cap / 1e6:.6f}",
+        "money_cap_usd": Money(run.cap).exact(),
     }
     return {f"opt/{name}": value for name, value in options.items()}
 
 
 def _properties(run: Run) -> dict[str, Any]:
-    found: dict[str, Any] = {"cap_usd": f"{run.cap / 1e6:.2f}"}
+    found: dict[str, Any] = {"cap_usd": Money(run.cap).exact()}
     if run.rows:
-        found["spent_usd"] = f"{_spent(run) / 1e6:.6f}"
+        found["spent_usd"] = Money(_spent(run)).exact()
     if run.report and run.report["recommended"]:
         best = run.report["recommended"]
         found["recommended"] = best["plan"]["key"]
@@ -215,7 +216,7 @@ def _summary_row(row: Row, run: Run, links: Links, last: Mapping[str, int]) -> d
         **knobs(outcome),
         "95 %": f"{outcome.low:.4f} to {outcome.high:.4f}",
         "price tag, $": outcome.price_tag.exact(),
-        "paid, $": f"{row.paid / 1e6:.6f}" if row.version else "",
+        "paid, $": Money(row.paid).exact() if row.version else "",
         "minutes": outcome.minutes,
         "status": ", ".join(said),
     }
@@ -233,4 +234,6 @@ def knobs(outcome: Outcome) -> dict[str, Any]:
     }
     if plan.dynamic is not None:
         found["General/dynamic_overlap"] = str(plan.dynamic)
+    if outcome.view is not None:
+        found["General/view"] = outcome.view
     return found
