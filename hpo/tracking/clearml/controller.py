@@ -144,15 +144,16 @@ def _scalars(run: Run) -> list[Scalar]:
     for row in run.rows:
         best, bought = max(best, row.outcome.accuracy), bought + (row.version is not None)
         left = max(0.0, 100 * (1 - row.spent / run.cap))
+        at, number = epoch_ms(row.at), row.number
         found += [
-            Scalar(OBJECTIVE, "max", row.number, best),
-            Scalar(OBJECTIVE, "last reported", row.number, row.outcome.accuracy),
-            Scalar("remaining budget", "money %", row.number, round(left, 4)),
-            Scalar(MONEY, "best so far", cents(row.spent), best),
+            Scalar(OBJECTIVE, "max", number, best, at),
+            Scalar(OBJECTIVE, "last reported", number, row.outcome.accuracy, at),
+            Scalar("remaining budget", "money %", number, round(left, 4), at),
+            Scalar(MONEY, "best so far", cents(row.spent), best, at),
         ]
         if jobs:
             share = 100 * max(0.0, 1 - bought / jobs)
-            found.append(Scalar("remaining budget", "jobs %", row.number, round(share, 4)))
+            found.append(Scalar("remaining budget", "jobs %", number, round(share, 4), at))
     return _once(found) + _final(run)
 
 

@@ -110,7 +110,13 @@ def mirroring(folder: Path, on: bool, external: str | None = None) -> Iterator[N
     if not on:
         yield
         return
-    begun, live, patient = time.monotonic(), Live(folder, external), False
+    begun, patient = time.monotonic(), False
+    try:
+        live = Live(folder, external)
+    except OSError as error:
+        print(f"ClearML: the mirror cannot be started ({error}); publish later", file=sys.stderr)
+        yield
+        return
     try:
         yield
         patient = True

@@ -85,7 +85,8 @@ def _sample(labels: list[dict[str, str]]) -> list[dict[str, str]]:
     order = sorted(range(len(labels)), key=lambda at: (float(labels[at]["confidence"]), at))
     chosen = min(SAMPLES, len(order))
     places = [order[round(at * (len(order) - 1) / max(1, chosen - 1))] for at in range(chosen)]
-    return [labels[at] for at in places]
+    shares = ("confidence", "agreement")
+    return [{**labels[at], **{n: f"{float(labels[at][n]):.2f}" for n in shares}} for at in places]
 
 
 def sample_table(rows: Sequence[Mapping[str, str]], thumbnails: Thumbnails) -> Figure:

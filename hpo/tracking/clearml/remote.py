@@ -44,9 +44,6 @@ class Refused(Exception):  # noqa: N818
 class Remote:
     """A session with a ClearML server, by the user's own configuration.
 
-    Attributes:
-        host: the API server, without any credentials.
-
     Args:
         sleep: waits between tries; for tests.
 
@@ -64,7 +61,6 @@ class Remote:
         self._web = self._session.get_app_server_host().rstrip("/")
         self._files = self._session.get_files_server_host().rstrip("/")
         self._verify = _verified(self._session.config.get("api.verify_certificate", True))
-        self.host = without_credentials(self._session.host)
 
     def page(self, project: str, task: str) -> str:
         """The web page of a task."""
