@@ -79,10 +79,11 @@ class Outcome:
     view: str | None = None
 
 
-def run_trial(plan: LabelPlan, world: World) -> Outcome:
+def run_trial(plan: LabelPlan, world: World) -> tuple[Outcome, Trained]:
     """Own the labels that `plan` asks for, then say how good and how dear they are."""
     buy(plan, world)
-    return evaluate(plan, world)  # free, and called alone for contained plans
+    trained = fit_plan(plan, world)
+    return measure(trained, world), trained  # free, and called alone for contained plans
 
 
 def buy(plan: LabelPlan, world: World) -> None:
@@ -272,7 +273,18 @@ def evaluate(plan: LabelPlan, world: World, draws: int = 1) -> Outcome:
         world: the study's world.
         draws: repeat draws to average.
     """
-    trained = fit_plan(plan, world)
+    return measure(fit_plan(plan, world), world, draws)
+
+
+def measure(trained: Trained, world: World, draws: int = 1) -> Outcome:
+    """Say how good and how dear a plan is, whose model is trained already.
+
+    Args:
+        trained: what `fit_plan` gave.
+        world: the study's world.
+        draws: repeat draws to average.
+    """
+    plan = trained.plan
     scores = score_on("validation", trained, world)
     first = Outcome(
         plan,
@@ -321,13 +333,12 @@ def rounded(scores: Scores) -> dict[str, Any]:
     }
 
 
-def final_score(plan: LabelPlan, world: World) -> dict[str, Any]:
-    """Score the plan's model on the final images, which no decision has touched.
+def final_score(trained: Trained, world: World) -> dict[str, Any]:
+    """Score a plan's model on the final images, which no decision has touched.
 
     Called once per recommended plan, at the end, and never by the search. The study's test view
     picks its images here, by their true classes, and nowhere else.
     """
-    trained = fit_plan(plan, world)
     scores = score_on("final", trained, world)
     view = test_view(world.config)
     return {
