@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from bisect import bisect_left
 from typing import Any
 
 from labeling.toloka.server import course
@@ -30,7 +31,12 @@ def list_assignments(world: World, request: Request) -> Reply:
     """Assignments, by pool, suite, task, annotator and status."""
     query = dict(request.query)
     pool = world.pools.get(query.get("pool_id", ""))
-    records = pool.assignments if pool else list(world.assignments.values())
+    records = list(world.assignments.values())
+    if pool is not None:
+        del query["pool_id"]
+        # Ids rise: whoever reads on from a known one need not look at those before it.
+        first = bisect_left(pool.assignments, query.get("id_gt", ""), key=lambda a: a.id)
+        records = pool.assignments[first:]
     if "task_id" in query:
         wanted = query.pop("task_id")
         records = [a for a in records if any(task.id == wanted for task in a.tasks)]

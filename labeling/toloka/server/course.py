@@ -65,6 +65,7 @@ class PoolReferee:
 def open_pool(world: World, pool: Pool) -> None:
     """Issue suites from now on; the annotators come on the first opening."""
     pool.status = OPEN
+    world.working[pool.id] = pool
     pool.last_started = world.now
     pool.last_close_reason = None
     pool.raises.clear()
@@ -94,7 +95,14 @@ def close_pool(world: World, pool: Pool, reason: str, timed: bool = False) -> No
     if pool.staff is not None:
         pool.staff.close(world.now if timed else None)
         _gather(world, pool)
+    _let_go(world, pool)
     world.changed()
+
+
+def _let_go(world: World, pool: Pool) -> None:
+    """Look no more at a pool that is closed and has nothing active."""
+    if not pool.is_open and not pool.active:
+        world.working.pop(pool.id, None)
 
 
 # --- the clock ---
@@ -118,7 +126,7 @@ def move(world: World, events: int = 1) -> None:
 
 
 def _open(world: World) -> list[str]:
-    return [pool.id for pool in world.pools.values() if pool.is_open]
+    return [pool.id for pool in world.working.values() if pool.is_open]
 
 
 def advance(world: World, until: int) -> None:
@@ -135,14 +143,12 @@ def due(world: World) -> float:
 
 def is_only_review(world: World) -> bool:
     """Whether nothing is to come but that answers nobody has reviewed are accepted."""
-    return isinstance(_next(world)[1], _Deadline) and not any(
-        pool.is_open or pool.active for pool in world.pools.values()
-    )
+    return isinstance(_next(world)[1], _Deadline) and not world.working
 
 
 def step(world: World, until: float = math.inf) -> bool:
     """Let the next event happen, if it does by a time (ms); whether it did."""
-    for pool in world.pools.values():
+    for pool in list(world.working.values()):
         ask_raised(world, pool)
     at, happen = _next(world)
     if at > until or at == math.inf:
@@ -173,11 +179,10 @@ def ask_raised(world: World, pool: Pool) -> None:
 def _next(world: World) -> tuple[float, Callable[[], None]]:
     """When the next event is due, and what it is: annotators before the clock's own deadlines."""
     first, happen = math.inf, _nothing
-    for pool in world.pools.values():
-        if pool.staff is not None and (pool.is_open or pool.active):
-            at = pool.staff.next_ms()
-            if at < first:
-                first, happen = at, _Work(world, pool)
+    for pool in world.working.values():
+        at = pool.staff.next_ms() if pool.staff is not None else math.inf
+        if at < first:
+            first, happen = at, _Work(world, pool)
     for at, deadline in _deadlines(world):
         if at < first:
             first, happen = at, _Deadline(world, at, deadline)
@@ -186,7 +191,7 @@ def _next(world: World) -> tuple[float, Callable[[], None]]:
 
 def _deadlines(world: World) -> list[tuple[int, Callable[[], None]]]:
     found: list[tuple[int, Callable[[], None]]] = []
-    for pool in world.pools.values():
+    for pool in world.working.values():
         if pool.is_open and "will_expire" in pool.doc:
             found.append((from_iso(pool.doc["will_expire"]), _Close(world, pool, "EXPIRED")))
         if pool.is_open and pool.complete is not None:
@@ -197,7 +202,7 @@ def _deadlines(world: World) -> list[tuple[int, Callable[[], None]]]:
         days = int(world.pools[waiting.pool_id].doc.get("auto_accept_period_day") or 21)
         if waiting.submitted is not None:
             found.append((waiting.submitted + days * DAY, _Accept(world, waiting)))
-    for restriction in world.restrictions.values():
+    for restriction in world.ending:
         if "will_expire" in restriction and not restriction.get("over"):
             found.append((from_iso(restriction["will_expire"]), _Lift(world, restriction)))
     return found
@@ -258,6 +263,7 @@ class _Work:
         self.world.now = max(self.world.now, staff.ms(staff.crowd.next_event))
         staff.crowd.step()
         _gather(self.world, self.pool)
+        _let_go(self.world, self.pool)
         look_whether_complete(self.world, self.pool)
 
 

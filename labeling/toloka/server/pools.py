@@ -8,6 +8,7 @@ from typing import Any
 
 from budget.errors import InputError
 from labeling.toloka.server import course, operations, pricing
+from labeling.toloka.server.admission import look_again
 from labeling.toloka.server.catalog import required
 from labeling.toloka.server.clock import from_iso
 from labeling.toloka.server.errors import conflict, invalid
@@ -142,6 +143,9 @@ def update_pool(world: World, request: Request) -> Reply:
     pool.doc = form
     if pool.staff is not None:
         pool.staff.revise(pool)
+    for user, (home, _) in world.people.items():
+        if home == pool.id:
+            look_again(world, user)
     world.changed()
     return Reply(200, pool.view(world.owner))
 
