@@ -130,6 +130,18 @@ def test_quotas_refuse_what_is_too_much_until_the_clock_has_moved(platform: Star
     assert wire.get("/sim/counts")["created"]["pools"] == 101
 
 
+def test_overlap_of_a_pool_may_be_changed_ten_times_an_hour(platform: Start) -> None:
+    wire = platform(quotas=True)
+    form = pool(wire.post("/v1/projects", project())["id"])
+    path = f"/v1/pools/{wire.post('/v1/pools', form)['id']}"
+    for overlap in range(4, 14):
+        defaults = {"default_overlap_for_new_tasks": overlap}
+        wire.put(path, {**form, "defaults": defaults})
+    with pytest.raises(Refused, match="per HOUR"):
+        wire.put(path, form)
+    wire.put(path, {**form, "defaults": defaults, "private_name": "another"})
+
+
 def test_operations_may_take_their_time(platform: Start) -> None:
     wire = platform(running=True)
     key = fill(wire)
