@@ -147,7 +147,7 @@ def test_rows_that_come_later_are_answered_like_others() -> None:
     assert np.all(np.bincount(rows, minlength=TASKS + 60)[late] == 3)
     assert np.all(np.bincount(rows)[:TASKS] == 1)
     is_late = rows >= TASKS + 20
-    assert (given[is_late] == more.truth[rows[is_late] - TASKS - 20]).mean() > 0.7
+    assert (given[is_late] == more.truth[rows[is_late] - TASKS - 20]).mean() > 0.5
 
 
 def test_pages_put_together_by_the_requester_are_shown_whole_and_once_to_each() -> None:
