@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from budget.database import open_database
-from budget.ledger import Ledger, accounts_of
-from budget.money import ZERO, Money
+from budget.ledger import Balance, Ledger, accounts_of
+from budget.money import Money
 from hpo.folder import read_config
 from hpo.versioning import money_to_plain
 from hpo.words import market_line
@@ -69,13 +69,13 @@ def show_status(folder: Path, as_json: bool) -> None:
         console.print(Text(line), soft_wrap=True)
 
 
-def spent_by(folder: Path) -> Money:
-    """What a study has spent so far; nothing where there is none."""
+def balance_in(folder: Path) -> Balance | None:
+    """What a study's ledger amounts to; None where there is no study yet."""
     if not (folder / "labelworth.sqlite").exists():
-        return ZERO
+        return None
     engine = open_database(folder / "labelworth.sqlite")
     try:
-        return Ledger.open(engine, folder.name).spent()
+        return Ledger.open(engine, folder.name).balance()
     finally:
         engine.dispose()
 

@@ -7,11 +7,13 @@ import json
 import re
 import signal
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from budget.money import Money
+from budget.tariff import Tariff
 from hpo.run import main
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import Server, Settings
@@ -187,6 +189,18 @@ def test_the_amount_typed_buys_after_the_plan_was_said(
         err,
     )
     assert "The account holds $5.00." in err
+    assert "NOTE" not in err
+
+
+def test_a_fee_that_is_not_the_assumed_one_is_noticed(
+    labelworth, server: Server, small_data: str
+) -> None:
+    tariff = Tariff(fee_share=Fraction(1, 2))
+    server.reset(Settings(load_scenario("default"), balance=Money(5_000_000), tariff=tariff))
+    code, _, err = labelworth(*real(small_data), "--yes", "--json")
+    assert code == 0, err
+    assert re.search(r"NOTE: the account's balance fell by \$\S+, the ledger settled", err)
+    assert "see --fee-share" in err
 
 
 def test_a_token_file_that_only_its_owner_reads_will_do_and_doctor_changes_nothing(
