@@ -7,7 +7,7 @@ import io
 from bisect import bisect_left
 from typing import Any
 
-from labeling.toloka.server import course
+from labeling.toloka.server import work
 from labeling.toloka.server.admission import banned
 from labeling.toloka.server.clock import to_iso
 from labeling.toloka.server.errors import invalid, not_found
@@ -67,8 +67,8 @@ def patch_assignment(world: World, request: Request) -> Reply:
     elif status == REJECTED and not comment:
         raise invalid("public_comment", "VALUE_REQUIRED", "say why it is rejected")
     else:
-        course.decide(world, assignment, status, comment)
-        course.reopen(world)
+        work.decide(world, assignment, status, comment)
+        work.reopen(world)
     return Reply(200, assignment.view(world.owner))
 
 

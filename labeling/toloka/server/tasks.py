@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from labeling.toloka.server import course, operations
+from labeling.toloka.server import operations, work
 from labeling.toloka.server.errors import ApiError, conflict, invalid, not_found
 from labeling.toloka.server.paging import page
 from labeling.toloka.server.pools import add_tasks, counts, open_checked, raise_overlap
@@ -291,9 +291,9 @@ def _set_overlap(world: World, pool: Pool, asked: Asked, overlap: int) -> None:
     if asked.remaining >= before:
         raise_overlap(pool, asked, asked.remaining - before)
     else:
-        course.ask_raised(world, pool)
+        work.ask_raised(world, pool)
         pool.staff.lower(asked)
-        course.look_whether_complete(world, pool)
+        work.look_whether_complete(world, pool)
 
 
 def _get(world: World, key: str) -> Task:
