@@ -70,6 +70,19 @@ def test_requests_that_cannot_be(
     connection.close()
 
 
+def test_no_more_is_uploaded_at_once_than_the_platform_takes(wire: Wire) -> None:
+    key = fill(wire, tasks=0)
+    long = "https://images.example/" + "x" * 1000
+    tasks = [{"pool_id": key, "input_values": {"image": long}, "overlap": 1}] * 1100
+    for query in ({}, {"async_mode": "true"}):
+        with pytest.raises(Refused, match="1048576 bytes in all"):
+            wire.post("/v1/tasks", tasks, **query)
+    small = [{"pool_id": key, "input_values": {"image": address(1)}, "overlap": 1}] * 5001
+    with pytest.raises(Refused, match="at most 5000 at once"):
+        wire.post("/v1/tasks", small)
+    assert wire.post("/v1/tasks", small, async_mode="true")["details"]["success_count"] == 5001
+
+
 def test_lists_come_in_pages_in_any_order_and_range(wire: Wire) -> None:
     key = fill(wire, tasks=120, golden=0)
     tasks = wire.get("/v1/tasks", pool_id=key)
