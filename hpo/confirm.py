@@ -17,8 +17,8 @@ from budget.errors import BudgetExceeded
 from budget.money import ZERO, Money
 from hpo.recommend import Z95
 from hpo.surrogate import Surrogate, encode
-from hpo.trial import buy, final_score, plan_from_plain, plan_to_plain, purchase
-from hpo.versioning import money_to_plain
+from hpo.trial import buy, final_score, fit_plan, plan_from_plain, plan_to_plain, purchase
+from hpo.versioning import money_to_plain, save_version
 from hpo.world import World
 from labeling.types import LabelPlan, Order
 
@@ -115,11 +115,13 @@ def confirm(plan: LabelPlan, part: LabelPlan, world: World) -> dict[str, Any]:
         return {}
     records = fresh.store.orders(fresh.condition(part))
     paid = sum((fresh.store.paid(r.order, fresh.source.tariff) for r in records), ZERO)
+    trained = fit_plan(part, fresh)
     return {
         "tasks": part.tasks,
         "share": round(part.tasks / plan.tasks, 4),
         "paid": money_to_plain(paid),
-        "final": final_score(part, fresh),
+        "version": save_version(trained, fresh),
+        "final": final_score(trained, fresh),
     }
 
 

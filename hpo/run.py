@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from hpo import market_commands, stopping, toloka_server
+from hpo import market_commands, publish, stopping, toloka_server
 from hpo.exits import (
     BAD_INPUT,
     DONE,
@@ -35,6 +35,7 @@ COMMANDS = (
     "view",
     "data",
     "buy",
+    "publish",
     "doctor",
     "reconcile",
     "crowd",
@@ -174,11 +175,14 @@ def _parser() -> argparse.ArgumentParser:
         else:
             sub.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+        if name == "run":
+            publish.add_clearml(sub)
         if name == "report":
             add_today(sub)
     add_view(commands)
     add_data(commands)
     market_commands.add_parsers(commands)
+    publish.add_parser(commands)
     _add_crowd(commands)
     toloka_server.add_parser(commands)
     return parser
@@ -240,6 +244,10 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.print_config:
         print(to_toml(config), end="")
         return DONE
+    from hpo.tracking.clearml.live import destination
+
+    mirrored = destination(arguments.clearml, f"labelworth/{config.study}")
+    print(mirrored.words, file=sys.stderr)
     from rich.console import Console
 
     from hpo import consent
@@ -247,6 +255,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from hpo.plot import plot_front
     from hpo.status import balance_in
     from hpo.study import Study
+    from hpo.tracking.clearml.live import mirroring
     from hpo.words import market_line
 
     log = Console(stderr=True, highlight=False)
@@ -264,7 +273,7 @@ def _run(arguments: argparse.Namespace) -> int:
         confirmed = consent.confirm(config, config.budget, before, what, arguments.yes, say)
     study = Study(config, arguments.runs)
     try:
-        with Gauge(log) as gauge:
+        with mirroring(study.folder, mirrored.on, arguments.images_external), Gauge(log) as gauge:
             report = study.run(gauge.update, real_money=confirmed is not None)
             note = consent.compare(config, confirmed, study.world.ledger.spent())
     finally:

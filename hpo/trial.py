@@ -18,6 +18,7 @@ from hpo import stopping
 from hpo.door import Door
 from hpo.labels import images_inside, narrow, test_view, to_labels
 from hpo.opinion import is_subjective, score_opinion
+from hpo.redraws import redrawn
 from hpo.seeds import derive, generator
 from hpo.world import World
 from labeling.contained import selection
@@ -78,10 +79,11 @@ class Outcome:
     view: str | None = None
 
 
-def run_trial(plan: LabelPlan, world: World) -> Outcome:
+def run_trial(plan: LabelPlan, world: World) -> tuple[Outcome, Trained]:
     """Own the labels that `plan` asks for, then say how good and how dear they are."""
     buy(plan, world)
-    return evaluate(plan, world)  # free, and called alone for contained plans
+    trained = fit_plan(plan, world)
+    return measure(trained, world), trained  # free, and called alone for contained plans
 
 
 def buy(plan: LabelPlan, world: World) -> None:
@@ -225,6 +227,9 @@ def score_on(
 ) -> Scores:
     """Scores on a role's images, with an interval for test items and training labels together.
 
+    On final images the labels are drawn anew by annotators, which takes an aggregation each, and
+    elsewhere by tasks.
+
     Args:
         role: whose images.
         trained: the model and what it was trained on.
@@ -233,27 +238,31 @@ def score_on(
         only: some of the role's images by row, of a question with a right answer; None for all.
     """
     from training.evaluate import score
-    from training.fit import bootstrap
 
     values = world.features.values
     observed = world.panel(role) if is_subjective(world) else None
     rows = world.data.rows[role] if observed is None else observed.task
     rows = rows if only is None else only
-    draws = None
-    if redraws:
-        draws = bootstrap(
-            trained.model,
-            values[trained.labels.task],
-            trained.target,
-            trained.labels.answers.astype(np.float64),
-            values[rows],
-            draws=redraws,
-            rng=generator(world.config.seed, "bootstrap", trained.plan.key),
-        )
+    draws = _redrawn(trained, rows, world, redraws, role == "final") if redraws else None
     predicted = trained.model.predict(values[rows])
     if observed is not None:
         return score_opinion(predicted, draws, observed)
     return score(predicted, world.data.truth[rows], draws)
+
+
+def _redrawn(trained: Trained, rows: Ints, world: World, redraws: int, annotators: bool) -> Floats:
+    """[redraws, n, C] probabilities of heads on redrawn labels: by annotators, or by tasks."""
+    from training.fit import bootstrap
+
+    model, labels = trained.model, trained.labels
+    rng = generator(world.config.seed, "bootstrap", trained.plan.key)
+    if annotators:
+        return redrawn(model, labels, trained.answers, rows, world, redraws, rng)
+    values = world.features.values
+    confidence = labels.answers.astype(np.float64)
+    return bootstrap(
+        model, values[labels.task], trained.target, confidence, values[rows], redraws, rng
+    )
 
 
 def evaluate(plan: LabelPlan, world: World, draws: int = 1) -> Outcome:
@@ -264,7 +273,18 @@ def evaluate(plan: LabelPlan, world: World, draws: int = 1) -> Outcome:
         world: the study's world.
         draws: repeat draws to average.
     """
-    trained = fit_plan(plan, world)
+    return measure(fit_plan(plan, world), world, draws)
+
+
+def measure(trained: Trained, world: World, draws: int = 1) -> Outcome:
+    """Say how good and how dear a plan is, whose model is trained already.
+
+    Args:
+        trained: what `fit_plan` gave.
+        world: the study's world.
+        draws: repeat draws to average.
+    """
+    plan = trained.plan
     scores = score_on("validation", trained, world)
     first = Outcome(
         plan,
@@ -313,13 +333,12 @@ def rounded(scores: Scores) -> dict[str, Any]:
     }
 
 
-def final_score(plan: LabelPlan, world: World) -> dict[str, Any]:
-    """Score the plan's model on the final images, which no decision has touched.
+def final_score(trained: Trained, world: World) -> dict[str, Any]:
+    """Score a plan's model on the final images, which no decision has touched.
 
     Called once per recommended plan, at the end, and never by the search. The study's test view
     picks its images here, by their true classes, and nowhere else.
     """
-    trained = fit_plan(plan, world)
     scores = score_on("final", trained, world)
     view = test_view(world.config)
     return {

@@ -51,6 +51,13 @@ class PoolReferee:
         visitor.admitted = admitted(self.world, self.pool, assignment.user_id)
         return banned(self.world, self.pool, assignment.user_id)
 
+    def given_up(self, visitor: Visitor, suite: int) -> None:
+        """Record it, and apply the rules."""
+        _give_up(self.world, self.pool, suite)
+        user = _staff(self.pool).user(visitor.person)
+        visitor.banned = banned(self.world, self.pool, user) is not None
+        visitor.admitted = admitted(self.world, self.pool, user)
+
 
 # --- opening and closing ---
 
@@ -93,19 +100,25 @@ def close_pool(world: World, pool: Pool, reason: str, timed: bool = False) -> No
 # --- the clock ---
 
 
-def move(world: World, events: int = 1) -> bool:
-    """Move the clock to the next event that a client can see; False if there is none.
+def move(world: World, events: int = 1) -> None:
+    """Move the clock to the next event that a client can see.
 
     Args:
         world: the platform.
-        events: how many such events.
+        events: how many such events, at most: a pool that closes or opens again ends it.
     """
+    before = _open(world)
     for _ in range(events):
         version = world.version
         while world.version == version:
             if not step(world):
-                return False
-    return True
+                return
+        if _open(world) != before:
+            return
+
+
+def _open(world: World) -> list[str]:
+    return [pool.id for pool in world.pools.values() if pool.is_open]
 
 
 def advance(world: World, until: int) -> None:
@@ -118,6 +131,13 @@ def advance(world: World, until: int) -> None:
 def due(world: World) -> float:
     """When (ms) the next event is due; infinite if there is none."""
     return _next(world)[0]
+
+
+def is_only_review(world: World) -> bool:
+    """Whether nothing is to come but that answers nobody has reviewed are accepted."""
+    return isinstance(_next(world)[1], _Deadline) and not any(
+        pool.is_open or pool.active for pool in world.pools.values()
+    )
 
 
 def step(world: World, until: float = math.inf) -> bool:
@@ -266,11 +286,8 @@ def decide(world: World, assignment: Assignment, status: str, comment: str | Non
 
 
 def _gather(world: World, pool: Pool) -> None:
-    """Write down what became of suites since the last look, and which are new."""
-    staff = _staff(pool)
-    for suite in staff.news_given_up():
-        _give_up(world, pool, suite)
-    for suite in staff.news_issued():
+    """Write down the suites that were issued since the last look."""
+    for suite in _staff(pool).news_issued():
         _issue(world, pool, suite)
 
 

@@ -38,11 +38,12 @@ def poll(wire: Wire, key: str) -> list[Doc]:
 
 def finish(wire: Wire, key: str) -> list[Doc]:
     """Wait until a pool is closed and nothing is active; its assignments."""
-    while True:
+    while wire.get(f"/v1/pools/{key}")["status"] == "OPEN":
+        pass
+    found = poll(wire, key)
+    while any(a["status"] == "ACTIVE" for a in found):
         found = poll(wire, key)
-        active = any(a["status"] == "ACTIVE" for a in found)
-        if not active and wire.get(f"/v1/pools/{key}")["status"] != "OPEN":
-            return poll(wire, key)
+    return found
 
 
 def run(wire: Wire, **changes: Any) -> tuple[str, list[Doc]]:
