@@ -130,8 +130,7 @@ def test_what_spends_happens_once(
     hit = {name: place for name, place in SPENDING.items() if called[name] >= turn}
     assert len(hit) >= (11, 6)[turn - 1]
     server._faults = [
-        Fault(path=path, method=method, call=turn, **FAULTS[fault])
-        for method, path in hit.values()
+        Fault(path=path, method=method, call=turn, **FAULTS[fault]) for method, path in hit.values()
     ]
     found = run(on, on.market(on.api(IMPATIENT), review=accept_most))
     for name, wrong in zip(hit, server._faults, strict=True):
@@ -229,9 +228,7 @@ def test_toloka_kit_by_itself_creates_twice(kind: str, server: Server, tmp_path:
     calls = kit_calls(server)
     for at, (name, call) in enumerate(calls.items()):
         path = f"/v1/{name}"
-        server._faults = [
-            replace(Fault(kind, path, "POST", effect=True), seconds=2 * IMPATIENT)
-        ]
+        server._faults = [replace(Fault(kind, path, "POST", effect=True), seconds=2 * IMPATIENT)]
         call()
         assert counts(server)[name] == 2, "the first answer was lost, so it was created again"
         assert at < 3
