@@ -30,6 +30,7 @@ from labeling.types import Condition, Order
 
 _PAUSE_S = 20.0
 _YES = "yes"
+CONTROLS, EXAM = "controls", "exam"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,17 @@ class Preparer:
         exam_pool, exam_skill = "", None
         if condition.exam:
             exam_pool, exam_skill = self._shelf.exam(self._goods.digest(exam_rows), expires)
-            self._upload_controls(exam_pool, "exam", exam_rows.tolist())
+            self._upload_controls(exam_pool, EXAM, exam_rows.tolist())
         pool_id = self._shelf.main(condition, exam_skill, expires)
         controls = {}
         if condition.controls:
-            controls = self._upload_controls(pool_id, "controls", control_rows.tolist())
+            controls = self._upload_controls(pool_id, CONTROLS, control_rows.tolist())
         return Ready(pool_id, exam_pool, exam_skill, controls)
+
+    def recalled(self, pool_id: str) -> Ready:
+        """A pool in which nothing is bought any more, by what the journal says of it."""
+        controls = tasks_of(self._journal, pool_id, CONTROLS)
+        return Ready(pool_id, "", None, controls)
 
     def prepare(self, order: Order, ready: Ready, pool: Any) -> None:
         """Give a closed pool an order's expiry, tasks and overlap, and read them back.
