@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 from collections.abc import Callable
@@ -76,16 +75,11 @@ def _fetched(version_id: str, runs: Path) -> tuple[Version, str]:
 
 
 def _remote() -> Callable[[str, Path], Path | None] | None:
-    """The mirror's own way to fetch a version, when this program has one.
+    """The mirror's way to fetch a version, where ClearML is configured."""
+    from hpo.tracking import clearml
+    from hpo.tracking.clearml.live import destination
 
-    It puts the version into a folder named by its id under the one given, and returns that folder,
-    or None where it does not have it. What it fetched is verified by its content.
-    """
-    try:
-        mirror = importlib.import_module("hpo.tracking.clearml")
-    except ImportError:
-        return None
-    return getattr(mirror, "fetch", None)
+    return clearml.fetch if destination("auto", "").on else None
 
 
 def _write_parquet(version: Version, name: str, path: Path) -> None:

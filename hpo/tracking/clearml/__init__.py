@@ -1,6 +1,37 @@
-"""ClearML as a mirror of a study's run directory: the only place that knows ClearML.
+"""ClearML as a mirror of a study's run directory, and as its engine: the only place that knows it.
 
 `run` reads the directory, `records` and the modules beside it say what a server is to hold, `sync`
 brings a server there, `live` does so in a process of its own while a study runs, `fetch` gets a
-label version back. The clearml package is imported by `remote` alone, when a server is asked.
+label version back. The clearml package is imported by `remote`, when a server is asked.
+
+`engine` lets ClearML's own optimizer run the search of `strategy`; what its agents run is
+`trial_task`, in clones of the task of `template`. They use the SDK's objects.
 """
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def fetch(version_id: str, folder: Path) -> Path | None:
+    """Put a label version from the configured ClearML server into a folder named by its id.
+
+    Args:
+        version_id: the id, or its beginning.
+        folder: where the version's folder is made.
+
+    Returns:
+        The version's folder, to be verified by whoever reads it; None where ClearML does not have
+        the version.
+
+    Raises:
+        InputError: the server cannot be asked now.
+    """
+    from budget.errors import InputError
+    from hpo.tracking.clearml.fetched import fetch_version
+    from hpo.tracking.clearml.remote import Refused, Unavailable
+
+    try:
+        return fetch_version(version_id, folder)
+    except (Unavailable, Refused) as error:
+        raise InputError(f"version: not on disk, and ClearML cannot be asked: {error}") from None

@@ -14,7 +14,7 @@ import pytest
 from tests.clearml_server import StandIn
 from tests.conftest import SMALL
 
-TEN: dict[str, object] = {**SMALL, "trials": 10, "seed": 3}
+TEN: dict[str, object] = {**SMALL, "budget": "2", "trials": 10, "seed": 3}
 
 
 @pytest.fixture(scope="session")
