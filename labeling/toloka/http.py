@@ -249,9 +249,7 @@ def _is_lost(error: Exception) -> bool:
 
     if isinstance(error, KeyError):  # toloka-kit found no error code in the answer
         return error.args == ("code",)
-    return isinstance(
-        error, (httpx.HTTPError, urllib3.exceptions.HTTPError, json.JSONDecodeError)
-    )
+    return isinstance(error, (httpx.HTTPError, urllib3.exceptions.HTTPError, json.JSONDecodeError))
 
 
 def _page(client: Any, path: str, params: dict[str, Any]) -> dict[str, Any]:
