@@ -37,14 +37,17 @@ class Surface:
     Attributes:
         name: of the surface.
         config: the study's settings, cap and space included.
-        draws: redraws of every condition.
+        draws: redraws of every condition that studies meet.
         cache: folder of tables.
+        judged: further redraws that no study meets: the truth is their mean. With 0 it is the mean
+            of those that studies meet, which favours whoever looks at them most.
     """
 
     name: str
     config: StudyConfig
     draws: int
     cache: Path
+    judged: int = 0
 
     @cached_property
     def world(self) -> World:
@@ -76,14 +79,15 @@ class Surface:
 
     @cached_property
     def tables(self) -> tuple[Floats, Floats, Floats]:
-        """Validation and final accuracy [plans, draws], and unusable over usable suites."""
-        shape = (len(self.plans), self.draws)
+        """Validation and final accuracy [plans, redraws], and unusable over usable suites."""
+        redraws = self.draws + self.judged
+        shape = (len(self.plans), redraws)
         validation, final, spoilt = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         groups: dict[str, list[int]] = {}
         for i, key in enumerate(self.condition_of):
             groups.setdefault(key, []).append(i)
         for members in groups.values():
-            for draw in range(self.draws):
+            for draw in range(redraws):
                 table = self._table([self.plans[i] for i in members], draw)
                 for i in members:
                     row = table[self.plans[i].key]
@@ -108,7 +112,8 @@ class Surface:
     @cached_property
     def truth(self) -> tuple[Floats, Floats]:
         """[plans] mean accuracy on the final images over redraws, and true price tags, dollars."""
-        _, final, spoilt = self.tables
+        first = self.draws if self.judged else 0
+        _, final, spoilt = (table[:, first:] for table in self.tables)
         listed = np.array([self.world.list_price(plan).cost.dollars for plan in self.plans])
         return final.mean(axis=1), listed * (1 + spoilt.mean(axis=1))
 
@@ -152,7 +157,12 @@ def _measure(config: StudyConfig, plans: Sequence[LabelPlan], draw: int) -> dict
 
 
 def _plain(config: StudyConfig) -> dict[str, object]:
-    return {"data": config.data, "seed": config.seed, "scenario": config.scenario, "study": "g"}
+    """What a redraw takes over from a surface's settings."""
+    plain: dict[str, object] = {"data": config.data, "seed": config.seed, "study": "g"}
+    if config.market.startswith("replay:"):  # answers without people: no control task, no exam
+        replayed = {"controls": "0", "exam": "off", "overlap": "1,2,3"}
+        return {**plain, **replayed, "market": config.market, "price": "0.001"}
+    return {**plain, "scenario": config.scenario}
 
 
 class TableHoldings:

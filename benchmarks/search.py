@@ -1,20 +1,25 @@
-"""Searches compared at equal money: labels from the simulated crowd, real training, true surfaces.
+"""Searches compared at equal money: label-level simulation, real training, true surfaces.
 
 Metric, fixed before any run. A method spends the cap on a surface and names, for each of 24 budget
 levels (log-spaced from the surface's cheapest plan to 40 % of the cap), the plan that it recommends
 among those it evaluated with a price tag of at most that level. Its **gap** is the mean over levels
 of (best true accuracy at that level - true accuracy of the plan named), in points: the normalised
-hypervolume missing on a log-cost axis. True is the mean on the final images over all redraws. A
-level below the cheapest evaluated plan scores guessing (`raw`), or the cheapest plan of the space
-(`fallback`: everyone has it for free). Recommendations are by measured validation accuracy (`raw`,
-`fallback`) or by this project's shrunk estimate (`shrunk`, with the fallback). Ratios are of mean
-gaps over seeds, the baseline's over ours; intervals are 95 % bootstraps over seeds. Ours is always
-scored by its shrunk estimate, the answer it gives.
+hypervolume missing on a log-cost axis. True is the mean on the final images over redraws that no
+study meets (30). A level below the cheapest evaluated plan scores guessing (`raw`), or the cheapest
+plan of the space (`fallback`: everyone has it for free). Recommendations are by measured validation
+accuracy (`raw`, `fallback`) or by this project's shrunk estimate (`shrunk`, with the fallback).
+Ratios are of mean gaps over seeds, the baseline's over ours; intervals are 95 % bootstraps over
+seeds. Ours is always scored by its shrunk estimate, the answer it gives.
 
-Every purchase is one of the table's redraws of its condition, drawn by (seed, condition), the same
-for all methods. A study buys within limits, caps and holds as the product does; 15 % of the cap is
-kept for the confirmation by ours and by the rule (0 by the stock samplers). The regret against the
-rule of thumb counts levels from $0.50 on.
+Every purchase is one of 20 redraws of its condition, drawn by (seed, condition), the same for all
+methods. A study buys within limits, caps and holds as the product does; 15 % of the cap is kept
+for the confirmation by ours and by the rule (0 by the stock samplers). The regret against the
+rule of thumb counts levels from $0.50 on. A deadline acts by what is expected: a plan expected to
+take longer is outside the limits.
+
+Tuning: default, spam-heavy, digits. Scoring: price-selection, slow-supply (its 15 minutes bind),
+exam, digits-noise (pixel noise of sd .25), cifar10n (recorded answers, overlap and tasks; needs
+LABELWORTH_DATA).
 
     python -m benchmarks.search --surfaces default,spam-heavy --seeds 40 --methods tpe,money
 """
@@ -23,6 +28,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from contextlib import closing
@@ -51,7 +57,14 @@ SURFACES: dict[str, dict[str, object]] = {
     "slow-supply": {"scenario": "slow-supply"},
     "exam": {"exam": "on"},
     "digits": {"data": "digits"},
-    "digits-spam": {"data": "digits", "scenario": "spam-heavy"},
+    "digits-noise": {"data": "noise:0.25"},
+    "cifar10n": {
+        "data": "cifar10n",
+        "price": "0.001",
+        "controls": "0",
+        "overlap": "1,2,3",
+        "exam": "off",
+    },
 }
 STOCK = ("random", "tpe", "tpe-mv5", "nsga2", "gp")
 METHODS = (*STOCK, *(f"{name}+reuse" for name in STOCK), "autoquality", "rule", "money")
@@ -198,9 +211,16 @@ def run(method: str, surface: Surface, seed: int) -> Lab:
     return run_stock(surface, seed, name, bool(reuse))
 
 
-def gaps(lab: Lab, method: str) -> dict[str, Floats]:
-    """The gap at every budget level, by kind of score, in points."""
+def gaps(lab: Lab, method: str, levels: Floats | None = None) -> dict[str, Floats]:
+    """The gap at every budget level, by kind of score, in points.
+
+    Args:
+        lab: a finished study.
+        method: its method.
+        levels: budget levels in dollars; None for the surface's own.
+    """
     surface = lab.surface
+    levels = surface.levels if levels is None else levels
     accuracy, tags = surface.truth
     places = np.array([surface.at[o.plan.key] for o in lab.outcomes])
     measured = np.array([o.accuracy for o in lab.outcomes])
@@ -210,7 +230,7 @@ def gaps(lab: Lab, method: str) -> dict[str, Floats]:
     within = surface.inside
     cheapest = int(np.argmin(np.where(within, tags, np.inf)))
     found: dict[str, list[float]] = {"raw": [], "fallback": [], "shrunk": []}
-    for level in surface.levels:
+    for level in levels:
         best = float(accuracy[within & (tags <= level)].max())
         able = own_tags <= level
         for kind, estimate in (("raw", measured), ("fallback", measured), ("shrunk", -mean)):
@@ -220,18 +240,18 @@ def gaps(lab: Lab, method: str) -> dict[str, Floats]:
                 got = chance if kind == "raw" else float(accuracy[cheapest])
             found[kind].append(100 * (best - got))
     if method == "rule":
-        found["shrunk"] = _rule_gaps(lab)
+        found["shrunk"] = _rule_gaps(lab, levels)
     return {kind: np.array(values) for kind, values in found.items()}
 
 
-def _rule_gaps(lab: Lab) -> list[float]:
+def _rule_gaps(lab: Lab, levels: Floats) -> list[float]:
     """The rule's own recommendation needs no measurement: its largest plan within the level."""
     surface = lab.surface
     accuracy, tags = surface.truth
     curve = [surface.at[plan.key] for plan in lab.searcher.rule]
     cheapest = int(np.argmin(np.where(surface.inside, tags, np.inf)))
     found = []
-    for level in surface.levels:
+    for level in levels:
         best = float(accuracy[surface.inside & (tags <= level)].max())
         able = [i for i in curve if tags[i] <= level]
         found.append(100 * (best - float(accuracy[able[-1] if able else cheapest])))
@@ -288,10 +308,33 @@ def compare(surface: Surface, methods: list[str], seeds: int) -> dict[str, objec
     return out
 
 
-def make_surface(name: str, cap: str, draws: int, cache: Path) -> Surface:
+def make_surface(name: str, cap: str, draws: int, cache: Path, judged: int = 0) -> Surface:
     """A named surface."""
-    config = make_config({**SPACE, "budget": cap, **SURFACES[name]})
-    return Surface(name, config, draws, cache)
+    settings = {**SPACE, "budget": cap, **SURFACES[name]}
+    if settings.get("data") == "cifar10n":
+        root = Path(os.environ.get("LABELWORTH_DATA", "../shared/data"))
+        recorded = root / "crowd" / "cifar10n_6k.npz"
+        settings.update(data=f"npz:{recorded}", market=f"replay:{recorded}")
+    elif str(settings.get("data", "")).startswith("noise:"):
+        settings["data"] = f"npz:{_noisy_digits(float(str(settings['data'])[6:]), cache)}"
+    return Surface(name, make_config(settings), draws, cache, judged)
+
+
+def _noisy_digits(sd: float, cache: Path) -> Path:
+    """The digits with noise on every pixel (0 to 1), as a file that a study reads."""
+    from sklearn.datasets import load_digits
+
+    path = cache / f"digits-noise-{sd:g}.npz"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        images, truth = load_digits(return_X_y=True)
+        rng = np.random.default_rng(derive(0, "pixel noise"))
+        noisy = np.clip(images / 16 + rng.normal(0, sd, images.shape), 0, 1)
+        draft = path.with_suffix(".part.npz")
+        x = np.round(255 * noisy).astype(np.uint8).reshape(-1, 8, 8)
+        np.savez(draft, x=x, y=truth.astype(np.int64))
+        draft.replace(path)
+    return path
 
 
 def _settings(given: argparse.Namespace) -> dict[str, str]:
@@ -305,14 +348,16 @@ def main(words: list[str] | None = None) -> dict[str, object]:
     parser.add_argument("--surfaces", default="default,spam-heavy")
     parser.add_argument("--methods", default="random,random+reuse,tpe,tpe+reuse,rule,money")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--draws", type=int, default=6, help="redraws of every condition")
+    parser.add_argument("--draws", type=int, default=20, help="redraws that studies meet")
+    parser.add_argument("--judged", type=int, default=30, help="further redraws, for the truth")
     parser.add_argument("--cap", default="20")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "surfaces")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args(words)
     results: dict[str, object] = {"settings": _settings(given)}
     for name in given.surfaces.split(","):
-        with closing(make_surface(name, given.cap, given.draws, given.cache)) as surface:
+        surface = make_surface(name, given.cap, given.draws, given.cache, given.judged)
+        with closing(surface):
             results[name] = compare(surface, given.methods.split(","), given.seeds)
         if given.out:
             given.out.write_text(json.dumps(results, indent=1) + "\n")

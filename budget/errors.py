@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,3 +67,11 @@ class LedgerCorrupt(StorageError):  # noqa: N818
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(path, problem, "restore it from a backup or start a new study elsewhere")
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """A question after the closest valid name, or the list of valid names."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"valid are {', '.join(known)}"

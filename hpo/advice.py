@@ -11,6 +11,7 @@ import numpy as np
 from budget.money import Money
 from hpo.forecast import Forecast, backtest, forecast, to_plain
 from hpo.front import pareto_front
+from hpo.importance import importance
 from hpo.recommend import TOLERANCE, Estimates, recommend
 from hpo.search import Searcher
 from hpo.seeds import generator
@@ -20,6 +21,7 @@ from hpo.versioning import money_to_plain
 from labeling.types import Floats, LabelPlan
 
 _DRAWS = 1000
+_SPACE_DRAWS = 60  # of the whole space, for the importance of knobs
 _MATTERS = 0.5  # points
 _WORTH = 0.3  # points that a further tranche has to promise
 KNOBS = ("price", "overlap", "controls", "tasks", "exam")
@@ -54,7 +56,8 @@ class Advisor:
             return {}
         return {
             "certainty": self._certainty(best),
-            "matters": [self._knob(name, best.plan) for name in KNOBS if self._levels(name)],
+            "matters": [self._knob(name, best.plan) for name in self._turned],
+            "importance": importance(self.searcher.plans, self._space_samples, self._turned),
             "rule_of_thumb": self._rule(best),
             "forecast": self._forecasts(),
             "whole_pool": self._whole_pool(best),
@@ -116,6 +119,18 @@ class Advisor:
         fixed = [plan for plan in self.searcher.plans if plan.dynamic is None]
         values = sorted({getattr(plan, knob) for plan in fixed})
         return values if len(values) > 1 else []
+
+    @property
+    def _turned(self) -> list[str]:
+        return [name for name in KNOBS if self._levels(name)]
+
+    @property
+    def _space_samples(self) -> Floats:
+        """[draws, n] draws of the error's logarithm of every plan of the space."""
+        config = self.searcher.world.config
+        rng = generator(config.seed, "advice", "importance")
+        inputs = encode(self.searcher.plans, config.suite_size)
+        return np.log1p(-self.surrogate.samples(inputs, _SPACE_DRAWS, rng))
 
     def _knob(self, knob: str, plan: LabelPlan) -> dict[str, Any]:
         """What turning one knob does to the recommended plan, in accuracy points."""

@@ -11,6 +11,7 @@ from hpo import breakdown
 from hpo.config import to_plain
 from hpo.data import ROLES, class_counts, few_labels_notes
 from hpo.front import knee, pareto_front, points_per_dollar
+from hpo.labels import views_to_plain
 from hpo.opinion import is_subjective
 from hpo.recommend import TOLERANCE, recommend
 from hpo.trial import Outcome, plan_to_plain
@@ -56,6 +57,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "target": outcome.target,
         "penalty": outcome.penalty,
         "repeat_draws": outcome.draws,
+        "view": outcome.view,
     }
 
 
@@ -104,9 +106,7 @@ def build_report(
     return {
         "schema": SCHEMA,
         "study": world.config.study,
-        "config": _config(world),
-        "data": _data(world),
-        "market": world.market.said,
+        **ground(world),
         "money": {
             "currency": "USD",
             "cap": money_to_plain(ledger.cap),
@@ -117,12 +117,8 @@ def build_report(
                 name: money_to_plain(getattr(parts, name)) for name in parts.__dataclass_fields__
             },
         },
-        "question": {
-            "name": world.market.asked.name,
-            "kind": world.market.asked.kind,
-            "classes": list(world.market.asked.classes),
-            "score": "1 - mean absolute share error" if is_subjective(world) else "accuracy",
-        },
+        "question": question(world),
+        **views_to_plain(world.config),
         "stopped": stopped,
         "conditions": len({c.key for c in conditions if c.price != ZERO}),  # not own labels
         "evaluated_plans": len(outcomes),
@@ -137,6 +133,25 @@ def build_report(
         "knee": bend.plan.key if bend else None,
         "recommended": _recommended(best, final) if best else None,
         "notes": _notes(world, [records[bought.order] for bought in purchases]),
+    }
+
+
+def ground(world: World) -> dict[str, Any]:
+    """What a study stands on: its configuration, images and market, as JSON types."""
+    return {
+        "config": _config(world),
+        "data": _data(world),
+        "market": world.market.said,
+    }
+
+
+def question(world: World) -> dict[str, Any]:
+    """What annotators are asked and how a model's answer to it is scored."""
+    return {
+        "name": world.market.asked.name,
+        "kind": world.market.asked.kind,
+        "classes": list(world.market.asked.classes),
+        "score": "1 - mean absolute share error" if is_subjective(world) else "accuracy",
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from budget.money import ZERO
+from budget.money import ZERO, Money
 from hpo import consent
 from hpo.buying import Purchase, Wish, carry_out, prepare
 from hpo.folder import read_config, to_json
@@ -41,13 +41,14 @@ def run_buy(folder: Path, wish: Wish, yes: bool, as_json: bool) -> bool:
 
     consent.check_flags(read_config(folder), yes, wish.budget is not None)
     purchase = prepare(folder, wish)
+    confirmed = None
     try:
         for line in plan_lines(purchase):
             say(line)
         if purchase.world.market.kind == "toloka" and purchase.cap > ZERO:
             what = f"{purchase.quote.answers} answers under plan {purchase.plan.key}"
             config = purchase.world.config
-            consent.confirm(config, purchase.cap, purchase.spent, what, yes, say)
+            confirmed = consent.confirm(config, purchase.cap, purchase.before, what, yes, say)
         report = carry_out(purchase, lambda doing: say(f"  {doing}"))
     finally:
         purchase.world.close()
@@ -57,6 +58,9 @@ def run_buy(folder: Path, wish: Wish, yes: bool, as_json: bool) -> bool:
         console = Console(highlight=False)
         for line in told(report, purchase):
             console.print(Text(line), soft_wrap=True)
+    spent = Money(report["money"]["spent"]["micros"])
+    if (note := consent.compare(purchase.world.config, confirmed, spent)) is not None:
+        say(note)
     return all(order["ended"] != "open" for order in report["orders"])
 
 
@@ -79,7 +83,8 @@ def plan_lines(purchase: Purchase) -> list[str]:
             f"assignments, {quote.hold.cents()}"
         )
     if purchase.cap > ZERO:
-        spent = f", {purchase.spent.cents()} of it spent" if purchase.spent > ZERO else ""
+        before = purchase.before
+        spent = f", {before.spent.cents()} of it spent" if before and before.spent > ZERO else ""
         lines.append(f"  cap of this purchase: {purchase.cap}{spent}; {market_line(world.config)}")
     return lines
 
@@ -87,9 +92,11 @@ def plan_lines(purchase: Purchase) -> list[str]:
 def told(report: Mapping[str, Any], purchase: Purchase) -> list[str]:
     """What the purchase gave."""
     money, labels, final = report["money"], report["labels"], report["final"]
+    rehearsed = "REHEARSAL, no real money: " if report["market"]["kind"] == "rehearsal" else ""
     lines = [f"Spent {usd(money['spent'])} of {usd(money['cap'])} on plan {report['plan']}"]
     if purchase.cap == ZERO:
         lines = [f"Nothing was bought: plan {report['plan']} is owned"]
+    lines[0] = rehearsed + lines[0]
     for order in report["orders"]:
         missing = order["answers_missing"]
         short = f", {missing} answers missing ({order['ended']})" if missing else ""

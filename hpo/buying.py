@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
-from budget.ledger import Ledger, accounts_of
+from budget.ledger import Balance, Ledger, accounts_of
 from budget.money import ZERO, Money
 from hpo import breakdown
 from hpo.config import StudyConfig
@@ -65,7 +65,7 @@ class Purchase:
         quote: what it still lacks.
         cap: the most that may be spent, what was spent before included.
         account: the account's name.
-        spent: settled before.
+        before: what the account amounted to before; None where it is new.
         study_pool: rows of the study's own pool.
     """
 
@@ -74,7 +74,7 @@ class Purchase:
     quote: Quote
     cap: Money
     account: str
-    spent: Money
+    before: Balance | None
     study_pool: tuple[int, ...]
 
     @property
@@ -135,13 +135,13 @@ def prepare(folder: Path, wish: Wish) -> Purchase:
     known = account in accounts_of(world.engine, config.study)
     ledger = Ledger.open(world.engine, account) if known else None
     quote = world.to_buy(plan)
-    spent = ledger.spent() if ledger else ZERO
     cap = wish.budget or (ledger.cap if ledger else quote.hold)
     if ledger is None and not quote.answers:
         cap = ZERO  # all is owned: nothing to open an account for
     else:
         _check_cap(ledger, cap, quote, plan)
-    return Purchase(world, plan, quote, cap, account, spent, study_pool)
+    before = ledger.balance() if ledger else None
+    return Purchase(world, plan, quote, cap, account, before, study_pool)
 
 
 def carry_out(purchase: Purchase, say: Callable[[str], None]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from budget.tariff import Tariff
 from hpo import values
 from hpo.values import nearest
 from labeling.types import DynamicOverlap
+from labeling.views.columns import TEST_COLUMNS, TRIAL_COLUMNS
 
 _FEE_MINIMUM, _SMALLEST_REWARD = Money(1_000), Money(5_000)
 _CONFIRM_SHARE = Fraction(3, 20)
@@ -67,6 +68,8 @@ class StudyConfig:
         min_gain: stop when no plan promises this many accuracy points per dollar (money sampler).
         pool_size: images there are in all, to price and forecast for; None for the pool.
         trials: stop after this many purchases; None for as many as the money bears.
+        view: which of a trial's labels, or of the answers behind them, its model is trained on.
+        test_view: test images whose accuracy is reported beside that of all.
         fee_share, fee_minimum, smallest_reward: the platform's tariff.
         few_labels_ok: go on with fewer control, validation or final images than advised.
         skip_bad_images: leave out images that cannot be used.
@@ -106,6 +109,8 @@ class StudyConfig:
     min_gain: float = 0.0
     pool_size: int | None = None
     trials: int | None = None
+    view: str | None = None
+    test_view: str | None = None
     fee_share: Fraction = Fraction(3, 10)
     fee_minimum: Money = _FEE_MINIMUM
     smallest_reward: Money = _SMALLEST_REWARD
@@ -158,6 +163,8 @@ _READERS: dict[str, Callable[[object, str], Any]] = {
     "min_gain": values.number(0, 1e6),
     "pool_size": values.optional(values.whole(1)),
     "trials": values.optional(values.whole(1)),
+    "view": values.optional(values.view(TRIAL_COLUMNS)),
+    "test_view": values.optional(values.view(TEST_COLUMNS)),
     "fee_share": values.share("0", "1"),
     "fee_minimum": values.money,
     "smallest_reward": values.money,
@@ -183,6 +190,8 @@ NONE_WORDS = (
     "selection",
     "confirm",
     "pool_size",
+    "view",
+    "test_view",
 )
 
 

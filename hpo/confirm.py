@@ -17,8 +17,8 @@ from budget.errors import BudgetExceeded
 from budget.money import ZERO, Money
 from hpo.recommend import Z95
 from hpo.surrogate import Surrogate, encode
-from hpo.trial import buy, final_score, plan_from_plain, plan_to_plain, purchase
-from hpo.versioning import money_to_plain
+from hpo.trial import buy, final_score, fit_plan, plan_from_plain, plan_to_plain, purchase
+from hpo.versioning import money_to_plain, save_version
 from hpo.world import World
 from labeling.types import LabelPlan, Order
 
@@ -115,11 +115,13 @@ def confirm(plan: LabelPlan, part: LabelPlan, world: World) -> dict[str, Any]:
         return {}
     records = fresh.store.orders(fresh.condition(part))
     paid = sum((fresh.store.paid(r.order, fresh.source.tariff) for r in records), ZERO)
+    trained = fit_plan(part, fresh)
     return {
         "tasks": part.tasks,
         "share": round(part.tasks / plan.tasks, 4),
         "paid": money_to_plain(paid),
-        "final": final_score(part, fresh),
+        "version": save_version(trained, fresh),
+        "final": final_score(trained, fresh),
     }
 
 
@@ -134,7 +136,7 @@ def confirmed(
 
     Where only a part was bought again, its error is scaled by the surrogate's ratio of the plan's
     to the part's: on that scale, and not on the accuracy's, a purchase's luck stays the same.
-    One purchase differs from the next by the surrogate's purchase effect.
+    One purchase differs from the next by the surrogate's purchase effect and a model's luck.
 
     Args:
         plan: the recommended plan.
@@ -154,9 +156,13 @@ def confirmed(
     if part != plan:
         samples = surrogate.samples(both, 2000, rng)
         growth = np.log1p(-samples[:, 1]) - np.log1p(-samples[:, 0])
+        # A lognormal's mean: the part's purchase varies more, so its error is higher on average.
+        part_variance, plan_variance = surrogate.purchase_sd(both) ** 2
+        growth += (plan_variance - part_variance) / 2
     error = max(1 - final["accuracy"], 0.5 / final["images"]) * math.exp(float(growth.mean()))
     accuracy = 1 - min(error, 1.0)
-    variance = error**2 * (surrogate.purchase_sd(both)[0] ** 2 + float(growth.var()))
+    repeat = surrogate.repeat_sd(both, final["images"])[0]
+    variance = error**2 * (repeat**2 + float(growth.var()))
     alone = Z95 * math.sqrt(variance)
     whole = Z95 * math.sqrt(variance + accuracy * (1 - accuracy) / final["images"])
     return {

@@ -5,8 +5,10 @@ from __future__ import annotations
 import statistics
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from budget.errors import InputError
+from budget.ledger import Balance
 from budget.money import ZERO, Money
 from hpo.config import StudyConfig
 
@@ -41,17 +43,25 @@ def check_flags(config: StudyConfig, yes: bool, budget_given: bool) -> None:
 
 
 def confirm(
-    config: StudyConfig, cap: Money, spent: Money, what: str, yes: bool, say: Callable[[str], None]
-) -> None:
+    config: StudyConfig,
+    cap: Money,
+    before: Balance | None,
+    what: str,
+    yes: bool,
+    say: Callable[[str], None],
+) -> Confirmed:
     """Say what may be spent, see that the account holds it, and have the amount typed.
 
     Args:
         config: the study's configuration.
         cap: the most that may be spent, with what was spent already.
-        spent: spent already.
+        before: what the ledger says already; None where there is none yet.
         what: further words on what is bought.
         yes: it was confirmed on the command line.
         say: told each line.
+
+    Returns:
+        What the account held, for `compare`.
 
     Raises:
         InputError: no token, a wrong one, or too little money in the account.
@@ -60,6 +70,7 @@ def confirm(
     from hpo.real_market import reach
     from labeling.toloka.source import balance_of
 
+    spent = before.spent if before else ZERO
     api = reach(config.toloka_environment)
     balance = balance_of(api)
     if balance < cap - spent:
@@ -70,8 +81,9 @@ def confirm(
     so_far = f" ({spent.cents()} of it is spent)" if spent > ZERO else ""
     say(f"This buys at most {cap} on {api.name}, fee included{so_far}: {what}")
     say(f"The account holds {balance}.")
+    confirmed = Confirmed(balance, spent, before is None or before.held == ZERO)
     if yes:
-        return
+        return confirmed
     say(f"Type the amount to confirm, {cap.exact()}, or anything else to leave: ")
     typed = sys.stdin.readline().strip()
     try:
@@ -80,6 +92,46 @@ def confirm(
         is_it = False
     if not is_it:
         raise NotConfirmedError(f"{typed!r} is not {cap.exact()}: nothing was bought")
+    return confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Real money was confirmed, with what the account held then.
+
+    Attributes:
+        balance: what the account held.
+        spent: what the ledger had settled.
+        settled: whether no hold was open, under which something may have been paid already.
+    """
+
+    balance: Money
+    spent: Money
+    settled: bool
+
+
+def compare(config: StudyConfig, before: Confirmed | None, spent: Money) -> str | None:
+    """What the platform took, where that is not what the ledger settled; None where it is.
+
+    Args:
+        config: the study's configuration.
+        before: from `confirm`; None where no real money moves.
+        spent: what the ledger has settled now.
+    """
+    from hpo.real_market import reach
+    from labeling.toloka.source import balance_of
+
+    if before is None or not before.settled:
+        return None
+    taken = before.balance - balance_of(reach(config.toloka_environment))
+    settled = spent - before.spent
+    if taken == settled:
+        return None
+    return (
+        f"NOTE: the account's balance fell by {taken}, the ledger settled {settled}. If nothing "
+        "else was bought or paid in meanwhile, the platform's fee is not what was assumed: see "
+        "--fee-share and --fee-minimum before you spend more."
+    )
 
 
 def trials_line(config: StudyConfig) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from hpo.merged import merged_labels
+from hpo.labels import facts_of, narrow
+from hpo.merged import merged_labels, merged_times
 from hpo.opinion import is_subjective
-from hpo.trial import Trained, labels_of, rounded, score_on, train_labels
+from hpo.trial import Trained, labels_of, rounded, score_on, times_of, train_labels
 from hpo.versioning import condition_to_plain
 from hpo.world import World
 from labeling import versions
-from labeling.types import Answers, LabelPlan, LabelSet
+from labeling.facts import AnswerFacts
+from labeling.types import Answers, AnswerTimes, LabelPlan, LabelSet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,13 +45,15 @@ def make_final(plan: LabelPlan, world: World, study_pool: Sequence[int]) -> Fina
     from training.saved import model_bytes
 
     tasks = list(dict.fromkeys([*study_pool, *world.pool.tolist()]))
-    labels, answers, conditions = _labels(plan, world, tasks)
-    version = _save(plan, world, labels, answers)
-    model, target = train_labels(plan, labels, world)
+    labels, answers, times, conditions = _labels(plan, world, tasks)
+    version = _save(plan, world, labels, answers, facts_of(answers, times(), world))
+    inside, behind = narrow(labels, answers, tasks, times, world)
+    model, target = train_labels(plan, inside, world)
     classes = world.market.asked.classes
     facts = {"backbone": world.features.name, "labels": version, "plan": plan.key}
     facts |= {"weights": world.features.weights_source, "study": world.config.study}
-    scores = score_on("final", Trained(plan, labels, answers, target, model), world)
+    scores = score_on("final", Trained(plan, inside, behind, target, model), world)
+    view = {"view": world.config.view, "trained_on": len(inside.task)} if world.config.view else {}
     new = set(world.pool.tolist())
     told = {
         "labels": {
@@ -59,22 +64,33 @@ def make_final(plan: LabelPlan, world: World, study_pool: Sequence[int]) -> Fina
             "answers": int((~answers.control).sum()),
             "conditions": conditions,
         },
-        "model": {"target": model.target, "penalty": round(model.lam, 9), "classes": list(classes)},
+        "model": {
+            "target": model.target,
+            "penalty": round(model.lam, 9),
+            "classes": list(classes),
+            **view,
+        },
         "final": {**rounded(scores), "images": scores.n},
     }
     return Final(model_bytes(model, classes, facts), told)
 
 
-def _labels(plan: LabelPlan, world: World, tasks: list[int]) -> tuple[LabelSet, Answers, int]:
+def _labels(
+    plan: LabelPlan, world: World, tasks: list[int]
+) -> tuple[LabelSet, Answers, Callable[[], AnswerTimes], int]:
+    own = partial(times_of, plan, world)
     if is_subjective(world):
-        return *labels_of(plan, world), 1
+        return *labels_of(plan, world), own, 1
     owned = merged_labels(world, tasks)
     if owned is None:
-        return *labels_of(plan, world), 0
-    return owned
+        return *labels_of(plan, world), own, 0
+    labels, answers, conditions = owned
+    return labels, answers, partial(merged_times, world), conditions
 
 
-def _save(plan: LabelPlan, world: World, labels: LabelSet, answers: Answers) -> str:
+def _save(
+    plan: LabelPlan, world: World, labels: LabelSet, answers: Answers, facts: AnswerFacts
+) -> str:
     manifest = {
         "schema": 1,
         "study": world.config.study,
@@ -93,5 +109,6 @@ def _save(plan: LabelPlan, world: World, labels: LabelSet, answers: Answers) -> 
         answers,
         names=world.data.images.names,
         classes=world.market.asked.classes,
+        facts=facts,
     )
     return saved.id

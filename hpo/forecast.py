@@ -46,8 +46,8 @@ def forecast(
         samples: [draws, n] posterior draws of its accuracies.
         dollars: of one plan, beyond the front or inside it.
         track: root mean square error of earlier forecasts, which widens the interval.
-        model: [draws] what the surrogate says of the best plan at these dollars: a third voice,
-            which knows that a pool ends.
+        model: [draws] what the surrogate says of the best plan at these dollars, which knows that
+            a pool ends: it counts as much as both curves, which do not and hope for too much.
 
     Returns:
         None where the front has too few plans for a curve.
@@ -60,7 +60,7 @@ def forecast(
         [family(cost, drawn, weight, dollars) for family in (_power_law, _arctan)]
     )
     if model is not None:
-        found = np.concatenate([found, model[: len(drawn)]])
+        found = np.concatenate([found, np.tile(model[: len(drawn)], 2)])
     bought = np.flatnonzero(cost <= dollars)
     if len(bought):  # no plan has to be bought that is worse than one known to be cheaper
         known = drawn[:, bought[-1]]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from budget.money import ZERO
+from hpo.labels import narrow, to_labels
 from hpo.opinion import is_subjective
 from hpo.trial import Trained, rounded, score_on, train_labels
 from hpo.world import World
-from labeling.aggregate import aggregate
-from labeling.types import Answers, LabelPlan, LabelSet
+from labeling.types import Answers, AnswerTimes, Condition, LabelPlan, LabelSet
 
 
 def merge(parts: list[Answers]) -> Answers:
@@ -37,17 +38,30 @@ def merged_labels(world: World, tasks: Sequence[int]) -> tuple[LabelSet, Answers
     Returns:
         The labels, the answers behind them and the number of conditions; None without answers.
     """
-    orders = [record.order for record in world.store.all_orders()]
-    # Own labels, at price 0, stand on a line of their own.
-    conditions = dict.fromkeys(o.condition for o in orders if o.condition.price != ZERO)
+    conditions = _conditions(world)
     if not conditions:
         return None
     parts = [world.store.answers(condition, world.market.question) for condition in conditions]
     answers = merge([part.where(part.usable) for part in parts])
-    labels = aggregate(
-        answers, tasks, len(world.data.classes), world.config.aggregation, world.control_truth
+    return to_labels(answers, tasks, world), answers, len(conditions)
+
+
+def _conditions(world: World) -> list[Condition]:
+    """What labels were bought in; own labels, at price 0, stand on a line of their own."""
+    orders = [record.order for record in world.store.all_orders()]
+    return list(dict.fromkeys(o.condition for o in orders if o.condition.price != ZERO))
+
+
+def merged_times(world: World) -> AnswerTimes:
+    """When the answers of `merged_labels` came, row by row."""
+    question, found = world.market.question, []
+    for condition in _conditions(world):
+        usable = world.store.answers(condition, question).usable
+        found.append(world.store.times(condition, question).where(usable))
+    return AnswerTimes(
+        np.concatenate([times.submitted_s for times in found]),
+        np.concatenate([times.seconds for times in found]),
     )
-    return labels, answers, len(conditions)
 
 
 def merged_today(plan: LabelPlan, world: World) -> dict[str, Any] | None:
@@ -63,6 +77,7 @@ def merged_today(plan: LabelPlan, world: World) -> dict[str, Any] | None:
     if owned is None:
         return None
     labels, answers, conditions = owned
+    labels, answers = narrow(labels, answers, world.pool, partial(merged_times, world), world)
     model, target = train_labels(plan, labels, world)
     scores = score_on("final", Trained(plan, labels, answers, target, model), world)
     return {

@@ -8,6 +8,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from labeling.crowd.scenario import Scenario, scenario_text
 TOKEN = "rehearsal"  # noqa: S105 - it opens nothing but the local server
 PAID_IN = "1000000"  # dollars of play money: more than any cap
 _START_S, _STOP_S = 60.0, 5.0
+_IN_USE = "another server uses this state file"
 _SECRETS = ("TOLOKA_TOKEN", "TOLOKA_TOKEN_FILE", "CLEARML_API_SECRET_KEY")
 
 
@@ -42,8 +44,9 @@ class Platform:
         try:
             self.process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            _kill(self.process)
+        finally:
+            _let_go(self.process)
 
 
 def start(
@@ -81,6 +84,25 @@ def start(
     }
     words = [word for name, value in flags.items() for word in (f"--{name}", value)]
     command = [sys.executable, "-m", "hpo.run", "toloka-server", *words]
+    until = time.monotonic() + _START_S
+    while True:
+        url, process = _launch(command, folder)
+        if url.startswith("http://127.0.0.1:"):
+            return Platform(url, process)
+        _kill(process)
+        said = _said(folder / "server.log")
+        # The server of a study that was killed a moment ago may not have noticed it yet.
+        if _IN_USE not in said or time.monotonic() > until:
+            break
+    raise StorageError(
+        str(folder / "server.log"),
+        f"the local server of the rehearsal did not start: {said}",
+        "start the same command again",
+    )
+
+
+def _launch(command: Sequence[str], folder: Path) -> tuple[str, subprocess.Popen[str]]:
+    """A server process, and the address that it told; "" if it told none."""
     with (folder / "server.log").open("w") as log:
         # A session of its own: Ctrl-C on the terminal is for the study, which still needs it.
         process = subprocess.Popen(  # noqa: S603 - our own program
@@ -93,16 +115,18 @@ def start(
             text=True,
             start_new_session=True,
         )
-    url = _first_line(process)
-    if not url.startswith("http://127.0.0.1:"):
-        process.kill()
-        process.wait()
-        raise StorageError(
-            str(folder / "server.log"),
-            f"the local server of the rehearsal did not start: {_said(folder / 'server.log')}",
-            "start the same command again",
-        )
-    return Platform(url, process)
+    return _first_line(process), process
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    _let_go(process)
+
+
+def _let_go(process: subprocess.Popen[str]) -> None:
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def _environment() -> dict[str, str]:

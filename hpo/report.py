@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from budget.money import Money
-from hpo.words import advice_lines, confirmation_line, merged_line
+from hpo.words import advice_lines, confirmation_line, merged_line, view_lines, view_today_lines
 
 _BOUGHT = {
     "labels": "labels: usable answers",
@@ -74,7 +74,7 @@ def show(report: Mapping[str, Any], paths: Mapping[str, Path], console: Console)
         paths: files written, by what they are.
         console: where to print; without a terminal it writes no escape codes.
     """
-    lines = _headline(report)
+    lines = [*_market(report), *_headline(report)]
     tables = [_front(report)] if report["front"] else []
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False)
@@ -84,10 +84,24 @@ def show(report: Mapping[str, Any], paths: Mapping[str, Path], console: Console)
     merged = report["all_labels_merged"]
     for words in [*advice_lines(report["advice"]), *([merged_line(merged)] if merged else [])]:
         console.print(Text(words), soft_wrap=True, highlight=False)
+    for words in view_today_lines(report["view_today"]) if "view_today" in report else []:
+        console.print(Text(words), soft_wrap=True, highlight=False)
     for note in (*report["notes"], f"Stopped: {report['stopped']}."):
         console.print(Text(f"- {note}"), soft_wrap=True, highlight=False)
     for name, path in paths.items():
         console.print(Text(f"{name}: {path}"), soft_wrap=True, highlight=False)
+
+
+def _market(report: Mapping[str, Any]) -> list[Text]:
+    """Whether money was real, where one could take it for the other."""
+    market = report["market"]
+    if market["kind"] == "rehearsal":
+        words = "REHEARSAL of a purchase on Toloka: no real money was spent"
+    elif market["real_money"]:
+        words = f"REAL MONEY: {usd(report['money']['spent'])} spent on {market['name']}"
+    else:
+        return []
+    return [Text(words, style="bold")]
 
 
 def _headline(report: Mapping[str, Any]) -> list[Text]:
@@ -110,6 +124,7 @@ def _headline(report: Mapping[str, Any]) -> list[Text]:
                 "that no decision has touched"
             )
         )
+    lines += [Text(f"  {words}") for words in view_lines(report)]
     if report["confirmation"]:
         words = confirmation_line(report["confirmation"], best["plan"]["tasks"])
         lines.append(Text(f"  {words}"))

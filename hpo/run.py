@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from hpo import market_commands, stopping, toloka_server
+from hpo import market_commands, publish, stopping, toloka_server
 from hpo.exits import (
     BAD_INPUT,
     DONE,
@@ -22,6 +22,7 @@ from hpo.exits import (
     NOT_CONFIRMED,
     NOTHING_AFFORDABLE,
 )
+from hpo.view_commands import add_data, add_today, add_view
 
 if TYPE_CHECKING:
     from hpo.config import StudyConfig
@@ -31,7 +32,10 @@ COMMANDS = (
     "plan",
     "status",
     "report",
+    "view",
+    "data",
     "buy",
+    "publish",
     "doctor",
     "reconcile",
     "crowd",
@@ -85,6 +89,8 @@ _SETTINGS = (
     ("pool-size", "N", "search", "images there are in all: what to price and forecast for"),
     ("trials", "N", "search", "stop after N purchases"),
     ("study", "NAME", "search", "name of the study and its folder (from the data)"),
+    ("view", "EXPR", "views", "train on some labels: \"confidence >= 0.8 and label != 'other'\""),
+    ("test-view", "EXPR", "views", "report some test images beside all: \"class == 'cat'\""),
 )
 _SWITCHES = (
     ("no-reuse", "search", "do not evaluate the plans that a purchase contains"),
@@ -169,7 +175,14 @@ def _parser() -> argparse.ArgumentParser:
         else:
             sub.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+        if name == "run":
+            publish.add_clearml(sub)
+        if name == "report":
+            add_today(sub)
+    add_view(commands)
+    add_data(commands)
     market_commands.add_parsers(commands)
+    publish.add_parser(commands)
     _add_crowd(commands)
     toloka_server.add_parser(commands)
     return parser
@@ -231,13 +244,18 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.print_config:
         print(to_toml(config), end="")
         return DONE
+    from hpo.tracking.clearml.live import destination
+
+    mirrored = destination(arguments.clearml, f"labelworth/{config.study}")
+    print(mirrored.words, file=sys.stderr)
     from rich.console import Console
 
     from hpo import consent
     from hpo.gauge import Gauge
     from hpo.plot import plot_front
-    from hpo.status import spent_by
+    from hpo.status import balance_in
     from hpo.study import Study
+    from hpo.tracking.clearml.live import mirroring
     from hpo.words import market_line
 
     log = Console(stderr=True, highlight=False)
@@ -248,19 +266,23 @@ def _run(arguments: argparse.Namespace) -> int:
         log.print(line, markup=False, soft_wrap=True)
 
     say(f"Study {config.study}, cap {config.budget}: {market_line(config)}")
+    confirmed = None
     if config.market == "toloka":
-        spent = spent_by(arguments.runs / config.study)
+        before = balance_in(arguments.runs / config.study)
         what = consent.trials_line(config)
-        consent.confirm(config, config.budget, spent, what, arguments.yes, say)
+        confirmed = consent.confirm(config, config.budget, before, what, arguments.yes, say)
     study = Study(config, arguments.runs)
     try:
-        with Gauge(log) as gauge:
-            report = study.run(gauge.update, real_money=config.market == "toloka")
+        with mirroring(study.folder, mirrored.on, arguments.images_external), Gauge(log) as gauge:
+            report = study.run(gauge.update, real_money=confirmed is not None)
+            note = consent.compare(config, confirmed, study.world.ledger.spent())
     finally:
         study.close()
     picture = study.folder / "front.png"
     plot_front(report, picture)
     _print_report(arguments.json, report, study.folder)
+    if note is not None:
+        say(note)
     return DONE if report["purchases"] else NOTHING_AFFORDABLE
 
 
@@ -306,6 +328,10 @@ def _report(arguments: argparse.Namespace) -> int:
     study = open_study(arguments.folder)
     try:
         report = study.report()
+        if arguments.view is not None or arguments.test_view is not None:
+            from hpo.view_today import view_today
+
+            report["view_today"] = view_today(study, arguments.view, arguments.test_view)
     finally:
         study.close()
     _print_report(arguments.json, report, study.folder)

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.text import Text
 
 from budget.database import open_database
-from budget.ledger import Ledger, accounts_of
-from budget.money import ZERO, Money
+from budget.ledger import Balance, Ledger, accounts_of
+from budget.money import Money
 from hpo.folder import read_config
 from hpo.versioning import money_to_plain
+from hpo.words import market_line
 from labeling.store import OrderRecord, Store
 
 
@@ -40,6 +41,7 @@ def show_status(folder: Path, as_json: bool) -> None:
     unfinished = [record for record in records if record.end is None]
     facts: dict[str, Any] = {
         "study": config.study,
+        "market": config.market.partition(":")[0],
         "cap": money_to_plain(ledger.cap),
         "spent": money_to_plain(ledger.spent()),
         "held": money_to_plain(ledger.held()),
@@ -58,22 +60,22 @@ def show_status(folder: Path, as_json: bool) -> None:
     console = Console(highlight=False)
     answer = "answer written" if facts["answered"] else "no answer yet"
     for line in (
-        f"Study {config.study}: {answer}",
+        f"Study {config.study}: {answer}; {market_line(config)}",
         f"cap {ledger.cap.cents()}, spent {ledger.spent().cents()}, "
         f"held {ledger.held().cents()}, left {ledger.left().cents()}",
         f"{len(records)} orders ({len(unfinished)} open), {facts['assignments']} assignments paid",
         *(_line(purchase) for purchase in facts["bought"]),
     ):
-        console.print(Text(line))
+        console.print(Text(line), soft_wrap=True)
 
 
-def spent_by(folder: Path) -> Money:
-    """What a study has spent so far; nothing where there is none."""
+def balance_in(folder: Path) -> Balance | None:
+    """What a study's ledger amounts to; None where there is no study yet."""
     if not (folder / "labelworth.sqlite").exists():
-        return ZERO
+        return None
     engine = open_database(folder / "labelworth.sqlite")
     try:
-        return Ledger.open(engine, folder.name).spent()
+        return Ledger.open(engine, folder.name).balance()
     finally:
         engine.dispose()
 

@@ -6,6 +6,7 @@ are loaded meanwhile, such as ClearML, set their own.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -121,6 +122,8 @@ def _handle(number: int, frame: FrameType | None) -> None:
 
 
 def _leave(number: int) -> None:
+    # A transaction that is cut short rolls back; the pool need not say so with a traceback.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
 

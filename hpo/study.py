@@ -18,17 +18,20 @@ from hpo.config import StudyConfig
 from hpo.folder import claim, read_config, to_json, write_atomic
 from hpo.forecast import Forecast
 from hpo.front import pareto_front
+from hpo.labels import views_to_plain
 from hpo.merged import merged_today
 from hpo.recommend import Estimates, recommend, shrink
 from hpo.sampler import OURS, make_sampler
 from hpo.search import Decision, Searcher
 from hpo.seeds import derive, generator
 from hpo.tracking.journal import Journal
+from hpo.tracking.story import Story
 from hpo.trial import (
     Outcome,
     buy,
     evaluate,
     final_score,
+    fit_plan,
     outcome_to_plain,
     plan_from_plain,
     plan_to_plain,
@@ -94,6 +97,7 @@ class Study:
         claim(self.folder, self.config)
         self.world: World = build(self.config, self.folder, data)
         self.journal = Journal(self.folder / "journal.jsonl")
+        self.story = Story(self.journal, self.world)
         file = self.folder / "optuna.sqlite"
         self.trials = Trials(file, self.config.study, self.world.space)
         self._check_ground()
@@ -140,8 +144,10 @@ class Study:
             )
         self._watch = watch or self._watch
         self.trials.keep("stopped", "")
+        self._record_views()
         self._say("looking at the images")
         self.world.features  # noqa: B018 - whatever is wrong with them shows before money moves
+        self.story.begin(self.trials)
         self.world.sweep()
         self._finish_running()
         self._reuse()
@@ -152,13 +158,24 @@ class Study:
         self._polish()
         self._say("measuring the recommended plan on the final images")
         self._measure_final()
+        self._keep_front()
         self._confirm()
         self._measure_merged()
         self._look_beside()
         report = self.report()
         write_atomic(self.folder / "report.json", to_json(report).encode())
-        self.journal.write("answer", f"{len(self.outcomes())} plans", {"stopped": reason})
+        front = self.front()
+        versions = self._front_versions(front)
+        rows = [{**outcome_to_plain(o), "version": versions[o.plan.key]} for o in front]
+        self.story.answer(report, rows)
         return report
+
+    def _record_views(self) -> None:
+        """Say in the search's database and in the journal which views the trials use."""
+        for name, view in views_to_plain(self.config).items():
+            if view is not None:
+                self.trials.keep(name, view)
+                self.journal.write(name, view["version"], view)
 
     def report(self) -> dict[str, Any]:
         """The report of what is stored now. Buys and trains nothing."""
@@ -172,6 +189,9 @@ class Study:
         confirmation = self._confirmation(best) if best and stopped else None
         beside = self.trials.known("beside").get(self._beside_key(best))
         report = {**report, "confirmation": confirmation, "advice": self.advisor().all()}
+        versions = self._front_versions(pareto_front(plans))
+        for row in report["front"]:
+            row["version"] = versions.get(row["plan"]["key"])
         report["all_labels_merged"] = self.trials.known("merged").get(self._merged_key())
         return tell_beside(report, beside if stopped else None, world)
 
@@ -223,8 +243,25 @@ class Study:
         best = self.recommend()
         known = self.trials.known("final")
         if best is not None and self._final_key(best) not in known:
-            known[self._final_key(best)] = final_score(best.plan, self.world)
+            known[self._final_key(best)] = final_score(fit_plan(best.plan, self.world), self.world)
             self.trials.keep("final", known)
+
+    def _front_versions(self, front: list[Outcome]) -> dict[str, str]:
+        """The label versions of the front's plans that have one, by plan."""
+        kept = self.trials.known("front versions")
+        found = {o.plan.key: kept.get(self._final_key(o)) for o in front}
+        found |= {p.outcome.plan.key: p.version for p in self.trials.purchases()}
+        return {o.plan.key: version for o in front if (version := found[o.plan.key])}
+
+    def _keep_front(self) -> None:
+        """Keep the labels and models of the front's plans that were evaluated for nothing."""
+        front, kept = self.front(), self.trials.known("front versions")
+        known = self._front_versions(front)
+        for outcome in front:
+            if outcome.plan.key not in known:
+                trained = fit_plan(outcome.plan, self.world)
+                kept[self._final_key(outcome)] = save_version(trained, self.world)
+                self.trials.keep("front versions", kept)
 
     def _merged_key(self) -> str:
         orders = [record.order for record in self.world.own().store.all_orders()]
@@ -262,7 +299,7 @@ class Study:
             self._say("buying the recommended plan again from fresh annotators")
             done[key] = confirm.confirm(best.plan, part, self.world)
             self.trials.keep("confirmed", done)
-            self.journal.write("confirmation", best.plan.key, done[key])
+            self.story.confirmation(key, done[key])
 
     def _confirmation(self, best: Outcome) -> dict[str, Any] | None:
         """What the confirmation of the recommended plan says; None without one."""
@@ -450,8 +487,7 @@ class Study:
         if plan.overlap == self._owned_overlap(plan) and not after_search:
             draws = 1  # there is one subset of its answers
         outcome = evaluate(plan, self.world, draws)
-        facts = self.trials.add(outcome, after_search)
-        self.journal.write("evaluation", plan.key, facts)
+        self.story.evaluation(self.trials.add(outcome, after_search))
 
     def _owned_overlap(self, plan: LabelPlan) -> int:
         records = self._searcher.holdings.records(plan)
@@ -459,20 +495,22 @@ class Study:
 
     def _finish(self, trial: optuna.Trial, plan: LabelPlan, bought: bool) -> None:
         try:
-            outcome = run_trial(plan, self.world)
+            outcome, trained = run_trial(plan, self.world)
         except BudgetExceeded as error:
             self._refuse(trial, plan, f"another worker took the money: {error}", None)
             return
         facts = outcome_to_plain(outcome)
         trial.set_user_attr("outcome", facts)
         if bought:
-            version = save_version(plan, self.world)
+            version = save_version(trained, self.world)
             trial.set_user_attr("version", version)
-            order = self.world.store.orders(self.world.condition(plan))[-1].order
-            trial.set_user_attr("order", order.key)
-            facts = {**facts, "version": version, "order": order.key}
+            order = self.world.store.orders(self.world.condition(plan))[-1].order.key
+            trial.set_user_attr("order", order)
         self.trials.study.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
-        self.journal.write("purchase" if bought else "evaluation", plan.key, facts)
+        if bought:
+            self.story.purchase(facts, version, order)
+        else:
+            self.story.evaluation(facts)
         self._say(f"done {plan.key}")
 
 

@@ -31,13 +31,13 @@ from labeling.types import Floats, Ints, LabelPlan
 MOST_FITTED = 200  # evaluations behind one fit of the hyper-parameters
 
 _REFERENCE_TASKS = 100.0
-_UNCHECKED, _CHECKED, _LEAST = 0.6, 0.22, 0.04  # sd of 100 answers' purchase, of any purchase
+_UNCHECKED, _CHECKED, _LEAST = 0.35, 0.22, 0.04  # sd of 100 answers' purchase, of any purchase
 _SHRINK = 0.38  # its fall with the number of answers: measured -0.3 to -0.4
 _WIDTHS = np.array([math.log(8), 0.5, math.log(7), math.log(10), 1.0])  # usual ranges of inputs
 
 # Prior of the basis weights: columns of `_basis`, per unit of natural logarithm.
-_MEAN = np.array([-1.5, -0.40, -0.20, 0.35, -0.10, -0.05, 0.0, 0.05, 0.04])
-_SD = np.array([0.80, 0.15, 0.10, 0.25, 0.25, 0.15, 0.05, 0.05, 0.04])
+_MEAN = np.array([-1.6, -0.47, -0.24, 0.15, -0.07, -0.03, 0.0, 0.05, 0.04])
+_SD = np.array([0.80, 0.12, 0.10, 0.25, 0.25, 0.15, 0.05, 0.05, 0.04])
 
 # Hyper-parameters, as logarithms: amplitude of the residual, five length scales (in usual ranges),
 # scale of the purchase effects, scale of the measurement noise. Prior mean and sd.
@@ -136,6 +136,18 @@ class Surrogate:
     def purchase_sd(self, at: Inputs) -> Floats:
         """[m] standard deviation of one purchase's effect on ln(1 - accuracy)."""
         return np.asarray(np.exp(self.theta[6]) * np.sqrt(at.variance))
+
+    def repeat_sd(self, at: Inputs, items: int) -> Floats:
+        """[m] standard deviation of ln(1 - accuracy) when plans are bought again.
+
+        Another purchase's annotators, and on given images the luck of another model.
+
+        Args:
+            at: the plans.
+            items: images that accuracy is measured on.
+        """
+        mean, _, _ = self.predict(at)
+        return np.sqrt(self.purchase_sd(at) ** 2 + _noise(mean, items, self.theta))
 
     def predict(self, at: Inputs) -> tuple[Floats, Floats, Floats]:
         """What plans give on average over purchases, and how much buying one would teach.

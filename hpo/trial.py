@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +16,26 @@ from budget.money import Money
 from budget.tariff import assignments_for
 from hpo import stopping
 from hpo.door import Door
-from hpo.opinion import is_subjective, score_opinion, share_labels
+from hpo.labels import images_inside, narrow, test_view, to_labels
+from hpo.opinion import is_subjective, score_opinion
+from hpo.redraws import redrawn
 from hpo.seeds import derive, generator
 from hpo.world import World
-from labeling.aggregate import aggregate
-from labeling.contained import select
+from labeling.contained import selection
 from labeling.dynamic_overlap import parse_overlap
 from labeling.store import OrderRecord
-from labeling.types import Answers, DynamicOverlap, Floats, LabelPlan, LabelSet, Order
+from labeling.types import (
+    Answers,
+    AnswerTimes,
+    Bools,
+    DynamicOverlap,
+    Floats,
+    Ints,
+    LabelPlan,
+    LabelSet,
+    Order,
+)
+from labeling.views import View
 
 if TYPE_CHECKING:
     from training.evaluate import Scores
@@ -46,6 +59,7 @@ class Outcome:
         penalty: L2 penalty that cross-validation chose.
         draws: repeat draws averaged in the scores: other subsets of the answers owned where the
             plan has fewer, and folds dealt anew. Target and penalty are the first draw's.
+        view: the study's view, as text; the labels and answers are then those inside it.
     """
 
     plan: LabelPlan
@@ -62,12 +76,14 @@ class Outcome:
     target: str
     penalty: float
     draws: int = 1
+    view: str | None = None
 
 
-def run_trial(plan: LabelPlan, world: World) -> Outcome:
+def run_trial(plan: LabelPlan, world: World) -> tuple[Outcome, Trained]:
     """Own the labels that `plan` asks for, then say how good and how dear they are."""
     buy(plan, world)
-    return evaluate(plan, world)  # free, and called alone for contained plans
+    trained = fit_plan(plan, world)
+    return measure(trained, world), trained  # free, and called alone for contained plans
 
 
 def buy(plan: LabelPlan, world: World) -> None:
@@ -131,18 +147,21 @@ def labels_of(plan: LabelPlan, world: World, draw: int = 0) -> tuple[LabelSet, A
         draw: which subset of the answers, where the condition owns more than the plan.
     """
     owned = world.store.answers(world.condition(plan), world.market.question)
+    own = owned.where(_own(owned, plan, world, draw))
+    return to_labels(own, world.tasks(plan), world), own
+
+
+def times_of(plan: LabelPlan, world: World, draw: int = 0) -> AnswerTimes:
+    """When the answers of `labels_of` came, row by row."""
+    condition, question = world.condition(plan), world.market.question
+    owned = world.store.answers(condition, question)
+    return world.store.times(condition, question).where(_own(owned, plan, world, draw))
+
+
+def _own(owned: Answers, plan: LabelPlan, world: World, draw: int) -> Bools:
+    """Which of all answers that its condition owns are a plan's."""
     seed = derive(world.config.seed, "select", *_further(draw))
-    own = select(owned, world.tasks(plan), plan.overlap, seed)
-    if is_subjective(world):
-        return share_labels(own, world.tasks(plan), len(world.market.asked.classes)), own
-    labels = aggregate(
-        own,
-        world.tasks(plan),
-        len(world.data.classes),
-        world.config.aggregation,
-        world.control_truth,
-    )
-    return labels, own
+    return selection(owned, world.tasks(plan), plan.overlap, seed)
 
 
 def _further(draw: int) -> tuple[int, ...]:
@@ -162,8 +181,10 @@ class Trained:
 
 
 def fit_plan(plan: LabelPlan, world: World, draw: int = 0) -> Trained:
-    """Train a head on the labels of a plan that is owned."""
+    """Train a head on the labels of a plan that is owned: those inside the study's view."""
     labels, own = labels_of(plan, world, draw)
+    times = partial(times_of, plan, world, draw)
+    labels, own = narrow(labels, own, world.tasks(plan), times, world)
     model, target = train_labels(plan, labels, world, draw)
     return Trained(plan, labels, own, target, model)
 
@@ -197,36 +218,51 @@ def train_labels(
     return model, targets.get(model.target, labels.shares)
 
 
-def score_on(role: str, trained: Trained, world: World, redraws: int = _REDRAWS) -> Scores:
+def score_on(
+    role: str,
+    trained: Trained,
+    world: World,
+    redraws: int = _REDRAWS,
+    only: Ints | None = None,
+) -> Scores:
     """Scores on a role's images, with an interval for test items and training labels together.
+
+    On final images the labels are drawn anew by annotators, which takes an aggregation each, and
+    elsewhere by tasks.
 
     Args:
         role: whose images.
         trained: the model and what it was trained on.
         world: the study's world.
         redraws: bootstrap heads behind the interval; 0 leaves the training labels out of it.
+        only: some of the role's images by row, of a question with a right answer; None for all.
     """
     from training.evaluate import score
-    from training.fit import bootstrap
 
     values = world.features.values
     observed = world.panel(role) if is_subjective(world) else None
     rows = world.data.rows[role] if observed is None else observed.task
-    draws = None
-    if redraws:
-        draws = bootstrap(
-            trained.model,
-            values[trained.labels.task],
-            trained.target,
-            trained.labels.answers.astype(np.float64),
-            values[rows],
-            draws=redraws,
-            rng=generator(world.config.seed, "bootstrap", trained.plan.key),
-        )
+    rows = rows if only is None else only
+    draws = _redrawn(trained, rows, world, redraws, role == "final") if redraws else None
     predicted = trained.model.predict(values[rows])
     if observed is not None:
         return score_opinion(predicted, draws, observed)
     return score(predicted, world.data.truth[rows], draws)
+
+
+def _redrawn(trained: Trained, rows: Ints, world: World, redraws: int, annotators: bool) -> Floats:
+    """[redraws, n, C] probabilities of heads on redrawn labels: by annotators, or by tasks."""
+    from training.fit import bootstrap
+
+    model, labels = trained.model, trained.labels
+    rng = generator(world.config.seed, "bootstrap", trained.plan.key)
+    if annotators:
+        return redrawn(model, labels, trained.answers, rows, world, redraws, rng)
+    values = world.features.values
+    confidence = labels.answers.astype(np.float64)
+    return bootstrap(
+        model, values[labels.task], trained.target, confidence, values[rows], redraws, rng
+    )
 
 
 def evaluate(plan: LabelPlan, world: World, draws: int = 1) -> Outcome:
@@ -237,7 +273,18 @@ def evaluate(plan: LabelPlan, world: World, draws: int = 1) -> Outcome:
         world: the study's world.
         draws: repeat draws to average.
     """
-    trained = fit_plan(plan, world)
+    return measure(fit_plan(plan, world), world, draws)
+
+
+def measure(trained: Trained, world: World, draws: int = 1) -> Outcome:
+    """Say how good and how dear a plan is, whose model is trained already.
+
+    Args:
+        trained: what `fit_plan` gave.
+        world: the study's world.
+        draws: repeat draws to average.
+    """
+    plan = trained.plan
     scores = score_on("validation", trained, world)
     first = Outcome(
         plan,
@@ -253,6 +300,7 @@ def evaluate(plan: LabelPlan, world: World, draws: int = 1) -> Outcome:
         int((~trained.answers.control).sum()),
         trained.model.target,
         round(trained.model.lam, 9),
+        view=world.config.view,
     )
     return _averaged(first, draws, world) if draws > 1 else first
 
@@ -285,13 +333,16 @@ def rounded(scores: Scores) -> dict[str, Any]:
     }
 
 
-def final_score(plan: LabelPlan, world: World) -> dict[str, Any]:
-    """Score the plan's model on the final images, which no decision has touched.
+def final_score(trained: Trained, world: World) -> dict[str, Any]:
+    """Score a plan's model on the final images, which no decision has touched.
 
-    Called once per recommended plan, at the end, and never by the search.
+    Called once per recommended plan, at the end, and never by the search. The study's test view
+    picks its images here, by their true classes, and nowhere else.
     """
-    scores = score_on("final", fit_plan(plan, world), world)
+    scores = score_on("final", trained, world)
+    view = test_view(world.config)
     return {
+        **({"test_view": score_inside(view, "final", trained, world)} if view else {}),
         **rounded(scores),
         "macro_f1": round(scores.macro_f1, _DIGITS),
         "balanced_accuracy": round(scores.balanced_accuracy, _DIGITS),
@@ -299,6 +350,16 @@ def final_score(plan: LabelPlan, world: World) -> dict[str, Any]:
         "log_loss": round(scores.log_loss, _DIGITS),
         "images": scores.n,
     }
+
+
+def score_inside(view: View, role: str, trained: Trained, world: World) -> dict[str, Any]:
+    """Accuracy on those images of a role that are inside a test view; None where there are none."""
+    rows = world.data.rows[role]
+    rows = rows[images_inside(view, rows, world)]
+    found = {"expression": view.text, "version": view.version, "images": len(rows)}
+    if not len(rows):
+        return {**found, "accuracy": None, "interval_95": None}
+    return {**found, **rounded(score_on(role, trained, world, only=rows))}
 
 
 def price_tag(plan: LabelPlan, world: World) -> Money:

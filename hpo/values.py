@@ -5,7 +5,6 @@ Every reader takes the raw value and the name to use in the error, and raises `I
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
@@ -13,9 +12,12 @@ from fractions import Fraction
 from typing import TypeVar
 
 from budget.errors import InputError
+from budget.errors import nearest as nearest
 from budget.money import ZERO, Money
 from labeling.dynamic_overlap import parse_overlap
 from labeling.types import DynamicOverlap
+from labeling.views import parse_view
+from labeling.views.columns import Column
 
 _T = TypeVar("_T")
 BUILT_IN_DATA = ("digits3", "digits")
@@ -176,6 +178,11 @@ def url_prefix(value: object, name: str) -> str:
     return given
 
 
+def view(columns: Mapping[str, Column]) -> Callable[[object, str], str]:
+    """A view over some columns, as its plainest text."""
+    return lambda value, name: parse_view(str(value), name, columns).text
+
+
 def exponent(value: object, name: str) -> float | None:
     """A selection exponent between 0 and 5, or none for the scenario's own."""
     if value is None or str(value).strip().lower() == "none":
@@ -203,14 +210,6 @@ def optional(read: Callable[[object, str], _T]) -> Callable[[object, str], _T | 
         return None if value is None else read(value, name)
 
     return reader
-
-
-def nearest(word: str, known: tuple[str, ...]) -> str:
-    """A question after the closest valid name, or the list of valid names."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"valid are {', '.join(known)}"
 
 
 def _range(low: object, high: object, step: object, name: str) -> list[str]:

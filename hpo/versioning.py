@@ -1,15 +1,23 @@
-"""A label version on disk for every purchase: labels, answers, and what they cost."""
+"""A label version on disk for every label set bought: labels, answers, cost, and its model."""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from budget.money import Money
 from hpo.breakdown import of_condition
-from hpo.trial import labels_of, minutes_of, plan_to_plain, price_tag
+from hpo.folder import write_atomic
+from hpo.labels import facts_of, views_to_plain
+from hpo.trial import Trained, labels_of, minutes_of, plan_to_plain, price_tag, times_of
 from hpo.world import World
 from labeling import versions
-from labeling.types import Condition, LabelPlan
+from labeling.campaign import Campaign
+from labeling.types import Condition, OrderEnd
 
 
 def money_to_plain(amount: Money) -> dict[str, Any]:
@@ -33,14 +41,42 @@ def condition_to_plain(condition: Condition) -> dict[str, Any]:
     }
 
 
-def save_version(plan: LabelPlan, world: World) -> str:
-    """Write the label version of a plan that was bought; the same content is written once.
+def campaign_to_plain(campaign: Campaign) -> dict[str, Any]:
+    """What annotators are asked and under which rules, as JSON types."""
+    return {
+        "name": campaign.name,
+        "key": campaign.key,
+        "questions": [asdict(question) for question in campaign.questions],
+        "instructions": campaign.instructions,
+        "instructions_hash": hashlib.blake2b(
+            campaign.instructions.encode(), digest_size=8
+        ).hexdigest(),
+        "language": campaign.language,
+        "language_test": campaign.language_test,
+        "exam": asdict(campaign.exam),
+        "quality_rules": asdict(campaign.rules),
+        "assignment_seconds": campaign.assignment_seconds,
+    }
+
+
+def model_file(folder: Path, version: str) -> Path:
+    """Where the model trained on a label version lies in a study's folder."""
+    return folder / "models" / f"{version}.safetensors"
+
+
+def save_version(trained: Trained, world: World) -> str:
+    """Write the label version of an owned plan, and its model; the same content is written once.
 
     Returns:
         The version's id: the hash of its content.
     """
+    plan = trained.plan
     condition = world.condition(plan)
-    labels, answers = labels_of(plan, world)
+    view = views_to_plain(world.config)["view"]
+    labels, answers = trained.labels, trained.answers
+    if view is not None:  # the version holds every label; the view says which were trained on
+        view |= {"labels": len(labels.task), "answers": int((~answers.control).sum())}
+        labels, answers = labels_of(plan, world)
     parts = of_condition(condition, world)
     ends = [record.end for record in world.store.orders(condition) if record.end is not None]
     cost = {name: money_to_plain(getattr(parts, name)) for name in parts.__dataclass_fields__}
@@ -49,15 +85,20 @@ def save_version(plan: LabelPlan, world: World) -> str:
         "study": world.config.study,
         "plan": plan_to_plain(plan),
         "condition": condition_to_plain(condition),
+        "campaign": campaign_to_plain(world.market.campaign),
+        "currency": "USD",
+        "fee": _fee(world),
         "price_tag": money_to_plain(price_tag(plan, world)),
         "condition_cost": {**cost, "total": money_to_plain(parts.total)},
         "minutes": round(minutes_of(plan, world), 3),
+        **_people(condition, ends, world),
         "orders_ended": [end.reason for end in ends],
         "answers_missing": sum(end.missing for end in ends),
         "images": world.data.key(),
         "classes": list(world.market.asked.classes),
         "question": world.market.asked.name,
         "aggregation": world.config.aggregation,
+        **({"view": view} if view else {}),
     }
     version = versions.save(
         world.folder / "versions",
@@ -66,5 +107,35 @@ def save_version(plan: LabelPlan, world: World) -> str:
         answers,
         names=world.data.images.names,
         classes=world.market.asked.classes,
+        facts=facts_of(answers, times_of(plan, world), world),
     )
+    _save_model(trained, world, version.id)
     return version.id
+
+
+def _fee(world: World) -> dict[str, Any]:
+    tariff = world.source.tariff
+    return {"share": str(float(tariff.fee_share)), "minimum": money_to_plain(tariff.fee_minimum)}
+
+
+def _people(condition: Condition, ends: list[OrderEnd], world: World) -> dict[str, int]:
+    """Who came to a condition so far: paid annotators, those of them banned, and the others."""
+    answers = world.store.answers(condition)
+    return {
+        "participants": len(np.unique(answers.annotator)),
+        "banned": len(np.unique(answers.annotator[~answers.usable])),
+        "looked": sum(end.looked for end in ends),
+        "exam_failed": sum(end.exam_failed for end in ends),
+    }
+
+
+def _save_model(trained: Trained, world: World, version: str) -> None:
+    from training.saved import model_bytes
+
+    path = model_file(world.folder, version)
+    if path.exists():
+        return
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    facts = {"backbone": world.features.name, "weights": world.features.weights_source}
+    facts |= {"labels": version, "plan": trained.plan.key, "study": world.config.study}
+    write_atomic(path, model_bytes(trained.model, world.market.asked.classes, facts))

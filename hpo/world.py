@@ -189,8 +189,10 @@ def rehearse(config: StudyConfig, runs: Path) -> Dataset:
     Raises:
         InputError: of `budget` or `training`, naming what is wrong.
     """
+    from hpo.labels import check_views
+
     data = load(config)
-    open_market(config, data)
+    check_views(config, open_market(config, data))
     SearchSpace.of(config, len(data.rows["pool"]))
     try:
         runs.mkdir(parents=True, exist_ok=True)

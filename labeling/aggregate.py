@@ -82,10 +82,31 @@ def annotator_weights(votes: Answers, controls: Answers, truth: Ints, classes: i
     skill: who has few control answers is judged by the crowd's.
     """
     people = int(max(votes.annotator.max(initial=-1), controls.annotator.max(initial=-1))) + 1
+    return log_odds(_skills(votes, controls, truth, classes, people), classes)
+
+
+def annotator_skills(answers: Answers, control_truth: Mapping[int, int], classes: int) -> Floats:
+    """Skill behind those weights, by annotator code, from a label set's own answers.
+
+    It has an entry for every code in the answers: who gave no usable answer has the crowd's skill.
+
+    Args:
+        answers: the answers behind the labels, control answers included.
+        control_truth: true class of each control task, by row.
+        classes: number of classes.
+    """
+    votes = answers.where(answers.usable & ~answers.control)
+    voters = np.unique(votes.annotator)
+    controls = answers.where(answers.control & np.isin(answers.annotator, voters))
+    people = int(answers.annotator.max(initial=-1)) + 1
+    return _skills(votes, controls, _truth(controls, control_truth), classes, people)
+
+
+def _skills(votes: Answers, controls: Answers, truth: Ints, classes: int, people: int) -> Floats:
     right = np.bincount(controls.annotator[controls.label == truth], minlength=people)
     seen = np.bincount(controls.annotator, minlength=people)
     pooled = pooled_skill(votes, controls, truth, classes)
-    return log_odds((right + _PRIOR_ANSWERS * pooled) / (seen + _PRIOR_ANSWERS), classes)
+    return np.asarray((right + _PRIOR_ANSWERS * pooled) / (seen + _PRIOR_ANSWERS))
 
 
 def pooled_skill(votes: Answers, controls: Answers, truth: Ints, classes: int) -> float:

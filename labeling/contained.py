@@ -41,7 +41,12 @@ def task_order(
 
 
 def select(answers: Answers, tasks: Sequence[int] | Ints, overlap: int, seed: int) -> Answers:
-    """A plan's own answers out of all that its condition owns.
+    """A plan's own answers out of all that its condition owns: the rows of `selection`."""
+    return answers.where(selection(answers, tasks, overlap, seed))
+
+
+def selection(answers: Answers, tasks: Sequence[int] | Ints, overlap: int, seed: int) -> Bools:
+    """Which answers are a plan's own, of all that its condition owns.
 
     Of each of the plan's tasks at most `overlap` usable answers are kept. Of an annotator's
     control answers the share is kept that was kept of the usable answers to real tasks, rounded
@@ -59,7 +64,7 @@ def select(answers: Answers, tasks: Sequence[int] | Ints, overlap: int, seed: in
         seed: seed of the study.
 
     Returns:
-        The kept rows, in their order. A plan with fewer tasks or less overlap keeps a subset.
+        A mask over the answers. A plan with fewer tasks or less overlap keeps a subset.
     """
     real = answers.usable & ~answers.control
     own = real & np.isin(answers.task, np.asarray(tasks, dtype=np.int64))
@@ -73,7 +78,7 @@ def select(answers: Answers, tasks: Sequence[int] | Ints, overlap: int, seed: in
     rounding = _uniform(seed, "control share", np.arange(people))
     quota = np.floor(controls_by * kept_by / np.maximum(owned_by, 1) + rounding).astype(np.int64)
     thinned = _lowest(answers.control, answers.annotator, draw, quota[answers.annotator])
-    return answers.where(kept | thinned)
+    return kept | thinned
 
 
 def _lowest(mask: Bools, group: Ints, draw: Floats, most: Ints) -> Bools:

@@ -265,6 +265,23 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerTimes:
+    """When answers came, row by row beside `Answers`.
+
+    Attributes:
+        submitted_s: [A] seconds from the opening of the order's pool to submission.
+        seconds: [A] working time of the answer: its suite's, shared equally among its tasks.
+    """
+
+    submitted_s: Floats
+    seconds: Floats
+
+    def where(self, mask: Bools) -> AnswerTimes:
+        """The rows for which the mask is true."""
+        return AnswerTimes(self.submitted_s[mask], self.seconds[mask])
+
+
+@dataclass(frozen=True, slots=True)
 class LabelSet:
     """Aggregated labels of a plan's tasks.
 
@@ -279,3 +296,9 @@ class LabelSet:
     shares: Floats
     posterior: Floats
     answers: Ints
+
+    def where(self, mask: Bools) -> LabelSet:
+        """The rows for which the mask is true."""
+        return LabelSet(
+            self.task[mask], self.shares[mask], self.posterior[mask], self.answers[mask]
+        )

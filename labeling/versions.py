@@ -2,6 +2,10 @@
 
 A version is manifest.json (plan, condition, cost, hashes, label distribution), labels.csv and
 answers.csv. It appears whole or not at all, is never changed, and is verified when it is read.
+
+    from labeling import versions
+    version = versions.load("3fa2c1")              # from runs/*/versions, verified
+    version.table(versions.LABELS)["confidence"]   # columns of text, as in the file
 """
 
 from __future__ import annotations
@@ -26,14 +30,24 @@ import numpy as np
 from budget.errors import InputError, StorageError
 from budget.files import sync_folder
 from budget.money import Money
-from labeling.types import Answers, LabelSet
+from labeling.facts import (
+    MINUTE_DIGITS,
+    SECOND_DIGITS,
+    SHARE_DIGITS,
+    AnswerFacts,
+    LabelFacts,
+    label_facts,
+)
+from labeling.types import Answers, Floats, LabelSet
 
 MANIFEST = "manifest.json"
 LABELS = "labels.csv"
 ANSWERS = "answers.csv"
 
-_ID = re.compile(r"[0-9a-f]{32}")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_ID = re.compile(r"[0-9a-f]{4,32}")
+_FULL = 32  # digits of a whole id
+_GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
+_TEXTS = ("image", "label", "annotator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +63,31 @@ class Version:
     id: str
     path: Path
     manifest: dict[str, Any]
+
+    def table(self, name: str) -> dict[str, list[str]]:
+        """The columns of labels.csv or answers.csv, texts as they were before saving.
+
+        labels.csv: image, label (most probable class), confidence (its probability), agreement
+        (share of the usable answers that say it), answers (usable ones behind it), p(class) of
+        every class. answers.csv: image, annotator (number within the condition), label, control
+        and usable (1 or 0), skill (share of right control answers, shrunk to the crowd's; empty
+        where no answer is right), seconds (working time), submitted (minutes from the opening of
+        the pool).
+
+        Raises:
+            VersionDamaged: the file is not as it was saved.
+        """
+        raw = _checked(self.path, name, self.manifest)
+        header, *rows = csv.reader(io.StringIO(raw.decode(), newline=""))
+        columns = zip(*rows, strict=True) if rows else [()] * len(header)
+        return {
+            head: [_plain_text(cell) for cell in column] if head in _TEXTS else list(column)
+            for head, column in zip(header, columns, strict=True)
+        }
+
+
+class VersionMissing(InputError):  # noqa: N818
+    """No version of this id is on disk."""
 
 
 class VersionDamaged(StorageError):  # noqa: N818
@@ -67,6 +106,7 @@ def save(
     names: Sequence[str],
     classes: Sequence[str],
     annotators: Sequence[str] | None = None,
+    facts: AnswerFacts | None = None,
 ) -> Version:
     """Save a label set under its content's hash. Saving the same again changes nothing.
 
@@ -80,6 +120,7 @@ def save(
         names: name of each image, by row.
         classes: name of each class.
         annotators: name of each annotator, by code; the codes themselves if not given.
+        facts: skill and times of the answers, where they are known.
 
     Raises:
         InputError: the manifest holds something that JSON does not, or uses a name that is added.
@@ -87,8 +128,8 @@ def save(
         VersionDamaged: the version is there already, but is not as it was saved.
     """
     tables = {
-        LABELS: _labels_table(labels, names, classes),
-        ANSWERS: _answers_table(answers, names, classes, annotators),
+        LABELS: _labels_table(labels, label_facts(labels, answers), names, classes),
+        ANSWERS: _answers_table(answers, names, classes, annotators, facts),
     }
     added = {
         "files": {name: _hash(content) for name, content in tables.items()},
@@ -107,34 +148,83 @@ def save(
     try:
         _publish(root, root / version_id, content)
     except OSError as error:
-        raise StorageError(
-            str(root),
-            f"the label version cannot be written ({error.strerror or error})",
-            "check its permissions and the free space, then run the same command again",
-        ) from error
-    return load(root, version_id)
+        raise _unwritable(root, error) from error
+    return _open(root / version_id)
 
 
-def load(root: Path, version_id: str) -> Version:
+def load(version_id: str, folder: str | Path = "runs") -> Version:
     """Open a version and verify all its files.
 
+    Args:
+        version_id: its id, or a beginning of at least 4 digits that no other version has.
+        folder: where to look: a folder of versions, a study's folder, or the folder of all studies.
+
     Raises:
-        InputError: that is no version's id, or there is no such version.
+        VersionMissing: there is no such version there; an InputError.
+        InputError: that is no version's id, or the beginning fits several.
         VersionDamaged: a file is missing or differs from what was saved.
     """
     if not _ID.fullmatch(version_id):
-        raise InputError(f"version: {version_id!r} is not an id of 32 hexadecimal digits")
-    folder = root / version_id
-    if not folder.is_dir():
-        raise InputError(f"version: there is no {version_id} in {root}")
+        raise InputError(f"version: {version_id!r} is not an id of 4 to 32 hexadecimal digits")
+    fitting = {path.name: path for path in find(folder) if path.name.startswith(version_id)}
+    if not fitting:
+        raise VersionMissing(f"version: there is no {version_id} in {folder}")
+    if len(fitting) > 1:
+        raise InputError(
+            f"version: {len(fitting)} versions in {folder} begin with {version_id!r}; "
+            "give more of its id"
+        )
+    return _open(next(iter(fitting.values())))
+
+
+def find(folder: str | Path) -> list[Path]:
+    """Folders of all versions in a folder of versions, a study's, or that of all studies."""
+    root = Path(folder)
+    patterns = ("*", "versions/*", "*/versions/*")
+    found = (path for pattern in patterns for path in sorted(root.glob(pattern)))
+    return [p for p in found if len(p.name) == _FULL and _ID.fullmatch(p.name) and p.is_dir()]
+
+
+def copy(version: Version, folder: Path) -> None:
+    """Put a version's three files into a folder; files of other content there are not replaced.
+
+    Raises:
+        InputError: a file of that name with other content is there already.
+        StorageError: the folder cannot be written.
+        VersionDamaged: a file is not as it was saved.
+    """
+    names = (*version.manifest["files"], MANIFEST)
+    content = {name: _checked(version.path, name, version.manifest) for name in names}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, raw in content.items():
+            path = folder / name
+            if path.exists() and path.read_bytes() != raw:
+                raise InputError(f"{path}: another file is there already; give another folder")
+        for name, raw in content.items():
+            draft = folder / f".{name}.part"
+            draft.write_bytes(raw)
+            draft.replace(folder / name)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _open(folder: Path) -> Version:
     raw = _read(folder, MANIFEST)
-    if _hash(raw) != version_id:
+    if _hash(raw) != folder.name:
         raise VersionDamaged(folder, f"{MANIFEST} is not as it was saved")
     manifest: dict[str, Any] = json.loads(raw)
-    for name, digest in manifest["files"].items():
-        if _hash(_read(folder, name)) != digest:
-            raise VersionDamaged(folder, f"{name} is not as it was saved")
-    return Version(version_id, folder, manifest)
+    for name in manifest["files"]:
+        _checked(folder, name, manifest)
+    return Version(folder.name, folder, manifest)
+
+
+def _checked(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
+    """A file's content, verified; the manifest's own was verified when the version was opened."""
+    raw = _read(folder, name)
+    if name != MANIFEST and _hash(raw) != manifest["files"][name]:
+        raise VersionDamaged(folder, f"{name} is not as it was saved")
+    return raw
 
 
 def _publish(root: Path, target: Path, content: Mapping[str, bytes]) -> None:
@@ -159,6 +249,14 @@ def _publish(root: Path, target: Path, content: Mapping[str, bytes]) -> None:
         sync_folder(root)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _unwritable(folder: Path, error: OSError) -> StorageError:
+    return StorageError(
+        str(folder),
+        f"the label version cannot be written ({error.strerror or error})",
+        "check its permissions and the free space, then run the same command again",
+    )
 
 
 def _read(folder: Path, name: str) -> bytes:
@@ -189,22 +287,19 @@ def _distribution(labels: LabelSet, classes: Sequence[str]) -> dict[str, int]:
     return {name: int(count) for name, count in zip(classes, counts, strict=True)}
 
 
-def _labels_table(labels: LabelSet, names: Sequence[str], classes: Sequence[str]) -> bytes:
-    best = labels.posterior.argmax(axis=1)
-    header = ["image", "label", "confidence", "answers", *(f"p({name})" for name in classes)]
-    rows = (
-        [
-            _text(names[task]),
-            _text(classes[label]),
-            f"{posterior[label]:.6f}",
-            str(count),
-            *(f"{probability:.6f}" for probability in posterior),
-        ]
-        for task, label, posterior, count in zip(
-            labels.task, best, labels.posterior, labels.answers, strict=True
-        )
+def _labels_table(
+    labels: LabelSet, facts: LabelFacts, names: Sequence[str], classes: Sequence[str]
+) -> bytes:
+    header = ["image", "label", "confidence", "agreement", "answers"]
+    columns = (
+        [guarded(names[task]) for task in labels.task],
+        [guarded(classes[label]) for label in facts.label],
+        _shares(facts.confidence),
+        _shares(facts.agreement),
+        [str(count) for count in labels.answers],
+        *(_shares(column) for column in labels.posterior.T),
     )
-    return _table(header, rows)
+    return _table([*header, *(f"p({name})" for name in classes)], zip(*columns, strict=True))
 
 
 def _answers_table(
@@ -212,24 +307,40 @@ def _answers_table(
     names: Sequence[str],
     classes: Sequence[str],
     annotators: Sequence[str] | None,
+    facts: AnswerFacts | None,
 ) -> bytes:
-    columns = (answers.task, answers.annotator, answers.label, answers.control, answers.usable)
-    rows = (
-        [
-            _text(names[task]),
-            _text(annotators[annotator]) if annotators is not None else str(annotator),
-            _text(classes[label]),
-            str(int(control)),
-            str(int(usable)),
-        ]
-        for task, annotator, label, control, usable in zip(*columns, strict=True)
+    who = annotators or [str(code) for code in range(answers.annotator.max(initial=-1) + 1)]
+    unknown = [""] * len(answers)
+    columns = (
+        [guarded(names[task]) for task in answers.task],
+        [guarded(who[annotator]) for annotator in answers.annotator],
+        [guarded(classes[label]) for label in answers.label],
+        [str(int(control)) for control in answers.control],
+        [str(int(usable)) for usable in answers.usable],
+        _shares(facts.skill) if facts else unknown,
+        [f"{value:.{SECOND_DIGITS}f}" for value in facts.seconds] if facts else unknown,
+        [f"{value:.{MINUTE_DIGITS}f}" for value in facts.submitted] if facts else unknown,
     )
-    return _table(["image", "annotator", "label", "control", "usable"], rows)
+    header = ["image", "annotator", "label", "control", "usable", "skill", "seconds", "submitted"]
+    return _table(header, zip(*columns, strict=True))
 
 
-def _text(text: str) -> str:
+def _shares(values: Floats) -> list[str]:
+    """Shares with the digits that are kept; nothing where one is not known."""
+    return [
+        "" if np.isnan(value) else f"{value:.{SHARE_DIGITS}f}"
+        for value in np.round(values, SHARE_DIGITS)
+    ]
+
+
+def guarded(text: str) -> str:
     """A text that a spreadsheet takes for a text, not for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(_GUARDED) else text
+
+
+def _plain_text(text: str) -> str:
+    """The text that `guarded` gave."""
+    return text.removeprefix("'")
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:

@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.clearml_server.fixtures import _stand_in, clearml_server, no_clearml, stand_in
+
+__all__ = ["_stand_in", "clearml_server", "no_clearml", "stand_in"]  # fixtures for all tests
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SMALL: dict[str, object] = {

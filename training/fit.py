@@ -211,16 +211,42 @@ def bootstrap(
     Returns:
         [draws, n, C]. For a constant model all draws are equal.
     """
-    if model.lam == 0:
-        return np.repeat(model.predict(X_eval)[None], draws, axis=0)
     n = len(X)
     times = rng.multinomial(n, np.full(n, 1 / n), size=draws)
     weights = times * np.asarray(confidence, dtype=np.float64)[None]
     empty = weights.sum(axis=1) == 0  # possible only where most rows have confidence 0
     weights[empty] = confidence
+    return refit(model, X, target, weights, X_eval, threads)
+
+
+def refit(
+    model: Model,
+    X: NDArray[np.floating],
+    targets: Floats,
+    weights: Floats,
+    X_eval: NDArray[np.floating],
+    threads: int = 1,
+) -> Floats:
+    """Probabilities of heads fitted anew to other targets or weights of the same rows.
+
+    Penalty and standardisation stay the model's.
+
+    Args:
+        model: what `train` returned.
+        X: [N, D] the features it was trained on.
+        targets: [N, C], or [draws, N, C] one set a head.
+        weights: [draws, N] sample weights, not all 0 in any draw.
+        X_eval: [n, D] rows to predict.
+        threads: torch threads.
+
+    Returns:
+        [draws, n, C]. For a constant model all draws are equal.
+    """
+    if model.lam == 0:
+        return np.repeat(model.predict(X_eval)[None], len(weights), axis=0)
     Z = _standardised(X, model.mean, model.scale)
     heads = fit_heads(
-        Z, target, weights, model.lam, tol=CV_TOL, start=model.weights, threads=threads
+        Z, targets, weights, model.lam, tol=CV_TOL, start=model.weights, threads=threads
     )
     Z_eval = _standardised(X_eval, model.mean, model.scale)
     return _floored(predict(heads, Z_eval), model.floor)

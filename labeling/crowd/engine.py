@@ -52,7 +52,6 @@ class Crowd:
         clock: seconds of pool time; it stands still while nobody moves it.
         suites: everything shown and answered.
         submitted: rows of `suites` in the order of submission; read it from where you stopped.
-        given_up: rows of `suites` handed back or expired, in the order of time.
         exams: in the order in which they ended.
         bans: in the order of time.
         active: assignments opened and not yet submitted, handed back or expired.
@@ -78,7 +77,6 @@ class Crowd:
         self.clock = 0.0
         self.suites = SuiteLog(pool.suite_size, len(further))
         self.submitted: list[int] = []
-        self.given_up: list[int] = []
         self.exams: list[ExamSat] = []
         self.bans: list[Ban] = []
         self.active = 0
@@ -409,10 +407,10 @@ class Crowd:
     def _give_up(self, suite: int) -> Visitor:
         """Take the tasks of a suite that was not submitted back into the pool."""
         visitor = self._visitors[int(self.suites.person[suite])]
-        visitor.busy = False
         self.active -= 1
         self.allowance += 1
-        self.given_up.append(suite)
+        self._referee.given_up(visitor, suite)
+        visitor.busy = False
         taken = self._mixing.taken(suite)
         if self.ballots:
             self.ballots.given_up(taken)

@@ -23,6 +23,10 @@ class Referee(Protocol):
         """Why someone is banned after the suite they have just submitted; None if they are not."""
         ...
 
+    def given_up(self, visitor: Visitor, suite: int) -> None:
+        """Someone has handed a suite back, or let it expire."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class CampaignRules:
@@ -43,3 +47,6 @@ class CampaignRules:
         if rules.fast_responses and visitor.fast >= rules.fast_responses:
             return FAST_RESPONSES
         return None
+
+    def given_up(self, visitor: Visitor, suite: int) -> None:
+        """Nobody is banned for that."""

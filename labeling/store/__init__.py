@@ -45,7 +45,7 @@ from labeling.store.tables import (
     end_from_row,
     order_from_row,
 )
-from labeling.types import STOPPED, Answers, Condition, Order, OrderEnd, Page
+from labeling.types import STOPPED, Answers, AnswerTimes, Condition, Order, OrderEnd, Page
 
 Wanted = tuple[tuple[int, int], ...]
 """(task, further usable answers wanted), in the pool's order."""
@@ -265,6 +265,15 @@ class Store:
             usable=np.array([not row.banned for row in rows], dtype=np.bool_),
         )
 
+    def times(self, condition: Condition, question: int = 0) -> AnswerTimes:
+        """When the answers came that `answers` gives, row by row."""
+        suite = func.count().over(partition_by=[ANSWERS.c.order_id, ANSWERS.c.assignment])
+        rows = self._answer_rows(
+            condition, question, ASSIGNMENTS.c.submitted_s, ASSIGNMENTS.c.seconds / suite
+        )
+        columns = np.array([tuple(row)[-2:] for row in rows], dtype=np.float64).reshape(-1, 2)
+        return AnswerTimes(columns[:, 0], columns[:, 1])
+
     def annotators(self, condition: Condition) -> tuple[str, ...]:
         """The market's ids of a condition's annotators, by the codes of `answers`."""
         return tuple(dict.fromkeys(row.annotator for row in self._answer_rows(condition)))
@@ -382,7 +391,9 @@ class Store:
                 for row in connection.execute(query).all()
             ]
 
-    def _answer_rows(self, condition: Condition, question: int = 0) -> Sequence[Row[Any]]:
+    def _answer_rows(
+        self, condition: Condition, question: int = 0, *more: ColumnElement[Any]
+    ) -> Sequence[Row[Any]]:
         label, answered = ANSWERS.c.label, _ANSWERED
         if question:
             of_answer = and_(
@@ -400,6 +411,7 @@ class Store:
                 label,
                 ANSWERS.c.control,
                 _BANNED.label("banned"),
+                *more,
             )
             .select_from(answered)
             .where(self._mine, _of(condition), _ENDED)

@@ -18,7 +18,7 @@ def small_space(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_two_seeds_of_the_benchmark(small_space, tmp_path) -> None:
-    words = ["--surfaces", "default", "--seeds", "2", "--draws", "2", "--cap", "5"]
+    words = ["--surfaces", "default", "--seeds", "2", "--draws", "2", "--judged", "0", "--cap", "5"]
     words += ["--methods", "random,random+reuse,autoquality,rule,money"]
     words += ["--cache", str(tmp_path / "tables"), "--out", str(tmp_path / "result.json")]
     result = benchmark.main(words)

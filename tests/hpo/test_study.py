@@ -214,7 +214,7 @@ def test_label_versions_hold_what_was_bought(small_study) -> None:
     study = small_study(study="s", trials=3)
     report = study.run()
     for row in report["purchases"]:
-        loaded = versions.load(study.folder / "versions", row["version"])
+        loaded = versions.load(row["version"], study.folder)
         manifest = json.loads((loaded.path / "manifest.json").read_text())
         assert manifest["plan"]["key"] == row["plan"]["key"]
         cost = manifest["condition_cost"]

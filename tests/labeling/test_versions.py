@@ -14,8 +14,9 @@ import pytest
 
 from budget.errors import InputError, StorageError
 from budget.money import Money
+from labeling.facts import AnswerFacts
 from labeling.types import Answers, LabelPlan, LabelSet
-from labeling.versions import Version, VersionDamaged, load, save
+from labeling.versions import Version, VersionDamaged, VersionMissing, copy, load, save
 
 NAMES = ["plain.png", "=cmd|' /C calc'!A0", "with, comma\nand line.png", "@home.png"]
 CLASSES = ("loop", "-straight")
@@ -66,7 +67,7 @@ def test_a_damaged_version_is_refused_when_read_and_when_saved_again(
         path.unlink()
     else:
         path.write_bytes(content if damage == "flip" else content[:-1])
-    for again in (lambda: load(tmp_path, version.id), lambda: write(tmp_path)):
+    for again in (lambda: load(version.id, tmp_path), lambda: write(tmp_path)):
         with pytest.raises(VersionDamaged, match=f"{name} .*; delete this folder"):
             again()
 
@@ -74,7 +75,7 @@ def test_a_damaged_version_is_refused_when_read_and_when_saved_again(
 @pytest.mark.parametrize("version_id", ["", "../../etc", "A" * 32, "0" * 31, "0" * 32])
 def test_an_id_that_names_no_version_is_refused(tmp_path: Path, version_id: str) -> None:
     with pytest.raises(InputError, match="version: "):
-        load(tmp_path, version_id)
+        load(version_id, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_the_same_content_is_one_version(tmp_path: Path) -> None:
     assert {path.name: path.stat().st_mtime_ns for path in first.path.iterdir()} == before
     assert [path.name for path in (tmp_path / "a").iterdir()] == [first.id]
     assert write(tmp_path / "elsewhere").id == first.id
-    assert load(tmp_path / "a", first.id) == first
+    assert load(first.id, tmp_path / "a") == first
 
 
 def test_any_other_content_is_another_version(tmp_path: Path) -> None:
@@ -158,18 +159,85 @@ def test_what_the_manifest_tells(tmp_path: Path) -> None:
 def test_what_the_tables_hold(tmp_path: Path) -> None:
     path = write(tmp_path).path
     assert table(path / "labels.csv") == [
-        ["image", "label", "confidence", "answers", "p(loop)", "p(-straight)"],
-        ["'" + NAMES[1], "'-straight", "0.600000", "2", "0.400000", "0.600000"],
-        ["plain.png", "loop", "0.900000", "1", "0.900000", "0.100000"],
-        [NAMES[2], "'-straight", "0.666667", "4", "0.333333", "0.666667"],
+        ["image", "label", "confidence", "agreement", "answers", "p(loop)", "p(-straight)"],
+        ["'" + NAMES[1], "'-straight", "0.600000", "1.000000", "2", "0.400000", "0.600000"],
+        ["plain.png", "loop", "0.900000", "1.000000", "1", "0.900000", "0.100000"],
+        [NAMES[2], "'-straight", "0.666667", "0.000000", "4", "0.333333", "0.666667"],
     ]
     assert table(path / "answers.csv") == [
-        ["image", "annotator", "label", "control", "usable"],
-        ["'" + NAMES[1], "0", "'-straight", "0", "1"],
-        ["'" + NAMES[1], "1", "loop", "0", "0"],
-        ["plain.png", "0", "loop", "0", "1"],
-        ["'@home.png", "1", "'-straight", "1", "1"],
+        ["image", "annotator", "label", "control", "usable", "skill", "seconds", "submitted"],
+        ["'" + NAMES[1], "0", "'-straight", "0", "1", "", "", ""],
+        ["'" + NAMES[1], "1", "loop", "0", "0", "", "", ""],
+        ["plain.png", "0", "loop", "0", "1", "", "", ""],
+        ["'@home.png", "1", "'-straight", "1", "1", "", "", ""],
     ]
+
+
+def test_skill_and_times_of_answers_are_kept(tmp_path: Path) -> None:
+    facts = AnswerFacts(
+        skill=np.array([0.8, np.nan, 1 / 3, 1.0]),
+        seconds=np.array([1.5, 2.0, 0.0004, 3.0]),
+        submitted=np.array([0.25, 1.0, 2.0, 60.0]),
+    )
+    version = save(tmp_path, {}, LABELS, ANSWERS, names=NAMES, classes=CLASSES, facts=facts)
+    answers = version.table("answers.csv")
+    assert answers["skill"] == ["0.800000", "", "0.333333", "1.000000"]
+    assert answers["seconds"] == ["1.500", "2.000", "0.000", "3.000"]
+    assert answers["submitted"] == ["0.2500", "1.0000", "2.0000", "60.0000"]
+
+
+def test_texts_come_back_as_they_were(tmp_path: Path) -> None:
+    names = ["'=quoted", "''", "=cmd", "plain"]
+    version = save(tmp_path, {}, LABELS, ANSWERS, names=names, classes=CLASSES)
+    assert version.table("labels.csv")["image"] == [names[1], names[0], names[2]]
+    assert version.table("labels.csv")["label"] == ["-straight", "loop", "-straight"]
+    assert version.table("answers.csv")["image"] == [names[1], names[1], names[0], names[3]]
+
+
+# --- finding and copying -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["", "versions", "study/versions"])
+def test_a_version_is_found_by_a_unique_beginning_in_any_folder_above(
+    place: str, tmp_path: Path
+) -> None:
+    version = write(tmp_path / place)
+    assert load(version.id[:6], tmp_path).manifest == version.manifest
+    assert load(version.id, str(tmp_path)).id == version.id
+
+
+def test_a_beginning_of_several_versions_is_refused_and_of_none_is_missing(tmp_path: Path) -> None:
+    ids = [write(tmp_path, {**MANIFEST, "number": number}).id for number in range(3)]
+    for name in ids[1:]:  # folders that only look alike: they are never opened
+        (tmp_path / name).rename(tmp_path / (ids[0][:6] + name[6:]))
+    with pytest.raises(InputError, match=r"3 versions in .* begin with .*; give more of its id"):
+        load(ids[0][:6], tmp_path)
+    with pytest.raises(VersionMissing, match=r"there is no 0{32}"):
+        load("0" * 32, tmp_path)
+    with pytest.raises(VersionDamaged, match=r"manifest\.json is not as it was saved"):
+        load(ids[0][:6] + ids[1][6:], tmp_path)
+
+
+def test_a_copy_is_a_version_too_and_replaces_nothing(tmp_path: Path) -> None:
+    version = write(tmp_path / "a")
+    target = tmp_path / "somewhere" / version.id
+    copy(version, target)
+    copy(version, target)
+    assert load(version.id, tmp_path / "somewhere").manifest == version.manifest
+    assert len(list(target.iterdir())) == 3
+    (target / "labels.csv").write_text("mine")
+    with pytest.raises(InputError, match=r"labels\.csv: another file is there already"):
+        copy(version, target)
+    assert (target / "labels.csv").read_text() == "mine"
+
+
+def test_a_version_damaged_after_it_was_opened_is_not_copied_or_read(tmp_path: Path) -> None:
+    version = write(tmp_path / "a")
+    (version.path / "answers.csv").write_text("x")
+    for use in (lambda: copy(version, tmp_path / "b"), lambda: version.table("answers.csv")):
+        with pytest.raises(VersionDamaged, match=r"answers\.csv is not as it was saved"):
+            use()
+    assert not (tmp_path / "b").exists()
 
 
 def test_names_of_annotators_are_texts_too(tmp_path: Path) -> None:
@@ -221,7 +289,7 @@ def test_racing_writers_leave_one_whole_version(tmp_path: Path) -> None:
     folders = [path.name for path in tmp_path.iterdir()]
     assert len(folders) == 10
     for name in folders:
-        load(tmp_path, name)
+        load(name, tmp_path)
 
 
 def test_an_empty_label_set_is_a_version(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def look_again(world: World, user: str) -> None:
         return
     pool, person = world.pools[home[0]], home[1]
     if pool.staff is not None:
+        pool.staff.catch_up(world.now)
         pool.staff.crowd.restrict(person, banned(world, pool, user) is not None)
         pool.staff.crowd.admit(person, admitted(world, pool, user))
 

@@ -40,6 +40,7 @@ _STATE = frozenset(("/v1/pools/{id}", "/v1/trainings/{id}", "/staging/analytics-
 _WORK = ("/v1/pools", "/v1/trainings", "/v1/tasks", "/v1/task-suites")
 _STRIDE = 8
 _LONGEST_STRIDE = 4096
+_PATIENCE = 20  # questions with nothing new to tell
 _RESET = "/sim/reset"
 
 
@@ -70,6 +71,7 @@ class Platform:
         self._told_states: set[str] = set()
         self._told_version = -1
         self._waiting = 0
+        self._patience = _PATIENCE
         self._quotas = Quotas()
         for record in journal.records() if journal else ():
             self._again(record)
@@ -80,7 +82,7 @@ class Platform:
             if (request.method, request.path) == ("POST", _RESET):
                 return self._reset(request.body or {})
             route, at = find(request.method, request.path)
-            if self.world.settings.quotas and (refused := self._too_many(route, request)):
+            if refused := self._too_many(route, request):
                 return refused
             if route.news:
                 self._let_time_pass(route, request)
@@ -115,7 +117,18 @@ class Platform:
         self._waiting = 0
 
     def _too_many(self, route: Route, request: Request) -> Reply | None:
+        """The refusal of a call above the platform's quotas, where these are on."""
+        if not self.world.settings.quotas or self._keeps_overlap(route, request):
+            return None
         return self._quotas.refuse(route.method, route.template, request, self.world.now)
+
+    def _keeps_overlap(self, route: Route, request: Request) -> bool:
+        """Whether a pool is changed, but not its overlap: that is free of quotas."""
+        pool = self.world.pools.get(request.path.rpartition("/")[2])
+        if (route.method, route.template) != ("PUT", "/v1/pools/{id}") or pool is None:
+            return False
+        form = request.body if isinstance(request.body, dict) else {}
+        return bool(form.get("defaults") == pool.doc.get("defaults"))
 
     def _reset(self, form: Doc) -> Reply:
         self.reset(control.new_settings(self.world.settings, form))
@@ -156,13 +169,24 @@ class Platform:
             self._waiting = 0
             self._told_states.clear()
         told = self._told_states if of_state else self._told
-        if question in told:
+        if question in told and not self._leaves_time_to_review():
             events = min(_STRIDE**self._waiting, _LONGEST_STRIDE)
             self._keep({"events": events})
             course.move(self.world, events)
             self._forget()
             self._waiting += of_state
         told.add(question)
+
+    def _leaves_time_to_review(self) -> bool:
+        """Whether the days until answers are accepted unreviewed are not to pass yet.
+
+        They pass when a client goes on asking and decides nothing.
+        """
+        if not course.is_only_review(self.world):
+            self._patience = _PATIENCE
+            return False
+        self._patience -= 1
+        return self._patience >= 0
 
     def _forget(self) -> None:
         """There is news: nobody has been told yet."""

@@ -56,19 +56,39 @@ def after_review(world: World, assignment: Assignment, event: str) -> None:
 
 
 def restrict(world: World, form: Doc) -> Doc:
-    """Ban an annotator: they get no more suites where the ban holds."""
-    doc = {**form, "id": world.ids.number("restriction"), "created": to_iso(world.now)}
-    world.restrictions[doc["id"]] = doc
-    world.bans.setdefault(doc["user_id"], []).append(doc)
+    """Ban an annotator: they get no more suites where the ban holds.
+
+    A ban that holds there already is changed, not doubled.
+    """
+    user = form["user_id"]
+    same = [ban for ban in world.bans.get(user, ()) if _place(ban) == _place(form)]
+    doc = next((ban for ban in same if not ban.get("over")), None)
+    if doc is None:
+        doc = {"id": world.ids.number("restriction"), "created": to_iso(world.now)}
+        world.restrictions[doc["id"]] = doc
+        world.bans.setdefault(user, []).append(doc)
+    else:
+        doc.pop("will_expire", None)
+    doc |= form
+    if "will_expire" in doc and doc not in world.ending:
+        world.ending.append(doc)
     world.changed()
-    look_again(world, doc["user_id"])
-    _revoked(world, doc["user_id"], "RESTRICTION", None)
+    look_again(world, user)
+    _revoked(world, user, "RESTRICTION", None)
     return doc
+
+
+def _place(ban: Doc) -> tuple[Any, ...]:
+    """Where a ban holds."""
+    scope = ban["scope"]
+    place = {"POOL": "pool_id", "PROJECT": "project_id"}.get(scope, "")
+    return scope, ban.get(place)
 
 
 def lift(world: World, ban: Doc) -> None:
     """End a ban; the rules start to count anew."""
     ban["over"] = True
+    world.ending = [other for other in world.ending if other is not ban]
     user = ban["user_id"]
     for pool in world.pools.values():
         if user in pool.history:
@@ -130,7 +150,16 @@ def _restriction(world: World, pool: Pool, user: str, given: Doc, found: Values)
     length = given.get("duration", given.get("duration_days"))
     if unit != "PERMANENT" and length is not None:
         form["will_expire"] = to_iso(world.now + int(length) * _UNITS[unit])
-    restrict(world, form)
+    standing = [b for b in world.bans.get(user, ()) if _place(b) == _place(form)]
+    if not any(_outlasts(ban, form) for ban in standing if not ban.get("over")):
+        restrict(world, form)
+
+
+def _outlasts(ban: Doc, other: Doc) -> bool:
+    """Whether a ban holds at least as long as another."""
+    if "will_expire" not in ban:
+        return True
+    return "will_expire" in other and bool(ban["will_expire"] >= other["will_expire"])
 
 
 def _set_skill(world: World, pool: Pool, user: str, given: Doc, found: Values) -> None:

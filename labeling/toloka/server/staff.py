@@ -136,7 +136,7 @@ class Staff:
         self.gates = gates
         self.key = stream_key(pool)
         self._opened_ms, self._opened_at = world.now, 0.0
-        self._issued = self._given_up = 0
+        self._issued = 0
         scenario = audience_of(
             settings.scenario,
             filters.wants_language_test(pool.doc.get("filter")),
@@ -169,10 +169,17 @@ class Staff:
         """Platform time of the next event, exact; infinite if there is none."""
         return self._opened_ms + 1000 * (self.crowd.next_event - self._opened_at)
 
-    def _resume(self, now: int) -> None:
-        """The pool's time stood still while it had nothing to do: it goes on from here."""
-        if now > self.ms(self.crowd.clock):
+    def catch_up(self, now: int) -> None:
+        """Bring the pool's time to the platform's, before something happens from outside.
+
+        A pool with nothing to do stood still: its time goes on from here.
+        """
+        if now <= self.ms(self.crowd.clock):
+            return
+        if self.crowd.idle:
             self._opened_ms, self._opened_at = now, self.crowd.clock
+        else:
+            self.crowd.advance(self._opened_at + (now - self._opened_ms) / 1000)
 
     # What a requester does.
 
@@ -188,8 +195,7 @@ class Staff:
 
     def add(self, asked: Sequence[Asked], counts: Sequence[int], now: int) -> None:
         """Ask for further answers in the open pool."""
-        if self.crowd.idle:
-            self._resume(now)
+        self.catch_up(now)
         self.crowd.add(_array(one.row for one in asked), _array(counts))
 
     def lower(self, asked: Asked) -> None:
@@ -229,11 +235,6 @@ class Staff:
         """Suites issued since the last call."""
         first, self._issued = self._issued, self.crowd.suites.count
         return range(first, self._issued)
-
-    def news_given_up(self) -> list[int]:
-        """Suites handed back or expired since the last call."""
-        first, self._given_up = self._given_up, len(self.crowd.given_up)
-        return self.crowd.given_up[first:]
 
     def user(self, person: int) -> str:
         """An annotator's id."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from fractions import Fraction
@@ -47,14 +46,36 @@ class Journal:
         except OSError as error:
             raise InputError(f"{path}: cannot be written: {error.strerror}") from None
         try:
+            self._lines = self._begin()
+        except InputError:
+            self._file.close()
+            raise
+
+    def _begin(self) -> list[Doc]:
+        """Take hold of the file, and read what has happened."""
+        try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise InputError(f"{path}: another server uses this state file") from None
-        self._lines = self._read()
-        if self._lines:
-            self._check(self._lines[0])
+            raise InputError(f"{self._path}: another server uses this state file") from None
+        self._file.seek(0)
+        raw = self._file.read()
+        whole = raw[: raw.rfind(b"\n") + 1]
+        try:
+            lines: list[Doc] = [json.loads(line) for line in whole.splitlines()]
+        except ValueError:
+            raise self._stranger() from None
+        if lines:
+            self._check(lines[0])
+        elif raw:
+            raise self._stranger()
         else:
-            self.restart(started)
+            self.restart(self.settings)
+        if len(whole) < len(raw):
+            self._file.truncate(len(whole))
+        return lines
+
+    def _stranger(self) -> InputError:
+        return InputError(f"{self._path}: not a state file of this server")
 
     def records(self) -> Iterator[Doc]:
         """What has happened, in order."""
@@ -76,21 +97,9 @@ class Journal:
         """Let go of the file."""
         self._file.close()
 
-    def _read(self) -> list[Doc]:
-        self._file.seek(0)
-        raw = self._file.read()
-        whole = raw[: raw.rfind(b"\n") + 1]
-        if len(whole) < len(raw):
-            self._file.truncate(len(whole))
-            self._file.seek(0, os.SEEK_END)
-        try:
-            return [json.loads(line) for line in whole.splitlines()]
-        except ValueError:
-            raise InputError(f"{self._path}: not a state file of this server") from None
-
     def _check(self, header: Doc) -> None:
-        if header.get("format") != 1:
-            raise InputError(f"{self._path}: not a state file of this server")
+        if not isinstance(header, dict) or header.get("format") != 1:
+            raise self._stranger()
         for name, value in self._started.items():
             if header["started"].get(name) != value:
                 raise InputError(

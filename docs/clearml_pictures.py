@@ -1,0 +1,169 @@
+"""Draw what a study leaves on a ClearML server: `python docs/clearml_pictures.py [RUN_DIR]`.
+
+The very figures that are sent to the server are drawn, by matplotlib instead of Plotly. Without a
+run directory the default study is run first.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from hpo import Study
+from hpo.tracking.clearml import controller, previews
+from hpo.tracking.clearml.images import Images
+from hpo.tracking.clearml.parts import Plot
+from hpo.tracking.clearml.run import read_run
+from labeling import versions
+
+DOCS = Path(__file__).parent
+STEPS = {"hv": "steps-post", "vh": "steps-pre"}
+
+
+def main(words: list[str]) -> None:
+    """Draw the controller's plots and the previews of the first label version."""
+    if words:
+        draw(Path(words[0]))
+        return
+    with tempfile.TemporaryDirectory() as runs:
+        study = Study(budget="20", runs=runs)
+        study.run()
+        study.close()
+        draw(study.folder)
+
+
+def draw(folder: Path) -> None:
+    """Draw both pictures from a run directory."""
+    run = read_run(folder)
+    record = controller.controller_record(run, "labelworth", {}, "completed", "", "")
+    plots = record.build("").plots
+    picture(plots, DOCS / "clearml-study.png", 3, 2)
+    best = run.report["recommended"]["plan"]["key"] if run.report else run.children[0].key
+    child = next(child for child in run.children if child.key == best)
+    version = versions.load(child.version, folder / "versions")
+    images = Images(folder, run.about["data"]["content"])
+    shown = previews.preview_plots(version.path, version.manifest, images.thumbnails)
+    picture(shown, DOCS / "clearml-labels.png", 2, 3)
+
+
+def picture(plots: list[Plot], path: Path, rows: int, columns: int) -> None:
+    """Draw plots side by side."""
+    figure = Figure(figsize=(6.5 * columns, 4.2 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    for at, plot in enumerate(plots):
+        axes = figure.add_subplot(rows, columns, at + 1)
+        axes.set_title(" / ".join(filter(None, [plot.metric, plot.variant])))
+        for trace in plot.figure["data"]:
+            DRAW[trace["type"]](trace, axes)
+        dress(plot.figure["layout"], axes)
+    figure.savefig(path, dpi=80)
+
+
+def scatter(trace: dict[str, Any], axes: Axes) -> None:
+    """Points, lines, steps, error bars, or texts."""
+    x, y = trace["x"], trace["y"]
+    if trace["mode"] == "text":
+        for place, height, words in zip(x, y, trace["text"], strict=True):
+            bold = "bold" if words.startswith("<b>") else "normal"
+            plain = words.removeprefix("<b>").removesuffix("</b>")
+            axes.text(place, height, plain, va="center", weight=bold, fontsize=8)
+        return
+    line, marker = trace.get("line", {}), trace.get("marker", {})
+    color = line.get("color") or marker.get("color")
+    if isinstance(color, list):
+        axes.scatter(x, y, s=18, c=color, label=trace["name"])
+        return
+    style = {"dash": "--"}.get(line.get("dash", ""), "-") if "lines" in trace["mode"] else ""
+    errors = trace.get("error_y")
+    axes.errorbar(
+        x,
+        y,
+        [errors["arrayminus"], errors["array"]] if errors else None,
+        color=color,
+        linestyle=style or "none",
+        marker={"star": "*"}.get(marker.get("symbol", ""), "o")
+        if "markers" in trace["mode"]
+        else "",
+        markersize=marker.get("size", 4),
+        capsize=2 if errors else 0,
+        drawstyle=STEPS.get(line.get("shape", ""), "default"),
+        label=trace["name"],
+    )
+
+
+def bar(trace: dict[str, Any], axes: Axes) -> None:
+    """Bars by category."""
+    axes.bar([str(name) for name in trace["x"]], trace["y"], color=trace["marker"]["color"])
+    axes.tick_params(axis="x", rotation=30 if len(trace["x"]) > 5 else 0)
+
+
+def table(trace: dict[str, Any], axes: Axes) -> None:
+    """The first rows of a table."""
+    header, cells = trace["header"]["values"], trace["cells"]["values"]
+    rows = [list(row) for row in zip(*cells, strict=True)][:14]
+    axes.axis("off")
+    shown = axes.table(
+        [[str(cell)[:24] for cell in row] for row in rows],
+        colLabels=[str(name).removeprefix("General/") for name in header],
+        loc="upper center",
+        cellLoc="left",
+    )
+    shown.auto_set_font_size(False)
+    shown.set_fontsize(6)
+    shown.auto_set_column_width(list(range(len(header))))
+
+
+def parcoords(trace: dict[str, Any], axes: Axes) -> None:
+    """A line for each plan over all dimensions."""
+    from matplotlib import colormaps
+
+    dimensions, color = trace["dimensions"], trace["line"]["color"]
+    scaled = []
+    for dimension in dimensions:
+        low, high = min(dimension["values"]), max(dimension["values"])
+        scaled.append([(v - low) / ((high - low) or 1) for v in dimension["values"]])
+    low, high = min(color), max(color)
+    for at, value in enumerate(color):
+        shade = colormaps["viridis"]((value - low) / ((high - low) or 1))
+        axes.plot([column[at] for column in scaled], color=shade, linewidth=1)
+    names = [dimension["label"] for dimension in dimensions]
+    axes.set_xticks(range(len(names)), names, rotation=20, fontsize=8)
+    axes.set_yticks([])
+
+
+DRAW = {"scatter": scatter, "bar": bar, "table": table, "parcoords": parcoords}
+
+
+def dress(layout: dict[str, Any], axes: Axes) -> None:
+    """Titles, scales and images of a layout."""
+    for side in ("x", "y"):
+        axis = layout.get(f"{side}axis", {})
+        if "title" in axis:
+            getattr(axes, f"set_{side}label")(axis["title"]["text"])
+        if axis.get("type") == "log":
+            axes.set_xscale("log")
+        if axis.get("range"):
+            getattr(axes, f"set_{side}lim")(*axis["range"])
+        if axis.get("visible") is False:
+            getattr(axes, f"get_{side}axis")().set_visible(False)
+    for image in layout.get("images", []):
+        from PIL import Image
+
+        content = base64.b64decode(image["source"].partition(",")[2])
+        x, y, half = image["x"], image["y"], image["sizey"] / 2
+        small = Image.open(io.BytesIO(content))
+        axes.imshow(small, extent=(x - half, x + half, y - half, y + half), aspect="auto")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=7)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,74 @@
+"""The same purchase with other annotators, without buying it again: a bootstrap over people.
+
+Answers of one annotator stand and fall together, so annotators are drawn and not answers: a
+cluster bootstrap (Davison and Hinkley 1997, "Bootstrap Methods and their Application", section
+3.8). Labels are aggregated and heads fitted anew; penalty and kind of target stay.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hpo.labels import to_labels
+from hpo.world import World
+from labeling.types import Answers, Floats, Ints, LabelSet
+
+if TYPE_CHECKING:
+    from training.fit import Model
+
+
+def other_annotators(answers: Answers, rng: np.random.Generator) -> Answers:
+    """Answers of as many annotators, drawn with replacement; one drawn twice counts as two."""
+    people, code = np.unique(answers.annotator, return_inverse=True)
+    times = rng.multinomial(len(people), np.full(len(people), 1 / len(people)))
+    rows = np.repeat(np.arange(len(answers)), times[code])
+    starts = np.cumsum(times[code]) - times[code]
+    copy = np.arange(len(rows)) - starts[rows]
+    return Answers(
+        task=answers.task[rows],
+        annotator=code[rows] * (int(times.max()) + 1) + copy,
+        label=answers.label[rows],
+        control=answers.control[rows],
+        usable=answers.usable[rows],
+    )
+
+
+def redrawn(
+    model: Model,
+    labels: LabelSet,
+    answers: Answers,
+    rows: Ints,
+    world: World,
+    draws: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """Probabilities of heads trained on what other annotators would have said.
+
+    Args:
+        model: the head.
+        labels: the labels it was trained on.
+        answers: the answers behind them.
+        rows: [n] images to predict.
+        world: the study's world.
+        draws: heads.
+        rng: draws the annotators.
+
+    Returns:
+        [draws, n, C] probabilities.
+    """
+    from training.fit import hard, refit
+
+    targets = np.repeat(labels.shares[None], draws, axis=0)
+    weights = np.zeros((draws, len(labels.task)))
+    for draw in range(draws):
+        other = to_labels(other_annotators(answers, rng), labels.task, world)
+        at = np.isin(labels.task, other.task)  # others lack a task now and then
+        said = other.shares if model.target == "soft" else other.posterior
+        targets[draw, at] = hard(said, rng) if model.target == "hard" else said
+        weights[draw, at] = other.answers
+    weights[weights.sum(axis=1) == 0] = labels.answers
+    return refit(
+        model, world.features.values[labels.task], targets, weights, world.features.values[rows]
+    )

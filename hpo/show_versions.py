@@ -1,0 +1,152 @@
+"""`labelworth data`: the label versions of a study, and any version fetched into a folder."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from budget.money import Money
+from hpo.folder import read_config
+from labeling import versions
+from labeling.export import check_kind, write_table
+from labeling.versions import ANSWERS, LABELS, Version
+
+_KINDS = {
+    "confidence": "share",
+    "agreement": "share",
+    "answers": "count",
+    "control": "flag",
+    "usable": "flag",
+    "skill": "share",
+    "seconds": "number",
+    "submitted": "number",
+}
+
+
+def get_version(version_id: str, to: Path | None, runs: Path, parquet: bool, as_json: bool) -> None:
+    """Put a version's files into a folder: from disk, else from ClearML.
+
+    Args:
+        version_id: its id, or a beginning of it that is unique on disk.
+        to: the folder; None for one named after the version, here.
+        runs: where versions lie on disk.
+        parquet: write labels and answers as Parquet beside the CSV files, too.
+        as_json: print one JSON object.
+
+    Raises:
+        InputError: no such version on disk, nor in ClearML; or the folder holds other files.
+        VersionDamaged: what was found is not as it was saved.
+    """
+    if parquet:
+        check_kind(Path("answers.parquet"))
+    version, origin = _fetched(version_id, runs)
+    target = to or Path(f"labels-{version.id[:12]}")
+    versions.copy(version, target)
+    if parquet:
+        for name in (LABELS, ANSWERS):
+            _write_parquet(version, name, target / name.replace(".csv", ".parquet"))
+    if as_json:
+        json.dump({"version": version.id, "folder": str(target), "from": origin}, sys.stdout)
+        sys.stdout.write("\n")
+        return
+    print(f"version {version.id} from {origin}: {target}")
+
+
+def _fetched(version_id: str, runs: Path) -> tuple[Version, str]:
+    """The version, and where it was found."""
+    try:
+        version = versions.load(version_id, runs)
+        return version, str(version.path)
+    except versions.VersionMissing as missing:
+        fetch = _remote()
+        folder = fetch(version_id, runs / ".fetched/versions") if fetch else None
+        if folder is None:
+            elsewhere = "nor in ClearML" if fetch else "and no ClearML server is connected"
+            raise versions.VersionMissing(f"{missing}, {elsewhere}") from None
+        return versions.load(folder.name, folder.parent), "ClearML"
+
+
+def _remote() -> Callable[[str, Path], Path | None] | None:
+    """The mirror's own way to fetch a version, when this program has one.
+
+    It puts the version into a folder named by its id under the one given, and returns that folder,
+    or None where it does not have it. What it fetched is verified by its content.
+    """
+    try:
+        mirror = importlib.import_module("hpo.tracking.clearml")
+    except ImportError:
+        return None
+    return getattr(mirror, "fetch", None)
+
+
+def _write_parquet(version: Version, name: str, path: Path) -> None:
+    read: dict[str, Callable[[str], Any]] = {
+        "share": float,
+        "number": float,
+        "count": int,
+        "flag": lambda text: text == "1",
+        "text": str,
+    }
+    columns = version.table(name)
+    kinds = {n: "share" if n.startswith("p(") else _KINDS.get(n, "text") for n in columns}
+    made = {
+        n: [read[kinds[n]](cell) if cell or kinds[n] == "text" else None for cell in column]
+        for n, column in columns.items()
+    }
+    write_table(path, made, kinds)
+
+
+def list_versions(folder: Path, as_json: bool) -> None:
+    """Print the versions of a study's folder as they were saved: plan, labels, price tag.
+
+    Raises:
+        InputError: there is no study in the folder.
+        VersionDamaged: a version is not as it was saved.
+    """
+    read_config(folder)
+    paths = sorted(versions.find(folder / "versions"), key=_saved)
+    found = [versions.load(path.name, path.parent) for path in paths]
+    rows = [_facts(version) for version in found]
+    if as_json:
+        json.dump(rows, sys.stdout, indent=1)
+        sys.stdout.write("\n")
+        return
+    if not rows:
+        print("No label version yet: a purchase makes the first.")
+        return
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("version", "plan", "labels", "answers", "price tag"):
+        shown.add_column(name, justify="left" if name in ("version", "plan") else "right")
+    for row in rows:
+        money = Money(row["price_tag"]["micros"]).cents() if row["price_tag"] else ""
+        plan = f"{row['plan']}, merged" if row["merged"] else row["plan"]
+        shown.add_row(row["version"][:12], plan, str(row["labels"]), str(row["answers"]), money)
+    console = Console(highlight=False)
+    console.print(shown)
+    console.print(Text("labelworth data get VERSION puts one into a folder"))
+
+
+def _saved(folder: Path) -> tuple[float, str]:
+    manifest = folder / versions.MANIFEST
+    return (manifest.stat().st_mtime if manifest.exists() else 0.0), folder.name
+
+
+def _facts(version: Version) -> dict[str, Any]:
+    manifest = version.manifest
+    return {
+        "version": version.id,
+        "plan": manifest["plan"]["key"] if "plan" in manifest else manifest["purchase"],
+        "merged": manifest.get("merged", False),
+        "labels": sum(manifest["label_distribution"].values()),
+        "answers": version.table(ANSWERS)["control"].count("0"),
+        "price_tag": manifest.get("price_tag"),
+    }

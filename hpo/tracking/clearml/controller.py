@@ -1,0 +1,236 @@
+"""The study as a task of type optimizer, as the HPO view of ClearML expects one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from hpo.tracking.clearml import figures
+from hpo.tracking.clearml.parts import (
+    Parts,
+    Plot,
+    Record,
+    Scalar,
+    digest,
+    epoch_ms,
+    json_artifact,
+)
+from hpo.tracking.clearml.run import Row, Run
+from hpo.trial import Outcome
+
+TITLE, SERIES = "accuracy", "validation"
+OBJECTIVE = f"{TITLE}/{SERIES}"
+MONEY = "best accuracy by cents spent"
+
+Links = Mapping[str, str]
+"""Plan key -> the web page of its task."""
+
+
+def controller_key(run: Run) -> str:
+    """Our id of a study's controller."""
+    return f"study {run.id}"
+
+
+def controller_record(
+    run: Run, project: str, links: Links, status: str, reason: str, base: str
+) -> Record:
+    """The controller as it stands.
+
+    Args:
+        run: what the run directory tells.
+        project: its project's name.
+        links: pages of the children.
+        status: in_progress, completed or stopped.
+        reason: why.
+        base: the first child's id, which the HPO view names as base task; "" so far.
+    """
+    facts = (run.id, run.about, len(run.rows), run.roles, bool(run.report), dict(links), status)
+    return Record(
+        key=controller_key(run),
+        digest=digest(*facts, reason, len(run.confirmations), base),
+        name=f"study {run.study}",
+        kind="optimizer",
+        project=project,
+        parent="",
+        tags=["optimization", "labelworth", str(run.about["market"]["kind"])],
+        system_tags=[],
+        comment=_comment(run),
+        params={"General": _options(run, base), "properties": _properties(run)},
+        status=status,
+        reason=reason,
+        build=lambda task: _parts(run, links),
+    )
+
+
+def _comment(run: Run) -> str:
+    about = run.about
+    money = "real money" if about["market"]["real_money"] else "no real money was spent"
+    return (
+        f"How much to invest in annotations of {about['data']['images']['pool']} images, "
+        f"cap ${run.cap / 1e6:.2f}; market {about['market']['name']}, {money}."
+    )
+
+
+def _options(run: Run, base: str) -> dict[str, Any]:
+    """What the HPO view looks for, under General/opt, and the study's own settings."""
+    options = {
+        "base_task_id": base,
+        "objective_metric_title": TITLE,
+        "objective_metric_series": SERIES,
+        "objective_metric_sign": "max_global",
+        "optimizer_class": f"labelworth sampler {run.about['config']['sampler']}",
+        "optimization_time_limit": "",
+        "total_max_jobs": run.about["config"]["trials"] or "",
+        "money_cap_usd": f"{run.cap / 1e6:.6f}",
+    }
+    return {f"opt/{name}": value for name, value in options.items()}
+
+
+def _properties(run: Run) -> dict[str, Any]:
+    found: dict[str, Any] = {"cap_usd": f"{run.cap / 1e6:.2f}"}
+    if run.rows:
+        found["spent_usd"] = f"{_spent(run) / 1e6:.6f}"
+    if run.report and run.report["recommended"]:
+        best = run.report["recommended"]
+        found["recommended"] = best["plan"]["key"]
+        found["recommended_price_tag_usd"] = best["price_tag"]["usd"]
+    return found
+
+
+def _spent(run: Run) -> int:
+    return max(0, *(row.spent for row in run.rows), *(int(c["spent"]) for c in run.confirmations))
+
+
+def _parts(run: Run, links: Links) -> Parts:
+    rows = summary_rows(run, links)
+    return Parts(
+        configuration={
+            "General": (_space(run), "json", "what the study searched"),
+            "Campaign": (
+                json.dumps(run.about["campaign"], indent=1),
+                "json",
+                "what annotators are asked, and under which rules",
+            ),
+            "Study": (json.dumps(run.about["config"], indent=1), "json", "the configuration"),
+        },
+        artifacts=[
+            json_artifact("summary", {"table": rows}, f"{len(rows)} evaluations"),
+            *([json_artifact("report", run.report, "the answer")] if run.report else []),
+        ],
+        scalars=list(_scalars(run)),
+        plots=_plots(run, rows),
+        at_ms=epoch_ms(run.rows[-1].at if run.rows else run.begun),
+    )
+
+
+def _space(run: Run) -> str:
+    """The search space as the HPO view's configuration object holds it."""
+    config = run.about["config"]
+    values = {knob: config[knob] for knob in figures.KNOBS}
+    values["overlap"] = [*values["overlap"], *config["dynamic_overlap"]]
+    space = [
+        {"type": "DiscreteParameterRange", "name": f"General/{knob}", "values": found}
+        for knob, found in values.items()
+    ]
+    return json.dumps({"parameter_optimization_space": space}, indent=1)
+
+
+def _scalars(run: Run) -> list[Scalar]:
+    found, best = [], 0.0
+    jobs = run.about["config"]["trials"]
+    bought = 0
+    for row in run.rows:
+        best, bought = max(best, row.outcome.accuracy), bought + (row.version is not None)
+        left = max(0.0, 100 * (1 - row.spent / run.cap))
+        found += [
+            Scalar(OBJECTIVE, "max", row.number, best),
+            Scalar(OBJECTIVE, "last reported", row.number, row.outcome.accuracy),
+            Scalar("remaining budget", "money %", row.number, round(left, 4)),
+            Scalar(MONEY, "best so far", cents(row.spent), best),
+        ]
+        if jobs:
+            share = 100 * max(0.0, 1 - bought / jobs)
+            found.append(Scalar("remaining budget", "jobs %", row.number, round(share, 4)))
+    return _once(found) + _final(run)
+
+
+def cents(micros: int) -> int:
+    """Whole cents, rounded up."""
+    return -(-micros // 10_000)
+
+
+def _once(scalars: list[Scalar]) -> list[Scalar]:
+    """The last value of each iteration: what is free comes at the same spent money."""
+    return list({(s.metric, s.variant, s.iteration): s for s in scalars}.values())
+
+
+def _final(run: Run) -> list[Scalar]:
+    """The answer in single values, once there is one: a server keeps what they were before."""
+    if run.report is None:
+        return []
+    found = [Scalar("Summary", "spent_usd", None, _spent(run) / 1e6)]
+    best = run.report["recommended"]
+    if best:
+        found += [
+            Scalar("Summary", "recommended_accuracy", None, best["accuracy"]),
+            Scalar("Summary", "recommended_price_tag_usd", None, best["price_tag"]["micros"] / 1e6),
+        ]
+        if best["final"]:
+            found.append(Scalar("Summary", "final_accuracy", None, best["final"]["accuracy"]))
+    return found
+
+
+def _plots(run: Run, rows: list[dict[str, Any]]) -> list[Plot]:
+    if not run.rows:
+        return []
+    return [
+        Plot("Optimization Objective", OBJECTIVE, figures.objective(run)),
+        Plot("Accuracy against money", "front", figures.pareto(run)),
+        Plot("Spend against incumbent", "best so far", figures.incumbent(run)),
+        Plot("Marginal dollar", "points per further dollar", figures.marginal(run)),
+        Plot("Parallel Coordinates", "", figures.parallel(run)),
+        Plot("summary", "job", figures.summary(rows)),
+    ]
+
+
+def summary_rows(run: Run, links: Links) -> list[dict[str, Any]]:
+    """Every evaluation as a row, the last one of a plan marked with what the answer says of it."""
+    last = {row.outcome.plan.key: row.number for row in run.rows}
+    return [_summary_row(row, run, links, last) for row in run.rows]
+
+
+def _summary_row(row: Row, run: Run, links: Links, last: Mapping[str, int]) -> dict[str, Any]:
+    outcome, key = row.outcome, row.outcome.plan.key
+    latest = last[key] == row.number
+    said = [
+        *(["bought"] if row.version else ["owned"]),
+        *(run.roles.get(key, ()) if latest else ()),
+    ]
+    page = links.get(key)
+    return {
+        "task id": f'<a href="{page}">{key}</a>' if page else key,
+        "objective": outcome.accuracy,
+        "iteration": row.number,
+        **knobs(outcome),
+        "95 %": f"{outcome.low:.4f} to {outcome.high:.4f}",
+        "price tag, $": outcome.price_tag.exact(),
+        "paid, $": f"{row.paid / 1e6:.6f}" if row.version else "",
+        "minutes": outcome.minutes,
+        "status": ", ".join(said),
+    }
+
+
+def knobs(outcome: Outcome) -> dict[str, Any]:
+    """A plan's parameters, as a trial's task holds them."""
+    plan = outcome.plan
+    found = {
+        "General/price": plan.price.exact(),
+        "General/overlap": plan.overlap,
+        "General/controls": plan.controls,
+        "General/tasks": plan.tasks,
+        "General/exam": plan.exam,
+    }
+    if plan.dynamic is not None:
+        found["General/dynamic_overlap"] = str(plan.dynamic)
+    return found

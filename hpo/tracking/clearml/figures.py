@@ -1,0 +1,221 @@
+"""The controller's plots as plain Plotly figures, from what a run directory tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hpo.front import pareto_front, points_per_dollar
+from hpo.tracking.clearml.run import Row, Run
+from hpo.trial import Outcome
+
+Figure = dict[str, Any]
+
+GREY, BLUE, RED, GREEN = "#a6a6a6", "#1f5fa8", "#c8481c", "#3b7d4f"
+KNOBS = ("price", "overlap", "controls", "tasks", "exam")
+
+
+def objective(run: Run) -> Figure:
+    """Accuracy of every evaluation in the order they were made."""
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "accuracy/validation",
+        "x": [row.number for row in run.rows],
+        "y": [row.outcome.accuracy for row in run.rows],
+        "text": [row.outcome.plan.key for row in run.rows],
+        "marker": {"color": [BLUE if row.version else GREY for row in run.rows]},
+    }
+    return _figure([trace], "job # (blue: bought, grey: owned already)", "objective")
+
+
+def pareto(run: Run) -> Figure:
+    """Accuracy against price tag, with 95 % intervals; log-dollar axis."""
+    found = run.latest.values()
+    traces = [_points("evaluated plans", list(found))]
+    traces.append(_reported_front(run.report) if run.report else _measured_front(list(found)))
+    if run.report:
+        traces += _reported_beside(run.report)
+    figure = _figure(traces, "price tag of the plan, dollars", "accuracy of the trained model")
+    figure["layout"]["xaxis"]["type"] = "log"
+    return figure
+
+
+def _points(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [o.price_tag.dollars for o in outcomes],
+        "y": [o.accuracy for o in outcomes],
+        "text": [o.plan.key for o in outcomes],
+        "marker": {"color": GREY},
+    }
+
+
+def _with_interval(
+    name: str, rows: Sequence[tuple[float, float, Sequence[float], str]], color: str, mode: str
+) -> dict[str, Any]:
+    """A trace of (dollars, accuracy, 95 % interval, text)."""
+    return {
+        "type": "scatter",
+        "mode": mode,
+        "name": name,
+        "x": [row[0] for row in rows],
+        "y": [row[1] for row in rows],
+        "text": [row[3] for row in rows],
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [round(row[2][1] - row[1], 6) for row in rows],
+            "arrayminus": [round(row[1] - row[2][0], 6) for row in rows],
+        },
+        "marker": {"color": color},
+        "line": {"color": color},
+    }
+
+
+def _measured_front(outcomes: list[Outcome]) -> dict[str, Any]:
+    front = [
+        (o.price_tag.dollars, o.accuracy, (o.low, o.high), o.plan.key)
+        for o in pareto_front(outcomes)
+    ]
+    return _with_interval("front as measured so far", front, BLUE, "lines+markers")
+
+
+def _dollars(money: Mapping[str, Any]) -> float:
+    return int(money["micros"]) / 1e6
+
+
+def _reported_front(report: Mapping[str, Any]) -> dict[str, Any]:
+    front = [
+        (_dollars(row["price_tag"]), row["accuracy"], row["interval_95"], row["plan"]["key"])
+        for row in report["front"]
+    ]
+    return _with_interval("front, search estimate", front, BLUE, "lines+markers")
+
+
+def _reported_beside(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The recommended plan on untouched images, the rule of thumb, and the forecast."""
+    traces = []
+    best, advice = report["recommended"], report["advice"]
+    if best and best["final"]:
+        final = best["final"]
+        star = (_dollars(best["price_tag"]), final["accuracy"], final["interval_95"])
+        name = "recommended, on untouched images"
+        traces.append(_with_interval(name, [(*star, best["plan"]["key"])], RED, "markers"))
+        traces[-1]["marker"] = {"color": RED, "symbol": "star", "size": 14}
+    rule = advice.get("rule_of_thumb", {}).get("curve", [])
+    if rule:
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": "rule of thumb, expected",
+                "x": [_dollars(row["price_tag"]) for row in rule],
+                "y": [row["accuracy"] for row in rule],
+                "text": [row["plan"] for row in rule],
+                "line": {"color": GREY, "dash": "dash"},
+            }
+        )
+    ahead = advice.get("forecast", {}).get("at", [])
+    if ahead:
+        rows = [(row["dollars"], row["accuracy"], row["interval_95"], "forecast") for row in ahead]
+        traces.append(_with_interval("forecast", rows, GREEN, "markers"))
+    return traces
+
+
+def incumbent(run: Run) -> Figure:
+    """Best accuracy measured so far against dollars spent in the study."""
+    points = best_by_spent(run.rows)
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": "best so far",
+        "x": [dollars for dollars, _ in points],
+        "y": [accuracy for _, accuracy in points],
+        "line": {"shape": "hv", "color": BLUE},
+    }
+    return _figure([trace], "spent in the study, dollars", "best accuracy measured so far")
+
+
+def best_by_spent(rows: Sequence[Row]) -> list[tuple[float, float]]:
+    """(dollars spent, best accuracy measured by then) after every evaluation."""
+    best, points = 0.0, []
+    for row in rows:
+        best = max(best, row.outcome.accuracy)
+        points.append((row.spent / 1e6, best))
+    return points
+
+
+def marginal(run: Run) -> Figure:
+    """What one further dollar buys along the front, in points of accuracy."""
+    if run.report:
+        steps = [
+            (_dollars(row["price_tag"]), row["points_per_dollar"], row["plan"]["key"])
+            for row in run.report["front"]
+        ]
+    else:
+        front = pareto_front(list(run.latest.values()))
+        gains = zip(front, points_per_dollar(front), strict=True)
+        steps = [(o.price_tag.dollars, gain, o.plan.key) for o, gain in gains]
+    known = [step for step in steps if step[1] is not None]
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": "points per further dollar",
+        "x": [step[0] for step in known],
+        "y": [step[1] for step in known],
+        "text": [step[2] for step in known],
+        "line": {"shape": "vh", "color": GREEN},
+    }
+    return _figure([trace], "price tag of the plan, dollars", "accuracy points per further dollar")
+
+
+def parallel(run: Run) -> Figure:
+    """Every plan as a line over its knobs, price tag and accuracy, coloured by accuracy."""
+    outcomes = list(run.latest.values())
+    columns: dict[str, list[float]] = {
+        "price per task, $": [o.plan.price.dollars for o in outcomes],
+        "overlap": [o.plan.overlap for o in outcomes],
+        "control tasks": [o.plan.controls for o in outcomes],
+        "tasks": [o.plan.tasks for o in outcomes],
+        "exam": [int(o.plan.exam) for o in outcomes],
+        "price tag, $": [o.price_tag.dollars for o in outcomes],
+        "accuracy": [o.accuracy for o in outcomes],
+    }
+    trace = {
+        "type": "parcoords",
+        "line": {"colorscale": "Viridis", "color": columns["accuracy"], "showscale": True},
+        "dimensions": [{"label": name, "values": values} for name, values in columns.items()],
+    }
+    return {"data": [trace], "layout": {}}
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """The table of all evaluations; see `summary_rows` of the controller's record."""
+    header = list(rows[0]) if rows else []
+    return {
+        "data": [
+            {
+                "type": "table",
+                "header": {"values": header, "align": "left"},
+                "cells": {
+                    "values": [[str(row[name]) for row in rows] for name in header],
+                    "align": "left",
+                },
+            }
+        ],
+        "layout": {},
+    }
+
+
+def _figure(traces: list[dict[str, Any]], x: str, y: str) -> Figure:
+    return {
+        "data": traces,
+        "layout": {
+            "xaxis": {"title": {"text": x}},
+            "yaxis": {"title": {"text": y}},
+            "hovermode": "closest",
+        },
+    }

@@ -1,0 +1,101 @@
+"""The images behind a study, for the root dataset and for thumbnails."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from budget.errors import InputError
+from hpo.folder import read_config
+from hpo.tracking.clearml.datasets import File
+from hpo.tracking.clearml.previews import as_png
+
+if TYPE_CHECKING:
+    from hpo.data import Dataset
+
+THUMBNAIL = 40  # pixels
+
+
+class Images:
+    """The images that a study's configuration names, read when they are first asked for.
+
+    Args:
+        folder: the run directory.
+        content: their content hash, as the journal tells it.
+        external: where they lie on the web; None uploads them.
+    """
+
+    def __init__(self, folder: Path, content: str, external: str | None = None) -> None:
+        self._folder = folder
+        self._content = content
+        self._external = external
+
+    @cached_property
+    def _data(self) -> Dataset:
+        from hpo.data import load
+
+        data = load(read_config(self._folder))
+        if data.key() != self._content:
+            raise InputError(
+                f"{self._folder}: the images are not those of the study any more; bring them back"
+            )
+        if self._external is not None and data.images.paths is None:
+            raise InputError("--images-external: only images of --data folder:DIR lie on the web")
+        return data
+
+    @property
+    def external(self) -> bool:
+        """Whether the images are linked and not uploaded."""
+        return self._external is not None
+
+    def files(self) -> Iterator[File]:
+        """Every image in use, by its name, and an index of their roles.
+
+        Raises:
+            InputError: the images are not where the configuration says, or have changed.
+        """
+        data = self._data
+        rows = np.sort(np.concatenate(list(data.rows.values())))
+        yield File("index.csv", self._index(data))
+        for row in rows:
+            name = data.images.names[row]
+            if data.images.paths is not None:
+                link = f"{self._external.rstrip('/')}/{quote(name)}" if self._external else None
+                yield File(name, data.images.paths[row], link)
+            elif data.images.pixels is not None:
+                yield File(f"{name}.png", as_png(_bytes(data.images.pixels[row])))
+
+    def _index(self, data: Dataset) -> bytes:
+        table = io.StringIO(newline="")
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(["image", "role", "content"])
+        for role, rows in data.rows.items():
+            for row in rows:
+                writer.writerow([data.images.names[row], role, data.images.hashes[row]])
+        return table.getvalue().encode()
+
+    def thumbnails(self, names: Sequence[str]) -> Mapping[str, bytes]:
+        """Small PNGs by image name; none where the images cannot be read."""
+        from training.errors import InputError as ImageError
+        from training.images import read_batch
+
+        try:
+            known = {name: row for row, name in enumerate(self._data.images.names)}
+            asked = [name for name in names if name in known]
+            batch = read_batch(self._data.images, [known[name] for name in asked], THUMBNAIL)
+        except (InputError, ImageError):
+            return {}
+        return {name: as_png(pixels) for name, pixels in zip(asked, batch, strict=True)}
+
+
+def _bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """An image of bytes, or of floats in 0..1, as bytes."""
+    return np.asarray(image if image.dtype == np.uint8 else np.rint(image * 255), dtype=np.uint8)

@@ -1,0 +1,167 @@
+"""The mirror beside a running study: a process of its own, that the study never waits for.
+
+Nothing heavy is imported here: the study's process knows neither clearml nor its server.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from budget.errors import InputError
+
+LOG = "clearml.log"
+CHOICES = ("auto", "on", "off")
+
+_SHARE = 0.05
+_LONGEST_WAIT_S = 20.0
+_HOW = (
+    "run clearml-init, or set CLEARML_API_HOST, CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a study is mirrored to.
+
+    Attributes:
+        on: whether it is.
+        words: one line for the user, without secrets.
+    """
+
+    on: bool
+    words: str
+
+
+def destination(choice: str, project: str, environ: Mapping[str, str] | None = None) -> Destination:
+    """Decide whether a study is mirrored, from the user's choice and what is configured.
+
+    Args:
+        choice: auto, on or off.
+        project: the study's project on the server.
+        environ: environment variables; the process's own if not given.
+
+    Raises:
+        InputError: ClearML was asked for but is not configured or not installed.
+    """
+    environ = os.environ if environ is None else environ
+    if choice not in CHOICES:
+        raise InputError(f"--clearml: {choice!r} is not known; give auto, on or off")
+    if choice == "off":
+        return Destination(False, "ClearML: off")
+    address = _address(environ)
+    installed = importlib.util.find_spec("clearml") is not None
+    if address is not None and installed:
+        return Destination(True, f"ClearML: reports to {address}, project {project}")
+    if choice == "auto":
+        what = "not configured" if address is None else "configured, but the package is missing"
+        return Destination(False, f"ClearML: off ({what})")
+    if not installed:
+        raise InputError("--clearml on: the package is missing; pip install 'labelworth[clearml]'")
+    raise InputError(f"--clearml on: not configured; {_HOW}")
+
+
+def _address(environ: Mapping[str, str]) -> str | None:
+    """The server that the SDK would talk to, for people; None where nothing is configured."""
+    file = _file(environ)
+    text = file.read_text(encoding="utf-8", errors="replace") if file else ""
+    given = [name for name in environ if name.startswith("CLEARML_API_") and environ[name]]
+    if not given and "access_key" not in text:
+        return None
+    for variable, setting in (
+        ("CLEARML_WEB_HOST", "web_server"),
+        ("CLEARML_API_HOST", "api_server"),
+    ):
+        found = re.search(rf'^\s*{setting}\s*[:=]\s*"?([^"\s#]+)', text, re.MULTILINE)
+        if environ.get(variable) or found:
+            shown = environ.get(variable) or (found[1] if found else "")
+            return re.sub(r"//[^/@]*@", "//", shown)
+    return "https://app.clear.ml"
+
+
+def _file(environ: Mapping[str, str]) -> Path | None:
+    """The configuration file that the SDK would read."""
+    named = environ.get("CLEARML_CONFIG_FILE")
+    files = [Path(named).expanduser()] if named else [Path.home() / "clearml.conf"]
+    return next((file for file in files if file.is_file()), None)
+
+
+@contextmanager
+def mirroring(folder: Path, on: bool, external: str | None = None) -> Iterator[None]:
+    """Mirror a study while it runs, and say at the end how far the mirror is.
+
+    Args:
+        folder: the run directory.
+        on: whether to mirror at all.
+        external: address of the images on the web; None uploads them.
+    """
+    if not on:
+        yield
+        return
+    begun, live, patient = time.monotonic(), Live(folder, external), False
+    try:
+        yield
+        patient = True
+    finally:
+        print(live.close(time.monotonic() - begun if patient else 0.0), file=sys.stderr)
+
+
+class Live:
+    """A mirror's process. It ends by itself when the study's process is gone and all is mirrored.
+
+    Args:
+        folder: the run directory.
+        external: address of the images on the web; None uploads them.
+    """
+
+    def __init__(self, folder: Path, external: str | None = None) -> None:
+        self._folder = folder
+        home = str(Path(__file__).resolve().parents[3])
+        path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
+        command = [sys.executable, "-m", "hpo.publish", str(folder), "--follow"]
+        if external is not None:
+            command += ["--images-external", external]
+        with (folder / LOG).open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # the terminal's Ctrl-C is for the study
+                env={**os.environ, "PYTHONPATH": path},
+            )
+
+    def close(self, worked: float = 0.0) -> str:
+        """Let the mirror finish in the background, and say how far it is.
+
+        Args:
+            worked: seconds that the study took; at most a twentieth of them is waited.
+        """
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(min(_LONGEST_WAIT_S, _SHARE * worked))
+        except subprocess.TimeoutExpired:
+            self._process.returncode = 0  # it goes on without us, and nobody needs its status
+            again = f"labelworth publish {self._folder} waits for it"
+            return self._words(f"; the rest follows in the background, and {again}")
+        return self._words("")
+
+    def _words(self, rest: str) -> str:
+        try:
+            state = json.loads((self._folder / "clearml.json").read_text())
+        except (OSError, ValueError):
+            state = {"done": 0, "wanted": 0, "page": "", "problems": []}
+        far = f"ClearML: {state['done']} of {state['wanted']} label sets are there"
+        if state["problems"] or not state["page"]:
+            rest += f"; labelworth publish {self._folder} completes it (log: {LOG})"
+        return f"{far}{rest}{': ' + state['page'] if state['page'] else ''}"

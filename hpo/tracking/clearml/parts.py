@@ -1,0 +1,133 @@
+"""What a server is to hold for one task, as plain data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hpo.tracking.clearml.figures import Figure
+
+FORMAT = 1
+"""Raised when the same facts are written otherwise, so that what is there is written again."""
+
+Params = Mapping[str, Mapping[str, Any]]
+"""Section -> name -> value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A number over iterations; with None for the iteration, a single value."""
+
+    metric: str
+    variant: str
+    iteration: int | None
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A Plotly figure, replaced in place."""
+
+    metric: str
+    variant: str
+    figure: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file with a task.
+
+    Attributes:
+        content: its bytes, or the file that holds them.
+        kind: "dict" for JSON that reads back as an object, "custom" for any other file.
+        preview: what the artifact's page shows. display: further lines there.
+    """
+
+    key: str
+    file: str
+    content: bytes | Path
+    kind: str
+    preview: str
+    mime: str
+    display: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A trained model's weights."""
+
+    name: str
+    path: Path
+    labels: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything with a task beyond its name and parameters.
+
+    Attributes:
+        configuration: name -> (text, type, description).
+        runtime: the server's free fields, such as a dataset's version.
+        at_ms: the time that scalars and plots carry, in epoch milliseconds.
+    """
+
+    configuration: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    runtime: Mapping[str, Any] = field(default_factory=dict)
+    artifacts: Sequence[Artifact] = ()
+    scalars: Sequence[Scalar] = ()
+    plots: Sequence[Plot] = ()
+    model: ModelFile | None = None
+    at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A task that a server is to hold.
+
+    Attributes:
+        key: our id of it: it is looked up by this before it is made.
+        digest: hash of everything in it; what the server has under the same digest is left alone.
+        kind: the task's type: optimizer, training or data_processing.
+        project: the project's name. parent: the parent task's id, or "".
+        params: its parameters; the section "properties" shows as user properties.
+        status: how it is left: in_progress, completed or stopped. reason: why.
+        build: makes the rest, given the task's id on the server; called only where it is needed.
+    """
+
+    key: str
+    digest: str
+    name: str
+    kind: str
+    project: str
+    parent: str
+    tags: Sequence[str]
+    system_tags: Sequence[str]
+    comment: str
+    params: Params
+    status: str
+    reason: str
+    build: Callable[[str], Parts]
+
+
+def digest(*facts: Any) -> str:
+    """Content hash of JSON types, and of the format they are written in."""
+    text = json.dumps([FORMAT, *facts], sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def json_artifact(key: str, content: Any, preview: str | None = None) -> Artifact:
+    """An object that `task.artifacts[key].get()` gives back."""
+    text = json.dumps(content, indent=1)
+    shown = text if preview is None else preview
+    return Artifact(key, f"{key}.json", text.encode(), "dict", shown[:3000], "application/json")
+
+
+def epoch_ms(at: str) -> int:
+    """Epoch milliseconds of a journal's time."""
+    from datetime import datetime
+
+    return int(datetime.fromisoformat(at).timestamp() * 1000)

@@ -1,0 +1,219 @@
+"""Mirror a run directory: once, or following a study while it runs."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import select
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from budget.errors import InputError
+from hpo.folder import write_atomic
+from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
+from hpo.tracking.clearml.run import Run, read_run
+from hpo.tracking.clearml.sync import Mirror, Outcome, Watch
+
+STATE, LOCK = "clearml.json", "clearml.lock"
+"""What a mirror leaves in the run directory: what it has done, and that it is at work."""
+
+_POLL_S = 0.5
+_HEARTBEAT_S = 300.0  # the server gives a silent task up after two hours
+_LONGEST_PAUSE_S = 30.0
+_GRACE_S = 600.0  # how long a mirror outlives its study against a server that does not answer
+_PATIENCE_S = 30.0  # how long publishing waits for another mirror, and for an answer
+
+Log = Callable[[str], None]
+
+
+def standing(run: Run, running: bool) -> tuple[str, str]:
+    """How a study's controller is left, and why."""
+    if run.report is not None:
+        return "completed", str(run.report["stopped"])
+    if running:
+        return "in_progress", "searching"
+    return "stopped", "the study was stopped; the same command goes on where it stood"
+
+
+def publish(folder: Path, external: str | None, watch: Watch) -> Outcome:
+    """Bring a ClearML server to what a run directory says, and wait until it is there.
+
+    Args:
+        folder: the run directory.
+        external: address of the images on the web; None uploads them.
+        watch: told of progress.
+
+    Raises:
+        InputError: no study in the folder, ClearML not configured, or another mirror at work.
+        Unavailable: the server does not answer; what is there stays.
+        Refused: the server does not accept the keys.
+    """
+    run = read_run(folder)
+    with locked(folder, _PATIENCE_S):
+        deadline, pause, mirror = time.monotonic() + _PATIENCE_S, 1.0, None
+        while True:
+            try:
+                mirror = mirror or Mirror(Remote(), folder, external)
+                outcome = mirror.bring(run, *standing(run, running=False), watch)
+                break
+            except Unavailable:
+                if time.monotonic() + pause > deadline:
+                    raise
+            time.sleep(pause)
+            pause *= 2
+        _leave(folder, mirror, outcome)
+        return outcome
+
+
+def _leave(folder: Path, mirror: Mirror, outcome: Outcome) -> None:
+    """Note what is done and under which ids: for people and the study's last line, a cache only."""
+    facts = {
+        "page": outcome.page,
+        "done": outcome.done,
+        "wanted": outcome.wanted,
+        "problems": outcome.problems,
+        "ids": mirror.ids,
+    }
+    write_atomic(folder / STATE, (json.dumps(facts, indent=1) + "\n").encode())
+
+
+@contextmanager
+def locked(folder: Path, patience: float) -> Iterator[None]:
+    """Be the only mirror of a run directory on this machine.
+
+    Raises:
+        InputError: another one is at work, also after some seconds.
+    """
+    with (folder / LOCK).open("a+") as file:
+        deadline = time.monotonic() + patience
+        while not _lock(file):
+            if time.monotonic() > deadline:
+                file.seek(0)
+                raise InputError(
+                    f"{folder}: process {file.read().strip()} mirrors it to ClearML now; "
+                    "let it finish"
+                )
+            time.sleep(0.2)
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+# --- while a study runs ---
+
+
+@dataclass(slots=True)
+class _Follower:
+    """A mirror that keeps up with a running study.
+
+    Attributes:
+        seen: what the journal was when everything was mirrored last; None: not yet.
+        pause: seconds until the next try after the server did not answer.
+    """
+
+    folder: Path
+    external: str | None
+    log: Log
+    mirror: Mirror | None = None
+    seen: tuple[int, bool] | None = None
+    pause: float = 0.0
+    next_try: float = 0.0
+    beat: float = 0.0
+
+    def step(self, running: bool) -> bool:
+        """Mirror what is new. Returns whether everything is there that can be."""
+        now = time.monotonic()
+        mark = (_size(self.folder / "journal.jsonl"), running)
+        if mark == self.seen:
+            self._heartbeat(now)
+            return True
+        if now < self.next_try:
+            return False
+        try:
+            self._bring(running)
+        except Unavailable as error:
+            self.pause = min(_LONGEST_PAUSE_S, 2 * self.pause or 1.0)
+            self.next_try = time.monotonic() + self.pause
+            self.log(f"{error}; trying again in {self.pause:.0f} s")
+            return False
+        self.seen, self.pause, self.beat = mark, 0.0, time.monotonic()
+        return True
+
+    def _bring(self, running: bool) -> None:
+        self.mirror = self.mirror or Mirror(Remote(), self.folder, self.external)
+        run = read_run(self.folder)
+        outcome = self.mirror.bring(run, *standing(run, running), lambda *_: None)
+        _leave(self.folder, self.mirror, outcome)
+        self.log(f"{outcome.done} of {outcome.wanted} label sets: {outcome.page}")
+        for problem in outcome.problems:
+            self.log(problem)
+
+    def _heartbeat(self, now: float) -> None:
+        if self.mirror is None or now - self.beat < _HEARTBEAT_S:
+            return
+        self.beat = now
+        try:
+            self.mirror.heartbeat(read_run(self.folder))
+        except (Unavailable, Refused) as error:
+            self.log(f"heartbeat: {error}")
+
+
+def follow(folder: Path, external: str | None) -> None:
+    """Mirror a study until its process lets go of our standard input, then what is left.
+
+    Never raises for what the server does: it is logged, and left for `labelworth publish`.
+    """
+
+    def log(words: str) -> None:
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {words}", flush=True)
+
+    os.nice(5)  # the study comes first
+    follower = _Follower(folder, external, log)
+    ended: float | None = None
+    try:
+        with locked(folder, _GRACE_S):
+            while True:
+                if ended is None and _let_go(_POLL_S):
+                    ended = time.monotonic()
+                elif ended is not None:
+                    time.sleep(_POLL_S)
+                whole = _begun(folder) and follower.step(running=ended is None)
+                if ended is not None and (whole or not _begun(folder)):
+                    return
+                if ended is not None and time.monotonic() - ended > _GRACE_S:
+                    log(f"the server does not answer; labelworth publish {folder} goes on")
+                    return
+    except (InputError, Refused) as error:
+        log(str(error))
+
+
+def _let_go(seconds: float) -> bool:
+    """Wait; True once nobody holds the other end of our standard input."""
+    ready, _, _ = select.select([sys.stdin], [], [], seconds)
+    return bool(ready) and os.read(sys.stdin.fileno(), 1024) == b""
+
+
+def _begun(folder: Path) -> bool:
+    return _size(folder / "journal.jsonl") > 0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

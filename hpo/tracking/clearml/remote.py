@@ -1,0 +1,253 @@
+"""The way to a ClearML server: one request at a time, bounded retries, errors told apart.
+
+The only module that imports the clearml package, of which it uses configuration, login and raw
+requests. Its Task and Dataset objects start threads, retry for hours and repeat what is not safe to
+repeat; nothing here does.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from budget.errors import InputError
+
+_API = "2.20"
+_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds between tries of a request that may be repeated."""
+_FILE_TIMEOUT = (5.0, 300.0)
+_NO_RETRIES = {"total": 0, "connect": 0, "read": 0, "redirect": 5, "status": 0}
+
+
+class Unavailable(Exception):  # noqa: N818
+    """The server did not answer, or said that it cannot now. Asking again later may help."""
+
+
+class Refused(Exception):  # noqa: N818
+    """The server does not accept a request.
+
+    Attributes:
+        code: the HTTP status.
+    """
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Remote:
+    """A session with a ClearML server, by the user's own configuration.
+
+    Attributes:
+        host: the API server, without any credentials.
+
+    Args:
+        sleep: waits between tries; for tests.
+
+    Raises:
+        InputError: clearml is not installed, or not configured.
+        Unavailable: the server cannot be reached now.
+        Refused: it does not accept the keys.
+    """
+
+    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        if importlib.util.find_spec("clearml") is None:
+            raise InputError("ClearML: the package is missing; pip install 'labelworth[clearml]'")
+        self._sleep = sleep
+        self._session = _open_session()
+        self._web = self._session.get_app_server_host().rstrip("/")
+        self._files = self._session.get_files_server_host().rstrip("/")
+        self.host = without_credentials(self._session.host)
+
+    def page(self, project: str, task: str) -> str:
+        """The web page of a task."""
+        kind = "tasks" if self._session.check_min_api_server_version("2.31") else "experiments"
+        return f"{without_credentials(self._web)}/projects/{project}/{kind}/{task}/output/log"
+
+    def call(self, endpoint: str, body: Mapping[str, Any], repeat: bool = True) -> dict[str, Any]:
+        """Ask for an endpoint.
+
+        Args:
+            endpoint: such as "tasks.edit".
+            body: its fields.
+            repeat: whether the request may be carried out twice.
+
+        Raises:
+            Unavailable: no answer, also after some more tries where it may be repeated.
+            Refused: the server does not accept the request.
+        """
+        service, action = endpoint.split(".")
+
+        def ask() -> Any:
+            return self._session.send_request(
+                service=service, action=action, version=_API, method="post", json=dict(body)
+            )
+
+        return self._answer(ask, endpoint, _PAUSES if repeat else ())
+
+    def make(self, endpoint: str, body: Mapping[str, Any], look: Callable[[], str | None]) -> str:
+        """Make something once: after a failure it is looked for before it is made again.
+
+        Args:
+            endpoint: such as "tasks.create", which answers with an id.
+            body: its fields.
+            look: finds what an attempt that went unanswered has made.
+
+        Raises:
+            Unavailable, Refused: as for `call`.
+        """
+        for pause in (*_PAUSES, None):
+            try:
+                return str(self.call(endpoint, body, repeat=False)["id"])
+            except Unavailable:
+                if pause is None:
+                    raise
+                self._sleep(pause)
+            if (found := look()) is not None:
+                return found
+        raise AssertionError("unreachable")
+
+    def send_events(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Report scalars and plots; each replaces what the task has in its place.
+
+        Raises:
+            Unavailable, Refused: as for `call`.
+        """
+
+        def ask() -> Any:
+            answers = self._session.send_request_batch(
+                service="events", action="add_batch", version=_API, method="post", json=list(events)
+            )
+            return next((a for a in answers if a.status_code != 200), answers[0])
+
+        self._answer(ask, "events.add_batch", _PAUSES)
+
+    def upload(self, path: str, content: bytes, mime: str) -> str:
+        """Put a file on the file server that the configuration names, and return its address.
+
+        Raises:
+            Unavailable, Refused: as for `call`.
+        """
+        address = f"{self._files}/{quote(path)}"
+        if urlsplit(self._files).scheme not in ("http", "https"):
+            return self._store(address, content)
+
+        def ask() -> Any:
+            import requests
+
+            return requests.post(
+                self._files,
+                files={path: (path, content, mime)},
+                headers=self._session.add_auth_headers({}),
+                timeout=_FILE_TIMEOUT,
+            )
+
+        self._answer(ask, "file server", _PAUSES, envelope=False)
+        return address
+
+    def download(self, address: str) -> bytes:
+        """A file of the file server, or of the storage that holds it.
+
+        Raises:
+            Unavailable, Refused: as for `call`.
+        """
+        if not address.startswith(self._files) or urlsplit(address).scheme not in ("http", "https"):
+            from clearml import StorageManager
+
+            copy = StorageManager.get_local_copy(address, extract_archive=False)
+            if copy is None:
+                raise Unavailable(f"{without_credentials(address)} cannot be read")
+            return Path(copy).read_bytes()
+        import requests
+
+        found: list[bytes] = []
+
+        def ask() -> Any:
+            headers = self._session.add_auth_headers({})
+            answer = requests.get(address, headers=headers, timeout=_FILE_TIMEOUT)
+            found[:] = [answer.content]
+            return answer
+
+        self._answer(ask, "file server", _PAUSES, envelope=False)
+        return found[0]
+
+    def _store(self, address: str, content: bytes) -> str:
+        """Leave a file to the SDK, which knows object stores and shared folders."""
+        import tempfile
+
+        from clearml import StorageManager
+
+        with tempfile.TemporaryDirectory() as folder:
+            held = Path(folder) / "file"
+            held.write_bytes(content)
+            try:
+                return str(StorageManager.upload_file(str(held), address))
+            except Exception as error:  # every store fails in its own way
+                raise Unavailable(f"{without_credentials(address)}: {error}") from error
+
+    def _answer(
+        self, ask: Callable[[], Any], what: str, pauses: Sequence[float], envelope: bool = True
+    ) -> dict[str, Any]:
+        for pause in (*pauses, None):
+            try:
+                return _read(ask, what, envelope)
+            except Unavailable:
+                if pause is None:
+                    raise
+                self._sleep(pause)
+        raise AssertionError("unreachable")
+
+
+def _read(ask: Callable[[], Any], what: str, envelope: bool) -> dict[str, Any]:
+    import requests
+    from clearml.backend_api.session.session import LoginError
+
+    try:
+        answer = ask()
+    except (requests.RequestException, LoginError) as error:
+        # what the libraries say may hold addresses with credentials
+        raise Unavailable(f"{what}: no answer ({type(error).__name__})") from None
+    code = int(answer.status_code)
+    if code >= 500 or code in (408, 429):
+        raise Unavailable(f"{what}: status {code}")
+    try:
+        parsed = answer.json() if envelope else {}
+    except ValueError:
+        raise Unavailable(f"{what}: the answer is not ClearML's") from None
+    if code != 200:
+        meta = parsed.get("meta", {})
+        raise Refused(f"{what}: {meta.get('result_msg') or f'status {code}'}", code)
+    data: dict[str, Any] = parsed.get("data") or {}
+    return data
+
+
+def _open_session() -> Any:
+    import logging
+
+    from clearml.backend_api import Session
+    from clearml.backend_api.session.defs import MissingConfigError
+    from clearml.backend_api.session.session import LoginError
+
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    try:
+        return Session(http_retries_config=dict(_NO_RETRIES))
+    except (MissingConfigError, ValueError) as error:
+        raise InputError(
+            "ClearML: not configured; run clearml-init, or set CLEARML_API_HOST, "
+            "CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY"
+        ) from error
+    except LoginError as error:
+        status = re.search(r"\(error (\d+)", str(error))
+        if status and int(status[1]) in (400, 401, 403):
+            raise Refused("the ClearML server does not accept the keys", int(status[1])) from None
+        raise Unavailable("the ClearML server cannot be reached") from None
+
+
+def without_credentials(address: str) -> str:
+    """An address without user and password."""
+    return re.sub(r"//[^/@]*@", "//", address)

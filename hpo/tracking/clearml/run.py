@@ -1,0 +1,211 @@
+"""A run directory as a mirror sees it: the journal's events, in order, and the report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from budget.errors import InputError
+from hpo.tracking.story import ANSWER, CONFIRMATION, EVALUATION, PURCHASE, STUDY
+from hpo.trial import Outcome, outcome_from_plain
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An evaluation of a plan, in the order of the journal.
+
+    Attributes:
+        number: its place, from 1.
+        at: when it was written, ISO time.
+        version: label version of what was bought; None where nothing was.
+        paid: micro-dollars settled for it. spent: settled in the study when it was written.
+    """
+
+    number: int
+    at: str
+    outcome: Outcome
+    version: str | None
+    paid: int
+    spent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A plan with a label version of its own: a purchase, a member of the front, or both.
+
+    Attributes:
+        version: its label version.
+        outcome: as evaluated when the version was made.
+        number: place of that evaluation; 0 for a member of the front that was not bought.
+        paid: micro-dollars settled for it; 0 where nothing was bought.
+    """
+
+    version: str
+    outcome: Outcome
+    at: str
+    number: int
+    paid: int
+
+    @property
+    def key(self) -> str:
+        """The plan's name."""
+        return self.outcome.plan.key
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything a mirror needs to know of a study.
+
+    Attributes:
+        folder: the run directory.
+        id: the study's own id, unlike that of any other run directory.
+        about: configuration, images, market, campaign, question and cap.
+        rows: evaluations in order.
+        children: purchases, and members of an answer's front that were not bought.
+        confirmations: repeated purchases of recommended plans.
+        version_at: every label version in order, and when it was told of.
+        report: the study's report once it is finished, else None.
+        begun: when the study began, ISO time.
+    """
+
+    folder: Path
+    id: str
+    about: Mapping[str, Any]
+    rows: tuple[Row, ...]
+    children: tuple[Child, ...]
+    confirmations: tuple[Mapping[str, Any], ...]
+    version_at: Mapping[str, str]
+    report: Mapping[str, Any] | None
+    begun: str
+
+    @property
+    def study(self) -> str:
+        """The study's name."""
+        return str(self.about["study"])
+
+    @property
+    def cap(self) -> int:
+        """The cap of money, in micro-dollars."""
+        return int(self.about["cap"])
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Every label version, in the order they were told of."""
+        return tuple(self.version_at)
+
+    @property
+    def latest(self) -> dict[str, Outcome]:
+        """Every plan as it was measured last."""
+        return {row.outcome.plan.key: row.outcome for row in self.rows}
+
+    @property
+    def roles(self) -> dict[str, tuple[str, ...]]:
+        """What a finished study's report says of plans: front, knee, recommended."""
+        if self.report is None:
+            return {}
+        roles = {row["plan"]["key"]: ["front"] for row in self.report["front"]}
+        if self.report["knee"]:
+            roles[self.report["knee"]].append("knee")
+        if self.report["recommended"]:
+            roles[self.report["recommended"]["plan"]["key"]].append("recommended")
+        return {key: tuple(names) for key, names in roles.items()}
+
+
+def read_run(folder: Path) -> Run:
+    """Read what a study has told so far; it may be running.
+
+    Raises:
+        InputError: there is no study in the folder, or its journal is damaged.
+    """
+    events = list(_events(folder / "journal.jsonl"))
+    begun = [event for event in events if event["event"] == STUDY]
+    if not begun:
+        raise InputError(f"{folder}: no study has begun here (journal.jsonl tells of none)")
+    rows = list(_rows(events))
+    children: dict[str, Child] = {}
+    for child in _children(events, rows):
+        children.setdefault(child.version, child)
+    confirmations = tuple(event for event in events if event["event"] == CONFIRMATION)
+    answer = _answer(events)
+    return Run(
+        folder=folder,
+        id=begun[0]["id"],
+        about=begun[-1],
+        rows=tuple(rows),
+        children=tuple(children.values()),
+        confirmations=confirmations,
+        version_at=_versions(events),
+        report=_report(folder, answer) if answer else None,
+        begun=begun[0]["at"],
+    )
+
+
+def _events(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path.parent}: no study here (journal.jsonl is missing)") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    whole = content[: content.rfind(b"\n") + 1]  # the last line may be in the making
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            event: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise InputError(f"{path}: line {number}: not a JSON object; it is damaged") from None
+        yield event
+
+
+def _rows(events: list[dict[str, Any]]) -> Iterator[Row]:
+    spent, number = 0, 0
+    for event in events:
+        if event["event"] in (PURCHASE, EVALUATION):
+            spent, number = event.get("spent", spent), number + 1
+            version, paid = event.get("version"), event.get("paid", 0)
+            yield Row(number, event["at"], _outcome(event), version, paid, spent)
+
+
+def _outcome(facts: Mapping[str, Any]) -> Outcome:
+    return outcome_from_plain({name: facts[name] for name in Outcome.__dataclass_fields__})
+
+
+def _answer(events: list[dict[str, Any]]) -> Mapping[str, Any] | None:
+    """The last answer, unless the study has gone on since."""
+    last = next((e for e in reversed(events) if e["event"] != CONFIRMATION), None)
+    return last if last is not None and last["event"] == ANSWER else None
+
+
+def _children(events: list[dict[str, Any]], rows: list[Row]) -> Iterator[Child]:
+    """Purchases, then what answers' fronts hold beside them; in the order they were told of."""
+    for row in rows:
+        if row.version is not None:
+            yield Child(row.version, row.outcome, row.at, row.number, row.paid)
+    for event in events:
+        for member in event["front"] if event["event"] == ANSWER else ():
+            yield Child(member["version"], _outcome(member), event["at"], 0, 0)
+
+
+def _versions(events: list[dict[str, Any]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for event in events:
+        told = event["front"] if event["event"] == ANSWER else [event]
+        for version in (facts.get("version") for facts in told):
+            if version is not None:
+                found.setdefault(version, event["at"])
+    return found
+
+
+def _report(folder: Path, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The report that the answer tells of; None if report.json is not that one."""
+    try:
+        content = (folder / "report.json").read_bytes()
+    except OSError:
+        return None
+    if hashlib.blake2b(content, digest_size=16).hexdigest() != answer["key"]:
+        return None
+    report: dict[str, Any] = json.loads(content)
+    return report

@@ -1,0 +1,188 @@
+"""Bring a ClearML server to what a run directory says, and change nothing that is so already."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from budget.errors import InputError, StorageError
+from hpo.tracking.clearml import labels
+from hpo.tracking.clearml.controller import controller_key, controller_record
+from hpo.tracking.clearml.datasets import Node, node_of
+from hpo.tracking.clearml.images import Images
+from hpo.tracking.clearml.parts import Record
+from hpo.tracking.clearml.remote import Refused, Remote
+from hpo.tracking.clearml.run import Child, Run
+from hpo.tracking.clearml.trials import trial_key, trial_record
+from hpo.tracking.clearml.write import Writer
+
+BASE = "labelworth"
+"""The project above all studies'."""
+
+Watch = Callable[[int, int, str], None]
+"""(label sets mirrored, label sets in all, what is being written)."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a pass over a run directory came to.
+
+    Attributes:
+        page: web page of the controller.
+        done: label sets on the server. wanted: label sets in the run directory.
+        problems: what the server refused or the disk lacked, one line each.
+    """
+
+    page: str
+    done: int
+    wanted: int
+    problems: list[str]
+
+
+class Mirror:
+    """One run directory on one server. A pass that was cut short is taken up by the next.
+
+    Args:
+        remote: the server.
+        folder: the run directory.
+        external: address of the images on the web; None uploads them.
+    """
+
+    def __init__(self, remote: Remote, folder: Path, external: str | None = None) -> None:
+        self._remote = remote
+        self._folder = folder
+        self._external = external
+        self._writer = Writer(remote)
+        self._images: Images | None = None
+        self._root: Node | None = None
+        self._settled: dict[str, tuple[tuple[str, ...], bool]] = {}
+        self.ids: dict[str, str] = {}
+        """Our ids -> the server's, of all that was seen there."""
+
+    def bring(self, run: Run, status: str, reason: str, watch: Watch) -> Outcome:
+        """Bring the server to what the run says.
+
+        Args:
+            run: what the run directory tells.
+            status: how the controller is left: in_progress, completed or stopped.
+            reason: why.
+            watch: called before each label set.
+
+        Raises:
+            Unavailable: the server does not answer; what is there stays.
+            Refused: the server does not accept the keys.
+        """
+        projects = self._prepare(run)
+        problems: list[str] = []
+        controller = self._begun(run, projects["study"])
+        root = self._attempt(lambda: self._root_of(run, projects["images"]), problems)
+        children = {child.version: child for child in run.children}
+        done = 0
+        for number, version in enumerate(run.versions):
+            watch(number, len(run.versions), version)
+            child = children.get(version)
+            work = partial(self._label_set, run, version, child, controller, root, projects)
+            done += bool(self._attempt(work, problems))
+        watch(len(run.versions), len(run.versions), "the study's own plots")
+        self._attempt(lambda: self._controller(run, status, reason, projects["study"]), problems)
+        page = self._remote.page(self._writer.open_project(projects["study"], ()), controller)
+        return Outcome(page, done, len(run.versions), list(dict.fromkeys(problems)))
+
+    def heartbeat(self, run: Run) -> None:
+        """Say that the study lives, so that the server does not give it up while people answer."""
+        task = self.ids.get(controller_key(run))
+        if task is not None:
+            self._remote.call("tasks.ping", {"task": task})
+
+    def _prepare(self, run: Run) -> dict[str, str]:
+        """Find the projects, or make them, and what they hold of ours."""
+        study = f"{BASE}/{run.study}"
+        projects = {
+            "study": study,
+            "labels": f"{study}/.datasets/{labels.labels_name(run)}",
+            "images": f"{BASE}/.datasets/{labels.images_name(run)}",
+        }
+        self._writer.open_project(study, ())
+        for name in ("labels", "images"):
+            self._writer.open_project(projects[name].rpartition("/")[0], ("hidden",))
+            self._writer.open_project(projects[name], ("dataset", "hidden"))
+        return projects
+
+    def _attempt(self, work: Callable[[], Any], problems: list[str]) -> Any:
+        """Do one thing; what this one thing alone cannot have is noted, and the rest goes on."""
+        from training.errors import InputError as ImageError
+
+        try:
+            return work()
+        except Refused as error:
+            if error.code in (401, 403):
+                raise
+            problems.append(str(error))
+        except (InputError, ImageError, StorageError, OSError) as error:
+            problems.append(str(error))
+        return None
+
+    def _controller(self, run: Run, status: str, reason: str, project: str) -> str:
+        page = self._writer.open_project(project, ())
+        links: dict[str, str] = {}
+        base = ""
+        for child in run.children:
+            found = self._writer.find(trial_key(run, child), project)
+            if found is not None:
+                links.setdefault(child.key, self._remote.page(page, found.id))
+                base = base or found.id
+        return self._keep(controller_record(run, project, links, status, reason, base))
+
+    def _begun(self, run: Run, project: str) -> str:
+        """The controller's id, without a change to one that is there."""
+        held = self._writer.find(controller_key(run), project)
+        if held is None:
+            return self._controller(run, "in_progress", "", project)
+        self.ids[controller_key(run)] = held.id
+        return held.id
+
+    def _root_of(self, run: Run, project: str) -> Node:
+        """The images' dataset as label versions refer to it."""
+        if self._root is None:
+            with labels.scratch_folder() as scratch:
+                record = labels.images_record(run, project, self._images_of(run), Path(scratch))
+                task = self._remote.call("tasks.get_by_id", {"task": self._keep(record)})["task"]
+            state = next(a for a in task["execution"]["artifacts"] if a["key"] == "state")
+            self._root = node_of(task, json.loads(self._remote.download(state["uri"])))
+        return self._root
+
+    def _images_of(self, run: Run) -> Images:
+        if self._images is None:
+            self._images = Images(self._folder, run.about["data"]["content"], self._external)
+        return self._images
+
+    def _label_set(
+        self,
+        run: Run,
+        version: str,
+        child: Child | None,
+        controller: str,
+        root: Node | None,
+        projects: Mapping[str, str],
+    ) -> bool:
+        """A label version's dataset and, if it has one, its trial."""
+        roles = run.roles.get(child.key, ()) if child else ()
+        if self._settled.get(version) == (roles, root is None):
+            return True
+        images = self._images_of(run)
+        dataset = self._keep(
+            labels.version_record(run, version, projects["labels"], controller, root, images)
+        )
+        if child is not None:
+            above = root.id if root else ""
+            self._keep(trial_record(run, child, projects["study"], controller, dataset, above))
+        self._settled[version] = (roles, root is None)
+        return True
+
+    def _keep(self, record: Record) -> str:
+        self.ids[record.key] = self._writer.ensure(record)
+        return self.ids[record.key]

@@ -1,0 +1,131 @@
+"""A purchase or a member of the front as a task of type training, with its model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hpo.report import plan_words
+from hpo.tracking.clearml.controller import SERIES, TITLE, knobs
+from hpo.tracking.clearml.parts import ModelFile, Parts, Record, Scalar, digest, epoch_ms
+from hpo.tracking.clearml.run import Child, Run
+from hpo.trial import Outcome
+from hpo.versioning import model_file
+
+
+def trial_key(run: Run, child: Child) -> str:
+    """Our id of a child's task."""
+    return f"trial {run.id} {child.version}"
+
+
+def trial_record(
+    run: Run, child: Child, project: str, controller: str, dataset: str, images: str
+) -> Record:
+    """A child's task.
+
+    Args:
+        run: what the run directory tells.
+        child: the purchase or member of the front.
+        project: its project's name.
+        controller: the controller's id.
+        dataset: the id of its label version's dataset.
+        images: the id of the images' dataset; "" where there is none.
+    """
+    outcome, roles = child.outcome, run.roles.get(child.key, ())
+    facts = (trial_key(run, child), controller, dataset, images, roles, child.paid)
+    return Record(
+        key=trial_key(run, child),
+        digest=digest(*facts, repr(outcome)),
+        name=f"{run.study}: {child.key}",
+        kind="training",
+        project=project,
+        parent=controller,
+        tags=["optimization", f"opt: {controller}", *plan_tags(outcome), *roles],
+        system_tags=[],
+        comment=_words(outcome),
+        params={
+            "General": {name.removeprefix("General/"): v for name, v in knobs(outcome).items()},
+            "Datasets": {"labels": dataset, **({"images": images} if images else {})},
+            "properties": _properties(child),
+        },
+        status="completed",
+        reason="evaluated",
+        build=lambda task: _parts(run, child),
+    )
+
+
+def plan_tags(outcome: Outcome) -> list[str]:
+    """Tags to filter by: overlap-3, controls-1, price-0.002, tasks-392, exam."""
+    plan = outcome.plan
+    overlap = plan.overlap if plan.dynamic is None else plan.dynamic
+    return [
+        f"price-{plan.price.exact()}",
+        f"overlap-{overlap}",
+        f"controls-{plan.controls}",
+        f"tasks-{plan.tasks}",
+        "exam" if plan.exam else "no exam",
+    ]
+
+
+def _words(outcome: Outcome) -> str:
+    plan = outcome.plan
+    dynamic = {"dynamic": str(plan.dynamic)} if plan.dynamic else {}
+    return plan_words(
+        {
+            "controls": plan.controls,
+            "price_per_task": {"usd": plan.price.exact()},
+            "exam": plan.exam,
+            "overlap": plan.overlap,
+            "tasks": plan.tasks,
+            **dynamic,
+        }
+    )
+
+
+def _properties(child: Child) -> dict[str, Any]:
+    return {
+        "label_version": child.version,
+        "price_tag_usd": child.outcome.price_tag.exact(),
+        "paid_usd": f"{child.paid / 1e6:.6f}",
+        "bought": str(bool(child.number)),
+    }
+
+
+def _parts(run: Run, child: Child) -> Parts:
+    outcome = child.outcome
+    values = {
+        "accuracy": outcome.accuracy,
+        "accuracy_low": outcome.low,
+        "accuracy_high": outcome.high,
+        "macro_f1": outcome.macro_f1,
+        "ece": outcome.ece,
+        "log_loss": outcome.log_loss,
+        "cost_usd": outcome.price_tag.dollars,
+        "paid_usd": child.paid / 1e6,
+        "minutes": outcome.minutes,
+        "labels": outcome.labels,
+        "answers": outcome.answers,
+    }
+    return Parts(
+        configuration={"Outcome": (json.dumps(_plain(outcome), indent=1), "json", "as measured")},
+        scalars=[
+            Scalar(TITLE, SERIES, 0, outcome.accuracy),
+            *(Scalar("Summary", name, None, value) for name, value in values.items()),
+        ],
+        model=_model(run.folder, child, tuple(run.about["question"]["classes"])),
+        at_ms=epoch_ms(child.at),
+    )
+
+
+def _plain(outcome: Outcome) -> dict[str, Any]:
+    from hpo.trial import outcome_to_plain
+
+    return outcome_to_plain(outcome)
+
+
+def _model(folder: Path, child: Child, classes: tuple[str, ...]) -> ModelFile | None:
+    path = model_file(folder, child.version)
+    if not path.exists():
+        return None
+    return ModelFile(f"head {child.key}", path, {name: code for code, name in enumerate(classes)})

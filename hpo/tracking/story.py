@@ -1,0 +1,82 @@
+"""What a study tells its journal: enough for a mirror to be built from the run directory alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hpo.answer import ground, question
+from hpo.folder import to_json
+from hpo.versioning import campaign_to_plain
+
+if TYPE_CHECKING:
+    from hpo.tracking.journal import Journal
+    from hpo.trials import Trials
+    from hpo.world import World
+
+STUDY, PURCHASE, EVALUATION = "study", "purchase", "evaluation"
+CONFIRMATION, ANSWER = "confirmation", "answer"
+
+
+class Story:
+    """Writes a study's events. Telling one again changes nothing."""
+
+    def __init__(self, journal: Journal, world: World) -> None:
+        self._journal = journal
+        self._world = world
+
+    def begin(self, trials: Trials) -> None:
+        """Tell what is studied, and whatever a crash kept from being told."""
+        facts = {
+            "study": self._world.config.study,
+            **ground(self._world),
+            "question": question(self._world),
+            "campaign": campaign_to_plain(self._world.market.campaign),
+            "cap": self._world.ledger.cap.micros,
+        }
+        # The first id is the study's own: two folders never share one.
+        self._journal.write(STUDY, digest(facts), {"id": uuid.uuid4().hex, **facts})
+        for trial in trials.evaluated():
+            known = trial.user_attrs
+            if known["bought"]:
+                self.purchase(known["outcome"], known["version"], known["order"])
+            else:
+                self.evaluation(known["outcome"])
+
+    def purchase(self, outcome: Mapping[str, Any], version: str, order: str) -> None:
+        """A plan was bought and evaluated."""
+        world, record = self._world, self._world.store.record(order)
+        paid = world.store.paid(record.order, world.source.tariff).micros if record else 0
+        money = {"paid": paid, "spent": world.ledger.spent().micros}
+        facts = {**outcome, "version": version, "order": order, **money}
+        self._journal.write(PURCHASE, outcome["plan"]["key"], facts)
+
+    def evaluation(self, outcome: Mapping[str, Any]) -> None:
+        """An owned plan was evaluated for nothing; again, it is another event."""
+        key = f"{outcome['plan']['key']}/{digest(outcome)[:8]}"
+        self._journal.write(EVALUATION, key, outcome)
+
+    def confirmation(self, key: str, done: Mapping[str, Any]) -> None:
+        """The recommended plan, or part of it, was bought again; empty where money lacked."""
+        if done:
+            spent = self._world.ledger.spent().micros
+            self._journal.write(CONFIRMATION, key, {**done, "spent": spent})
+
+    def answer(self, report: Mapping[str, Any], front: Sequence[Mapping[str, Any]]) -> None:
+        """The report was written.
+
+        Args:
+            report: the report.
+            front: plan, outcome and label version of each member of the front.
+        """
+        content = hashlib.blake2b(to_json(report).encode(), digest_size=16).hexdigest()
+        self._journal.write(ANSWER, content, {"stopped": report["stopped"], "front": list(front)})
+
+
+def digest(facts: Mapping[str, Any]) -> str:
+    """Content hash of JSON types."""
+    text = json.dumps(facts, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,96 @@
+"""Rows as a file: CSV that spreadsheets take for texts, or Parquet with the columns' types."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from budget.errors import InputError, StorageError
+from labeling.versions import guarded
+
+Table = Mapping[str, Sequence[Any]]
+"""Columns by name: str, float, int, bool, Decimal (dollars) or datetime.date values, or None."""
+
+KINDS = (".csv", ".parquet")
+
+
+def write_table(path: Path, table: Table, kinds: Mapping[str, str]) -> None:
+    """Write rows, replacing a file that is there; whole or not at all.
+
+    Args:
+        path: a .csv or .parquet file.
+        table: the columns, all of one length.
+        kinds: kind of each column, as in `labeling.views.columns`.
+
+    Raises:
+        InputError: another kind of file, or Parquet without pyarrow.
+        StorageError: the file cannot be written.
+    """
+    check_kind(path)
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".csv":
+            _write_csv(draft, table)
+        else:
+            _write_parquet(draft, table, kinds)
+        draft.replace(path)
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror or error})"
+        raise StorageError(str(path), problem, "check the folder and its free space") from error
+
+
+def check_kind(path: Path) -> None:
+    """Refuse a file that could not be written, before there is anything to write.
+
+    Raises:
+        InputError: neither .csv nor .parquet, or Parquet without pyarrow.
+    """
+    if path.suffix not in KINDS:
+        raise InputError(f"{path}: rows are written as .csv or .parquet; name such a file")
+    if path.suffix == ".parquet":
+        _arrow("pyarrow.parquet", path)
+
+
+def _write_csv(path: Path, table: Table) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table)
+        writer.writerows(
+            [_cell(value) for value in row] for row in zip(*table.values(), strict=True)
+        )
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return int(value)
+    return guarded(value) if isinstance(value, str) else value
+
+
+def _write_parquet(path: Path, table: Table, kinds: Mapping[str, str]) -> None:
+    parquet, arrow = _arrow("pyarrow.parquet", path), _arrow("pyarrow", path)
+    types = {
+        "share": arrow.float64(),
+        "number": arrow.float64(),
+        "count": arrow.int64(),
+        "flag": arrow.bool_(),
+        "day": arrow.date32(),
+        "dollars": arrow.decimal128(18, 6),
+    }
+    arrays = {
+        name: arrow.array(list(column), type=types.get(kinds[name], arrow.string()))
+        for name, column in table.items()
+    }
+    parquet.write_table(arrow.table(arrays), path)
+
+
+def _arrow(module: str, path: Path) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise InputError(
+            f"{path}: writing Parquet needs pyarrow; install labelworth[parquet], or name a .csv"
+        ) from None

@@ -1,0 +1,88 @@
+"""What is known of labels and answers beside their content, as label versions keep it.
+
+Values are rounded as a version's tables hold them, so that a view finds the same rows in a trial
+and in the version saved from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeling.aggregate import annotator_skills
+from labeling.types import Answers, Floats, Ints, LabelSet
+
+SHARE_DIGITS, SECOND_DIGITS, MINUTE_DIGITS = 6, 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFacts:
+    """What is known of each answer beside its content, rounded as it is saved.
+
+    Attributes:
+        skill: [A] the annotator's skill; nan where the question has no right answers.
+        seconds: [A] working time of the answer.
+        submitted: [A] minutes from the opening of the order's pool to submission.
+    """
+
+    skill: Floats
+    seconds: Floats
+    submitted: Floats
+
+
+def answer_facts(
+    answers: Answers,
+    control_truth: Mapping[int, int] | None,
+    classes: int,
+    seconds: Floats,
+    submitted_s: Floats,
+) -> AnswerFacts:
+    """The facts of a label set's answers.
+
+    Args:
+        answers: the answers behind the labels, control answers included.
+        control_truth: true class of each control task; None for a question of taste.
+        classes: number of classes.
+        seconds: [A] working time per answer.
+        submitted_s: [A] seconds from the opening of the pool to submission.
+    """
+    skill = np.full(len(answers), np.nan)
+    if control_truth is not None and len(answers):
+        skill = annotator_skills(answers, control_truth, classes)[answers.annotator]
+    return AnswerFacts(
+        np.round(skill, SHARE_DIGITS),
+        np.round(seconds, SECOND_DIGITS),
+        np.round(submitted_s / 60, MINUTE_DIGITS),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFacts:
+    """What a view can ask about labels, one entry per row of a label set.
+
+    Attributes:
+        label: [N] code of the most probable class.
+        confidence: [N] its probability, rounded as it is saved.
+        agreement: [N] share of usable answers that say that class, rounded as it is saved.
+    """
+
+    label: Ints
+    confidence: Floats
+    agreement: Floats
+
+
+def label_facts(labels: LabelSet, answers: Answers) -> LabelFacts:
+    """The facts of aggregated labels, given the answers behind them."""
+    best = labels.posterior.argmax(axis=1)
+    by_task = np.argsort(labels.task)
+    votes = answers.where(answers.usable & ~answers.control & np.isin(answers.task, labels.task))
+    row = by_task[np.searchsorted(labels.task, votes.task, sorter=by_task)]
+    agreeing = np.bincount(row[votes.label == best[row]], minlength=len(best))
+    given = np.bincount(row, minlength=len(best))
+    return LabelFacts(
+        best,
+        np.round(labels.posterior.max(axis=1, initial=0.0), SHARE_DIGITS),
+        np.round(agreeing / np.maximum(given, 1), SHARE_DIGITS),
+    )

@@ -1,0 +1,59 @@
+"""What a view can ask about: the columns of labels, answers and test images, with their kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+LABELS, ANSWERS, IMAGES = "labels", "answers", "images"
+"""What a view is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes:
+        kind: text | class | id (hexadecimal, or its unique beginning) | share (0 to 1) | number |
+            count | dollars | flag (true or false) | day (UTC).
+        of: what it belongs to: label | answer | version | image.
+        about: its meaning and unit.
+    """
+
+    kind: str
+    of: str
+    about: str
+
+
+COLUMNS: Mapping[str, Column] = {
+    "image": Column("text", "label", "name of the image"),
+    "label": Column("class", "label", "the image's most probable class"),
+    "confidence": Column("share", "label", "probability of that class, 0 to 1"),
+    "agreement": Column("share", "label", "share of the image's answers that say that class"),
+    "answers": Column("count", "label", "usable answers behind the label"),
+    "answer": Column("class", "answer", "the class that the annotator chose"),
+    "annotator": Column("text", "answer", "the annotator's number within the condition"),
+    "skill": Column("share", "answer", "share of right control answers, shrunk to the crowd's"),
+    "seconds": Column("number", "answer", "working time: the suite's seconds per task in it"),
+    "submitted": Column("number", "answer", "minutes from the pool's opening to submission"),
+    "control": Column("flag", "answer", "whether it was asked as a control task"),
+    "usable": Column("flag", "answer", "whether the annotator was not banned at the order's end"),
+    "version": Column("id", "version", "the label version"),
+    "date": Column("day", "version", "UTC day on which the version was saved"),
+    "condition": Column("id", "version", "everything that changes what annotators answer"),
+    "market": Column("text", "version", "who answered: simulated, hybrid, replay, own, toloka"),
+    "price": Column("dollars", "version", "dollars per task"),
+    "overlap": Column("count", "version", "usable answers wanted per task"),
+    "controls": Column("count", "version", "control tasks per suite"),
+    "exam": Column("flag", "version", "whether an exam had to be passed"),
+}
+"""Columns of stored label versions. `image` is also that of an answer."""
+
+TRIAL_COLUMNS = {name: column for name, column in COLUMNS.items() if column.of != "version"}
+"""Columns of a trial's labels, which differ within it and are known before it is saved."""
+
+TEST_COLUMNS: Mapping[str, Column] = {
+    "image": Column("text", "image", "name of the image"),
+    "class": Column("class", "image", "its true class"),
+}
+"""Columns of test images, for which no labels are bought."""

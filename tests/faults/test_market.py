@@ -1,0 +1,385 @@
+"""Stops and crashes while pools are open: nothing stays open, nothing is paid twice or forgotten.
+
+A platform that outlives the study is bought from as Toloka is: `--market toloka`, by children that
+are forked from a parent that has imported everything. FAULT_RUNS sets how many moments are tried.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import alembic.config
+import alembic.migration
+import clearml.utilities.process.exit_hooks as clearml_hooks
+import matplotlib.pyplot
+import optuna
+import pytest
+import rich.console
+import torch
+
+import hpo.study
+import hpo.trial
+from budget.ledger import Ledger
+from hpo import run as command
+from hpo.world import World
+from labeling.crowd.scenario import load_scenario
+from labeling.store import Store
+from labeling.toloka import collect, http, news, prepare, source, upload
+from labeling.toloka.journal import Journal
+from labeling.toloka.server import Server, Settings
+from labeling.toloka.server.clock import START
+from tests.conftest import SMALL
+from tests.faults.test_kill import ended
+from training import evaluate, features, fit
+
+# Named so that the children find them imported.
+PRELOADED = (torch, alembic.config, alembic.migration, evaluate, features, fit, optuna)
+PRELOADED += (matplotlib.pyplot, rich.console, hpo.study, collect, prepare, source, http.kit())
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+RUNS = int(os.environ.get("FAULT_RUNS", "10"))
+CANARY = "canary-token-9b1d7c55e0"
+CAP = 600_000
+STEPS: list[tuple[object, str]] = [
+    (Ledger, "reserve"),
+    (Ledger, "settle"),
+    (Store, "order_for"),
+    (Store, "add"),
+    (Journal, "write"),
+    (http.Api, "write"),
+    (upload, "upload"),
+    (optuna.Study, "ask"),
+    (optuna.Study, "tell"),
+]
+
+
+@dataclass
+class Ground:
+    """A platform that goes on when a study ends, and the folder of the studies."""
+
+    server: Server
+    data: str
+    root: Path
+
+    def words(self, name: str) -> list[str]:
+        settings = {**SMALL, "budget": "0.6", "confirm": "0", "trials": 2, "tasks": "50%,100%"}
+        settings |= {"controls": "1", "overlap": "1,2", "data": self.data, "study": name}
+        settings |= {"market": "toloka", "image_url_prefix": "https://example.org/"}
+        settings |= {"max_plan_share": "0.9", "runs": str(self.root)}
+        flags = [
+            f"--{key.replace('_', '-')}={value}"
+            for key, value in settings.items()
+            if value is not True
+        ]
+        return [*flags, "--few-labels-ok", "--yes", "--json"]
+
+    def start(
+        self,
+        name: str,
+        first: Callable[[], None] = lambda: None,
+        words: Sequence[str] | None = None,
+    ) -> int:
+        """A command in a child process, which does something of its own before."""
+        child = os.fork()
+        if child:
+            return child
+        code = 99
+        try:
+            with (self.root / f"{name}.log").open("ab") as log:
+                os.dup2(log.fileno(), 1)
+                os.dup2(log.fileno(), 2)
+            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+            os.environ |= {"LABELWORTH_TOLOKA_URL": self.server.url, "TOLOKA_TOKEN": CANARY}
+            first()
+            code = command.main(self.words(name) if words is None else words)
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def say(self, *words: str) -> tuple[int, str]:
+        """Another command: its exit code and what it said."""
+        file = self.root / "said.log"
+        file.unlink(missing_ok=True)
+        return ended(self.start("said", words=words)), file.read_text()
+
+    def finish(self, name: str) -> dict[str, Any]:
+        """Start the study again, undisturbed, and see that everything agrees."""
+        assert ended(self.start(name)) == 0, self.log(name)
+        assert self.open_pools() == []
+        report = json.loads((self.root / name / "report.json").read_text())
+        self.check_money(name)
+        assert report["money"]["held"]["micros"] == 0
+        assert len(report["purchases"]) == 2
+        return report
+
+    def check_money(self, name: str) -> None:
+        """Spent never over the cap; what is settled is what the platform charged."""
+        database = sqlite3.connect(self.root / name / "labelworth.sqlite")
+        one = lambda query: database.execute(query).fetchone()[0]  # noqa: E731
+        rows = "SELECT coalesce(sum(micros), 0) FROM ledger_rows WHERE kind = "
+        spent = one(f"{rows}'settle'")
+        held = one(
+            f"{rows}'reserve' AND key NOT IN "
+            "(SELECT key FROM ledger_rows WHERE kind IN ('settle', 'void'))"
+        )
+        twice = one(
+            "SELECT count(*) FROM (SELECT 1 FROM answers b JOIN assignments a ON a.order_id = "
+            "b.order_id AND a.id = b.assignment JOIN orders o ON o.id = a.order_id WHERE NOT "
+            "b.control GROUP BY o.condition_key, a.annotator, b.task HAVING count(*) > 1)"
+        )
+        database.close()
+        assert twice == 0
+        assert spent <= self.charged() <= spent + held <= CAP
+        if not held:
+            assert spent == self.charged()
+
+    def charged(self) -> int:
+        with self.server.platform.lock:
+            return self.server.platform.world.account.charged.micros
+
+    def open_pools(self) -> list[Any]:
+        with self.server.platform.lock:
+            return [pool for pool in self.server.platform.world.pools.values() if pool.is_open]
+
+    def log(self, name: str) -> str:
+        return (self.root / f"{name}.log").read_text()
+
+
+@pytest.fixture(scope="module")
+def platform() -> Iterator[Server]:
+    server = Server(Settings(load_scenario("default")))
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def ground(platform: Server, small_data: str, tmp_path: Path) -> Ground:
+    platform.reset(Settings(load_scenario("default")))
+    return Ground(platform, small_data, tmp_path)
+
+
+def at_poll(number: int, act: Callable[[], None]) -> Callable[[], None]:
+    """Do something at a certain look at the market for news, in the child."""
+
+    def prepare_child() -> None:
+        inner, seen = news.News.poll, [0]
+
+        def poll(self: news.News) -> bool:
+            seen[0] += 1
+            if seen[0] == number:
+                act()
+            return inner(self)
+
+        news.News.poll = poll  # type: ignore[method-assign]
+
+    return prepare_child
+
+
+def send(*numbers: int) -> Callable[[], None]:
+    def act() -> None:
+        for number in numbers:
+            os.kill(os.getpid(), number)
+
+    return act
+
+
+def test_a_normal_end_leaves_nothing_open_and_the_token_nowhere(ground: Ground) -> None:
+    report = ground.finish("s")
+    assert report["market"] == {"name": "toloka:production", "kind": "toloka", "real_money": True}
+    assert "REAL MONEY on Toloka PRODUCTION" in ground.log("s")
+    assert "This buys at most $0.60 on Toloka at http://127.0.0.1" in ground.log("s")
+    for path in ground.root.rglob("*"):
+        assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
+
+
+def test_an_exception_closes_the_pools(ground: Ground) -> None:
+    def fail() -> None:
+        raise RuntimeError("a bug in the middle")
+
+    assert ended(ground.start("s", at_poll(4, fail))) == 99
+    assert ground.open_pools() == []
+    assert "a bug in the middle" in ground.log("s")
+    assert CANARY not in ground.log("s")
+    ground.finish("s")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_once_finishes_what_annotators_hold_and_settles(
+    number: signal.Signals, ground: Ground
+) -> None:
+    assert ended(ground.start("s", at_poll(4, send(number)))) == 128 + number
+    assert ground.open_pools() == []
+    assert "stopping: no more pages are given out" in ground.log("s")
+    database = sqlite3.connect(ground.root / "s/labelworth.sqlite")
+    ends = database.execute("SELECT end_reason FROM orders").fetchall()
+    held = database.execute("SELECT count(*) FROM ledger_rows WHERE kind = 'reserve'").fetchone()
+    settled = database.execute("SELECT count(*) FROM ledger_rows WHERE kind = 'settle'").fetchone()
+    database.close()
+    assert ends == [("stopped",)]
+    assert held == settled == (1,)
+    ground.check_money("s")
+    report = ground.finish("s")  # what the stopped order lacks was bought by another
+    assert report["purchases"][0]["plan"]["tasks"] <= report["purchases"][0]["labelled_images"] + 5
+
+
+def test_twice_closes_now_and_the_hold_stays(ground: Ground) -> None:
+    twice = at_poll(4, send(signal.SIGINT, signal.SIGINT))
+    assert ended(ground.start("s", twice)) == 130
+    assert ground.open_pools() == []
+    ground.check_money("s")
+    ground.finish("s")
+
+
+def test_sigterm_with_clearml_s_handlers_in_place(ground: Ground) -> None:
+    def clearml_then_signal() -> None:
+        at_poll(4, send(signal.SIGTERM))()
+        inner = World.sweep
+
+        def sweep(self: World) -> None:  # after our handlers were set
+            hooks = clearml_hooks.ExitHooks(lambda *_: None)
+            hooks.update_callback(lambda *_: None)
+            hooks.register_signal_and_exception_hooks()
+            inner(self)
+
+        World.sweep = sweep  # type: ignore[method-assign]
+
+    assert ended(ground.start("s", clearml_then_signal)) == 143
+    assert ground.open_pools() == []
+    assert "stopping: no more pages are given out" in ground.log("s")
+    ground.finish("s")
+
+
+def check_after_kill(ground: Ground, name: str) -> None:
+    """Every open pool closes by itself; the next start leaves none and all money agrees."""
+    now = START.timestamp() + ground.server.platform.world.now / 1000
+    for pool in ground.open_pools():
+        expires = datetime.fromisoformat(pool.doc["will_expire"]).replace(tzinfo=UTC)
+        assert 0 < expires.timestamp() - now <= 7 * 24 * 3600 + 1
+    ground.finish(name)
+
+
+def test_killed_at_random_moments(ground: Ground) -> None:
+    moments = random.Random(3)
+    begun = time.monotonic()
+    ground.finish("whole")
+    seconds = time.monotonic() - begun
+    killed = 0
+    for run in range(max(1, RUNS // 2)):
+        ground.server.reset(Settings(load_scenario("default"), seed=run))
+        child = ground.start(f"s{run}")
+        time.sleep(moments.uniform(0, seconds))
+        os.kill(child, signal.SIGKILL)
+        killed += ended(child) == -signal.SIGKILL
+        check_after_kill(ground, f"s{run}")
+    assert killed >= RUNS // 4
+
+
+def kill_at(number: int, when: str) -> Callable[[], None]:
+    def prepare_child() -> None:
+        watch(lambda step, name, moment: (step, moment) == (number, when) and send(9)())
+
+    return prepare_child
+
+
+def watch(act: Callable[[int, str, str], object]) -> None:
+    """Call act(number, name, "before" | "after") around every step, in this process."""
+    count = [0]
+
+    def wrap(owner: object, name: str) -> None:
+        inner = getattr(owner, name)
+
+        def step(*args: object, **kwargs: object) -> object:
+            number, count[0] = count[0], count[0] + 1
+            act(number, name, "before")
+            result = inner(*args, **kwargs)
+            act(number, name, "after")
+            return result
+
+        setattr(owner, name, step)
+
+    for owner, name in STEPS:
+        wrap(owner, name)
+
+
+def test_killed_around_durable_steps(ground: Ground) -> None:
+    log = ground.root / "steps"
+
+    def note() -> None:
+        file = log.open("a")
+        watch(lambda _, name, when: when == "before" and print(name, file=file, flush=True))
+
+    assert ended(ground.start("whole", note)) == 0
+    steps = log.read_text().split()
+    places = [(number, when) for number in range(len(steps)) for when in ("before", "after")]
+    if RUNS < 100:
+        places = random.Random(7).sample(places, max(1, RUNS // 2))
+    for run, (number, when) in enumerate(places):
+        ground.server.reset(Settings(load_scenario("default"), seed=0))
+        name = f"k{run}"
+        assert ended(ground.start(name, kill_at(number, when))) == -signal.SIGKILL
+        check_after_kill(ground, name)
+
+
+def test_reconcile_shows_what_a_kill_left_and_mends_it(ground: Ground) -> None:
+    folder = str(ground.root / "s")
+    assert ended(ground.start("s", at_poll(4, send(signal.SIGKILL)))) == -signal.SIGKILL
+    (pool,) = ground.open_pools()
+    code, said = ground.say("reconcile", folder)
+    assert code == 5
+    assert f"pool {pool.id} is open for order" in said
+    assert "--mend would close it" in said
+    assert ground.open_pools() == [pool]  # it only looked
+    code, said = ground.say("reconcile", folder, "--mend")
+    assert "mended (close)" in said
+    assert ground.open_pools() == []
+    report = ground.finish("s")
+    code, said = ground.say("reconcile", folder, "--archive")
+    assert (code, "The books and the market agree." in said) == (0, True)
+    assert "archived pools: 3" in said
+    assert report["money"]["spent"]["micros"] == ground.charged()
+    # What is archived cannot be opened again: a later purchase makes a pool of its own.
+    plan = report["purchases"][-1]["plan"]["key"].replace("-k1-", "-k3-").replace("-k2-", "-k3-")
+    code, said = ground.say("buy", folder, "--plan", plan, "--budget", "2", "--yes", "--json")
+    assert code == 0, said
+    assert ground.open_pools() == []
+    bought = json.loads(said[said.index("\n{") :])
+    spent = report["money"]["spent"]["micros"] + bought["money"]["spent"]["micros"]
+    assert spent == ground.charged()
+
+
+def test_reconcile_gives_back_the_hold_of_an_order_that_was_never_placed(ground: Ground) -> None:
+    def kill_after_hold() -> None:
+        inner = Ledger.reserve
+
+        def reserve(self: Ledger, key: str, amount: Any, note: str = "") -> Any:
+            inner(self, key, amount, note)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        Ledger.reserve = reserve  # type: ignore[method-assign]
+
+    folder = str(ground.root / "s")
+    assert ended(ground.start("s", kill_after_hold)) == -signal.SIGKILL
+    code, said = ground.say("reconcile", folder)
+    assert "and nothing was bought for it yet: --mend would void it" in said
+    code, said = ground.say("reconcile", folder, "--mend", "--json")
+    assert code == 0
+    code, said = ground.say("reconcile", folder)
+    assert (code, "held $0.00" in said) == (0, True)
+    ground.finish("s")

@@ -1,0 +1,150 @@
+"""Rehearsal: the code that spends real money, to the very answer of the simulated market."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.hpo.test_run import ROOT, labelworth, small_flags
+
+CANARY = "canary-5f2c9d1e"
+
+
+def same(report: dict) -> dict:
+    """A report without the market's name."""
+    config = {**report["config"], "market": ""}
+    notes = [note for note in report["notes"] if not note.startswith("Rehearsal: ")]
+    return {**report, "config": config, "market": "", "notes": notes}
+
+
+def sim(study, what: str) -> dict:
+    """What the local server of an open study says of itself."""
+    return httpx.get(f"{study.world.source.source.api._address}/sim/{what}").json()
+
+
+def servers(folder: Path) -> list[int]:
+    """Processes that serve a folder's rehearsal, by what they have open."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_text().split("\0")
+            here = os.readlink(process / "cwd")
+        except OSError:
+            continue
+        if "toloka-server" in words and here.startswith(str(folder)):
+            found.append(int(process.name))
+    return found
+
+
+def gone(folder: Path, seconds: float = 5.0) -> bool:
+    until = time.monotonic() + seconds
+    while servers(folder) and time.monotonic() < until:
+        time.sleep(0.05)
+    return not servers(folder)
+
+
+def test_a_rehearsal_answers_as_the_simulated_market_does_and_its_account_agrees(
+    small_study, tmp_path: Path
+) -> None:
+    simulated = small_study(study="s", runs=tmp_path / "a", budget="0.3").run()
+    study = small_study(study="s", runs=tmp_path / "b", budget="0.3", market="rehearsal")
+    rehearsed = study.run()
+    assert same(rehearsed) == same(simulated)
+    assert rehearsed["market"]["kind"] == "rehearsal"
+    assert not rehearsed["market"]["real_money"]
+    assert any("from a server on this machine" in note for note in rehearsed["notes"])
+    account = sim(study, "account")
+    assert (
+        account["charged"]
+        == rehearsed["money"]["spent"]["micros"]
+        == study.world.ledger.spent().micros
+    )
+    assert account["reserved"] == 0
+    assert sim(study, "counts")["open_pools"] == []
+    study.close()
+    assert gone(tmp_path / "b")
+    # A raised budget goes on with the same platform.
+    more = small_study(study="s", runs=tmp_path / "b", budget="0.4", market="rehearsal")
+    larger = more.run()
+    assert sim(more, "account")["charged"] == larger["money"]["spent"]["micros"]
+    again = small_study(study="s", runs=tmp_path / "a", budget="0.4").run()
+    assert same(larger) == same(again)
+
+
+def test_buying_beside_a_rehearsed_study_is_rehearsed_too(small_study, tmp_path: Path) -> None:
+    from hpo.buying import Wish, carry_out, prepare
+
+    study = small_study(study="s", budget="0.4", market="rehearsal", trials=1)
+    study.run()
+    study.close()
+    purchase = prepare(tmp_path / "runs/s", Wish(plan="p0.002-k1-c1-n1", tasks=60))
+    try:
+        report = carry_out(purchase, lambda doing: None)
+        charged = sim(purchase, "account")["charged"]
+        assert sim(purchase, "counts")["open_pools"] == []
+    finally:
+        purchase.world.close()
+    spent = json.loads(labelworth("status", "runs/s", "--json", cwd=tmp_path).stdout)["spent"]
+    assert charged == report["money"]["spent"]["micros"] + spent["micros"]
+    assert report["market"]["kind"] == "rehearsal"
+
+
+def rehearsal(data: str) -> list[str]:
+    more = {"study": "s", "market": "rehearsal", "confirm": "0", "trials": "3"}
+    return [*small_flags(data), *(word for k, v in more.items() for word in (f"--{k}", v))]
+
+
+@pytest.fixture
+def started(tmp_path: Path, small_data: str) -> Iterator[subprocess.Popen[str]]:
+    """A rehearsal as a command, in which a purchase has just been made."""
+    words = rehearsal(small_data)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TOLOKA_TOKEN": CANARY}
+    with subprocess.Popen(
+        [sys.executable, "-m", "hpo.run", *words],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stderr is not None
+        for line in child.stderr:
+            if "purchases 1" in line:
+                break
+        yield child
+        child.kill()
+
+
+def test_killed_its_server_is_gone_no_token_is_anywhere_and_the_command_goes_on(
+    started: subprocess.Popen[str], tmp_path: Path, small_data: str
+) -> None:
+    (server,) = servers(tmp_path)
+    environment = Path(f"/proc/{server}/environ").read_bytes()
+    words = Path(f"/proc/{server}/cmdline").read_bytes()
+    assert CANARY.encode() not in environment + words
+    started.kill()
+    started.wait()
+    assert gone(tmp_path)
+    done = labelworth(*rehearsal(small_data), "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["money"]["held"]["micros"] == 0
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
+
+
+def test_a_server_that_dies_is_one_line(started: subprocess.Popen[str], tmp_path: Path) -> None:
+    (server,) = servers(tmp_path)
+    os.kill(server, signal.SIGKILL)
+    _, said = started.communicate(timeout=60)
+    assert started.returncode == 5, said
+    assert "Traceback" not in said
+    assert "start the same command again" in said.strip().splitlines()[-1]

@@ -1,0 +1,239 @@
+"""A run directory published to a server: whole, once, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpo.tracking.clearml.remote import Unavailable
+from tests.clearml_server import StandIn
+from tests.clearml_server.faults import CUT, DROPPED, OK
+from tests.hpo.tracking.conftest import Seen, differences, mirrored, rename
+
+pytest.importorskip("clearml")
+ROOT = Path(__file__).parents[3]
+WRITING = ("tasks.create", "tasks.edit", "tasks.edit_hyper_params", "tasks.started", "files")
+
+
+@pytest.mark.clearml_server
+def test_a_study_is_there_whole_and_publishing_again_changes_nothing(
+    clearml_server: Any, folder: Path, unique: str, seen: type[Seen]
+) -> None:
+    rename(folder, unique)
+    report = json.loads((folder / "report.json").read_text())
+    outcome = mirrored(folder)
+    assert outcome.problems == []
+    server = seen(unique)
+    found, updates = server.everything(), server.updates()
+    kinds = [task["type"] for task in found.values()]
+    purchases = {row["version"] for row in report["purchases"]}
+    versions = purchases | {row["version"] for row in report["front"]}
+    confirmed = {report["confirmation"]["version"]} if report["confirmation"] else set()
+    assert kinds.count("optimizer") == 1
+    assert len(purchases) == 10
+    assert kinds.count("training") == len(versions)
+    assert kinds.count("data_processing") == len(versions | confirmed)
+    assert {task["status"] for task in found.values()} == {"completed"}
+
+    assert mirrored(folder).problems == []
+    assert differences(server.everything(), found) == []
+    assert server.updates() == updates
+
+
+@pytest.mark.clearml_server
+def test_the_sdk_reads_every_version_back(
+    clearml_server: Any, folder: Path, unique: str, seen: type[Seen]
+) -> None:
+    from clearml import Dataset, Task
+    from clearml.automation.optimization import Objective
+
+    rename(folder, unique)
+    mirrored(folder)
+    state = json.loads((folder / "clearml.json").read_text())
+    report = json.loads((folder / "report.json").read_text())
+    dearest = max(report["purchases"], key=lambda row: row["price_tag"]["micros"])
+    dataset = Dataset.get(dataset_id=state["ids"][f"labels {dearest['version']}"])
+    copy = Path(dataset.get_local_copy())
+    on_disk = folder / "versions" / dearest["version"]
+    for name in ("labels.csv", "answers.csv", "manifest.json"):
+        assert (copy / name).read_bytes() == (on_disk / name).read_bytes()
+    assert len(list(copy.glob("*.png"))) == 360
+    assert dataset.verify_dataset_hash(str(copy)) == []
+    assert dataset.get_metadata("cost")["cost_usd"] == dearest["price_tag"]["micros"] / 1e6
+    listed = Dataset.list_datasets(f"labelworth/{unique}")
+    assert len({row["version"] for row in listed}) == len(listed) == outcome_versions(report)
+
+    controller = next(i for key, i in state["ids"].items() if key.startswith("study "))
+    best = Objective("accuracy", "validation").get_top_tasks(1, optimizer_task_id=controller)[0]
+    assert best.get_last_scalar_metrics()["accuracy"]["validation"]["last"] == max(
+        row["accuracy"] for row in report["purchases"]
+    )
+    task = Task.get_task(controller)
+    assert task.artifacts["summary"].get()["table"][0]["task id"].startswith("<a href=")
+    assert task.get_reported_scalars()["accuracy/validation"]["max"]["y"][-1] >= 0.5
+    model = best.models["output"][0]
+    assert set(model.labels) == {"0", "1", "2"}
+    weights = Path(model.get_local_copy())
+    assert weights.read_bytes()[8:9] == b"{"  # safetensors
+
+
+def outcome_versions(report: dict[str, Any]) -> int:
+    versions = {row["version"] for row in (*report["purchases"], *report["front"])}
+    return len(versions) + (1 if report["confirmation"] else 0)
+
+
+def test_cost_is_a_number_that_sorts_and_a_text_that_shows(stand_in: StandIn, folder: Path) -> None:
+    mirrored(folder)
+    tasks = [t for t in stand_in.api.tasks if t["type"] == "data_processing" and t["parent"]]
+    assert len(tasks) >= 10
+    for task in tasks:
+        values = {
+            row["variant"]: row["value"]
+            for metric in task["last_metrics"].values()
+            for row in metric.values()
+        }
+        manifest = json.loads(task["configuration"]["Manifest"]["value"])
+        assert values["cost_usd"] == manifest["price_tag"]["micros"] / 1e6
+        assert (
+            task["hyperparams"]["properties"]["cost_usd"]["value"] == manifest["price_tag"]["usd"]
+        )
+        assert f"overlap-{manifest['plan']['overlap']}" in task["tags"]
+        assert task["hyperparams"]["Campaign"]["rules/wrong_controls"]["value"] == "1"
+        assert int(task["hyperparams"]["People"]["participants"]["value"]) > 0
+        assert task["configuration"]["Instructions"]["value"]
+
+
+def test_it_costs_at_most_130_requests_and_two_and_a_half_seconds_a_trial(
+    stand_in: StandIn, folder: Path
+) -> None:
+    start = time.perf_counter()
+    mirrored(folder)
+    seconds = time.perf_counter() - start
+    trials = sum(task["type"] == "training" for task in stand_in.api.tasks)
+    assert trials >= 10
+    assert sum(stand_in.requests.values()) / trials <= 130
+    assert seconds / trials <= 2.5
+
+
+def test_cut_off_at_any_request_and_repeated_leaves_what_an_undisturbed_one_does(
+    stand_in: StandIn, folder: Path, impatient: None, unique: str
+) -> None:
+    """Each attempt ends for good after some requests, some of them carried out but unanswered."""
+    rename(folder, unique)
+    mirrored(folder)
+    whole = Seen(unique).everything()
+    stand_in.reset()
+    attempts = 0
+    for length in (3, 8, 13, 16, 19, 23) * 12:
+        fault = (CUT, DROPPED, 500)[attempts % 3]
+        stand_in.faults.clear()
+        stand_in.faults.rule(lambda n, _, fault=fault, length=length: OK if n < length else fault)
+        attempts += 1
+        try:
+            mirrored(folder)
+            break
+        except Unavailable:
+            continue
+    stand_in.faults.clear()
+    assert attempts > 10
+    assert mirrored(folder).problems == []
+    assert differences(Seen(unique).everything(), whole) == []
+    assert len(list(stand_in.api.models)) == sum(len(task["models"]) for task in whole.values())
+
+
+def test_killed_half_way_and_repeated(stand_in: StandIn, folder: Path, unique: str) -> None:
+    rename(folder, unique)
+    mirrored(folder)
+    whole = Seen(unique).everything()
+    stand_in.reset()
+    stand_in.faults.slow(0.02)
+    command = [sys.executable, "-m", "hpo.publish", str(folder)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as child:
+        while sum(stand_in.requests.values()) < 100 and child.poll() is None:
+            time.sleep(0.01)
+        child.send_signal(signal.SIGKILL)
+    assert child.returncode == -signal.SIGKILL
+    stand_in.faults.clear()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "ClearML: 0 of" in done.stderr
+    assert "label sets are there: http://" in done.stdout
+    assert differences(Seen(unique).everything(), whole) == []
+
+
+def test_what_the_server_refuses_is_named_and_the_rest_is_there(
+    stand_in: StandIn, folder: Path
+) -> None:
+    stand_in.faults.rule(lambda n, endpoint: 400 if endpoint == "models.create" else OK)
+    outcome = mirrored(folder)
+    assert outcome.problems == ["models.create: injected 400"]
+    kinds = [task["type"] for task in stand_in.api.tasks]
+    assert kinds.count("data_processing") == outcome.wanted + 1  # the images' too
+    assert outcome.wanted - outcome.done == kinds.count("training")
+    stand_in.faults.clear()
+    again = mirrored(folder)
+    assert again.done == again.wanted
+
+
+def test_no_answer_is_one_line_and_exit_7(
+    stand_in: StandIn, folder: Path, impatient: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hpo.publish import main
+
+    stand_in.faults.down(503)
+    assert main([str(folder)]) == 7
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "the same command goes on" in said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "nowhere: no study here"),
+        (["{folder}", "--images-external", "http://images"], "only images of --data folder:DIR"),
+    ],
+)
+def test_bad_input_is_one_line(
+    words: list[str],
+    said: str,
+    stand_in: StandIn,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from hpo.publish import main
+
+    assert main([word.format(folder=folder) for word in words]) in (2, 7)
+    assert said in capsys.readouterr().err
+
+
+def test_without_configuration_it_says_what_to_do(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [sys.executable, "-m", "hpo.publish", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "run clearml-init, or set CLEARML_API_HOST" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_wrong_keys_are_refused_in_one_line(folder: Path, stand_in: StandIn) -> None:
+    environment = {**os.environ, "CLEARML_API_SECRET_KEY": "wrong-secret"}
+    command = [sys.executable, "-m", "hpo.publish", str(folder)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 7
+    assert "does not accept the keys" in done.stderr
+    assert "wrong-secret" not in done.stderr
