@@ -96,7 +96,9 @@ class Preparer:
             MarketError: the platform has not understood it.
         """
         is_mine = fact(pool, "order") == order.key
-        after, given = self._history(ready.pool_id, fact(pool, "after") if is_mine else None)
+        after, given = self._history(
+            ready.pool_id, (fact(pool, "after") or "") if is_mine else None
+        )
         expires, has_deadline = self._expiry(order, pool if is_mine else None)
         wanted = self._shelf.described(
             order.condition,
@@ -125,12 +127,13 @@ class Preparer:
         Raises:
             MarketError: its tasks are not there.
         """
-        after = fact(pool, "after") if fact(pool, "order") == order.key else None
         prepared = self._journal.done("prepare", order.key)
-        if after is None:
-            if prepared is None:
-                raise MarketError(f"order {order.key}: pool {pool.id} has gone on to another order")
-            after = prepared["after"]
+        if fact(pool, "order") == order.key:
+            after = fact(pool, "after") or ""
+        elif prepared is not None:
+            after = str(prepared["after"])
+        else:
+            raise MarketError(f"order {order.key}: pool {pool.id} has gone on to another order")
         _, given = self._history(ready.pool_id, after)
         rows = self._rows(order, ready)
         ids = {row: key for key, row in rows.items() if key not in ready.controls}

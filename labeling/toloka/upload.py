@@ -98,12 +98,13 @@ def _indexed(task: Any, at: int) -> Any:
     return kit().Task.structure({**task.unstructure(), _INDEX: str(at)})
 
 
-def wait_for(api: Api, operation: Any) -> None:
-    """Wait until an operation of the platform has come to its end."""
+def wait_for(api: Api, operation: Any) -> Any:
+    """The operation of the platform when it has come to its end, good or bad."""
     key = operation.id
     while not operation.is_completed():
         api.clock.sleep(1)
         operation = api.read(lambda client: client.get_operation(key))
+    return operation
 
 
 def _complaint(api: Api, log: Sequence[Any], wanted: int, made: int) -> str:

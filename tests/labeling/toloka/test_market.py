@@ -477,3 +477,34 @@ def test_a_pool_made_twice_is_found_and_archived(on: Ground) -> None:
     assert [f.mend for f in findings] == ["archive"]
     assert mend(market, findings[0])
     assert reconcile(market, [book(on, order, pages, None, True)]) == []
+
+
+# --- quotas ---
+
+
+def test_a_hundred_pools_a_day_are_not_exceeded(on: Ground) -> None:
+    market = on.market()
+    for number in range(100):
+        market.journal.write("pool", str(number), "intent")
+    with pytest.raises(MarketError, match=r"100 pools were made within a day.*tomorrow"):
+        market.place(on.order())
+    assert not world(on).pools
+
+
+def test_twenty_pools_a_minute_are_waited_for(on: Ground) -> None:
+    market, slept = on.market(), []
+    for number in range(20):
+        market.journal.write("pool", str(number), "intent")
+    market.api.clock.sleep = slept.append  # type: ignore[method-assign]
+    market.place(on.order())
+    assert slept == [60]
+    market.close()
+
+
+def test_another_account_is_noticed_before_anything_is_bought_there(on: Ground) -> None:
+    market = on.market()
+    buy(market, on.order(20))
+    on.serve().reset(on.settings())  # as if another token were given
+    with pytest.raises(MarketError, match="this account does not know"):
+        on.market().place(on.order(tranche=1))
+    assert nothing_created(on)
