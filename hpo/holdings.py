@@ -25,7 +25,7 @@ class _Owned:
 
 @dataclass
 class Holdings:
-    """Quotes of what plans lack, read once per condition and order."""
+    """Quotes of what plans lack, read once per condition and ended order."""
 
     world: World
     _records: dict[str, list[OrderRecord]] = field(default_factory=dict)
@@ -56,9 +56,10 @@ class Holdings:
             return self.world.list_price(plan)
         if plan.dynamic is not None:  # what it lacks depends on what was answered
             return self.world.to_buy(plan)
-        key = (plan.key, len(records))
+        ended = sum(record.end is not None for record in records)
+        key = (plan.key, ended)
         if key not in self._quotes:
-            owned = self._of(self.condition(plan), records)
+            owned = self._of(self.condition(plan), ended)
             have, target = owned.answers[: plan.tasks], owned.target[: plan.tasks]
             wanted = np.where(target < plan.overlap, np.maximum(plan.overlap - have, 0), 0)
             self._quotes[key] = quote(
@@ -70,8 +71,8 @@ class Holdings:
             )
         return self._quotes[key]
 
-    def _of(self, condition: Condition, records: list[OrderRecord]) -> _Owned:
-        key = (condition.key, len(records))
+    def _of(self, condition: Condition, ended: int) -> _Owned:
+        key = (condition.key, ended)
         if key not in self._owned:
             world = self.world
             answers = world.store.answers(condition)

@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hpo import market_commands, publish, stopping, toloka_server
 from hpo.exits import (
@@ -26,6 +26,8 @@ from hpo.view_commands import add_data, add_today, add_view
 
 if TYPE_CHECKING:
     from hpo.config import StudyConfig
+    from hpo.study import Study, Watch
+    from hpo.tracking.clearml.engine import Engine
 
 COMMANDS = (
     "run",
@@ -131,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except Exception as error:
-        code, line = _explain(error)
+        code, line = explain(error)
         print(f"labelworth: {line}", file=sys.stderr)
         return code
 
@@ -171,6 +173,8 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=function)
         if settings:
             _add_settings(sub)
+        if function is _run:
+            _add_engine(sub)
             sub.add_argument("--yes", action="store_true", help="real money: confirms --budget")
         else:
             sub.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
@@ -217,6 +221,42 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("engine")
+    words = "who runs the trials: local (default), or clearml: its optimizer, on agents"
+    group.add_argument("--engine", choices=("local", "clearml"), default="local", help=words)
+    group.add_argument("--queue", metavar="NAME", help="clearml: the queue that agents listen to")
+    words = "clearml: run trials as processes of this machine, without agents"
+    group.add_argument("--start-locally", action="store_true", help=words)
+    words = "clearml: trials at a time (2)"
+    group.add_argument("--workers", metavar="N", help=words)
+
+
+def _engine(arguments: argparse.Namespace) -> Engine | None:
+    """How trials are run; None in this process, one after the other."""
+    from budget.errors import InputError
+    from hpo.values import whole
+
+    given = {
+        "--queue": arguments.queue is not None,
+        "--start-locally": arguments.start_locally,
+        "--workers": arguments.workers is not None,
+    }
+    if arguments.engine == "local":
+        for name, is_given in given.items():
+            if is_given:
+                raise InputError(f"{name}: only with --engine clearml")
+        return None
+    if given["--queue"] == given["--start-locally"]:
+        raise InputError(
+            "--engine clearml: give either --queue NAME, for agents, or --start-locally"
+        )
+    from hpo.tracking.clearml.engine import Engine
+
+    workers = 2 if arguments.workers is None else whole(1, 1000)(arguments.workers, "--workers")
+    return Engine(arguments.queue, workers)
+
+
 def _config(arguments: argparse.Namespace, **defaults: str) -> StudyConfig:
     from hpo.config import make_config, read_toml
 
@@ -258,6 +298,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from hpo.tracking.clearml.live import mirroring
     from hpo.words import market_line
 
+    engine = _engine(arguments)
     log = Console(stderr=True, highlight=False)
     budget_given = arguments.budget is not None
     consent.check_flags(config, arguments.yes, budget_given)
@@ -274,7 +315,7 @@ def _run(arguments: argparse.Namespace) -> int:
     study = Study(config, arguments.runs)
     try:
         with mirroring(study.folder, mirrored.on, arguments.images_external), Gauge(log) as gauge:
-            report = study.run(gauge.update, real_money=confirmed is not None)
+            report = _search(study, engine, gauge.update, confirmed is not None)
             note = consent.compare(config, confirmed, study.world.ledger.spent())
     finally:
         study.close()
@@ -284,6 +325,14 @@ def _run(arguments: argparse.Namespace) -> int:
     if note is not None:
         say(note)
     return DONE if report["purchases"] else NOTHING_AFFORDABLE
+
+
+def _search(study: Study, engine: Engine | None, watch: Watch, real: bool) -> dict[str, Any]:
+    if engine is None:
+        return study.run(watch, real_money=real)
+    from hpo.tracking.clearml.engine import run
+
+    return run(study, engine, watch)
 
 
 def _print_report(as_json: bool, report: dict[str, object], folder: Path) -> None:
@@ -375,7 +424,7 @@ def _stranger() -> str | None:
     return None
 
 
-def _explain(error: Exception) -> tuple[int, str]:
+def explain(error: Exception) -> tuple[int, str]:
     """The exit code and the one line for an error that a user can mend; others are raised."""
     from budget.errors import InputError, LedgerCorrupt, StorageError
     from hpo.consent import NotConfirmedError

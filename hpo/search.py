@@ -86,12 +86,15 @@ class Searcher:
             self._fits[key] = fit(inputs.at(range(count)), z[:count], self.items)
         return Surrogate(inputs, z, self.items, self._fits[key])
 
-    def offers(self, outcomes: Sequence[Outcome], left: Money) -> Offers:
+    def offers(
+        self, outcomes: Sequence[Outcome], left: Money, busy: frozenset[str] = frozenset()
+    ) -> Offers:
         """All plans with what they cost now.
 
         Args:
             outcomes: everything evaluated.
             left: money that the search may still spend.
+            busy: keys of conditions that other workers are buying in.
         """
         self.holdings.refresh()
         n = len(self.plans)
@@ -104,6 +107,9 @@ class Searcher:
                 quoted = self.holdings.to_buy(plan)
                 cost[i], hold[i] = quoted.cost.micros, quoted.hold.micros
                 contained[i] = quoted.answers == 0
+        free = np.array(
+            [not busy or self.holdings.condition(p).key not in busy for p in self.plans]
+        )
         evaluated = np.zeros(n, dtype=np.bool_)
         evaluated[[self._at[o.plan.key] for o in outcomes if o.plan.key in self._at]] = True
         inside = self._inside
@@ -115,7 +121,7 @@ class Searcher:
             tag=whole * (1 + spoilt) / 1e6,
             marginal=np.minimum(cost * (1 + spoilt), hold) / 1e6,
             inside=inside,
-            buyable=inside & ~contained & ~evaluated & (hold <= left.micros),
+            buyable=inside & np.array(free) & ~contained & ~evaluated & (hold <= left.micros),
             contained=inside & contained,
             evaluated=evaluated,
         )
@@ -155,9 +161,11 @@ class Searcher:
 
     # --- decisions ------------------------------------------------------------------------------
 
-    def decide(self, outcomes: Sequence[Outcome], left: Money) -> Decision:
+    def decide(
+        self, outcomes: Sequence[Outcome], left: Money, busy: frozenset[str] = frozenset()
+    ) -> Decision:
         """The next purchase: of the initial design, then by acquisition."""
-        offers = self.offers(outcomes, left)
+        offers = self.offers(outcomes, left, busy)
         if not offers.buyable.any():
             return Decision(None, self._spent(offers, left))
         for plan in self._design:
@@ -171,9 +179,11 @@ class Searcher:
             return Decision(None, f"no plan promises {least:g} points per dollar any more")
         return Decision(bought, points=points)
 
-    def decide_by_rule(self, outcomes: Sequence[Outcome], left: Money) -> Decision:
+    def decide_by_rule(
+        self, outcomes: Sequence[Outcome], left: Money, busy: frozenset[str] = frozenset()
+    ) -> Decision:
         """The next purchase of the rule of thumb."""
-        offers = self.offers(outcomes, left)
+        offers = self.offers(outcomes, left, busy)
         plan = rule_purchase(self.rule, lambda p: bool(offers.buyable[self._at[p.key]]))
         return Decision(plan, "" if plan else "the rule of thumb finds nothing more to buy")
 

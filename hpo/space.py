@@ -75,7 +75,7 @@ class SearchSpace:
         )
 
     @property
-    def _kinds(self) -> tuple[str, ...]:
+    def kinds(self) -> tuple[str, ...]:
         """How the number of answers is decided: fixed beforehand, or by one of the rules."""
         fixed = (_FIXED,) if self.overlaps else ()
         return fixed + tuple(str(rule) for rule in self.rules)
@@ -94,8 +94,8 @@ class SearchSpace:
             box["price"] = FloatDistribution(low, high, log=True)
         if len(self.overlaps) > 1:
             box["overlap"] = IntDistribution(self.overlaps[0], self.overlaps[-1], log=True)
-        if len(self._kinds) > 1:
-            box["rule"] = CategoricalDistribution(list(self._kinds))
+        if len(self.kinds) > 1:
+            box["rule"] = CategoricalDistribution(list(self.kinds))
         if len(self.controls) > 1:
             box["controls"] = IntDistribution(self.controls[0], self.controls[-1])
         if len(self.tasks) > 1:
@@ -107,7 +107,7 @@ class SearchSpace:
     def plan_of(self, params: Mapping[str, Any]) -> LabelPlan:
         """The plan of the levels nearest to a sampler's draw."""
         price = _nearest_log(params["price"] * 1e6, self.prices) if "price" in params else None
-        kind = params.get("rule", self._kinds[0])
+        kind = params.get("rule", self.kinds[0])
         rule = next((rule for rule in self.rules if str(rule) == kind), None)
         overlap = params.get("overlap", self.overlaps[0] if self.overlaps else 1)
         return LabelPlan(
@@ -121,7 +121,12 @@ class SearchSpace:
 
     def params_of(self, plan: LabelPlan) -> dict[str, Any]:
         """The draw that stands for a plan; `plan_of` gives the plan back."""
-        draw = {
+        draw = self.draw_of(plan)
+        return {name: draw[name] for name in self.distributions()}
+
+    def draw_of(self, plan: LabelPlan) -> dict[str, Any]:
+        """The same, dimensions of one level included."""
+        return {
             "price": plan.price.dollars,
             "overlap": plan.overlap if plan.dynamic is None else min(self.overlaps, default=1),
             "rule": _FIXED if plan.dynamic is None else str(plan.dynamic),
@@ -129,7 +134,6 @@ class SearchSpace:
             "tasks": plan.tasks,
             "exam": plan.exam,
         }
-        return {name: draw[name] for name in self.distributions()}
 
     def distance(self, a: LabelPlan, b: LabelPlan) -> float:
         """Squared distance between two plans, every dimension scaled to the unit interval."""

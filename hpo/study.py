@@ -13,18 +13,18 @@ from hpo import config as settings
 from hpo import confirm
 from hpo.advice import Advisor
 from hpo.answer import build_report
+from hpo.asker import Asked, Asker
 from hpo.beside import look_beside, tell_beside
 from hpo.config import StudyConfig
-from hpo.folder import claim, read_config, to_json, write_atomic
+from hpo.folder import claim, exclusive, read_config, to_json, write_atomic
 from hpo.forecast import Forecast
 from hpo.front import pareto_front
 from hpo.keeping import front_versions, keep_front
 from hpo.labels import views_to_plain
 from hpo.merged import merged_today
 from hpo.recommend import Estimates, recommend, shrink
-from hpo.sampler import OURS, make_sampler
-from hpo.search import Decision, Searcher
-from hpo.seeds import derive, generator
+from hpo.search import Searcher
+from hpo.seeds import generator
 from hpo.tracking.journal import Journal
 from hpo.tracking.story import Story
 from hpo.trial import (
@@ -35,7 +35,6 @@ from hpo.trial import (
     fit_plan,
     outcome_to_plain,
     plan_from_plain,
-    plan_to_plain,
     run_trial,
 )
 from hpo.trials import Trials
@@ -46,11 +45,10 @@ from labeling.types import STOPPED, LabelPlan
 if TYPE_CHECKING:
     import optuna
 
-REFUSALS = 20  # in a row: the sampler finds nothing that can be bought
+_ASKING = "asking"  # the lock under which trials are written down
 REPEATS = 3  # repeat draws behind every plan of the front
 _DRAWS = 2  # repeat draws of a contained plan during the search
 _MOST_POLISHED = 40  # evaluations after the search
-_PATIENCE = 10  # asks outside the study's limits before the nearest plan inside is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,8 @@ class Study:
         self._check_ground()
         self._watch: Watch = lambda progress: None
         self._searcher = Searcher(self.world)
-        self._decision = Decision(None)
+        self._asker = Asker(self.world, self.trials, self._searcher)
+        self.why_none = ""
 
     def _check_ground(self) -> None:
         """Refuse orders, images or a crowd that changed behind the same configuration."""
@@ -143,21 +142,34 @@ class Study:
                 f"--market toloka: spends up to {self.config.budget} of real money; confirm it "
                 "with run(real_money=True)"
             )
+        self.prepare(watch)
+        self.finish_left()
+        self._reuse()
+        while (asked := self.ask()) is not None:
+            self.say(f"{'buying' if asked.bought else 'evaluating'} {asked.plan.key}")
+            self._finish(asked.trial, asked.plan, asked.bought)
+            self._reuse()
+        return self.conclude(self.why_none)
+
+    def prepare(self, watch: Watch | None = None) -> None:
+        """Look at what a search needs, before any money moves."""
         self._watch = watch or self._watch
         self.trials.keep("stopped", "")
         self._record_views()
-        self._say("looking at the images")
+        self.say("looking at the images")
         self.world.features  # noqa: B018 - whatever is wrong with them shows before money moves
         self.story.begin(self.trials)
         self.world.sweep()
-        self._finish_running()
-        self._reuse()
-        while (reason := self._reason_to_stop()) is None:
-            self._step()
-            self._reuse()
+
+    def conclude(self, reason: str) -> dict[str, Any]:
+        """Make the answer of what the search found, and write and return the report.
+
+        Args:
+            reason: why the search stopped.
+        """
         self.trials.keep("stopped", reason)
         self._polish()
-        self._say("measuring the recommended plan on the final images")
+        self.say("measuring the recommended plan on the final images")
         self._measure_final()
         keep_front(self.front(), self.trials, self._final_key, self.world)
         self._confirm()
@@ -262,7 +274,7 @@ class Study:
         best, known = self.recommend(), self.trials.known("beside")
         key = self._beside_key(best)
         if key not in known:
-            self._say("looking beside the answer")
+            self.say("looking beside the answer")
             found = look_beside(best.plan if best else None, self.world, self.folder.parent)
             known[key] = found
             self.trials.keep("beside", known)
@@ -277,7 +289,7 @@ class Study:
         part = confirm.planned(best.plan, self.world, self.trials)
         done, key = self.trials.known("confirmed"), confirm.key_of(best.plan, self.world)
         if part is not None and key not in done:
-            self._say("buying the recommended plan again from fresh annotators")
+            self.say("buying the recommended plan again from fresh annotators")
             done[key] = confirm.confirm(best.plan, part, self.world)
             self.trials.keep("confirmed", done)
             self.story.confirmation(key, done[key])
@@ -292,11 +304,8 @@ class Study:
         said = confirm.confirmed(best.plan, done, surrogate, self.config.suite_size, rng)
         return {**said, "search_estimate": best.accuracy}
 
-    def _left(self) -> Money:
-        """Money that the search may still spend: not what is kept for the confirmation."""
-        return max(ZERO, self.world.ledger.left() - confirm.reserved(self.world))
-
-    def _say(self, doing: str) -> None:
+    def say(self, doing: str) -> None:
+        """Tell whoever watches what is going on."""
         money = self.world.ledger.balance()
         self._watch(
             Progress(
@@ -309,7 +318,7 @@ class Study:
             )
         )
 
-    def _finish_running(self) -> None:
+    def finish_left(self) -> None:
         """Finish trials that a crash left running if they have an order, else give them up."""
         for left in self.trials.all():
             if left.state.name != "RUNNING":
@@ -335,102 +344,55 @@ class Study:
         """Complete an order whose trial is gone (Optuna's file is younger than the orders)."""
         for plan in self.world.space.plans:
             if self.world.condition(plan).key == condition:
-                buy(plan, self.world)
+                with self.world.alone(plan):
+                    buy(plan, self.world)
                 return
 
-    def _reason_to_stop(self) -> str | None:
-        world = self.world
-        if world.ledger.overrun:
-            return "a settlement came out above its hold; nothing more is bought"
-        if self.config.trials is not None and len(self.trials.purchases()) >= self.config.trials:
-            return f"--trials {self.config.trials} purchases are made"
-        if len(self.trials.refusals()) >= REFUSALS:
-            return f"{REFUSALS} plans in a row could not be bought"
-        if self.config.sampler in OURS:
-            decide = {"money": self._searcher.decide, "rule": self._searcher.decide_by_rule}
-            self._decision = decide[self.config.sampler](self.trials.searched(), self._left())
-            return self._decision.why if self._decision.plan is None else None
-        return self._nothing_affordable()
+    def ask(self) -> Asked | None:
+        """The next trial, written down for whoever buys it; None where there is none for now.
 
-    def _nothing_affordable(self) -> str | None:
-        left, holdings = self._left(), self._searcher.holdings
-        holdings.refresh()
-        quotes = [holdings.to_buy(plan) for plan in self._unevaluated()]
-        holds = [quote.hold for quote in quotes if quote.answers]
-        if not holds:
-            return "every plan inside the limits is evaluated"
-        if min(holds) <= left:
-            return None
-        return f"budget used up: the cheapest plan left reserves {min(holds)}, {left} is left"
-
-    def _unevaluated(self) -> list[LabelPlan]:
-        seen = {outcome.plan.key for outcome in self.trials.searched()}
-        return [
-            plan
-            for plan in self.world.space.plans
-            if plan.key not in seen and self.world.inside_limits(plan) is None
-        ]
-
-    def _step(self) -> None:
-        trial = self._ask()
-        plan = self.world.space.plan_of(trial.params)
-        refusal = self._refusal(plan)
-        if refusal is not None:
-            self._refuse(trial, plan, *refusal)
-            return
-        bought = self.world.to_buy(plan).answers > 0
-        trial.set_user_attr("bought", bought)
-        trial.set_user_attr("plan", plan_to_plain(plan))
-        self._say(f"{'buying' if bought else 'evaluating'} {plan.key}")
-        self._finish(trial, plan, bought)
-
-    def _ask(self) -> optuna.Trial:
-        """The next trial: the stand-in of the last refused one, or a fresh sampler's draw.
-
-        The sampler is seeded by the number of complete trials (and refusals since), so that a
-        study that was killed asks for the same plan again.
+        `why_none` then says why. While trials are in hand that may be for the time being.
         """
-        refusals = self.trials.refusals()
-        instead = refusals[-1].user_attrs["refused"]["instead"] if refusals else None
-        if instead is not None:
-            self.trials.enqueue(plan_from_plain(instead))
-        seed = derive(self.config.seed, "sampler", len(self.trials.complete()), len(refusals))
-        self.trials.study.sampler = make_sampler(
-            self.config.sampler, seed, self.world.space, self._chosen
-        )
-        return self.trials.study.ask(self.world.space.distributions())
-
-    def _chosen(self) -> LabelPlan:
-        if self._decision.plan is None:
-            raise AssertionError("asked for a plan after the search had ended")
-        return self._decision.plan
-
-    def _refusal(self, plan: LabelPlan) -> tuple[str, LabelPlan | None] | None:
-        """Why a plan cannot be the next purchase, and which plan to take instead, if any."""
-        outside = self.world.inside_limits(plan)
-        if outside is not None:
-            patient = len(self.trials.refusals()) % _PATIENCE < _PATIENCE - 1
-            return outside, None if patient else self._nearest_affordable(plan)
-        if plan.key in {outcome.plan.key for outcome in self.trials.searched()}:
-            return "is evaluated already", self._nearest_affordable(plan)
-        hold, left = self.world.to_buy(plan).hold, self._left()
-        if hold > left:
-            return f"reserves {hold}, {left} is left", self._nearest_affordable(plan)
+        with exclusive(self.folder / "locks" / _ASKING):
+            self.world.forget_quotes()  # other workers buy, too
+            while (reason := self._asker.reason_to_stop()) is None:
+                if (asked := self._asker.ask()) is not None:
+                    return asked
+        self.why_none = reason
         return None
 
-    def _nearest_affordable(self, plan: LabelPlan) -> LabelPlan | None:
-        left, holdings = self._left(), self._searcher.holdings
-        holdings.refresh()
-        quotes = [(other, holdings.to_buy(other)) for other in self._unevaluated()]
-        candidates = [other for other, quote in quotes if quote.answers and quote.hold <= left]
-        return self.world.space.nearest(plan, candidates)
+    def admit(self, plan: LabelPlan, task: str) -> int | None:
+        """Write down a trial that was asked for elsewhere, to be finished by the caller.
 
-    def _refuse(
-        self, trial: optuna.Trial, plan: LabelPlan, why: str, instead: LabelPlan | None
-    ) -> None:
-        stand_in = plan_to_plain(instead) if instead else None
-        trial.set_user_attr("refused", {"plan": plan.key, "why": why, "instead": stand_in})
-        self.trials.fail(trial.number)
+        Args:
+            plan: what it buys or evaluates.
+            task: who asked: kept with the trial.
+
+        Returns:
+            The trial's number; None where the plan is evaluated already.
+
+        Raises:
+            Refused: the money left, without what is kept and promised, does not bear it, or it is
+                outside the study's limits.
+        """
+        with exclusive(self.folder / "locks" / _ASKING):
+            self.world.forget_quotes()
+            if plan.key in {outcome.plan.key for outcome in self.outcomes()}:
+                return None
+            self._asker.check(plan)
+            return self.trials.begin(plan, self.world.to_buy(plan).answers > 0, task)
+
+    def finish(self, number: int) -> optuna.trial.FrozenTrial:
+        """Buy and evaluate a trial that is in hand, whichever process asked for it.
+
+        Of several processes one buys; the others wait for it and find the trial finished.
+        """
+        trial = self.trials.at(number)
+        if trial.state.name == "RUNNING":
+            attrs = trial.user_attrs
+            plan = plan_from_plain(attrs["plan"])
+            self._finish(self.trials.reopen(trial), plan, attrs["bought"])
+        return self.trials.at(number)
 
     # --- evaluations that cost nothing ----------------------------------------------------------
 
@@ -438,6 +400,18 @@ class Study:
         """Evaluate contained plans of the last purchase's condition that can still matter."""
         while not self.config.no_reuse and (plan := self._next_contained()) is not None:
             self._add(plan, _DRAWS, after_search=False)
+
+    def reuse(self, bought: LabelPlan) -> None:
+        """Evaluate contained plans of a purchase's condition that can still matter."""
+        done = 0
+        with self.world.alone(bought):
+            while not self.config.no_reuse:
+                self._searcher.holdings.refresh()
+                plan = self._searcher.free(self._asker.known(), bought, done)
+                if plan is None:
+                    return
+                self._add(plan, _DRAWS, after_search=False)
+                done += 1
 
     def _next_contained(self) -> LabelPlan | None:
         trials = self.trials.complete()
@@ -464,7 +438,7 @@ class Study:
 
     def _add(self, plan: LabelPlan, draws: int, after_search: bool) -> None:
         """Evaluate an owned plan and add it as a trial, in one commit."""
-        self._say(f"evaluating {plan.key}, owned already")
+        self.say(f"evaluating {plan.key}, owned already")
         if plan.overlap == self._owned_overlap(plan) and not after_search:
             draws = 1  # there is one subset of its answers
         outcome = evaluate(plan, self.world, draws)
@@ -475,10 +449,15 @@ class Study:
         return max((record.overlap for record in records), default=plan.overlap)
 
     def _finish(self, trial: optuna.Trial, plan: LabelPlan, bought: bool) -> None:
+        with self.world.alone(plan):  # of several workers one buys in a condition at a time
+            if self.trials.at(trial.number).state.name == "RUNNING":
+                self._buy(trial, plan, bought)
+
+    def _buy(self, trial: optuna.Trial, plan: LabelPlan, bought: bool) -> None:
         try:
             outcome, trained = run_trial(plan, self.world)
         except BudgetExceeded as error:
-            self._refuse(trial, plan, f"another worker took the money: {error}", None)
+            self._asker.refuse(trial, plan, f"another worker took the money: {error}")
             return
         facts = outcome_to_plain(outcome)
         trial.set_user_attr("outcome", facts)
@@ -492,7 +471,7 @@ class Study:
             self.story.purchase(facts, version, order)
         else:
             self.story.evaluation(facts)
-        self._say(f"done {plan.key}")
+        self.say(f"done {plan.key}")
 
 
 def open_study(folder: Path) -> Study:

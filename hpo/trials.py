@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.answer import Purchase
 from hpo.space import SearchSpace
-from hpo.trial import Outcome, outcome_from_plain, outcome_to_plain
+from hpo.trial import Outcome, outcome_from_plain, outcome_to_plain, plan_to_plain
 from labeling.types import LabelPlan
 
 if TYPE_CHECKING:
     import optuna
+
+TASK = "task"
+"""User attribute of a trial: the task that it is outside, such as ClearML's."""
+_WAIT_S = 30  # for another process's write
 
 
 class Trials:
@@ -31,6 +35,15 @@ class Trials:
     def all(self) -> list[optuna.trial.FrozenTrial]:
         """Every trial, in order."""
         return self.study.get_trials(deepcopy=False)
+
+    def at(self, number: int) -> optuna.trial.FrozenTrial:
+        """The trial of a number, as it is stored now."""
+        return self.all()[number]
+
+    def of_task(self, task: str) -> int | None:
+        """The number of the trial that a task outside asked for and that was not given up."""
+        mine = [t for t in self.all() if t.user_attrs.get(TASK) == task and t.state.name != "FAIL"]
+        return mine[-1].number if mine else None
 
     def evaluated(self) -> list[optuna.trial.FrozenTrial]:
         """Complete trials: those of the search, then those after it."""
@@ -100,6 +113,23 @@ class Trials:
         )
         return facts
 
+    def begin(self, plan: LabelPlan, bought: bool, task: str) -> int:
+        """Add a running trial that was asked for elsewhere, in one commit; returns its number."""
+        import optuna
+
+        self.study.add_trial(
+            optuna.trial.create_trial(
+                state=optuna.trial.TrialState.RUNNING,
+                params=self._space.params_of(plan),
+                distributions=self._space.distributions(),
+                user_attrs={"bought": bought, "plan": plan_to_plain(plan), TASK: task},
+            )
+        )
+        number = self.of_task(task)
+        if number is None:
+            raise AssertionError(f"the trial of task {task} is gone as soon as it was added")
+        return number
+
     def enqueue(self, plan: LabelPlan) -> None:
         """Let the next ask give a plan, unless one is waiting already."""
         if not any(t.state.name == "WAITING" for t in self.all()):
@@ -143,7 +173,8 @@ def _open(path: Path, name: str) -> optuna.Study:
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA journal_mode=WAL")  # a property of the file; one sync a commit
     database.close()
-    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+    wait = {"connect_args": {"timeout": _WAIT_S}}
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs=wait)
     return optuna.create_study(
         storage=storage,
         study_name=name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +17,7 @@ from budget.errors import InputError
 from budget.ledger import Ledger, accounts_of
 from hpo.config import StudyConfig
 from hpo.data import Dataset, load
+from hpo.folder import exclusive
 from hpo.market import Market, open_market
 from hpo.quote import Quote, answers_share, outside, quote, quote_plan
 from hpo.seeds import derive
@@ -46,6 +49,7 @@ class World:
     engine: Engine
     _lacking: dict[str, Quote] = field(default_factory=dict, repr=False)
     _panels: dict[str, Shares] = field(default_factory=dict, repr=False)
+    _alone: set[str] = field(default_factory=set, repr=False)
 
     @property
     def source(self) -> LabelSource:
@@ -139,6 +143,27 @@ class World:
         return {
             plan.key: outside(self.config, cap, self.list_price(plan)) for plan in self.space.plans
         }
+
+    @contextmanager
+    def alone(self, plan: LabelPlan) -> Iterator[None]:
+        """Keep other processes from buying in a plan's condition; waits until none does.
+
+        It holds among processes of one machine, and ends with the process.
+        """
+        key = self.condition(plan).key
+        if key in self._alone:
+            yield
+            return
+        with exclusive(self.lock_of(plan)):
+            self._alone.add(key)
+            try:
+                yield
+            finally:
+                self._alone.remove(key)
+
+    def lock_of(self, plan: LabelPlan) -> Path:
+        """The lock that whoever buys in a plan's condition holds."""
+        return self.folder / "locks" / self.condition(plan).key
 
     def other_accounts(self) -> list[Ledger]:
         """The study's other accounts: of its search, or of purchases beside it."""

@@ -1,0 +1,203 @@
+"""Asking for the next trial: what to buy next with the money left, while others buy too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from budget.money import ZERO, Money
+from hpo import confirm
+from hpo.sampler import OURS, make_sampler
+from hpo.search import Decision, Searcher
+from hpo.seeds import derive
+from hpo.trial import Outcome, plan_from_plain, plan_to_plain
+from hpo.trials import Trials
+from hpo.underway import guesses, still_to_hold, underway
+from hpo.world import World
+from labeling.types import LabelPlan
+
+if TYPE_CHECKING:
+    import optuna
+
+REFUSALS = 20  # in a row: the sampler finds nothing that can be bought
+_PATIENCE = 10  # asks outside the study's limits before the nearest plan inside is taken
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A trial that was asked for and written down, to be bought by whoever takes it.
+
+    Attributes:
+        trial: Optuna's.
+        plan: what it buys or evaluates.
+        bought: whether it buys anything.
+    """
+
+    trial: optuna.Trial
+    plan: LabelPlan
+    bought: bool
+
+
+class Refused(Exception):  # noqa: N818 - the ledger's word for it
+    """A plan may not be bought; no money has moved."""
+
+
+class Asker:
+    """Asks for a study's trials. Trials in hand elsewhere count as bought, with their guessed mean.
+
+    Args:
+        world: the study's world.
+        trials: its trials.
+        searcher: decides for our samplers.
+    """
+
+    def __init__(self, world: World, trials: Trials, searcher: Searcher) -> None:
+        self.world = world
+        self.trials = trials
+        self._config = world.config
+        self._searcher = searcher
+        self._decision = Decision(None)
+
+    def known(self) -> list[Outcome]:
+        """Everything evaluated by the search, and what trials in hand are expected to give."""
+        searched, running = self.trials.searched(), underway(self.trials)
+        return [*searched, *guesses(running, searched, self._searcher)]
+
+    def left(self) -> Money:
+        """Money that the search may still spend: not what is kept for the confirmation."""
+        free = self.world.ledger.left() - still_to_hold(underway(self.trials), self.world)
+        return max(ZERO, free - confirm.reserved(self.world))
+
+    def reason_to_stop(self) -> str | None:
+        """Why nothing more can be asked for now; None where something can.
+
+        While trials are in hand it may be for the time being: a plan may wait for its condition.
+        """
+        if self.world.ledger.overrun:
+            return "a settlement came out above its hold; nothing more is bought"
+        most = self._config.trials
+        if most is not None and self._purchases() >= most:
+            return f"--trials {most} purchases are made"
+        if len(self.trials.refusals()) >= REFUSALS:
+            return f"{REFUSALS} plans in a row could not be bought"
+        if self._config.sampler in OURS:
+            decide = {"money": self._searcher.decide, "rule": self._searcher.decide_by_rule}
+            sampler = self._config.sampler
+            self._decision = decide[sampler](self.known(), self.left(), self._busy())
+            return self._decision.why if self._decision.plan is None else None
+        return self._nothing_affordable()
+
+    def ask(self) -> Asked | None:
+        """The next trial, written down; None where the sampler's draw was refused.
+
+        To be called after `reason_to_stop` found none.
+        """
+        trial = self._draw()
+        plan = self.world.space.plan_of(trial.params)
+        refusal = self._refusal(plan)
+        if refusal is not None:
+            self.refuse(trial, plan, *refusal)
+            return None
+        bought = self.world.to_buy(plan).answers > 0
+        trial.set_user_attr("bought", bought)
+        trial.set_user_attr("plan", plan_to_plain(plan))
+        return Asked(trial, plan, bought)
+
+    def check(self, plan: LabelPlan) -> None:
+        """Refuse a plan that someone else asks for, where the search could not buy it either.
+
+        Raises:
+            Refused: the money left does not bear it, or it is outside the study's limits.
+        """
+        hold, left = self.world.to_buy(plan).hold, self.left()
+        outside = self.world.inside_limits(plan)
+        if outside is not None:
+            raise Refused(outside)
+        if hold > left:
+            raise Refused(_too_dear(hold, left))
+
+    def refuse(
+        self, trial: optuna.Trial, plan: LabelPlan, why: str, instead: LabelPlan | None = None
+    ) -> None:
+        """Give a trial up, and say which plan to ask for instead."""
+        stand_in = plan_to_plain(instead) if instead else None
+        trial.set_user_attr("refused", {"plan": plan.key, "why": why, "instead": stand_in})
+        self.trials.fail(trial.number)
+
+    def _purchases(self) -> int:
+        in_hand = sum(trial.bought for trial in underway(self.trials))
+        return len(self.trials.purchases()) + in_hand
+
+    def _busy(self) -> frozenset[str]:
+        """Conditions that trials in hand buy in: another purchase there would have to wait."""
+        return frozenset(self.world.condition(t.plan).key for t in underway(self.trials))
+
+    def _nothing_affordable(self) -> str | None:
+        left, holdings = self.left(), self._searcher.holdings
+        holdings.refresh()
+        quotes = [holdings.to_buy(plan) for plan in self._unevaluated()]
+        holds = [quote.hold for quote in quotes if quote.answers]
+        if not holds:
+            return "every plan inside the limits is evaluated"
+        if min(holds) <= left:
+            return None
+        return f"budget used up: the cheapest plan left reserves {min(holds)}, {left} is left"
+
+    def _unevaluated(self) -> list[LabelPlan]:
+        seen, busy = {outcome.plan.key for outcome in self.known()}, self._busy()
+        return [
+            plan
+            for plan in self.world.space.plans
+            if plan.key not in seen
+            and self.world.inside_limits(plan) is None
+            and (not busy or self.world.condition(plan).key not in busy)
+        ]
+
+    def _draw(self) -> optuna.Trial:
+        """The next trial: the stand-in of the last refused one, or a fresh sampler's draw.
+
+        The sampler is seeded by the number of complete trials (and refusals since), so that a
+        study that was killed asks for the same plan again.
+        """
+        refusals = self.trials.refusals()
+        instead = refusals[-1].user_attrs["refused"]["instead"] if refusals else None
+        if instead is not None:
+            self.trials.enqueue(plan_from_plain(instead))
+        running = [len(in_hand)] if (in_hand := underway(self.trials)) else []
+        count = len(self.trials.complete())
+        seed = derive(self._config.seed, "sampler", count, len(refusals), *running)
+        self.trials.study.sampler = make_sampler(
+            self._config.sampler, seed, self.world.space, self._chosen
+        )
+        return self.trials.study.ask(self.world.space.distributions())
+
+    def _chosen(self) -> LabelPlan:
+        if self._decision.plan is None:
+            raise AssertionError("asked for a plan after the search had ended")
+        return self._decision.plan
+
+    def _refusal(self, plan: LabelPlan) -> tuple[str, LabelPlan | None] | None:
+        """Why a plan cannot be the next purchase, and which plan to take instead, if any."""
+        outside = self.world.inside_limits(plan)
+        if outside is not None:
+            patient = len(self.trials.refusals()) % _PATIENCE < _PATIENCE - 1
+            return outside, None if patient else self._nearest_affordable(plan)
+        if plan.key in {outcome.plan.key for outcome in self.known()}:
+            return "is evaluated already", self._nearest_affordable(plan)
+        if self.world.condition(plan).key in self._busy():
+            return "its condition is being bought in", self._nearest_affordable(plan)
+        hold, left = self.world.to_buy(plan).hold, self.left()
+        if hold > left:
+            return _too_dear(hold, left), self._nearest_affordable(plan)
+        return None
+
+    def _nearest_affordable(self, plan: LabelPlan) -> LabelPlan | None:
+        left, holdings = self.left(), self._searcher.holdings
+        holdings.refresh()
+        quotes = [(other, holdings.to_buy(other)) for other in self._unevaluated()]
+        candidates = [other for other, quote in quotes if quote.answers and quote.hold <= left]
+        return self.world.space.nearest(plan, candidates)
+
+
+def _too_dear(hold: Money, left: Money) -> str:
+    return f"reserves {hold}, {left} is left"

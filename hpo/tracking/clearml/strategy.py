@@ -1,0 +1,306 @@
+"""Our search as a strategy of ClearML's HyperParameterOptimizer: asks, launches, waits, asks again.
+
+Trials run on agents or in processes of this machine; each reserves its money in the study's ledger
+first. What is known of a trial is what the study's run directory says; ClearML only tells when to
+look. Polling takes one request a period for all trials together.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from clearml import Task
+from clearml.automation.job import BaseJob, ClearmlJob, LocalClearmlJob, RunningJob
+from clearml.automation.optimization import Budget, MultiObjective, SearchStrategy
+
+from budget.errors import InputError
+from hpo.asker import Asked
+from hpo.folder import is_held
+from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
+from hpo.tracking.clearml.template import ACCURACY, overrides, search_space
+from hpo.tracking.clearml.trial_task import facts_of, report
+from hpo.trial import plan_from_plain
+from hpo.trials import TASK
+
+if TYPE_CHECKING:
+    from budget.ledger import Ledger
+    from hpo.study import Study
+
+_LOG = logging.getLogger("labelworth.clearml")
+_ATTEMPTS = 3  # of a trial whose process failed
+_DELETED = ("stopped", "deleted")
+_REFUSALS = 30  # in a row, of a trial that is to be cloned
+_ENDED = ("completed", "published", "closed", "failed", "stopped")
+
+
+class Account(Budget):  # type: ignore[misc]
+    """ClearML's budget with the study's money: what `remaining budget` plots."""
+
+    def __init__(self, ledger: Ledger, trials: int | None) -> None:
+        super().__init__(trials, None, None)
+        self._ledger = ledger
+
+    def to_dict(self) -> dict[str, Any]:
+        """Limits and used shares by name."""
+        money = self._ledger.balance()
+        used = (money.spent + money.held).dollars / money.cap.dollars
+        return {**super().to_dict(), "money": {"limit": money.cap.dollars, "used": used}}
+
+
+class PlanSearch(SearchStrategy):  # type: ignore[misc]
+    """Launches what the study's own search asks for, until it has a reason to stop.
+
+    Attributes:
+        ended: set when nothing runs any more and nothing is left to ask for, or on an error.
+        reason: why the search stopped.
+        error: what stopped it instead, if anything did.
+        thread: where it works, once started.
+
+    Args:
+        study: the study, prepared.
+        template: id of its template task.
+        queue: where trials are put for agents; None to run them in processes of this machine.
+        workers: trials at a time.
+        poll_s: seconds between two looks.
+    """
+
+    def __init__(
+        self, study: Study, template: str, queue: str | None, workers: int, poll_s: float
+    ) -> None:
+        super().__init__(
+            base_task_id=template,
+            hyper_parameters=search_space(study.world.space),
+            objective_metric=MultiObjective([ACCURACY[0]], [ACCURACY[1]], ["max"], [False]),
+            execution_queue=queue,
+            num_concurrent_workers=workers,
+            pool_period_min=poll_s / 60,
+            total_max_jobs=study.config.trials,
+        )
+        self.set_job_class(ClearmlJob if queue else LocalClearmlJob)
+        self.budget = Account(study.world.ledger, study.config.trials)
+        self.ended = threading.Event()
+        self.reason = ""
+        self.error: BaseException | None = None
+        self.thread: threading.Thread | None = None
+        self._study = study
+        self._local = queue is None
+        self._remote = Remote()
+        self._current_jobs: list[BaseJob] = []
+        self._number: dict[str, int] = {}
+        self._failures: dict[int, int] = {}
+        self._unplaced: list[Asked] = []
+        self._answers = True
+        self._refusals = 0
+
+    # --- called by the optimizer ----------------------------------------------------------------
+
+    def start(self) -> None:
+        """Work until there is a reason to stop; then wait to be told so.
+
+        ClearML's reporter would sleep on for minutes after a strategy that returns by itself.
+        """
+        self.thread = threading.current_thread()
+        try:
+            self._adopt()
+            super().start()
+            self.reason = self._study.why_none
+        except BaseException as error:
+            self.error = error
+        self.ended.set()
+        self._stop_event.wait()
+
+    def stop(self) -> None:
+        """Launch nothing more, and take back what waits in the queue; what runs goes on.
+
+        A trial that has begun to buy is never aborted: its money is held, its answers arrive.
+        """
+        super().stop()
+        jobs = list(self._current_jobs)
+        self._current_jobs = []
+        ask = jobs and not self._local and self._answers  # a server that is away would hold us up
+        states = self._states(jobs) if ask else {}
+        for task_id, (status, _) in states.items():
+            if status == "queued":
+                with suppress(Exception):  # an agent was quicker
+                    Task.dequeue(task_id)
+
+    def process_step(self) -> bool:
+        """Look at what runs and launch what is free to; False when nothing is left to wait for."""
+        for job, status, message in self._look():
+            self._follow(job, status, message)
+        while len(self._current_jobs) < self._num_concurrent_workers:
+            if self._stop_event.is_set() or (job := self.create_job()) is None:
+                break
+            self._launch(job)
+        return bool(self._current_jobs or self._unplaced)
+
+    def create_job(self) -> BaseJob | None:
+        """A clone of the template for the next trial; None where there is none for now."""
+        if not self._unplaced:
+            asked = self._study.ask()
+            if asked is None:
+                return None
+            self._unplaced.append(asked)
+        asked = self._unplaced[0]
+        number, plan = asked.trial.number, asked.plan
+        self.set_job_naming_scheme(lambda base, values: f"trial {number}: {plan.key}")
+        try:
+            job = self.helper_create_job(
+                self._base_task_id, parameter_override=overrides(plan, self._study.world.space)
+            )
+        except Exception as error:  # of many kinds: the server is away, or has no template
+            self._refusals += 1
+            if self._refusals >= _REFUSALS:
+                raise InputError(
+                    f"ClearML takes no trial any more ({error}); mend it and run the same command"
+                ) from error
+            return None
+        self._refusals = 0
+        asked.trial.set_user_attr(TASK, job.task_id())  # from now on the task is this trial's
+        self._number[job.task_id()] = number
+        self._unplaced.pop(0)
+        self._study.say(f"{'buying' if asked.bought else 'evaluating'} {plan.key}")
+        return job
+
+    # --- what runs ------------------------------------------------------------------------------
+
+    def _launch(self, job: BaseJob) -> None:
+        self._current_jobs.append(job)
+        if not job.launch(self._execution_queue):
+            _LOG.warning("trial %s could not be launched; tried again", job.task_id())
+
+    def _states(self, jobs: list[BaseJob]) -> dict[str, tuple[str, str]]:
+        """Status and message of tasks by id, in one request; empty where the server is away."""
+        ids = [job.task_id() for job in jobs]
+        try:
+            found = self._tasks({"id": ids})
+        except (Unavailable, Refused) as error:
+            _LOG.warning("ClearML does not answer (%s); asked again", error)
+            self._answers = False
+            return {}
+        self._answers = True
+        return {one["id"]: (one["status"], one.get("status_message") or "") for one in found}
+
+    def _tasks(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        """Id, status and message of tasks, in one request.
+
+        Raises:
+            Unavailable, Refused: as for `Remote.call`.
+        """
+        fields = {"only_fields": ["id", "status", "status_message"], "page": 0, "page_size": 500}
+        found: list[dict[str, Any]] = self._remote.call("tasks.get_all", {**query, **fields})[
+            "tasks"
+        ]
+        return found
+
+    def _look(self) -> list[tuple[BaseJob, str, str]]:
+        """Jobs with the status and message of their tasks; none where the server is away."""
+        jobs = list(self._current_jobs)
+        for job in jobs:
+            if isinstance(job, LocalClearmlJob):
+                job.wait_for_process(timeout=0)  # marks the task of a process that has ended
+        states = self._states(jobs) if jobs else {}
+        if not self._answers:
+            return []
+        return [(job, *states.get(job.task_id(), _DELETED)) for job in jobs]
+
+    def _follow(self, job: BaseJob, status: str, message: str) -> None:
+        """Do what a job's status asks for."""
+        if status == "created":
+            job.launch(self._execution_queue)
+        elif status in _ENDED:
+            self._current_jobs.remove(job)
+            self._conclude(job, status, message)
+        elif self._local and isinstance(job, RunningJob) and not self._is_alive(job):
+            self._current_jobs.remove(job)
+            self._again(job)
+
+    def _is_alive(self, job: BaseJob) -> bool:
+        """Whether a process of an earlier start still works on a trial: it holds a lock then."""
+        trial = self._study.trials.at(self._number[job.task_id()])
+        world = self._study.world
+        return is_held(world.lock_of(plan_from_plain(trial.user_attrs["plan"])))
+
+    def _conclude(self, job: BaseJob, status: str, message: str) -> None:
+        """A task has ended: the study knows what came of it."""
+        number = self._number[job.task_id()]
+        trial = self._study.trials.at(number)
+        self.budget.jobs.update(job.task_id(), 1)
+        if trial.state.name == "COMPLETE":
+            if status not in ("completed", "published"):  # its process died before it had told
+                report(job.task, facts_of(self._study, number))
+            self._study.say(f"done {trial.user_attrs['plan']['key']}")
+        elif trial.state.name == "RUNNING":
+            self._lost(job, number, status, message)
+        else:
+            self._study.say(f"refused {trial.user_attrs['plan']['key']}")
+
+    def _lost(self, job: BaseJob, number: int, status: str, message: str) -> None:
+        """A task ended without an outcome: run it again, unless a person stopped it."""
+        if status == "stopped" and "non-responsive" not in message.lower():
+            self._study.trials.fail(number)
+            return
+        self._failures[number] = self._failures.get(number, 0) + 1
+        if self._failures[number] >= _ATTEMPTS:
+            raise InputError(
+                f"trial {number} failed {_ATTEMPTS} times where it was run: "
+                f"{message or 'see the log of its task'} (task {job.task_id()}); mend it and run "
+                "the same command: what was bought is kept"
+            )
+        self._again(job)
+
+    def _again(self, job: BaseJob) -> None:
+        """Run a task once more from the beginning: it finds its order and goes on with it."""
+        task_id = job.task_id()
+        Task.get_task(task_id=task_id).reset(force=True)
+        self._take(task_id, self._number[task_id], "created")
+
+    # --- what an earlier start left -------------------------------------------------------------
+
+    def _adopt(self) -> None:
+        """Go on with trials that were in hand when the controller was stopped or killed."""
+        trials = self._study.trials
+        for left in trials.all():
+            if left.state.name != "RUNNING":
+                continue
+            attrs = left.user_attrs
+            if "plan" not in attrs:
+                trials.fail(left.number)
+            elif TASK in attrs and (status := self._status(attrs[TASK])) is not None:
+                self._take(attrs[TASK], left.number, status)
+            else:
+                plan = plan_from_plain(attrs["plan"])
+                self._unplaced.append(Asked(trials.reopen(left), plan, attrs["bought"]))
+        self._drop_drafts()
+
+    def _status(self, task_id: str) -> str | None:
+        """A task's status; None where it is gone."""
+        found = self._tasks({"id": [task_id]})
+        return str(found[0]["status"]) if found else None
+
+    def _take(self, task_id: str, number: int, status: str) -> None:
+        """Watch a task that is there already, and launch it where it does not run."""
+        self._number[task_id] = number
+        if status in _ENDED:
+            Task.get_task(task_id=task_id).reset(force=True)
+        if self._local and status == "queued":
+            Task.dequeue(task_id)
+        if self._local and status != "in_progress":
+            job = self._job_class(base_task_id=task_id, disable_clone_task=True)
+        else:
+            job = RunningJob(task_id)
+        plan = plan_from_plain(self._study.trials.at(number).user_attrs["plan"])
+        self._created_jobs_ids[task_id] = (job, overrides(plan, self._study.world.space))
+        if status == "in_progress" or (status == "queued" and not self._local):
+            self._current_jobs.append(job)
+        else:
+            self._launch(job)
+
+    def _drop_drafts(self) -> None:
+        """Remove clones that a kill left between cloning and writing their ids down."""
+        for draft in self._tasks({"parent": self._job_parent_id, "status": ["created"]}):
+            if draft["id"] not in self._number:
+                self._remote.call("tasks.delete", {"task": draft["id"]})

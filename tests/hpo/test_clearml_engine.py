@@ -1,0 +1,224 @@
+"""ClearML's optimizer runs our search on agents: under the cap, and through kills."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from budget.database import open_database
+from budget.errors import InputError
+from budget.ledger import Ledger
+from hpo.study import open_study
+from tests.clearml_server import StandIn
+from tests.clearml_server.agents import Agent, in_process, search, stock_search
+from tests.conftest import SMALL
+
+pytest.importorskip("clearml")
+
+STUDY: dict[str, object] = {**SMALL, "seed": 4, "no_reuse": True, "confirm": "0"}
+
+
+@pytest.fixture
+def agent(stand_in: StandIn, tmp_path: Path) -> Iterator[Agent]:
+    """Two agents, one trial each at a time."""
+    made = Agent(stand_in, "default", 2, tmp_path / "agent.log")
+    yield made
+    made.stop()
+
+
+def until(what: Callable[[], bool], seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it does not come"
+        time.sleep(0.05)
+
+
+def statuses(server: StandIn) -> Counter[str]:
+    return Counter(task["status"] for task in trial_tasks(server))
+
+
+def trial_tasks(server: StandIn) -> list[dict[str, Any]]:
+    return [task for task in server.api.tasks if task["type"] == "training" and task["parent"]]
+
+
+def check_money(folder: Path) -> None:
+    """The cap held at every moment, and nothing was bought twice."""
+    engine = open_database(folder / "labelworth.sqlite")
+    ledger = Ledger.open(engine, folder.name)
+    cap = ledger.cap.micros
+    held, spent = dict[str, int](), 0
+    for entry in ledger.entries():
+        if entry.kind == "reserve":
+            held[entry.key] = entry.amount.micros
+        elif entry.kind != "cap":
+            spent += entry.amount.micros
+            del held[entry.key]
+        assert spent + sum(held.values()) <= cap
+    assert not held
+    engine.dispose()
+    database = sqlite3.connect(folder / "labelworth.sqlite")
+    one = lambda query: database.execute(query).fetchone()[0]  # noqa: E731
+    assert one("SELECT count(*) FROM orders WHERE end_reason IS NULL") == 0
+    twice = """SELECT count(*) FROM (
+        SELECT 1 FROM answers b JOIN assignments a
+        ON a.order_id = b.order_id AND a.id = b.assignment
+        JOIN orders o ON o.id = a.order_id
+        WHERE NOT b.control GROUP BY o.condition_key, a.annotator, b.task HAVING count(*) > 1)"""
+    assert one(twice) == 0
+    paid = "SELECT sum(reward_micros + max((reward_micros * 3 + 9) / 10, 1000)) FROM assignments"
+    assert one(paid) == spent
+    database.close()
+
+
+def test_20_trials_two_at_a_time_through_kills(
+    stand_in: StandIn, agent: Agent, small_data: str, tmp_path: Path
+) -> None:
+    limits = {"budget": "3.5", "trials": 20, "max_plan_share": "0.12"}
+    prices = {"price": "0.001,0.0015,0.002,0.004"}
+    settings = {**STUDY, **limits, **prices, "study": "engine", "data": small_data}
+    options = {"queue": "default", "workers": 2, "poll_s": 0.4, "report_min": 0.5}
+    log, runs = tmp_path / "controller.log", tmp_path / "runs"
+    for killed_at in (3, 8):  # the controller is killed, and once a trial
+        controller = in_process(search, runs, settings, options, log=log)
+        until(lambda at=killed_at: statuses(stand_in)["completed"] >= at)
+        until(agent.kill_one)
+        controller.kill()
+        controller.join()
+    until(lambda: not agent.busy)
+
+    agent.paused.set()
+    asked: list[float] = []
+    controller = in_process(search, runs, settings, options, log=log)
+    until(lambda: statuses(stand_in)["queued"] == 2)
+    time.sleep(0.5)  # the second is enqueued
+    start = time.monotonic()
+    stand_in.faults.rule(lambda number, endpoint: (asked.append(time.monotonic()), "ok")[1])
+    time.sleep(18)  # ClearML's optimizer makes its first report after 15 s
+    stand_in.faults.clear()
+    seconds = Counter(int(moment - start) for moment in asked)
+    assert 20 <= len(asked) <= 5 * 18
+    assert max(seconds.values()) <= 5
+    agent.paused.clear()
+    until(lambda: controller.exitcode is not None)
+    assert controller.exitcode == 0, log.read_text()
+
+    check_money(runs / "engine")
+    study = open_study(runs / "engine")
+    report = study.report()
+    purchases = study.trials.purchases()
+    study.close()
+    assert report["stopped"] == "--trials 20 purchases are made"
+    assert len({purchase.order for purchase in purchases}) == len(purchases) == 20
+    assert agent.most == 2
+    assert statuses(stand_in) == {"completed": 20}
+    assert sum(task["type"] == "optimizer" for task in stand_in.api.tasks) == 1
+
+
+def test_the_stock_optimizer_cannot_overspend(
+    stand_in: StandIn, agent: Agent, small_data: str, tmp_path: Path
+) -> None:
+    limits = {"budget": "0.26", "max_plan_share": "1", "max_minutes": "none", "confirm": "0.1"}
+    grid = {"price": "0.001", "tasks": "20%,50%", "overlap": "1,2", "controls": "0"}
+    settings = {**STUDY, **limits, **grid, "study": "stock", "data": small_data}
+    runs = tmp_path / "runs"  # of the four plans one holds more than there is; one is cheap
+    stock = in_process(stock_search, runs, settings, 4, log=tmp_path / "stock.log")
+    until(lambda: stock.exitcode is not None)
+    assert stock.exitcode == 0, (tmp_path / "stock.log").read_text()
+
+    check_money(runs / "stock")
+    study = open_study(runs / "stock")
+    bought = {purchase.outcome.plan.key for purchase in study.trials.purchases()}
+    assert study.world.ledger.left().dollars >= 0.1  # kept for the confirmation
+    study.close()
+    tasks = trial_tasks(stand_in)
+    told = {t["hyperparams"]["properties"]["plan"]["value"] for t in tasks if is_done(t)}
+    assert bought
+    assert bought <= told  # a contained plan costs nothing
+    refused = [task for task in tasks if not is_done(task)]
+    assert refused
+    for task in refused:
+        assert task["status"] == "failed"
+        assert "is left" in task["hyperparams"]["properties"]["refused"]["value"]
+    assert len(refused) + len(told) == 4
+
+
+def is_done(task: dict[str, Any]) -> bool:
+    return str(task["status"]) == "completed"
+
+
+def test_processes_of_one_machine_need_no_agent_and_outlive_their_controller(
+    stand_in: StandIn, small_data: str, tmp_path: Path
+) -> None:
+    settings = {**STUDY, "study": "local", "data": small_data, "trials": 2}
+    options = {"queue": None, "workers": 2, "poll_s": 0.4}
+    log, runs = tmp_path / "controller.log", tmp_path / "runs"
+    controller = in_process(search, runs, settings, options, log=log)
+    until(lambda: statuses(stand_in)["in_progress"] == 2)
+    time.sleep(0.5)
+    controller.kill()
+    controller.join()
+    controller = in_process(search, runs, settings, options, log=log)
+    until(lambda: controller.exitcode is not None)
+    assert controller.exitcode == 0, log.read_text()
+    check_money(runs / "local")
+    assert statuses(stand_in) == {"completed": 2}
+    study = open_study(runs / "local")
+    assert len(study.trials.purchases()) == 2
+    study.close()
+
+
+def test_a_trial_that_keeps_failing_stops_the_search_with_one_line(
+    stand_in: StandIn, agent: Agent, small_data: str, tmp_path: Path
+) -> None:
+    settings = {**STUDY, "study": "failing", "data": small_data, "trials": 2}
+    log = tmp_path / "controller.log"
+    options = {"queue": "default", "workers": 1, "poll_s": 0.2}
+    agent.script = "raise SystemExit(9)"
+    controller = in_process(search, tmp_path / "runs", settings, options, log=log)
+    until(lambda: controller.exitcode is not None)
+    assert controller.exitcode == 1
+    assert "trial 0 failed 3 times where it was run: Process exit code 9" in log.read_text()
+    assert statuses(stand_in) == {"failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--queue", "gpu"], "--queue: only with --engine clearml"),
+        (["--engine", "clearml"], "give either --queue NAME, for agents, or --start-locally"),
+        (["--engine", "clearml", "--queue", "q", "--start-locally"], "give either --queue NAME"),
+        (["--engine", "clearml", "--queue", "q", "--workers", "0"], "--workers: 0 is not a whole"),
+        (["--engine", "clearml", "--queue", "no-such"], "ClearML has no queue 'no-such'; there is"),
+    ],
+)
+def test_wrong_flags_get_one_line(
+    flags: list[str],
+    line: str,
+    stand_in: StandIn,
+    small_data: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from hpo.run import main
+
+    where = ["--data", small_data, "--few-labels-ok", "--exam=off", "--runs", str(tmp_path)]
+    assert main(["run", "--budget", "1", *where, *flags]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert line in said[-1]
+    assert said[-1].startswith("labelworth: ")
+
+
+def test_without_a_server_nothing_starts(
+    small_study: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hpo.tracking.clearml.engine import Engine, check
+
+    study = small_study(study="s")
+    with pytest.raises(InputError, match="not configured; run clearml-init"):
+        check(study, Engine("default"))
