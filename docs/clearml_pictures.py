@@ -16,9 +16,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from hpo import Study
-from hpo.tracking.clearml import controller, previews
+from hpo.tracking.clearml import controller, facts, previews
 from hpo.tracking.clearml.images import Images
 from hpo.tracking.clearml.parts import Plot
 from hpo.tracking.clearml.run import read_run
@@ -29,7 +30,7 @@ STEPS = {"hv": "steps-post", "vh": "steps-pre"}
 
 
 def main(words: list[str]) -> None:
-    """Draw the controller's plots and the previews of the first label version."""
+    """Draw the controller's plots and the previews of one label version."""
     if words:
         draw(Path(words[0]))
         return
@@ -46,11 +47,11 @@ def draw(folder: Path) -> None:
     record = controller.controller_record(run, "labelworth", {}, "completed", "", "")
     plots = record.build("").plots
     picture(plots, DOCS / "clearml-study.png", 3, 2)
-    best = run.report["recommended"]["plan"]["key"] if run.report else run.children[0].key
-    child = next(child for child in run.children if child.key == best)
+    child = max(run.children, key=lambda child: (child.outcome.plan.overlap, child.paid))
     version = versions.load(child.version, folder / "versions")
     images = Images(folder, run.about["data"]["content"])
-    shown = previews.preview_plots(version.path, version.manifest, images.thumbnails)
+    cost = facts.settled(version.manifest, None)
+    shown = previews.preview_plots(version, cost, images.thumbnails)
     picture(shown, DOCS / "clearml-labels.png", 2, 3)
 
 
@@ -61,8 +62,13 @@ def picture(plots: list[Plot], path: Path, rows: int, columns: int) -> None:
     for at, plot in enumerate(plots):
         axes = figure.add_subplot(rows, columns, at + 1)
         axes.set_title(" / ".join(filter(None, [plot.metric, plot.variant])))
+        other = axes.twinx() if "yaxis2" in plot.figure["layout"] else axes
         for trace in plot.figure["data"]:
-            DRAW[trace["type"]](trace, axes)
+            DRAW[trace["type"]](trace, other if trace.get("yaxis") == "y2" else axes)
+        if other is not axes:
+            other.set_ylabel(plot.figure["layout"]["yaxis2"]["title"]["text"])
+            other.set_ylim(bottom=0)
+            other.legend(fontsize=7, loc="lower right")
         dress(plot.figure["layout"], axes)
     figure.savefig(path, dpi=80)
 
@@ -106,12 +112,12 @@ def bar(trace: dict[str, Any], axes: Axes) -> None:
 
 
 def table(trace: dict[str, Any], axes: Axes) -> None:
-    """The first rows of a table."""
+    """The last rows of a table."""
     header, cells = trace["header"]["values"], trace["cells"]["values"]
-    rows = [list(row) for row in zip(*cells, strict=True)][:14]
+    rows = [list(row) for row in zip(*cells, strict=True)][-16:]
     axes.axis("off")
     shown = axes.table(
-        [[str(cell)[:24] for cell in row] for row in rows],
+        [[str(cell)[:28] for cell in row] for row in rows],
         colLabels=[str(name).removeprefix("General/") for name in header],
         loc="upper center",
         cellLoc="left",
@@ -158,11 +164,10 @@ def dress(layout: dict[str, Any], axes: Axes) -> None:
         from PIL import Image
 
         content = base64.b64decode(image["source"].partition(",")[2])
-        x, y, half = image["x"], image["y"], image["sizey"] / 2
-        small = Image.open(io.BytesIO(content))
-        axes.imshow(small, extent=(x - half, x + half, y - half, y + half), aspect="auto")
+        small = OffsetImage(Image.open(io.BytesIO(content)), zoom=0.4)
+        axes.add_artist(AnnotationBbox(small, (image["x"], image["y"]), frameon=False))
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=7)
+        axes.legend(fontsize=7, loc="best")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from hpo.final import Final, make_final
 from hpo.folder import read_config, read_report, to_json, write_atomic
 from hpo.newcomers import with_new_images
 from hpo.quote import Quote
-from hpo.tracking.journal import Journal
+from hpo.tracking.journal import BOUGHT, Journal
 from hpo.trial import buy
 from hpo.versioning import money_to_plain
 from hpo.world import World, build, features_of
@@ -165,7 +165,7 @@ def carry_out(purchase: Purchase, say: Callable[[str], None]) -> dict[str, Any]:
     write_atomic(purchase.folder / "model.safetensors", final.model)
     write_atomic(purchase.folder / "report.json", to_json(report).encode())
     journal = Journal(world.folder / "journal.jsonl")
-    journal.write("bought", f"{purchase.account} {purchase.cap.micros}", report)
+    journal.write(BOUGHT, f"{purchase.account} {purchase.cap.micros}", report)
     return report
 
 

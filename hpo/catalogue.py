@@ -20,6 +20,7 @@ from budget.database import open_database
 from budget.errors import InputError, nearest
 from budget.money import MICROS_PER_DOLLAR
 from hpo.folder import read_config
+from hpo.tracking.journal import told_versions
 from labeling import versions
 from labeling.store.catalogue import NO_LABEL, Catalogue, Entry, NamedView, columns_of
 from labeling.versions import ANSWERS, LABELS, Version
@@ -183,7 +184,8 @@ def _days(folder: Path) -> Mapping[str, date]:
     for line in lines:
         if '"version"' in line and line.endswith("}"):  # else not a version, or cut by a crash
             event = json.loads(line)
-            found.setdefault(event.get("version"), date.fromisoformat(event["at"][:10]))
+            for version in told_versions(event):
+                found.setdefault(version, date.fromisoformat(event["at"][:10]))
     return found
 
 

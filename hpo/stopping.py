@@ -6,13 +6,11 @@ are loaded meanwhile, such as ClearML, set their own.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -29,7 +27,6 @@ class Terminated(BaseException):
     """SIGTERM arrived."""
 
 
-@dataclass(slots=True)
 class _State:
     """What this process was told; signals are a process's own.
 
@@ -41,11 +38,12 @@ class _State:
         ignored: signals that arrived while closing.
     """
 
-    held: bool = False
-    at_work: bool = False
-    closing: bool = False
-    asked: int = 0
-    ignored: int = 0
+    def __init__(self) -> None:
+        self.held = False
+        self.at_work = False
+        self.closing = False
+        self.asked = 0
+        self.ignored = 0
 
 
 _STATE = _State()
@@ -123,6 +121,8 @@ def _handle(number: int, frame: FrameType | None) -> None:
 
 def _leave(number: int) -> None:
     # A transaction that is cut short rolls back; the pool need not say so with a traceback.
+    import logging  # here, as --help has to be quick
+
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 

@@ -19,6 +19,7 @@ from hpo.config import StudyConfig
 from hpo.folder import claim, exclusive, read_config, to_json, write_atomic
 from hpo.forecast import Forecast
 from hpo.front import pareto_front
+from hpo.keeping import front_versions, keep_front
 from hpo.labels import views_to_plain
 from hpo.merged import merged_today
 from hpo.recommend import Estimates, recommend, shrink
@@ -170,16 +171,13 @@ class Study:
         self._polish()
         self.say("measuring the recommended plan on the final images")
         self._measure_final()
-        self._keep_front()
+        keep_front(self.front(), self.trials, self._final_key, self.world)
         self._confirm()
         self._measure_merged()
         self._look_beside()
         report = self.report()
         write_atomic(self.folder / "report.json", to_json(report).encode())
-        front = self.front()
-        versions = self._front_versions(front)
-        rows = [{**outcome_to_plain(o), "version": versions[o.plan.key]} for o in front]
-        self.story.answer(report, rows)
+        self.story.answer(report, self.front())
         return report
 
     def _record_views(self) -> None:
@@ -201,7 +199,7 @@ class Study:
         confirmation = self._confirmation(best) if best and stopped else None
         beside = self.trials.known("beside").get(self._beside_key(best))
         report = {**report, "confirmation": confirmation, "advice": self.advisor().all()}
-        versions = self._front_versions(pareto_front(plans))
+        versions = front_versions(pareto_front(plans), self.trials, self._final_key)
         for row in report["front"]:
             row["version"] = versions.get(row["plan"]["key"])
         report["all_labels_merged"] = self.trials.known("merged").get(self._merged_key())
@@ -257,23 +255,6 @@ class Study:
         if best is not None and self._final_key(best) not in known:
             known[self._final_key(best)] = final_score(fit_plan(best.plan, self.world), self.world)
             self.trials.keep("final", known)
-
-    def _front_versions(self, front: list[Outcome]) -> dict[str, str]:
-        """The label versions of the front's plans that have one, by plan."""
-        kept = self.trials.known("front versions")
-        found = {o.plan.key: kept.get(self._final_key(o)) for o in front}
-        found |= {p.outcome.plan.key: p.version for p in self.trials.purchases()}
-        return {o.plan.key: version for o in front if (version := found[o.plan.key])}
-
-    def _keep_front(self) -> None:
-        """Keep the labels and models of the front's plans that were evaluated for nothing."""
-        front, kept = self.front(), self.trials.known("front versions")
-        known = self._front_versions(front)
-        for outcome in front:
-            if outcome.plan.key not in known:
-                trained = fit_plan(outcome.plan, self.world)
-                kept[self._final_key(outcome)] = save_version(trained, self.world)
-                self.trials.keep("front versions", kept)
 
     def _merged_key(self) -> str:
         orders = [record.order for record in self.world.own().store.all_orders()]

@@ -11,8 +11,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from budget.errors import InputError
-
 if TYPE_CHECKING:
     from budget.tariff import Tariff
 
@@ -48,6 +46,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until a signal, or until the parent is gone; the address is the first line written."""
+    from budget.errors import InputError
     from budget.money import Money
     from labeling.crowd.scenario import load_scenario
     from labeling.toloka.server import Journal, Server, Settings, read_faults, read_truth
@@ -91,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _tariff(arguments: argparse.Namespace) -> Tariff:
+    from budget.errors import InputError
     from budget.money import Money
     from budget.tariff import Tariff
 

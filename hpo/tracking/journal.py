@@ -10,6 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+STUDY, PURCHASE, EVALUATION = "study", "purchase", "evaluation"
+CONFIRMATION, ANSWER, BOUGHT = "confirmation", "answer", "bought"
+"""Events that mirrors are built from."""
+
+
+def told_versions(event: Mapping[str, Any]) -> list[str]:
+    """The label versions that an event of the journal tells of."""
+    if event["event"] == ANSWER:
+        return [member["version"] for member in event["front"]]
+    if event["event"] == BOUGHT:
+        return [event["labels"]["version"]]
+    return [event["version"]] if event["event"] in (PURCHASE, CONFIRMATION) else []
+
 
 def _now() -> datetime:
     return datetime.now(UTC)

@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.answer import ground, question
 from hpo.folder import to_json
+from hpo.tracking.journal import (
+    ANSWER,
+    CONFIRMATION,
+    EVALUATION,
+    PURCHASE,
+    STUDY,
+    Journal,
+)
+from hpo.trial import outcome_to_plain
 from hpo.versioning import campaign_to_plain
 
 if TYPE_CHECKING:
-    from hpo.tracking.journal import Journal
+    from hpo.trial import Outcome
     from hpo.trials import Trials
     from hpo.world import World
-
-STUDY, PURCHASE, EVALUATION = "study", "purchase", "evaluation"
-CONFIRMATION, ANSWER = "confirmation", "answer"
 
 
 class Story:
@@ -45,6 +51,8 @@ class Story:
                 self.purchase(known["outcome"], known["version"], known["order"])
             else:
                 self.evaluation(known["outcome"])
+        for key, done in trials.known("confirmed").items():
+            self.confirmation(key, done)
 
     def purchase(self, outcome: Mapping[str, Any], version: str, order: str) -> None:
         """A plan was bought and evaluated."""
@@ -65,15 +73,17 @@ class Story:
             spent = self._world.ledger.spent().micros
             self._journal.write(CONFIRMATION, key, {**done, "spent": spent})
 
-    def answer(self, report: Mapping[str, Any], front: Sequence[Mapping[str, Any]]) -> None:
+    def answer(self, report: Mapping[str, Any], front: Sequence[Outcome]) -> None:
         """The report was written.
 
         Args:
-            report: the report.
-            front: plan, outcome and label version of each member of the front.
+            report: the report, which names the label version of each member of the front.
+            front: the outcomes of those members.
         """
+        versions = {row["plan"]["key"]: row["version"] for row in report["front"]}
+        rows = [{**outcome_to_plain(o), "version": versions[o.plan.key]} for o in front]
         content = hashlib.blake2b(to_json(report).encode(), digest_size=16).hexdigest()
-        self._journal.write(ANSWER, content, {"stopped": report["stopped"], "front": list(front)})
+        self._journal.write(ANSWER, content, {"stopped": report["stopped"], "front": rows})
 
 
 def digest(facts: Mapping[str, Any]) -> str:

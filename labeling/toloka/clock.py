@@ -28,8 +28,9 @@ class WallClock:
     """The time on the wall."""
 
     def now(self) -> datetime:
-        """The time now, in UTC."""
-        return datetime.now(UTC)
+        """The time now, in UTC, in whole milliseconds as platforms tell it."""
+        now = datetime.now(UTC)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def sleep(self, seconds: float) -> None:
         """Wait for so many seconds."""

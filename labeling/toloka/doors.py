@@ -7,7 +7,7 @@ from typing import Any
 
 from budget.errors import InputError
 from labeling.toloka.ensure import pools_of, status_of
-from labeling.toloka.errors import MarketError, Refused
+from labeling.toloka.errors import MarketError, MarketUnreachable
 from labeling.toloka.http import Api
 from labeling.toloka.journal import DONE, INTENT, Journal
 from labeling.toloka.spec import fact
@@ -32,7 +32,7 @@ class Doors:
 
         Raises:
             InputError: the account cannot pay for it.
-            Refused: the platform will not open it.
+            MarketError: the platform will not open it.
         """
         self.mine[pool_id] = exam_pool
         try:
@@ -41,9 +41,11 @@ class Doors:
                 self._open_one(exam_pool)
             self._journal.write("open", pool_id, INTENT)
             self._open_one(pool_id)
-        except Refused as refused:
+        except MarketError as error:
+            if isinstance(error, MarketUnreachable):
+                raise
             self.shut(pool_id)
-            if refused.code == "NOT_ENOUGH_BALANCE":
+            if "NOT_ENOUGH_BALANCE" in str(error):
                 raise InputError(
                     f"{self._api.name}: the account holds too little for this pool; top it up and "
                     "start the same command again"
@@ -88,13 +90,18 @@ class Doors:
             raise problems[0]
 
     def _open_one(self, pool_id: str) -> None:
-        operation = self._api.write(
+        operation: Any = self._api.write(
             "opening a pool",
             lambda client: client.open_pool_async(pool_id) or True,
             lambda client: status_of(client.get_pool(pool_id)) == "OPEN" or None,
         )
-        if operation is not True:
-            wait_for(self._api, operation)
+        if operation is True:
+            return
+        done = wait_for(self._api, operation)
+        if str(getattr(done.status, "value", done.status)) == "FAIL":
+            raise MarketError(
+                f"{self._api.name}: pool {pool_id} could not be opened: {str(done.details)[:300]}"
+            )
 
     def _shut_one(self, pool_id: str) -> None:
         self._journal.write("shut", pool_id, INTENT)

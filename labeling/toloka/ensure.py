@@ -53,7 +53,7 @@ def find_or_make(api: Api, journal: Journal, kind: Kind, key: str) -> Any:
     """
     known = journal.done(kind.action, key)
     if known is not None:
-        thing = api.read(lambda client: kind.get(client, known["id"]))
+        thing = _known(api, kind, known["id"])
         if not _archived(thing):
             return thing
     found = _found(api, kind)
@@ -71,6 +71,23 @@ def find_or_make(api: Api, journal: Journal, kind: Kind, key: str) -> Any:
         _discard(api, journal, kind, surplus.id)
     journal.write(kind.action, key, DONE, id=found[0].id)
     return found[0]
+
+
+def _known(api: Api, kind: Kind, key: str) -> Any:
+    """What the journal says was made.
+
+    Raises:
+        MarketError: the account does not know it.
+    """
+    try:
+        return api.read(lambda client: kind.get(client, key))
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        raise MarketError(
+            f"{api.name}: this account does not know {kind.action} {key}, which this study has "
+            "made; go on with the token it was started with"
+        ) from None
 
 
 def _found(api: Api, kind: Kind) -> list[Any]:

@@ -8,6 +8,7 @@ it called again.
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -192,9 +193,18 @@ class Api:
             except Exception as error:
                 problem = self._problem(error, what)
                 self._give_up(problem, next(delays, None), error)
-            done = self.read(look)
+            done = self._look(look)
             if done is not None:
                 return done
+
+    def _look(self, look: Callable[[Any], T | None]) -> T | None:
+        """What a look finds; None also for what does not exist."""
+        try:
+            return self.read(look)
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return None
 
     def _give_up(self, problem: _Problem, delay: float | None, error: Exception) -> None:
         """Wait before the next try, or raise."""
@@ -210,15 +220,9 @@ class Api:
 
     def _problem(self, error: Exception, what: str = "a question") -> _Problem:
         """What an exception means; raises it again where it is none of the platform's."""
-        import httpx
-        import urllib3.exceptions
-
         response = getattr(error, "response", None)
         status = int(getattr(response, "status_code", 0) or 0)
-        if not status and not isinstance(
-            error,
-            (httpx.HTTPError, urllib3.exceptions.HTTPError, ValueError, TypeError, KeyError),
-        ):
+        if not status and not _is_lost(error):
             raise error
         code = str(getattr(error, "code", None) or "")
         if status in (401, 403):
@@ -236,6 +240,16 @@ class Api:
             f"{self.name}: the token is refused (HTTP {status}); production and sandbox have a "
             "token each (Profile, Integrations): give the one that belongs here in TOLOKA_TOKEN"
         )
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether an exception says that no answer came, or none that can be read."""
+    import httpx
+    import urllib3.exceptions
+
+    if isinstance(error, KeyError):  # toloka-kit found no error code in the answer
+        return error.args == ("code",)
+    return isinstance(error, (httpx.HTTPError, urllib3.exceptions.HTTPError, json.JSONDecodeError))
 
 
 def _page(client: Any, path: str, params: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from labeling.types import Condition, Order
 
 _PAUSE_S = 20.0
 _YES = "yes"
+CONTROLS, EXAM = "controls", "exam"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,17 @@ class Preparer:
         exam_pool, exam_skill = "", None
         if condition.exam:
             exam_pool, exam_skill = self._shelf.exam(self._goods.digest(exam_rows), expires)
-            self._upload_controls(exam_pool, "exam", exam_rows.tolist())
+            self._upload_controls(exam_pool, EXAM, exam_rows.tolist())
         pool_id = self._shelf.main(condition, exam_skill, expires)
         controls = {}
         if condition.controls:
-            controls = self._upload_controls(pool_id, "controls", control_rows.tolist())
+            controls = self._upload_controls(pool_id, CONTROLS, control_rows.tolist())
         return Ready(pool_id, exam_pool, exam_skill, controls)
+
+    def recalled(self, pool_id: str) -> Ready:
+        """A pool in which nothing is bought any more, by what the journal says of it."""
+        controls = tasks_of(self._journal, pool_id, CONTROLS)
+        return Ready(pool_id, "", None, controls)
 
     def prepare(self, order: Order, ready: Ready, pool: Any) -> None:
         """Give a closed pool an order's expiry, tasks and overlap, and read them back.
@@ -90,7 +96,9 @@ class Preparer:
             MarketError: the platform has not understood it.
         """
         is_mine = fact(pool, "order") == order.key
-        after, given = self._history(ready.pool_id, fact(pool, "after") if is_mine else None)
+        after, given = self._history(
+            ready.pool_id, (fact(pool, "after") or "") if is_mine else None
+        )
         expires, has_deadline = self._expiry(order, pool if is_mine else None)
         wanted = self._shelf.described(
             order.condition,
@@ -119,12 +127,13 @@ class Preparer:
         Raises:
             MarketError: its tasks are not there.
         """
-        after = fact(pool, "after") if fact(pool, "order") == order.key else None
         prepared = self._journal.done("prepare", order.key)
-        if after is None:
-            if prepared is None:
-                raise MarketError(f"order {order.key}: pool {pool.id} has gone on to another order")
-            after = prepared["after"]
+        if fact(pool, "order") == order.key:
+            after = fact(pool, "after") or ""
+        elif prepared is not None:
+            after = str(prepared["after"])
+        else:
+            raise MarketError(f"order {order.key}: pool {pool.id} has gone on to another order")
         _, given = self._history(ready.pool_id, after)
         rows = self._rows(order, ready)
         ids = {row: key for key, row in rows.items() if key not in ready.controls}

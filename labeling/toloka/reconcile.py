@@ -143,6 +143,6 @@ def _counted(source: TolokaSource, order: Order, pool: Any) -> tuple[int, int]:
     prepared = source.journal.done("prepare", order.key)
     is_current = fact(pool, "order") == order.key
     after = fact(pool, "after") if is_current else (prepared or {}).get("after")
-    news = News(source.api, pool.id, after or "", end["last"] if end else "", source.reviews)
+    news = News(source.api, pool.id, str(after or ""), end["last"] if end else "", source.reviews)
     news.read_all()
     return len(news.paid), len(news.open)

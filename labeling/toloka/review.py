@@ -50,7 +50,7 @@ def judge(api: Api, journal: Journal, assignment_id: str, reason: str | None) ->
 def give_bonus(
     api: Api, journal: Journal, key: str, annotator: str, amount: Money, message: str
 ) -> None:
-    """Pay an annotator a bonus, once under its key however often it is asked. The fee comes on top.
+    """Pay an annotator a bonus, once under its key however often it is asked.
 
     Args:
         api: the platform.
@@ -74,7 +74,7 @@ def give_bonus(
         public_title={"EN": "Bonus"},
         public_message={"EN": message},
     )
-    parameters = tc.user_bonus.UserBonusCreateRequestParameters(
+    parameters = tc.user_bonus.UserBonusesCreateRequestParameters(
         operation_id=operation, async_mode=True, skip_invalid_items=False
     )
     started = api.write(

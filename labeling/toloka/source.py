@@ -128,10 +128,11 @@ class TolokaSource:
             if self.journal.done("prepare", order.key) is None:
                 self._check_balance(order)
             is_ours = self._lock(order.key)
-            ready = self._preparer.ready(order.condition)
-            if not is_ours:
-                return Pool(ready.pool_id, order)  # another process is at it
-            self._bring(order, ready)
+            if not self._recall(order):
+                ready = self._preparer.ready(order.condition)
+                if not is_ours:
+                    return Pool(ready.pool_id, order)  # another process is at it
+                self._bring(order, ready)
         return Pool(self._placed[order.key].pool_id, order)
 
     def collect(self, pool: Pool) -> Iterator[Page]:
@@ -246,6 +247,20 @@ class TolokaSource:
                 f"{self.api.name}: the account holds {balance}, but this order may cost {most}; "
                 "top it up or lower the budget"
             )
+
+    def _recall(self, order: Order) -> bool:
+        """Whether nothing more can come of an order: it has ended, or its pool is archived."""
+        prepared = self.journal.done("prepare", order.key)
+        if prepared is None:
+            return False
+        pool = self.api.read(lambda client: client.get_pool(prepared["pool"]))
+        if status_of(pool) == "ARCHIVED" and self.journal.last("close", order.key) is None:
+            self.journal.write("close", order.key, INTENT, reason="limit")
+        elif status_of(pool) != "ARCHIVED" and self.journal.done("end", order.key) is None:
+            return False
+        ready = self._preparer.recalled(prepared["pool"])
+        self._placed[order.key] = self._preparer.placed(order, ready, pool)
+        return True
 
     def _bring(self, order: Order, ready: Ready) -> None:
         """Bring the order to where it is open, or closed for good."""

@@ -47,7 +47,7 @@ class Marker:
     def metadata(self, condition: Condition, **further: str) -> dict[str, list[str]]:
         """What a condition's pool carries."""
         facts = {"study": self.study, "run": self.run, "condition": condition.key, **further}
-        return {f"labelworth_{name}": [value] for name, value in facts.items()}
+        return {f"labelworth_{name}": [value] for name, value in facts.items() if value}
 
     def owns(self, pool: Any) -> bool:
         """Whether a pool is this study's."""

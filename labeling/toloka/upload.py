@@ -98,12 +98,13 @@ def _indexed(task: Any, at: int) -> Any:
     return kit().Task.structure({**task.unstructure(), _INDEX: str(at)})
 
 
-def wait_for(api: Api, operation: Any) -> None:
-    """Wait until an operation of the platform has come to its end."""
+def wait_for(api: Api, operation: Any) -> Any:
+    """The operation of the platform when it has come to its end, good or bad."""
     key = operation.id
     while not operation.is_completed():
         api.clock.sleep(1)
         operation = api.read(lambda client: client.get_operation(key))
+    return operation
 
 
 def _complaint(api: Api, log: Sequence[Any], wanted: int, made: int) -> str:
@@ -111,11 +112,18 @@ def _complaint(api: Api, log: Sequence[Any], wanted: int, made: int) -> str:
     return f"{api.name}: {made} of {wanted} tasks were taken: {said[:300]}"
 
 
-def tasks_of(journal: Journal, pool_id: str) -> dict[str, int]:
-    """Image row of every task that the journal has seen uploaded to a pool, by the task's id."""
+def tasks_of(journal: Journal, pool_id: str, key: str | None = None) -> dict[str, int]:
+    """Image row of every task that the journal has seen uploaded to a pool, by the task's id.
+
+    Args:
+        journal: where uploads are written down.
+        pool_id: the pool.
+        key: only the upload of this key; None for all.
+    """
     rows: dict[str, int] = {}
     for record in journal.records("tasks"):
-        if record["state"] == DONE and record["pool"] == pool_id:
+        is_it = record["state"] == DONE and record["pool"] == pool_id
+        if is_it and key in (None, record["of"]):
             rows |= dict(zip(record["ids"], record["rows"], strict=True))
     return rows
 

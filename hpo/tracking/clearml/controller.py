@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from budget.money import Money
 from hpo.tracking.clearml import figures
 from hpo.tracking.clearml.parts import (
     Parts,
@@ -82,15 +83,15 @@ def _options(run: Run, base: str) -> dict[str, Any]:
         "optimizer_class": f"labelworth sampler {run.about['config']['sampler']}",
         "optimization_time_limit": "",
         "total_max_jobs": run.about["config"]["trials"] or "",
-        "money_cap_usd": f"{run.cap / 1e6:.6f}",
+        "money_cap_usd": Money(run.cap).exact(),
     }
     return {f"opt/{name}": value for name, value in options.items()}
 
 
 def _properties(run: Run) -> dict[str, Any]:
-    found: dict[str, Any] = {"cap_usd": f"{run.cap / 1e6:.2f}"}
+    found: dict[str, Any] = {"cap_usd": Money(run.cap).exact()}
     if run.rows:
-        found["spent_usd"] = f"{_spent(run) / 1e6:.6f}"
+        found["spent_usd"] = Money(_spent(run)).exact()
     if run.report and run.report["recommended"]:
         best = run.report["recommended"]
         found["recommended"] = best["plan"]["key"]
@@ -143,15 +144,16 @@ def _scalars(run: Run) -> list[Scalar]:
     for row in run.rows:
         best, bought = max(best, row.outcome.accuracy), bought + (row.version is not None)
         left = max(0.0, 100 * (1 - row.spent / run.cap))
+        at, number = epoch_ms(row.at), row.number
         found += [
-            Scalar(OBJECTIVE, "max", row.number, best),
-            Scalar(OBJECTIVE, "last reported", row.number, row.outcome.accuracy),
-            Scalar("remaining budget", "money %", row.number, round(left, 4)),
-            Scalar(MONEY, "best so far", cents(row.spent), best),
+            Scalar(OBJECTIVE, "max", number, best, at),
+            Scalar(OBJECTIVE, "last reported", number, row.outcome.accuracy, at),
+            Scalar("remaining budget", "money %", number, round(left, 4), at),
+            Scalar(MONEY, "best so far", cents(row.spent), best, at),
         ]
         if jobs:
             share = 100 * max(0.0, 1 - bought / jobs)
-            found.append(Scalar("remaining budget", "jobs %", row.number, round(share, 4)))
+            found.append(Scalar("remaining budget", "jobs %", number, round(share, 4), at))
     return _once(found) + _final(run)
 
 
@@ -215,7 +217,7 @@ def _summary_row(row: Row, run: Run, links: Links, last: Mapping[str, int]) -> d
         **knobs(outcome),
         "95 %": f"{outcome.low:.4f} to {outcome.high:.4f}",
         "price tag, $": outcome.price_tag.exact(),
-        "paid, $": f"{row.paid / 1e6:.6f}" if row.version else "",
+        "paid, $": Money(row.paid).exact() if row.version else "",
         "minutes": outcome.minutes,
         "status": ", ".join(said),
     }
@@ -233,4 +235,6 @@ def knobs(outcome: Outcome) -> dict[str, Any]:
     }
     if plan.dynamic is not None:
         found["General/dynamic_overlap"] = str(plan.dynamic)
+    if outcome.view is not None:
+        found["General/view"] = outcome.view
     return found

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hpo.tracking.clearml.datasets import File, Layout, Node, lay_out
+from budget.money import Money
+from hpo.tracking.clearml.datasets import File, Node, lay_out
+from hpo.tracking.clearml.facts import cost_of, params_of, plan_of, settled, tags_of
 from hpo.tracking.clearml.images import Images
 from hpo.tracking.clearml.parts import Parts, Record, Scalar, digest, epoch_ms, json_artifact
 from hpo.tracking.clearml.previews import preview_plots
@@ -52,7 +54,13 @@ def images_record(run: Run, project: str, images: Images, scratch: Path) -> Reco
     def build(task: str) -> Parts:
         at_ms = epoch_ms(run.begun)
         layout = lay_out(task, name, version, images.files(), None, at_ms // 1000, scratch)
-        return _parts(layout, at_ms)
+        return Parts(
+            configuration=layout.configuration,
+            runtime=layout.runtime,
+            artifacts=layout.artifacts,
+            plots=layout.plots,
+            at_ms=at_ms,
+        )
 
     return Record(
         key=images_key(run),
@@ -88,134 +96,68 @@ def version_record(
         InputError, VersionDamaged: the version is not on disk as it was saved.
     """
     saved = versions.load(version, run.folder / "versions")
-    manifest = saved.manifest
+    manifest, bought = saved.manifest, run.bought.get(version)
+    if manifest["images"] != run.about["data"]["content"]:
+        root = None  # labels of images that came after the study
     number = f"1.0.{run.versions.index(version) + 1}+{version[:8]}"
-    cost = cost_of(manifest)
+    cost = cost_of(manifest, bought)
 
     def build(task: str) -> Parts:
         names = (versions.MANIFEST, versions.LABELS, versions.ANSWERS)
         files = [File(name, saved.path / name) for name in names]
         at_ms = epoch_ms(run.version_at[version])
         layout = lay_out(task, labels_name(run), number, files, root, at_ms // 1000)
-        parts = _parts(layout, at_ms)
+        previews = preview_plots(saved, settled(manifest, bought), images.thumbnails)
         return Parts(
-            configuration={**parts.configuration, **_configuration(manifest)},
-            runtime=parts.runtime,
-            artifacts=[*parts.artifacts, json_artifact("cost", cost)],
+            configuration={**layout.configuration, **_configuration(manifest)},
+            runtime=layout.runtime,
+            artifacts=[*layout.artifacts, json_artifact("cost", cost)],
             scalars=[
                 Scalar("Summary", name, None, value)
                 for name, value in cost.items()
                 if isinstance(value, float)
             ],
-            plots=[*parts.plots, *preview_plots(saved.path, manifest, images.thumbnails)],
+            plots=[*layout.plots, *previews],
             at_ms=at_ms,
         )
 
     return Record(
         key=version_key(version),
-        digest=digest(version, number, root.id if root else ""),
+        digest=digest(version, number, root.id if root else "", cost),
         name=labels_name(run),
         kind=KIND,
         project=project,
         parent=controller,
-        tags=[*_tags(manifest), str(run.about["market"]["kind"])],
+        tags=[*tags_of(manifest), str(run.about["market"]["kind"])],
         system_tags=list(SYSTEM_TAGS),
-        comment=f"Labels of plan {manifest['plan']['key']}, version {version}",
-        params={**_params(manifest), "properties": _properties(version, number, manifest)},
+        comment=f"Labels of plan {plan_of(manifest)}, version {version}",
+        params={**params_of(manifest), "properties": _properties(version, number, manifest, cost)},
         status="completed",
         reason="complete",
         build=build,
     )
 
 
-def cost_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What a label version cost, in dollars and exactly in micro-dollars."""
-    parts = manifest["condition_cost"]
-    found: dict[str, Any] = {
-        "cost_usd": manifest["price_tag"]["micros"] / 1e6,
-        "minutes": float(manifest["minutes"]),
-        "settled_in_condition_usd": parts["total"]["micros"] / 1e6,
-        **{f"settled_{n}_usd": parts[n]["micros"] / 1e6 for n in sorted(set(parts) - {"total"})},
-    }
-    exact = {name: amount["micros"] for name, amount in sorted(parts.items())}
-    return {
-        **found,
-        "currency": manifest["currency"],
-        "micros": {"price_tag": manifest["price_tag"]["micros"], **exact},
-    }
-
-
-def _parts(layout: Layout, at_ms: int) -> Parts:
-    return Parts(
-        configuration=layout.configuration,
-        runtime=layout.runtime,
-        artifacts=layout.artifacts,
-        plots=layout.plots,
-        at_ms=at_ms,
-    )
-
-
-def _tags(manifest: Mapping[str, Any]) -> list[str]:
-    plan, condition = manifest["plan"], manifest["condition"]
-    return [
-        f"price-{condition['price']['usd']}",
-        f"overlap-{plan.get('dynamic', plan['overlap'])}",
-        f"controls-{plan['controls']}",
-        f"tasks-{plan['tasks']}",
-        "exam" if plan["exam"] else "no exam",
-    ]
-
-
-def _params(manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Annotation parameters in sections, flat, so that two versions compare line by line."""
-    plan, condition = manifest["plan"], manifest["condition"]
-    campaign = manifest["campaign"]
-    people = ("participants", "banned", "looked", "exam_failed", "answers_missing", "minutes")
-    return {
-        "Plan": {
-            "key": plan["key"],
-            "price_usd": condition["price"]["usd"],
-            "overlap": plan.get("dynamic", plan["overlap"]),
-            "controls_per_suite": plan["controls"],
-            "tasks": plan["tasks"],
-            "exam": plan["exam"],
-        },
-        "Condition": {
-            **{n: condition[n] for n in ("key", "market", "data", "suite_size")},
-            "reward_per_assignment_usd": condition["reward_per_assignment"]["usd"],
-            "currency": manifest["currency"],
-            "fee_share": manifest["fee"]["share"],
-            "fee_minimum_usd": manifest["fee"]["minimum"]["usd"],
-        },
-        "Campaign": {
-            **{n: campaign[n] for n in ("name", "key", "instructions_hash", "language")},
-            "language_test": campaign["language_test"],
-            "question": manifest["question"],
-            "assignment_seconds": campaign["assignment_seconds"],
-            **{f"exam/{name}": value for name, value in campaign["exam"].items()},
-            **{f"rules/{name}": value for name, value in campaign["quality_rules"].items()},
-        },
-        "People": {name: manifest[name] for name in people},
-    }
-
-
-def _properties(version: str, number: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    return {
+def _properties(
+    version: str, number: str, manifest: Mapping[str, Any], cost: Mapping[str, Any]
+) -> dict[str, Any]:
+    shown = {
         "version": number,
         "label_version": version,
         "study": manifest["study"],
-        "cost_usd": manifest["price_tag"]["usd"],
-        "paid_in_condition_usd": manifest["condition_cost"]["total"]["usd"],
-        "participants": manifest["participants"],
-        "minutes": manifest["minutes"],
+        "cost_usd": Money(cost["micros"]["cost"]).exact(),
     }
+    people = {n: manifest[n] for n in ("participants", "minutes") if n in manifest}
+    return {**shown, **people}
 
 
 def _configuration(manifest: Mapping[str, Any]) -> dict[str, tuple[str, str, str]]:
-    return {
-        "Instructions": (manifest["campaign"]["instructions"], "text", "what annotators read"),
-        "Manifest": (json.dumps(manifest, indent=1), "json", "manifest.json of the label version"),
-    }
+    text = json.dumps(manifest, indent=1)
+    found = {"Manifest": (text, "json", "manifest.json of the label version")}
+    if "campaign" in manifest:
+        words = manifest["campaign"]["instructions"]
+        found["Instructions"] = (words, "text", "what annotators read")
+    return found
 
 
 def scratch_folder() -> tempfile.TemporaryDirectory[str]:

@@ -22,6 +22,7 @@ from budget.errors import InputError
 LOG = "clearml.log"
 CHOICES = ("auto", "on", "off")
 
+_OFFLINE = "CLEARML_OFFLINE_MODE"
 _SHARE = 0.05
 _LONGEST_WAIT_S = 20.0
 _HOW = (
@@ -67,6 +68,8 @@ def destination(choice: str, project: str, environ: Mapping[str, str] | None = N
         return Destination(False, f"ClearML: off ({what})")
     if not installed:
         raise InputError("--clearml on: the package is missing; pip install 'labelworth[clearml]'")
+    if environ.get(_OFFLINE):
+        raise InputError(f"--clearml on: {_OFFLINE} is set; unset it, and publish later instead")
     raise InputError(f"--clearml on: not configured; {_HOW}")
 
 
@@ -75,7 +78,7 @@ def _address(environ: Mapping[str, str]) -> str | None:
     file = _file(environ)
     text = file.read_text(encoding="utf-8", errors="replace") if file else ""
     given = [name for name in environ if name.startswith("CLEARML_API_") and environ[name]]
-    if not given and "access_key" not in text:
+    if (not given and "access_key" not in text) or environ.get(_OFFLINE):
         return None
     for variable, setting in (
         ("CLEARML_WEB_HOST", "web_server"),
@@ -107,7 +110,13 @@ def mirroring(folder: Path, on: bool, external: str | None = None) -> Iterator[N
     if not on:
         yield
         return
-    begun, live, patient = time.monotonic(), Live(folder, external), False
+    begun, patient = time.monotonic(), False
+    try:
+        live = Live(folder, external)
+    except OSError as error:
+        print(f"ClearML: the mirror cannot be started ({error}); publish later", file=sys.stderr)
+        yield
+        return
     try:
         yield
         patient = True

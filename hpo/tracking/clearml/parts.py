@@ -20,12 +20,17 @@ Params = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A number over iterations; with None for the iteration, a single value."""
+    """A number over iterations; with None for the iteration, a single value.
+
+    Attributes:
+        at_ms: epoch milliseconds of its own; None for the time of the whole.
+    """
 
     metric: str
     variant: str
     iteration: int | None
     value: float
+    at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class Parts:
     Attributes:
         configuration: name -> (text, type, description).
         runtime: the server's free fields, such as a dataset's version.
-        at_ms: the time that scalars and plots carry, in epoch milliseconds.
+        at_ms: the time that plots and scalars carry, in epoch milliseconds.
     """
 
     configuration: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)

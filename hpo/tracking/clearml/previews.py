@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
-from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from hpo.tracking.clearml.figures import BLUE, GREEN, GREY, RED, Figure
@@ -21,43 +18,31 @@ SAMPLES = 12
 _BINS = 10
 
 
-def preview_plots(version: Path, manifest: Mapping[str, Any], thumbnails: Thumbnails) -> list[Plot]:
+def preview_plots(
+    version: versions.Version, settled: Mapping[str, int], thumbnails: Thumbnails
+) -> list[Plot]:
     """The previews of a label version.
 
     Args:
-        version: its folder.
-        manifest: what its manifest.json says.
+        version: the version.
+        settled: micro-dollars by what they bought.
         thumbnails: where small images come from.
     """
-    labels = _rows(version / versions.LABELS)
-    answers = _rows(version / versions.ANSWERS)
-    agreement = _agreement(labels, answers)
+    labels = _rows(version.table(versions.LABELS))
+    agreement = [float(row["agreement"]) for row in labels]
     confidence = [float(row["confidence"]) for row in labels]
+    counts = version.manifest["label_distribution"]
     return [
-        Plot("labels", "distribution", _bars(manifest["label_distribution"], "images", BLUE)),
+        Plot("labels", "distribution", _bars(counts, "images", BLUE)),
         Plot("agreement", "of answers", _histogram(agreement, "share of answers that agree")),
         Plot("confidence", "of labels", _histogram(confidence, "probability of the label")),
-        Plot("cost", "what the money bought", cost_bars(manifest["condition_cost"])),
-        Plot("sample", "images and labels", sample_table(_sample(labels, agreement), thumbnails)),
+        Plot("cost", "what the money bought", cost_bars(settled)),
+        Plot("sample", "images and labels", sample_table(_sample(labels), thumbnails)),
     ]
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _agreement(labels: list[dict[str, str]], answers: list[dict[str, str]]) -> list[float]:
-    """The share of usable answers that say the label, for each labelled image."""
-    said: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in answers:
-        if row["control"] == "0" and row["usable"] == "1":
-            said[row["image"]][row["label"]] += 1
-    found = []
-    for row in labels:
-        votes = said[row["image"]]
-        found.append(round(votes[row["label"]] / max(1, votes.total()), 4))
-    return found
+def _rows(columns: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _bars(counts: Mapping[str, float], what: str, color: str) -> Figure:
@@ -82,14 +67,11 @@ def _histogram(values: Sequence[float], what: str) -> Figure:
     return figure
 
 
-_COST = {"labels": BLUE, "controls": GREEN, "unusable": RED, "fee": GREY}
-
-
-def cost_bars(cost: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Dollars by what they bought, as settled in the version's condition."""
-    dollars = {name: int(cost[name]["micros"]) / 1e6 for name in _COST}
+def cost_bars(settled: Mapping[str, int]) -> Figure:
+    """Dollars by what they bought, from micro-dollars."""
+    dollars = {n.removeprefix("settled_"): micros / 1e6 for n, micros in settled.items()}
     figure = _bars(dollars, "dollars", BLUE)
-    figure["data"][0]["marker"] = {"color": list(_COST.values())}
+    figure["data"][0]["marker"] = {"color": [BLUE, GREEN, RED, GREY][: len(dollars)]}
     return figure
 
 
@@ -98,12 +80,13 @@ def cost_bars(cost: Mapping[str, Mapping[str, Any]]) -> Figure:
 _COLUMNS = ("image", "label", "confidence", "answers", "agreement")
 
 
-def _sample(labels: list[dict[str, str]], agreement: list[float]) -> list[dict[str, str]]:
+def _sample(labels: list[dict[str, str]]) -> list[dict[str, str]]:
     """Evenly spaced rows from the least to the most confident label."""
     order = sorted(range(len(labels)), key=lambda at: (float(labels[at]["confidence"]), at))
     chosen = min(SAMPLES, len(order))
     places = [order[round(at * (len(order) - 1) / max(1, chosen - 1))] for at in range(chosen)]
-    return [{**labels[at], "agreement": f"{agreement[at]:.2f}"} for at in places]
+    shares = ("confidence", "agreement")
+    return [{**labels[at], **{n: f"{float(labels[at][n]):.2f}" for n in shares}} for at in places]
 
 
 def sample_table(rows: Sequence[Mapping[str, str]], thumbnails: Thumbnails) -> Figure:

@@ -8,6 +8,7 @@ repeat; nothing here does.
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -43,9 +44,6 @@ class Refused(Exception):  # noqa: N818
 class Remote:
     """A session with a ClearML server, by the user's own configuration.
 
-    Attributes:
-        host: the API server, without any credentials.
-
     Args:
         sleep: waits between tries; for tests.
 
@@ -62,7 +60,7 @@ class Remote:
         self._session = _open_session()
         self._web = self._session.get_app_server_host().rstrip("/")
         self._files = self._session.get_files_server_host().rstrip("/")
-        self.host = without_credentials(self._session.host)
+        self._verify = _verified(self._session.config.get("api.verify_certificate", True))
 
     def page(self, project: str, task: str) -> str:
         """The web page of a task."""
@@ -145,6 +143,7 @@ class Remote:
                 files={path: (path, content, mime)},
                 headers=self._session.add_auth_headers({}),
                 timeout=_FILE_TIMEOUT,
+                verify=self._verify,
             )
 
         self._answer(ask, "file server", _PAUSES, envelope=False)
@@ -169,7 +168,9 @@ class Remote:
 
         def ask() -> Any:
             headers = self._session.add_auth_headers({})
-            answer = requests.get(address, headers=headers, timeout=_FILE_TIMEOUT)
+            answer = requests.get(
+                address, headers=headers, timeout=_FILE_TIMEOUT, verify=self._verify
+            )
             found[:] = [answer.content]
             return answer
 
@@ -246,6 +247,14 @@ def _open_session() -> Any:
         if status and int(status[1]) in (400, 401, 403):
             raise Refused("the ClearML server does not accept the keys", int(status[1])) from None
         raise Unavailable("the ClearML server cannot be reached") from None
+
+
+def _verified(setting: object) -> bool | str:
+    """Whether, or by which file, certificates are verified, as the SDK reads it."""
+    text = str(os.environ.get("CLEARML_API_HOST_VERIFY_CERT", setting)).lower()
+    if text in ("false", "no", "off", "0"):
+        return False
+    return True if text in ("true", "yes", "on", "1") else str(setting)
 
 
 def without_credentials(address: str) -> str:

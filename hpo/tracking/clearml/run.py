@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
-from hpo.tracking.story import ANSWER, CONFIRMATION, EVALUATION, PURCHASE, STUDY
+from hpo.tracking.journal import (
+    ANSWER,
+    BOUGHT,
+    CONFIRMATION,
+    EVALUATION,
+    PURCHASE,
+    STUDY,
+    told_versions,
+)
 from hpo.trial import Outcome, outcome_from_plain
 
 
@@ -67,6 +75,7 @@ class Run:
         rows: evaluations in order.
         children: purchases, and members of an answer's front that were not bought.
         confirmations: repeated purchases of recommended plans.
+        bought: reports of purchases after the study, by their label version.
         version_at: every label version in order, and when it was told of.
         report: the study's report once it is finished, else None.
         begun: when the study began, ISO time.
@@ -78,6 +87,7 @@ class Run:
     rows: tuple[Row, ...]
     children: tuple[Child, ...]
     confirmations: tuple[Mapping[str, Any], ...]
+    bought: Mapping[str, Mapping[str, Any]]
     version_at: Mapping[str, str]
     report: Mapping[str, Any] | None
     begun: str
@@ -138,6 +148,7 @@ def read_run(folder: Path) -> Run:
         rows=tuple(rows),
         children=tuple(children.values()),
         confirmations=confirmations,
+        bought={e["labels"]["version"]: e for e in events if e["event"] == BOUGHT},
         version_at=_versions(events),
         report=_report(folder, answer) if answer else None,
         begun=begun[0]["at"],
@@ -175,7 +186,8 @@ def _outcome(facts: Mapping[str, Any]) -> Outcome:
 
 def _answer(events: list[dict[str, Any]]) -> Mapping[str, Any] | None:
     """The last answer, unless the study has gone on since."""
-    last = next((e for e in reversed(events) if e["event"] != CONFIRMATION), None)
+    steps = (STUDY, PURCHASE, EVALUATION, ANSWER)
+    last = next((event for event in reversed(events) if event["event"] in steps), None)
     return last if last is not None and last["event"] == ANSWER else None
 
 
@@ -192,10 +204,8 @@ def _children(events: list[dict[str, Any]], rows: list[Row]) -> Iterator[Child]:
 def _versions(events: list[dict[str, Any]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for event in events:
-        told = event["front"] if event["event"] == ANSWER else [event]
-        for version in (facts.get("version") for facts in told):
-            if version is not None:
-                found.setdefault(version, event["at"])
+        for version in told_versions(event):
+            found.setdefault(version, event["at"])
     return found
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from budget.money import Money
 from hpo.report import plan_words
 from hpo.tracking.clearml.controller import SERIES, TITLE, knobs
 from hpo.tracking.clearml.parts import ModelFile, Parts, Record, Scalar, digest, epoch_ms
@@ -87,7 +88,7 @@ def _properties(child: Child) -> dict[str, Any]:
     return {
         "label_version": child.version,
         "price_tag_usd": child.outcome.price_tag.exact(),
-        "paid_usd": f"{child.paid / 1e6:.6f}",
+        "paid_usd": Money(child.paid).exact(),
         "bought": str(bool(child.number)),
     }
 

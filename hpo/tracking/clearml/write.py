@@ -248,7 +248,7 @@ def _events(task: str, parts: Parts) -> Iterator[dict[str, Any]]:
         yield {
             "type": "training_stats_scalar",
             "task": task,
-            "timestamp": parts.at_ms,
+            "timestamp": parts.at_ms if scalar.at_ms is None else scalar.at_ms,
             "metric": scalar.metric,
             "variant": scalar.variant,
             "iter": _SINGLE if scalar.iteration is None else scalar.iteration,

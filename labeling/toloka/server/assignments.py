@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from bisect import bisect_left
 from typing import Any
 
-from labeling.toloka.server import course
+from labeling.toloka.server import work
 from labeling.toloka.server.admission import banned
 from labeling.toloka.server.clock import to_iso
 from labeling.toloka.server.errors import invalid, not_found
@@ -30,7 +31,12 @@ def list_assignments(world: World, request: Request) -> Reply:
     """Assignments, by pool, suite, task, annotator and status."""
     query = dict(request.query)
     pool = world.pools.get(query.get("pool_id", ""))
-    records = pool.assignments if pool else list(world.assignments.values())
+    records = list(world.assignments.values())
+    if pool is not None:
+        del query["pool_id"]
+        # Ids rise: whoever reads on from a known one need not look at those before it.
+        first = bisect_left(pool.assignments, query.get("id_gt", ""), key=lambda a: a.id)
+        records = pool.assignments[first:]
     if "task_id" in query:
         wanted = query.pop("task_id")
         records = [a for a in records if any(task.id == wanted for task in a.tasks)]
@@ -61,8 +67,8 @@ def patch_assignment(world: World, request: Request) -> Reply:
     elif status == REJECTED and not comment:
         raise invalid("public_comment", "VALUE_REQUIRED", "say why it is rejected")
     else:
-        course.decide(world, assignment, status, comment)
-        course.reopen(world)
+        work.decide(world, assignment, status, comment)
+        work.reopen(world)
     return Reply(200, assignment.view(world.owner))
 
 

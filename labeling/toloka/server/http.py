@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -84,6 +86,7 @@ class Server:
         """Answer no more."""
         self._over.set()
         self._http.shutdown()
+        self._http.hang_up()
         self._http.server_close()
         self._thread.join()
         if self._journal is not None:
@@ -117,7 +120,11 @@ class Server:
             if self._speed is not None:
                 passed = round(1000 * self._speed * (time.monotonic() - self._begun))
                 self.platform.advance(self._start + passed, request.method != "GET")
-            reply = self.platform.answer(request)
+            try:
+                reply = self.platform.answer(request)
+            except Exception:  # our own mistake: the platform goes on, and it is told
+                traceback.print_exc()
+                reply = _failure("500")
             if self._watch is not None:
                 self._watch(_exchange(request, reply))
         return reply
@@ -176,7 +183,19 @@ class _Listener(ThreadingHTTPServer):
 
     def __init__(self, port: int, front: Server) -> None:
         self.front = front
+        self.connections: set[socket.socket] = set()
         super().__init__((HOST, port), _Handler)
+
+    def hang_up(self) -> None:
+        """End the connections that clients keep open."""
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is no error; anything else is told."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            traceback.print_exc()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -184,6 +203,14 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1
     server: _Listener
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.connections.discard(self.connection)
+        super().finish()
 
     def do_GET(self) -> None:
         self._answer()
@@ -241,7 +268,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(reply or Reply(200, {"items": []}), keep=0.5)
             self._hang_up()
         else:
-            self._send(_failure(fault))
+            self._send(_failure(fault.kind, fault.retry_after))
 
     def _hang_up(self) -> None:
         self.close_connection = True
@@ -256,15 +283,15 @@ _FAILURES = {
 }
 
 
-def _failure(fault: Fault) -> Reply:
-    if fault.kind == "502":
+def _failure(kind: str, retry_after: int | None = None) -> Reply:
+    if kind == "502":
         return Reply(502, _HTML, "text/html")
-    code, message = _FAILURES[fault.kind]
+    code, message = _FAILURES[kind]
     body = {"request_id": "0" * 32, "code": code, "message": message}
     headers: tuple[tuple[str, str], ...] = ()
-    if fault.kind == "429" and fault.retry_after is not None:
-        headers = (("Retry-After", str(fault.retry_after)),)
-    return Reply(int(fault.kind), body, headers=headers)
+    if kind == "429" and retry_after is not None:
+        headers = (("Retry-After", str(retry_after)),)
+    return Reply(int(kind), body, headers=headers)
 
 
 def encode(reply: Reply) -> bytes:

@@ -82,7 +82,7 @@ class Platform:
             if (request.method, request.path) == ("POST", _RESET):
                 return self._reset(request.body or {})
             route, at = find(request.method, request.path)
-            if self.world.settings.quotas and (refused := self._too_many(route, request)):
+            if refused := self._too_many(route, request):
                 return refused
             if route.news:
                 self._let_time_pass(route, request)
@@ -117,7 +117,18 @@ class Platform:
         self._waiting = 0
 
     def _too_many(self, route: Route, request: Request) -> Reply | None:
+        """The refusal of a call above the platform's quotas, where these are on."""
+        if not self.world.settings.quotas or self._keeps_overlap(route, request):
+            return None
         return self._quotas.refuse(route.method, route.template, request, self.world.now)
+
+    def _keeps_overlap(self, route: Route, request: Request) -> bool:
+        """Whether a pool is changed, but not its overlap: that is free of quotas."""
+        pool = self.world.pools.get(request.path.rpartition("/")[2])
+        if (route.method, route.template) != ("PUT", "/v1/pools/{id}") or pool is None:
+            return False
+        form = request.body if isinstance(request.body, dict) else {}
+        return bool(form.get("defaults") == pool.doc.get("defaults"))
 
     def _reset(self, form: Doc) -> Reply:
         self.reset(control.new_settings(self.world.settings, form))

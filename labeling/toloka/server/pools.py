@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from budget.errors import InputError
-from labeling.toloka.server import course, operations, pricing
+from labeling.toloka.server import operations, pricing, work
+from labeling.toloka.server.admission import look_again
 from labeling.toloka.server.catalog import required
 from labeling.toloka.server.clock import from_iso
 from labeling.toloka.server.errors import conflict, invalid
@@ -142,6 +143,9 @@ def update_pool(world: World, request: Request) -> Reply:
     pool.doc = form
     if pool.staff is not None:
         pool.staff.revise(pool)
+    for user, (home, _) in world.people.items():
+        if home == pool.id:
+            look_again(world, user)
     world.changed()
     return Reply(200, pool.view(world.owner))
 
@@ -192,7 +196,7 @@ def open_checked(world: World, pool: Pool) -> None:
         if pool.of_kind(REAL) and not pool.suites and not pool.mix()[0]:
             raise conflict("MIXER_CONFIG_REQUIRED", "Set mixer_config with real_tasks_count")
         pricing.check_balance(world, pool)
-    course.open_pool(world, pool)
+    work.open_pool(world, pool)
 
 
 @route("POST", "/v1/pools/{id}/close")
@@ -215,7 +219,7 @@ def _close(world: World, request: Request, reason: str) -> Reply:
         return Reply(204)
     if pool.status != OPEN:
         _inappropriate(pool, OPEN)
-    course.close_pool(world, pool, reason)
+    work.close_pool(world, pool, reason)
     return operations.start(world, f"{_word(request)}.CLOSE", _parameters(request))
 
 

@@ -48,7 +48,7 @@ def free(world: World) -> Money:
     account = world.account
     prices = (
         account.price(active.reward)
-        for pool in world.pools.values()
+        for pool in world.working.values()
         for active in pool.active.values()
     )
     return account.balance - sum(prices, ZERO)

@@ -21,6 +21,7 @@ _LIMITS: dict[tuple[str, str], dict[str, int]] = {
     ("POST", "/v1/aggregated-solutions/aggregate-by-pool"): {"MIN": 5, "HOUR": 30, "DAY": 200},
     ("POST", "/v1/user-bonuses"): {"DAY": 10_000},
     ("PUT", "/v1/user-skills"): {"DAY": 100_000},
+    ("PUT", "/v1/pools/{id}"): {"HOUR": 10},  # where it changes overlap
 }
 
 

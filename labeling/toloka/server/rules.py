@@ -70,6 +70,8 @@ def restrict(world: World, form: Doc) -> Doc:
     else:
         doc.pop("will_expire", None)
     doc |= form
+    if "will_expire" in doc and doc not in world.ending:
+        world.ending.append(doc)
     world.changed()
     look_again(world, user)
     _revoked(world, user, "RESTRICTION", None)
@@ -86,6 +88,7 @@ def _place(ban: Doc) -> tuple[Any, ...]:
 def lift(world: World, ban: Doc) -> None:
     """End a ban; the rules start to count anew."""
     ban["over"] = True
+    world.ending = [other for other in world.ending if other is not ban]
     user = ban["user_id"]
     for pool in world.pools.values():
         if user in pool.history:

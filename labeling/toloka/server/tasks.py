@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from labeling.toloka.server import course, operations
+from labeling.toloka.server import operations, work
 from labeling.toloka.server.errors import ApiError, conflict, invalid, not_found
 from labeling.toloka.server.paging import page
 from labeling.toloka.server.pools import add_tasks, counts, open_checked, raise_overlap
@@ -25,6 +26,8 @@ from labeling.toloka.server.world import World
 
 _T = TypeVar("_T")
 _MOST_OVERLAP = 30_000
+_MOST_ITEMS = 5_000
+_MOST_BYTES = 1_048_576
 _ITEM = "__item_idx"  # toloka-kit numbers the items of a request by it
 
 
@@ -67,9 +70,10 @@ def create(
         view: how an object looks on the wire.
 
     Raises:
-        ApiError: an operation id used before, or, at once, nothing that could be created.
+        ApiError: an operation id used before, too much at once, or nothing that could be created.
     """
     as_operation = request.flag("async_mode")
+    _check_size(request, as_operation)
     key = request.query.get("operation_id")
     operations.check_new(world, key if as_operation else None)
     forms = request.body if isinstance(request.body, list) else [request.body]
@@ -95,6 +99,26 @@ def create(
         return Reply(201, view(made[0]))
     items = {str(number): view(one) for number, one in made.items()}
     return Reply(201, {"items": items, "validation_errors": {str(n): e for n, e in errors.items()}})
+
+
+def _check_size(request: Request, as_operation: bool) -> None:
+    """Refuse a request with more items or more input than the platform takes at once."""
+    forms = request.body if isinstance(request.body, list) else [request.body]
+    if len(forms) > _MOST_ITEMS and not as_operation:
+        raise invalid("items", "VALUE_OUT_OF_RANGE", f"at most {_MOST_ITEMS} at once")
+    values = [_inputs(form) for form in forms]
+    if len(json.dumps(values).encode()) > _MOST_BYTES:
+        raise invalid("input_values", "VALUE_OUT_OF_RANGE", f"at most {_MOST_BYTES} bytes in all")
+
+
+def _inputs(form: Any) -> Any:
+    """The input of a task, or of the tasks of a suite."""
+    if not isinstance(form, dict):
+        return None
+    tasks = form.get("tasks")
+    return (
+        [_inputs(task) for task in tasks] if isinstance(tasks, list) else form.get("input_values")
+    )
 
 
 def plain(form: Any) -> Doc:
@@ -291,9 +315,9 @@ def _set_overlap(world: World, pool: Pool, asked: Asked, overlap: int) -> None:
     if asked.remaining >= before:
         raise_overlap(pool, asked, asked.remaining - before)
     else:
-        course.ask_raised(world, pool)
+        work.ask_raised(world, pool)
         pool.staff.lower(asked)
-        course.look_whether_complete(world, pool)
+        work.look_whether_complete(world, pool)
 
 
 def _get(world: World, key: str) -> Task:

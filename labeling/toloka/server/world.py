@@ -48,6 +48,8 @@ class World:
         now: milliseconds since the platform's start.
         version: rises with every change that a client could see.
         user_skills: by annotator and skill.
+        working: pools that are open or have active assignments; only they have events.
+        ending: restrictions that hold until a time.
         bans: restrictions of each annotator, lifted ones included.
         to_open: pools that a rule wants opened again when the event is over.
         aggregates: results of aggregations, by operation.
@@ -65,6 +67,8 @@ class World:
     skills: dict[str, Doc] = field(default_factory=dict)
     user_skills: dict[tuple[str, str], Doc] = field(default_factory=dict)
     restrictions: dict[str, Doc] = field(default_factory=dict)
+    working: dict[str, Pool] = field(default_factory=dict)
+    ending: list[Doc] = field(default_factory=list)
     bans: dict[str, list[Doc]] = field(default_factory=dict)
     to_open: list[str] = field(default_factory=list)
     people: dict[str, tuple[str, int]] = field(default_factory=dict)

@@ -237,3 +237,50 @@ def test_wrong_keys_are_refused_in_one_line(folder: Path, stand_in: StandIn) -> 
     assert done.returncode == 7
     assert "does not accept the keys" in done.stderr
     assert "wrong-secret" not in done.stderr
+
+
+def test_a_version_is_fetched_back_by_one_line(
+    stand_in: StandIn,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from hpo.run import main
+
+    mirrored(folder)
+    version = json.loads((folder / "report.json").read_text())["purchases"][0]["version"]
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", "get", version[:8], "--runs", "elsewhere", "--to", "mine"]) == 0
+    assert capsys.readouterr().out == f"version {version} from ClearML: mine\n"
+    for name in ("labels.csv", "answers.csv", "manifest.json"):
+        on_disk = folder / "versions" / version / name
+        assert (tmp_path / "mine" / name).read_bytes() == on_disk.read_bytes()
+    assert main(["data", "get", "0" * 32, "--runs", "elsewhere"]) == 2
+    assert "nor in ClearML" in capsys.readouterr().err
+    stand_in.faults.down(400)
+    assert main(["data", "get", "1" * 32, "--runs", "elsewhere"]) == 2
+    assert "ClearML cannot be asked" in capsys.readouterr().err
+
+
+def test_labels_bought_after_the_study_are_there_too(
+    stand_in: StandIn, small_study: Any, unique: str
+) -> None:
+    from hpo.buying import Wish, carry_out, prepare
+
+    study = small_study(trials=2, study=unique)
+    study.run()
+    study.close()
+    assert mirrored(study.folder).problems == []
+    before = Seen(unique).everything()
+    plan = json.loads((study.folder / "report.json").read_text())["purchases"][0]["plan"]["key"]
+    purchase = prepare(study.folder, Wish(plan=plan))
+    report = carry_out(purchase, lambda words: None)
+    purchase.world.close()
+    assert mirrored(study.folder).problems == []
+    found = Seen(unique).everything()
+    new = found.pop(f"labels {report['labels']['version']}")
+    assert "merged" in new["tags"]
+    assert new["single"]["cost_usd"] == report["money"]["spent"]["micros"] / 1e6
+    assert new["plots"]["labels/distribution"]["data"][0]["y"]
+    assert differences(found, before) == []

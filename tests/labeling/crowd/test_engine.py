@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,14 @@ from labeling.crowd.engine import Crowd
 from labeling.crowd.items import make_items
 from labeling.crowd.pool import PoolSettings
 from labeling.crowd.scenario import load_scenario
+from labeling.types import Ints
 
 TASKS = 60
 
 
-def _crowd(name: str = "default", **changes: Any) -> Crowd:
+def _crowd(
+    name: str = "default", seed: int = 0, pages: list[Ints] | None = None, **changes: Any
+) -> Crowd:
     scenario = load_scenario(name)
     items = make_items(scenario, np.arange(TASKS + 20) % 3, 3, 0)
     settings: dict[str, Any] = {
@@ -31,7 +35,7 @@ def _crowd(name: str = "default", **changes: Any) -> Crowd:
         "exam_rows": np.empty(0, dtype=np.int64),
         **changes,
     }
-    return Crowd(scenario, PoolSettings(**settings), items, 0, "condition")
+    return Crowd(scenario, PoolSettings(**settings), items, seed, "condition", pages=pages)
 
 
 def _open(crowd: Crowd, overlap: int = 2, **changes: float) -> None:
@@ -99,3 +103,96 @@ def test_overlap_raised_later_is_answered_by_others() -> None:
 
 def test_nothing_is_banned_who_never_came() -> None:
     assert not _crowd().banned(10**6)
+
+
+def test_a_pool_closes_for_good_when_its_allowance_is_used_up() -> None:
+    closed_by_skips = 0
+    for seed in range(12):
+        crowd = _crowd(seed=seed)
+        _open(crowd, overlap=5, allowance=6)
+        crowd.advance()
+        assert not crowd.is_open
+        assert crowd.active == 0
+        # The sixth assignment closed it; one of them may have been handed back since.
+        assert len(crowd.submitted) <= 6
+        closed_by_skips += len(crowd.submitted) < 6
+    assert closed_by_skips
+
+
+def test_event_by_event_is_all_at_once() -> None:
+    whole, events = _crowd("spam-heavy"), _crowd("spam-heavy")
+    _open(whole)
+    _open(events)
+    whole.advance()
+    while events.next_event < float("inf"):
+        due = events.next_event
+        events.step()
+        assert events.clock == due
+    assert events.submitted == whole.submitted
+    assert events.clock == whole.clock
+    assert np.array_equal(events.suites.labels, whole.suites.labels)
+
+
+def test_rows_that_come_later_are_answered_like_others() -> None:
+    crowd = _crowd()
+    _open(crowd, overlap=1)
+    crowd.advance(60.0)
+    more = make_items(load_scenario("default"), np.arange(40) % 3, 3, 1)
+    crowd.extend(more)
+    late = np.arange(TASKS + 20, TASKS + 60)
+    crowd.add(late, np.full(40, 3))
+    crowd.advance()
+    tasks, labels = zip(*(crowd.suites.real(suite) for suite in crowd.submitted), strict=True)
+    rows, given = np.concatenate(tasks), np.concatenate(labels)
+    assert np.all(np.bincount(rows, minlength=TASKS + 60)[late] == 3)
+    assert np.all(np.bincount(rows)[:TASKS] == 1)
+    is_late = rows >= TASKS + 20
+    assert (given[is_late] == more.truth[rows[is_late] - TASKS - 20]).mean() > 0.5
+
+
+def test_pages_put_together_by_the_requester_are_shown_whole_and_once_to_each() -> None:
+    pages = [np.array([3 * at, 3 * at + 1, 3 * at + 2, TASKS + at]) for at in range(10)]
+    crowd = _crowd(pages=pages, controls=0)
+    crowd.open(np.arange(10), np.full(10, 4))
+    crowd.advance()
+    shown = [tuple(crowd.suites.tasks[suite][:4].tolist()) for suite in crowd.submitted]
+    assert {page: shown.count(page) for page in set(shown)} == {
+        tuple(page.tolist()): 4 for page in pages
+    }
+    people = crowd.suites.person[crowd.submitted].tolist()
+    assert len(set(zip(people, shown, strict=True))) == len(shown)
+    assert crowd.suites.control[crowd.submitted][:, 3].all()
+    assert not crowd.suites.control[crowd.submitted][:, :3].any()
+
+
+def test_annotators_stopped_by_hand_do_no_more_until_they_are_let_back() -> None:
+    crowd = _crowd(controls=0, rules=QualityRules(0, 0.0, 0))
+    _open(crowd, overlap=8)
+    crowd.advance(200.0)
+    opened = crowd.suites.person[: crowd.suites.count]
+    person = int(np.bincount(opened).argmax())
+    before = int((opened == person).sum())
+    crowd.restrict(person, banned=True)
+    assert crowd.banned(person)
+    crowd.advance(400.0)
+    assert int((crowd.suites.person[: crowd.suites.count] == person).sum()) == before
+    crowd.restrict(person, banned=False)
+    crowd.admit(person, admitted=False)
+    crowd.advance(420.0)
+    assert int((crowd.suites.person[: crowd.suites.count] == person).sum()) == before
+
+
+def test_another_price_counts_from_now_on() -> None:
+    cheap, raised = _crowd(price=Money.parse("0.0005")), _crowd(price=Money.parse("0.0005"))
+    for crowd in (cheap, raised):
+        crowd.open(np.arange(TASKS), np.full(TASKS, 40))
+        crowd.advance(600.0)
+    assert cheap.suites.count == raised.suites.count
+    raised.revise(replace(raised.pool, price=Money.parse("0.02")))
+    for crowd in (cheap, raised):
+        crowd.advance(1200.0)
+    joined = [
+        len(np.unique(c.suites.person[: c.suites.count][c.suites.start[: c.suites.count] > 600]))
+        for c in (cheap, raised)
+    ]
+    assert joined[1] > 1.2 * joined[0]

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from .wire import Wire, pool, project
+
 RESPONSES = 47
 # File name prefix: toloka-kit's class for one, and for a list.
 _KINDS = {
@@ -109,3 +111,40 @@ def test_the_official_answers_are_read_by_toloka_kit(data_folder: Path) -> None:
             assert str(made.id) == str(value["id"]), (file, name)
         read += 1
     assert read >= RESPONSES
+
+
+_REQUESTS = {
+    "project-body": "/v1/projects",
+    "skill-body": "/v1/skills",
+    "pool-body": "/v1/pools",
+    "training-body": "/v1/trainings",
+    "task-body": "/v1/tasks",
+    "task-suite-body": "/v1/task-suites",
+}
+
+
+def test_the_official_requests_are_taken(data_folder: Path, wire: Wire) -> None:
+    """With ids of our own in the places of theirs."""
+    spec = wire.post("/v1/projects", project())["task_spec"]
+    spec["input_spec"] = {"image": {"type": "url"}, "image_url": {"type": "url", "required": False}}
+    spec["input_spec"]["image"]["required"] = False
+    where = wire.post("/v1/projects", project(task_spec=spec))["id"]
+    ours = wire.post("/v1/pools", pool(where))["id"]
+    skill = wire.post("/v1/skills", {"name": "ours"})["id"]
+    taken = 0
+    for file, path in _REQUESTS.items():
+        text = (data_folder / "toloka-api" / "requests" / "api" / f"{file}.yaml").read_text()
+        for example in yaml.safe_load(text).values():
+            body = _ours(
+                example["value"], {"project_id": where, "pool_id": ours, "skill_id": skill}
+            )
+            wire.post(path, body, allow_defaults="true")
+            assert wire.status in (201, 202), (file, wire.status)
+            taken += 1
+    assert taken >= 8
+
+
+def _ours(value: Any, ids: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: ids.get(name, _ours(one, ids)) for name, one in value.items()}
+    return [_ours(one, ids) for one in value] if isinstance(value, list) else value

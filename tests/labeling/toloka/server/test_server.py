@@ -70,6 +70,19 @@ def test_requests_that_cannot_be(
     connection.close()
 
 
+def test_no_more_is_uploaded_at_once_than_the_platform_takes(wire: Wire) -> None:
+    key = fill(wire, tasks=0)
+    long = "https://images.example/" + "x" * 1000
+    tasks = [{"pool_id": key, "input_values": {"image": long}, "overlap": 1}] * 1100
+    for query in ({}, {"async_mode": "true"}):
+        with pytest.raises(Refused, match="1048576 bytes in all"):
+            wire.post("/v1/tasks", tasks, **query)
+    small = [{"pool_id": key, "input_values": {"image": address(1)}, "overlap": 1}] * 5001
+    with pytest.raises(Refused, match="at most 5000 at once"):
+        wire.post("/v1/tasks", small)
+    assert wire.post("/v1/tasks", small, async_mode="true")["details"]["success_count"] == 5001
+
+
 def test_lists_come_in_pages_in_any_order_and_range(wire: Wire) -> None:
     key = fill(wire, tasks=120, golden=0)
     tasks = wire.get("/v1/tasks", pool_id=key)
@@ -128,6 +141,18 @@ def test_quotas_refuse_what_is_too_much_until_the_clock_has_moved(platform: Star
     wire.post("/sim/clock", {"seconds": 24 * 3600})
     wire.post("/v1/pools", pool(made))
     assert wire.get("/sim/counts")["created"]["pools"] == 101
+
+
+def test_overlap_of_a_pool_may_be_changed_ten_times_an_hour(platform: Start) -> None:
+    wire = platform(quotas=True)
+    form = pool(wire.post("/v1/projects", project())["id"])
+    path = f"/v1/pools/{wire.post('/v1/pools', form)['id']}"
+    for overlap in range(4, 14):
+        defaults = {"default_overlap_for_new_tasks": overlap}
+        wire.put(path, {**form, "defaults": defaults})
+    with pytest.raises(Refused, match="per HOUR"):
+        wire.put(path, form)
+    wire.put(path, {**form, "defaults": defaults, "private_name": "another"})
 
 
 def test_operations_may_take_their_time(platform: Start) -> None:

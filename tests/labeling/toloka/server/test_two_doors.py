@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from budget.tariff import Tariff
+from budget.tariff import Tariff, expected_assignments
 from labeling.campaign import Campaign, Exam, Question
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import Server, Settings, read_truth, serve, write_truth
@@ -44,11 +44,11 @@ CASES = [
     Case(4, "experts-few", price="0.001", controls=0),
     Case(5, "spam-heavy", exam=True, tranches=((40, 2, None, None), (80, 1, None, None))),
     Case(6, "default", tranches=((90, 3, 15, None), (90, 2, 12, None))),
-    Case(7, "default", tranches=((90, 4, None, 6.0), (90, 2, None, 4.0), (90, 1, None, None))),
-    Case(8, "slow-supply", tranches=((50, 2, None, 20.0),)),
+    Case(7, "default", tranches=((90, 4, None, 2.5), (90, 2, None, 1.5), (90, 1, None, None))),
+    Case(8, "slow-supply", tranches=((50, 2, None, 12.0), (50, 1, None, None))),
     Case(9, "price-selection", price="0.006", tranches=((60, 1, None, None), (60, 1, None, None))),
     Case(10, "spam-heavy", controls=3, exam=True, tranches=((70, 3, 24, None), (70, 2, 20, None))),
-    Case(11, "hard-items", controls=2, tranches=((30, 5, None, 12.0), (60, 2, 18, 9.0))),
+    Case(11, "hard-items", controls=2, tranches=((30, 5, None, 2.25), (60, 2, 18, 9.0))),
     Case(12, "food-campaign", controls=1, exam=True, tranches=((98, 3, 33, None),)),
 ]
 
@@ -70,8 +70,8 @@ def server(doors: Server) -> Server:
 def test_the_same_annotators_answer_the_same_by_both_doors(
     case: Case, doors: Server, wire: Wire, tmp_path: Path
 ) -> None:
-    scenario = load_scenario(case.scenario)
-    market = Market(scenario, seed=case.seed, tasks=100, controls=60, campaign=CAMPAIGN)
+    market = _market(case)
+    scenario = market.scenario
     source = market.source()
     condition = market.condition(case.price, case.controls, case.exam)
     pool = source.open_pool(condition).pool
@@ -105,6 +105,31 @@ def test_the_same_annotators_answer_the_same_by_both_doors(
         assert wired.bans == in_process.bans
         assert wired.micros == in_process.micros
         market.ended.append(order)
+
+
+def test_the_cases_hold_every_way_in_which_an_order_ends() -> None:
+    reasons, bans, rounds, failed = set(), 0, 0, 0
+    for case in CASES:
+        market = _market(case)
+        condition = market.condition(case.price, case.controls, case.exam)
+        for tranche, (tasks, answers, limit, minutes) in enumerate(case.tranches):
+            rows = range(tasks)
+            order = market.order(answers, tranche, limit, minutes, rows, condition)
+            bought = market.buy(order)
+            market.ended.append(order)
+            reasons.add(bought.end.reason)
+            bans += len(bought.banned)
+            failed += bought.end.exam_failed
+            listed = expected_assignments(tasks, answers, condition.real_per_suite)
+            rounds += len(bought.assignments) > listed + 2
+    assert reasons == {"complete", "limit", "deadline"}
+    assert min(bans, failed) >= 40
+    assert rounds >= 5
+
+
+def _market(case: Case) -> Market:
+    scenario = load_scenario(case.scenario)
+    return Market(scenario, seed=case.seed, tasks=100, controls=60, campaign=CAMPAIGN)
 
 
 def _in_process(market: Market, order: Order) -> Answered:

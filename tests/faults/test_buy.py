@@ -1,0 +1,95 @@
+"""A purchase beside a study, killed at its durable steps, ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+import hpo.buying
+import hpo.final
+from budget.ledger import Ledger
+from hpo import Study
+from hpo.buying import Wish, carry_out, prepare
+from labeling import versions
+from labeling.store import Store
+from tests.conftest import SMALL
+from tests.faults.test_kill import ended, in_child
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+RUNS = int(os.environ.get("FAULT_RUNS", "10"))
+PLAN = "p0.002-k2-c1-n1"
+STEPS: list[tuple[object, str]] = [
+    (Ledger, "open"),
+    (Ledger, "reserve"),
+    (Ledger, "settle"),
+    (Store, "order_for"),
+    (Store, "add"),
+    (versions, "save"),
+    (hpo.buying, "write_atomic"),
+]
+
+
+def buy(folder: Path) -> None:
+    purchase = prepare(folder, Wish(plan=PLAN))
+    try:
+        carry_out(purchase, lambda doing: None)
+    finally:
+        purchase.world.close()
+
+
+def kill_at(step: int, when: str) -> None:
+    """Die at a durable step of this process, before or after it."""
+    count = [0]
+
+    def wrap(owner: object, name: str) -> None:
+        inner = getattr(owner, name)
+
+        def done(*args: object, **kwargs: object) -> object:
+            number, count[0] = count[0], count[0] + 1
+            if (number, when) == (step, "before"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = inner(*args, **kwargs)
+            if (number, when) == (step, "after"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        setattr(owner, name, done)
+
+    for owner, name in STEPS:
+        wrap(owner, name)
+
+
+def test_killed_at_durable_steps_it_ends_with_the_same_report(
+    small_data: str, tmp_path: Path
+) -> None:
+    def study(runs: Path) -> Path:
+        made = Study(runs=runs, **{**SMALL, "data": small_data, "study": "s", "trials": 1})
+        made.run()
+        made.close()
+        return runs / "s"
+
+    whole = study(tmp_path / "whole")
+    buy(whole)
+    (report,) = (path.read_bytes() for path in whole.glob("bought/*/report.json"))
+    places = [(step, when) for step in range(10) for when in ("before", "after")]
+    chosen = places if RUNS >= 100 else random.Random(2).sample(places, max(1, RUNS // 2))
+    template = study(tmp_path / "template")
+    killed = 0
+    for run, (step, when) in enumerate(chosen):
+        import shutil
+
+        folder = Path(shutil.copytree(template, tmp_path / f"k{run}/s"))
+
+        def work(folder: Path = folder, step: int = step, when: str = when) -> None:
+            kill_at(step, when)
+            buy(folder)
+
+        killed += ended(in_child(work)) == -signal.SIGKILL
+        assert ended(in_child(lambda folder=folder: buy(folder))) == 0
+        (again,) = (path.read_bytes() for path in folder.glob("bought/*/report.json"))
+        assert again == report
+    assert killed >= len(chosen) // 2

@@ -1,0 +1,274 @@
+"""Killed with SIGKILL while it buys on Toloka, a process started again buys nothing twice.
+
+The platform is the local server in a process of its own, which outlives the buyers. After a kill
+every open pool has an expiry; the next start leaves none open that nobody watches; at the end the
+ledger, the store and the server's account agree to the micro-dollar.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from budget.database import open_database
+from budget.ledger import Ledger
+from budget.money import ZERO, Money
+from labeling.store import Store
+from labeling.toloka import source
+from labeling.toloka.clock import PlatformClock
+from labeling.toloka.http import Api, connect, kit
+from labeling.toloka.journal import Journal
+from labeling.toloka.token import Token
+from labeling.types import Order
+from tests.labeling.toloka.ground import CANARY, Ground
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+RUNS = int(os.environ.get("FAULT_RUNS", "10"))
+PLANS = ((8, 1), (12, 2))  # tasks and overlap: two tranches of one condition
+DURABLE: list[tuple[object, str]] = [
+    (Journal, "write"),
+    (Api, "write"),
+    (Ledger, "reserve"),
+    (Ledger, "settle"),
+    (Store, "order_for"),
+    (Store, "add"),
+]
+DEEDS = (  # what is written before and after, by its name in the journal
+    *("project", "skill", "exam pool", "pool", "tasks", "prepare", "open", "opened"),
+    *("close", "shut", "end"),
+)
+
+
+def ground(folder: Path) -> Ground:
+    """A small campaign with an exam and bans."""
+    return Ground(folder, tasks=12, controls=16, seed=5)
+
+
+def call(url: str, method: str, path: str, body: Any = None) -> Any:
+    """Ask the server itself."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    try:
+        headers = {"Authorization": f"OAuth {CANARY}", "Content-Type": "application/json"}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        return json.load(connection.getresponse())
+    finally:
+        connection.close()
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Fork, do the work in the child, and return its process id."""
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        work()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def ended(child: int) -> int:
+    """The child's exit status: 0, or minus the signal that killed it."""
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server in a process of its own."""
+    folder = tmp_path_factory.mktemp("server")
+    kit()  # so that the children find it imported
+
+    def serve() -> None:
+        made = ground(folder).serve()
+        (folder / "part").write_text(made.url)
+        (folder / "part").rename(folder / "url")
+        signal.pause()
+
+    child = in_child(serve)
+    while not (folder / "url").exists():
+        time.sleep(0.02)
+    yield (folder / "url").read_text()
+    os.kill(child, signal.SIGKILL)
+    ended(child)
+
+
+def market_at(url: str, folder: Path) -> source.TolokaSource:
+    """The market as a new process opens it."""
+    on = ground(folder)
+    return on.market(connect(Token(CANARY), url, PlatformClock(url), 10.0))
+
+
+def study(url: str, folder: Path) -> None:
+    """Buy two tranches as a study does: an order, its hold, the purchase, its settlement."""
+    on, market = ground(folder), market_at(url, folder)
+    engine = open_database(folder / "study.sqlite")
+    ledger, store = Ledger.open(engine, "study", Money(50_000_000)), Store(engine, "study")
+    condition = on.order(exam=True).condition
+    market.sweep({order.key for order in store.unfinished()})
+    for hold in ledger.open_holds():
+        record = store.record(hold.key)
+        if record is not None and record.end is not None:
+            ledger.settle(hold, store.paid(record.order, on.tariff))
+    for tasks, overlap in PLANS:
+        while True:
+            order = store.order_for(condition, list(range(tasks)), overlap, Fraction(1), None)
+            if order is None:
+                break
+            purchase(order, market, store, ledger)
+    market.close()
+    engine.dispose()
+
+
+def purchase(order: Order, market: source.TolokaSource, store: Store, ledger: Ledger) -> None:
+    """Hold, place, collect, settle."""
+    hold = ledger.reserve(order.key, market.tariff.cost(order.limit, order.condition.reward))
+    for page in market.collect(market.place(order)):
+        store.add(order, page)
+    ledger.settle(hold, store.paid(order, market.tariff))
+
+
+def watch_steps(act: Callable[[int, str, str], None]) -> None:
+    """Call act(number, name, "before" | "after") around every durable step, in this process."""
+    count = [0]
+
+    def wrap(owner: object, name: str) -> None:
+        inner = getattr(owner, name)
+
+        def step(*args: Any, **kwargs: Any) -> object:
+            deed = args[1] if owner is Journal else ("act" if owner is Api else name)
+            number, count[0] = count[0], count[0] + 1
+            act(number, deed, "before")
+            result = inner(*args, **kwargs)
+            act(number, deed, "after")
+            return result
+
+        setattr(owner, name, step)
+
+    for owner, name in DURABLE:
+        wrap(owner, name)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], float]:
+    """Names of the durable steps of a study that nothing happens to, and its seconds."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    log = folder / "log"
+
+    def work() -> None:
+        with log.open("w") as file:
+            watch_steps(lambda _, name, when: when == "before" and file.write(name + "\n"))
+            study(url, folder)
+
+    call(url, "POST", "/sim/reset", {})
+    begun = time.monotonic()
+    assert ended(in_child(work)) == 0
+    seconds = time.monotonic() - begun
+    check_books(url, folder)
+    return log.read_text().splitlines(), seconds
+
+
+def check_killed(url: str) -> None:
+    """Whatever is open closes by itself."""
+    pools = call(url, "GET", "/api/v1/pools?limit=300")["items"]
+    open_pools = call(url, "GET", "/sim/counts")["open_pools"]
+    assert all(pool["will_expire"] for pool in pools if pool["id"] in open_pools)
+
+
+def check_books(url: str, folder: Path) -> None:
+    """Nothing is open; account, ledger and store agree; nothing was made or bought twice."""
+    counts, account = call(url, "GET", "/sim/counts"), call(url, "GET", "/sim/account")
+    assert counts["open_pools"] == []
+    assert counts["created"]["projects"] == 1
+    assert counts["created"]["skills"] == 2
+    assert counts["created"]["pools"] == 2
+    assert counts["created"]["tasks"] == 12 + 16
+    engine = open_database(folder / "study.sqlite")
+    ledger, store = Ledger.open(engine, "study"), Store(engine, "study")
+    records = store.all_orders()
+    assert all(record.end is not None for record in records)
+    assert ledger.open_holds() == ()
+    assert ledger.spent().micros == account["charged"]
+    paid = sum((store.paid(r.order, ground(folder).tariff) for r in records), ZERO)
+    assert paid == ledger.spent()
+    # Exam suites are unpaid: what is paid is what is stored.
+    entries = [entry for entry in account["entries"] if entry["reward"]]
+    assert len(entries) == sum(record.assignments for record in records)
+    assert all(r.assignments <= r.order.limit for r in records)
+    engine.dispose()
+    assert CANARY not in (folder / "market/market.jsonl").read_text()
+
+
+def start_again(url: str, folder: Path, watch_nothing: bool) -> None:
+    """What the next start does; first of all it leaves no pool open that it does not watch."""
+    check_killed(url)
+    if watch_nothing:
+
+        def sweep() -> None:
+            market_at(url, folder).sweep()
+
+        assert ended(in_child(sweep)) == 0
+        assert call(url, "GET", "/sim/counts")["open_pools"] == []
+    assert ended(in_child(lambda: study(url, folder))) == 0
+    check_books(url, folder)
+
+
+def kill_at(number: int, when: str, url: str, folder: Path) -> int:
+    def act(step: int, name: str, moment: str) -> None:
+        if step == number and moment == when:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def work() -> None:
+        watch_steps(act)
+        study(url, folder)
+
+    call(url, "POST", "/sim/reset", {})
+    return ended(in_child(work))
+
+
+@pytest.mark.parametrize("deed", [*DEEDS, "act", "reserve", "settle", "order_for", "add"])
+def test_killed_around_each_kind_of_durable_step(
+    deed: str, url: str, undisturbed: tuple[list[str], float], tmp_path: Path
+) -> None:
+    places = [number for number, name in enumerate(undisturbed[0]) if name == deed]
+    assert places, f"{deed} never happens"
+    chosen = places if RUNS >= 100 else [random.Random(deed).choice(places)]
+    for at, number in enumerate(chosen):
+        when = ("before", "after")[(len(deed) + at) % 2]
+        for moment in ("before", "after") if RUNS >= 100 else (when,):
+            folder = tmp_path / f"{number}-{moment}"
+            folder.mkdir()
+            assert kill_at(number, moment, url, folder) == -signal.SIGKILL
+            start_again(url, folder, watch_nothing=number % 2 == 0)
+
+
+def test_killed_at_random_moments_twice_over(
+    url: str, undisturbed: tuple[list[str], float], tmp_path: Path
+) -> None:
+    moments, killed = random.Random(7), 0
+    for run in range(RUNS):
+        folder = tmp_path / str(run)
+        folder.mkdir()
+        call(url, "POST", "/sim/reset", {})
+        for _ in range(2):
+            child = in_child(lambda folder=folder: study(url, folder))
+            time.sleep(moments.uniform(0, undisturbed[1]))
+            os.kill(child, signal.SIGKILL)
+            killed += ended(child) == -signal.SIGKILL
+        start_again(url, folder, watch_nothing=run % 2 == 0)
+    assert killed >= RUNS // 2
