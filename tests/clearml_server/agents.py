@@ -20,19 +20,8 @@ from typing import Any
 
 from tests.clearml_server.server import StandIn
 
-_PRELOADED = (
-    "alembic.config",
-    "alembic.migration",
-    "clearml.automation.optuna",
-    "hpo.study",
-    "hpo.tracking.clearml.strategy",
-    "sklearn.linear_model",
-    "torch",
-    "training.fit",
-    "training.features",
-)
 _FORKED = multiprocessing.get_context("forkserver")
-_FORKED.set_forkserver_preload(list(_PRELOADED))
+_FORKED.set_forkserver_preload(["tests.clearml_server.preloaded"])
 
 
 def in_process(work: Callable[..., None], *arguments: Any, log: Path | None = None) -> BaseProcess:

@@ -110,6 +110,8 @@ def test_20_trials_two_at_a_time_through_kills(
     stand_in.faults.down(503)  # away for longer than a request is repeated
     time.sleep(5)
     stand_in.faults.clear()
+    polls = stand_in.requests["tasks.get_all"]
+    until(lambda: stand_in.requests["tasks.get_all"] >= polls + 3)
     os.kill(controller.pid or 0, signal.SIGINT)  # what waits is taken back
     controller.join()
     assert statuses(stand_in)["created"] == 2
