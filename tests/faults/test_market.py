@@ -52,6 +52,7 @@ RUNS = int(os.environ.get("FAULT_RUNS", "10"))
 CANARY = "canary-token-9b1d7c55e0"
 CAP = 600_000
 STEPS: list[tuple[object, str]] = [
+    (Ledger, "open"),
     (Ledger, "reserve"),
     (Ledger, "settle"),
     (Store, "order_for"),

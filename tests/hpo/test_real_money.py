@@ -197,6 +197,18 @@ def test_the_amount_typed_buys_after_the_plan_was_said(
     assert labelworth("plan", *real(small_data))[0] == 0
 
 
+def test_a_study_killed_before_it_had_an_account_is_started_like_any_other(
+    tmp_path: Path,
+) -> None:
+    from budget.database import open_database
+    from hpo.status import balance_in
+
+    assert balance_in(tmp_path) is None
+    open_database(tmp_path / "labelworth.sqlite").connect().close()
+    assert (tmp_path / "labelworth.sqlite").exists()
+    assert balance_in(tmp_path) is None
+
+
 def test_a_fee_that_is_not_the_assumed_one_is_noticed(
     labelworth, server: Server, small_data: str
 ) -> None:
