@@ -272,4 +272,3 @@ def test_killed_at_random_moments_twice_over(
             killed += ended(child) == -signal.SIGKILL
         start_again(url, folder, watch_nothing=run % 2 == 0)
     assert killed >= RUNS // 2
-
