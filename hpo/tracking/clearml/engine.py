@@ -20,6 +20,7 @@ from hpo.tracking.clearml.template import ACCURACY, make_template, search_space
 if TYPE_CHECKING:
     from clearml import Task
 
+    from hpo.config import StudyConfig
     from hpo.study import Study, Watch
     from hpo.tracking.clearml.strategy import PlanSearch
 
@@ -47,30 +48,26 @@ class Engine:
     report_min: float = _REPORT_MIN
 
 
-def check(study: Study, engine: Engine) -> None:
+def check(config: StudyConfig, engine: Engine) -> bool:
     """Refuse what cannot work, before anything is bought.
+
+    Returns:
+        Whether anybody runs trials: an agent that listens to the queue, or this machine.
 
     Raises:
         InputError: the market, the server's settings or the queue are wrong; named.
     """
-    if study.world.market.kind not in MARKETS:
+    kind = config.market.partition(":")[0]
+    if kind not in MARKETS:
         raise InputError(
-            f"--engine clearml: trials on the market {study.world.market.kind!r} cannot run in "
-            "several processes yet; leave --engine out"
+            f"--engine clearml: trials on the market {kind!r} cannot run in several processes yet; "
+            "leave --engine out"
         )
     try:
         remote = Remote()
-        listening = engine.queue is None or _listening(remote, engine.queue)
+        return engine.queue is None or _listening(remote, engine.queue)
     except (Unavailable, Refused) as error:
         raise InputError(f"--engine clearml: {error}; run the same command again") from None
-    if not listening:
-        print(
-            f"No agent listens to queue {engine.queue} yet. Start one on this machine: "
-            "CLEARML_AGENT_SKIP_PYTHON_ENV_INSTALL=1 "
-            f"CLEARML_AGENT_SKIP_PIP_VENV_INSTALL={sys.executable} "
-            f"clearml-agent daemon --queue {engine.queue}",
-            file=sys.stderr,
-        )
 
 
 def _listening(remote: Remote, queue: str) -> bool:
@@ -98,7 +95,14 @@ def run(study: Study, engine: Engine, watch: Watch | None = None) -> dict[str, A
         engine: how its trials are run.
         watch: called whenever something changed, for a live line.
     """
-    check(study, engine)
+    if not check(study.config, engine):
+        print(
+            f"No agent listens to queue {engine.queue} yet. Start one on this machine: "
+            "CLEARML_AGENT_SKIP_PYTHON_ENV_INSTALL=1 "
+            f"CLEARML_AGENT_SKIP_PIP_VENV_INSTALL={sys.executable} "
+            f"clearml-agent daemon --queue {engine.queue}",
+            file=sys.stderr,
+        )
     study.prepare(watch)
     with _quiet():
         controller, template = _tasks(study)
@@ -134,8 +138,11 @@ def _search(study: Study, engine: Engine, controller: Task, template: str) -> st
     start()
     try:
         _wait(strategy)
-    except BaseException:
+    except BaseException as error:
         optimizer.stop(wait_for_reporter=False)
+        if strategy.answers:  # a server that is away would hold us up
+            why = str(error) or "stopped"
+            controller.stopped(force=True, status_message=f"{why}; the same command goes on")
         raise
     optimizer.stop()
     return strategy.reason

@@ -58,6 +58,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         reason: why the search stopped.
         error: what stopped it instead, if anything did.
         thread: where it works, once started.
+        answers: whether the server answered when it was asked last.
 
     Args:
         study: the study, prepared.
@@ -92,7 +93,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         self._number: dict[str, int] = {}
         self._failures: dict[int, int] = {}
         self._unplaced: list[Asked] = []
-        self._answers = True
+        self.answers = True
         self._refusals = 0
 
     # --- called by the optimizer ----------------------------------------------------------------
@@ -120,7 +121,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         super().stop()
         jobs = list(self._current_jobs)
         self._current_jobs = []
-        ask = jobs and not self._local and self._answers  # a server that is away would hold us up
+        ask = jobs and not self._local and self.answers  # a server that is away would hold us up
         states = self._states(jobs) if ask else {}
         for task_id, (status, _) in states.items():
             if status == "queued":
@@ -179,9 +180,9 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             found = self._tasks({"id": ids})
         except (Unavailable, Refused) as error:
             _LOG.warning("ClearML does not answer (%s); asked again", error)
-            self._answers = False
+            self.answers = False
             return {}
-        self._answers = True
+        self.answers = True
         return {one["id"]: (one["status"], one.get("status_message") or "") for one in found}
 
     def _tasks(self, query: dict[str, Any]) -> list[dict[str, Any]]:
@@ -203,7 +204,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             if isinstance(job, LocalClearmlJob):
                 job.wait_for_process(timeout=0)  # marks the task of a process that has ended
         states = self._states(jobs) if jobs else {}
-        if not self._answers:
+        if not self.answers:
             return []
         return [(job, *states.get(job.task_id(), _DELETED)) for job in jobs]
 

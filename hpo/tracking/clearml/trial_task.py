@@ -32,14 +32,15 @@ if TYPE_CHECKING:
 
     from hpo.study import Study
 
-DONE, BAD_INPUT, REFUSED = 0, 2, 3
+DONE, BAD_INPUT, REFUSED, STOPPED = 0, 2, 3, 130
 _BEAT_S = 300.0  # the server gives a silent task up after two hours
 
 
 def main() -> int:
     """Run the trial of the task that CLEARML_TASK_ID names, and return the exit code.
 
-    0 done; 2 bad input; 3 refused, no money moved; 6 the ledger was refused.
+    0 done; 2 bad input; 3 refused, no money moved; 6 the ledger was refused; 130 stopped, and run
+    again it goes on.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by OpenMP when torch is imported
     name = os.environ.get("CLEARML_TASK_ID")
@@ -53,6 +54,8 @@ def main() -> int:
     with _beating(name):
         try:
             facts = _work(task.get_parameters() or {}, name)
+        except KeyboardInterrupt:  # the terminal's, meant for the controller: it goes on with this
+            return STOPPED
         except asker.Refused as error:
             return _give_up(task, "refused", str(error), REFUSED)
         except Exception as error:
