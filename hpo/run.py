@@ -175,10 +175,11 @@ def _parser() -> argparse.ArgumentParser:
             _add_settings(sub)
         else:
             sub.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
-        sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
-        if name == "run":
+        if function is _run:
             _add_engine(sub)
             sub.add_argument("--yes", action="store_true", help="real money: confirms --budget")
+        sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+        if name == "run":
             publish.add_clearml(sub)
         if name == "report":
             add_today(sub)
