@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from budget.errors import InputError
 from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
 from hpo.tracking.clearml.sync import BASE
-from hpo.tracking.clearml.template import ACCURACY, make_template, search_space
+from hpo.tracking.clearml.template import ACCURACY, fill_template, make_template, search_space
 
 if TYPE_CHECKING:
     from clearml import Task
 
     from hpo.config import StudyConfig
-    from hpo.study import Study, Watch
+    from hpo.study import Progress, Study, Watch
     from hpo.tracking.clearml.strategy import PlanSearch
 
 MARKETS = ("simulated", "hybrid", "replay")
@@ -103,7 +103,7 @@ def run(study: Study, engine: Engine, watch: Watch | None = None) -> dict[str, A
             f"clearml-agent daemon --queue {engine.queue}",
             file=sys.stderr,
         )
-    study.prepare(watch)
+    study.prepare(_aloud(watch))
     with _quiet():
         controller, template = _tasks(study)
         reason = _search(study, engine, controller, template)
@@ -193,15 +193,33 @@ def _tasks(study: Study) -> tuple[Task, str]:
         controller = Task.create(project, f"search of {study.config.study}", "optimizer")
         controller.set_tags([tag])
     controller.mark_started(force=True)
-    template = _find(tag, "training") or make_template(study, project, [tag])
+    template = _find(tag, "training", status=["created"])
+    if template is None:
+        template = make_template(study, project, [tag])
+    else:
+        fill_template(template, study)  # the run directory may have moved
     return controller, template.id
 
 
-def _find(tag: str, kind: str) -> Task | None:
+def _find(tag: str, kind: str, **more: list[str]) -> Task | None:
     from clearml import Task
 
-    found = Task.get_tasks(tags=[tag], task_filter={"type": [kind], "order_by": ["created"]})
+    query = {"type": [kind], "order_by": ["created"], **more}
+    found = Task.get_tasks(tags=[tag], task_filter=query)
     return found[0] if found else None
+
+
+def _aloud(watch: Watch | None) -> Watch | None:
+    """The same, with the standard output as it is now: ClearML's part is kept quiet."""
+    if watch is None:
+        return None
+    out = sys.stdout
+
+    def seen(progress: Progress) -> None:
+        with contextlib.redirect_stdout(out):
+            watch(progress)
+
+    return seen
 
 
 @contextlib.contextmanager

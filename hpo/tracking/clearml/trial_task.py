@@ -115,15 +115,15 @@ def _work(parameters: Mapping[str, str], name: str) -> dict[str, Any]:
     from hpo.study import open_study
 
     for needed in (RUN_DIR, STARTED_IN):
-        if not parameters.get(needed):
+        folder = parameters.get(needed)
+        if not folder:
             raise InputError(f"{needed}: not given; the task is no clone of a study's template")
-    folder = Path(parameters[RUN_DIR])
-    if not folder.is_dir():
-        raise InputError(
-            f"{RUN_DIR}: {folder} is not on this machine; start the agent on the one that has it"
-        )
+        if not Path(folder).is_dir():
+            raise InputError(
+                f"{needed}: {folder} is not on this machine; start the agent on the one that has it"
+            )
     os.chdir(parameters[STARTED_IN])  # relative paths of the study's data start there
-    study = open_study(folder)
+    study = open_study(Path(parameters[RUN_DIR]))
     try:
         return _trial(study, parameters, name)
     finally:
