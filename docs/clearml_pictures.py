@@ -62,8 +62,13 @@ def picture(plots: list[Plot], path: Path, rows: int, columns: int) -> None:
     for at, plot in enumerate(plots):
         axes = figure.add_subplot(rows, columns, at + 1)
         axes.set_title(" / ".join(filter(None, [plot.metric, plot.variant])))
+        other = axes.twinx() if "yaxis2" in plot.figure["layout"] else axes
         for trace in plot.figure["data"]:
-            DRAW[trace["type"]](trace, axes)
+            DRAW[trace["type"]](trace, other if trace.get("yaxis") == "y2" else axes)
+        if other is not axes:
+            other.set_ylabel(plot.figure["layout"]["yaxis2"]["title"]["text"])
+            other.set_ylim(bottom=0)
+            other.legend(fontsize=7, loc="lower right")
         dress(plot.figure["layout"], axes)
     figure.savefig(path, dpi=80)
 
@@ -112,7 +117,7 @@ def table(trace: dict[str, Any], axes: Axes) -> None:
     rows = [list(row) for row in zip(*cells, strict=True)][-16:]
     axes.axis("off")
     shown = axes.table(
-        [[str(cell)[:24] for cell in row] for row in rows],
+        [[str(cell)[:28] for cell in row] for row in rows],
         colLabels=[str(name).removeprefix("General/") for name in header],
         loc="upper center",
         cellLoc="left",
@@ -162,7 +167,7 @@ def dress(layout: dict[str, Any], axes: Axes) -> None:
         small = OffsetImage(Image.open(io.BytesIO(content)), zoom=0.4)
         axes.add_artist(AnnotationBbox(small, (image["x"], image["y"]), frameon=False))
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=7)
+        axes.legend(fontsize=7, loc="best")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpo.front import pareto_front, points_per_dollar
+from hpo.recommend import TOLERANCE
 from hpo.tracking.clearml.run import Row, Run
 from hpo.trial import Outcome
 
@@ -126,26 +127,49 @@ def _reported_beside(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def incumbent(run: Run) -> Figure:
-    """Best accuracy measured so far against dollars spent in the study."""
-    points = best_by_spent(run.rows)
-    trace = {
+    """Best accuracy measured so far, and what the plan to take costs, against dollars spent."""
+    steps = incumbents(run.rows)
+    spent = [dollars for dollars, _, _ in steps]
+    best = {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": "best so far",
-        "x": [dollars for dollars, _ in points],
-        "y": [accuracy for _, accuracy in points],
+        "name": "best accuracy measured so far",
+        "x": spent,
+        "y": [accuracy for _, accuracy, _ in steps],
         "line": {"shape": "hv", "color": BLUE},
     }
-    return _figure([trace], "spent in the study, dollars", "best accuracy measured so far")
+    price = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": f"price tag of the cheapest plan within {100 * TOLERANCE:g} point of it",
+        "x": spent,
+        "y": [dollars for _, _, dollars in steps],
+        "yaxis": "y2",
+        "line": {"shape": "hv", "color": RED, "dash": "dash"},
+    }
+    figure = _figure([best, price], "spent in the study, dollars", "best accuracy measured so far")
+    figure["layout"]["yaxis2"] = {
+        "title": {"text": "price tag, dollars"},
+        "overlaying": "y",
+        "side": "right",
+        "rangemode": "tozero",
+    }
+    return figure
 
 
-def best_by_spent(rows: Sequence[Row]) -> list[tuple[float, float]]:
-    """(dollars spent, best accuracy measured by then) after every evaluation."""
-    best, points = 0.0, []
+def incumbents(rows: Sequence[Row]) -> list[tuple[float, float, float]]:
+    """After every evaluation: dollars spent, best accuracy, price tag of the plan to take."""
+    steps: list[tuple[float, float, float]] = []
+    latest: dict[str, Outcome] = {}
+    best = 0.0
     for row in rows:
+        latest[row.outcome.plan.key] = row.outcome
         best = max(best, row.outcome.accuracy)
-        points.append((row.spent / 1e6, best))
-    return points
+        near = [o for o in latest.values() if o.accuracy >= best - TOLERANCE]
+        if near:
+            cheapest = min(outcome.price_tag.dollars for outcome in near)
+            steps.append((row.spent / 1e6, best, cheapest))
+    return steps
 
 
 def marginal(run: Run) -> Figure:
