@@ -11,9 +11,9 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from hpo import market_commands, publish, stopping, toloka_server
+from hpo import engines, market_commands, publish, stopping, toloka_server
 from hpo.exits import (
     BAD_INPUT,
     DONE,
@@ -26,8 +26,6 @@ from hpo.view_commands import add_data, add_today, add_view
 
 if TYPE_CHECKING:
     from hpo.config import StudyConfig
-    from hpo.study import Study, Watch
-    from hpo.tracking.clearml.engine import Engine
 
 COMMANDS = (
     "run",
@@ -175,12 +173,11 @@ def _parser() -> argparse.ArgumentParser:
             _add_settings(sub)
         else:
             sub.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
-        if function is _run:
-            _add_engine(sub)
-            sub.add_argument("--yes", action="store_true", help="real money: confirms --budget")
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
         if name == "run":
             publish.add_clearml(sub)
+            engines.add_engine(sub)
+            sub.add_argument("--yes", action="store_true", help="real money: confirms --budget")
         if name == "report":
             add_today(sub)
     add_view(commands)
@@ -219,42 +216,6 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--print-config", action="store_true", help="print the whole configuration as TOML"
     )
-
-
-def _add_engine(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("engine")
-    words = "who runs the trials: local (default), or clearml: its optimizer, on agents"
-    group.add_argument("--engine", choices=("local", "clearml"), default="local", help=words)
-    group.add_argument("--queue", metavar="NAME", help="clearml: the queue that agents listen to")
-    words = "clearml: run trials as processes of this machine, without agents"
-    group.add_argument("--start-locally", action="store_true", help=words)
-    words = "clearml: trials at a time (2)"
-    group.add_argument("--workers", metavar="N", help=words)
-
-
-def _engine(arguments: argparse.Namespace) -> Engine | None:
-    """How trials are run; None in this process, one after the other."""
-    from budget.errors import InputError
-    from hpo.values import whole
-
-    given = {
-        "--queue": arguments.queue is not None,
-        "--start-locally": arguments.start_locally,
-        "--workers": arguments.workers is not None,
-    }
-    if arguments.engine == "local":
-        for name, is_given in given.items():
-            if is_given:
-                raise InputError(f"{name}: only with --engine clearml")
-        return None
-    if given["--queue"] == given["--start-locally"]:
-        raise InputError(
-            "--engine clearml: give either --queue NAME, for agents, or --start-locally"
-        )
-    from hpo.tracking.clearml.engine import Engine
-
-    workers = 2 if arguments.workers is None else whole(1, 1000)(arguments.workers, "--workers")
-    return Engine(arguments.queue, workers)
 
 
 def _config(arguments: argparse.Namespace, **defaults: str) -> StudyConfig:
@@ -298,7 +259,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from hpo.tracking.clearml.live import mirroring
     from hpo.words import market_line
 
-    engine = _engine(arguments)
+    engine = engines.engine_of(arguments, config)
     log = Console(stderr=True, highlight=False)
     budget_given = arguments.budget is not None
     consent.check_flags(config, arguments.yes, budget_given)
@@ -315,7 +276,7 @@ def _run(arguments: argparse.Namespace) -> int:
     study = Study(config, arguments.runs)
     try:
         with mirroring(study.folder, mirrored.on, arguments.images_external), Gauge(log) as gauge:
-            report = _search(study, engine, gauge.update, confirmed is not None)
+            report = engines.search(study, engine, gauge.update, confirmed is not None)
             note = consent.compare(config, confirmed, study.world.ledger.spent())
     finally:
         study.close()
@@ -325,14 +286,6 @@ def _run(arguments: argparse.Namespace) -> int:
     if note is not None:
         say(note)
     return DONE if report["purchases"] else NOTHING_AFFORDABLE
-
-
-def _search(study: Study, engine: Engine | None, watch: Watch, real: bool) -> dict[str, Any]:
-    if engine is None:
-        return study.run(watch, real_money=real)
-    from hpo.tracking.clearml.engine import run
-
-    return run(study, engine, watch)
 
 
 def _print_report(as_json: bool, report: dict[str, object], folder: Path) -> None:

@@ -207,18 +207,29 @@ def test_wrong_flags_get_one_line(
 ) -> None:
     from hpo.run import main
 
-    where = ["--data", small_data, "--few-labels-ok", "--exam=off", "--runs", str(tmp_path)]
-    assert main(["run", "--budget", "1", *where, *flags]) == 2
+    where = ["--data", small_data, "--few-labels-ok", "--exam=off", "--runs", str(tmp_path / "r")]
+    assert main(["run", "--budget", "1", "--clearml", "off", *where, *flags]) == 2
+    assert not (tmp_path / "r").exists()
     said = capsys.readouterr().err.splitlines()
     assert line in said[-1]
     assert said[-1].startswith("labelworth: ")
 
 
 def test_without_a_server_nothing_starts(
-    small_study: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    small_data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from hpo.run import main
+
+    flags = ["--engine", "clearml", "--start-locally", "--clearml", "off", "--exam", "off"]
+    where = ["--data", small_data, "--few-labels-ok", "--runs", str(tmp_path / "runs")]
+    assert main(["run", "--budget", "1", *where, *flags]) == 2
+    assert "not configured; run clearml-init" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_market_of_one_process_is_refused() -> None:
+    from hpo.config import make_config
     from hpo.tracking.clearml.engine import Engine, check
 
-    study = small_study(study="s")
-    with pytest.raises(InputError, match="not configured; run clearml-init"):
-        check(study, Engine("default"))
+    with pytest.raises(InputError, match="'rehearsal' cannot run in several processes yet"):
+        check(make_config({"budget": "5", "market": "rehearsal"}), Engine("default"))

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from budget.errors import InputError
 from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
 from hpo.tracking.clearml.sync import BASE
-from hpo.tracking.clearml.template import ACCURACY, make_template, search_space
+from hpo.tracking.clearml.template import ACCURACY, fill_template, make_template, search_space
 
 if TYPE_CHECKING:
     from clearml import Task
 
-    from hpo.study import Study, Watch
+    from hpo.config import StudyConfig
+    from hpo.study import Progress, Study, Watch
     from hpo.tracking.clearml.strategy import PlanSearch
 
 MARKETS = ("simulated", "hybrid", "replay")
@@ -47,30 +48,26 @@ class Engine:
     report_min: float = _REPORT_MIN
 
 
-def check(study: Study, engine: Engine) -> None:
+def check(config: StudyConfig, engine: Engine) -> bool:
     """Refuse what cannot work, before anything is bought.
+
+    Returns:
+        Whether anybody runs trials: an agent that listens to the queue, or this machine.
 
     Raises:
         InputError: the market, the server's settings or the queue are wrong; named.
     """
-    if study.world.market.kind not in MARKETS:
+    kind = config.market.partition(":")[0]
+    if kind not in MARKETS:
         raise InputError(
-            f"--engine clearml: trials on the market {study.world.market.kind!r} cannot run in "
-            "several processes yet; leave --engine out"
+            f"--engine clearml: trials on the market {kind!r} cannot run in several processes yet; "
+            "leave --engine out"
         )
     try:
         remote = Remote()
-        listening = engine.queue is None or _listening(remote, engine.queue)
+        return engine.queue is None or _listening(remote, engine.queue)
     except (Unavailable, Refused) as error:
         raise InputError(f"--engine clearml: {error}; run the same command again") from None
-    if not listening:
-        print(
-            f"No agent listens to queue {engine.queue} yet. Start one on this machine: "
-            "CLEARML_AGENT_SKIP_PYTHON_ENV_INSTALL=1 "
-            f"CLEARML_AGENT_SKIP_PIP_VENV_INSTALL={sys.executable} "
-            f"clearml-agent daemon --queue {engine.queue}",
-            file=sys.stderr,
-        )
 
 
 def _listening(remote: Remote, queue: str) -> bool:
@@ -98,8 +95,15 @@ def run(study: Study, engine: Engine, watch: Watch | None = None) -> dict[str, A
         engine: how its trials are run.
         watch: called whenever something changed, for a live line.
     """
-    check(study, engine)
-    study.prepare(watch)
+    if not check(study.config, engine):
+        print(
+            f"No agent listens to queue {engine.queue} yet. Start one on this machine: "
+            "CLEARML_AGENT_SKIP_PYTHON_ENV_INSTALL=1 "
+            f"CLEARML_AGENT_SKIP_PIP_VENV_INSTALL={sys.executable} "
+            f"clearml-agent daemon --queue {engine.queue}",
+            file=sys.stderr,
+        )
+    study.prepare(_aloud(watch))
     with _quiet():
         controller, template = _tasks(study)
         reason = _search(study, engine, controller, template)
@@ -134,8 +138,11 @@ def _search(study: Study, engine: Engine, controller: Task, template: str) -> st
     start()
     try:
         _wait(strategy)
-    except BaseException:
+    except BaseException as error:
         optimizer.stop(wait_for_reporter=False)
+        if strategy.answers:  # a server that is away would hold us up
+            why = str(error) or "stopped"
+            controller.stopped(force=True, status_message=f"{why}; the same command goes on")
         raise
     optimizer.stop()
     return strategy.reason
@@ -186,15 +193,33 @@ def _tasks(study: Study) -> tuple[Task, str]:
         controller = Task.create(project, f"search of {study.config.study}", "optimizer")
         controller.set_tags([tag])
     controller.mark_started(force=True)
-    template = _find(tag, "training") or make_template(study, project, [tag])
+    template = _find(tag, "training", status=["created"])
+    if template is None:
+        template = make_template(study, project, [tag])
+    else:
+        fill_template(template, study)  # the run directory may have moved
     return controller, template.id
 
 
-def _find(tag: str, kind: str) -> Task | None:
+def _find(tag: str, kind: str, **more: list[str]) -> Task | None:
     from clearml import Task
 
-    found = Task.get_tasks(tags=[tag], task_filter={"type": [kind], "order_by": ["created"]})
+    query = {"type": [kind], "order_by": ["created"], **more}
+    found = Task.get_tasks(tags=[tag], task_filter=query)
     return found[0] if found else None
+
+
+def _aloud(watch: Watch | None) -> Watch | None:
+    """The same, with the standard output as it is now: ClearML's part is kept quiet."""
+    if watch is None:
+        return None
+    out = sys.stdout
+
+    def seen(progress: Progress) -> None:
+        with contextlib.redirect_stdout(out):
+            watch(progress)
+
+    return seen
 
 
 @contextlib.contextmanager

@@ -26,6 +26,8 @@ from hpo.trial import plan_from_plain
 from hpo.trials import TASK
 
 if TYPE_CHECKING:
+    import optuna
+
     from budget.ledger import Ledger
     from hpo.study import Study
 
@@ -58,6 +60,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         reason: why the search stopped.
         error: what stopped it instead, if anything did.
         thread: where it works, once started.
+        answers: whether the server answered when it was asked last.
 
     Args:
         study: the study, prepared.
@@ -92,7 +95,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         self._number: dict[str, int] = {}
         self._failures: dict[int, int] = {}
         self._unplaced: list[Asked] = []
-        self._answers = True
+        self.answers = True
         self._refusals = 0
 
     # --- called by the optimizer ----------------------------------------------------------------
@@ -120,7 +123,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         super().stop()
         jobs = list(self._current_jobs)
         self._current_jobs = []
-        ask = jobs and not self._local and self._answers  # a server that is away would hold us up
+        ask = jobs and not self._local and self.answers  # a server that is away would hold us up
         states = self._states(jobs) if ask else {}
         for task_id, (status, _) in states.items():
             if status == "queued":
@@ -179,9 +182,9 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             found = self._tasks({"id": ids})
         except (Unavailable, Refused) as error:
             _LOG.warning("ClearML does not answer (%s); asked again", error)
-            self._answers = False
+            self.answers = False
             return {}
-        self._answers = True
+        self.answers = True
         return {one["id"]: (one["status"], one.get("status_message") or "") for one in found}
 
     def _tasks(self, query: dict[str, Any]) -> list[dict[str, Any]]:
@@ -191,9 +194,8 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             Unavailable, Refused: as for `Remote.call`.
         """
         fields = {"only_fields": ["id", "status", "status_message"], "page": 0, "page_size": 500}
-        found: list[dict[str, Any]] = self._remote.call("tasks.get_all", {**query, **fields})[
-            "tasks"
-        ]
+        answer = self._remote.call("tasks.get_all", {**query, **fields})
+        found: list[dict[str, Any]] = answer["tasks"]
         return found
 
     def _look(self) -> list[tuple[BaseJob, str, str]]:
@@ -203,7 +205,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             if isinstance(job, LocalClearmlJob):
                 job.wait_for_process(timeout=0)  # marks the task of a process that has ended
         states = self._states(jobs) if jobs else {}
-        if not self._answers:
+        if not self.answers:
             return []
         return [(job, *states.get(job.task_id(), _DELETED)) for job in jobs]
 
@@ -216,25 +218,30 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             self._conclude(job, status, message)
         elif self._local and isinstance(job, RunningJob) and not self._is_alive(job):
             self._current_jobs.remove(job)
-            self._again(job)
+            if self._trial(job).state.name == "RUNNING":
+                self._again(job)
+            else:
+                self._conclude(job, status, message)
+
+    def _trial(self, job: BaseJob) -> optuna.trial.FrozenTrial:
+        """A job's trial, as the study knows it now."""
+        return self._study.trials.at(self._number[job.task_id()])
 
     def _is_alive(self, job: BaseJob) -> bool:
         """Whether a process of an earlier start still works on a trial: it holds a lock then."""
-        trial = self._study.trials.at(self._number[job.task_id()])
-        world = self._study.world
-        return is_held(world.lock_of(plan_from_plain(trial.user_attrs["plan"])))
+        plan = plan_from_plain(self._trial(job).user_attrs["plan"])
+        return is_held(self._study.world.lock_of(plan))
 
     def _conclude(self, job: BaseJob, status: str, message: str) -> None:
         """A task has ended: the study knows what came of it."""
-        number = self._number[job.task_id()]
-        trial = self._study.trials.at(number)
+        trial = self._trial(job)
         self.budget.jobs.update(job.task_id(), 1)
         if trial.state.name == "COMPLETE":
             if status not in ("completed", "published"):  # its process died before it had told
-                report(job.task, facts_of(self._study, number))
+                report(job.task, facts_of(self._study, trial.number))
             self._study.say(f"done {trial.user_attrs['plan']['key']}")
         elif trial.state.name == "RUNNING":
-            self._lost(job, number, status, message)
+            self._lost(job, trial.number, status, message)
         else:
             self._study.say(f"refused {trial.user_attrs['plan']['key']}")
 

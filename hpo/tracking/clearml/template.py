@@ -50,6 +50,12 @@ def make_template(study: Study, project: str, tags: list[str]) -> Task:
 
     task: Task = Task.create(project, f"trial of {study.config.study}", "training")
     task.set_tags(tags)
+    fill_template(task, study)
+    return task
+
+
+def fill_template(task: Task, study: Study) -> None:
+    """Give a template its script and parameters, as they are from here and now."""
     home = str(Path(hpo.__file__).parent.parent)
     task.set_script(
         repository="",
@@ -60,7 +66,6 @@ def make_template(study: Study, project: str, tags: list[str]) -> Task:
     space = study.world.space
     where = {RUN_DIR: str(study.folder.resolve()), STARTED_IN: str(Path.cwd())}
     task.set_parameters({**overrides(space.plans[0], space), **where})
-    return task
 
 
 def _levels(space: SearchSpace) -> dict[str, list[Any]]:

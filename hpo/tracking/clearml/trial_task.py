@@ -32,14 +32,15 @@ if TYPE_CHECKING:
 
     from hpo.study import Study
 
-DONE, BAD_INPUT, REFUSED = 0, 2, 3
+DONE, BAD_INPUT, REFUSED, STOPPED = 0, 2, 3, 130
 _BEAT_S = 300.0  # the server gives a silent task up after two hours
 
 
 def main() -> int:
     """Run the trial of the task that CLEARML_TASK_ID names, and return the exit code.
 
-    0 done; 2 bad input; 3 refused, no money moved; 6 the ledger was refused.
+    0 done; 2 bad input; 3 refused, no money moved; 6 the ledger was refused; 130 stopped, and run
+    again it goes on.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by OpenMP when torch is imported
     name = os.environ.get("CLEARML_TASK_ID")
@@ -53,6 +54,8 @@ def main() -> int:
     with _beating(name):
         try:
             facts = _work(task.get_parameters() or {}, name)
+        except KeyboardInterrupt:  # the terminal's, meant for the controller: it goes on with this
+            return STOPPED
         except asker.Refused as error:
             return _give_up(task, "refused", str(error), REFUSED)
         except Exception as error:
@@ -112,15 +115,15 @@ def _work(parameters: Mapping[str, str], name: str) -> dict[str, Any]:
     from hpo.study import open_study
 
     for needed in (RUN_DIR, STARTED_IN):
-        if not parameters.get(needed):
+        folder = parameters.get(needed)
+        if not folder:
             raise InputError(f"{needed}: not given; the task is no clone of a study's template")
-    folder = Path(parameters[RUN_DIR])
-    if not folder.is_dir():
-        raise InputError(
-            f"{RUN_DIR}: {folder} is not on this machine; start the agent on the one that has it"
-        )
+        if not Path(folder).is_dir():
+            raise InputError(
+                f"{needed}: {folder} is not on this machine; start the agent on the one that has it"
+            )
     os.chdir(parameters[STARTED_IN])  # relative paths of the study's data start there
-    study = open_study(folder)
+    study = open_study(Path(parameters[RUN_DIR]))
     try:
         return _trial(study, parameters, name)
     finally:
