@@ -168,10 +168,12 @@ class Agent:
 
     def _reap(self) -> None:
         for task, process in list(self._running.items()):
+            status = self._server.api.call("tasks.get_by_id", {"task": task})["task"]["status"]
             if process.exitcode is None:
+                if status == "stopped":
+                    process.kill()
                 continue
             del self._running[task]
-            status = self._server.api.call("tasks.get_by_id", {"task": task})["task"]["status"]
             if status == "in_progress":
                 end = "tasks.failed" if process.exitcode else "tasks.completed"
                 message = f"Process exit code {process.exitcode}"

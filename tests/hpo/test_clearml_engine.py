@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 import time
 from collections import Counter
@@ -104,6 +106,14 @@ def test_20_trials_two_at_a_time_through_kills(
     seconds = Counter(int(moment - start) for moment in asked)
     assert 20 <= len(asked) <= 5 * 18
     assert max(seconds.values()) <= 5
+
+    stand_in.faults.down(503)  # away for longer than a request is repeated
+    time.sleep(5)
+    stand_in.faults.clear()
+    os.kill(controller.pid or 0, signal.SIGINT)  # what waits is taken back
+    controller.join()
+    assert statuses(stand_in)["created"] == 2
+    controller = in_process(search, runs, settings, options, log=log)
     agent.paused.clear()
     until(lambda: controller.exitcode is not None)
     assert controller.exitcode == 0, log.read_text()
@@ -155,11 +165,11 @@ def is_done(task: dict[str, Any]) -> bool:
 def test_processes_of_one_machine_need_no_agent_and_outlive_their_controller(
     stand_in: StandIn, small_data: str, tmp_path: Path
 ) -> None:
-    settings = {**STUDY, "study": "local", "data": small_data, "trials": 2}
+    settings = {**STUDY, "study": "local", "data": small_data, "trials": 1}
     options = {"queue": None, "workers": 2, "poll_s": 0.4}
     log, runs = tmp_path / "controller.log", tmp_path / "runs"
     controller = in_process(search, runs, settings, options, log=log)
-    until(lambda: statuses(stand_in)["in_progress"] == 2)
+    until(lambda: statuses(stand_in)["in_progress"] == 1)
     time.sleep(0.5)
     controller.kill()
     controller.join()
@@ -167,9 +177,9 @@ def test_processes_of_one_machine_need_no_agent_and_outlive_their_controller(
     until(lambda: controller.exitcode is not None)
     assert controller.exitcode == 0, log.read_text()
     check_money(runs / "local")
-    assert statuses(stand_in) == {"completed": 2}
+    assert statuses(stand_in) == {"completed": 1}
     study = open_study(runs / "local")
-    assert len(study.trials.purchases()) == 2
+    assert len(study.trials.purchases()) == 1
     study.close()
 
 
@@ -185,6 +195,24 @@ def test_a_trial_that_keeps_failing_stops_the_search_with_one_line(
     assert controller.exitcode == 1
     assert "trial 0 failed 3 times where it was run: Process exit code 9" in log.read_text()
     assert statuses(stand_in) == {"failed": 1}
+
+
+def test_a_trial_that_a_person_aborts_is_not_run_again(
+    stand_in: StandIn, agent: Agent, small_data: str, tmp_path: Path
+) -> None:
+    settings = {**STUDY, "study": "aborted", "data": small_data, "trials": 1}
+    options = {"queue": "default", "workers": 1, "poll_s": 0.2}
+    agent.script = "import time; time.sleep(600)"
+    log = tmp_path / "controller.log"
+    controller = in_process(search, tmp_path / "runs", settings, options, log=log)
+    until(lambda: agent.busy)
+    agent.script = None
+    task = trial_tasks(stand_in)[0]["id"]
+    stand_in.api.call("tasks.stopped", {"task": task, "status_reason": "user aborted"})
+    until(lambda: controller.exitcode is not None)
+    assert controller.exitcode == 0, log.read_text()
+    assert statuses(stand_in) == {"stopped": 1, "completed": 1}
+    check_money(tmp_path / "runs/aborted")
 
 
 @pytest.mark.parametrize(
