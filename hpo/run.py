@@ -171,13 +171,13 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=function)
         if settings:
             _add_settings(sub)
-            sub.add_argument("--yes", action="store_true", help="real money: confirms --budget")
         else:
             sub.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
         sub.add_argument("--json", action="store_true", help="print one JSON object on stdout")
         if name == "run":
             publish.add_clearml(sub)
             engines.add_engine(sub)
+            sub.add_argument("--yes", action="store_true", help="real money: confirms --budget")
         if name == "report":
             add_today(sub)
     add_view(commands)

@@ -75,7 +75,9 @@ def balance_in(folder: Path) -> Balance | None:
         return None
     engine = open_database(folder / "labelworth.sqlite")
     try:
-        return Ledger.open(engine, folder.name).balance()
+        # A study that was killed in its first moments has a database, and no account in it yet.
+        known = folder.name in accounts_of(engine, folder.name)
+        return Ledger.open(engine, folder.name).balance() if known else None
     finally:
         engine.dispose()
 

@@ -119,12 +119,14 @@ def _fee(world: World) -> dict[str, Any]:
 
 
 def _people(condition: Condition, ends: list[OrderEnd], world: World) -> dict[str, int]:
-    """Who came to a condition so far: paid annotators, those of them banned, and the others."""
+    """Who came to a condition so far: paid annotators, those of them banned, and who failed.
+
+    Not who only looked: no platform tells that.
+    """
     answers = world.store.answers(condition)
     return {
         "participants": len(np.unique(answers.annotator)),
         "banned": len(np.unique(answers.annotator[~answers.usable])),
-        "looked": sum(end.looked for end in ends),
         "exam_failed": sum(end.exam_failed for end in ends),
     }
 

@@ -6,6 +6,7 @@ moments are tried; from 100 on, every single durable step is hit as well, not on
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -25,8 +26,10 @@ import torch
 
 import hpo.folder
 import hpo.study
+import hpo.versioning
 from budget.ledger import Ledger
 from hpo.study import Study
+from hpo.tracking.clearml.run import read_run
 from hpo.tracking.journal import Journal
 from labeling import versions
 from labeling.store import Store
@@ -42,6 +45,7 @@ SETTINGS = {**SMALL, "seed": 11, "study": "s", "budget": "0.45"}
 DURABLE: list[tuple[object, str]] = [
     (hpo.folder, "write_atomic"),
     (hpo.study, "write_atomic"),
+    (hpo.versioning, "write_atomic"),
     (Ledger, "open"),
     (Ledger, "reserve"),
     (Ledger, "settle"),
@@ -156,6 +160,11 @@ def check(runs: Path, data: str, report: bytes, sampler: str = "money") -> None:
     spent = f'"micros": {one(paid)}'
     assert spent in report.decode()
     database.close()
+    told = read_run(runs / "s")  # what a mirror is built from
+    bought = {row["version"] for row in json.loads(report)["purchases"]}
+    assert {row.version for row in told.rows if row.version is not None} == bought
+    assert told.report == json.loads(report)
+    assert all(hpo.versioning.model_file(runs / "s", c.version).exists() for c in told.children)
 
 
 def kill_at(number: int, when: str, runs: Path, data: str, sampler: str) -> int:

@@ -190,6 +190,23 @@ def test_the_amount_typed_buys_after_the_plan_was_said(
     )
     assert "The account holds $5.00." in err
     assert "NOTE" not in err
+    monkeypatch.delenv("TOLOKA_TOKEN")  # to read an answer, or to quote, takes none
+    code, out, _ = labelworth("report", "runs/s")
+    assert (code, out.startswith("REAL MONEY: $0.")) == (0, True)
+    assert "REAL MONEY on Toloka PRODUCTION" in labelworth("status", "runs/s")[1]
+    assert labelworth("plan", *real(small_data))[0] == 0
+
+
+def test_a_study_killed_before_it_had_an_account_is_started_like_any_other(
+    tmp_path: Path,
+) -> None:
+    from budget.database import open_database
+    from hpo.status import balance_in
+
+    assert balance_in(tmp_path) is None
+    open_database(tmp_path / "labelworth.sqlite").connect().close()
+    assert (tmp_path / "labelworth.sqlite").exists()
+    assert balance_in(tmp_path) is None
 
 
 def test_a_fee_that_is_not_the_assumed_one_is_noticed(

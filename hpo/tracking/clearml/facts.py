@@ -85,7 +85,7 @@ def params_of(manifest: Manifest) -> Params:
 
 def _campaign(manifest: Manifest) -> Params:
     campaign = manifest["campaign"]
-    people = ("participants", "banned", "looked", "exam_failed", "answers_missing", "minutes")
+    people = ("participants", "banned", "exam_failed", "answers_missing", "minutes")
     return {
         "Campaign": {
             **{name: campaign[name] for name in ("name", "key", "instructions_hash", "language")},

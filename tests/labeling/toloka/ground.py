@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.source import CrowdSource
 from labeling.toloka.clock import PlatformClock
 from labeling.toloka.goods import Goods
-from labeling.toloka.http import Api, connect
+from labeling.toloka.http import Api, connect, kit
 from labeling.toloka.server import Server, Settings, Truth
 from labeling.toloka.source import TolokaSource
 from labeling.toloka.token import Token
 from labeling.types import Condition, Order, Page
 
+_CACHES: list[Any] = []
 RICH = Money(1_000_000_000)
 CANARY = "canary-0123456789abcdef0123456789abcdef"
 CAMPAIGN = Campaign(
@@ -43,6 +45,14 @@ TWO = replace(
 def address(row: int) -> str:
     """Where annotators see a row's image."""
     return f"https://images.example/{row:05d}.jpg"
+
+
+def keep_connections() -> None:
+    """Let toloka-kit keep all connections: it drops all but the last 128 without closing them."""
+    if not _CACHES:
+        client = kit().TolokaClient
+        _CACHES.append(client._session_for_thread)
+        client._session_for_thread = lru_cache(maxsize=None)(_CACHES[0].__wrapped__)
 
 
 @dataclass
@@ -116,6 +126,7 @@ class Ground:
 
     def api(self, timeout_s: float = 10.0) -> Api:
         url = self.serve().url
+        keep_connections()
         return connect(Token(CANARY), url, PlatformClock(url), timeout_s)
 
     def market(self, api: Api | None = None, **options: Any) -> TolokaSource:

@@ -40,12 +40,12 @@ def case(seed: int) -> Case:
     rules = QualityRules(wrong_controls=1 + seed % 2, fast_seconds=13.0, fast_responses=1)
     exam = Exam(tasks=6, pass_correct=int(rng.integers(4, 7)))
     campaign = replace(campaign, rules=rules, exam=exam, suite_size=int(rng.integers(4, 9)))
-    tasks, orders = int(rng.integers(20, 50)), []
+    tasks, orders = int(rng.integers(12, 36)), []
     for _ in range(1 + seed % 3):
         limits = {"limit": int(rng.integers(4, 12))} if seed % 5 == 2 else {}
         deadline = {"minutes": float(rng.integers(1, 6)) / 2} if seed % 7 == 3 else {}
         orders.append({"tasks": tasks, "overlap": int(rng.integers(1, 4)), **limits, **deadline})
-        tasks = min(80, tasks + int(rng.integers(0, 15)))
+        tasks = min(60, tasks + int(rng.integers(0, 10)))
     return Case(seed, scenario, campaign, bool(seed % 2), int(rng.integers(0, 3)), tuple(orders))
 
 
@@ -64,7 +64,7 @@ def test_both_doors_give_the_same(seed: int, server: Server, tmp_path: Path) -> 
         tmp_path,
         scenario=load_scenario(plan.scenario),
         campaign=plan.campaign,
-        tasks=80,
+        tasks=60,
         controls=40,
         seed=plan.seed,
         server=server,
@@ -96,7 +96,7 @@ def test_the_cases_are_of_every_kind(tmp_path: Path) -> None:
     for seed in range(CASES):
         plan = case(seed)
         scenario = load_scenario(plan.scenario)
-        on = Ground(tmp_path, scenario, plan.campaign, tasks=80, controls=40, seed=plan.seed)
+        on = Ground(tmp_path, scenario, plan.campaign, tasks=60, controls=40, seed=plan.seed)
         crowd = on.crowd()
         for tranche, settings in enumerate(plan.orders):
             order: Order = on.order(
