@@ -110,7 +110,7 @@ class Collection:
         )
         self._tasks, self._wanted = wanted_arrays(order)
         self._asked: dict[int, int] | None = None
-        self._told = 0
+        self._told: set[str] = set()
         self._banned: set[str] = set()
 
     def pages(self) -> Iterator[Page]:
@@ -261,18 +261,21 @@ class Collection:
     # --- telling ---
 
     def _full_pages(self) -> Iterator[Page]:
-        paid = self._news.paid
-        while len(paid) - self._told >= _PAGE:
-            yield self._page(paid[self._told : self._told + _PAGE], None)
+        while len(self._news.paid) - len(self._told) >= _PAGE:
+            yield self._page(self._untold()[:_PAGE], None)
+
+    def _untold(self) -> list[Suite]:
+        """What is paid and was not told: one that is noticed late comes late, but comes."""
+        return [suite for suite in self._news.paid if suite.id not in self._told]
 
     def _last_page(self) -> Page:
         end = self._end or self._finish()
         known = {**end["order_end"]}
-        return self._page(self._news.paid[self._told :], OrderEnd(**known))
+        return self._page(self._untold(), OrderEnd(**known))
 
     def _page(self, suites: list[Suite], end: OrderEnd | None) -> Page:
         """A page, with the bans up to its last submission; the last page has the rest."""
-        self._told += len(suites)
+        self._told |= {suite.id for suite in suites}
         reading = self._placed.reading
         until = self._until() if end else suites[-1].ended or reading.opened
         bans = [

@@ -201,6 +201,9 @@ class News:
         return True
 
     def _note(self, suite: Suite) -> None:
+        known = self.suites.get(suite.id)
+        if known is not None and known.status in PAID and known in self.paid:
+            self.paid.remove(known)  # it is accepted now, or rejected after all
         self.suites[suite.id] = suite
         if suite.status == "ACTIVE" or (self._review and suite.status == "SUBMITTED"):
             self.open.add(suite.id)

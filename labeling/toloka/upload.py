@@ -14,6 +14,7 @@ from labeling.toloka.spec import IMAGE
 
 CHUNK = 1000  # tasks in one request
 _LISTED = 10_000  # tasks in one answer
+_ATTEMPTS = 5  # names of an operation, should earlier ones have failed
 _SPACE = uuid.UUID("6f2c1f2e-6a57-5d3f-9c53-1f0b8a0f7d11")
 _INDEX = "__item_idx"  # by which toloka-kit itself finds its items in an operation's log
 
@@ -35,9 +36,10 @@ class Upload:
     make: Callable[[int], Any]
 
 
-def operation_id(pool_id: str, key: str, chunk: int) -> uuid.UUID:
+def operation_id(pool_id: str, key: str, chunk: int, attempt: int = 0) -> uuid.UUID:
     """The same name for the same tasks, so that the platform creates them once."""
-    return uuid.uuid5(_SPACE, f"{pool_id}/{key}/tasks/{chunk}")
+    again = f"/{attempt}" if attempt else ""
+    return uuid.uuid5(_SPACE, f"{pool_id}/{key}/tasks/{chunk}{again}")
 
 
 def upload(api: Api, journal: Journal, wanted: Upload) -> dict[str, int]:
@@ -52,27 +54,50 @@ def upload(api: Api, journal: Journal, wanted: Upload) -> dict[str, int]:
     ids: dict[str, int] = {}
     for chunk, start in enumerate(range(0, len(wanted.rows), CHUNK)):
         rows = wanted.rows[start : start + CHUNK]
-        operation = operation_id(wanted.pool_id, wanted.key, chunk)
-        known = journal.done("tasks", str(operation))
+        name = str(operation_id(wanted.pool_id, wanted.key, chunk))
+        known = journal.done("tasks", name)
         if known is None:
-            known = _create(api, journal, wanted, rows, operation)
+            made = _create(api, journal, wanted, chunk, rows)
+            facts = {"pool": wanted.pool_id, "of": wanted.key, "rows": list(rows), "ids": made}
+            known = journal.write("tasks", name, DONE, **facts)
         ids |= dict(zip(known["ids"], known["rows"], strict=True))
     return ids
 
 
 def _create(
-    api: Api, journal: Journal, wanted: Upload, rows: Sequence[int], operation: uuid.UUID
-) -> dict[str, Any]:
-    tc, key = kit(), str(operation)
+    api: Api, journal: Journal, wanted: Upload, chunk: int, rows: Sequence[int]
+) -> list[str]:
+    """Create a chunk of tasks. Returns their ids, in the order of the rows.
+
+    An operation that failed has created nothing, and its name is used up: the next start takes
+    the next name.
+    """
+    tc = kit()
     tasks = [_indexed(wanted.make(row), at) for at, row in enumerate(rows)]
-    parameters = tc.task.CreateTasksParameters(
+    for attempt in range(_ATTEMPTS):
+        operation = operation_id(wanted.pool_id, wanted.key, chunk, attempt)
+        facts = {"pool": wanted.pool_id, "of": wanted.key, "count": len(rows)}
+        name = str(operation_id(wanted.pool_id, wanted.key, chunk))
+        journal.write("tasks", name, INTENT, operation=str(operation), **facts)
+        try:
+            return _run(api, operation, tasks)
+        except tc.exceptions.FailedOperation:
+            continue  # it was used before, and failed
+    raise MarketError(
+        f"{api.name}: tasks were refused {_ATTEMPTS} times; look into pool {wanted.pool_id}"
+    )
+
+
+def _run(api: Api, operation: uuid.UUID, tasks: list[Any]) -> list[str]:
+    """Create tasks as an operation, and read their ids from its log."""
+    parameters = kit().task.CreateTasksParameters(
         operation_id=operation,
         async_mode=True,
         allow_defaults=True,
         skip_invalid_items=False,
         open_pool=False,
     )
-    journal.write("tasks", key, INTENT, pool=wanted.pool_id, of=wanted.key, count=len(rows))
+    key = str(operation)
     started = api.write(
         "uploading tasks",
         lambda client: client.create_tasks_async(tasks, parameters),
@@ -85,12 +110,9 @@ def _create(
         for item in log
         if item.success and _INDEX in item.input and "task_id" in item.output
     }
-    if sorted(found) != list(range(len(rows))):
-        raise MarketError(_complaint(api, log, len(rows), len(found)))
-    ids = [found[at] for at in range(len(rows))]
-    return journal.write(
-        "tasks", key, DONE, pool=wanted.pool_id, of=wanted.key, rows=list(rows), ids=ids
-    )
+    if sorted(found) != list(range(len(tasks))):
+        raise MarketError(_complaint(api, log, len(tasks), len(found)))
+    return [found[at] for at in range(len(tasks))]
 
 
 def _indexed(task: Any, at: int) -> Any:

@@ -14,7 +14,9 @@ import random
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -68,8 +70,13 @@ def call(url: str, method: str, path: str, body: Any = None) -> Any:
         connection.close()
 
 
-def in_child(work: Callable[[], None]) -> int:
-    """Fork, do the work in the child, and return its process id."""
+def in_child(work: Callable[[], None], errors: Path | None = None) -> int:
+    """Fork, do the work in the child, and return its process id.
+
+    Args:
+        work: what the child does.
+        errors: file that takes its traceback, if it has one.
+    """
     child = os.fork()
     if child:
         return child
@@ -78,6 +85,9 @@ def in_child(work: Callable[[], None]) -> int:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
         work()
         status = 0
+    except BaseException:
+        if errors is not None:
+            errors.write_text(traceback.format_exc())
     finally:
         os._exit(status)
 
@@ -88,24 +98,26 @@ def ended(child: int) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server in a process of its own."""
-    folder = tmp_path_factory.mktemp("server")
+@contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """A server of its own process: a request of a killed buyer cannot reach the next one's."""
     kit()  # so that the children find it imported
+    told = folder / "url"
 
     def serve() -> None:
-        made = ground(folder).serve()
-        (folder / "part").write_text(made.url)
-        (folder / "part").rename(folder / "url")
+        (folder / "part").write_text(ground(folder).serve().url)
+        (folder / "part").rename(told)
         signal.pause()
 
+    folder.mkdir(exist_ok=True)
     child = in_child(serve)
-    while not (folder / "url").exists():
-        time.sleep(0.02)
-    yield (folder / "url").read_text()
-    os.kill(child, signal.SIGKILL)
-    ended(child)
+    while not told.exists():
+        time.sleep(0.01)
+    try:
+        yield told.read_text()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        ended(child)
 
 
 def market_at(url: str, folder: Path) -> source.TolokaSource:
@@ -165,21 +177,21 @@ def watch_steps(act: Callable[[int, str, str], None]) -> None:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], float]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], float]:
     """Names of the durable steps of a study that nothing happens to, and its seconds."""
     folder = tmp_path_factory.mktemp("undisturbed")
     log = folder / "log"
+    with server(folder) as url:
 
-    def work() -> None:
-        with log.open("w") as file:
-            watch_steps(lambda _, name, when: when == "before" and file.write(name + "\n"))
-            study(url, folder)
+        def work() -> None:
+            with log.open("w") as file:
+                watch_steps(lambda _, name, when: when == "before" and file.write(name + "\n"))
+                study(url, folder)
 
-    call(url, "POST", "/sim/reset", {})
-    begun = time.monotonic()
-    assert ended(in_child(work)) == 0
-    seconds = time.monotonic() - begun
-    check_books(url, folder)
+        begun = time.monotonic()
+        assert ended(in_child(work)) == 0
+        seconds = time.monotonic() - begun
+        check_books(url, folder)
     return log.read_text().splitlines(), seconds
 
 
@@ -224,7 +236,9 @@ def start_again(url: str, folder: Path, watch_nothing: bool) -> None:
 
         assert ended(in_child(sweep)) == 0
         assert call(url, "GET", "/sim/counts")["open_pools"] == []
-    assert ended(in_child(lambda: study(url, folder))) == 0
+    errors = folder / "errors"
+    status = ended(in_child(lambda: study(url, folder), errors))
+    assert status == 0, errors.read_text()
     check_books(url, folder)
 
 
@@ -237,13 +251,12 @@ def kill_at(number: int, when: str, url: str, folder: Path) -> int:
         watch_steps(act)
         study(url, folder)
 
-    call(url, "POST", "/sim/reset", {})
     return ended(in_child(work))
 
 
 @pytest.mark.parametrize("deed", [*DEEDS, "act", "reserve", "settle", "order_for", "add"])
 def test_killed_around_each_kind_of_durable_step(
-    deed: str, url: str, undisturbed: tuple[list[str], float], tmp_path: Path
+    deed: str, undisturbed: tuple[list[str], float], tmp_path: Path
 ) -> None:
     places = [number for number, name in enumerate(undisturbed[0]) if name == deed]
     assert places, f"{deed} never happens"
@@ -252,23 +265,22 @@ def test_killed_around_each_kind_of_durable_step(
         when = ("before", "after")[(len(deed) + at) % 2]
         for moment in ("before", "after") if RUNS >= 100 else (when,):
             folder = tmp_path / f"{number}-{moment}"
-            folder.mkdir()
-            assert kill_at(number, moment, url, folder) == -signal.SIGKILL
-            start_again(url, folder, watch_nothing=number % 2 == 0)
+            with server(folder) as url:
+                assert kill_at(number, moment, url, folder) == -signal.SIGKILL
+                start_again(url, folder, watch_nothing=number % 2 == 0)
 
 
 def test_killed_at_random_moments_twice_over(
-    url: str, undisturbed: tuple[list[str], float], tmp_path: Path
+    undisturbed: tuple[list[str], float], tmp_path: Path
 ) -> None:
     moments, killed = random.Random(7), 0
     for run in range(RUNS):
         folder = tmp_path / str(run)
-        folder.mkdir()
-        call(url, "POST", "/sim/reset", {})
-        for _ in range(2):
-            child = in_child(lambda folder=folder: study(url, folder))
-            time.sleep(moments.uniform(0, undisturbed[1]))
-            os.kill(child, signal.SIGKILL)
-            killed += ended(child) == -signal.SIGKILL
-        start_again(url, folder, watch_nothing=run % 2 == 0)
+        with server(folder) as url:
+            for _ in range(2):
+                child = in_child(lambda url=url, folder=folder: study(url, folder))
+                time.sleep(moments.uniform(0, undisturbed[1]))
+                os.kill(child, signal.SIGKILL)
+                killed += ended(child) == -signal.SIGKILL
+            start_again(url, folder, watch_nothing=run % 2 == 0)
     assert killed >= RUNS // 2
