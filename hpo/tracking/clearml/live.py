@@ -136,7 +136,7 @@ class Live:
         self._folder = folder
         home = str(Path(__file__).resolve().parents[3])
         path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
-        command = [sys.executable, "-m", "hpo.publish", str(folder), "--follow"]
+        command = [sys.executable, "-P", "-m", "hpo.publish", str(folder), "--follow"]
         if external is not None:
             command += ["--images-external", external]
         with (folder / LOG).open("ab") as log:

@@ -18,7 +18,7 @@ from budget.errors import InputError
 from hpo.folder import write_atomic
 from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
 from hpo.tracking.clearml.run import Run, read_run
-from hpo.tracking.clearml.sync import Mirror, Outcome, Watch
+from hpo.tracking.clearml.sync import Mirror, Mirrored, Watch
 
 STATE, LOCK = "clearml.json", "clearml.lock"
 """What a mirror leaves in the run directory: what it has done, and that it is at work."""
@@ -41,7 +41,7 @@ def standing(run: Run, running: bool) -> tuple[str, str]:
     return "stopped", "the study was stopped; the same command goes on where it stood"
 
 
-def publish(folder: Path, external: str | None, watch: Watch) -> Outcome:
+def publish(folder: Path, external: str | None, watch: Watch) -> Mirrored:
     """Bring a ClearML server to what a run directory says, and wait until it is there.
 
     Args:
@@ -56,14 +56,17 @@ def publish(folder: Path, external: str | None, watch: Watch) -> Outcome:
     """
     run = read_run(folder)
     with locked(folder, _PATIENCE_S):
-        deadline, pause, mirror = time.monotonic() + _PATIENCE_S, 1.0, None
+        mirror, far, deadline, pause = None, -1, 0.0, 1.0
         while True:
             try:
                 mirror = mirror or Mirror(Remote(), folder, external)
                 outcome = mirror.bring(run, *standing(run, running=False), watch)
                 break
             except Unavailable:
-                if time.monotonic() + pause > deadline:
+                now, there = time.monotonic(), len(mirror.ids) if mirror else 0
+                if there > far:  # patience begins anew where something was brought over
+                    far, deadline, pause = there, now + _PATIENCE_S, 1.0
+                if now + pause > deadline:
                     raise
             time.sleep(pause)
             pause *= 2
@@ -71,7 +74,7 @@ def publish(folder: Path, external: str | None, watch: Watch) -> Outcome:
         return outcome
 
 
-def _leave(folder: Path, mirror: Mirror, outcome: Outcome) -> None:
+def _leave(folder: Path, mirror: Mirror, outcome: Mirrored) -> None:
     """Note what is done and under which ids: for people and the study's last line, a cache only."""
     facts = {
         "page": outcome.page,

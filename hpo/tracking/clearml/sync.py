@@ -28,7 +28,7 @@ Watch = Callable[[int, int, str], None]
 
 
 @dataclass(slots=True)
-class Outcome:
+class Mirrored:
     """What a pass over a run directory came to.
 
     Attributes:
@@ -63,7 +63,7 @@ class Mirror:
         self.ids: dict[str, str] = {}
         """Our ids -> the server's, of all that was seen there."""
 
-    def bring(self, run: Run, status: str, reason: str, watch: Watch) -> Outcome:
+    def bring(self, run: Run, status: str, reason: str, watch: Watch) -> Mirrored:
         """Bring the server to what the run says.
 
         Args:
@@ -90,7 +90,7 @@ class Mirror:
         watch(len(run.versions), len(run.versions), "the study's own plots")
         self._attempt(lambda: self._controller(run, status, reason, projects["study"]), problems)
         page = self._remote.page(self._writer.open_project(projects["study"], ()), controller)
-        return Outcome(page, done, len(run.versions), list(dict.fromkeys(problems)))
+        return Mirrored(page, done, len(run.versions), list(dict.fromkeys(problems)))
 
     def heartbeat(self, run: Run) -> None:
         """Say that the study lives, so that the server does not give it up while people answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -179,8 +180,6 @@ class Writer:
         self._remote.call("tasks.edit_hyper_params", body)
 
     def _artifact(self, folder: str, artifact: Artifact, parts: Parts) -> dict[str, Any]:
-        import hashlib
-
         content = artifact.content
         content = content if isinstance(content, bytes) else content.read_bytes()
         path = f"{folder}/artifacts/{artifact.key}/{artifact.file}"
