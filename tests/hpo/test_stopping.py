@@ -1,0 +1,78 @@
+"""Stop signals: once waits for a purchase's end, twice does not, closing is not disturbed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from hpo import stopping
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Our handlers for one test, and a fresh state."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    stopping._STATE.__init__()
+    stopping.install()
+    yield
+    stopping._STATE.__init__()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def send(number: int = signal.SIGTERM) -> None:
+    os.kill(os.getpid(), number)
+    time.sleep(0.01)  # the interpreter gets round to it
+
+
+def test_without_an_open_pool_once_is_enough() -> None:
+    with pytest.raises(stopping.Terminated), stopping.at_work(has_pools=False):
+        send()
+
+
+def test_with_an_open_pool_the_first_waits_for_the_end_and_the_second_does_not() -> None:
+    done = []
+
+    def purchase(number: int) -> None:
+        with stopping.at_work(has_pools=True):
+            send(number)
+            done.append("finished")
+
+    with pytest.raises(KeyboardInterrupt):
+        purchase(signal.SIGINT)
+    assert done == ["finished"]
+    with pytest.raises(stopping.Terminated):
+        purchase(signal.SIGTERM)
+    assert done == ["finished"]
+
+
+def test_closing_is_disturbed_by_the_second_signal_only() -> None:
+    with stopping.closing():
+        send()
+    with pytest.raises(stopping.Terminated), stopping.closing():
+        send()
+
+
+def test_handlers_that_others_have_taken_are_taken_back_for_a_purchase() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with pytest.raises(stopping.Terminated), stopping.at_work(has_pools=True):
+        send()
+
+
+def test_a_sleep_ends_when_the_process_is_asked_to_stop_and_later_ones_are_whole() -> None:
+    def ask() -> None:
+        stopping._STATE.asked = signal.SIGINT
+
+    timer = threading.Timer(0.1, ask)
+    begun = time.monotonic()
+    timer.start()
+    stopping.PatientClock().sleep(30)
+    assert time.monotonic() - begun < 10
+    begun = time.monotonic()
+    stopping.PatientClock().sleep(0.2)
+    assert time.monotonic() - begun >= 0.2
