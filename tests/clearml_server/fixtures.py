@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +54,12 @@ def stand_in(_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     _stand_in.reset()
     for name, value in _stand_in.settings().items():
         monkeypatch.setenv(name, value)
+    if "clearml" in sys.modules:
+        from clearml.debugging.log import LoggerRoot
+
+        for handler in LoggerRoot.get_base_logger().handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.stream.closed:
+                handler.stream = sys.__stderr__  # an earlier test's was captured
     return _stand_in
 
 

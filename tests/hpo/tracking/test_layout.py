@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +62,7 @@ def node(remote: Remote, task: str) -> Any:
 
 def by_the_sdk(folder: Path) -> tuple[str, str]:
     from clearml import Dataset
-    from clearml.debugging.log import LoggerRoot
 
-    for handler in LoggerRoot.get_base_logger().handlers:
-        handler.stream = sys.stdout  # that of an earlier test may be closed
     ids: list[str] = []
     for name, files in (("images", IMAGES), ("labels", LABELS)):
         source = folder / name
