@@ -51,6 +51,11 @@ def find_or_make(api: Api, journal: Journal, kind: Kind, key: str) -> Any:
         Refused: the platform does not want to create it.
         MarketUnreachable: it does not answer.
     """
+    with journal.turn("making"):  # of two processes one makes it, and the other finds it
+        return _find_or_make(api, journal, kind, key)
+
+
+def _find_or_make(api: Api, journal: Journal, kind: Kind, key: str) -> Any:
     known = journal.done(kind.action, key)
     if known is not None:
         thing = _known(api, kind, known["id"])

@@ -99,6 +99,16 @@ class Journal:
         finally:
             os.close(handle)
 
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """Wait until no other process has something, and have it until the block is left."""
+        handle = os.open(self.path.parent / f"{name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
     def _catch_up(self) -> None:
         """Read what was appended since, by whomever."""
         with self.path.open("rb") as file:

@@ -343,6 +343,6 @@ def balance_of(api: Api) -> Money:
 
 def _run_id(journal: Journal) -> str:
     """What tells this run of a study apart from another of the same name, kept in its journal."""
-    with journal.alone("run"):
+    with journal.turn("run"):
         known = journal.done("run", "id") or journal.write("run", "id", DONE, run=uuid.uuid4().hex)
     return str(known["run"])

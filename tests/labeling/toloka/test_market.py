@@ -286,6 +286,30 @@ def test_a_pool_that_another_process_watches_is_left_alone(on: Ground) -> None:
     assert len(world(on).pools) == 1
 
 
+def test_workers_that_start_at_once_make_one_project_and_one_skill(on: Ground) -> None:
+    orders = [on.order(20, price=f"0.00{price}") for price in range(2, 6)]
+    markets: list[Any] = []
+
+    def start(order: Any) -> None:
+        market = on.market()
+        markets.append(market)
+        market.place(order)
+
+    starting = [threading.Thread(target=start, args=(order,)) for order in orders]
+    for thread in starting:
+        thread.start()
+    for thread in starting:
+        thread.join(60)
+    there = world(on)
+    assert (len(there.projects), len(there.skills), len(there.pools)) == (1, 1, 4)
+    assert len({market.marker.run for market in markets}) == 1
+    numbers = {pool.doc["metadata"]["labelworth_number"][0] for pool in there.pools.values()}
+    assert numbers == {"1", "2", "3", "4"}
+    for market in markets:
+        market.close()
+    assert open_pools(on) == []
+
+
 def test_pools_of_others_are_never_touched(on: Ground) -> None:
     mine, theirs = on.market(), Ground(on.folder / "x", tasks=30, controls=20, server=on.server)
     stranger = theirs.market(study="another")
