@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import BudgetExceeded, InputError, LedgerCorrupt
+from budget.files import exclusive
 from budget.money import ZERO, Money
 from hpo import config as settings
 from hpo import confirm
@@ -16,7 +17,7 @@ from hpo.answer import build_report
 from hpo.asker import Asked, Asker
 from hpo.beside import look_beside, tell_beside
 from hpo.config import StudyConfig
-from hpo.folder import claim, exclusive, read_config, to_json, write_atomic
+from hpo.folder import claim, read_config, to_json, write_atomic
 from hpo.forecast import Forecast
 from hpo.front import pareto_front
 from hpo.keeping import front_versions, keep_front

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from budget.database import open_database
 from budget.errors import InputError
+from budget.files import exclusive
 from budget.ledger import Ledger, accounts_of
 from hpo.config import StudyConfig
 from hpo.data import Dataset, load
-from hpo.folder import exclusive
 from hpo.market import Market, open_market
 from hpo.quote import Quote, answers_share, outside, quote, quote_plan
 from hpo.seeds import derive

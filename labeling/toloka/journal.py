@@ -10,13 +10,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from budget import files
 from budget.errors import StorageError
-from budget.files import sync_folder
 from labeling.toloka.clock import Clock
 
 INTENT, DONE, REFUSED = "intent", "done", "refused"
@@ -44,7 +43,7 @@ class Journal:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
-            sync_folder(folder)
+            files.sync_folder(folder)
         except OSError as error:
             raise _damage(self.path, error.strerror or str(error)) from error
 
@@ -81,33 +80,19 @@ class Journal:
         self._catch_up()
         return [record for record in self._all if record["action"] == action]
 
-    @contextmanager
-    def alone(self, name: str) -> Iterator[bool]:
+    def alone(self, name: str) -> AbstractContextManager[bool]:
         """Whether this process has something to itself, until the block is left.
 
         It is let go when the process dies, however it dies.
         """
-        path = self.path.parent / f"{name}.lock"
-        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
-        finally:
-            os.close(handle)
+        return files.alone(self._lock(name))
 
-    @contextmanager
-    def turn(self, name: str) -> Iterator[None]:
+    def turn(self, name: str) -> AbstractContextManager[None]:
         """Wait until no other process has something, and have it until the block is left."""
-        handle = os.open(self.path.parent / f"{name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
+        return files.exclusive(self._lock(name))
+
+    def _lock(self, name: str) -> Path:
+        return self.path.parent / f"{name}.lock"
 
     def _catch_up(self) -> None:
         """Read what was appended since, by whomever."""

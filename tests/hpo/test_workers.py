@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from budget.files import exclusive, is_held
 from budget.money import ZERO
 from hpo.asker import Refused
-from hpo.folder import exclusive, is_held
 from hpo.study import Study, open_study
 from labeling.types import LabelPlan
 

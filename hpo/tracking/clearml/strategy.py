@@ -17,8 +17,8 @@ from clearml.automation.job import BaseJob, ClearmlJob, LocalClearmlJob, Running
 from clearml.automation.optimization import Budget, MultiObjective, SearchStrategy
 
 from budget.errors import InputError
+from budget.files import is_held
 from hpo.asker import Asked
-from hpo.folder import is_held
 from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
 from hpo.tracking.clearml.template import ACCURACY, overrides, search_space
 from hpo.tracking.clearml.trial_task import facts_of, report
