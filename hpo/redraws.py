@@ -62,7 +62,7 @@ def redrawn(
 
     targets = np.repeat(labels.shares[None], draws, axis=0)
     weights = np.zeros((draws, len(labels.task)))
-    for draw in range(draws):
+    for draw in range(draws if model.lam else 0):  # a constant model is so for any labels
         other = to_labels(other_annotators(answers, rng), labels.task, world)
         at = np.isin(labels.task, other.task)  # others lack a task now and then
         said = other.shares if model.target == "soft" else other.posterior

@@ -212,8 +212,8 @@ def bootstrap(
         [draws, n, C]. For a constant model all draws are equal.
     """
     n = len(X)
-    if n == 0:  # a view that keeps no label leaves nothing to draw from
-        return np.repeat(model.predict(X_eval)[None], draws, axis=0)
+    if model.lam == 0:  # nothing to draw, and perhaps nothing to draw from
+        return refit(model, X, target, np.ones((draws, n)), X_eval)
     times = rng.multinomial(n, np.full(n, 1 / n), size=draws)
     weights = times * np.asarray(confidence, dtype=np.float64)[None]
     empty = weights.sum(axis=1) == 0  # possible only where most rows have confidence 0
