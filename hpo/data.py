@@ -42,6 +42,8 @@ class Dataset:
         left_out: images left out as unusable.
         notes: what the user should know, one line each.
         urls: [n] address of each image as the labels file gives it, "" where it gives none.
+        groups: [n] what the labels file says an image was taken by, in or for: every plan holds the
+            pool's groups in proportion. "" where it says nothing.
     """
 
     images: ImageIndex
@@ -51,15 +53,27 @@ class Dataset:
     left_out: int
     notes: tuple[str, ...]
     urls: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     def key(self, *roles: str) -> str:
-        """Content hash of the images of some roles (all when none is named) and their order."""
+        """Content hash of the images of some roles (all when none is named) and their order.
+
+        Groups count where there are any: they decide which images a plan takes first.
+        """
         digest = hashlib.blake2b(digest_size=16)
         for role in roles or ROLES:
             digest.update(role.encode())
             for row in self.rows[role]:
                 digest.update(self.images.hashes[row].encode())
+                digest.update(self.groups[row].encode() if self.groups else b"")
         return digest.hexdigest()
+
+    def strata(self, role: str) -> NDArray[np.int64] | None:
+        """[m] a code of each of a role's images' group; None without groups."""
+        if not self.groups:
+            return None
+        names = np.array([self.groups[row] for row in self.rows[role]], dtype=np.str_)
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
 def load(config: StudyConfig) -> Dataset:
@@ -157,6 +171,7 @@ class _Line:
     label: str = ""
     role: str = "pool"
     url: str = ""
+    group: str = ""
 
 
 def _from_folder(root: Path, labels: Path, config: StudyConfig) -> Dataset:
@@ -192,11 +207,12 @@ def _from_folder(root: Path, labels: Path, config: StudyConfig) -> Dataset:
     }
     _check_labelled(used, rows, truth, labels, real=config.market == "toloka")
     urls = tuple(line.url for line in used)
-    return Dataset(images, classes, rows, truth, left_out, tuple(notes), urls)
+    groups = tuple(line.group for line in used) if any(line.group for line in used) else ()
+    return Dataset(images, classes, rows, truth, left_out, tuple(notes), urls, groups)
 
 
 def read_new_lines(path: Path) -> list[_Line]:
-    """The lines of a CSV that lists new images: image, and where needed label and url.
+    """The lines of a CSV that lists new images: image, and where needed label, url and group.
 
     Raises:
         InputError: naming the line, and what is wrong with it.
@@ -236,7 +252,7 @@ def _read_csv(path: Path, needed: tuple[str, ...] = ("image", "label", "role")) 
 
 
 def _check_columns(columns: tuple[str, ...], path: Path, needed: tuple[str, ...]) -> None:
-    known = ("image", "label", "role", "url")
+    known = ("image", "label", "role", "url", "group")
     for column in columns:
         if column not in known:
             raise InputError(f"{path}: column {column!r} is not known; {nearest(column, known)}")

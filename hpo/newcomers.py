@@ -30,8 +30,8 @@ def with_new_images(config: StudyConfig, data: Dataset, images: str, labels: str
         config: the study's configuration.
         data: its images.
         images: folder:DIR or npz:FILE.
-        labels: CSV with a column image and, where needed, label and url; None for every image of
-            the folder.
+        labels: CSV with a column image and, where needed, label, url and group; None for every
+            image of the folder.
 
     Raises:
         InputError: naming what is wrong with the new images.
@@ -44,9 +44,9 @@ def with_new_images(config: StudyConfig, data: Dataset, images: str, labels: str
         form = "a folder" if own == "folder" else "an array (npz:FILE)"
         raise InputError(f"--images: the study's images are {form}; give the new ones likewise")
     if kind == "folder":
-        index, names, urls = _from_folder(config, Path(rest), labels)
+        index, names, urls, groups = _from_folder(config, Path(rest), labels)
     else:
-        index, names, urls = _from_npz(config, data, Path(rest))
+        index, names, urls, groups = _from_npz(config, data, Path(rest))
     truth = _codes(config, data, names, images)
     fresh, seen = [], set(data.images.hashes)
     for row, content in enumerate(index.hashes):
@@ -66,11 +66,14 @@ def with_new_images(config: StudyConfig, data: Dataset, images: str, labels: str
         truth=np.concatenate([data.truth, truth[fresh]]),
         notes=notes,
         urls=(*(data.urls or [""] * count), *(urls[row] for row in fresh)),
+        groups=(*(data.groups or [""] * count), *(groups[row] for row in fresh))
+        if data.groups or any(groups)
+        else (),
     )
 
 
-_New = tuple["ImageIndex", list[str], list[str]]
-"""Index of the new images, and label and address of each; "" for none."""
+_New = tuple["ImageIndex", list[str], list[str], list[str]]
+"""Index of the new images, and label, address and group of each; "" for none."""
 
 
 def _from_folder(config: StudyConfig, root: Path, labels: str | None) -> _New:
@@ -92,7 +95,8 @@ def _from_folder(config: StudyConfig, root: Path, labels: str | None) -> _New:
         )
     found = [lines.get(name) for name in index.names]
     urls = [line.url if line else "" for line in found]
-    return index, [line.label if line else "" for line in found], _addressed(config, index, urls)
+    names, groups = ([getattr(line, what, "") for line in found] for what in ("label", "group"))
+    return index, names, _addressed(config, index, urls), groups
 
 
 def _from_npz(config: StudyConfig, data: Dataset, path: Path) -> _New:
@@ -102,7 +106,8 @@ def _from_npz(config: StudyConfig, data: Dataset, path: Path) -> _New:
     labels = [str(code) for code in codes]
     if not set(labels) & set(data.classes):  # indices of classes that have names
         labels = [data.classes[code] if code < len(data.classes) else str(code) for code in codes]
-    return index, labels, _addressed(config, index, [""] * len(codes))
+    nothing = [""] * len(codes)
+    return index, labels, _addressed(config, index, nothing), nothing
 
 
 def _addressed(config: StudyConfig, index: ImageIndex, urls: list[str]) -> list[str]:

@@ -257,7 +257,7 @@ def build(
         lambda: features_of(config, data, folder.parent).values,
         folder,
     )
-    pool = task_order(data.rows["pool"], derive(config.seed, "pool order"), None)
+    pool = task_order(data.rows["pool"], derive(config.seed, "pool order"), data.strata("pool"))
     return World(
         config,
         folder,

@@ -1,5 +1,6 @@
 """Images and roles: bad files are named before money moves; the split is seeded and stratified."""
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 from budget.errors import InputError
 from hpo.config import make_config
 from hpo.data import DIGITS3, few_labels_notes, load, split
+from hpo.world import build
 
 ROLES = ("pool", "control", "validation", "final")
 
@@ -67,6 +69,23 @@ def test_a_folder_with_roles_is_read(tmp_path: Path) -> None:
     assert data.classes == ("cat", "dog")
     assert {role: len(rows) for role, rows in data.rows.items()} == dict.fromkeys(ROLES, 4)
     assert len(few_labels_notes(data)) == 3
+
+
+def test_plans_take_their_images_from_groups_in_proportion(tmp_path: Path) -> None:
+    labels = folder(tmp_path, per_role=40)
+    without = load(config_of(tmp_path))
+    head, *lines = labels.read_text().splitlines()
+    days = ["day" if i % 4 else "night" for i in range(len(lines))]
+    rows = [f"{line},{day}" for line, day in zip(lines, days, strict=True)]
+    labels.write_text("\n".join([f"{head},group", *rows]) + "\n")
+    data = load(config_of(tmp_path))
+    (tmp_path / "world").mkdir()
+    with closing(build(config_of(tmp_path), tmp_path / "world", data)) as world:
+        taken = [data.groups[row] for row in world.pool]
+    for size in (8, 12, 20, 40):
+        assert abs(taken[:size].count("night") - size / 4) <= 1
+    assert sorted(world.pool) == sorted(data.rows["pool"])
+    assert data.key() != without.key()  # a study does not go on with other groups
 
 
 @pytest.mark.parametrize(
