@@ -110,20 +110,24 @@ def _forecast(lab: Lab, estimates: Estimates, wide: Surface, note: object) -> No
     note("no forecast", 100 * abs(known - true))
 
 
-def stop_rule(surface: Surface, least: float, seeds: int) -> tuple[float, float]:
-    """Share of the cap unspent and regret added by --min-gain, in points."""
-    unspent, added = [], []
+def stop_rule(
+    surface: Surface, leasts: Sequence[float], seeds: int
+) -> dict[float, tuple[float, float, float]]:
+    """By value of --min-gain: share of the cap unspent, regret added in points, and its error."""
     config = surface.world.config
-    for seed in range(seeds):
-        whole = run_ours(surface, seed, rule=False)
+    whole = [_regret(run_ours(surface, seed, rule=False)) for seed in range(seeds)]
+    found = {}
+    for least in leasts:
         object.__setattr__(config, "min_gain", least)
         try:
-            early = run_ours(surface, seed, rule=False)
+            early = [run_ours(surface, seed, rule=False) for seed in range(seeds)]
         finally:
             object.__setattr__(config, "min_gain", 0.0)
-        unspent.append(1 - early.spent.micros / config.budget.micros)
-        added.append(_regret(early) - _regret(whole))
-    return float(np.mean(unspent)), float(np.mean(added))
+        unspent = [1 - lab.spent.micros / config.budget.micros for lab in early]
+        added = np.array([_regret(lab) for lab in early]) - whole
+        error = float(added.std(ddof=1) / np.sqrt(seeds))
+        found[least] = (float(np.mean(unspent)), float(added.mean()), error)
+    return found
 
 
 def _regret(lab: Lab) -> float:
@@ -146,7 +150,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--draws", type=int, default=20, help="redraws that studies meet")
     parser.add_argument("--judged", type=int, default=30, help="further redraws, for the truth")
     parser.add_argument("--cap", default="20")
-    parser.add_argument("--min-gain", type=float, default=0.05)
+    parser.add_argument("--min-gain", default="0.02,0.05", help="values of the stop rule to try")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "surfaces")
     given = parser.parse_args(words)
     tables = (given.draws, given.cache, given.judged)
@@ -156,8 +160,14 @@ def main(words: Sequence[str] | None = None) -> None:
             closing(make_surface(name, "1000", *tables)) as wide,
         ):
             _print(name, measure(surface, wide, given.seeds))
-            unspent, added = stop_rule(surface, given.min_gain, min(given.seeds, 10))
-            print(f"{name:16} stop rule: {unspent:.0%} unspent, regret {added:+.2f} points")
+            leasts = [float(word) for word in given.min_gain.split(",")]
+            for least, row in stop_rule(surface, leasts, given.seeds).items():
+                unspent, added, error = row
+                print(
+                    f"{name:16} --min-gain {least:g}: {unspent:.0%} unspent, "
+                    f"regret {added:+.2f} +- {error:.2f}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

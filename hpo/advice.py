@@ -12,7 +12,7 @@ from budget.money import Money
 from hpo.forecast import Forecast, backtest, forecast, to_plain
 from hpo.front import pareto_front
 from hpo.importance import importance
-from hpo.recommend import TOLERANCE, Estimates, recommend
+from hpo.recommend import TOLERANCE, Estimates, interval_95, recommend
 from hpo.search import Searcher
 from hpo.seeds import generator
 from hpo.surrogate import Surrogate, encode
@@ -199,13 +199,14 @@ class Advisor:
         images = world.config.pool_size or len(world.pool)
         plan = dataclasses.replace(best.plan, tasks=images)
         samples = self._samples([plan], "pool")[:, 0]
-        low, high = np.quantile(samples, [0.025, 0.975])
+        accuracy = float(samples.mean())
+        low, high = interval_95(accuracy, float(samples.std()), self.surrogate.items)
         tag = Money(round(best.price_tag.micros * images / best.plan.tasks))
         return {
             "images": images,
             "price_tag": money_to_plain(tag),
-            "accuracy": round(float(samples.mean()), 4),
-            "interval_95": [round(float(low), 4), round(float(high), 4)],
+            "accuracy": round(accuracy, 4),
+            "interval_95": [round(low, 4), round(high, 4)],
             "beyond_what_was_tried": images > len(world.pool),
         }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from budget.money import ZERO, Money
 from hpo import confirm
 from hpo.sampler import OURS, make_sampler
-from hpo.search import Decision, Searcher
+from hpo.search import Decision, Searcher, used_up
 from hpo.seeds import derive
 from hpo.trial import Outcome, plan_from_plain, plan_to_plain
 from hpo.trials import Trials
@@ -141,7 +141,7 @@ class Asker:
             return "every plan inside the limits is evaluated"
         if min(holds) <= left:
             return None
-        return f"budget used up: the cheapest plan left reserves {min(holds)}, {left} is left"
+        return used_up(min(holds), left)
 
     def _unevaluated(self) -> list[LabelPlan]:
         seen, busy = {outcome.plan.key for outcome in self.known()}, self._busy()

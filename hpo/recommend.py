@@ -53,16 +53,21 @@ def shrink(
     mean, sd = samples.mean(axis=0), samples.std(axis=0)
     plans = []
     for outcome, p, s in zip(outcomes, mean.tolist(), sd.tolist(), strict=True):
-        half = Z95 * math.sqrt(s**2 + p * (1 - p) / surrogate.items)
-        plans.append(
-            replace(
-                outcome,
-                accuracy=round(p, 6),
-                low=round(max(0.0, p - half), 6),
-                high=round(min(1.0, p + half), 6),
-            )
-        )
+        low, high = interval_95(p, s, surrogate.items)
+        plans.append(replace(outcome, accuracy=round(p, 6), low=round(low, 6), high=round(high, 6)))
     return Estimates(outcomes, plans, samples)
+
+
+def interval_95(accuracy: float, sd: float, items: int) -> tuple[float, float]:
+    """An estimate's interval that covers the choice of images as well.
+
+    Args:
+        accuracy: the estimate.
+        sd: its posterior standard deviation on these images.
+        items: images that it was measured on.
+    """
+    half = Z95 * math.sqrt(sd**2 + accuracy * (1 - accuracy) / items)
+    return max(0.0, accuracy - half), min(1.0, accuracy + half)
 
 
 def recommend(outcomes: Sequence[Outcome]) -> Outcome | None:

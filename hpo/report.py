@@ -185,7 +185,7 @@ def _money(report: Mapping[str, Any]) -> Table:
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    table.add_column(min_width=44)
+    table.add_column(min_width=52)
     table.add_column(justify="right")
     table.add_column(justify="right")
     for name, words in _BOUGHT.items():

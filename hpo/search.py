@@ -275,7 +275,17 @@ class Searcher:
         if not lacking.any():
             return "every plan inside the limits is evaluated"
         holds = [self.holdings.to_buy(self.plans[i]).hold for i in np.flatnonzero(lacking)]
-        return f"budget used up: the cheapest plan left reserves {min(holds)}, {left} is left"
+        return used_up(min(holds), left)
+
+
+def used_up(least: Money, left: Money) -> str:
+    """The reason to stop where what is left for the search bears no plan any more.
+
+    Args:
+        least: what the cheapest plan left reserves.
+        left: what the search may still spend, without the money kept for the confirmation.
+    """
+    return f"budget used up: the cheapest plan left reserves {least}, {left} is left for the search"
 
 
 def _refit_at(count: int) -> int:
