@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -203,17 +204,33 @@ class TolokaSource:
         self._doors.mine[pool_id] = fact(pool, "exam_pool") or ""
         self._doors.shut(pool_id)
 
-    def archive(self) -> list[str]:
-        """Archive the study's closed pools, at its end. Their answers stay readable.
+    def archive(self, conditions: Collection[str]) -> list[str]:
+        """Archive closed pools of the study for good. Their answers stay readable.
+
+        A later order in one of their conditions gets another pool, to which the annotators of the
+        archived one are not admitted.
+
+        Args:
+            conditions: keys of the conditions in which nothing is bought for now.
 
         Returns:
             Ids of the pools that were archived.
         """
-        pools = self.api.read(lambda client: pools_of(client, status="CLOSED"))
-        mine = [pool.id for pool in pools if self.marker.owns(pool)]
-        for pool_id in mine:
+        closed = [p.id for p in self._pools(conditions) if status_of(p) == "CLOSED"]
+        for pool_id in closed:
             self.discard(pool_id)
-        return mine
+        return closed
+
+    def archived(self, conditions: Collection[str]) -> list[str]:
+        """Those of some conditions that have no pool any more but archived ones."""
+        known = [(fact(p, "condition") or "", status_of(p)) for p in self._pools(conditions)]
+        there = {condition for condition, status in known if status != "ARCHIVED"}
+        return sorted({condition for condition, _ in known} - there)
+
+    def _pools(self, conditions: Collection[str]) -> list[Any]:
+        """The study's pools of some conditions."""
+        pools = self.api.read(lambda client: pools_of(client))
+        return [p for p in pools if self.marker.owns(p) and fact(p, "condition") in conditions]
 
     def discard(self, pool_id: str) -> None:
         """Archive a closed pool."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from labeling.toloka.spec import fact
 from tests.hpo.test_run import ROOT, labelworth, small_flags
 
 CANARY = "canary-5f2c9d1e"
@@ -78,6 +81,59 @@ def test_a_rehearsal_answers_as_the_simulated_market_does_and_its_account_agrees
     assert sim(more, "account")["charged"] == larger["money"]["spent"]["micros"]
     again = small_study(study="s", runs=tmp_path / "a", budget="0.4").run()
     assert same(larger) == same(again)
+
+
+def pools(study) -> list:
+    """The pools that a study has bought in."""
+    source = study.world.source.source
+    found = source.api.read(lambda client: list(client.get_pools()))
+    return [pool for pool in found if source.marker.owns(pool)]
+
+
+def test_a_study_that_is_over_leaves_archived_pools_and_a_larger_budget_goes_on_in_new_ones(
+    small_study, tmp_path: Path
+) -> None:
+    simulated = small_study(study="s", runs=tmp_path / "a", budget="0.3").run()
+    study = small_study(study="s", runs=tmp_path / "b", budget="0.3", market="rehearsal")
+    notes: list[str] = []
+    keep = lambda progress: progress.note and notes.append(progress.note)  # noqa: E731
+    assert same(study.run(keep, archive=True)) == same(simulated)
+    first = pools(study)
+    assert first
+    assert {pool.status.value for pool in first} == {"ARCHIVED"}
+    assert notes == [f"Archived {len(first)} pools: the study is over."]
+    study.close()
+    more = small_study(study="s", runs=tmp_path / "b", budget="0.6", market="rehearsal")
+    larger = more.run(keep)
+    assert re.match(
+        r"Pools of this study are archived, in (\d+) of its \1 conditions\. .* from new pools, to",
+        notes[1],
+    )
+    assert larger["money"]["spent"]["micros"] > simulated["money"]["spent"]["micros"]
+    assert sim(more, "account")["charged"] == larger["money"]["spent"]["micros"]
+    later = {pool.id for pool in pools(more)} - {pool.id for pool in first}
+    assert later
+    assert "They stay for a larger --budget" in notes[-1]
+    database = sqlite3.connect(tmp_path / "b/s/labelworth.sqlite")
+    (twice,) = database.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM answers b JOIN assignments a ON a.order_id = "
+        "b.order_id AND a.id = b.assignment JOIN orders o ON o.id = a.order_id WHERE NOT b.control "
+        "GROUP BY o.condition_key, a.annotator, b.task HAVING count(*) > 1)"
+    ).fetchone()
+    database.close()
+    assert twice == 0  # whoever has answered an image is not asked about it in a new pool
+
+
+def test_a_pool_in_which_nothing_is_left_to_buy_is_archived_by_itself(small_study) -> None:
+    one = {"price": "0.002", "overlap": "1", "controls": "1", "tasks": "100%", "exam": "off"}
+    study = small_study(**one, market="rehearsal", confirm="0.1", max_plan_share="0.9")
+    notes: list[str] = []
+    study.run(lambda progress: progress.note and notes.append(progress.note))
+    found = {fact(p, "condition"): p.status.value for p in pools(study)}
+    (plan,) = study.world.space.plans
+    assert found.pop(study.world.condition(plan).key) == "ARCHIVED"
+    assert set(found.values()) == {"CLOSED"}  # its confirmation grows with the budget
+    assert "1 pool in which nothing is left to buy archived" in notes[-1]
 
 
 def test_buying_beside_a_rehearsed_study_is_rehearsed_too(small_study, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def everything(on: Ground, market: TolokaSource) -> None:
     give_bonus(market.api, market.journal, "best", best, Money(20_000), "Thank you")
     doctor(market.api)
     market.sweep()
-    market.archive()
+    market.archive([first.condition.key])
 
 
 def strict(assignment: Assignment) -> str | None:
