@@ -151,15 +151,19 @@ class Study:
                 f"--market toloka: spends up to {self.config.budget} of real money; confirm it "
                 "with run(real_money=True)"
             )
-        self.prepare(watch)
-        self.finish_left()
-        self._reuse()
-        while (asked := self.ask()) is not None:
-            self.say(f"{'buying' if asked.bought else 'evaluating'} {asked.plan.key}")
-            self._finish(asked.trial, asked.plan, asked.bought)
+        try:
+            self.prepare(watch)
+            self.finish_left()
             self._reuse()
-        report = self.conclude(self.why_none)
-        self._note(pools.put_away(self.world, archive))
+            while (asked := self.ask()) is not None:
+                self.say(f"{'buying' if asked.bought else 'evaluating'} {asked.plan.key}")
+                self._finish(asked.trial, asked.plan, asked.bought)
+                self._reuse()
+            report = self.conclude(self.why_none)
+            self._note(pools.put_away(self.world, archive))
+        except BaseException:
+            self.world.source.close()  # whoever called may not: no pool is left open
+            raise
         return report
 
     def prepare(self, watch: Watch | None = None) -> None:

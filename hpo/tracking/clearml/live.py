@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from budget.errors import InputError
+from hpo import child
 
 LOG = "clearml.log"
 CHOICES = ("auto", "on", "off")
@@ -134,8 +135,6 @@ class Live:
 
     def __init__(self, folder: Path, external: str | None = None) -> None:
         self._folder = folder
-        home = str(Path(__file__).resolve().parents[3])
-        path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
         command = [sys.executable, "-P", "-m", "hpo.publish", str(folder), "--follow"]
         if external is not None:
             command += ["--images-external", external]
@@ -146,7 +145,7 @@ class Live:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # the terminal's Ctrl-C is for the study
-                env={**os.environ, "PYTHONPATH": path},
+                env=child.environment(*child.TOLOKA),
             )
 
     def close(self, worked: float = 0.0) -> str:
