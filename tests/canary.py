@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-_LOOK_S, _WAIT_S = 0.1, 0.005
+_LOOK_S, _WAIT_S = 0.2, 0.005
 
 
 def in_files(token: str, folder: Path) -> list[Path]:

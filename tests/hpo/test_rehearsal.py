@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from labeling.toloka.spec import fact
+from tests import canary
 from tests.hpo.test_run import ROOT, labelworth, small_flags
 
 CANARY = "canary-5f2c9d1e"
@@ -184,17 +185,16 @@ def test_killed_its_server_is_gone_no_token_is_anywhere_and_the_command_goes_on(
     started: subprocess.Popen[str], tmp_path: Path, small_data: str
 ) -> None:
     (server,) = servers(tmp_path)
-    environment = Path(f"/proc/{server}/environ").read_bytes()
-    words = Path(f"/proc/{server}/cmdline").read_bytes()
-    assert CANARY.encode() not in environment + words
+    assert CANARY.encode() not in Path(f"/proc/{server}/environ").read_bytes()
+    assert canary.in_command_lines(CANARY) == []
     started.kill()
     started.wait()
     assert gone(tmp_path)
     done = labelworth(*rehearsal(small_data), "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["money"]["held"]["micros"] == 0
-    for path in tmp_path.rglob("*"):
-        assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
+    assert CANARY not in done.stdout + done.stderr
+    canary.check(CANARY, tmp_path)
 
 
 def test_a_server_that_dies_is_one_line(started: subprocess.Popen[str], tmp_path: Path) -> None:
