@@ -49,7 +49,7 @@ def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -
     try:
         for line in plan_lines(purchase):
             say(line)
-        if purchase.world.market.kind == "toloka" and purchase.cap > ZERO:
+        if purchase.world.market.kind == "toloka" and purchase.quote.answers:
             what = f"{purchase.quote.answers} answers under plan {purchase.plan.key}"
             confirmed = consent.confirm(config, purchase.cap, purchase.before, what, yes, say)
         report = carry_out(purchase, lambda doing: say(f"  {doing}"))

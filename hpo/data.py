@@ -6,7 +6,8 @@ import csv
 import hashlib
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,10 @@ class Dataset:
             for row in self.rows[role]:
                 digest.update(self.images.hashes[row].encode())
         return digest.hexdigest()
+
+    def with_pool(self, rows: Sequence[int]) -> Dataset:
+        """The same images with other ones of them for the pool."""
+        return replace(self, rows={**self.rows, "pool": np.array(rows, dtype=np.int64)})
 
 
 def load(config: StudyConfig) -> Dataset:

@@ -287,8 +287,8 @@ def _run(arguments: argparse.Namespace) -> int:
     picture = study.folder / "front.png"
     plot_front(report, picture)
     _print_report(arguments.json, report, study.folder)
-    if note is not None:
-        say(note)
+    for line in [*study.parting, *([note] if note is not None else [])]:
+        say(line)
     return DONE if report["purchases"] else NOTHING_AFFORDABLE
 
 

@@ -83,6 +83,9 @@ class Study:
         runs: folder of all studies; this one lies in runs/<study name>.
         settings: fields of `StudyConfig`, raw: Study(budget="20", sampler="random").
 
+    Attributes:
+        parting: what became of its pools on the market at the end, in lines.
+
     Raises:
         InputError: bad input, named; or a configuration that differs from the folder's.
         LedgerCorrupt: the folder's ledger does not verify.
@@ -107,6 +110,7 @@ class Study:
         self._searcher = Searcher(self.world)
         self._asker = Asker(self.world, self.trials, self._searcher)
         self.why_none = ""
+        self.parting: list[str] = []
 
     def _check_ground(self) -> None:
         """Refuse orders, images or a crowd that changed behind the same configuration."""
@@ -160,7 +164,7 @@ class Study:
                 self._finish(asked.trial, asked.plan, asked.bought)
                 self._reuse()
             report = self.conclude(self.why_none)
-            self._note(pools.put_away(self.world, archive))
+            self.parting = pools.put_away(self.world, archive)
         except BaseException:
             self.world.source.close()  # whoever called may not: no pool is left open
             raise
@@ -174,7 +178,8 @@ class Study:
         self.say("looking at the images")
         self.world.features  # noqa: B018 - whatever is wrong with them shows before money moves
         self.story.begin(self.trials)
-        self._note(pools.look(self.world))
+        for line in pools.look(self.world):
+            self.say("looking at the market", line)
 
     def conclude(self, reason: str) -> dict[str, Any]:
         """Make the answer of what the search found, and write and return the report.
@@ -318,10 +323,6 @@ class Study:
         rng = generator(self.config.seed, "confirmed")
         said = confirm.confirmed(best.plan, done, surrogate, self.config.suite_size, rng)
         return {**said, "search_estimate": best.accuracy}
-
-    def _note(self, lines: list[str]) -> None:
-        for line in lines:
-            self.say("", line)
 
     def say(self, doing: str, note: str = "") -> None:
         """Tell whoever watches what is going on, and perhaps something to be kept in sight."""

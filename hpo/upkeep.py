@@ -195,6 +195,8 @@ def _lines(report: dict[str, Any], do_mend: bool) -> list[str]:
     for found in report["findings"]:
         if found["mended"]:
             state = f"mended ({found['mend']})"
+        elif not do_mend and found["mend"] == "void":
+            state = "start the study again to go on with it, or --mend to give the money back"
         elif not do_mend and found["mend"] not in ("", "collect"):
             state = f"--mend would {found['mend']} it"
         elif found["mend"] == "collect":

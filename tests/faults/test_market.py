@@ -236,17 +236,17 @@ def ground(platform: Server, small_data: str, tmp_path: Path) -> Ground:
 
 
 @pytest.fixture(scope="module")
-def _clearml() -> Iterator[StandIn]:
+def stand_in_clearml() -> Iterator[StandIn]:
     server = StandIn()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def mirrored(ground: Ground, _clearml: StandIn) -> Ground:
+def mirrored(ground: Ground, stand_in_clearml: StandIn) -> Ground:
     """Studies report to ClearML while they run."""
-    _clearml.reset()
-    return replace(ground, mirror=_clearml)
+    stand_in_clearml.reset()
+    return replace(ground, mirror=stand_in_clearml)
 
 
 def at_poll(number: int, act: Callable[[], None]) -> Callable[[], None]:
@@ -411,7 +411,7 @@ def check_after_kill(ground: Ground, name: str) -> None:
     ground.finish(name)
 
 
-def test_killed_at_random_moments(ground: Ground, _clearml: StandIn) -> None:
+def test_killed_at_random_moments(ground: Ground, stand_in_clearml: StandIn) -> None:
     """Every fifth study reports to ClearML while it runs; the others are published afterwards."""
     moments = random.Random(int(os.environ.get("FAULT_SEED", "3")))
     begun = time.monotonic()
@@ -420,15 +420,15 @@ def test_killed_at_random_moments(ground: Ground, _clearml: StandIn) -> None:
     killed = 0
     for run in range(max(1, RUNS // 2)):
         ground.server.reset(Settings(load_scenario("default"), seed=run))
-        _clearml.reset()
-        ground.mirror = _clearml if run % 5 == 0 else None
+        stand_in_clearml.reset()
+        ground.mirror = stand_in_clearml if run % 5 == 0 else None
         child = ground.start(f"s{run}")
         time.sleep(moments.uniform(0, seconds))
         os.kill(child, signal.SIGKILL)
         killed += ground.ended(child, f"s{run}") == -signal.SIGKILL
         check_after_kill(ground, f"s{run}")
         if not ground.mirror:
-            replace(ground, mirror=_clearml).publish(f"s{run}")
+            replace(ground, mirror=stand_in_clearml).publish(f"s{run}")
     assert killed  # how many depends on how busy this machine is
 
 
@@ -519,7 +519,7 @@ def test_reconcile_gives_back_the_hold_of_an_order_that_was_never_placed(ground:
     folder = str(ground.root / "s")
     assert ground.run("s", kill_after_hold) == -signal.SIGKILL
     code, said = ground.say("reconcile", folder)
-    assert "and nothing was bought for it yet: --mend would void it" in said
+    assert "and nothing was bought for it yet: start the study again to go on" in said
     code, said = ground.say("reconcile", folder, "--mend", "--json")
     assert code == 0
     code, said = ground.say("reconcile", folder)

@@ -231,8 +231,7 @@ def test_a_token_file_that_only_its_owner_reads_will_do_and_doctor_changes_nothi
     assert "the token is good" in out
     assert "balance: $5.00" in out
     assert "pools within a day: 0 of 100" in out
-    assert "PROBLEM: clock: this machine is" in out  # the platform's clock stands in 2022
-    assert code == 5
+    assert (code, "Nothing was changed; all is well." in out) == (0, True)
     _, out, _ = labelworth("doctor", "--json")
     assert json.loads(out)["balance"] == {"usd": "5.00", "micros": 5_000_000}
     assert made(server) == 0

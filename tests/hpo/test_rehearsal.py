@@ -102,19 +102,20 @@ def test_a_study_that_is_over_leaves_archived_pools_and_a_larger_budget_goes_on_
     first = pools(study)
     assert first
     assert {pool.status.value for pool in first} == {"ARCHIVED"}
-    assert notes == [f"Archived {len(first)} pools: the study is over."]
+    assert study.parting == [f"Archived {len(first)} pools: the study is over."]
+    assert notes == []
     study.close()
     more = small_study(study="s", runs=tmp_path / "b", budget="0.6", market="rehearsal")
     larger = more.run(keep)
     assert re.match(
         r"Pools of this study are archived, in (\d+) of its \1 conditions\. .* from new pools, to",
-        notes[1],
+        notes[0],
     )
     assert larger["money"]["spent"]["micros"] > simulated["money"]["spent"]["micros"]
     assert sim(more, "account")["charged"] == larger["money"]["spent"]["micros"]
     later = {pool.id for pool in pools(more)} - {pool.id for pool in first}
     assert later
-    assert "They stay for a larger --budget" in notes[-1]
+    assert "They stay for a larger --budget" in more.parting[0]
     database = sqlite3.connect(tmp_path / "b/s/labelworth.sqlite")
     (twice,) = database.execute(
         "SELECT count(*) FROM (SELECT 1 FROM answers b JOIN assignments a ON a.order_id = "
@@ -128,13 +129,12 @@ def test_a_study_that_is_over_leaves_archived_pools_and_a_larger_budget_goes_on_
 def test_a_pool_in_which_nothing_is_left_to_buy_is_archived_by_itself(small_study) -> None:
     one = {"price": "0.002", "overlap": "1", "controls": "1", "tasks": "100%", "exam": "off"}
     study = small_study(**one, market="rehearsal", confirm="0.1", max_plan_share="0.9")
-    notes: list[str] = []
-    study.run(lambda progress: progress.note and notes.append(progress.note))
+    study.run()
     found = {fact(p, "condition"): p.status.value for p in pools(study)}
     (plan,) = study.world.space.plans
     assert found.pop(study.world.condition(plan).key) == "ARCHIVED"
     assert set(found.values()) == {"CLOSED"}  # its confirmation grows with the budget
-    assert "1 pool in which nothing is left to buy archived" in notes[-1]
+    assert "1 pool in which nothing is left to buy archived" in study.parting[0]
 
 
 def test_buying_beside_a_rehearsed_study_is_rehearsed_too(small_study, tmp_path: Path) -> None:
