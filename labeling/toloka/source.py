@@ -17,7 +17,7 @@ from budget.money import MICROS_PER_DOLLAR, Money
 from budget.tariff import Tariff
 from labeling.recompletion import wanted_arrays
 from labeling.source import Pool
-from labeling.toloka import spec
+from labeling.toloka.askable import check_campaign
 from labeling.toloka.collect import Collection as Collecting
 from labeling.toloka.collect import Hands, Placed
 from labeling.toloka.doors import Doors, opened_at
@@ -78,7 +78,7 @@ class TolokaSource:
         run: str | None = None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        spec.check_campaign(goods.campaign)
+        check_campaign(goods.campaign)
         self.api = api
         self.journal = Journal(folder, api.clock)
         self.marker = Marker(study, run or _run_id(self.journal))

@@ -85,6 +85,8 @@ CAMPAIGN = 'name = "x"\n[exam]\ntasks = 3\npass_correct = 4\n[[questions]]\nname
             "bad.toml: exam: pass_correct = 4 of 3 tasks: nobody could pass",
         ),
         ({"campaign": "none.toml"}, "none.toml: no such campaign file"),
+        ({"campaign": "name.toml"}, "question 'what is it' is no name for a Toloka field"),
+        ({"campaign": "language.toml"}, "language_test: Toloka has no test of FI"),
         ({"overlap": "dynamic(1,3,0.9)"}, "dynamic overlap is not bought through Toloka's API"),
         ({"campaign": "two-questions", "question": "neat"}, "'neat' is a matter of taste"),
         ({"price-models": "both"}, "Toloka has its own price; leave it out"),
@@ -96,6 +98,10 @@ def test_bad_input_is_one_line_and_nothing_is_created(
     more: dict[str, str | None], said: str, labelworth, server: Server, small_data: str
 ) -> None:
     Path("bad.toml").write_text(CAMPAIGN)
+    Path("name.toml").write_text('name="x"\n[[questions]]\nname="what is it"\ntext="?"\n')
+    Path("language.toml").write_text(
+        'name="x"\nlanguage="FI"\nlanguage_test=true\n[[questions]]\nname="q"\ntext="?"\n'
+    )
     code, out, err = labelworth(*real(small_data, **more), "--yes")
     assert code == 2
     assert re.search(said, err.strip().splitlines()[-1]), err

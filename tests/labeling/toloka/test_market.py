@@ -344,6 +344,22 @@ def test_a_tranche_reopens_its_conditions_pool_and_another_condition_gets_its_ow
     assert len(world(on).skills) == 1
 
 
+def test_conditions_share_an_exam_on_a_platform_that_knows_no_image(tmp_path: Path) -> None:
+    on = Ground(tmp_path, tasks=60, controls=30)
+    on.server = Server(replace(on.settings(), truth=None))
+    on.server.start()
+    try:
+        market = on.market()
+        buy(market, on.order(10, overlap=1, exam=True))
+        buy(market, on.order(60, overlap=1, exam=True, price="0.004"))
+        (*_, last) = buy(market, on.order(30, overlap=1, tranche=1, exam=True))
+    finally:
+        on.close()
+    assert last.end is not None
+    assert last.end.missing == 0
+    assert last.end.exam_failed
+
+
 def test_annotators_carry_the_number_of_their_condition(on: Ground) -> None:
     buy(on.market(), on.order())
     workers = {a.user_id for a in world(on).assignments.values() if a.status == "ACCEPTED"}
