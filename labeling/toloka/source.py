@@ -10,13 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from budget.errors import InputError
 from budget.money import MICROS_PER_DOLLAR, Money
 from budget.tariff import Tariff
-from labeling.recompletion import wanted_arrays
-from labeling.source import Pool
+from labeling.source import Pool, checked_tasks
 from labeling.toloka.askable import check_campaign
 from labeling.toloka.collect import Collection as Collecting
 from labeling.toloka.collect import Hands, Placed
@@ -248,11 +245,7 @@ class TolokaSource:
         """Refuse what cannot be bought, before anything is created."""
         self._tariff.check_reward(order.condition.reward)
         self._goods.check(order.condition)
-        tasks, wanted = wanted_arrays(order)
-        if len(np.unique(tasks)) < len(tasks) or np.any(wanted < 1):
-            raise InputError("order: each task is wanted once, with at least one answer")
-        if np.isin(tasks, list(self._goods.controls)).any():
-            raise InputError("order: a control task cannot be bought as a real task")
+        tasks, _ = checked_tasks(order, self._goods.controls)
         exam, controls = self._goods.split(order.condition)
         self._goods.rows_by_address([*tasks.tolist(), *exam.tolist(), *controls.tolist()])
 
