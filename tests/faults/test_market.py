@@ -47,6 +47,7 @@ from labeling.toloka.server.clock import START
 from tests import canary
 from tests.clearml_server.server import StandIn
 from tests.conftest import SMALL
+from tests.faults.steps import watch
 from training import evaluate, features, fit
 
 # Named so that the children find them imported.
@@ -434,29 +435,9 @@ def test_killed_at_random_moments(ground: Ground, stand_in_clearml: StandIn) -> 
 
 def kill_at(number: int, when: str) -> Callable[[], None]:
     def prepare_child() -> None:
-        watch(lambda step, name, moment: (step, moment) == (number, when) and send(9)())
+        watch(STEPS, lambda step, name, moment: (step, moment) == (number, when) and send(9)())
 
     return prepare_child
-
-
-def watch(act: Callable[[int, str, str], object]) -> None:
-    """Call act(number, name, "before" | "after") around every step, in this process."""
-    count = [0]
-
-    def wrap(owner: object, name: str) -> None:
-        inner = getattr(owner, name)
-
-        def step(*args: object, **kwargs: object) -> object:
-            number, count[0] = count[0], count[0] + 1
-            act(number, name, "before")
-            result = inner(*args, **kwargs)
-            act(number, name, "after")
-            return result
-
-        setattr(owner, name, step)
-
-    for owner, name in STEPS:
-        wrap(owner, name)
 
 
 def test_killed_around_durable_steps(ground: Ground) -> None:
@@ -464,7 +445,7 @@ def test_killed_around_durable_steps(ground: Ground) -> None:
 
     def note() -> None:
         file = log.open("a")
-        watch(lambda _, name, when: when == "before" and print(name, file=file, flush=True))
+        watch(STEPS, lambda _, name, when: when == "before" and print(name, file=file, flush=True))
 
     assert ground.run("whole", note) == 0
     steps = log.read_text().split()
@@ -498,9 +479,12 @@ def test_reconcile_shows_what_a_kill_left_and_mends_it(ground: Ground) -> None:
     assert report["money"]["spent"]["micros"] == ground.charged()
     # What is archived cannot be opened again: a later purchase makes a pool of its own.
     plan = report["purchases"][-1]["plan"]["key"].replace("-k1-", "-k3-").replace("-k2-", "-k3-")
-    code, said = ground.say("buy", folder, "--plan", plan, "--budget", "2", "--yes", "--json")
+    words = ("buy", folder, "--plan", plan, "--budget", "2", "--yes", "--json", "--archive")
+    code, said = ground.say(*words)
     assert code == 0, said
-    assert ground.open_pools() == []
+    assert "Pools of this study are archived" in said[: said.index("buying")]
+    assert "Archived 1 pool: the study is over." in said
+    assert {pool.status for pool in ground.pools()} == {"ARCHIVED"}
     bought = json.loads(said[said.index("\n{") :])
     spent = report["money"]["spent"]["micros"] + bought["money"]["spent"]["micros"]
     assert spent == ground.charged()

@@ -37,6 +37,7 @@ from labeling.toloka.journal import Journal
 from labeling.toloka.token import Token
 from labeling.types import Order
 from tests import canary
+from tests.faults.steps import watch
 from tests.labeling.toloka.ground import CANARY, Ground
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -157,25 +158,13 @@ def purchase(order: Order, market: source.TolokaSource, store: Store, ledger: Le
     ledger.settle(hold, store.paid(order, market.tariff))
 
 
-def watch_steps(act: Callable[[int, str, str], None]) -> None:
-    """Call act(number, name, "before" | "after") around every durable step, in this process."""
-    count = [0]
+def watch_steps(act: Callable[[int, str, str], object]) -> None:
+    """Call act(number, deed, "before" | "after") around every durable step, in this process."""
 
-    def wrap(owner: object, name: str) -> None:
-        inner = getattr(owner, name)
+    def deed(owner: object, name: str, args: tuple[Any, ...]) -> str:
+        return str(args[1]) if owner is Journal else ("act" if owner is Api else name)
 
-        def step(*args: Any, **kwargs: Any) -> object:
-            deed = args[1] if owner is Journal else ("act" if owner is Api else name)
-            number, count[0] = count[0], count[0] + 1
-            act(number, deed, "before")
-            result = inner(*args, **kwargs)
-            act(number, deed, "after")
-            return result
-
-        setattr(owner, name, step)
-
-    for owner, name in DURABLE:
-        wrap(owner, name)
+    watch(DURABLE, act, deed)
 
 
 @pytest.fixture(scope="module")

@@ -145,6 +145,19 @@ def test_a_token_that_will_not_do_is_one_line_and_nothing_is_created(
     assert not list(Path().glob("runs/*/study.json"))
 
 
+@pytest.mark.parametrize("command", ["run", "buy", "reconcile"])
+def test_a_market_without_pools_has_none_to_archive(
+    command: str, labelworth, small_study, small_data: str
+) -> None:
+    folder = str(small_study(study="s").folder)
+    words = {"run": small_flags(small_data), "buy": ["buy", folder]}
+    code, out, err = labelworth(*words.get(command, ["reconcile", folder]), "--archive")
+    assert (code, out) == (2, "")
+    assert err.strip().splitlines()[-1] == (
+        "labelworth: --archive: the market simulated has no pools; only rehearsal and toloka have"
+    )
+
+
 def test_without_a_terminal_or_without_the_amount_on_the_command_line_it_is_refused(
     labelworth, server: Server, small_data: str
 ) -> None:
