@@ -18,19 +18,50 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+_OURS: set[int] = set()
+
+
+def _forget() -> None:
+    """In a forked child: let go of what would seem to be held when its parent has ended."""
+    for descriptor in _OURS:
+        os.close(descriptor)
+    _OURS.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+@contextmanager
+def ours(descriptor: int) -> Iterator[None]:
+    """Keep a descriptor from children that this process forks, and close it in the end."""
+    _OURS.add(descriptor)
+    try:
+        yield
+    finally:
+        if descriptor in _OURS:  # else this is such a child
+            _OURS.remove(descriptor)
+            os.close(descriptor)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """A file to lock by, made if it is not there, until the block is left."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with ours(descriptor):
+        yield descriptor
+
+
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
     """Hold a lock named by a file, which is made and stays; waits for whoever holds it.
 
-    The system lets go of it when the process ends, however that happens.
+    The system lets go of it when the process ends, however that happens. Children that the process
+    forks, as ClearML does, do not hold it.
     """
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
+    with _opened(path) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -39,16 +70,13 @@ def alone(path: Path) -> Iterator[bool]:
 
     Waits for nobody.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
+    with _opened(path) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
         else:
             yield True
-    finally:
-        os.close(descriptor)
 
 
 def is_held(path: Path) -> bool:

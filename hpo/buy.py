@@ -14,18 +14,20 @@ from budget.money import ZERO, Money
 from hpo import consent
 from hpo.buying import Purchase, Wish, carry_out, prepare
 from hpo.folder import read_config, to_json
+from hpo.pools import check_archive, put_away
 from hpo.report import interval, percent, plan_words, usd
 from hpo.versioning import money_to_plain
 from hpo.words import market_line
 
 
-def run_buy(folder: Path, wish: Wish, yes: bool, as_json: bool) -> bool:
+def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -> bool:
     """Say what would be bought and for how much, buy it, and print what it gave.
 
     Args:
         folder: the study's folder.
         wish: what the command line asks for.
         yes: real money was confirmed on the command line.
+        archive: archive all pools of the study at the end, because it is over.
         as_json: print the report as JSON.
 
     Returns:
@@ -39,17 +41,20 @@ def run_buy(folder: Path, wish: Wish, yes: bool, as_json: bool) -> bool:
     def say(line: str) -> None:
         log.print(Text(line), soft_wrap=True)
 
-    consent.check_flags(read_config(folder), yes, wish.budget is not None)
+    config = read_config(folder)
+    check_archive(config.market.partition(":")[0], archive)
+    consent.check_flags(config, yes, wish.budget is not None)
     purchase = prepare(folder, wish)
     confirmed = None
     try:
         for line in plan_lines(purchase):
             say(line)
-        if purchase.world.market.kind == "toloka" and purchase.cap > ZERO:
+        if purchase.world.market.kind == "toloka" and purchase.quote.answers:
             what = f"{purchase.quote.answers} answers under plan {purchase.plan.key}"
-            config = purchase.world.config
             confirmed = consent.confirm(config, purchase.cap, purchase.before, what, yes, say)
         report = carry_out(purchase, lambda doing: say(f"  {doing}"))
+        for line in put_away(purchase.world, archive) if archive else []:
+            say(line)
     finally:
         purchase.world.close()
     if as_json:
@@ -59,7 +64,7 @@ def run_buy(folder: Path, wish: Wish, yes: bool, as_json: bool) -> bool:
         for line in told(report, purchase):
             console.print(Text(line), soft_wrap=True)
     spent = Money(report["money"]["spent"]["micros"])
-    if (note := consent.compare(purchase.world.config, confirmed, spent)) is not None:
+    if (note := consent.compare(config, confirmed, spent)) is not None:
         say(note)
     return all(order["ended"] != "open" for order in report["orders"])
 

@@ -21,6 +21,7 @@ from hpo.config import StudyConfig
 from hpo.final import Final, make_final
 from hpo.folder import read_config, read_report, to_json, write_atomic
 from hpo.newcomers import with_new_images
+from hpo.pools import look
 from hpo.quote import Quote
 from hpo.tracking.journal import BOUGHT, Journal
 from hpo.trial import buy
@@ -155,7 +156,8 @@ def carry_out(purchase: Purchase, say: Callable[[str], None]) -> dict[str, Any]:
     if purchase.cap > ZERO:  # else everything is owned, and there is no account to open
         ledger = Ledger.open(world.engine, purchase.account, purchase.cap)
         world = replace(world, ledger=ledger, _lacking={})
-        world.sweep()
+        for line in look(world):
+            say(line)
         say(f"buying {purchase.plan.key}")
         buy(purchase.plan, world)
     say("training on all labels owned")

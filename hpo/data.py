@@ -6,7 +6,8 @@ import csv
 import hashlib
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,10 @@ class Dataset:
             return None
         names = np.array([self.groups[row] for row in self.rows[role]], dtype=np.str_)
         return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+    def with_pool(self, rows: Sequence[int]) -> Dataset:
+        """The same images with other ones of them for the pool."""
+        return replace(self, rows={**self.rows, "pool": np.array(rows, dtype=np.int64)})
 
 
 def load(config: StudyConfig) -> Dataset:

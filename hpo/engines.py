@@ -53,7 +53,9 @@ def engine_of(arguments: argparse.Namespace, config: StudyConfig) -> Engine | No
     return engine
 
 
-def search(study: Study, engine: Engine | None, watch: Watch, real_money: bool) -> dict[str, Any]:
+def search(
+    study: Study, engine: Engine | None, watch: Watch, real_money: bool, archive: bool
+) -> dict[str, Any]:
     """Search with an engine, and write and return the report.
 
     Args:
@@ -61,9 +63,10 @@ def search(study: Study, engine: Engine | None, watch: Watch, real_money: bool) 
         engine: who runs its trials; None for this process.
         watch: called whenever something changed, for a live line.
         real_money: whether spending it was confirmed.
+        archive: archive its pools at the end; only this process's engine has any.
     """
     if engine is None:
-        return study.run(watch, real_money=real_money)
+        return study.run(watch, real_money, archive)
     from hpo.tracking.clearml.engine import run
 
     return run(study, engine, watch)

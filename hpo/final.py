@@ -45,7 +45,8 @@ def make_final(plan: LabelPlan, world: World, study_pool: Sequence[int]) -> Fina
     from training.saved import model_bytes
 
     tasks = list(dict.fromkeys([*study_pool, *world.pool.tolist()]))
-    labels, answers, times, conditions = _labels(plan, world, tasks)
+    study = world.data.with_pool(study_pool).key("pool", "control")
+    labels, answers, times, conditions = _labels(plan, world, tasks, study)
     version = _save(plan, world, labels, answers, facts_of(answers, times(), world))
     inside, behind = narrow(labels, answers, tasks, times, world)
     model, target = train_labels(plan, inside, world)
@@ -76,16 +77,16 @@ def make_final(plan: LabelPlan, world: World, study_pool: Sequence[int]) -> Fina
 
 
 def _labels(
-    plan: LabelPlan, world: World, tasks: list[int]
+    plan: LabelPlan, world: World, tasks: list[int], study: str
 ) -> tuple[LabelSet, Answers, Callable[[], AnswerTimes], int]:
     own = partial(times_of, plan, world)
     if is_subjective(world):
         return *labels_of(plan, world), own, 1
-    owned = merged_labels(world, tasks)
+    owned = merged_labels(world, tasks, study)
     if owned is None:
         return *labels_of(plan, world), own, 0
     labels, answers, conditions = owned
-    return labels, answers, partial(merged_times, world), conditions
+    return labels, answers, partial(merged_times, world, study), conditions
 
 
 def _save(

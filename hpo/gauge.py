@@ -48,6 +48,9 @@ class Gauge:
 
     def update(self, progress: Progress) -> None:
         """Show where the study stands now."""
+        if progress.note:
+            self._console.print(Text(progress.note), soft_wrap=True)
+            return
         line = f"{time.monotonic() - self._start:5.1f} s | {describe(progress)}"
         if self._console.is_terminal:
             self._live.update(Text(line, overflow="ellipsis", no_wrap=True), refresh=True)

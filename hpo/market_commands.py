@@ -15,6 +15,12 @@ def add_parsers(commands: Any) -> None:
     _add_upkeep(commands)
 
 
+def add_archive(parser: argparse.ArgumentParser) -> None:
+    """Add the flag by which a study is declared over."""
+    words = "the study is over: archive its pools at the end"
+    parser.add_argument("--archive", action="store_true", help=words)
+
+
 def _add_buy(commands: Any) -> None:
     words = "buy a plan for the rest of the pool, or for new images, under a cap of its own"
     buy = commands.add_parser("buy", help=words, description=words, allow_abbrev=False)
@@ -26,6 +32,7 @@ def _add_buy(commands: Any) -> None:
     buy.add_argument("--labels", metavar="FILE.csv", help="of new images: image[,label][,url]")
     buy.add_argument("--max-minutes", metavar="M", default="none", help="deadline (none)")
     buy.add_argument("--yes", action="store_true", help="real money: confirms --budget")
+    add_archive(buy)
     buy.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     buy.set_defaults(command=_buy)
 
@@ -45,9 +52,7 @@ def _add_upkeep(commands: Any) -> None:
     books = commands.add_parser("reconcile", help=words, description=words, allow_abbrev=False)
     books.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
     books.add_argument("--mend", action="store_true", help="put right what differs")
-    books.add_argument(
-        "--archive", action="store_true", help="the study is over: archive its pools"
-    )
+    add_archive(books)
     books.set_defaults(command=_reconcile)
     for parser in (doctor, books):
         parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
@@ -62,7 +67,7 @@ def _buy(arguments: argparse.Namespace) -> int:
     budget = None if arguments.budget is None else values.budget(arguments.budget, "--budget")
     minutes = values.minutes(arguments.max_minutes, "--max-minutes")
     wish = Wish(arguments.plan, number, budget, arguments.images, arguments.labels, minutes)
-    run_buy(arguments.folder, wish, arguments.yes, arguments.json)
+    run_buy(arguments.folder, wish, arguments.yes, arguments.archive, arguments.json)
     return DONE
 
 

@@ -28,17 +28,22 @@ def merge(parts: list[Answers]) -> Answers:
     )
 
 
-def merged_labels(world: World, tasks: Sequence[int]) -> tuple[LabelSet, Answers, int] | None:
+def merged_labels(
+    world: World, tasks: Sequence[int], study: str | None = None
+) -> tuple[LabelSet, Answers, int] | None:
     """Labels from all usable answers owned, whichever condition they were bought in.
+
+    Answers about new images of another purchase are left out: their rows are others there.
 
     Args:
         world: whose store is read.
         tasks: rows that labels are wanted for.
+        study: content of the study's own images, where the world's pool is another.
 
     Returns:
         The labels, the answers behind them and the number of conditions; None without answers.
     """
-    conditions = _conditions(world)
+    conditions = _conditions(world, study)
     if not conditions:
         return None
     parts = [world.store.answers(condition, world.market.question) for condition in conditions]
@@ -46,16 +51,17 @@ def merged_labels(world: World, tasks: Sequence[int]) -> tuple[LabelSet, Answers
     return to_labels(answers, tasks, world), answers, len(conditions)
 
 
-def _conditions(world: World) -> list[Condition]:
+def _conditions(world: World, study: str | None) -> list[Condition]:
     """What labels were bought in; own labels, at price 0, stand on a line of their own."""
-    orders = [record.order for record in world.store.all_orders()]
-    return list(dict.fromkeys(o.condition for o in orders if o.condition.price != ZERO))
+    owned = dict.fromkeys(record.order.condition for record in world.store.all_orders())
+    known = (world.market.data, study)
+    return [one for one in owned if one.price != ZERO and one.data in known]
 
 
-def merged_times(world: World) -> AnswerTimes:
+def merged_times(world: World, study: str | None = None) -> AnswerTimes:
     """When the answers of `merged_labels` came, row by row."""
     question, found = world.market.question, []
-    for condition in _conditions(world):
+    for condition in _conditions(world, study):
         usable = world.store.answers(condition, question).usable
         found.append(world.store.times(condition, question).where(usable))
     return AnswerTimes(

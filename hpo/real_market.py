@@ -43,6 +43,9 @@ def check(config: StudyConfig, data: Dataset, campaign: Campaign, asked: int) ->
     Raises:
         InputError: naming the field or image, and the remedy.
     """
+    from labeling.toloka.askable import check_campaign
+
+    check_campaign(campaign)
     if config.dynamic_overlap:
         raise InputError(
             "--overlap: dynamic overlap is not bought through Toloka's API here; give whole numbers"

@@ -16,6 +16,7 @@ from typing import Any
 
 from budget.errors import StorageError
 from budget.tariff import Tariff
+from hpo import child
 from hpo.folder import write_atomic
 from labeling.crowd.scenario import Scenario, scenario_text
 
@@ -23,7 +24,6 @@ TOKEN = "rehearsal"  # noqa: S105 - it opens nothing but the local server
 PAID_IN = "1000000"  # dollars of play money: more than any cap
 _START_S, _STOP_S = 60.0, 5.0
 _IN_USE = "another server uses this state file"
-_SECRETS = ("TOLOKA_TOKEN", "TOLOKA_TOKEN_FILE", "CLEARML_API_SECRET_KEY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _launch(command: Sequence[str], folder: Path) -> tuple[str, subprocess.Popen
         process = subprocess.Popen(  # noqa: S603 - our own program
             command,
             cwd=folder,
-            env=_environment(),
+            env=child.environment(*child.TOLOKA, *child.CLEARML, LABELWORTH_SERVER_TOKEN=TOKEN),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -127,15 +127,6 @@ def _kill(process: subprocess.Popen[str]) -> None:
 def _let_go(process: subprocess.Popen[str]) -> None:
     if process.stdout is not None:
         process.stdout.close()
-
-
-def _environment() -> dict[str, str]:
-    """The environment without secrets, in which this very program is found."""
-    home = str(Path(__file__).resolve().parent.parent)
-    known = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join([home, *([known] if known else [])])
-    kept = {name: value for name, value in os.environ.items() if name not in _SECRETS}
-    return {**kept, "PYTHONPATH": path, "LABELWORTH_SERVER_TOKEN": TOKEN}
 
 
 def _first_line(process: subprocess.Popen[str]) -> str:

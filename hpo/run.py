@@ -178,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
             publish.add_clearml(sub)
             engines.add_engine(sub)
             sub.add_argument("--yes", action="store_true", help="real money: confirms --budget")
+            market_commands.add_archive(sub)
         if name == "report":
             add_today(sub)
     add_view(commands)
@@ -254,12 +255,14 @@ def _run(arguments: argparse.Namespace) -> int:
     from hpo import consent
     from hpo.gauge import Gauge
     from hpo.plot import plot_front
+    from hpo.pools import check_archive
     from hpo.status import balance_in
     from hpo.study import Study
     from hpo.tracking.clearml.live import mirroring
     from hpo.words import market_line
 
     engine = engines.engine_of(arguments, config)
+    check_archive(config.market.partition(":")[0], arguments.archive)
     log = Console(stderr=True, highlight=False)
     budget_given = arguments.budget is not None
     consent.check_flags(config, arguments.yes, budget_given)
@@ -276,15 +279,16 @@ def _run(arguments: argparse.Namespace) -> int:
     study = Study(config, arguments.runs)
     try:
         with mirroring(study.folder, mirrored.on, arguments.images_external), Gauge(log) as gauge:
-            report = engines.search(study, engine, gauge.update, confirmed is not None)
+            real_money = confirmed is not None
+            report = engines.search(study, engine, gauge.update, real_money, arguments.archive)
             note = consent.compare(config, confirmed, study.world.ledger.spent())
     finally:
         study.close()
     picture = study.folder / "front.png"
     plot_front(report, picture)
     _print_report(arguments.json, report, study.folder)
-    if note is not None:
-        say(note)
+    for line in [*study.parting, *([note] if note is not None else [])]:
+        say(line)
     return DONE if report["purchases"] else NOTHING_AFFORDABLE
 
 

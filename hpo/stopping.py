@@ -1,13 +1,15 @@
 """Stop signals. Once: finish what annotators hold, and close. Twice: close now.
 
-While no pool is open, once is enough. Handlers are set again before each purchase: libraries that
-are loaded meanwhile, such as ClearML, set their own.
+While no pool is open, once is enough. The command line has the handlers from its start; a script
+that uses us from Python, only while pools are open or being closed. They are taken again before and
+during each purchase: libraries that are loaded meanwhile, such as ClearML, set their own.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +25,11 @@ _FINISHING = (
 _CLOSING = "labelworth: closing pools (once more: leave them to their expiry)\n"
 
 
-class Terminated(BaseException):
-    """SIGTERM arrived."""
+class Terminated(SystemExit):
+    """SIGTERM arrived: a program that does not catch it ends with the code of that signal."""
+
+    def __init__(self) -> None:
+        super().__init__(128 + signal.SIGTERM)
 
 
 class _State:
@@ -58,38 +63,61 @@ def install() -> None:
 
 def hold() -> None:
     """Take them again if something else has taken them meanwhile."""
-    if _STATE.held:
+    if _STATE.held and threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
             if signal.getsignal(number) is not _handle:
                 signal.signal(number, _handle)
 
 
+@contextmanager
+def _holding() -> Iterator[None]:
+    """Have the handlers for a while, and give back those that were there."""
+    if _STATE.held or threading.current_thread() is not threading.main_thread():
+        hold()
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    install()
+    try:
+        yield
+    finally:
+        _STATE.held = False
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def asked() -> bool:
     """Whether the process was asked to stop when it has finished."""
+    hold()
     return _STATE.asked != 0
 
 
 @contextmanager
 def at_work(has_pools: bool) -> Iterator[None]:
     """A purchase: the first signal during it waits for its end, which then stops the process."""
-    hold()
-    _STATE.at_work = has_pools
-    try:
+    if not has_pools:
+        hold()
         yield
-    finally:
-        _STATE.at_work = False
-    if _STATE.asked:
-        _leave(_STATE.asked)
+        return
+    with _holding():
+        _STATE.at_work = True
+        try:
+            yield
+        finally:
+            _STATE.at_work = False
+        if _STATE.asked:
+            _leave(_STATE.asked)
 
 
 @contextmanager
 def closing() -> Iterator[None]:
     """Pools are being closed: a further signal is heard, but only the one after it acts."""
-    _STATE.closing = True
-    try:
-        yield
-    finally:
-        _STATE.closing = False
+    with _holding():
+        _STATE.closing = True
+        try:
+            yield
+        finally:
+            _STATE.closing = False
 
 
 class PatientClock:

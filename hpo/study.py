@@ -11,7 +11,7 @@ from budget.errors import BudgetExceeded, InputError, LedgerCorrupt
 from budget.files import exclusive
 from budget.money import ZERO, Money
 from hpo import config as settings
-from hpo import confirm
+from hpo import confirm, pools
 from hpo.advice import Advisor
 from hpo.answer import build_report
 from hpo.asker import Asked, Asker
@@ -60,6 +60,7 @@ class Progress:
         doing: what is going on now, in a few words.
         purchases: purchases evaluated so far.
         best: the recommended plan so far.
+        note: something to be kept in sight; empty for nothing.
     """
 
     doing: str
@@ -68,6 +69,7 @@ class Progress:
     spent: Money
     held: Money
     left: Money
+    note: str = ""
 
 
 Watch = Callable[[Progress], None]
@@ -80,6 +82,9 @@ class Study:
         config: a validated configuration; or give its fields as keyword arguments.
         runs: folder of all studies; this one lies in runs/<study name>.
         settings: fields of `StudyConfig`, raw: Study(budget="20", sampler="random").
+
+    Attributes:
+        parting: what became of its pools on the market at the end, in lines.
 
     Raises:
         InputError: bad input, named; or a configuration that differs from the folder's.
@@ -105,6 +110,7 @@ class Study:
         self._searcher = Searcher(self.world)
         self._asker = Asker(self.world, self.trials, self._searcher)
         self.why_none = ""
+        self.parting: list[str] = []
 
     def _check_ground(self) -> None:
         """Refuse orders, images or a crowd that changed behind the same configuration."""
@@ -128,29 +134,41 @@ class Study:
 
     # --- the answer -----------------------------------------------------------------------------
 
-    def run(self, watch: Watch | None = None, real_money: bool = False) -> dict[str, Any]:
+    def run(
+        self, watch: Watch | None = None, real_money: bool = False, archive: bool = False
+    ) -> dict[str, Any]:
         """Search until a reason to stop, then write and return the report.
 
         Args:
             watch: called whenever something changed, for a live line.
             real_money: confirms that a study on Toloka may spend up to its cap.
+            archive: archive its pools at the end, because the study is over. Otherwise they stay,
+                closed, for a larger budget, but for those in which nothing is left to buy.
 
         Raises:
-            InputError: it would spend real money, and that was not confirmed.
+            InputError: it would spend real money, and that was not confirmed; or there are no pools
+                to archive.
         """
+        pools.check_archive(self.world.market.kind, archive)
         if self.world.market.kind == "toloka" and not real_money:
             raise InputError(
                 f"--market toloka: spends up to {self.config.budget} of real money; confirm it "
                 "with run(real_money=True)"
             )
-        self.prepare(watch)
-        self.finish_left()
-        self._reuse()
-        while (asked := self.ask()) is not None:
-            self.say(f"{'buying' if asked.bought else 'evaluating'} {asked.plan.key}")
-            self._finish(asked.trial, asked.plan, asked.bought)
+        try:
+            self.prepare(watch)
+            self.finish_left()
             self._reuse()
-        return self.conclude(self.why_none)
+            while (asked := self.ask()) is not None:
+                self.say(f"{'buying' if asked.bought else 'evaluating'} {asked.plan.key}")
+                self._finish(asked.trial, asked.plan, asked.bought)
+                self._reuse()
+            report = self.conclude(self.why_none)
+            self.parting = pools.put_away(self.world, archive)
+        except BaseException:
+            self.world.source.close()  # whoever called may not: no pool is left open
+            raise
+        return report
 
     def prepare(self, watch: Watch | None = None) -> None:
         """Look at what a search needs, before any money moves."""
@@ -160,7 +178,8 @@ class Study:
         self.say("looking at the images")
         self.world.features  # noqa: B018 - whatever is wrong with them shows before money moves
         self.story.begin(self.trials)
-        self.world.sweep()
+        for line in pools.look(self.world):
+            self.say("looking at the market", line)
 
     def conclude(self, reason: str) -> dict[str, Any]:
         """Make the answer of what the search found, and write and return the report.
@@ -305,8 +324,8 @@ class Study:
         said = confirm.confirmed(best.plan, done, surrogate, self.config.suite_size, rng)
         return {**said, "search_estimate": best.accuracy}
 
-    def say(self, doing: str) -> None:
-        """Tell whoever watches what is going on."""
+    def say(self, doing: str, note: str = "") -> None:
+        """Tell whoever watches what is going on, and perhaps something to be kept in sight."""
         money = self.world.ledger.balance()
         self._watch(
             Progress(
@@ -316,6 +335,7 @@ class Study:
                 money.spent,
                 money.held,
                 money.left,
+                note,
             )
         )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from budget.errors import InputError
 from budget.ledger import Hold, Ledger
 from budget.money import ZERO
+from hpo import pools
 from hpo.door import Door
 from hpo.folder import read_config
 from hpo.trial import settle_ended
@@ -76,14 +77,16 @@ def run_reconcile(folder: Path, do_mend: bool, archive: bool, as_json: bool) -> 
         Whether the books and the market agree, or do now.
 
     Raises:
-        InputError: no study there, or no token.
+        InputError: no study there, no token, or no pools to archive.
         MarketError: the market does not answer.
     """
-    world = build(read_config(folder), folder)
+    config = read_config(folder)
+    pools.check_archive(config.market.partition(":")[0], archive)
+    world = build(config, folder)
     try:
         report = _reconciled(world, do_mend)
         if archive:
-            report["archived"] = _source(world).archive()
+            report["archived"] = pools.archive(world)
     finally:
         world.close()
     if as_json:
@@ -192,6 +195,8 @@ def _lines(report: dict[str, Any], do_mend: bool) -> list[str]:
     for found in report["findings"]:
         if found["mended"]:
             state = f"mended ({found['mend']})"
+        elif not do_mend and found["mend"] == "void":
+            state = "start the study again to go on with it, or --mend to give the money back"
         elif not do_mend and found["mend"] not in ("", "collect"):
             state = f"--mend would {found['mend']} it"
         elif found["mend"] == "collect":

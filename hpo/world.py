@@ -188,9 +188,9 @@ class World:
                 other.__dict__[name] = self.__dict__[name]
         return other
 
-    def sweep(self) -> None:
-        """Close what a killed process left open on the market, before anything else."""
-        self.market.sweep([order.key for order in self.store.unfinished()])
+    def sweep(self) -> list[str]:
+        """Close what a killed process left open on the market; returns what was closed."""
+        return self.market.sweep([order.key for order in self.store.unfinished()])
 
     def close(self) -> None:
         """Close the market's pools and the database."""

@@ -58,6 +58,11 @@ class Exam:
             )
 
 
+WRONG_CONTROLS = "wrong answers to control tasks"
+FAST_RESPONSES = "fast responses"
+"""Why an annotator is banned by a campaign's rules, on every market."""
+
+
 @dataclass(frozen=True, slots=True)
 class QualityRules:
     """Rules by which the platform removes annotators from the pool (a ban).

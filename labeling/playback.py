@@ -16,12 +16,10 @@ from typing import Protocol
 
 import numpy as np
 
-from labeling.campaign import QualityRules
+from labeling.campaign import FAST_RESPONSES, WRONG_CONTROLS, QualityRules
 from labeling.recompletion import assignments_left, missing_answers, next_round, wanted_arrays
 from labeling.types import Bools, Floats, Ints, Order, OrderEnd
 
-WRONG_CONTROLS = "wrong answers to control tasks"
-FAST_RESPONSES = "fast responses"
 AT_ONCE = 8
 """Annotators at work at a time: what 327 suites of 42 s within 30 minutes come to, the figures of a
 published campaign. A recording does not say it; minutes go with it."""

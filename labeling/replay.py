@@ -17,9 +17,8 @@ from budget.tariff import Tariff
 from labeling.campaign import Campaign
 from labeling.crowd.streams import stream
 from labeling.playback import AT_ONCE, Playback, Run, Tape
-from labeling.recompletion import wanted_arrays
 from labeling.recordings import Recording
-from labeling.source import Pool, orders_before
+from labeling.source import Pool, checked_tasks, orders_before
 from labeling.types import Assignment, Bools, Condition, Ints, Order, Page, Restriction
 
 _PAGE = 50  # assignments
@@ -119,11 +118,7 @@ class ReplaySource:
         """
         self._tariff.check_reward(order.condition.reward)
         self.check(order.condition)
-        tasks, wanted = wanted_arrays(order)
-        if len(np.unique(tasks)) < len(tasks) or np.any(wanted < 1):
-            raise InputError("order: each task is wanted once, with at least one answer")
-        if np.isin(tasks, self._controls).any():
-            raise InputError("order: a control task cannot be bought as a real task")
+        tasks, wanted = checked_tasks(order, self._controls.tolist())
         for task, count in zip(tasks.tolist(), wanted.tolist(), strict=True):
             if self._answers_to(task) < count:
                 most = self.most_overlap(tasks.tolist())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from budget.errors import InputError
 from budget.tariff import Tariff
-from labeling.types import Condition, Order, Page
+from labeling.recompletion import wanted_arrays
+from labeling.types import Condition, Ints, Order, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,24 @@ class LabelSource(Protocol):
     def close(self) -> None:
         """Let go of what the source holds open; every pool it opened is closed."""
         ...
+
+
+def checked_tasks(order: Order, controls: Collection[int]) -> tuple[Ints, Ints]:
+    """An order's tasks and the answers wanted on each, both [n], if they can be bought.
+
+    Args:
+        order: the order to come.
+        controls: rows of the market's control tasks.
+
+    Raises:
+        InputError: a task is wanted twice or not at all, or is a control task.
+    """
+    tasks, wanted = wanted_arrays(order)
+    if len(np.unique(tasks)) < len(tasks) or np.any(wanted < 1):
+        raise InputError("order: each task is wanted once, with at least one answer")
+    if np.isin(tasks, np.array(sorted(controls), dtype=np.int64)).any():
+        raise InputError("order: a control task cannot be bought as a real task")
+    return tasks, wanted
 
 
 def orders_before(order: Order, ended: Sequence[Order]) -> list[Order]:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from labeling.campaign import Exam, QualityRules
+from labeling.campaign import FAST_RESPONSES, WRONG_CONTROLS, Exam, QualityRules
 from labeling.crowd.pool import Visitor
-
-WRONG_CONTROLS = "wrong answers to control tasks"
-FAST_RESPONSES = "fast responses"
 
 
 class Referee(Protocol):

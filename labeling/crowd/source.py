@@ -21,8 +21,7 @@ from labeling.crowd.rounds import OrderRun, run_order
 from labeling.crowd.scenario import Scenario
 from labeling.crowd.streams import stream
 from labeling.exam_tasks import set_apart
-from labeling.recompletion import wanted_arrays
-from labeling.source import Pool, orders_before
+from labeling.source import Pool, checked_tasks, orders_before
 from labeling.types import (
     Assignment,
     Condition,
@@ -135,13 +134,9 @@ class CrowdSource:
         """
         self._tariff.check_reward(order.condition.reward)
         self._settings(order.condition)
-        tasks, wanted = wanted_arrays(order)
-        if len(np.unique(tasks)) < len(tasks) or np.any(wanted < 1):
-            raise InputError("order: each task is wanted once, with at least one answer")
+        tasks, _ = checked_tasks(order, self._controls.tolist())
         if len(tasks) and (tasks.min() < 0 or tasks.max() >= len(self.items)):
             raise InputError(f"order: tasks are rows below {len(self.items)} of the image index")
-        if np.isin(tasks, self._controls).any():
-            raise InputError("order: a control task cannot be bought as a real task")
         return Pool(f"sim-{order.condition.key[:16]}", order)
 
     def collect(self, pool: Pool) -> Iterator[Page]:

@@ -8,7 +8,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from budget.money import MICROS_PER_DOLLAR, Money
-from labeling.toloka.clock import WallClock
 from labeling.toloka.ensure import LISTED, POOLS_PER_DAY, POOLS_PER_MINUTE, pools_of, status_of
 from labeling.toloka.http import Api
 
@@ -34,8 +33,8 @@ class Health:
         requester: the account's id.
         name: the requester's public name; empty if there is none.
         balance: what it holds.
-        skew_s: by how many seconds this machine's clock is ahead of the platform's; None where
-            the platform does not tell its time.
+        skew_s: by how many seconds the clock that pools expire by is ahead of the platform's; None
+            where the platform does not tell its time.
         quotas: used within a minute or a day.
         open_pools: ids of all open pools of the account.
     """
@@ -110,8 +109,11 @@ def _since(thing: Any, moment: datetime) -> bool:
 
 
 def _skew(api: Api) -> float | None:
-    """Seconds by which this machine is ahead, by the date that the platform's answers carry."""
+    """Seconds by which our clock is ahead, by the date that the platform's answers carry.
+
+    On Toloka ours is this machine's; a local server's clock is its own, and ours there.
+    """
     told = api.date()
     if told is None:
         return None
-    return (WallClock().now() - parsedate_to_datetime(told)).total_seconds()
+    return (api.clock.now() - parsedate_to_datetime(told)).total_seconds()

@@ -8,15 +8,13 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from budget.errors import InputError
 from budget.money import MICROS_PER_DOLLAR, Money
 from budget.tariff import Tariff
-from labeling.recompletion import wanted_arrays
-from labeling.source import Pool
-from labeling.toloka import spec
+from labeling.source import Pool, checked_tasks
+from labeling.toloka.askable import check_campaign
 from labeling.toloka.collect import Collection as Collecting
 from labeling.toloka.collect import Hands, Placed
 from labeling.toloka.doors import Doors, opened_at
@@ -77,7 +75,7 @@ class TolokaSource:
         run: str | None = None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        spec.check_campaign(goods.campaign)
+        check_campaign(goods.campaign)
         self.api = api
         self.journal = Journal(folder, api.clock)
         self.marker = Marker(study, run or _run_id(self.journal))
@@ -203,17 +201,33 @@ class TolokaSource:
         self._doors.mine[pool_id] = fact(pool, "exam_pool") or ""
         self._doors.shut(pool_id)
 
-    def archive(self) -> list[str]:
-        """Archive the study's closed pools, at its end. Their answers stay readable.
+    def archive(self, conditions: Collection[str]) -> list[str]:
+        """Archive closed pools of the study for good. Their answers stay readable.
+
+        A later order in one of their conditions gets another pool, to which the annotators of the
+        archived one are not admitted.
+
+        Args:
+            conditions: keys of the conditions in which nothing is bought for now.
 
         Returns:
             Ids of the pools that were archived.
         """
-        pools = self.api.read(lambda client: pools_of(client, status="CLOSED"))
-        mine = [pool.id for pool in pools if self.marker.owns(pool)]
-        for pool_id in mine:
+        closed = [p.id for p in self._pools(conditions) if status_of(p) == "CLOSED"]
+        for pool_id in closed:
             self.discard(pool_id)
-        return mine
+        return closed
+
+    def archived(self, conditions: Collection[str]) -> list[str]:
+        """Those of some conditions that have no pool any more but archived ones."""
+        known = [(fact(p, "condition") or "", status_of(p)) for p in self._pools(conditions)]
+        there = {condition for condition, status in known if status != "ARCHIVED"}
+        return sorted({condition for condition, _ in known} - there)
+
+    def _pools(self, conditions: Collection[str]) -> list[Any]:
+        """The study's pools of some conditions."""
+        pools = self.api.read(lambda client: pools_of(client))
+        return [p for p in pools if self.marker.owns(p) and fact(p, "condition") in conditions]
 
     def discard(self, pool_id: str) -> None:
         """Archive a closed pool."""
@@ -231,11 +245,7 @@ class TolokaSource:
         """Refuse what cannot be bought, before anything is created."""
         self._tariff.check_reward(order.condition.reward)
         self._goods.check(order.condition)
-        tasks, wanted = wanted_arrays(order)
-        if len(np.unique(tasks)) < len(tasks) or np.any(wanted < 1):
-            raise InputError("order: each task is wanted once, with at least one answer")
-        if np.isin(tasks, list(self._goods.controls)).any():
-            raise InputError("order: a control task cannot be bought as a real task")
+        tasks, _ = checked_tasks(order, self._goods.controls)
         exam, controls = self._goods.split(order.condition)
         self._goods.rows_by_address([*tasks.tolist(), *exam.tolist(), *controls.tolist()])
 

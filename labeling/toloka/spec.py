@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from budget.errors import InputError
-from labeling.campaign import Campaign, Question
-from labeling.crowd.referee import FAST_RESPONSES, WRONG_CONTROLS
+from labeling.campaign import FAST_RESPONSES, WRONG_CONTROLS, Campaign, Question
 from labeling.toloka.http import kit
 from labeling.types import Condition
 
@@ -22,8 +20,6 @@ IMAGE = "image"
 COMPLETE_DELAY_S = 3600
 """How long a pool stays open when nothing is left to do, for the next round to be asked."""
 
-_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-_MOST_SOLUTIONS = 200
 _MOST_HOTKEYS = 9
 _MOST_SUITES = 200  # control answers up to which a rule on several wrong ones is spelled out
 
@@ -63,35 +59,6 @@ def fact(pool: Any, name: str) -> str | None:
 def project_marker(campaign: Campaign) -> str:
     """The private comment of a campaign's project."""
     return f"labelworth campaign={campaign.key}"
-
-
-def check_campaign(campaign: Campaign) -> None:
-    """Refuse what cannot be asked on Toloka.
-
-    Raises:
-        InputError: a name that no field may have, or a rule that cannot be said.
-    """
-    for question in campaign.questions:
-        if not _FIELD.fullmatch(question.name):
-            raise InputError(
-                f"campaign {campaign.name!r}: question {question.name!r} is no name for a Toloka "
-                "field; use letters, digits, - and _, with a letter first"
-            )
-        if len(set(question.classes)) < len(question.classes) or not all(question.classes):
-            raise InputError(
-                f"campaign {campaign.name!r}: question {question.name!r} has an empty class or "
-                "one twice"
-            )
-    if campaign.rules.fast_responses and campaign.rules.fast_seconds % 1:
-        raise InputError(
-            f"campaign {campaign.name!r}: fast_seconds = {campaign.rules.fast_seconds}; Toloka "
-            "takes whole seconds"
-        )
-    if len(known_solutions(campaign, 0)) > _MOST_SOLUTIONS:
-        raise InputError(
-            f"campaign {campaign.name!r}: the questions that control tasks do not check have more "
-            f"than {_MOST_SOLUTIONS} answers together; ask fewer"
-        )
 
 
 # --- the project ---

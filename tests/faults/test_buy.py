@@ -17,6 +17,7 @@ from hpo.buying import Wish, carry_out, prepare
 from labeling import versions
 from labeling.store import Store
 from tests.conftest import SMALL
+from tests.faults.steps import watch
 from tests.faults.test_kill import ended, in_child
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -43,24 +44,12 @@ def buy(folder: Path) -> None:
 
 def kill_at(step: int, when: str) -> None:
     """Die at a durable step of this process, before or after it."""
-    count = [0]
 
-    def wrap(owner: object, name: str) -> None:
-        inner = getattr(owner, name)
+    def act(number: int, name: str, moment: str) -> None:
+        if (number, moment) == (step, when):
+            os.kill(os.getpid(), signal.SIGKILL)
 
-        def done(*args: object, **kwargs: object) -> object:
-            number, count[0] = count[0], count[0] + 1
-            if (number, when) == (step, "before"):
-                os.kill(os.getpid(), signal.SIGKILL)
-            result = inner(*args, **kwargs)
-            if (number, when) == (step, "after"):
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
-
-        setattr(owner, name, done)
-
-    for owner, name in STEPS:
-        wrap(owner, name)
+    watch(STEPS, act)
 
 
 def test_killed_at_durable_steps_it_ends_with_the_same_report(

@@ -34,6 +34,7 @@ from hpo.tracking.journal import Journal
 from labeling import versions
 from labeling.store import Store
 from tests.conftest import SMALL
+from tests.faults.steps import watch
 from training import evaluate, features, fit
 
 # Named so that the children find them imported.
@@ -88,26 +89,6 @@ def ended(child: int) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def watch_steps(act: Callable[[int, str, str], None]) -> None:
-    """Call act(number, name, "before" | "after") around every durable step, in this process."""
-    count = [0]
-
-    def wrap(owner: object, name: str) -> None:
-        inner = getattr(owner, name)
-
-        def step(*args: object, **kwargs: object) -> object:
-            number, count[0] = count[0], count[0] + 1
-            act(number, name, "before")
-            result = inner(*args, **kwargs)
-            act(number, name, "after")
-            return result
-
-        setattr(owner, name, step)
-
-    for owner, name in DURABLE:
-        wrap(owner, name)
-
-
 @dataclass(frozen=True)
 class Undisturbed:
     """A study that nothing happens to: its report, its seconds, its durable steps in order."""
@@ -130,7 +111,7 @@ def undisturbed(
 
         def work() -> None:
             with log.open("w") as file:
-                watch_steps(lambda _, name, when: when == "before" and file.write(name + "\n"))
+                watch(DURABLE, lambda _, name, when: when == "before" and file.write(name + "\n"))
                 run_study(folder, small_data, sampler)
 
         start = time.monotonic()
@@ -173,7 +154,7 @@ def kill_at(number: int, when: str, runs: Path, data: str, sampler: str) -> int:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def work() -> None:
-        watch_steps(act)
+        watch(DURABLE, act)
         run_study(runs, data, sampler)
 
     return ended(in_child(work))

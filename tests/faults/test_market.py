@@ -1,5 +1,8 @@
 """Stops and crashes while pools are open: nothing stays open, nothing is paid twice or forgotten.
 
+The token is looked for after every run: in logs with their tracebacks, reports, journals, databases
+with their WAL, ClearML's records, and in all command lines while the run goes on.
+
 A platform that outlives the study is bought from as Toloka is: `--market toloka`, by children that
 are forked from a parent that has imported everything. FAULT_RUNS sets how many moments are tried.
 """
@@ -9,19 +12,21 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import alembic.config
 import alembic.migration
-import clearml.utilities.process.exit_hooks as clearml_hooks
+import clearml
 import matplotlib.pyplot
 import optuna
 import pytest
@@ -32,20 +37,23 @@ import hpo.study
 import hpo.trial
 from budget.ledger import Ledger
 from hpo import run as command
-from hpo.world import World
+from hpo.tracking.clearml import publish
 from labeling.crowd.scenario import load_scenario
 from labeling.store import Store
 from labeling.toloka import collect, http, news, prepare, source, upload
 from labeling.toloka.journal import Journal
 from labeling.toloka.server import Server, Settings
 from labeling.toloka.server.clock import START
+from tests import canary
+from tests.clearml_server.server import StandIn
 from tests.conftest import SMALL
-from tests.faults.test_kill import ended
+from tests.faults.steps import watch
 from training import evaluate, features, fit
 
 # Named so that the children find them imported.
 PRELOADED = (torch, alembic.config, alembic.migration, evaluate, features, fit, optuna)
 PRELOADED += (matplotlib.pyplot, rich.console, hpo.study, collect, prepare, source, http.kit())
+PRELOADED += (clearml, publish)
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 RUNS = int(os.environ.get("FAULT_RUNS", "10"))
@@ -67,67 +75,115 @@ STEPS: list[tuple[object, str]] = [
 
 @dataclass
 class Ground:
-    """A platform that goes on when a study ends, and the folder of the studies."""
+    """A platform that goes on when a study ends, and the folder of the studies.
+
+    Attributes:
+        mirror: a ClearML server that studies report to; None for none.
+        archive: whether studies are declared over.
+    """
 
     server: Server
     data: str
     root: Path
+    mirror: StandIn | None = None
+    archive: bool = True
 
-    def words(self, name: str) -> list[str]:
+    def settings(self, name: str) -> dict[str, object]:
         settings = {**SMALL, "budget": "0.6", "confirm": "0", "trials": 2, "tasks": "50%,100%"}
         settings |= {"controls": "1", "overlap": "1,2", "data": self.data, "study": name}
         settings |= {"market": "toloka", "image_url_prefix": "https://example.org/"}
-        settings |= {"max_plan_share": "0.9", "runs": str(self.root)}
+        return settings | {"max_plan_share": "0.9"}
+
+    def words(self, name: str) -> list[str]:
+        settings = {**self.settings(name), "runs": str(self.root)}
+        settings["clearml"] = "on" if self.mirror else "off"
         flags = [
             f"--{key.replace('_', '-')}={value}"
             for key, value in settings.items()
             if value is not True
         ]
-        return [*flags, "--few-labels-ok", "--yes", "--json"]
+        ends = ["--archive"] if self.archive else []
+        return [*flags, *ends, "--few-labels-ok", "--yes", "--json"]
 
     def start(
         self,
         name: str,
         first: Callable[[], None] = lambda: None,
         words: Sequence[str] | None = None,
+        script: Callable[[], object] | None = None,
     ) -> int:
-        """A command in a child process, which does something of its own before."""
+        """A command, or a script, in a child process, which does something of its own before."""
         child = os.fork()
         if child:
             return child
-        code = 99
+        code: object = 99
         try:
             with (self.root / f"{name}.log").open("ab") as log:
                 os.dup2(log.fileno(), 1)
                 os.dup2(log.fileno(), 2)
             sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
             os.environ |= {"LABELWORTH_TOLOKA_URL": self.server.url, "TOLOKA_TOKEN": CANARY}
+            os.environ |= self.mirror.settings() if self.mirror else {}
             first()
-            code = command.main(self.words(name) if words is None else words)
+            code = 0
+            if script is not None:
+                script()
+            else:
+                code = command.main(self.words(name) if words is None else words)
+        except SystemExit as end:
+            code = end.code
         except BaseException:
+            code = 99
             import traceback
 
             traceback.print_exc()
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(code)
+            os._exit(int(str(code)))
+
+    def ended(self, child: int, name: str) -> int:
+        """Wait for a command's end, and see that the token is nowhere."""
+        status = canary.ended(child, CANARY)
+        canary.check(CANARY, self.root / name, self.records())
+        assert CANARY not in self.log(name)
+        return status
+
+    def run(self, name: str, *first: Callable[[], None], **how: Any) -> int:
+        """A command from its start to its end."""
+        return self.ended(self.start(name, *first, **how), name)
 
     def say(self, *words: str) -> tuple[int, str]:
         """Another command: its exit code and what it said."""
         file = self.root / "said.log"
         file.unlink(missing_ok=True)
-        return ended(self.start("said", words=words)), file.read_text()
+        return self.run("said", words=words), file.read_text()
 
     def finish(self, name: str) -> dict[str, Any]:
         """Start the study again, undisturbed, and see that everything agrees."""
-        assert ended(self.start(name)) == 0, self.log(name)
+        assert self.run(name) == 0, self.log(name)
         assert self.open_pools() == []
+        if self.archive:
+            assert {pool.status for pool in self.pools()} == {"ARCHIVED"}
         report = json.loads((self.root / name / "report.json").read_text())
         self.check_money(name)
         assert report["money"]["held"]["micros"] == 0
         assert len(report["purchases"]) == 2
+        if self.mirror:
+            self.publish(name)
         return report
+
+    def publish(self, name: str) -> None:
+        """Complete the mirror, and see that it has the study and not the token."""
+        assert self.mirror is not None
+        code, said = self.say("publish", str(self.root / name))
+        assert code == 0, said
+        assert re.search(r"([1-9]) of \1 label sets are there", said), said
+        canary.check(CANARY, self.root, self.records())
+
+    def records(self) -> list[object]:
+        """All that a ClearML server was told."""
+        return [*self.mirror.log, *self.mirror.files.values()] if self.mirror else []
 
     def check_money(self, name: str) -> None:
         """Spent never over the cap; what is settled is what the platform charged."""
@@ -154,12 +210,16 @@ class Ground:
         with self.server.platform.lock:
             return self.server.platform.world.account.charged.micros
 
-    def open_pools(self) -> list[Any]:
+    def pools(self) -> list[Any]:
         with self.server.platform.lock:
-            return [pool for pool in self.server.platform.world.pools.values() if pool.is_open]
+            return list(self.server.platform.world.pools.values())
+
+    def open_pools(self) -> list[Any]:
+        return [pool for pool in self.pools() if pool.is_open]
 
     def log(self, name: str) -> str:
-        return (self.root / f"{name}.log").read_text()
+        file = self.root / f"{name}.log"
+        return file.read_text() if file.exists() else ""  # killed before it said anything
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +234,20 @@ def platform() -> Iterator[Server]:
 def ground(platform: Server, small_data: str, tmp_path: Path) -> Ground:
     platform.reset(Settings(load_scenario("default")))
     return Ground(platform, small_data, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def stand_in_clearml() -> Iterator[StandIn]:
+    server = StandIn()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def mirrored(ground: Ground, stand_in_clearml: StandIn) -> Ground:
+    """Studies report to ClearML while they run."""
+    stand_in_clearml.reset()
+    return replace(ground, mirror=stand_in_clearml)
 
 
 def at_poll(number: int, act: Callable[[], None]) -> Callable[[], None]:
@@ -201,69 +275,131 @@ def send(*numbers: int) -> Callable[[], None]:
     return act
 
 
-def test_a_normal_end_leaves_nothing_open_and_the_token_nowhere(ground: Ground) -> None:
-    report = ground.finish("s")
+def test_a_normal_end_leaves_nothing_open_and_the_token_nowhere(mirrored: Ground) -> None:
+    report = mirrored.finish("s")
     assert report["market"] == {"name": "toloka:production", "kind": "toloka", "real_money": True}
-    assert "REAL MONEY on Toloka PRODUCTION" in ground.log("s")
-    assert "This buys at most $0.60 on Toloka at http://127.0.0.1" in ground.log("s")
-    for path in ground.root.rglob("*"):
-        assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
+    assert "REAL MONEY on Toloka PRODUCTION" in mirrored.log("s")
+    assert "This buys at most $0.60 on Toloka at http://127.0.0.1" in mirrored.log("s")
+    canary.check(CANARY, mirrored.root, mirrored.records())
+    assert "labelworth/s" in repr(mirrored.records())
+    # The search finds what there is to find.
+    (mirrored.root / "s/journal.jsonl-wal").write_text(f"x{CANARY}x")
+    assert len(canary.in_files(CANARY, mirrored.root)) == 1
+    with subprocess.Popen(["sleep", "30", CANARY]) as sleep:
+        assert len(canary.in_command_lines(CANARY)) == 1
+        sleep.kill()
 
 
-def test_an_exception_closes_the_pools(ground: Ground) -> None:
+def test_an_exception_closes_the_pools(mirrored: Ground) -> None:
     def fail() -> None:
         raise RuntimeError("a bug in the middle")
 
-    assert ended(ground.start("s", at_poll(4, fail))) == 99
-    assert ground.open_pools() == []
-    assert "a bug in the middle" in ground.log("s")
-    assert CANARY not in ground.log("s")
-    ground.finish("s")
+    assert mirrored.run("s", at_poll(4, fail)) == 99
+    assert mirrored.open_pools() == []
+    assert "a bug in the middle" in mirrored.log("s")
+    mirrored.finish("s")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_once_finishes_what_annotators_hold_and_settles(
-    number: signal.Signals, ground: Ground
+    number: signal.Signals, mirrored: Ground
 ) -> None:
-    assert ended(ground.start("s", at_poll(4, send(number)))) == 128 + number
-    assert ground.open_pools() == []
-    assert "stopping: no more pages are given out" in ground.log("s")
-    database = sqlite3.connect(ground.root / "s/labelworth.sqlite")
+    assert mirrored.run("s", at_poll(4, send(number))) == 128 + number
+    assert mirrored.open_pools() == []
+    assert "stopping: no more pages are given out" in mirrored.log("s")
+    database = sqlite3.connect(mirrored.root / "s/labelworth.sqlite")
     ends = database.execute("SELECT end_reason FROM orders").fetchall()
     held = database.execute("SELECT count(*) FROM ledger_rows WHERE kind = 'reserve'").fetchone()
     settled = database.execute("SELECT count(*) FROM ledger_rows WHERE kind = 'settle'").fetchone()
     database.close()
     assert ends == [("stopped",)]
     assert held == settled == (1,)
-    ground.check_money("s")
-    report = ground.finish("s")  # what the stopped order lacks was bought by another
+    mirrored.check_money("s")
+    report = mirrored.finish("s")  # what the stopped order lacks was bought by another
     assert report["purchases"][0]["plan"]["tasks"] <= report["purchases"][0]["labelled_images"] + 5
 
 
-def test_twice_closes_now_and_the_hold_stays(ground: Ground) -> None:
+def test_twice_closes_now_and_the_hold_stays(mirrored: Ground) -> None:
     twice = at_poll(4, send(signal.SIGINT, signal.SIGINT))
-    assert ended(ground.start("s", twice)) == 130
+    assert mirrored.run("s", twice) == 130
+    assert mirrored.open_pools() == []
+    mirrored.check_money("s")
+    mirrored.finish("s")
+
+
+def init_clearml() -> None:
+    """What a user's script does that is to be seen in ClearML."""
+    task = clearml.Task.init(project_name="theirs", task_name="their script")
+    assert signal.getsignal(signal.SIGTERM).__qualname__ == "ExitHooks.signal_handler"
+    assert task.id
+
+
+def clearml_before() -> None:
+    init_clearml()
+    at_poll(4, send(signal.SIGTERM))()
+
+
+def clearml_while_a_pool_is_open() -> None:
+    at_poll(4, send(signal.SIGTERM))()
+    at_poll(2, init_clearml)()
+
+
+def clearml_at_that_very_moment() -> None:
+    def act() -> None:
+        init_clearml()
+        send(signal.SIGTERM)()
+
+    at_poll(4, act)()
+
+
+@pytest.mark.parametrize(
+    "first", [clearml_before, clearml_while_a_pool_is_open, clearml_at_that_very_moment]
+)
+def test_sigterm_with_clearml_loaded(first: Callable[[], None], mirrored: Ground) -> None:
+    assert mirrored.run("s", first) == 143, mirrored.log("s")
+    assert mirrored.open_pools() == []
+    if first is not clearml_at_that_very_moment:  # ClearML passes the signal on twice: close now
+        assert "stopping: no more pages are given out" in mirrored.log("s")
+    assert "their script" in repr(mirrored.records())
+    mirrored.finish("s")
+
+
+def script(ground: Ground, name: str) -> Callable[[], None]:
+    """A study from Python, by somebody who never closes it."""
+
+    def run() -> None:
+        from hpo import Study
+
+        Study(runs=ground.root, **ground.settings(name)).run(real_money=True, archive=True)
+
+    return run
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_script_with_clearml_in_it_leaves_no_pool_open_either(
+    number: signal.Signals, mirrored: Ground
+) -> None:
+    def first() -> None:
+        init_clearml()
+        at_poll(4, send(number))()
+
+    code = mirrored.run("s", first, script=script(mirrored, "s"))
+    assert code == (143 if number == signal.SIGTERM else 99), mirrored.log("s")
+    assert ("KeyboardInterrupt" in mirrored.log("s")) == (number == signal.SIGINT)
+    assert mirrored.open_pools() == []
+    mirrored.check_money("s")
+    assert mirrored.run("s", script=script(mirrored, "s")) == 0
+    assert {pool.status for pool in mirrored.pools()} == {"ARCHIVED"}
+    mirrored.finish("s")
+
+
+def test_a_script_that_fails_leaves_no_pool_open(ground: Ground) -> None:
+    def fail() -> None:
+        raise RuntimeError("a bug in the middle")
+
+    assert ground.run("s", at_poll(4, fail), script=script(ground, "s")) == 99
+    assert "a bug in the middle" in ground.log("s")
     assert ground.open_pools() == []
-    ground.check_money("s")
-    ground.finish("s")
-
-
-def test_sigterm_with_clearml_s_handlers_in_place(ground: Ground) -> None:
-    def clearml_then_signal() -> None:
-        at_poll(4, send(signal.SIGTERM))()
-        inner = World.sweep
-
-        def sweep(self: World) -> None:  # after our handlers were set
-            hooks = clearml_hooks.ExitHooks(lambda *_: None)
-            hooks.update_callback(lambda *_: None)
-            hooks.register_signal_and_exception_hooks()
-            inner(self)
-
-        World.sweep = sweep  # type: ignore[method-assign]
-
-    assert ended(ground.start("s", clearml_then_signal)) == 143
-    assert ground.open_pools() == []
-    assert "stopping: no more pages are given out" in ground.log("s")
     ground.finish("s")
 
 
@@ -276,7 +412,8 @@ def check_after_kill(ground: Ground, name: str) -> None:
     ground.finish(name)
 
 
-def test_killed_at_random_moments(ground: Ground) -> None:
+def test_killed_at_random_moments(ground: Ground, stand_in_clearml: StandIn) -> None:
+    """Every fifth study reports to ClearML while it runs; the others are published afterwards."""
     moments = random.Random(int(os.environ.get("FAULT_SEED", "3")))
     begun = time.monotonic()
     ground.finish("whole")
@@ -284,39 +421,23 @@ def test_killed_at_random_moments(ground: Ground) -> None:
     killed = 0
     for run in range(max(1, RUNS // 2)):
         ground.server.reset(Settings(load_scenario("default"), seed=run))
+        stand_in_clearml.reset()
+        ground.mirror = stand_in_clearml if run % 5 == 0 else None
         child = ground.start(f"s{run}")
         time.sleep(moments.uniform(0, seconds))
         os.kill(child, signal.SIGKILL)
-        killed += ended(child) == -signal.SIGKILL
+        killed += ground.ended(child, f"s{run}") == -signal.SIGKILL
         check_after_kill(ground, f"s{run}")
+        if not ground.mirror:
+            replace(ground, mirror=stand_in_clearml).publish(f"s{run}")
     assert killed  # how many depends on how busy this machine is
 
 
 def kill_at(number: int, when: str) -> Callable[[], None]:
     def prepare_child() -> None:
-        watch(lambda step, name, moment: (step, moment) == (number, when) and send(9)())
+        watch(STEPS, lambda step, name, moment: (step, moment) == (number, when) and send(9)())
 
     return prepare_child
-
-
-def watch(act: Callable[[int, str, str], object]) -> None:
-    """Call act(number, name, "before" | "after") around every step, in this process."""
-    count = [0]
-
-    def wrap(owner: object, name: str) -> None:
-        inner = getattr(owner, name)
-
-        def step(*args: object, **kwargs: object) -> object:
-            number, count[0] = count[0], count[0] + 1
-            act(number, name, "before")
-            result = inner(*args, **kwargs)
-            act(number, name, "after")
-            return result
-
-        setattr(owner, name, step)
-
-    for owner, name in STEPS:
-        wrap(owner, name)
 
 
 def test_killed_around_durable_steps(ground: Ground) -> None:
@@ -324,9 +445,9 @@ def test_killed_around_durable_steps(ground: Ground) -> None:
 
     def note() -> None:
         file = log.open("a")
-        watch(lambda _, name, when: when == "before" and print(name, file=file, flush=True))
+        watch(STEPS, lambda _, name, when: when == "before" and print(name, file=file, flush=True))
 
-    assert ended(ground.start("whole", note)) == 0
+    assert ground.run("whole", note) == 0
     steps = log.read_text().split()
     places = [(number, when) for number in range(len(steps)) for when in ("before", "after")]
     if RUNS < 100:
@@ -334,13 +455,14 @@ def test_killed_around_durable_steps(ground: Ground) -> None:
     for run, (number, when) in enumerate(places):
         ground.server.reset(Settings(load_scenario("default"), seed=0))
         name = f"k{run}"
-        assert ended(ground.start(name, kill_at(number, when))) == -signal.SIGKILL
+        assert ground.run(name, kill_at(number, when)) == -signal.SIGKILL
         check_after_kill(ground, name)
 
 
 def test_reconcile_shows_what_a_kill_left_and_mends_it(ground: Ground) -> None:
+    ground.archive = False
     folder = str(ground.root / "s")
-    assert ended(ground.start("s", at_poll(4, send(signal.SIGKILL)))) == -signal.SIGKILL
+    assert ground.run("s", at_poll(4, send(signal.SIGKILL))) == -signal.SIGKILL
     (pool,) = ground.open_pools()
     code, said = ground.say("reconcile", folder)
     assert code == 5
@@ -357,9 +479,12 @@ def test_reconcile_shows_what_a_kill_left_and_mends_it(ground: Ground) -> None:
     assert report["money"]["spent"]["micros"] == ground.charged()
     # What is archived cannot be opened again: a later purchase makes a pool of its own.
     plan = report["purchases"][-1]["plan"]["key"].replace("-k1-", "-k3-").replace("-k2-", "-k3-")
-    code, said = ground.say("buy", folder, "--plan", plan, "--budget", "2", "--yes", "--json")
+    words = ("buy", folder, "--plan", plan, "--budget", "2", "--yes", "--json", "--archive")
+    code, said = ground.say(*words)
     assert code == 0, said
-    assert ground.open_pools() == []
+    assert "Pools of this study are archived" in said[: said.index("buying")]
+    assert "Archived 1 pool: the study is over." in said
+    assert {pool.status for pool in ground.pools()} == {"ARCHIVED"}
     bought = json.loads(said[said.index("\n{") :])
     spent = report["money"]["spent"]["micros"] + bought["money"]["spent"]["micros"]
     assert spent == ground.charged()
@@ -376,9 +501,9 @@ def test_reconcile_gives_back_the_hold_of_an_order_that_was_never_placed(ground:
         Ledger.reserve = reserve  # type: ignore[method-assign]
 
     folder = str(ground.root / "s")
-    assert ended(ground.start("s", kill_after_hold)) == -signal.SIGKILL
+    assert ground.run("s", kill_after_hold) == -signal.SIGKILL
     code, said = ground.say("reconcile", folder)
-    assert "and nothing was bought for it yet: --mend would void it" in said
+    assert "and nothing was bought for it yet: start the study again to go on" in said
     code, said = ground.say("reconcile", folder, "--mend", "--json")
     assert code == 0
     code, said = ground.say("reconcile", folder)

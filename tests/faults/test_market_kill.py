@@ -2,13 +2,15 @@
 
 The platform is the local server in a process of its own, which outlives the buyers. After a kill
 every open pool has an expiry; the next start leaves none open that nobody watches; at the end the
-ledger, the store and the server's account agree to the micro-dollar.
+ledger, the store and the server's account agree to the micro-dollar. Before and after each next
+start the token is looked for in everything written, tracebacks included, and in command lines.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import logging
 import os
 import random
 import signal
@@ -34,6 +36,8 @@ from labeling.toloka.http import Api, connect, kit
 from labeling.toloka.journal import Journal
 from labeling.toloka.token import Token
 from labeling.types import Order
+from tests import canary
+from tests.faults.steps import watch
 from tests.labeling.toloka.ground import CANARY, Ground
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -70,32 +74,31 @@ def call(url: str, method: str, path: str, body: Any = None) -> Any:
         connection.close()
 
 
-def in_child(work: Callable[[], None], errors: Path | None = None) -> int:
+def in_child(work: Callable[[], None], log: Path = Path(os.devnull)) -> int:
     """Fork, do the work in the child, and return its process id.
 
     Args:
         work: what the child does.
-        errors: file that takes its traceback, if it has one.
+        log: file that takes what the child writes, with its traceback if it has one.
     """
     child = os.fork()
     if child:
         return child
     status = 1
     try:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        sys.stdout = sys.stderr = log.open("a", buffering=1)
+        logging.basicConfig(stream=sys.stderr, level=logging.INFO, force=True)
         work()
         status = 0
     except BaseException:
-        if errors is not None:
-            errors.write_text(traceback.format_exc())
+        traceback.print_exc()
     finally:
         os._exit(status)
 
 
 def ended(child: int) -> int:
     """The child's exit status: 0, or minus the signal that killed it."""
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
+    return canary.ended(child, CANARY)
 
 
 @contextmanager
@@ -155,25 +158,13 @@ def purchase(order: Order, market: source.TolokaSource, store: Store, ledger: Le
     ledger.settle(hold, store.paid(order, market.tariff))
 
 
-def watch_steps(act: Callable[[int, str, str], None]) -> None:
-    """Call act(number, name, "before" | "after") around every durable step, in this process."""
-    count = [0]
+def watch_steps(act: Callable[[int, str, str], object]) -> None:
+    """Call act(number, deed, "before" | "after") around every durable step, in this process."""
 
-    def wrap(owner: object, name: str) -> None:
-        inner = getattr(owner, name)
+    def deed(owner: object, name: str, args: tuple[Any, ...]) -> str:
+        return str(args[1]) if owner is Journal else ("act" if owner is Api else name)
 
-        def step(*args: Any, **kwargs: Any) -> object:
-            deed = args[1] if owner is Journal else ("act" if owner is Api else name)
-            number, count[0] = count[0], count[0] + 1
-            act(number, deed, "before")
-            result = inner(*args, **kwargs)
-            act(number, deed, "after")
-            return result
-
-        setattr(owner, name, step)
-
-    for owner, name in DURABLE:
-        wrap(owner, name)
+    watch(DURABLE, act, deed)
 
 
 @pytest.fixture(scope="module")
@@ -195,8 +186,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], fl
     return log.read_text().splitlines(), seconds
 
 
-def check_killed(url: str) -> None:
-    """Whatever is open closes by itself."""
+def check_killed(url: str, folder: Path) -> None:
+    """Whatever is open closes by itself; what lies on disk is all that was known."""
+    canary.check(CANARY, folder)
     pools = call(url, "GET", "/api/v1/pools?limit=300")["items"]
     open_pools = call(url, "GET", "/sim/counts")["open_pools"]
     assert all(pool["will_expire"] for pool in pools if pool["id"] in open_pools)
@@ -223,22 +215,22 @@ def check_books(url: str, folder: Path) -> None:
     assert len(entries) == sum(record.assignments for record in records)
     assert all(r.assignments <= r.order.limit for r in records)
     engine.dispose()
-    assert CANARY not in (folder / "market/market.jsonl").read_text()
+    canary.check(CANARY, folder)
 
 
 def start_again(url: str, folder: Path, watch_nothing: bool) -> None:
     """What the next start does; first of all it leaves no pool open that it does not watch."""
-    check_killed(url)
+    check_killed(url, folder)
     if watch_nothing:
 
         def sweep() -> None:
             market_at(url, folder).sweep()
 
-        assert ended(in_child(sweep)) == 0
+        assert ended(in_child(sweep, folder / "log.txt")) == 0
         assert call(url, "GET", "/sim/counts")["open_pools"] == []
-    errors = folder / "errors"
-    status = ended(in_child(lambda: study(url, folder), errors))
-    assert status == 0, errors.read_text()
+    log = folder / "log.txt"
+    status = ended(in_child(lambda: study(url, folder), log))
+    assert status == 0, log.read_text()
     check_books(url, folder)
 
 
@@ -251,7 +243,7 @@ def kill_at(number: int, when: str, url: str, folder: Path) -> int:
         watch_steps(act)
         study(url, folder)
 
-    return ended(in_child(work))
+    return ended(in_child(work, folder / "log.txt"))
 
 
 @pytest.mark.parametrize("deed", [*DEEDS, "act", "reserve", "settle", "order_for", "add"])
@@ -278,7 +270,8 @@ def test_killed_at_random_moments_twice_over(
         folder = tmp_path / str(run)
         with server(folder) as url:
             for _ in range(2):
-                child = in_child(lambda url=url, folder=folder: study(url, folder))
+                work = lambda url=url, folder=folder: study(url, folder)  # noqa: E731
+                child = in_child(work, folder / "log.txt")
                 time.sleep(moments.uniform(0, undisturbed[1]))
                 os.kill(child, signal.SIGKILL)
                 killed += ended(child) == -signal.SIGKILL

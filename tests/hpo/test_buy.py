@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sqlite3
 from dataclasses import replace
@@ -130,6 +131,28 @@ def test_the_final_model_can_be_used_without_the_study(folder: Path, small_data:
     accuracy = float((guess == study.world.data.truth[rows]).mean())
     study.close()
     assert accuracy == pytest.approx(report["final"]["accuracy"], abs=1e-6)
+
+
+def test_several_sets_of_new_images_are_kept_apart(folder: Path, tmp_path: Path) -> None:
+    from hpo.data import DIGITS3
+
+    images, digits = load_digits()
+    kinds = np.array([DIGITS3[int(digit)] for digit in digits])
+    assert images.pixels is not None
+    owned = told(folder)["conditions"]
+    for name, rows in (("a", slice(400, 440)), ("b", slice(440, 500))):
+        np.savez(tmp_path / f"{name}.npz", x=images.pixels[rows], y=kinds[rows])
+        report = bought(folder, plan="p0.002-k3-c1-n1", images=f"npz:{tmp_path / name}.npz")
+        assert report["labels"]["images_of_this_purchase"] == len(kinds[rows])
+        assert report["labels"]["conditions"] == owned + 1
+        with (folder / "versions" / report["labels"]["version"] / "labels.csv").open() as file:
+            found = {row["image"]: int(row["label"]) for row in csv.DictReader(file)}
+        fresh = [(label, i.removeprefix(f"{name}/")) for i, label in found.items() if "/" in i]
+        right = [label == kinds[rows][int(number)] for label, number in fresh]
+        assert np.mean(right) > 0.75  # three answers each; those of other images are chance
+    last = bought(folder, plan="p0.002-k3-c1-n1")  # the study's own images again
+    assert last["labels"]["images"] == 196
+    assert last["labels"]["conditions"] == owned + 1
 
 
 def test_new_images_are_bought_labels_beside_the_study_s(folder: Path, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,6 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from labeling.toloka.spec import fact
+from tests import canary
 from tests.hpo.test_run import ROOT, labelworth, small_flags
 
 CANARY = "canary-5f2c9d1e"
@@ -80,6 +84,59 @@ def test_a_rehearsal_answers_as_the_simulated_market_does_and_its_account_agrees
     assert same(larger) == same(again)
 
 
+def pools(study) -> list:
+    """The pools that a study has bought in."""
+    source = study.world.source.source
+    found = source.api.read(lambda client: list(client.get_pools()))
+    return [pool for pool in found if source.marker.owns(pool)]
+
+
+def test_a_study_that_is_over_leaves_archived_pools_and_a_larger_budget_goes_on_in_new_ones(
+    small_study, tmp_path: Path
+) -> None:
+    simulated = small_study(study="s", runs=tmp_path / "a", budget="0.3").run()
+    study = small_study(study="s", runs=tmp_path / "b", budget="0.3", market="rehearsal")
+    notes: list[str] = []
+    keep = lambda progress: progress.note and notes.append(progress.note)  # noqa: E731
+    assert same(study.run(keep, archive=True)) == same(simulated)
+    first = pools(study)
+    assert first
+    assert {pool.status.value for pool in first} == {"ARCHIVED"}
+    assert study.parting == [f"Archived {len(first)} pools: the study is over."]
+    assert notes == []
+    study.close()
+    more = small_study(study="s", runs=tmp_path / "b", budget="0.6", market="rehearsal")
+    larger = more.run(keep)
+    assert re.match(
+        r"Pools of this study are archived, in (\d+) of its \1 conditions\. .* from new pools, to",
+        notes[0],
+    )
+    assert larger["money"]["spent"]["micros"] > simulated["money"]["spent"]["micros"]
+    assert sim(more, "account")["charged"] == larger["money"]["spent"]["micros"]
+    later = {pool.id for pool in pools(more)} - {pool.id for pool in first}
+    assert later
+    assert "They stay for a larger --budget" in more.parting[0]
+    database = sqlite3.connect(tmp_path / "b/s/labelworth.sqlite")
+    (twice,) = database.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM answers b JOIN assignments a ON a.order_id = "
+        "b.order_id AND a.id = b.assignment JOIN orders o ON o.id = a.order_id WHERE NOT b.control "
+        "GROUP BY o.condition_key, a.annotator, b.task HAVING count(*) > 1)"
+    ).fetchone()
+    database.close()
+    assert twice == 0  # whoever has answered an image is not asked about it in a new pool
+
+
+def test_a_pool_in_which_nothing_is_left_to_buy_is_archived_by_itself(small_study) -> None:
+    one = {"price": "0.002", "overlap": "1", "controls": "1", "tasks": "100%", "exam": "off"}
+    study = small_study(**one, market="rehearsal", confirm="0.1", max_plan_share="0.9")
+    study.run()
+    found = {fact(p, "condition"): p.status.value for p in pools(study)}
+    (plan,) = study.world.space.plans
+    assert found.pop(study.world.condition(plan).key) == "ARCHIVED"
+    assert set(found.values()) == {"CLOSED"}  # its confirmation grows with the budget
+    assert "1 pool in which nothing is left to buy archived" in study.parting[0]
+
+
 def test_buying_beside_a_rehearsed_study_is_rehearsed_too(small_study, tmp_path: Path) -> None:
     from hpo.buying import Wish, carry_out, prepare
 
@@ -128,17 +185,16 @@ def test_killed_its_server_is_gone_no_token_is_anywhere_and_the_command_goes_on(
     started: subprocess.Popen[str], tmp_path: Path, small_data: str
 ) -> None:
     (server,) = servers(tmp_path)
-    environment = Path(f"/proc/{server}/environ").read_bytes()
-    words = Path(f"/proc/{server}/cmdline").read_bytes()
-    assert CANARY.encode() not in environment + words
+    assert CANARY.encode() not in Path(f"/proc/{server}/environ").read_bytes()
+    assert canary.in_command_lines(CANARY) == []
     started.kill()
     started.wait()
     assert gone(tmp_path)
     done = labelworth(*rehearsal(small_data), "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["money"]["held"]["micros"] == 0
-    for path in tmp_path.rglob("*"):
-        assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
+    assert CANARY not in done.stdout + done.stderr
+    canary.check(CANARY, tmp_path)
 
 
 def test_a_server_that_dies_is_one_line(started: subprocess.Popen[str], tmp_path: Path) -> None:

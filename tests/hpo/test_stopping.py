@@ -76,3 +76,58 @@ def test_a_sleep_ends_when_the_process_is_asked_to_stop_and_later_ones_are_whole
     begun = time.monotonic()
     stopping.PatientClock().sleep(0.2)
     assert time.monotonic() - begun >= 0.2
+
+
+@pytest.fixture
+def script() -> None:
+    """A process that has not given us its signals: somebody's script."""
+    stopping._STATE.__init__()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
+@pytest.mark.usefixtures("script")
+def test_a_script_s_handlers_are_ours_while_a_pool_is_open_and_then_its_own_again() -> None:
+    done = []
+
+    def purchase() -> None:
+        with stopping.at_work(has_pools=True):
+            send()
+            done.append("finished")
+
+    with pytest.raises(SystemExit) as ended:
+        purchase()
+    assert done == ["finished"]
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    with stopping.at_work(has_pools=True):  # what was asked of an earlier purchase is over
+        assert not stopping.asked()
+    with stopping.closing():
+        send()  # heard, and not acted on
+    with stopping.at_work(has_pools=False):
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("script")
+def test_a_purchase_in_another_thread_leaves_signals_alone() -> None:
+    done = []
+
+    def purchase() -> None:
+        with stopping.at_work(has_pools=True):
+            done.append(stopping.asked())
+
+    thread = threading.Thread(target=purchase)
+    thread.start()
+    thread.join()
+    assert done == [False]
+
+
+def test_handlers_taken_during_a_purchase_are_taken_back_at_the_next_look() -> None:
+    def purchase() -> None:
+        with stopping.at_work(has_pools=True):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            assert not stopping.asked()
+            send()
+
+    with pytest.raises(stopping.Terminated):
+        purchase()

@@ -13,11 +13,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from budget.errors import InputError
+from budget.files import ours
+from hpo import child
 
 LOG = "clearml.log"
 CHOICES = ("auto", "on", "off")
@@ -134,20 +136,27 @@ class Live:
 
     def __init__(self, folder: Path, external: str | None = None) -> None:
         self._folder = folder
-        home = str(Path(__file__).resolve().parents[3])
-        path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
         command = [sys.executable, "-P", "-m", "hpo.publish", str(folder), "--follow"]
         if external is not None:
             command += ["--images-external", external]
-        with (folder / LOG).open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603
-                command,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # the terminal's Ctrl-C is for the study
-                env={**os.environ, "PYTHONPATH": path},
-            )
+        self._alive = ExitStack()
+        reader, writer = os.pipe()  # it ends when nobody is left who could write to it
+        self._alive.enter_context(ours(writer))
+        try:
+            with (folder / LOG).open("ab") as log:
+                self._process = subprocess.Popen(  # noqa: S603
+                    command,
+                    stdin=reader,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # the terminal's Ctrl-C is for the study
+                    env=child.environment(*child.TOLOKA),
+                )
+        except OSError:
+            self._alive.close()
+            raise
+        finally:
+            os.close(reader)
 
     def close(self, worked: float = 0.0) -> str:
         """Let the mirror finish in the background, and say how far it is.
@@ -155,8 +164,7 @@ class Live:
         Args:
             worked: seconds that the study took; at most a twentieth of them is waited.
         """
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._alive.close()
         try:
             self._process.wait(min(_LONGEST_WAIT_S, _SHARE * worked))
         except subprocess.TimeoutExpired:

@@ -149,7 +149,9 @@ class Staff:
         items = self._rows.all()
         self._scenario, self._seed, self._known_rows = scenario, settings.seed, len(items)
         self._pages: list[TaskSuite] = []
-        spec = _settings(pool, gates, len(self.fields[self.judged].answers))
+        # Where an exam's tasks lie among this pool's: other pools with the same exam differ.
+        self._exam_rows = _array(task.row for gate in gates for task in gate.tasks)
+        spec = _settings(pool, self._exam_rows, len(self.fields[self.judged].answers))
         if spec.exam is not None and scenario.exam_pass_rates:
             items = set_exam(scenario, items, spec.exam_rows, spec.classes)
         further = self._further(settings.truth, len(items))
@@ -227,7 +229,7 @@ class Staff:
 
     def revise(self, pool: Pool) -> None:
         """The requester has changed the pool's settings or its control tasks."""
-        self.crowd.revise(_settings(pool, self.gates, self.crowd.pool.classes))
+        self.crowd.revise(_settings(pool, self._exam_rows, self.crowd.pool.classes))
 
     # What annotators did.
 
@@ -311,23 +313,22 @@ def stream_key(pool: Pool) -> str:
     return pool.id
 
 
-def _settings(pool: Pool, gates: list[Gate], classes: int) -> PoolSettings:
+def _settings(pool: Pool, exam_rows: Ints, classes: int) -> PoolSettings:
     real, golden, training = pool.mix()
     size = real + golden + training
     if pool.suites:
         size, golden, training = max(_ROOM, *(len(suite.tasks) for suite in pool.suites)), 0, 0
-    entry = [task for gate in gates for task in gate.tasks]
     mixer = pool.doc.get("mixer_config") or {}
     return PoolSettings(
         price=Money(round(pool.reward.micros / _typical_size(pool, size))),
         suite_size=size,
         controls=golden + training,
-        exam=Exam(len(entry), len(entry)) if entry else None,
+        exam=Exam(len(exam_rows), len(exam_rows)) if len(exam_rows) else None,
         rules=QualityRules(0, 0.0, 0),
         assignment_seconds=float(pool.doc["assignment_max_duration_seconds"]),
         classes=classes,
         control_rows=_array(task.row for task in pool.of_kind(GOLDEN, TRAINING)),
-        exam_rows=_array(task.row for task in entry),
+        exam_rows=exam_rows,
         dynamic=_dynamic(pool),
         partial=bool(mixer.get("force_last_assignment", True)),
     )

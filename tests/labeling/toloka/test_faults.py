@@ -79,7 +79,7 @@ def run(on: Ground, market: TolokaSource) -> list[list[Page]]:
     best = pages[0][0].assignments[0].annotator
     give_bonus(market.api, market.journal, "best", best, Money(20_000), "Thank you")
     market.close()
-    market.archive()
+    market.archive([first.condition.key])
     return pages
 
 

@@ -315,7 +315,7 @@ def test_pools_of_others_are_never_touched(on: Ground) -> None:
     stranger = theirs.market(study="another")
     stranger.place(theirs.order())
     assert mine.sweep() == []
-    assert mine.archive() == []
+    assert mine.archive([theirs.order().condition.key]) == []
     assert len(open_pools(on)) == 1
     stranger.close()
 
@@ -342,6 +342,22 @@ def test_a_tranche_reopens_its_conditions_pool_and_another_condition_gets_its_ow
     assert numbers == [["1"], ["2"]]
     assert len(world(on).projects) == 1
     assert len(world(on).skills) == 1
+
+
+def test_conditions_share_an_exam_on_a_platform_that_knows_no_image(tmp_path: Path) -> None:
+    on = Ground(tmp_path, tasks=60, controls=30)
+    on.server = Server(replace(on.settings(), truth=None))
+    on.server.start()
+    try:
+        market = on.market()
+        buy(market, on.order(10, overlap=1, exam=True))
+        buy(market, on.order(60, overlap=1, exam=True, price="0.004"))
+        (*_, last) = buy(market, on.order(30, overlap=1, tranche=1, exam=True))
+    finally:
+        on.close()
+    assert last.end is not None
+    assert last.end.missing == 0
+    assert last.end.exam_failed
 
 
 def test_annotators_carry_the_number_of_their_condition(on: Ground) -> None:
@@ -379,14 +395,22 @@ def test_a_lost_journal_is_found_again_on_the_market(on: Ground) -> None:
 
 def test_archiving_closes_the_book_and_answers_stay_readable(on: Ground) -> None:
     market, order = on.market(), on.order(overlap=2)
+    condition = order.condition.key
     pages = buy(market, order)
-    assert len(market.archive()) == 1
-    assert market.archive() == []
+    assert market.archive(["another"]) == []
+    assert market.archived([condition]) == []
+    assert len(market.archive([condition])) == 1
+    assert market.archive([condition]) == []
+    assert market.archived([condition, "another"]) == [condition]
     assert buy(on.market(), order) == pages
     # A later tranche of an archived condition needs a new pool; the old annotators are kept out.
     more = buy(on.market(), on.order(30, overlap=1, tranche=1))
     assert more[-1].end is not None
     assert len(world(on).pools) == 2
+    before, after = ({a.annotator for page in p for a in page.assignments} for p in (pages, more))
+    assert after
+    assert not before & after
+    assert market.archived([condition]) == []
 
 
 # --- what others do to the pool ---

@@ -13,6 +13,7 @@ from budget.errors import InputError
 from budget.money import Money
 from labeling.campaign import Campaign, Exam, QualityRules, Question
 from labeling.toloka import spec
+from labeling.toloka.askable import check_campaign
 from labeling.toloka.check import check_pool
 from labeling.toloka.errors import MarketError
 from labeling.toloka.http import kit
@@ -175,11 +176,14 @@ def test_the_exam_is_unpaid_and_one_suite() -> None:
             },
             "more than 200 answers together",
         ),
+        ({"language": "english"}, "language = 'english'; give a code such as EN"),
+        ({"language": "FI", "language_test": True}, "Toloka has no test of FI; it has AR, DE, EN"),
+        ({"assignment_seconds": 4}, "assignment_seconds = 4; Toloka takes 5 at least"),
     ],
 )
 def test_what_toloka_cannot_ask_is_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        spec.check_campaign(replace(CAMPAIGN, **change))
+        check_campaign(replace(CAMPAIGN, **change))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,103 @@
+"""A study's pools on the market: what is said of them before it buys, and what becomes of them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from budget import files
+from budget.errors import InputError
+from hpo.confirm import confirming
+from hpo.door import Door
+
+if TYPE_CHECKING:
+    from hpo.world import World
+
+
+def check_archive(market: str, archive: bool) -> None:
+    """Refuse to archive pools on a market that has none.
+
+    Raises:
+        InputError: the market has no pools.
+    """
+    if archive and market not in ("rehearsal", "toloka"):
+        raise InputError(
+            f"--archive: the market {market} has no pools; only rehearsal and toloka have"
+        )
+
+
+def look(world: World) -> list[str]:
+    """Close what a killed process left open, before anything else is done on the market.
+
+    Returns:
+        What a user should know of the study's pools before more is bought, in lines.
+    """
+    closed = world.sweep()
+    said = []
+    if closed:
+        said.append(f"Closed what an earlier process had left open: pool {', '.join(closed)}.")
+    known = _conditions(world)
+    gone = world.source.source.archived(known) if known and isinstance(world.source, Door) else []
+    if gone:
+        said.append(
+            f"Pools of this study are archived, in {len(gone)} of its {len(known)} conditions. "
+            "They cannot be opened again: what is bought there now comes from new pools, to which "
+            "the annotators of the archived ones are not admitted."
+        )
+    return said
+
+
+def put_away(world: World, is_over: bool) -> list[str]:
+    """Archive pools once the answer is written, and say what became of them all, in lines.
+
+    A pool stays where a larger budget could go on in it.
+
+    Args:
+        world: the study's world.
+        is_over: archive every pool.
+    """
+    if not isinstance(world.source, Door) or not (known := _conditions(world)):
+        return []
+    archived = archive(world, known if is_over else _exhausted(world))
+    count = f"{len(archived)} pool{'' if len(archived) == 1 else 's'}"
+    if is_over:
+        return [f"Archived {count}: the study is over."]
+    why = f"; {count} in which nothing is left to buy archived" if archived else ""
+    return [
+        f"The study's pools are closed{why}. They stay for a larger --budget and for labelworth "
+        f"buy; labelworth reconcile {world.folder} --archive archives them."
+    ]
+
+
+def archive(world: World, conditions: list[str] | None = None) -> list[str]:
+    """Archive the closed pools of some conditions, of all by default.
+
+    Where another process buys in a condition, or an order is unfinished, its pool stays.
+
+    Returns:
+        Ids of the pools that were archived.
+    """
+    if not isinstance(world.source, Door):
+        return []
+    locks = world.folder / "locks"
+    locks.mkdir(mode=0o700, exist_ok=True)
+    wanted = _conditions(world) if conditions is None else conditions
+    with ExitStack() as stack:
+        free = [key for key in wanted if stack.enter_context(files.alone(locks / key))]
+        at_work = {order.condition.key for order in world.store.unfinished()}
+        return world.source.source.archive([key for key in free if key not in at_work])
+
+
+def _conditions(world: World) -> list[str]:
+    """Keys of the conditions in which something was ordered."""
+    orders = [record.order for record in world.store.all_orders()]
+    return list(dict.fromkeys(o.condition.key for o in orders if o.condition.reward.micros > 0))
+
+
+def _exhausted(world: World) -> list[str]:
+    """Those of which the study, however much its budget is raised, owns everything."""
+    known, open_ones = _conditions(world), set()
+    for one in (world, confirming(world)):
+        plans = [(one.condition(plan).key, plan) for plan in one.space.plans]
+        open_ones |= {key for key, p in plans if key in known and one.to_buy(p).answers}
+    return [key for key in known if key not in open_ones]
