@@ -45,6 +45,8 @@ def engine_of(arguments: argparse.Namespace, config: StudyConfig) -> Engine | No
         raise InputError(
             "--engine clearml: give either --queue NAME, for agents, or --start-locally"
         )
+    if arguments.clearml == "off":
+        raise InputError("--clearml off: --engine clearml runs its trials through ClearML")
     from hpo.tracking.clearml.engine import Engine, check
 
     workers = 2 if arguments.workers is None else whole(1, 1000)(arguments.workers, "--workers")

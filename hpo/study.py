@@ -38,7 +38,7 @@ from hpo.trial import (
     plan_from_plain,
     run_trial,
 )
-from hpo.trials import Trials
+from hpo.trials import TASK, Trials
 from hpo.versioning import save_version
 from hpo.world import World, build, rehearse
 from labeling.types import STOPPED, LabelPlan
@@ -468,10 +468,11 @@ class Study:
             order = self.world.store.orders(self.world.condition(plan))[-1].order.key
             trial.set_user_attr("order", order)
         self.trials.study.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
+        task = self.trials.at(trial.number).user_attrs.get(TASK, "")
         if bought:
-            self.story.purchase(facts, version, order)
+            self.story.purchase(facts, version, order, task)
         else:
-            self.story.evaluation(facts)
+            self.story.evaluation(facts, task)
         self.say(f"done {plan.key}")
 
 

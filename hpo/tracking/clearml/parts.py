@@ -101,6 +101,7 @@ class Record:
         params: its parameters; the section "properties" shows as user properties.
         status: how it is left: in_progress, completed or stopped. reason: why.
         build: makes the rest, given the task's id on the server; called only where it is needed.
+        adopt: id of a task under the same parent that an agent ran: it becomes this one; or "".
     """
 
     key: str
@@ -116,6 +117,7 @@ class Record:
     status: str
     reason: str
     build: Callable[[str], Parts]
+    adopt: str = ""
 
 
 def digest(*facts: Any) -> str:
