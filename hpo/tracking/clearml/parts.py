@@ -11,7 +11,7 @@ from typing import Any
 
 from hpo.tracking.clearml.figures import Figure
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same facts are written otherwise, so that what is there is written again."""
 
 Params = Mapping[str, Mapping[str, Any]]
