@@ -39,6 +39,7 @@ def alone(path: Path) -> Iterator[bool]:
 
     Waits for nobody.
     """
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:

@@ -51,7 +51,7 @@ def engine_of(arguments: argparse.Namespace, config: StudyConfig) -> Engine | No
 
     workers = 2 if arguments.workers is None else whole(1, 1000)(arguments.workers, "--workers")
     engine = Engine(arguments.queue, workers)
-    check(config, engine)  # bad input leaves no study behind
+    check(engine)  # bad input leaves no study behind
     return engine
 
 
@@ -68,4 +68,4 @@ def search(study: Study, engine: Engine | None, watch: Watch, real_money: bool) 
         return study.run(watch, real_money=real_money)
     from hpo.tracking.clearml.engine import run
 
-    return run(study, engine, watch)
+    return run(study, engine, watch, real_money)

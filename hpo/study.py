@@ -138,12 +138,7 @@ class Study:
         Raises:
             InputError: it would spend real money, and that was not confirmed.
         """
-        if self.world.market.kind == "toloka" and not real_money:
-            raise InputError(
-                f"--market toloka: spends up to {self.config.budget} of real money; confirm it "
-                "with run(real_money=True)"
-            )
-        self.prepare(watch)
+        self.prepare(watch, real_money)
         self.finish_left()
         self._reuse()
         while (asked := self.ask()) is not None:
@@ -152,8 +147,16 @@ class Study:
             self._reuse()
         return self.conclude(self.why_none)
 
-    def prepare(self, watch: Watch | None = None) -> None:
-        """Look at what a search needs, before any money moves."""
+    def prepare(self, watch: Watch | None = None, real_money: bool = False) -> None:
+        """Look at what a search needs, before any money moves.
+
+        Args and raises as for `run`.
+        """
+        if self.world.market.kind == "toloka" and not real_money:
+            raise InputError(
+                f"--market toloka: spends up to {self.config.budget} of real money; confirm it "
+                "with run(real_money=True)"
+            )
         self._watch = watch or self._watch
         self.trials.keep("stopped", "")
         self._record_views()

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from budget.database import open_database
-from budget.errors import InputError
 from budget.ledger import Ledger
 from hpo.study import open_study
 from tests.clearml_server import StandIn
@@ -288,11 +287,3 @@ def test_without_a_server_nothing_starts(
     assert main(["run", "--budget", "1", *where, *flags]) == 2
     assert "not configured; run clearml-init" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "runs").exists()
-
-
-def test_a_market_of_one_process_is_refused() -> None:
-    from hpo.config import make_config
-    from hpo.tracking.clearml.engine import Engine, check
-
-    with pytest.raises(InputError, match="'rehearsal' cannot run in several processes yet"):
-        check(make_config({"budget": "5", "market": "rehearsal"}), Engine("default"))

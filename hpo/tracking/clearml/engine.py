@@ -23,16 +23,14 @@ from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
 from hpo.tracking.clearml.run import read_run
 from hpo.tracking.clearml.sync import BASE, Mirror
 from hpo.tracking.clearml.template import ACCURACY, fill_template, make_template, search_space
+from hpo.tracking.clearml.trial_task import consenting
 
 if TYPE_CHECKING:
     from clearml.automation import HyperParameterOptimizer
 
-    from hpo.config import StudyConfig
     from hpo.study import Progress, Study, Watch
     from hpo.tracking.clearml.strategy import PlanSearch
 
-MARKETS = ("simulated", "hybrid", "replay")
-"""Markets that several processes may buy on at once: those inside the process."""
 _POLL_S = 2.0
 _GOODBYE_S = 5.0  # for a server that may be away to hear that the search has ended
 
@@ -52,21 +50,15 @@ class Engine:
     poll_s: float = _POLL_S
 
 
-def check(config: StudyConfig, engine: Engine) -> bool:
+def check(engine: Engine) -> bool:
     """Refuse what cannot work, before anything is bought.
 
     Returns:
         Whether anybody runs trials: an agent that listens to the queue, or this machine.
 
     Raises:
-        InputError: the market, the server's settings or the queue are wrong; named.
+        InputError: the server's settings or the queue are wrong; named.
     """
-    kind = config.market.partition(":")[0]
-    if kind not in MARKETS:
-        raise InputError(
-            f"--engine clearml: trials on the market {kind!r} cannot run in several processes yet; "
-            "leave --engine out"
-        )
     try:
         remote = Remote()
         return engine.queue is None or _listening(remote, engine.queue)
@@ -89,7 +81,9 @@ def _listening(remote: Remote, queue: str) -> bool:
     return any(ids[queue] == one["id"] for w in workers for one in w.get("queues") or ())
 
 
-def run(study: Study, engine: Engine, watch: Watch | None = None) -> dict[str, Any]:
+def run(
+    study: Study, engine: Engine, watch: Watch | None = None, real_money: bool = False
+) -> dict[str, Any]:
     """Search with trials run by ClearML, then write and return the report.
 
     Started again after any end it goes on: trials in hand are adopted, none is bought twice. An
@@ -99,11 +93,14 @@ def run(study: Study, engine: Engine, watch: Watch | None = None) -> dict[str, A
         study: the study.
         engine: how its trials are run.
         watch: called whenever something changed, for a live line.
+        real_money: confirms that a study on Toloka may spend up to its cap; its trials spend only
+            while this runs.
 
     Raises:
-        InputError: ClearML does not answer, refuses, or has no such queue.
+        InputError: real money was not confirmed; or ClearML does not answer, refuses, or has no
+            such queue.
     """
-    if not check(study.config, engine):
+    if not check(engine):
         print(
             f"No agent listens to queue {engine.queue} yet. Start one on this machine: "
             "CLEARML_AGENT_SKIP_PYTHON_ENV_INSTALL=1 "
@@ -111,8 +108,9 @@ def run(study: Study, engine: Engine, watch: Watch | None = None) -> dict[str, A
             f"clearml-agent daemon --queue {engine.queue}",
             file=sys.stderr,
         )
-    study.prepare(_aloud(watch))
-    with _quiet():
+    study.prepare(_aloud(watch), real_money)
+    study.world.source.close()  # from here on the market is the trials', one after the other
+    with _quiet(), consenting(study.folder) if real_money else contextlib.nullcontext():
         reason = _search(study, engine)
         study.story.begin(study.trials)  # also what a trial that was killed could not tell
         study.finish_left()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import InputError
+from budget.files import alone, is_held
 from hpo import asker, stopping
 from hpo.exits import BAD_INPUT, DONE, MIRROR_INCOMPLETE
 from hpo.tracking.clearml.parts import Parts, Scalar
@@ -210,17 +211,45 @@ def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, 
     else:
         plan = plan_from_plain(study.trials.at(number).user_attrs["plan"])
     with study.world.alone(plan):
+        if study.world.market.kind == "toloka" and not is_held(_consent(study.folder)):
+            raise asker.Refused(
+                "spends real money, and no command runs that has confirmed it: start labelworth "
+                "run --engine clearml for this study"
+            )
         if number is None:
             number = study.admit(plan, name)
         if number is None:
             known = next(o for o in study.outcomes() if o.plan.key == plan.key)
             return {**outcome_to_plain(known), "paid": 0, "trial": None}
-        before, trial = study.trials.at(number), study.finish(number)
+        before = study.trials.at(number)
+        try:
+            trial = study.finish(number)
+        finally:
+            study.world.source.close()  # before the next in turn opens it
     if "refused" in trial.user_attrs:
         raise asker.Refused(trial.user_attrs["refused"]["why"])
     if before.state.name == "RUNNING" and trial.user_attrs["bought"]:
         study.reuse(plan)
     return facts_of(study, number)
+
+
+@contextmanager
+def consenting(folder: Path) -> Iterator[None]:
+    """Let trials of a study's run directory spend real money until the block is left.
+
+    It ends with the process, too: a task that somebody enqueues later spends nothing.
+
+    Raises:
+        InputError: another process does so already.
+    """
+    with alone(_consent(folder)) as is_first:
+        if not is_first:
+            raise InputError(f"{folder}: another command spends real money here; let it finish")
+        yield
+
+
+def _consent(folder: Path) -> Path:
+    return folder / "locks" / "consent"
 
 
 @contextmanager
