@@ -70,6 +70,7 @@ def alone(path: Path) -> Iterator[bool]:
 
     Waits for nobody.
     """
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     with _opened(path) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

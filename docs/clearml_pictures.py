@@ -46,21 +46,26 @@ def draw(folder: Path) -> None:
     run = read_run(folder)
     record = controller.controller_record(run, "labelworth", {}, "completed", "", "")
     plots = record.build("").plots
-    picture(plots, DOCS / "clearml-study.png", 3, 2)
+    picture(plots, DOCS / "clearml-study.png", 2)
     child = max(run.children, key=lambda child: (child.outcome.plan.overlap, child.paid))
     version = versions.load(child.version, folder / "versions")
     images = Images(folder, run.about["data"]["content"])
     cost = facts.settled(version.manifest, None)
     shown = previews.preview_plots(version, cost, images.thumbnails)
-    picture(shown, DOCS / "clearml-labels.png", 2, 3)
+    picture(shown, DOCS / "clearml-labels.png", 3)
 
 
-def picture(plots: list[Plot], path: Path, rows: int, columns: int) -> None:
-    """Draw plots side by side."""
+def picture(plots: list[Plot], path: Path, columns: int) -> None:
+    """Draw plots side by side, and what needs the room in rows of its own."""
+    plots = sorted(plots, key=_is_wide)
+    narrow = sum(not _is_wide(plot) for plot in plots)
+    rows = -(-narrow // columns) + len(plots) - narrow
     figure = Figure(figsize=(6.5 * columns, 4.2 * rows), layout="constrained")
     FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(rows, columns)
     for at, plot in enumerate(plots):
-        axes = figure.add_subplot(rows, columns, at + 1)
+        row = at // columns if at < narrow else rows - len(plots) + at
+        axes = figure.add_subplot(grid[row, :] if _is_wide(plot) else grid[row, at % columns])
         axes.set_title(" / ".join(filter(None, [plot.metric, plot.variant])))
         other = axes.twinx() if "yaxis2" in plot.figure["layout"] else axes
         for trace in plot.figure["data"]:
@@ -71,6 +76,10 @@ def picture(plots: list[Plot], path: Path, rows: int, columns: int) -> None:
             other.legend(fontsize=7, loc="lower right")
         dress(plot.figure["layout"], axes)
     figure.savefig(path, dpi=80)
+
+
+def _is_wide(plot: Plot) -> bool:
+    return plot.figure["data"][0]["type"] in ("parcoords", "table")
 
 
 def scatter(trace: dict[str, Any], axes: Axes) -> None:
@@ -123,7 +132,8 @@ def table(trace: dict[str, Any], axes: Axes) -> None:
         cellLoc="left",
     )
     shown.auto_set_font_size(False)
-    shown.set_fontsize(6)
+    shown.set_fontsize(8)
+    shown.scale(1, 1.1)
     shown.auto_set_column_width(list(range(len(header))))
 
 
@@ -136,12 +146,18 @@ def parcoords(trace: dict[str, Any], axes: Axes) -> None:
     for dimension in dimensions:
         low, high = min(dimension["values"]), max(dimension["values"])
         scaled.append([(v - low) / ((high - low) or 1) for v in dimension["values"]])
+        ticks = dimension.get("ticktext") or (f"{low:g}", f"{high:g}")
+        place = len(scaled) - 1
+        axes.text(place, -0.04, ticks[0], ha="center", va="top", fontsize=8)
+        axes.text(place, 1.03, ticks[-1], ha="center", va="bottom", fontsize=8)
+        axes.axvline(place, color="black", linewidth=0.5)
     low, high = min(color), max(color)
     for at, value in enumerate(color):
         shade = colormaps["viridis"]((value - low) / ((high - low) or 1))
         axes.plot([column[at] for column in scaled], color=shade, linewidth=1)
     names = [dimension["label"] for dimension in dimensions]
-    axes.set_xticks(range(len(names)), names, rotation=20, fontsize=8)
+    axes.set_xticks(range(len(names)), names, fontsize=9)
+    axes.set_ylim(-0.12, 1.12)
     axes.set_yticks([])
 
 

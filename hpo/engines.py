@@ -45,11 +45,13 @@ def engine_of(arguments: argparse.Namespace, config: StudyConfig) -> Engine | No
         raise InputError(
             "--engine clearml: give either --queue NAME, for agents, or --start-locally"
         )
+    if arguments.clearml == "off":
+        raise InputError("--clearml off: --engine clearml runs its trials through ClearML")
     from hpo.tracking.clearml.engine import Engine, check
 
     workers = 2 if arguments.workers is None else whole(1, 1000)(arguments.workers, "--workers")
     engine = Engine(arguments.queue, workers)
-    check(config, engine)  # bad input leaves no study behind
+    check(engine)  # bad input leaves no study behind
     return engine
 
 
@@ -69,4 +71,4 @@ def search(
         return study.run(watch, real_money, archive)
     from hpo.tracking.clearml.engine import run
 
-    return run(study, engine, watch)
+    return run(study, engine, watch, real_money)

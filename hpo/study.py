@@ -38,7 +38,7 @@ from hpo.trial import (
     plan_from_plain,
     run_trial,
 )
-from hpo.trials import Trials
+from hpo.trials import TASK, Trials
 from hpo.versioning import save_version
 from hpo.world import World, build, rehearse
 from labeling.types import STOPPED, LabelPlan
@@ -150,13 +150,8 @@ class Study:
                 to archive.
         """
         pools.check_archive(self.world.market.kind, archive)
-        if self.world.market.kind == "toloka" and not real_money:
-            raise InputError(
-                f"--market toloka: spends up to {self.config.budget} of real money; confirm it "
-                "with run(real_money=True)"
-            )
         try:
-            self.prepare(watch)
+            self.prepare(watch, real_money)
             self.finish_left()
             self._reuse()
             while (asked := self.ask()) is not None:
@@ -170,8 +165,16 @@ class Study:
             raise
         return report
 
-    def prepare(self, watch: Watch | None = None) -> None:
-        """Look at what a search needs, before any money moves."""
+    def prepare(self, watch: Watch | None = None, real_money: bool = False) -> None:
+        """Look at what a search needs, before any money moves.
+
+        Args and raises as for `run`.
+        """
+        if self.world.market.kind == "toloka" and not real_money:
+            raise InputError(
+                f"--market toloka: spends up to {self.config.budget} of real money; confirm it "
+                "with run(real_money=True)"
+            )
         self._watch = watch or self._watch
         self.trials.keep("stopped", "")
         self._record_views()
@@ -488,10 +491,11 @@ class Study:
             order = self.world.store.orders(self.world.condition(plan))[-1].order.key
             trial.set_user_attr("order", order)
         self.trials.study.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
+        task = self.trials.at(trial.number).user_attrs.get(TASK, "")
         if bought:
-            self.story.purchase(facts, version, order)
+            self.story.purchase(facts, version, order, task)
         else:
-            self.story.evaluation(facts)
+            self.story.evaluation(facts, task)
         self.say(f"done {plan.key}")
 
 

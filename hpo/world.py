@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from budget.database import open_database
 from budget.errors import InputError
-from budget.files import exclusive
+from budget.files import alone, exclusive
 from budget.ledger import Ledger, accounts_of
 from hpo.config import StudyConfig
 from hpo.data import Dataset, load
+from hpo.door import Door
 from hpo.market import Market, open_market
 from hpo.quote import Quote, answers_share, outside, quote, quote_plan
 from hpo.seeds import derive
@@ -49,7 +50,7 @@ class World:
     engine: Engine
     _lacking: dict[str, Quote] = field(default_factory=dict, repr=False)
     _panels: dict[str, Shares] = field(default_factory=dict, repr=False)
-    _alone: set[str] = field(default_factory=set, repr=False)
+    _alone: set[Path] = field(default_factory=set, repr=False)
 
     @property
     def source(self) -> LabelSource:
@@ -150,20 +151,29 @@ class World:
 
         It holds among processes of one machine, and ends with the process.
         """
-        key = self.condition(plan).key
-        if key in self._alone:
+        lock = self.lock_of(plan)
+        if lock in self._alone:
             yield
             return
-        with exclusive(self.lock_of(plan)):
-            self._alone.add(key)
+        with exclusive(lock):
+            self._alone.add(lock)
             try:
                 yield
             finally:
-                self._alone.remove(key)
+                self._alone.remove(lock)
 
     def lock_of(self, plan: LabelPlan) -> Path:
-        """The lock that whoever buys in a plan's condition holds."""
+        """The lock that whoever buys in a plan's condition holds.
+
+        Behind a door it is one for all conditions: they share an exam, and a rehearsal's server.
+        """
+        if isinstance(self.source, Door):
+            return self._market_lock
         return self.folder / "locks" / self.condition(plan).key
+
+    @property
+    def _market_lock(self) -> Path:
+        return self.folder / "locks" / "market"
 
     def other_accounts(self) -> list[Ledger]:
         """The study's other accounts: of its search, or of purchases beside it."""
@@ -189,8 +199,14 @@ class World:
         return other
 
     def sweep(self) -> list[str]:
-        """Close what a killed process left open on the market; returns what was closed."""
-        return self.market.sweep([order.key for order in self.store.unfinished()])
+        """Close what a killed process left open on the market; returns what was closed.
+
+        Where an agent buys there now, nothing is touched: it closes what it has opened.
+        """
+        with alone(self._market_lock) as nobody_buys:
+            if not nobody_buys:
+                return []
+            return self.market.sweep([order.key for order in self.store.unfinished()])
 
     def close(self) -> None:
         """Close the market's pools and the database."""

@@ -19,6 +19,7 @@ from hpo.tracking.journal import (
     Journal,
 )
 from hpo.trial import outcome_to_plain
+from hpo.trials import TASK
 from hpo.versioning import campaign_to_plain
 
 if TYPE_CHECKING:
@@ -47,25 +48,40 @@ class Story:
         self._journal.write(STUDY, digest(facts), {"id": uuid.uuid4().hex, **facts})
         for trial in trials.evaluated():
             known = trial.user_attrs
+            task = known.get(TASK, "")
             if known["bought"]:
-                self.purchase(known["outcome"], known["version"], known["order"])
+                self.purchase(known["outcome"], known["version"], known["order"], task)
             else:
-                self.evaluation(known["outcome"])
+                self.evaluation(known["outcome"], task)
         for key, done in trials.known("confirmed").items():
             self.confirmation(key, done)
 
-    def purchase(self, outcome: Mapping[str, Any], version: str, order: str) -> None:
-        """A plan was bought and evaluated."""
+    def purchase(
+        self, outcome: Mapping[str, Any], version: str, order: str, task: str = ""
+    ) -> None:
+        """A plan was bought and evaluated.
+
+        Args:
+            outcome: what it gave.
+            version: its label version.
+            order: its last order.
+            task: the task outside that it was bought in, such as an agent's; "" for none.
+        """
         world, record = self._world, self._world.store.record(order)
         paid = world.store.paid(record.order, world.source.tariff).micros if record else 0
         money = {"paid": paid, "spent": world.ledger.spent().micros}
-        facts = {**outcome, "version": version, "order": order, **money}
+        facts = {**outcome, "version": version, "order": order, **money, **_outside(task)}
         self._journal.write(PURCHASE, outcome["plan"]["key"], facts)
 
-    def evaluation(self, outcome: Mapping[str, Any]) -> None:
-        """An owned plan was evaluated for nothing; again, it is another event."""
+    def evaluation(self, outcome: Mapping[str, Any], task: str = "") -> None:
+        """An owned plan was evaluated for nothing; again, it is another event.
+
+        Args:
+            outcome: what it gave.
+            task: the task outside that it was evaluated in; "" for none.
+        """
         key = f"{outcome['plan']['key']}/{digest(outcome)[:8]}"
-        self._journal.write(EVALUATION, key, outcome)
+        self._journal.write(EVALUATION, key, {**outcome, **_outside(task)})
 
     def confirmation(self, key: str, done: Mapping[str, Any]) -> None:
         """The recommended plan, or part of it, was bought again; empty where money lacked."""
@@ -84,6 +100,10 @@ class Story:
         rows = [{**outcome_to_plain(o), "version": versions[o.plan.key]} for o in front]
         content = hashlib.blake2b(to_json(report).encode(), digest_size=16).hexdigest()
         self._journal.write(ANSWER, content, {"stopped": report["stopped"], "front": rows})
+
+
+def _outside(task: str) -> dict[str, str]:
+    return {"task": task} if task else {}
 
 
 def digest(facts: Mapping[str, Any]) -> str:

@@ -21,13 +21,14 @@ from typing import Any
 from tests.clearml_server.server import StandIn
 
 _FORKED = multiprocessing.get_context("forkserver")
+_SETTINGS = ("CLEARML_", "TOLOKA_", "LABELWORTH_")
 _FORKED.set_forkserver_preload(["tests.clearml_server.preloaded"])
 
 
 def in_process(work: Callable[..., None], *arguments: Any, log: Path | None = None) -> BaseProcess:
-    """A process that does some work with this one's ClearML settings."""
-    settings = {k: v for k, v in os.environ.items() if k.startswith("CLEARML_")}
-    process = _FORKED.Process(target=_run, args=(work, arguments, settings, log))
+    """A process that does some work with this one's settings of servers."""
+    settings = {k: v for k, v in os.environ.items() if k.startswith(_SETTINGS)}
+    process = _FORKED.Process(target=_run, args=(work, arguments, settings, log), daemon=True)
     process.start()
     return process
 
@@ -45,13 +46,15 @@ def _run(
 
 
 def search(runs: Path, settings: dict[str, object], options: dict[str, Any]) -> None:
-    """The controller of a study."""
+    """The controller of a study, mirrored; on Toloka with confirmed money."""
     from hpo.study import Study
     from hpo.tracking.clearml.engine import Engine, run
+    from hpo.tracking.clearml.live import mirroring
 
     study = Study(runs=runs, **settings)
     try:
-        run(study, Engine(**options))
+        with mirroring(study.folder, on=True):
+            run(study, Engine(**options), real_money=study.config.market == "toloka")
     finally:
         study.close()
 

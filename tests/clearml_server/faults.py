@@ -18,6 +18,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._spoken = threading.Event()
         self.clear()
 
     def clear(self) -> None:
@@ -25,6 +26,11 @@ class Faults:
         self._rule: Rule = lambda number, endpoint: OK
         self._delay = 0.0
         self._number = 0
+        self._spoken.set()  # whoever waits for an answer that never comes
+
+    def silent(self) -> None:
+        """Take every request and answer none, until the faults are cleared."""
+        self._spoken = threading.Event()
 
     def slow(self, seconds: float) -> None:
         """Answer every request this much later."""
@@ -51,7 +57,10 @@ class Faults:
         with self._lock:
             number = self._number
             self._number += 1
-            delay, rule = self._delay, self._rule
+            delay, rule, spoken = self._delay, self._rule, self._spoken
         if delay:
             time.sleep(delay)
+        if not spoken.is_set():
+            spoken.wait()
+            return DROPPED
         return rule(number, endpoint)

@@ -1,10 +1,16 @@
-"""ClearML as the engine of a study: its HyperParameterOptimizer runs our search on agents."""
+"""ClearML as the engine of a study: its HyperParameterOptimizer runs our search on agents.
+
+The controller is the study's task that the mirror keeps, the trials are its children, and the
+mirror takes those of purchases for its own, so that nothing shows twice. The optimizer reports
+nothing itself.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import logging
+import re
 import sys
 import threading
 import uuid
@@ -14,21 +20,19 @@ from typing import TYPE_CHECKING, Any
 
 from budget.errors import InputError
 from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
-from hpo.tracking.clearml.sync import BASE
+from hpo.tracking.clearml.run import read_run
+from hpo.tracking.clearml.sync import BASE, Mirror
 from hpo.tracking.clearml.template import ACCURACY, fill_template, make_template, search_space
+from hpo.tracking.clearml.trial_task import consenting
 
 if TYPE_CHECKING:
-    from clearml import Task
+    from clearml.automation import HyperParameterOptimizer
 
-    from hpo.config import StudyConfig
     from hpo.study import Progress, Study, Watch
     from hpo.tracking.clearml.strategy import PlanSearch
 
-MARKETS = ("simulated", "hybrid", "replay")
-"""Markets that several processes may buy on at once: those inside the process."""
 _POLL_S = 2.0
-_REPORT_MIN = 5.0
-_REPORT_PAUSE_S = 0.5
+_GOODBYE_S = 5.0  # for a server that may be away to hear that the search has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +43,22 @@ class Engine:
         queue: ClearML's queue that agents listen to; None for processes of this machine.
         workers: trials at a time.
         poll_s: seconds between two looks at the trials.
-        report_min: minutes between two reports of ClearML's optimizer.
     """
 
     queue: str | None
     workers: int = 2
     poll_s: float = _POLL_S
-    report_min: float = _REPORT_MIN
 
 
-def check(config: StudyConfig, engine: Engine) -> bool:
+def check(engine: Engine) -> bool:
     """Refuse what cannot work, before anything is bought.
 
     Returns:
         Whether anybody runs trials: an agent that listens to the queue, or this machine.
 
     Raises:
-        InputError: the market, the server's settings or the queue are wrong; named.
+        InputError: the server's settings or the queue are wrong; named.
     """
-    kind = config.market.partition(":")[0]
-    if kind not in MARKETS:
-        raise InputError(
-            f"--engine clearml: trials on the market {kind!r} cannot run in several processes yet; "
-            "leave --engine out"
-        )
     try:
         remote = Remote()
         return engine.queue is None or _listening(remote, engine.queue)
@@ -85,17 +81,26 @@ def _listening(remote: Remote, queue: str) -> bool:
     return any(ids[queue] == one["id"] for w in workers for one in w.get("queues") or ())
 
 
-def run(study: Study, engine: Engine, watch: Watch | None = None) -> dict[str, Any]:
+def run(
+    study: Study, engine: Engine, watch: Watch | None = None, real_money: bool = False
+) -> dict[str, Any]:
     """Search with trials run by ClearML, then write and return the report.
 
-    Started again after any end it goes on: trials in hand are adopted, none is bought twice.
+    Started again after any end it goes on: trials in hand are adopted, none is bought twice. An
+    end, by a signal or by itself, never waits for a server that is away.
 
     Args:
         study: the study.
         engine: how its trials are run.
         watch: called whenever something changed, for a live line.
+        real_money: confirms that a study on Toloka may spend up to its cap; its trials spend only
+            while this runs.
+
+    Raises:
+        InputError: real money was not confirmed; or ClearML does not answer, refuses, or has no
+            such queue.
     """
-    if not check(study.config, engine):
+    if not check(engine):
         print(
             f"No agent listens to queue {engine.queue} yet. Start one on this machine: "
             "CLEARML_AGENT_SKIP_PYTHON_ENV_INSTALL=1 "
@@ -103,19 +108,37 @@ def run(study: Study, engine: Engine, watch: Watch | None = None) -> dict[str, A
             f"clearml-agent daemon --queue {engine.queue}",
             file=sys.stderr,
         )
-    study.prepare(_aloud(watch))
-    with _quiet():
-        controller, template = _tasks(study)
-        reason = _search(study, engine, controller, template)
-        controller.flush(wait_for_uploads=True)
-        controller.mark_completed(force=True, status_message=f"stopped: {reason}")
-    study.story.begin(study.trials)  # also what a trial that was killed could not tell
-    study.finish_left()
-    return study.conclude(reason)
+    study.prepare(_aloud(watch), real_money)
+    study.world.source.close()  # from here on the market is the trials', one after the other
+    with _quiet(), consenting(study.folder) if real_money else contextlib.nullcontext():
+        reason = _search(study, engine)
+        study.story.begin(study.trials)  # also what a trial that was killed could not tell
+        study.finish_left()
+        return study.conclude(reason)
 
 
-def _search(study: Study, engine: Engine, controller: Task, template: str) -> str:
+def _search(study: Study, engine: Engine) -> str:
     """Let ClearML's optimizer work until the search stops; why it did."""
+    try:
+        controller = Mirror(Remote(), study.folder).begin(read_run(study.folder))
+        optimizer, strategy = _start(study, engine, controller, _template(study))
+        try:
+            while not strategy.ended.wait(timeout=1.0):  # wakes for signals
+                pass
+        finally:
+            if not _within(_GOODBYE_S, optimizer.stop):
+                print("ClearML: no answer; trials in its queue stay there", file=sys.stderr)
+        if strategy.error is not None:
+            raise strategy.error
+    except (Unavailable, Refused) as error:
+        raise InputError(f"--engine clearml: {error}; run the same command again") from None
+    return strategy.reason
+
+
+def _start(
+    study: Study, engine: Engine, controller: str, template: str
+) -> tuple[HyperParameterOptimizer, PlanSearch]:
+    """ClearML's optimizer at work, and our strategy in it."""
     from clearml.automation import HyperParameterOptimizer
 
     from hpo.tracking.clearml.strategy import PlanSearch
@@ -130,83 +153,44 @@ def _search(study: Study, engine: Engine, controller: Task, template: str) -> st
         optimizer_class=strategy,
         max_number_of_concurrent_tasks=engine.workers,
         execution_queue=engine.queue or "none: processes of the controller's machine",
-        auto_connect_task=controller,
+        auto_connect_task=False,
     )
-    optimizer.set_report_period(engine.report_min)
-    controller.session.send = _Pace(controller.session.send, strategy)
+    strategy.set_job_default_parent(controller, f"{BASE}/{study.config.study}")
     start = optimizer.start if engine.queue else optimizer.start_locally
     start()
-    try:
-        _wait(strategy)
-    except BaseException as error:
-        optimizer.stop(wait_for_reporter=False)
-        if strategy.answers:  # a server that is away would hold us up
-            why = str(error) or "stopped"
-            controller.stopped(force=True, status_message=f"{why}; the same command goes on")
-        raise
-    optimizer.stop()
-    return strategy.reason
+    return optimizer, strategy
 
 
-class _Pace:
-    """Spaces out the requests of ClearML's reporter: it asks several times a trial, all at once.
+def _within(seconds: float, work: Callable[[], object]) -> bool:
+    """Do something that a server may hold up, but wait no longer; whether it was done."""
+    done = threading.Event()
 
-    While trials wait they are what would strain a server; at the end they are let go.
+    def do() -> None:
+        with contextlib.suppress(Unavailable, Refused):
+            work()
+            done.set()
 
-    Args:
-        send: sends a request.
-        strategy: whose own requests are not held up.
-    """
-
-    def __init__(self, send: Callable[..., Any], strategy: PlanSearch) -> None:
-        self._send = send
-        self._strategy = strategy
-        self._turn = threading.Lock()
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Send a request, in turn."""
-        mine = (threading.main_thread(), self._strategy.thread)
-        if threading.current_thread() not in mine:
-            with self._turn:
-                self._strategy.ended.wait(_REPORT_PAUSE_S)
-        return self._send(*args, **kwargs)
+    thread = threading.Thread(target=do, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return done.is_set()
 
 
-def _wait(strategy: PlanSearch) -> None:
-    while not strategy.ended.wait(timeout=1.0):  # wakes for signals
-        pass
-    if strategy.error is not None:
-        raise strategy.error
-
-
-def _tasks(study: Study) -> tuple[Task, str]:
-    """The study's controller, started, and the id of its template; made where there are none."""
+def _template(study: Study) -> str:
+    """The id of the study's template task; made where there is none."""
     from clearml import Task
 
     known = study.trials.known("clearml engine")
     if not known:
-        known = {"id": uuid.uuid4().hex}  # first, so that a kill leaves no second controller
+        known = {"id": uuid.uuid4().hex}  # first, so that a kill leaves no second template
         study.trials.keep("clearml engine", known)
-    project, tag = f"{BASE}/{study.config.study}/trials", f"engine: {known['id']}"
-    controller = _find(tag, "optimizer")
-    if controller is None:
-        controller = Task.create(project, f"search of {study.config.study}", "optimizer")
-        controller.set_tags([tag])
-    controller.mark_started(force=True)
-    template = _find(tag, "training", status=["created"])
-    if template is None:
-        template = make_template(study, project, [tag])
-    else:
-        fill_template(template, study)  # the run directory may have moved
-    return controller, template.id
-
-
-def _find(tag: str, kind: str, **more: list[str]) -> Task | None:
-    from clearml import Task
-
-    query = {"type": [kind], "order_by": ["created"], **more}
+    name, tag = f"trial of {study.config.study}", f"engine: {known['id']}"
+    query = {"name": f"^{re.escape(name)}$", "status": ["created"], "order_by": ["created"]}
     found = Task.get_tasks(tags=[tag], task_filter=query)
-    return found[0] if found else None
+    if not found:
+        return str(make_template(study, f"{BASE}/{study.config.study}/template", [tag]).id)
+    fill_template(found[0], study)  # the run directory may have moved
+    return str(found[0].id)
 
 
 def _aloud(watch: Watch | None) -> Watch | None:

@@ -208,11 +208,13 @@ def parallel(run: Run) -> Figure:
         "price tag, $": [o.price_tag.dollars for o in outcomes],
         "accuracy": [o.accuracy for o in outcomes],
     }
-    trace = {
+    trace: dict[str, Any] = {
         "type": "parcoords",
         "line": {"colorscale": "Viridis", "color": columns["accuracy"], "showscale": True},
         "dimensions": [{"label": name, "values": values} for name, values in columns.items()],
     }
+    exam = next(axis for axis in trace["dimensions"] if axis["label"] == "exam")
+    exam.update(tickvals=[0, 1], ticktext=["no", "yes"])
     return {"data": [trace], "layout": {}}
 
 

@@ -169,16 +169,19 @@ class Live:
             self._process.wait(min(_LONGEST_WAIT_S, _SHARE * worked))
         except subprocess.TimeoutExpired:
             self._process.returncode = 0  # it goes on without us, and nobody needs its status
-            again = f"labelworth publish {self._folder} waits for it"
-            return self._words(f"; the rest follows in the background, and {again}")
-        return self._words("")
+            return self._words(following=True)
+        return self._words(following=False)
 
-    def _words(self, rest: str) -> str:
+    def _words(self, following: bool) -> str:
+        completes = f"labelworth publish {self._folder} completes it (log: {LOG})"
         try:
             state = json.loads((self._folder / "clearml.json").read_text())
+            far = f"{state['done']} of {state['wanted']} label sets are there"
+            page, whole = state["page"], bool(state["page"] and not state["problems"])
         except (OSError, ValueError):
-            state = {"done": 0, "wanted": 0, "page": "", "problems": []}
-        far = f"ClearML: {state['done']} of {state['wanted']} label sets are there"
-        if state["problems"] or not state["page"]:
-            rest += f"; labelworth publish {self._folder} completes it (log: {LOG})"
-        return f"{far}{rest}{': ' + state['page'] if state['page'] else ''}"
+            far, page, whole = "nothing is there yet", "", False
+        if following:
+            far += f"; the rest follows in the background, else {completes}"
+        elif not whole:
+            far += f"; {completes}"
+        return f"ClearML: {far}{f': {page}' if page else ''}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from hpo.tracking.clearml.figures import Figure
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same facts are written otherwise, so that what is there is written again."""
 
 Params = Mapping[str, Mapping[str, Any]]
@@ -101,6 +101,7 @@ class Record:
         params: its parameters; the section "properties" shows as user properties.
         status: how it is left: in_progress, completed or stopped. reason: why.
         build: makes the rest, given the task's id on the server; called only where it is needed.
+        adopt: id of a task under the same parent that an agent ran: it becomes this one; or "".
     """
 
     key: str
@@ -116,6 +117,7 @@ class Record:
     status: str
     reason: str
     build: Callable[[str], Parts]
+    adopt: str = ""
 
 
 def digest(*facts: Any) -> str:

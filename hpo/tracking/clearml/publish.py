@@ -24,6 +24,7 @@ STATE, LOCK = "clearml.json", "clearml.lock"
 """What a mirror leaves in the run directory: what it has done, and that it is at work."""
 
 _POLL_S = 0.5
+_AGENT_S = 2.0  # until an agent is looked at again that has bought, but not ended
 _HEARTBEAT_S = 300.0  # the server gives a silent task up after two hours
 _LONGEST_PAUSE_S = 30.0
 _GRACE_S = 600.0  # how long a mirror outlives its study against a server that does not answer
@@ -148,16 +149,19 @@ class _Follower:
         if now < self.next_try:
             return False
         try:
-            self._bring(running)
+            waiting = self._bring(running)
         except Unavailable as error:
             self.pause = min(_LONGEST_PAUSE_S, 2 * self.pause or 1.0)
             self.next_try = time.monotonic() + self.pause
             self.log(f"{error}; trying again in {self.pause:.0f} s")
             return False
         self.seen, self.pause, self.beat = mark, 0.0, time.monotonic()
-        return True
+        if waiting:
+            self.seen, self.next_try = None, self.beat + _AGENT_S
+        return not waiting
 
-    def _bring(self, running: bool) -> None:
+    def _bring(self, running: bool) -> int:
+        """Mirror what is there. Returns how many label sets an agent still works on."""
         self.mirror = self.mirror or Mirror(Remote(), self.folder, self.external)
         run = read_run(self.folder)
         outcome = self.mirror.bring(run, *standing(run, running), lambda *_: None)
@@ -165,6 +169,7 @@ class _Follower:
         self.log(f"{outcome.done} of {outcome.wanted} label sets: {outcome.page}")
         for problem in outcome.problems:
             self.log(problem)
+        return outcome.waiting
 
     def _heartbeat(self, now: float) -> None:
         if self.mirror is None or now - self.beat < _HEARTBEAT_S:

@@ -21,6 +21,8 @@ from budget.errors import InputError
 _API = "2.20"
 _PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between tries of a request that may be repeated."""
+_LONGEST_S = 60.0  # after which a request that was not answered is not tried again
+_TIMEOUT = (5.0, 30.0)  # to connect, to be answered: the SDK's own 300 s look like a hang
 _FILE_TIMEOUT = (5.0, 300.0)
 _NO_RETRIES = {"total": 0, "connect": 0, "read": 0, "redirect": 5, "status": 0}
 
@@ -194,11 +196,12 @@ class Remote:
     def _answer(
         self, ask: Callable[[], Any], what: str, pauses: Sequence[float], envelope: bool = True
     ) -> dict[str, Any]:
+        begun = time.monotonic()
         for pause in (*pauses, None):
             try:
                 return _read(ask, what, envelope)
             except Unavailable:
-                if pause is None:
+                if pause is None or time.monotonic() - begun > _LONGEST_S:
                     raise
                 self._sleep(pause)
         raise AssertionError("unreachable")
@@ -234,9 +237,12 @@ def _open_session() -> Any:
     from clearml.backend_api.session.defs import MissingConfigError
     from clearml.backend_api.session.session import LoginError
 
+    class Impatient(Session):  # type: ignore[misc]
+        _session_timeout = _TIMEOUT
+
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     try:
-        return Session(http_retries_config=dict(_NO_RETRIES))
+        return Impatient(http_retries_config=dict(_NO_RETRIES))
     except (MissingConfigError, ValueError) as error:
         raise InputError(
             "ClearML: not configured; run clearml-init, or set CLEARML_API_HOST, "

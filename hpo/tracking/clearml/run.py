@@ -31,6 +31,7 @@ class Row:
         at: when it was written, ISO time.
         version: label version of what was bought; None where nothing was.
         paid: micro-dollars settled for it. spent: settled in the study when it was written.
+        task: the server's task that an agent ran it in; "" where none did.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Row:
     version: str | None
     paid: int
     spent: int
+    task: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Child:
         outcome: as evaluated when the version was made.
         number: place of that evaluation; 0 for a member of the front that was not bought.
         paid: micro-dollars settled for it; 0 where nothing was bought.
+        task: the server's task that an agent ran it in; "" where none did.
     """
 
     version: str
@@ -57,6 +60,7 @@ class Child:
     at: str
     number: int
     paid: int
+    task: str
 
     @property
     def key(self) -> str:
@@ -177,7 +181,8 @@ def _rows(events: list[dict[str, Any]]) -> Iterator[Row]:
         if event["event"] in (PURCHASE, EVALUATION):
             spent, number = event.get("spent", spent), number + 1
             version, paid = event.get("version"), event.get("paid", 0)
-            yield Row(number, event["at"], _outcome(event), version, paid, spent)
+            task = event.get("task", "")
+            yield Row(number, event["at"], _outcome(event), version, paid, spent, task)
 
 
 def _outcome(facts: Mapping[str, Any]) -> Outcome:
@@ -195,10 +200,12 @@ def _children(events: list[dict[str, Any]], rows: list[Row]) -> Iterator[Child]:
     """Purchases, then what answers' fronts hold beside them; in the order they were told of."""
     for row in rows:
         if row.version is not None:
-            yield Child(row.version, row.outcome, row.at, row.number, row.paid)
+            yield Child(row.version, row.outcome, row.at, row.number, row.paid, row.task)
+    looked = {row.outcome.plan.key: row.task for row in rows if row.version is None and row.task}
     for event in events:
         for member in event["front"] if event["event"] == ANSWER else ():
-            yield Child(member["version"], _outcome(member), event["at"], 0, 0)
+            task = looked.get(member["plan"]["key"], "")
+            yield Child(member["version"], _outcome(member), event["at"], 0, 0, task)
 
 
 def _versions(events: list[dict[str, Any]]) -> dict[str, str]:

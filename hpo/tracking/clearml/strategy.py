@@ -12,23 +12,22 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from clearml import Task
 from clearml.automation.job import BaseJob, ClearmlJob, LocalClearmlJob, RunningJob
-from clearml.automation.optimization import Budget, MultiObjective, SearchStrategy
+from clearml.automation.optimization import MultiObjective, SearchStrategy
 
 from budget.errors import InputError
 from budget.files import is_held
 from hpo.asker import Asked
 from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
 from hpo.tracking.clearml.template import ACCURACY, overrides, search_space
-from hpo.tracking.clearml.trial_task import facts_of, report
+from hpo.tracking.clearml.trial_task import TrialTask, facts_of
+from hpo.tracking.clearml.write import OUR_ID
 from hpo.trial import plan_from_plain
 from hpo.trials import TASK
 
 if TYPE_CHECKING:
     import optuna
 
-    from budget.ledger import Ledger
     from hpo.study import Study
 
 _LOG = logging.getLogger("labelworth.clearml")
@@ -38,20 +37,6 @@ _REFUSALS = 30  # in a row, of a trial that is to be cloned
 _ENDED = ("completed", "published", "closed", "failed", "stopped")
 
 
-class Account(Budget):  # type: ignore[misc]
-    """ClearML's budget with the study's money: what `remaining budget` plots."""
-
-    def __init__(self, ledger: Ledger, trials: int | None) -> None:
-        super().__init__(trials, None, None)
-        self._ledger = ledger
-
-    def to_dict(self) -> dict[str, Any]:
-        """Limits and used shares by name."""
-        money = self._ledger.balance()
-        used = (money.spent + money.held).dollars / money.cap.dollars
-        return {**super().to_dict(), "money": {"limit": money.cap.dollars, "used": used}}
-
-
 class PlanSearch(SearchStrategy):  # type: ignore[misc]
     """Launches what the study's own search asks for, until it has a reason to stop.
 
@@ -59,8 +44,6 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         ended: set when nothing runs any more and nothing is left to ask for, or on an error.
         reason: why the search stopped.
         error: what stopped it instead, if anything did.
-        thread: where it works, once started.
-        answers: whether the server answered when it was asked last.
 
     Args:
         study: the study, prepared.
@@ -83,11 +66,9 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             total_max_jobs=study.config.trials,
         )
         self.set_job_class(ClearmlJob if queue else LocalClearmlJob)
-        self.budget = Account(study.world.ledger, study.config.trials)
         self.ended = threading.Event()
         self.reason = ""
         self.error: BaseException | None = None
-        self.thread: threading.Thread | None = None
         self._study = study
         self._local = queue is None
         self._remote = Remote()
@@ -95,8 +76,8 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         self._number: dict[str, int] = {}
         self._failures: dict[int, int] = {}
         self._unplaced: list[Asked] = []
-        self.answers = True
         self._refusals = 0
+        self._adopted = False
 
     # --- called by the optimizer ----------------------------------------------------------------
 
@@ -105,9 +86,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
 
         ClearML's reporter would sleep on for minutes after a strategy that returns by itself.
         """
-        self.thread = threading.current_thread()
         try:
-            self._adopt()
             super().start()
             self.reason = self._study.why_none
         except BaseException as error:
@@ -119,21 +98,29 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         """Launch nothing more, and take back what waits in the queue; what runs goes on.
 
         A trial that has begun to buy is never aborted: its money is held, its answers arrive.
+
+        Raises:
+            Unavailable: the server is away; what waits in its queue stays there.
         """
         super().stop()
         jobs = list(self._current_jobs)
         self._current_jobs = []
-        ask = jobs and not self._local and self.answers  # a server that is away would hold us up
-        states = self._states(jobs) if ask else {}
-        for task_id, (status, _) in states.items():
+        if not jobs or self._local:
+            return
+        for task_id, (status, _) in self._states(jobs).items():
             if status == "queued":
-                with suppress(Exception):  # an agent was quicker
-                    Task.dequeue(task_id)
+                with suppress(Refused):  # an agent was quicker
+                    self._remote.call("tasks.dequeue", {"task": task_id})
 
     def process_step(self) -> bool:
         """Look at what runs and launch what is free to; False when nothing is left to wait for."""
-        for job, status, message in self._look():
-            self._follow(job, status, message)
+        try:
+            self._adopt()
+            for job, status, message in self._look():
+                self._follow(job, status, message)
+        except Unavailable as error:
+            _LOG.warning("ClearML does not answer (%s); asked again", error)
+            return True
         while len(self._current_jobs) < self._num_concurrent_workers:
             if self._stop_event.is_set() or (job := self.create_job()) is None:
                 break
@@ -176,37 +163,32 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             _LOG.warning("trial %s could not be launched; tried again", job.task_id())
 
     def _states(self, jobs: list[BaseJob]) -> dict[str, tuple[str, str]]:
-        """Status and message of tasks by id, in one request; empty where the server is away."""
-        ids = [job.task_id() for job in jobs]
-        try:
-            found = self._tasks({"id": ids})
-        except (Unavailable, Refused) as error:
-            _LOG.warning("ClearML does not answer (%s); asked again", error)
-            self.answers = False
-            return {}
-        self.answers = True
-        return {one["id"]: (one["status"], one.get("status_message") or "") for one in found}
-
-    def _tasks(self, query: dict[str, Any]) -> list[dict[str, Any]]:
-        """Id, status and message of tasks, in one request.
+        """Status and message of tasks by id, in one request.
 
         Raises:
-            Unavailable, Refused: as for `Remote.call`.
+            Unavailable: the server is away.
         """
-        fields = {"only_fields": ["id", "status", "status_message"], "page": 0, "page_size": 500}
+        found = self._tasks({"id": [job.task_id() for job in jobs]}, "status", "status_message")
+        return {one["id"]: (one["status"], one.get("status_message") or "") for one in found}
+
+    def _tasks(self, query: dict[str, Any], *fields_: str) -> list[dict[str, Any]]:
+        """Id and some fields of tasks, in one request.
+
+        Raises:
+            Unavailable: the server is away.
+        """
+        fields = {"only_fields": ["id", *fields_], "page": 0, "page_size": 500}
         answer = self._remote.call("tasks.get_all", {**query, **fields})
         found: list[dict[str, Any]] = answer["tasks"]
         return found
 
     def _look(self) -> list[tuple[BaseJob, str, str]]:
-        """Jobs with the status and message of their tasks; none where the server is away."""
+        """Jobs with the status and message of their tasks."""
         jobs = list(self._current_jobs)
         for job in jobs:
             if isinstance(job, LocalClearmlJob):
                 job.wait_for_process(timeout=0)  # marks the task of a process that has ended
         states = self._states(jobs) if jobs else {}
-        if not self.answers:
-            return []
         return [(job, *states.get(job.task_id(), _DELETED)) for job in jobs]
 
     def _follow(self, job: BaseJob, status: str, message: str) -> None:
@@ -214,10 +196,8 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         if status == "created":
             job.launch(self._execution_queue)
         elif status in _ENDED:
-            self._current_jobs.remove(job)
             self._conclude(job, status, message)
         elif self._local and isinstance(job, RunningJob) and not self._is_alive(job):
-            self._current_jobs.remove(job)
             if self._trial(job).state.name == "RUNNING":
                 self._again(job)
             else:
@@ -235,66 +215,75 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
     def _conclude(self, job: BaseJob, status: str, message: str) -> None:
         """A task has ended: the study knows what came of it."""
         trial = self._trial(job)
-        self.budget.jobs.update(job.task_id(), 1)
         if trial.state.name == "COMPLETE":
             if status not in ("completed", "published"):  # its process died before it had told
-                report(job.task, facts_of(self._study, trial.number))
+                task = TrialTask(self._remote, job.task_id())
+                task.start()
+                task.report(facts_of(self._study, trial.number))
+            self._current_jobs.remove(job)
             self._study.say(f"done {trial.user_attrs['plan']['key']}")
         elif trial.state.name == "RUNNING":
             self._lost(job, trial.number, status, message)
         else:
+            self._current_jobs.remove(job)
             self._study.say(f"refused {trial.user_attrs['plan']['key']}")
 
     def _lost(self, job: BaseJob, number: int, status: str, message: str) -> None:
         """A task ended without an outcome: run it again, unless a person stopped it."""
         if status == "stopped" and "non-responsive" not in message.lower():
+            self._current_jobs.remove(job)
             self._study.trials.fail(number)
             return
-        self._failures[number] = self._failures.get(number, 0) + 1
-        if self._failures[number] >= _ATTEMPTS:
+        failures = self._failures.get(number, 0) + 1
+        if failures >= _ATTEMPTS:
             raise InputError(
                 f"trial {number} failed {_ATTEMPTS} times where it was run: "
                 f"{message or 'see the log of its task'} (task {job.task_id()}); mend it and run "
                 "the same command: what was bought is kept"
             )
         self._again(job)
+        self._failures[number] = failures
 
     def _again(self, job: BaseJob) -> None:
         """Run a task once more from the beginning: it finds its order and goes on with it."""
         task_id = job.task_id()
-        Task.get_task(task_id=task_id).reset(force=True)
+        self._remote.call("tasks.reset", {"task": task_id, "force": True})
+        self._current_jobs.remove(job)
         self._take(task_id, self._number[task_id], "created")
 
     # --- what an earlier start left -------------------------------------------------------------
 
     def _adopt(self) -> None:
         """Go on with trials that were in hand when the controller was stopped or killed."""
+        if self._adopted:
+            return
         trials = self._study.trials
-        for left in trials.all():
-            if left.state.name != "RUNNING":
+        left = [trial for trial in trials.all() if trial.state.name == "RUNNING"]
+        ids = [trial.user_attrs[TASK] for trial in left if TASK in trial.user_attrs]
+        found = self._tasks({"id": ids}, "status") if ids else []
+        status = {one["id"]: one["status"] for one in found}
+        self._drop_drafts(set(ids))
+        done = {*self._number.values(), *(asked.trial.number for asked in self._unplaced)}
+        for trial in left:  # a server that goes away meanwhile is asked again for the others
+            attrs = trial.user_attrs
+            if trial.number in done:
                 continue
-            attrs = left.user_attrs
             if "plan" not in attrs:
-                trials.fail(left.number)
-            elif TASK in attrs and (status := self._status(attrs[TASK])) is not None:
-                self._take(attrs[TASK], left.number, status)
+                trials.fail(trial.number)
+            elif attrs.get(TASK) in status:
+                self._take(attrs[TASK], trial.number, status[attrs[TASK]])
             else:
                 plan = plan_from_plain(attrs["plan"])
-                self._unplaced.append(Asked(trials.reopen(left), plan, attrs["bought"]))
-        self._drop_drafts()
-
-    def _status(self, task_id: str) -> str | None:
-        """A task's status; None where it is gone."""
-        found = self._tasks({"id": [task_id]})
-        return str(found[0]["status"]) if found else None
+                self._unplaced.append(Asked(trials.reopen(trial), plan, attrs["bought"]))
+        self._adopted = True
 
     def _take(self, task_id: str, number: int, status: str) -> None:
         """Watch a task that is there already, and launch it where it does not run."""
-        self._number[task_id] = number
         if status in _ENDED:
-            Task.get_task(task_id=task_id).reset(force=True)
+            self._remote.call("tasks.reset", {"task": task_id, "force": True})
         if self._local and status == "queued":
-            Task.dequeue(task_id)
+            self._remote.call("tasks.dequeue", {"task": task_id})
+        self._number[task_id] = number
         if self._local and status != "in_progress":
             job = self._job_class(base_task_id=task_id, disable_clone_task=True)
         else:
@@ -306,8 +295,10 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         else:
             self._launch(job)
 
-    def _drop_drafts(self) -> None:
+    def _drop_drafts(self, known: set[str]) -> None:
         """Remove clones that a kill left between cloning and writing their ids down."""
-        for draft in self._tasks({"parent": self._job_parent_id, "status": ["created"]}):
-            if draft["id"] not in self._number:
+        query = {"parent": self._job_parent_id, "status": ["created"]}
+        for draft in self._tasks(query, f"hyperparams.properties.{OUR_ID}"):
+            properties = (draft.get("hyperparams") or {}).get("properties") or {}
+            if draft["id"] not in known and OUR_ID not in properties:  # that one is the mirror's
                 self._remote.call("tasks.delete", {"task": draft["id"]})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError, StorageError
+from budget.files import exclusive
 from hpo.tracking.clearml import labels
 from hpo.tracking.clearml.controller import controller_key, controller_record
 from hpo.tracking.clearml.datasets import Node, node_of
@@ -35,12 +36,14 @@ class Mirrored:
         page: web page of the controller.
         done: label sets on the server. wanted: label sets in the run directory.
         problems: what the server refused or the disk lacked, one line each.
+        waiting: label sets whose task an agent still works on; another pass is for them.
     """
 
     page: str
     done: int
     wanted: int
     problems: list[str]
+    waiting: int = 0
 
 
 class Mirror:
@@ -60,6 +63,7 @@ class Mirror:
         self._images: Images | None = None
         self._root: Node | None = None
         self._settled: dict[str, tuple[tuple[str, ...], bool]] = {}
+        self._waiting = 0
         self.ids: dict[str, str] = {}
         """Our ids -> the server's, of all that was seen there."""
 
@@ -76,21 +80,36 @@ class Mirror:
             Unavailable: the server does not answer; what is there stays.
             Refused: the server does not accept the keys.
         """
-        projects = self._prepare(run)
+        projects, controller = self._enter(run)
         problems: list[str] = []
-        controller = self._begun(run, projects["study"])
+        self._waiting = 0
         root = self._attempt(lambda: self._root_of(run, projects["images"]), problems)
         children = {child.version: child for child in run.children}
         done = 0
         for number, version in enumerate(run.versions):
             watch(number, len(run.versions), version)
             child = children.get(version)
-            work = partial(self._label_set, run, version, child, controller, root, projects)
+            work = partial(self._label_set, run, version, child, controller, root, projects, status)
             done += bool(self._attempt(work, problems))
         watch(len(run.versions), len(run.versions), "the study's own plots")
         self._attempt(lambda: self._controller(run, status, reason, projects["study"]), problems)
         page = self._remote.page(self._writer.open_project(projects["study"], ()), controller)
-        return Mirrored(page, done, len(run.versions), list(dict.fromkeys(problems)))
+        problems = list(dict.fromkeys(problems))
+        return Mirrored(page, done, len(run.versions), problems, self._waiting)
+
+    def begin(self, run: Run) -> str:
+        """The id of the study's controller, which is made where there is none.
+
+        Raises:
+            Unavailable, Refused: as for `bring`.
+        """
+        return self._enter(run)[1]
+
+    def _enter(self, run: Run) -> tuple[dict[str, str], str]:
+        """The projects' names and the controller's id; of several processes one makes them."""
+        with exclusive(self._folder / "locks" / "clearml"):
+            projects = self._prepare(run)
+            return projects, self._begun(run, projects["study"])
 
     def heartbeat(self, run: Run) -> None:
         """Say that the study lives, so that the server does not give it up while people answer."""
@@ -168,8 +187,9 @@ class Mirror:
         controller: str,
         root: Node | None,
         projects: Mapping[str, str],
+        status: str,
     ) -> bool:
-        """A label version's dataset and, if it has one, its trial."""
+        """A label version's dataset and, if it has one, its trial. Whether both are there."""
         roles = run.roles.get(child.key, ()) if child else ()
         if self._settled.get(version) == (roles, root is None):
             return True
@@ -179,7 +199,11 @@ class Mirror:
         )
         if child is not None:
             above = root.id if root else ""
-            self._keep(trial_record(run, child, projects["study"], controller, dataset, above))
+            trial = trial_record(run, child, projects["study"], controller, dataset, above)
+            if status == "in_progress" and self._writer.is_underway(trial):
+                self._waiting += 1
+                return False
+            self._keep(trial)
         self._settled[version] = (roles, root is None)
         return True
 

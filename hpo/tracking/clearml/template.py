@@ -25,9 +25,14 @@ PRICE_TAG = ("price tag", "usd")
 
 RUN_DIR, STARTED_IN = "General/run_dir", "General/started_in"
 
-# Kept in the task: an agent needs no repository. The first line finds a checkout on this machine.
-_SCRIPT = """import sys
+# Kept in the task: an agent needs no repository, it finds a checkout on this machine. A signal
+# before `main` takes them, as a terminal's Ctrl-C for the controller, ends it without a traceback.
+_SCRIPT = """import os
+import signal
+import sys
 
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, frame: os._exit(128 + number))
 sys.path.append({home!r})
 from hpo.tracking.clearml.trial_task import main
 

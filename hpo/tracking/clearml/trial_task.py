@@ -3,6 +3,9 @@
 `python -m hpo.tracking.clearml.trial_task`, with CLEARML_TASK_ID naming a clone of the template
 task. Money is reserved in the ledger of the study's run directory before anything is bought, so
 the cap holds whoever asked for the trial. Run again for the same task it goes on where it stood.
+
+The server is spoken to by `remote` alone: the SDK's objects would hold an end up for hours where
+the server is away. What cannot be told is in the run directory, from which the mirror tells it.
 """
 
 from __future__ import annotations
@@ -10,13 +13,17 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import InputError
-from hpo import asker
+from budget.files import alone, is_held
+from hpo import asker, stopping
+from hpo.exits import BAD_INPUT, DONE, MIRROR_INCOMPLETE
+from hpo.tracking.clearml.parts import Parts, Scalar
 from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
 from hpo.tracking.clearml.template import (
     ACCURACY,
@@ -25,37 +32,110 @@ from hpo.tracking.clearml.template import (
     STARTED_IN,
     plan_from,
 )
+from hpo.tracking.clearml.write import events_of, parameter
 from hpo.trial import outcome_to_plain, plan_from_plain
 
 if TYPE_CHECKING:
-    from clearml import Task
-
     from hpo.study import Study
 
-DONE, BAD_INPUT, REFUSED, STOPPED = 0, 2, 3, 130
+REFUSED, STOPPED = 3, 130
 _BEAT_S = 300.0  # the server gives a silent task up after two hours
+_PATIENCE_S = 600.0  # how long an outcome waits for a server that is away
+_PAUSE_S = 5.0
+
+
+class TrialTask:
+    """The task of a trial on the server.
+
+    Args:
+        remote: the server.
+        id: the task's id.
+    """
+
+    def __init__(self, remote: Remote, id: str) -> None:
+        self.id = id
+        self._remote = remote
+
+    def start(self) -> dict[str, str]:
+        """Mark it as running, and read its parameters: section/name -> value.
+
+        Raises:
+            Unavailable, Refused: as for `Remote.call`; so do the other methods.
+        """
+        self._remote.call("tasks.started", {"task": self.id, "force": True})
+        sections = self._remote.call("tasks.get_by_id", {"task": self.id})["task"]["hyperparams"]
+        return {
+            f"{section}/{name}": item.get("value", "")
+            for section, items in sections.items()
+            for name, item in items.items()
+        }
+
+    def report(self, facts: Mapping[str, Any]) -> None:
+        """Tell what the trial gave, and complete it. Told again, nothing changes.
+
+        Args:
+            facts: of `facts_of`.
+        """
+        cost, paid = facts["price_tag"] / 1e6, facts["paid"] / 1e6
+        values = {"accuracy": facts["accuracy"], "cost_usd": cost, "paid_usd": paid}
+        scalars = [
+            Scalar(*ACCURACY, 0, facts["accuracy"]),
+            Scalar(*PRICE_TAG, 0, cost),
+            *(Scalar("Summary", n, None, v) for n, v in values.items()),
+            Scalar("Summary", "minutes", None, facts["minutes"]),
+        ]
+        parts = Parts(scalars=scalars, at_ms=int(time.time() * 1000))
+        self._remote.send_events(list(events_of(self.id, parts)))
+        self._note(
+            plan=facts["plan"]["key"],
+            trial="" if facts["trial"] is None else str(facts["trial"]),
+            label_version=facts.get("version", ""),
+            paid_usd=f"{paid:.6f}",
+        )
+        self._remote.call("tasks.completed", {"task": self.id, "force": True})
+
+    def give_up(self, reason: str, line: str) -> None:
+        """Tell why nothing came of it."""
+        self._note(**{reason: line})
+        said = {"status_reason": reason, "status_message": line}
+        self._remote.call("tasks.failed", {"task": self.id, "force": True, **said})
+
+    def beat(self) -> None:
+        """Say that it lives."""
+        self._remote.call("tasks.ping", {"task": self.id})
+
+    def _note(self, **properties: str) -> None:
+        items = [parameter("properties", name, value) for name, value in properties.items()]
+        body = {"task": self.id, "hyperparams": items, "replace_hyperparams": "none"}
+        self._remote.call("tasks.edit_hyper_params", body)
 
 
 def main() -> int:
     """Run the trial of the task that CLEARML_TASK_ID names, and return the exit code.
 
-    0 done; 2 bad input; 3 refused, no money moved; 6 the ledger was refused; 130 stopped, and run
-    again it goes on.
+    0 done; 2 bad input; 3 refused, no money moved; 5 trouble with the market; 6 the ledger was
+    refused; 7 the server was not there to be told; 130 stopped, and run again it goes on.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by OpenMP when torch is imported
     name = os.environ.get("CLEARML_TASK_ID")
     if not name:
         print("labelworth: CLEARML_TASK_ID names no task; agents set it", file=sys.stderr)
         return BAD_INPUT
-    from clearml import Task
+    stopping.install()
+    try:
+        task = TrialTask(Remote(), name)
+        return _run(task, task.start())
+    except (KeyboardInterrupt, stopping.Terminated):
+        return STOPPED
+    except (Unavailable, Refused) as error:
+        print(f"labelworth: {error}; what was bought is kept", file=sys.stderr)
+        return MIRROR_INCOMPLETE
 
-    task: Task = Task.get_task(task_id=name)
-    task.mark_started(force=True)
-    with _beating(name):
+
+def _run(task: TrialTask, parameters: Mapping[str, str]) -> int:
+    with _beating(task):
         try:
-            facts = _work(task.get_parameters() or {}, name)
-        except KeyboardInterrupt:  # the terminal's, meant for the controller: it goes on with this
-            return STOPPED
+            facts = _work(parameters, task.id)
         except asker.Refused as error:
             return _give_up(task, "refused", str(error), REFUSED)
         except Exception as error:
@@ -63,34 +143,28 @@ def main() -> int:
 
             code, line = explain(error)
             return _give_up(task, "failed", line, code)
-    report(task, facts)
+    _patiently(lambda: task.report(facts))
     line = f"labelworth: {facts['plan']['key']}: accuracy {facts['accuracy']:.4f}"
     print(line, file=sys.stderr)  # stdout may be a controller's, which is for its answer
     return DONE
 
 
-def report(task: Task, facts: Mapping[str, Any]) -> None:
-    """Tell a task what its trial gave, and complete it. Told again, nothing changes.
+def _give_up(task: TrialTask, reason: str, line: str, code: int) -> int:
+    print(f"labelworth: {line}", file=sys.stderr)
+    _patiently(lambda: task.give_up(reason, line))
+    return code
 
-    Args:
-        task: the trial's task, started.
-        facts: of `facts_of`.
-    """
-    logger = task.get_logger()
-    cost, paid = facts["price_tag"] / 1e6, facts["paid"] / 1e6
-    logger.report_scalar(*ACCURACY, facts["accuracy"], iteration=0)
-    logger.report_scalar(*PRICE_TAG, cost, iteration=0)
-    values = {"accuracy": facts["accuracy"], "cost_usd": cost, "paid_usd": paid}
-    for name, value in {**values, "minutes": facts["minutes"]}.items():
-        logger.report_single_value(name, value)
-    task.set_user_properties(
-        plan=facts["plan"]["key"],
-        trial="" if facts["trial"] is None else str(facts["trial"]),
-        label_version=facts.get("version", ""),
-        paid_usd=f"{paid:.6f}",
-    )
-    task.flush(wait_for_uploads=True)
-    task.mark_completed(force=True)
+
+def _patiently(tell: Callable[[], None]) -> None:
+    """Tell the server something, also when it is away for some minutes."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return tell()
+        except Unavailable:
+            if time.monotonic() > until:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 def facts_of(study: Study, number: int) -> dict[str, Any]:
@@ -137,12 +211,21 @@ def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, 
     else:
         plan = plan_from_plain(study.trials.at(number).user_attrs["plan"])
     with study.world.alone(plan):
+        if study.world.market.kind == "toloka" and not is_held(_consent(study.folder)):
+            raise asker.Refused(
+                "spends real money, and no command runs that has confirmed it: start labelworth "
+                "run --engine clearml for this study"
+            )
         if number is None:
             number = study.admit(plan, name)
         if number is None:
             known = next(o for o in study.outcomes() if o.plan.key == plan.key)
             return {**outcome_to_plain(known), "paid": 0, "trial": None}
-        before, trial = study.trials.at(number), study.finish(number)
+        before = study.trials.at(number)
+        try:
+            trial = study.finish(number)
+        finally:
+            study.world.source.close()  # before the next in turn opens it
     if "refused" in trial.user_attrs:
         raise asker.Refused(trial.user_attrs["refused"]["why"])
     if before.state.name == "RUNNING" and trial.user_attrs["bought"]:
@@ -150,25 +233,34 @@ def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, 
     return facts_of(study, number)
 
 
-def _give_up(task: Task, reason: str, line: str, code: int) -> int:
-    """Tell the task why nothing came of it."""
-    print(f"labelworth: {line}", file=sys.stderr)
-    task.get_logger().report_text(f"labelworth: {reason}: {line}", print_console=False)
-    task.set_user_properties(**{reason: line})
-    task.flush(wait_for_uploads=True)
-    task.mark_failed(force=True, status_reason=reason, status_message=line)
-    return code
+@contextmanager
+def consenting(folder: Path) -> Iterator[None]:
+    """Let trials of a study's run directory spend real money until the block is left.
+
+    It ends with the process, too: a task that somebody enqueues later spends nothing.
+
+    Raises:
+        InputError: another process does so already.
+    """
+    with alone(_consent(folder)) as is_first:
+        if not is_first:
+            raise InputError(f"{folder}: another command spends real money here; let it finish")
+        yield
+
+
+def _consent(folder: Path) -> Path:
+    return folder / "locks" / "consent"
 
 
 @contextmanager
-def _beating(name: str) -> Iterator[None]:
+def _beating(task: TrialTask) -> Iterator[None]:
     """Tell the server now and then that a task lives: annotators may take hours."""
     done = threading.Event()
 
     def beat() -> None:
         while not done.wait(_BEAT_S):
             with suppress(Unavailable, Refused):  # a server that is away stops no purchase
-                Remote().call("tasks.ping", {"task": name})
+                task.beat()
 
     threading.Thread(target=beat, daemon=True).start()
     try:

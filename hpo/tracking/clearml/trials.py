@@ -53,6 +53,7 @@ def trial_record(
         status="completed",
         reason="evaluated",
         build=lambda task: _parts(run, child),
+        adopt=child.task,
     )
 
 

@@ -16,7 +16,7 @@ OUR_ID, DIGEST = "labelworth_id", "labelworth_digest"
 """User properties by which a task is found again, and known to be whole."""
 
 _SINGLE = -(2**31)  # the iteration of a value that has none
-_OPEN = ("created", "in_progress")
+_UNDERWAY = ("queued", "in_progress")
 _PAGE = 500
 
 
@@ -98,9 +98,29 @@ class Writer:
             if len(tasks) < _PAGE:
                 return
 
+    def is_underway(self, record: Record) -> bool:
+        """Whether an agent still works on the task that is to be a record's."""
+        if not record.adopt or self.find(record.key, record.project) is not None:
+            return False
+        held = self._adopted(record)
+        return held is not None and held.status in _UNDERWAY
+
+    def _adopted(self, record: Record) -> Held | None:
+        """The task that an agent ran for a record; None where it is gone, or somebody else's."""
+        if not record.adopt:
+            return None
+        body = {
+            "id": [record.adopt],
+            "parent": record.parent,
+            "only_fields": ["id", "status"],
+            "search_hidden": True,
+        }
+        found = self._remote.call("tasks.get_all", body)["tasks"]
+        return Held(found[0]["id"], found[0]["status"], "") if found else None
+
     def ensure(self, record: Record) -> str:
         """See to it that the server holds a record, and return its task's id."""
-        held = self.find(record.key, record.project)
+        held = self.find(record.key, record.project) or self._adopted(record)
         if held is not None and held.status == "published":
             return held.id  # a person has locked it
         if held is not None and (held.digest, held.status) == (record.digest, record.status):
@@ -159,7 +179,7 @@ class Writer:
             }
         if fields:
             self._remote.call("tasks.edit", {"task": task, "force": True, **fields})
-        if events := list(_events(task, parts)):
+        if events := list(events_of(task, parts)):
             self._remote.send_events(events)
         if parts.model is not None:
             self._model(task, folder, record, parts.model)
@@ -175,7 +195,7 @@ class Writer:
         self._held.setdefault(record.project, {})[record.key] = held
 
     def _set_properties(self, task: str, values: Mapping[str, str]) -> None:
-        items = [_item("properties", name, value) for name, value in values.items()]
+        items = [parameter("properties", name, value) for name, value in values.items()]
         body = {"task": task, "hyperparams": items, "replace_hyperparams": "none"}
         self._remote.call("tasks.edit_hyper_params", body)
 
@@ -229,7 +249,8 @@ def _face(record: Record) -> dict[str, Any]:
     }
 
 
-def _item(section: str, name: str, value: Any) -> dict[str, str]:
+def parameter(section: str, name: str, value: Any) -> dict[str, str]:
+    """A parameter as the API takes it."""
     return {"section": section, "name": name, "value": str(value), "type": type(value).__name__}
 
 
@@ -237,12 +258,13 @@ def _sections(params: Params, key: str) -> dict[str, dict[str, dict[str, str]]]:
     """Parameters as the API takes them, our id among the user properties."""
     named = {**params, "properties": {**params.get("properties", {}), OUR_ID: key}}
     return {
-        section: {name: _item(section, name, value) for name, value in values.items()}
+        section: {name: parameter(section, name, value) for name, value in values.items()}
         for section, values in named.items()
     }
 
 
-def _events(task: str, parts: Parts) -> Iterator[dict[str, Any]]:
+def events_of(task: str, parts: Parts) -> Iterator[dict[str, Any]]:
+    """A task's scalars and plots as the API takes them."""
     for scalar in parts.scalars:
         yield {
             "type": "training_stats_scalar",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import shutil
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -72,7 +74,7 @@ class Seen:
         found: list[dict[str, Any]] = self.call(
             "tasks.get_all", project=ids, search_hidden=True, page=0, page_size=500
         )["tasks"]
-        return sorted(found, key=_ours)
+        return sorted(filter(_is_ours, found), key=_ours)
 
     def everything(self) -> dict[str, Any]:
         """Every task by our id, with parameters, lineage, artifacts, models, scalars and plots.
@@ -141,6 +143,11 @@ def _ours(task: dict[str, Any]) -> str:
     return str(task["hyperparams"]["properties"]["labelworth_id"]["value"])
 
 
+def _is_ours(task: dict[str, Any]) -> bool:
+    """Not an engine's template, nor a trial that was refused."""
+    return "labelworth_id" in task["hyperparams"].get("properties", {})
+
+
 @pytest.fixture
 def seen(clearml_server: Any) -> type[Seen]:
     """Looks at the server under test."""
@@ -172,6 +179,29 @@ def mirrored(folder: Path) -> Any:
     from hpo.tracking.clearml.publish import publish
 
     return publish(folder, None, lambda *_: None)
+
+
+def lacking(one: Any, other: Any, path: str = "") -> list[str]:
+    """Every place where a snapshot differs from another that may hold more."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return [d for n in one for d in lacking(one[n], other.get(n), f"{path}/{n}")]
+    if isinstance(one, list) and isinstance(other, list) and one != other:
+        return [f"{path}: {str(row)[:200]} is missing" for row in one if row not in other]
+    return [] if one == other else [f"{path}: {str(one)[:200]} != {str(other)[:200]}"]
+
+
+def wait_for_mirror(folder: Path, seconds: float = 120) -> None:
+    """Until the mirror's process has let go of the run directory."""
+    deadline = time.monotonic() + seconds
+    with (folder / "clearml.lock").open("a+") as file:
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.1)
+                continue
+            return
+    raise AssertionError((folder / "clearml.log").read_text())
 
 
 def rename(folder: Path, study: str) -> Path:

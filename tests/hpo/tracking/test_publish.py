@@ -42,10 +42,50 @@ def test_a_study_is_there_whole_and_publishing_again_changes_nothing(
     assert kinds.count("training") == len(versions)
     assert kinds.count("data_processing") == len(versions | confirmed)
     assert {task["status"] for task in found.values()} == {"completed"}
+    for task in found.values():
+        check_what_is_shown(task)
 
     assert mirrored(folder).problems == []
     assert differences(server.everything(), found) == []
     assert server.updates() == updates
+
+
+def check_what_is_shown(task: dict[str, Any]) -> None:
+    """Scalars and plots by the names that ClearML's views look for, and parameters to compare."""
+    scalars = {f"{metric}/{name}" for metric, rows in task["scalars"].items() for name in rows}
+    if task["type"] == "optimizer":
+        assert scalars >= {
+            "accuracy/validation/max",
+            "accuracy/validation/last reported",
+            "best accuracy by cents spent/best so far",
+            "remaining budget/money %",
+            "remaining budget/jobs %",
+        }
+        assert set(task["plots"]) == {
+            "Optimization Objective/accuracy/validation",
+            "Accuracy against money/front",
+            "Spend against incumbent/best so far",
+            "Marginal dollar/points per further dollar",
+            "Parallel Coordinates/",
+            "summary/job",
+        }
+        assert {row["key"] for row in task["artifacts"]} == {"summary", "report"}
+        assert "parameter_optimization_space" in task["configuration"]["General"]["value"]
+    elif task["type"] == "training":
+        assert {"price", "overlap", "controls", "tasks", "exam"} <= set(
+            task["hyperparams"]["General"]
+        )
+        assert {"accuracy", "cost_usd", "paid_usd", "minutes"} <= set(task["single"])
+        assert task["hyperparams"]["Datasets"]["labels"]["value"].startswith("<labels ")
+        assert len(task["linked"]) == 1
+    else:
+        assert set(task["plots"]) >= {
+            "labels/distribution",
+            "agreement/of answers",
+            "confidence/of labels",
+            "cost/what the money bought",
+            "sample/images and labels",
+        }
 
 
 @pytest.mark.clearml_server
