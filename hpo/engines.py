@@ -65,10 +65,10 @@ def search(
         engine: who runs its trials; None for this process.
         watch: called whenever something changed, for a live line.
         real_money: whether spending it was confirmed.
-        archive: archive its pools at the end; only this process's engine has any.
+        archive: archive its pools at the end.
     """
     if engine is None:
         return study.run(watch, real_money, archive)
     from hpo.tracking.clearml.engine import run
 
-    return run(study, engine, watch, real_money)
+    return run(study, engine, watch, real_money, archive)

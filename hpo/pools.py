@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from budget import files
 from budget.errors import InputError
 from hpo.confirm import confirming
 from hpo.door import Door
@@ -72,20 +70,19 @@ def put_away(world: World, is_over: bool) -> list[str]:
 def archive(world: World, conditions: list[str] | None = None) -> list[str]:
     """Archive the closed pools of some conditions, of all by default.
 
-    Where another process buys in a condition, or an order is unfinished, its pool stays.
+    Where another process buys they all stay, and else those in which an order is unfinished.
 
     Returns:
         Ids of the pools that were archived.
     """
     if not isinstance(world.source, Door):
         return []
-    locks = world.folder / "locks"
-    locks.mkdir(mode=0o700, exist_ok=True)
     wanted = _conditions(world) if conditions is None else conditions
-    with ExitStack() as stack:
-        free = [key for key in wanted if stack.enter_context(files.alone(locks / key))]
+    with world.idle() as nobody_buys:
+        if not nobody_buys:
+            return []
         at_work = {order.condition.key for order in world.store.unfinished()}
-        return world.source.source.archive([key for key in free if key not in at_work])
+        return world.source.source.archive([key for key in wanted if key not in at_work])
 
 
 def _conditions(world: World) -> list[str]:

@@ -158,12 +158,10 @@ class Study:
                 self.say(f"{'buying' if asked.bought else 'evaluating'} {asked.plan.key}")
                 self._finish(asked.trial, asked.plan, asked.bought)
                 self._reuse()
-            report = self.conclude(self.why_none)
-            self.parting = pools.put_away(self.world, archive)
+            return self.conclude(self.why_none, archive)
         except BaseException:
             self.world.source.close()  # whoever called may not: no pool is left open
             raise
-        return report
 
     def prepare(self, watch: Watch | None = None, real_money: bool = False) -> None:
         """Look at what a search needs, before any money moves.
@@ -184,11 +182,12 @@ class Study:
         for line in pools.look(self.world):
             self.say("looking at the market", line)
 
-    def conclude(self, reason: str) -> dict[str, Any]:
+    def conclude(self, reason: str, archive: bool = False) -> dict[str, Any]:
         """Make the answer of what the search found, and write and return the report.
 
         Args:
             reason: why the search stopped.
+            archive: as for `run`.
         """
         self.trials.keep("stopped", reason)
         self._polish()
@@ -201,6 +200,7 @@ class Study:
         report = self.report()
         write_atomic(self.folder / "report.json", to_json(report).encode())
         self.story.answer(report, self.front())
+        self.parting = pools.put_away(self.world, archive)
         return report
 
     def _record_views(self) -> None:

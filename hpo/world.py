@@ -203,10 +203,16 @@ class World:
 
         Where an agent buys there now, nothing is touched: it closes what it has opened.
         """
-        with alone(self._market_lock) as nobody_buys:
+        with self.idle() as nobody_buys:
             if not nobody_buys:
                 return []
             return self.market.sweep([order.key for order in self.store.unfinished()])
+
+    @contextmanager
+    def idle(self) -> Iterator[bool]:
+        """Whether nobody buys behind the market's door, and nobody begins to in the block."""
+        with alone(self._market_lock) as nobody_buys:
+            yield nobody_buys
 
     def close(self) -> None:
         """Close the market's pools and the database."""

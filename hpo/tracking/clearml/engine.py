@@ -82,7 +82,11 @@ def _listening(remote: Remote, queue: str) -> bool:
 
 
 def run(
-    study: Study, engine: Engine, watch: Watch | None = None, real_money: bool = False
+    study: Study,
+    engine: Engine,
+    watch: Watch | None = None,
+    real_money: bool = False,
+    archive: bool = False,
 ) -> dict[str, Any]:
     """Search with trials run by ClearML, then write and return the report.
 
@@ -95,6 +99,7 @@ def run(
         watch: called whenever something changed, for a live line.
         real_money: confirms that a study on Toloka may spend up to its cap; its trials spend only
             while this runs.
+        archive: archive its pools at the end, because the study is over.
 
     Raises:
         InputError: real money was not confirmed; or ClearML does not answer, refuses, or has no
@@ -114,7 +119,7 @@ def run(
         reason = _search(study, engine)
         study.story.begin(study.trials)  # also what a trial that was killed could not tell
         study.finish_left()
-        return study.conclude(reason)
+        return study.conclude(reason, archive)
 
 
 def _search(study: Study, engine: Engine) -> str:
