@@ -18,6 +18,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -57,7 +58,7 @@ PRELOADED += (clearml, publish)
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 RUNS = int(os.environ.get("FAULT_RUNS", "10"))
-CANARY = "canary-token-9b1d7c55e0"
+CANARY = f"canary-token-{uuid.uuid4().hex}"  # outside of git, ClearML uploads this very file
 CAP = 600_000
 STEPS: list[tuple[object, str]] = [
     (Ledger, "open"),
@@ -285,9 +286,9 @@ def test_a_normal_end_leaves_nothing_open_and_the_token_nowhere(mirrored: Ground
     # The search finds what there is to find.
     (mirrored.root / "s/journal.jsonl-wal").write_text(f"x{CANARY}x")
     assert len(canary.in_files(CANARY, mirrored.root)) == 1
-    with subprocess.Popen(["sleep", "30", CANARY]) as sleep:
+    words = [sys.executable, "-c", "input()", CANARY]
+    with subprocess.Popen(words, stdin=subprocess.PIPE):  # it ends when its input does
         assert len(canary.in_command_lines(CANARY)) == 1
-        sleep.kill()
 
 
 def test_an_exception_closes_the_pools(mirrored: Ground) -> None:
