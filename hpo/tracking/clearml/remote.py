@@ -1,7 +1,7 @@
 """The way to a ClearML server: one request at a time, bounded retries, errors told apart.
 
-The only module that imports the clearml package, of which it uses configuration, login and raw
-requests. Its Task and Dataset objects start threads, retry for hours and repeat what is not safe to
+All that the mirror and trials use of the clearml package: configuration, login and raw requests.
+Its Task and Dataset objects start threads, retry for hours and repeat what is not safe to
 repeat; nothing here does.
 """
 
