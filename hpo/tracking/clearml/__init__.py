@@ -5,7 +5,7 @@ brings a server there, `live` does so in a process of its own while a study runs
 label version back. The clearml package is imported by `remote`, when a server is asked.
 
 `engine` lets ClearML's own optimizer run the search of `strategy`; what its agents run is
-`trial_task`, in clones of the task of `template`. They use the SDK's objects.
+`trial_task`, in clones of the task of `template`. But for `trial_task` they use the SDK's objects.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The way to a ClearML server: one request at a time, bounded retries, errors told apart.
 
-The only module that imports the clearml package, of which it uses configuration, login and raw
-requests. Its Task and Dataset objects start threads, retry for hours and repeat what is not safe to
+All that the mirror and trials use of the clearml package: configuration, login and raw requests.
+Its Task and Dataset objects start threads, retry for hours and repeat what is not safe to
 repeat; nothing here does.
 """
 
@@ -22,7 +22,8 @@ _API = "2.20"
 _PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between tries of a request that may be repeated."""
 _LONGEST_S = 60.0  # after which a request that was not answered is not tried again
-_TIMEOUT = (5.0, 30.0)  # to connect, to be answered: the SDK's own 300 s look like a hang
+_TIMEOUT, _LARGE_TIMEOUT = (5.0, 30.0), (5.0, 120.0)
+"""Seconds to connect and to be answered, with much to send, too; the SDK's 300 look like a hang."""
 _FILE_TIMEOUT = (5.0, 300.0)
 _NO_RETRIES = {"total": 0, "connect": 0, "read": 0, "redirect": 5, "status": 0}
 
@@ -239,6 +240,7 @@ def _open_session() -> Any:
 
     class Impatient(Session):  # type: ignore[misc]
         _session_timeout = _TIMEOUT
+        _write_session_timeout = _LARGE_TIMEOUT
 
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     try:

@@ -78,6 +78,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         self._unplaced: list[Asked] = []
         self._refusals = 0
         self._adopted = False
+        self._is_away = False
 
     # --- called by the optimizer ----------------------------------------------------------------
 
@@ -119,8 +120,11 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             for job, status, message in self._look():
                 self._follow(job, status, message)
         except Unavailable as error:
-            _LOG.warning("ClearML does not answer (%s); asked again", error)
+            if not self._is_away:
+                _LOG.warning("ClearML does not answer (%s); asked until it does", error)
+            self._is_away = True
             return True
+        self._is_away = False
         while len(self._current_jobs) < self._num_concurrent_workers:
             if self._stop_event.is_set() or (job := self.create_job()) is None:
                 break

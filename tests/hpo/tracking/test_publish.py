@@ -189,26 +189,29 @@ def test_cut_off_at_any_request_and_repeated_leaves_what_an_undisturbed_one_does
     assert len(list(stand_in.api.models)) == sum(len(task["models"]) for task in whole.values())
 
 
-def test_killed_half_way_and_repeated(stand_in: StandIn, folder: Path, unique: str) -> None:
+@pytest.mark.clearml_server
+def test_killed_half_way_and_repeated(clearml_server: Any, folder: Path, unique: str) -> None:
     rename(folder, unique)
     mirrored(folder)
-    whole = Seen(unique).everything()
-    stand_in.reset()
-    stand_in.faults.slow(0.02)
+    server = Seen(unique)
+    whole = server.everything()
+    server.forget()
     command = [sys.executable, "-m", "hpo.publish", str(folder)]
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as child:
-        while sum(stand_in.requests.values()) < 100 and child.poll() is None:
-            time.sleep(0.01)
+        assert child.stderr is not None
+        for line in child.stderr:
+            if line.startswith("ClearML: 4 of"):
+                break
         child.send_signal(signal.SIGKILL)
     assert child.returncode == -signal.SIGKILL
-    stand_in.faults.clear()
+    assert 4 <= len(server.tasks()) < len(whole)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "ClearML: 0 of" in done.stderr
-    assert "label sets are there: http://" in done.stdout
-    assert differences(Seen(unique).everything(), whole) == []
+    assert "label sets are there: http" in done.stdout
+    assert differences(server.everything(), whole) == []
 
 
 def test_what_the_server_refuses_is_named_and_the_rest_is_there(
