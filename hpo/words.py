@@ -32,8 +32,8 @@ def advice_lines(advice: Mapping[str, Any]) -> list[str]:
     said.append(
         f"Best at its cost with probability {sure['probability_best_at_its_cost']:.0%}; within a "
         f"point of the best with {sure['probability_within_1_point_of_best']:.0%}; "
-        f"{len(sure['ties'])} other plan{'' if len(sure['ties']) == 1 else 's'} of the front cannot "
-        "be told from it."
+        f"{len(sure['ties'])} other plan{'' if len(sure['ties']) == 1 else 's'} of the front "
+        "cannot be told from it."
     )
     said.append(_matters(advice["matters"]))
     said += _importance(advice["importance"])
