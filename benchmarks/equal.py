@@ -50,8 +50,8 @@ def money_to_equal(name: str, surfaces: dict[str, Surface], seeds: int) -> dict[
     return found
 
 
-def published(name: str, surface: Surface, seeds: int) -> dict[str, float]:
-    """The published plan beside ours."""
+def published(name: str, surface: Surface, seeds: int) -> dict[str, float | None]:
+    """The published plan beside ours; None where ours is nowhere as good within its price tag."""
     tasks = max(plan.tasks for plan in surface.plans)
     plan = LabelPlan(Money.parse("0.002"), 3, 1, tasks, False)
     accuracy, tags = surface.truth
@@ -61,14 +61,15 @@ def published(name: str, surface: Surface, seeds: int) -> dict[str, float]:
     labs = [run("money", surface, seed) for seed in range(seeds)]
     named = best - np.mean([gaps(lab, "money", levels)["shrunk"] for lab in labs], axis=0) / 100
     as_good = np.flatnonzero(named >= accuracy[at])
-    found = {
+    found: dict[str, float | None] = {
         "published accuracy": float(accuracy[at]),
         "published price tag": float(tags[at]),
         "ours at its price tag": float(named[-1]),
-        "ours as good at": float(levels[as_good[0]]) if len(as_good) else float("nan"),
+        "ours as good at": float(levels[as_good[0]]) if len(as_good) else None,
     }
-    print(f"{name:16} " + "  ".join(f"{k}: {v:.4g}" for k, v in found.items()), flush=True)
-    return {key: round(value, 4) for key, value in found.items()}
+    rounded = {key: None if value is None else round(value, 4) for key, value in found.items()}
+    print(f"{name:16} " + "  ".join(f"{k}: {v}" for k, v in rounded.items()), flush=True)
+    return rounded
 
 
 def main() -> None:

@@ -265,7 +265,10 @@ class Study:
 
     def close(self) -> None:
         """Close the market's pools and let go of the databases."""
-        self.world.close()
+        try:
+            self.world.close()
+        finally:
+            self.trials.close()
 
     def _final_key(self, best: Outcome) -> str:
         """A plan and the state of its condition: more answers there may change its labels."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +33,31 @@ class Trials:
     def __init__(self, path: Path, name: str, space: SearchSpace) -> None:
         self.study = _open(path, name)
         self._space = space
+        self._path = path
+        self._read: tuple[int, list[optuna.trial.FrozenTrial]] | None = None
 
     def all(self) -> list[optuna.trial.FrozenTrial]:
-        """Every trial, in order."""
-        return self.study.get_trials(deepcopy=False)
+        """Every trial, in order; read again only after somebody has written to the file."""
+        version = self._version()
+        if self._read is None or self._read[0] != version:
+            self._read = version, self.study.get_trials(deepcopy=False)
+        return list(self._read[1])
+
+    def _version(self) -> int:
+        """A number that changes with every write by any other connection, Optuna's among them."""
+        found: int = self._looker.execute("PRAGMA data_version").fetchone()[0]
+        return found
+
+    @cached_property
+    def _looker(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=_WAIT_S, check_same_thread=False)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        looker = self.__dict__.pop("_looker", None)
+        if looker is not None:
+            looker.close()
+        self._read = None
 
     def at(self, number: int) -> optuna.trial.FrozenTrial:
         """The trial of a number, as it is stored now."""
@@ -165,8 +188,6 @@ def _once(trials: Iterable[optuna.trial.FrozenTrial]) -> list[Outcome]:
 
 
 def _open(path: Path, name: str) -> optuna.Study:
-    import sqlite3
-
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from tests.clearml_server.fixtures import _stand_in, clearml_server, no_clearml,
 __all__ = ["_stand_in", "clearml_server", "no_clearml", "stand_in"]  # fixtures for all tests
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a suite that a shell runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else its children hear no Ctrl-C
 
 SMALL: dict[str, object] = {
     "budget": "1",

@@ -1,0 +1,34 @@
+"""Trials on disk: what any process writes is seen by all, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hpo.study import Study, open_study
+
+
+def test_what_others_write_is_seen_at_once(small_study: Callable[..., Study]) -> None:
+    mine = small_study(study="s", sampler="random", no_reuse=True, confirm="0")
+    other = open_study(mine.folder)
+    assert mine.trials.all() == other.trials.all() == []
+    asked = other.ask()
+    assert asked is not None
+    assert mine.trials.at(asked.trial.number).state.name == "RUNNING"
+    other.finish(asked.trial.number)
+    assert mine.trials.at(asked.trial.number).state.name == "COMPLETE"
+    assert len(mine.trials.purchases()) == len(other.trials.purchases()) == 1
+    before = len(mine.trials.all())
+    mine.trials.enqueue(asked.plan)
+    assert len(other.trials.all()) == len(mine.trials.all()) == before + 1
+    other.close()
+
+
+def test_trials_are_not_read_again_while_nothing_was_written(
+    small_study: Callable[..., Study],
+) -> None:
+    study = small_study(study="s", sampler="random", no_reuse=True, confirm="0", trials=1)
+    study.run()
+    first = study.trials.all()
+    assert all(a is b for a, b in zip(first, study.trials.all(), strict=True))
+    study.trials.fail(study.trials.study.ask().number)
+    assert len(study.trials.all()) == len(first) + 1
