@@ -24,7 +24,7 @@ def paid_in_database(path: Path) -> int:
     return sum(reward + max(-(-reward * 3 // 10), 1000) for (reward,) in rows)
 
 
-SEEDS = min(200, 8 * int(os.environ.get("FAULT_RUNS", "10")))
+SEEDS = min(200, 4 * int(os.environ.get("FAULT_RUNS", "10")))
 
 
 @pytest.mark.parametrize("block", range(8))
