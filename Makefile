@@ -15,9 +15,8 @@ export OMP_NUM_THREADS ?= 1
 study: $(VENV)/.installed
 	$(BIN)/python -m hpo.run --budget $(BUDGET)
 
-# Three workers on two cores: many tests wait for clocks, servers and the disk
 test: $(VENV)/.developer
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/.developer
 	$(BIN)/ruff check .
