@@ -286,8 +286,11 @@ def test_a_normal_end_leaves_nothing_open_and_the_token_nowhere(mirrored: Ground
     # The search finds what there is to find.
     (mirrored.root / "s/journal.jsonl-wal").write_text(f"x{CANARY}x")
     assert len(canary.in_files(CANARY, mirrored.root)) == 1
-    words = [sys.executable, "-c", "input()", CANARY]
-    with subprocess.Popen(words, stdin=subprocess.PIPE):  # it ends when its input does
+    words = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()", CANARY]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(words, **pipes) as child:  # it ends when its input does
+        assert child.stdout is not None
+        child.stdout.readline()  # it runs, so its command line can be read
         assert len(canary.in_command_lines(CANARY)) == 1
 
 
