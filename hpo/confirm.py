@@ -15,7 +15,7 @@ import numpy as np
 
 from budget.errors import BudgetExceeded
 from budget.money import ZERO, Money
-from hpo.recommend import Z95
+from hpo.recommend import Z95, interval_95
 from hpo.surrogate import Surrogate, encode
 from hpo.trial import buy, final_score, fit_plan, plan_from_plain, plan_to_plain, purchase
 from hpo.versioning import money_to_plain, save_version
@@ -164,11 +164,11 @@ def confirmed(
     repeat = surrogate.repeat_sd(both, final["images"])[0]
     variance = error**2 * (repeat**2 + float(growth.var()))
     alone = Z95 * math.sqrt(variance)
-    whole = Z95 * math.sqrt(variance + accuracy * (1 - accuracy) / final["images"])
+    low, high = interval_95(accuracy, math.sqrt(variance), final["images"])
     return {
         **done,
         "accuracy": round(accuracy, 6),
-        "interval_95": [round(max(0.0, accuracy - whole), 6), round(min(1.0, accuracy + whole), 6)],
+        "interval_95": [round(low, 6), round(high, 6)],
         "interval_95_same_images": [
             round(max(0.0, accuracy - alone), 6),
             round(min(1.0, accuracy + alone), 6),
