@@ -15,9 +15,9 @@ import numpy as np
 
 from hpo.config import StudyConfig, make_config
 from hpo.data import Dataset, load
-from hpo.seeds import derive
 from hpo.trial import buy, fit_plan, minutes_of, price_tag
 from hpo.world import World, build, features_of
+from labeling.seeds import derive
 from labeling.types import LabelPlan
 
 

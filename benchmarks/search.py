@@ -44,8 +44,8 @@ from budget.money import ZERO, Money
 from hpo.config import make_config
 from hpo.sampler import make_sampler
 from hpo.search import Searcher
-from hpo.seeds import derive
 from hpo.trial import Outcome
+from labeling.seeds import derive
 from labeling.types import LabelPlan
 
 Floats = NDArray[np.float64]

@@ -14,10 +14,10 @@ from hpo.front import pareto_front
 from hpo.importance import importance
 from hpo.recommend import TOLERANCE, Estimates, interval_95, recommend
 from hpo.search import Searcher
-from hpo.seeds import generator
 from hpo.surrogate import Surrogate, encode
 from hpo.trial import Outcome
 from hpo.versioning import money_to_plain
+from labeling.seeds import generator
 from labeling.types import Floats, LabelPlan
 
 _DRAWS = 1000

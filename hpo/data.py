@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from budget.errors import InputError
 from hpo.config import StudyConfig
-from hpo.seeds import generator
 from hpo.values import nearest
+from labeling.seeds import generator
 
 if TYPE_CHECKING:
     from training.images import ImageIndex

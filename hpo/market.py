@@ -15,7 +15,6 @@ from hpo import real_market
 from hpo.config import StudyConfig
 from hpo.data import Dataset
 from hpo.door import Door
-from hpo.seeds import derive
 from labeling.campaign import OBJECTIVE, Campaign, Question
 from labeling.crowd.difficulty import difficulty_from_features
 from labeling.crowd.hybrid import hybrid_items
@@ -26,6 +25,7 @@ from labeling.crowd.source import CrowdSource
 from labeling.exam_tasks import set_apart
 from labeling.recordings import Recording, read_recording, task_rows
 from labeling.replay import ReplaySource
+from labeling.seeds import derive
 from labeling.source import LabelSource
 from labeling.store import Store
 from labeling.templates import load_campaign, sized, stands_for

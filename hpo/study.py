@@ -25,7 +25,6 @@ from hpo.labels import views_to_plain
 from hpo.merged import merged_today
 from hpo.recommend import Estimates, recommend, shrink
 from hpo.search import Searcher
-from hpo.seeds import generator
 from hpo.tracking.journal import Journal
 from hpo.tracking.story import Story
 from hpo.trial import (
@@ -41,6 +40,7 @@ from hpo.trial import (
 from hpo.trials import TASK, Trials
 from hpo.versioning import save_version
 from hpo.world import World, build, rehearse
+from labeling.seeds import generator
 from labeling.types import STOPPED, LabelPlan
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from hpo.door import Door
 from hpo.labels import images_inside, narrow, test_view, to_labels
 from hpo.opinion import is_subjective, score_opinion
 from hpo.redraws import redrawn
-from hpo.seeds import derive, generator
 from hpo.world import World
 from labeling.contained import selection
 from labeling.dynamic_overlap import parse_overlap
+from labeling.seeds import derive, generator
 from labeling.store import OrderRecord
 from labeling.types import (
     Answers,

@@ -21,9 +21,9 @@ from hpo.data import Dataset, load
 from hpo.door import Door
 from hpo.market import Market, open_market
 from hpo.quote import Quote, answers_share, outside, quote, quote_plan
-from hpo.seeds import derive
 from hpo.space import SearchSpace
 from labeling.contained import task_order
+from labeling.seeds import derive
 from labeling.source import LabelSource
 from labeling.store import Store
 from labeling.subjective import Shares

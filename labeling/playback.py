@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from labeling.campaign import FAST_RESPONSES, WRONG_CONTROLS, QualityRules
-from labeling.recompletion import assignments_left, missing_answers, next_round, wanted_arrays
+from labeling.source import assignments_left, missing_answers, next_round, wanted_arrays
 from labeling.types import Bools, Floats, Ints, Order, OrderEnd
 
 AT_ONCE = 8

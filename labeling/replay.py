@@ -15,9 +15,9 @@ import numpy as np
 from budget.errors import InputError
 from budget.tariff import Tariff
 from labeling.campaign import Campaign
-from labeling.crowd.streams import stream
 from labeling.playback import AT_ONCE, Playback, Run, Tape
 from labeling.recordings import Recording
+from labeling.seeds import stream
 from labeling.source import Pool, checked_tasks, orders_before
 from labeling.types import Assignment, Bools, Condition, Ints, Order, Page, Restriction
 

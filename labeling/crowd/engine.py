@@ -24,8 +24,8 @@ from labeling.crowd.pool import Ban, ExamSat, PoolSettings, Visitor
 from labeling.crowd.referee import CampaignRules, Referee
 from labeling.crowd.scenario import Scenario
 from labeling.crowd.slots import Slots
-from labeling.crowd.streams import stream
 from labeling.crowd.suites import SuiteDraws, SuiteLog
+from labeling.seeds import stream
 from labeling.types import Bools, Ints
 
 _SKIP_SECONDS = 5.0  # a look at the page before it is handed back

@@ -25,8 +25,8 @@ from labeling.crowd.people import (
 )
 from labeling.crowd.pool import PoolSettings
 from labeling.crowd.scenario import Scenario
-from labeling.crowd.streams import stream
 from labeling.dynamic_overlap import enough, skill_of, votes
+from labeling.seeds import stream
 from labeling.types import DynamicOverlap, Floats, Ints
 
 _MOST_SUITES = 60  # of one annotator that matter before an order is done

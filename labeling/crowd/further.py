@@ -10,7 +10,7 @@ from labeling.crowd.answers import CHANCES, AnswerModel
 from labeling.crowd.items import Items
 from labeling.crowd.opinions import OpinionModel, Opinions
 from labeling.crowd.scenario import Scenario
-from labeling.crowd.streams import stream
+from labeling.seeds import stream
 from labeling.types import Floats, Ints
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from labeling.crowd import agreement as agree
 from labeling.crowd.imitate import imitate
 from labeling.crowd.scenario import Scenario
-from labeling.crowd.streams import stream
 from labeling.recordings import Recording
+from labeling.seeds import stream
 
 _IMITATIONS = 5
 _CURVE = 10  # most answers in the majority curve

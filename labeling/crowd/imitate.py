@@ -17,8 +17,8 @@ from labeling.crowd.answers import CHANCES, AnswerModel
 from labeling.crowd.items import make_items
 from labeling.crowd.people import People, Traits
 from labeling.crowd.scenario import Scenario
-from labeling.crowd.streams import stream
 from labeling.recordings import Recording
+from labeling.seeds import stream
 from labeling.types import Floats, Ints
 
 _SUITE = 10  # answers that one person gives in a row

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from budget.errors import InputError
 from labeling.crowd.scenario import Scenario
-from labeling.crowd.streams import stream
+from labeling.seeds import stream
 from labeling.types import Floats, Ints
 
 

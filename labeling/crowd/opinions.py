@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from labeling.crowd.answers import blind_labels, guess
 from labeling.crowd.people import CARELESS
 from labeling.crowd.scenario import Scenario
-from labeling.crowd.streams import stream
+from labeling.seeds import stream
 from labeling.types import Floats, Ints
 
 _SEEN = 0.7

@@ -17,7 +17,7 @@ from labeling.campaign import Campaign, Exam, Question
 from labeling.crowd.items import make_items
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.source import CrowdSource
-from labeling.crowd.streams import stream
+from labeling.seeds import stream
 from labeling.types import Condition, Floats, Ints
 
 FOOD = Campaign(

@@ -9,12 +9,7 @@ import numpy as np
 
 from labeling.crowd.engine import Crowd
 from labeling.crowd.pool import milliseconds
-from labeling.recompletion import (
-    assignments_left,
-    missing_answers,
-    next_round,
-    wanted_arrays,
-)
+from labeling.source import assignments_left, missing_answers, next_round, wanted_arrays
 from labeling.types import Answers, Ints, Order, OrderEnd
 
 

@@ -19,8 +19,8 @@ from labeling.crowd.opinions import Opinions, make_opinions
 from labeling.crowd.pool import PoolSettings, milliseconds
 from labeling.crowd.rounds import OrderRun, run_order
 from labeling.crowd.scenario import Scenario
-from labeling.crowd.streams import stream
 from labeling.exam_tasks import set_apart
+from labeling.seeds import stream
 from labeling.source import Pool, checked_tasks, orders_before
 from labeling.types import (
     Assignment,

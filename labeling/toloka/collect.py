@@ -11,12 +11,7 @@ from typing import Any
 import numpy as np
 
 from budget.errors import InputError
-from labeling.recompletion import (
-    assignments_left,
-    missing_answers,
-    next_round,
-    wanted_arrays,
-)
+from labeling.source import assignments_left, missing_answers, next_round, wanted_arrays
 from labeling.toloka.ensure import LISTED, status_of
 from labeling.toloka.errors import MarketError
 from labeling.toloka.http import Api

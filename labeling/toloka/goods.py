@@ -10,8 +10,8 @@ import numpy as np
 
 from budget.errors import InputError
 from labeling.campaign import Campaign
-from labeling.crowd.streams import stream
 from labeling.exam_tasks import set_apart
+from labeling.seeds import stream
 from labeling.types import Condition, Ints
 
 

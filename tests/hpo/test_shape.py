@@ -66,8 +66,8 @@ def test_hard_majority_at_overlap_2_loses_to_soft_labels() -> None:
     from pathlib import Path
 
     from benchmarks.ground import _data, _world
-    from hpo.seeds import generator
     from hpo.trial import buy, labels_of
+    from labeling.seeds import generator
     from training.fit import hard, train
 
     two = plan("0.002", 2, 0, 196)

@@ -17,7 +17,7 @@ from labeling.crowd.opinions import Opinions, make_opinions
 from labeling.crowd.pool import PoolSettings, milliseconds
 from labeling.crowd.referee import Referee
 from labeling.crowd.scenario import Scenario
-from labeling.crowd.streams import stream
+from labeling.seeds import stream
 from labeling.toloka.server import filters
 from labeling.toloka.server.admission import Gate
 from labeling.toloka.server.ids import user_id

@@ -23,7 +23,7 @@ from labeling.crowd.people import (
     participation,
 )
 from labeling.crowd.scenario import Scenario, load_scenario
-from labeling.crowd.streams import stream
+from labeling.seeds import stream
 
 DEFAULT = load_scenario("default")
 PRICES = ("0.001", "0.002", "0.008")

@@ -19,7 +19,7 @@ from labeling.crowd.opinions import OpinionModel, make_opinions
 from labeling.crowd.people import CARELESS, HONEST, SPAM_COLLUDE, SPAM_SAME
 from labeling.crowd.scenario import load_scenario
 from labeling.crowd.source import CrowdSource
-from labeling.crowd.streams import stream
+from labeling.seeds import stream
 from labeling.store import Store
 from labeling.subjective import answer_shares
 

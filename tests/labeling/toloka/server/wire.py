@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 
-from labeling.recompletion import assignments_left, missing_answers, next_round, wanted_arrays
+from labeling.source import assignments_left, missing_answers, next_round, wanted_arrays
 from labeling.toloka.server.clock import from_iso, to_iso
 from labeling.types import Condition, Ints, Order
 

@@ -1,4 +1,4 @@
-"""One study seed, and a stream of its own for every purpose."""
+"""Random streams, each determined by a seed and the words of a purpose, and by nothing else."""
 
 from __future__ import annotations
 
@@ -16,3 +16,9 @@ def derive(seed: int, *purpose: str | int) -> int:
 def generator(seed: int, *purpose: str | int) -> np.random.Generator:
     """A generator for one purpose."""
     return np.random.default_rng(derive(seed, *purpose))
+
+
+def stream(seed: int, *purpose: str) -> np.random.Generator:
+    """A generator determined by a seed and the words of a purpose, and by nothing else."""
+    digest = hashlib.blake2b("\x1f".join((str(seed), *purpose)).encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.recompletion import assignments_left, missing_answers, next_round
+from labeling.source import assignments_left, missing_answers, next_round
 
 
 def test_nothing_is_asked_when_no_assignment_is_left() -> None:
