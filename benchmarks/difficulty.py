@@ -14,7 +14,7 @@ from _market import buy
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from labeling.aggregate import aggregate
+from labeling.aggregation.methods import aggregate
 from labeling.crowd.difficulty import difficulty_from_features, distractor_from_features
 from labeling.crowd.items import Items, make_items
 from labeling.crowd.scenario import load_scenario

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from _market import buy
 
-from labeling.aggregate import aggregate
+from labeling.aggregation.methods import aggregate
 from labeling.crowd.items import make_items
 from labeling.crowd.scenario import load_scenario
 from labeling.types import DynamicOverlap

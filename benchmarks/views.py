@@ -28,8 +28,8 @@ from hpo.catalogue import enter, find_view
 from hpo.config import make_config
 from hpo.folder import claim
 from labeling import versions
-from labeling.aggregate import aggregate
-from labeling.facts import answer_facts
+from labeling.aggregation.facts import answer_facts
+from labeling.aggregation.methods import aggregate
 from labeling.store.catalogue import Catalogue
 from labeling.types import Answers
 from labeling.versions import ANSWERS, LABELS, Version

@@ -17,8 +17,8 @@ from hpo.recommend import TOLERANCE, recommend
 from hpo.trial import Outcome, plan_to_plain
 from hpo.versioning import money_to_plain
 from hpo.world import World
+from labeling.aggregation.shares import DENSE
 from labeling.store import OrderRecord
-from labeling.subjective import DENSE
 from labeling.types import LabelPlan
 
 SCHEMA = 1

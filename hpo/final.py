@@ -14,7 +14,7 @@ from hpo.trial import Trained, labels_of, rounded, score_on, times_of, train_lab
 from hpo.versioning import condition_to_plain
 from hpo.world import World
 from labeling import versions
-from labeling.facts import AnswerFacts
+from labeling.aggregation.facts import AnswerFacts
 from labeling.types import Answers, AnswerTimes, LabelPlan, LabelSet
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpo.world import World
+from labeling.aggregation.shares import DENSE, Shares, answer_shares, score_shares
 from labeling.campaign import OBJECTIVE
-from labeling.subjective import DENSE, Shares, answer_shares, score_shares
 from labeling.types import Answers, Floats, LabelSet, Order
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from hpo.market import Market, open_market, scenario_of
 from hpo.opinion import is_subjective
 from hpo.trial import train_labels
 from hpo.world import World
-from labeling.aggregate import aggregate
+from labeling.aggregation.methods import aggregate
 from labeling.crowd.rounds import answers_of
 from labeling.crowd.source import CrowdSource
 from labeling.types import LabelPlan, Order

@@ -20,8 +20,8 @@ from hpo.labels import images_inside, narrow, test_view, to_labels
 from hpo.opinion import is_subjective, score_opinion
 from hpo.redraws import redrawn
 from hpo.world import World
-from labeling.contained import selection
-from labeling.dynamic_overlap import parse_overlap
+from labeling.aggregation.dynamic_overlap import parse_overlap
+from labeling.aggregation.selection import selection
 from labeling.seeds import derive, generator
 from labeling.store import OrderRecord
 from labeling.types import (

@@ -14,7 +14,7 @@ from typing import TypeVar
 from budget.errors import InputError
 from budget.errors import nearest as nearest
 from budget.money import ZERO, Money
-from labeling.dynamic_overlap import parse_overlap
+from labeling.aggregation.dynamic_overlap import parse_overlap
 from labeling.types import DynamicOverlap
 from labeling.views import parse_view
 from labeling.views.columns import Column

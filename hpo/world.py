@@ -22,11 +22,11 @@ from hpo.door import Door
 from hpo.market import Market, open_market
 from hpo.quote import Quote, answers_share, outside, quote, quote_plan
 from hpo.space import SearchSpace
-from labeling.contained import task_order
+from labeling.aggregation.selection import task_order
+from labeling.aggregation.shares import Shares
 from labeling.seeds import derive
 from labeling.source import LabelSource
 from labeling.store import Store
-from labeling.subjective import Shares
 from labeling.types import Condition, LabelPlan, Order
 
 if TYPE_CHECKING:

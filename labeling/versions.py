@@ -30,7 +30,7 @@ import numpy as np
 from budget.errors import InputError, StorageError
 from budget.files import sync_folder
 from budget.money import Money
-from labeling.facts import (
+from labeling.aggregation.facts import (
     MINUTE_DIGITS,
     SECOND_DIGITS,
     SHARE_DIGITS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeling.dynamic_overlap import enough, votes
+from labeling.aggregation.dynamic_overlap import enough, votes
 from labeling.types import DynamicOverlap, Ints
 
 

@@ -14,6 +14,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from labeling.aggregation.dynamic_overlap import enough, skill_of, votes
 from labeling.crowd.items import Items
 from labeling.crowd.people import (
     CARELESS,
@@ -25,7 +26,6 @@ from labeling.crowd.people import (
 )
 from labeling.crowd.pool import PoolSettings
 from labeling.crowd.scenario import Scenario
-from labeling.dynamic_overlap import enough, skill_of, votes
 from labeling.seeds import stream
 from labeling.types import DynamicOverlap, Floats, Ints
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from budget.money import Money
+from labeling.aggregation.dynamic_overlap import skill_of
 from labeling.campaign import Exam, QualityRules
-from labeling.dynamic_overlap import skill_of
 from labeling.types import DynamicOverlap, Ints
 
 

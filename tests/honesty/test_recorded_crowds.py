@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeling.aggregate import aggregate
+from labeling.aggregation.methods import aggregate
 from labeling.crowd import agreement as agree
 from labeling.crowd.fit import estimate
 from labeling.crowd.imitate import blank, imitate

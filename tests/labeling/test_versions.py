@@ -14,7 +14,7 @@ import pytest
 
 from budget.errors import InputError, StorageError
 from budget.money import Money
-from labeling.facts import AnswerFacts
+from labeling.aggregation.facts import AnswerFacts
 from labeling.types import Answers, LabelPlan, LabelSet
 from labeling.versions import Version, VersionDamaged, VersionMissing, copy, load, save
 

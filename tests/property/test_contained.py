@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.contained import select, task_order
+from labeling.aggregation.selection import select, task_order
 from labeling.types import Answers
 
 HOUSE = settings(deadline=None, max_examples=150, derandomize=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from labeling.aggregate import aggregate
-from labeling.dynamic_overlap import confidence
+from labeling.aggregation.dynamic_overlap import confidence
+from labeling.aggregation.methods import aggregate
 from labeling.toloka.server import operations
 from labeling.toloka.server.catalog import required
 from labeling.toloka.server.errors import conflict, invalid, not_found

@@ -12,6 +12,7 @@ import pytest
 from budget.database import open_database
 from budget.errors import InputError
 from budget.tariff import Tariff
+from labeling.aggregation.shares import answer_shares
 from labeling.campaign import SUBJECTIVE, Question
 from labeling.crowd.answers import CHANCES
 from labeling.crowd.items import make_items
@@ -21,7 +22,6 @@ from labeling.crowd.scenario import load_scenario
 from labeling.crowd.source import CrowdSource
 from labeling.seeds import stream
 from labeling.store import Store
-from labeling.subjective import answer_shares
 
 from .conftest import CAMPAIGN, Bought, Market
 

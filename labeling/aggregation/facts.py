@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeling.aggregate import annotator_skills
+from labeling.aggregation.methods import annotator_skills
 from labeling.types import Answers, Floats, Ints, LabelSet
 
 SHARE_DIGITS, SECOND_DIGITS, MINUTE_DIGITS = 6, 3, 4

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from budget.errors import InputError
 from budget.money import Money
-from labeling.dynamic_overlap import confidence, enough, parse_overlap, skill_of, votes
+from labeling.aggregation.dynamic_overlap import confidence, enough, parse_overlap, skill_of, votes
 from labeling.types import Condition, DynamicOverlap, LabelPlan
 
 

@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
-from labeling.aggregate import METHODS, aggregate, annotator_weights, log_odds, pooled_skill
+from labeling.aggregation.methods import (
+    METHODS,
+    aggregate,
+    annotator_weights,
+    log_odds,
+    pooled_skill,
+)
 from labeling.types import Answers, Floats, Ints, LabelSet
 
 DATA = Path(os.environ.get("LABELWORTH_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
-from labeling.subjective import Shares, answer_shares, score_shares, wilson
+from labeling.aggregation.shares import Shares, answer_shares, score_shares, wilson
 from labeling.types import Answers
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeling.contained import select, task_order
+from labeling.aggregation.selection import select, task_order
 from labeling.types import Answers
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeling.aggregate import aggregate
-from labeling.facts import answer_facts, label_facts
+from labeling.aggregation.facts import answer_facts, label_facts
+from labeling.aggregation.methods import aggregate
 from labeling.types import Answers, LabelSet
 
 ANSWERS = Answers(
