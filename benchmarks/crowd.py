@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from budget.money import Money
 from budget.tariff import expected_assignments
-from labeling.campaign import SUBJECTIVE, Campaign, Exam, Question
+from labeling.campaign.campaign import SUBJECTIVE, Campaign, Exam, Question
 from labeling.crowd.audience import audience
 from labeling.crowd.engine import Crowd
 from labeling.crowd.exam import set_exam

@@ -17,7 +17,7 @@ import numpy as np
 
 from budget.money import Money
 from budget.tariff import Tariff, expected_assignments
-from labeling.campaign import Campaign, QualityRules, Question
+from labeling.campaign.campaign import Campaign, QualityRules, Question
 from labeling.crowd.items import make_items
 from labeling.crowd.people import CARELESS
 from labeling.crowd.rounds import answers_of

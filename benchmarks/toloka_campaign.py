@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from budget.money import ZERO, Money
+from labeling.campaign.templates import load_campaign
 from labeling.crowd.scenario import load_scenario
-from labeling.templates import load_campaign
 from labeling.types import Order, Page
 from tests.labeling.toloka.ground import Ground, buy, unnamed
 

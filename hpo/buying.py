@@ -28,7 +28,7 @@ from hpo.trial import buy
 from hpo.versioning import money_to_plain
 from hpo.world import World, build, features_of
 from labeling.aggregation.dynamic_overlap import parse_overlap
-from labeling.templates import advised_plan
+from labeling.campaign.templates import advised_plan
 from labeling.types import DynamicOverlap, LabelPlan
 
 FOLDER = "bought"

@@ -19,7 +19,7 @@ from hpo.opinion import is_subjective, share_labels
 from hpo.world import World
 from labeling.aggregation.facts import AnswerFacts, answer_facts, label_facts
 from labeling.aggregation.methods import aggregate
-from labeling.campaign import OBJECTIVE
+from labeling.campaign.campaign import OBJECTIVE
 from labeling.store.views import inside
 from labeling.types import Answers, AnswerTimes, Bools, Ints, LabelSet
 from labeling.views import View, check_classes, parse_view, view_to_plain

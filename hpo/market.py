@@ -15,20 +15,20 @@ from hpo import real_market
 from hpo.config import StudyConfig
 from hpo.data import Dataset
 from hpo.door import Door
-from labeling.campaign import OBJECTIVE, Campaign, Question
+from labeling.campaign.campaign import OBJECTIVE, Campaign, Question
+from labeling.campaign.exam_tasks import set_apart
+from labeling.campaign.templates import load_campaign, sized, stands_for
 from labeling.crowd.difficulty import difficulty_from_features
 from labeling.crowd.hybrid import hybrid_items
 from labeling.crowd.items import Items, make_items
 from labeling.crowd.opinions import Opinions, opinions_from_features
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.source import CrowdSource
-from labeling.exam_tasks import set_apart
 from labeling.recordings import Recording, read_recording, task_rows
 from labeling.replay import ReplaySource
 from labeling.seeds import derive
 from labeling.source import LabelSource
 from labeling.store import Store
-from labeling.templates import load_campaign, sized, stands_for
 from labeling.types import Condition, LabelPlan, Order
 
 QUESTIONS = {

@@ -9,7 +9,7 @@ import numpy as np
 
 from hpo.world import World
 from labeling.aggregation.shares import DENSE, Shares, answer_shares, score_shares
-from labeling.campaign import OBJECTIVE
+from labeling.campaign.campaign import OBJECTIVE
 from labeling.types import Answers, Floats, LabelSet, Order
 
 if TYPE_CHECKING:

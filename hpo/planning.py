@@ -22,7 +22,7 @@ from hpo.report import plan_words
 from hpo.space import SearchSpace
 from hpo.trial import plan_to_plain
 from hpo.versioning import money_to_plain
-from labeling.templates import advised_plan
+from labeling.campaign.templates import advised_plan
 from labeling.types import LabelPlan
 
 

@@ -13,7 +13,7 @@ from hpo.addresses import addresses, stand_ins
 from hpo.config import StudyConfig
 from hpo.data import Dataset
 from hpo.door import Door, Opened
-from labeling.campaign import OBJECTIVE, Campaign
+from labeling.campaign.campaign import OBJECTIVE, Campaign
 from labeling.crowd.source import CrowdSource
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from hpo.labels import facts_of, views_to_plain
 from hpo.trial import Trained, labels_of, minutes_of, plan_to_plain, price_tag, times_of
 from hpo.world import World
 from labeling import versions
-from labeling.campaign import Campaign
+from labeling.campaign.campaign import Campaign
 from labeling.types import Condition, OrderEnd
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from budget.errors import InputError
 from budget.money import ZERO
-from labeling.campaign import Campaign
+from labeling.campaign.campaign import Campaign
 from labeling.recordings import Recording
 from labeling.replay import check_classes
 from labeling.types import Assignment, Bools, Condition, Ints, OrderEnd, Page

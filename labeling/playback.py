@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from labeling.campaign import FAST_RESPONSES, WRONG_CONTROLS, QualityRules
+from labeling.campaign.campaign import FAST_RESPONSES, WRONG_CONTROLS, QualityRules
 from labeling.source import assignments_left, missing_answers, next_round, wanted_arrays
 from labeling.types import Bools, Floats, Ints, Order, OrderEnd
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from budget.errors import InputError
 from budget.tariff import Tariff
-from labeling.campaign import Campaign
+from labeling.campaign.campaign import Campaign
 from labeling.playback import AT_ONCE, Playback, Run, Tape
 from labeling.recordings import Recording
 from labeling.seeds import stream

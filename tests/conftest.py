@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import DATA
 from tests.clearml_server.fixtures import _stand_in, clearml_server, no_clearml, stand_in
 
 __all__ = ["_stand_in", "clearml_server", "no_clearml", "stand_in"]  # fixtures for all tests
@@ -34,11 +35,9 @@ SMALL: dict[str, object] = {
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of test data beside the project, found by LABELWORTH_DATA."""
-    root = Path(__file__).parent.parent
-    folder = Path(os.environ.get("LABELWORTH_DATA", root / "../shared/data")).resolve()
-    if not folder.is_dir():
+    if not DATA.is_dir():
         pytest.skip("no test data: set LABELWORTH_DATA")
-    return folder
+    return DATA
 
 
 @pytest.fixture(scope="session")

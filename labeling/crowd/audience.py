@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from labeling.campaign import Campaign
+from labeling.campaign.campaign import Campaign
 from labeling.crowd.scenario import Scenario
 
 

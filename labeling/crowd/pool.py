@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from budget.money import Money
 from labeling.aggregation.dynamic_overlap import skill_of
-from labeling.campaign import Exam, QualityRules
+from labeling.campaign.campaign import Exam, QualityRules
 from labeling.types import DynamicOverlap, Ints
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from labeling.campaign import FAST_RESPONSES, WRONG_CONTROLS, Exam, QualityRules
+from labeling.campaign.campaign import FAST_RESPONSES, WRONG_CONTROLS, Exam, QualityRules
 from labeling.crowd.pool import Visitor
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from budget.errors import InputError
 from budget.tariff import Tariff
-from labeling.campaign import OBJECTIVE, Campaign
+from labeling.campaign.campaign import OBJECTIVE, Campaign
+from labeling.campaign.exam_tasks import set_apart
 from labeling.crowd.audience import audience
 from labeling.crowd.engine import Crowd
 from labeling.crowd.exam import set_exam
@@ -19,7 +20,6 @@ from labeling.crowd.opinions import Opinions, make_opinions
 from labeling.crowd.pool import PoolSettings, milliseconds
 from labeling.crowd.rounds import OrderRun, run_order
 from labeling.crowd.scenario import Scenario
-from labeling.exam_tasks import set_apart
 from labeling.seeds import stream
 from labeling.source import Pool, checked_tasks, orders_before
 from labeling.types import (

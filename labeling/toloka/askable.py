@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from budget.errors import InputError
-from labeling.campaign import Campaign
+from labeling.campaign.campaign import Campaign
 from labeling.toloka.spec import known_solutions
 
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")

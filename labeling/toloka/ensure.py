@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from labeling.campaign import Campaign
+from labeling.campaign.campaign import Campaign
 from labeling.toloka import spec
 from labeling.toloka.errors import MarketError, Refused
 from labeling.toloka.http import Api

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from budget.errors import InputError
-from labeling.campaign import Campaign
-from labeling.exam_tasks import set_apart
+from labeling.campaign.campaign import Campaign
+from labeling.campaign.exam_tasks import set_apart
 from labeling.seeds import stream
 from labeling.types import Condition, Ints
 

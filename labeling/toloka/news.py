@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from budget.money import Money
-from labeling.campaign import Campaign
+from labeling.campaign.campaign import Campaign
 from labeling.toloka.errors import MarketError
 from labeling.toloka.http import Api
 from labeling.types import Assignment

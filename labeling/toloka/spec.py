@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from labeling.campaign import FAST_RESPONSES, WRONG_CONTROLS, Campaign, Question
+from labeling.campaign.campaign import FAST_RESPONSES, WRONG_CONTROLS, Campaign, Question
 from labeling.toloka.http import kit
 from labeling.types import Condition
 

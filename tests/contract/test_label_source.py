@@ -13,7 +13,7 @@ import pytest
 from budget.errors import InputError
 from budget.money import Money
 from budget.tariff import Tariff, expected_assignments
-from labeling.campaign import Campaign, Question
+from labeling.campaign.campaign import Campaign, Question
 from labeling.crowd.items import make_items
 from labeling.crowd.scenario import load_scenario
 from labeling.crowd.source import CrowdSource

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from tests.conftest import SMALL
 
-ROOT = Path(__file__).parent.parent.parent
 HEAVY = ("torch", "timm", "toloka", "crowdkit", "clearml", "pandas", "sklearn", "optuna")
 
 

@@ -18,7 +18,7 @@ from budget.errors import InputError
 from budget.ledger import Ledger
 from budget.money import ZERO, Money
 from budget.tariff import Tariff, expected_assignments
-from labeling.campaign import Campaign, Exam, QualityRules, Question
+from labeling.campaign.campaign import Campaign, Exam, QualityRules, Question
 from labeling.own_labels import bring_in, own_label_page
 from labeling.recordings import Recording
 from labeling.replay import ReplaySource

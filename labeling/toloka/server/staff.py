@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from budget.money import Money
-from labeling.campaign import Exam, QualityRules
+from labeling.campaign.campaign import Exam, QualityRules
 from labeling.crowd.audience import audience_of
 from labeling.crowd.engine import Crowd
 from labeling.crowd.exam import set_exam

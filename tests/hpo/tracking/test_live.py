@@ -16,13 +16,13 @@ import pytest
 
 from budget.errors import InputError
 from hpo.tracking.clearml.live import destination, mirroring
+from tests import ROOT
 from tests.clearml_server import StandIn
 from tests.clearml_server.faults import CUT, DROPPED, OK
 from tests.clearml_server.fixtures import config_file
 from tests.hpo.tracking.conftest import TEN, Seen, differences, mirrored, wait_for_mirror
 
 pytest.importorskip("clearml")
-ROOT = Path(__file__).parents[3]
 SECRET = "stand-in-secret"
 
 
@@ -69,7 +69,7 @@ def run_without_clearml(words: list[str], root: Path) -> str:
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
         "HOME": str(home),
-        "MPLCONFIGDIR": str(root),
+        "MPLCONFIGDIR": str(ROOT),
     }
     done = subprocess.run(
         [sys.executable, "-c", code, *words, "--clearml", "off", "--json"],

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from hpo.tracking.clearml.remote import Unavailable
+from tests import ROOT
 from tests.clearml_server import StandIn
 from tests.clearml_server.faults import CUT, DROPPED, OK
 from tests.hpo.tracking.conftest import Seen, differences, mirrored, rename
 
 pytest.importorskip("clearml")
-ROOT = Path(__file__).parents[3]
 WRITING = ("tasks.create", "tasks.edit", "tasks.edit_hyper_params", "tasks.started", "files")
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from budget.files import is_held
+from tests import ROOT
 from tests.clearml_server import StandIn
 from tests.clearml_server.faults import DROPPED
 from tests.conftest import SMALL
 
 pytest.importorskip("clearml")
-ROOT = Path(__file__).parents[3]
 ENGINE = ["--engine", "clearml"]
 ONE_OF_EACH = (("how", "number"), [("silent", signal.SIGINT), ("dropped", signal.SIGTERM)])
 LONGEST_S = 20.0  # five for a goodbye; the rest is for a busy machine

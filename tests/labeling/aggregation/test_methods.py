@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import os
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +18,7 @@ from labeling.aggregation.methods import (
     pooled_skill,
 )
 from labeling.types import Answers, Floats, Ints, LabelSet
-
-DATA = Path(os.environ.get("LABELWORTH_DATA", Path(__file__).parents[3] / "shared" / "data"))
+from tests import DATA
 
 
 def made(rows: list[tuple[int, int, int, bool]]) -> Answers:

@@ -10,7 +10,7 @@ import pytest
 
 from budget.money import Money
 from budget.tariff import Tariff, expected_assignments
-from labeling.campaign import Campaign, Question
+from labeling.campaign.campaign import Campaign, Question
 from labeling.crowd.items import Items, make_items
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.source import CrowdSource

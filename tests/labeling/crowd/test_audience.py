@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labeling.campaign import SUBJECTIVE, Exam, Question
+from labeling.campaign.campaign import SUBJECTIVE, Exam, Question
 from labeling.crowd.audience import audience
 from labeling.crowd.exam import error_at
 from labeling.crowd.people import bad_share

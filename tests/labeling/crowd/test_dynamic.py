@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budget.errors import InputError
-from labeling.campaign import SUBJECTIVE, Exam
+from labeling.campaign.campaign import SUBJECTIVE, Exam
 from labeling.crowd.ballots import Ballots
 from labeling.crowd.scenario import load_scenario
 from labeling.types import DynamicOverlap

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from budget.money import Money
-from labeling.campaign import QualityRules
+from labeling.campaign.campaign import QualityRules
 from labeling.crowd.engine import Crowd
 from labeling.crowd.items import make_items
 from labeling.crowd.pool import PoolSettings

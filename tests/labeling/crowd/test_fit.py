@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
-from labeling.campaign import QualityRules
+from labeling.campaign.campaign import QualityRules
 from labeling.crowd.agreement import fleiss_kappa, majority_curve, pairwise_agreement
 from labeling.crowd.fit import estimate, fit_scenario, run_fit, write_scenario
 from labeling.crowd.hybrid import hybrid_items

@@ -13,7 +13,7 @@ from budget.database import open_database
 from budget.errors import InputError
 from budget.tariff import Tariff
 from labeling.aggregation.shares import answer_shares
-from labeling.campaign import SUBJECTIVE, Question
+from labeling.campaign.campaign import SUBJECTIVE, Question
 from labeling.crowd.answers import CHANCES
 from labeling.crowd.items import make_items
 from labeling.crowd.opinions import OpinionModel, make_opinions

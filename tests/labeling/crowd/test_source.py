@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from budget.errors import InputError
 from budget.money import Money
 from budget.tariff import Tariff
-from labeling.campaign import FAST_RESPONSES, WRONG_CONTROLS, Exam, QualityRules
+from labeling.campaign.campaign import FAST_RESPONSES, WRONG_CONTROLS, Exam, QualityRules
 from labeling.crowd.scenario import load_scenario
 from labeling.crowd.source import CrowdSource
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from budget.money import Money
 from budget.tariff import Tariff, expected_assignments
-from labeling.campaign import Campaign, Question
+from labeling.campaign.campaign import Campaign, Question
 from labeling.crowd.items import Items, make_items
 from labeling.crowd.opinions import Opinions, make_opinions
 from labeling.crowd.scenario import Scenario, load_scenario

@@ -8,9 +8,9 @@ from pathlib import Path
 from budget.database import open_database
 from budget.ledger import Ledger
 from budget.money import ZERO, Money
+from labeling.campaign.templates import load_campaign
 from labeling.crowd.scenario import load_scenario
 from labeling.store import Store
-from labeling.templates import load_campaign
 from tests.labeling.toloka.ground import Ground, unnamed
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from budget.errors import InputError
 from budget.money import Money
-from labeling.campaign import Campaign, Exam, QualityRules, Question
+from labeling.campaign.campaign import Campaign, Exam, QualityRules, Question
 from labeling.toloka import spec
 from labeling.toloka.askable import check_campaign
 from labeling.toloka.check import check_pool

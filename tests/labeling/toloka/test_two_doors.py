@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from budget.money import ZERO
-from labeling.campaign import Campaign, Exam, QualityRules
+from labeling.campaign.campaign import Campaign, Exam, QualityRules
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import Server
 from labeling.types import Order, OrderEnd

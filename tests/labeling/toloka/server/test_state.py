@@ -17,6 +17,7 @@ from budget.errors import InputError
 from budget.money import Money
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import Journal, Settings, read_truth, serve, write_truth
+from tests import ROOT
 
 from .campaign import everything, fill, finish, poll, run
 from .wire import Wire, address
@@ -151,11 +152,10 @@ class _Command:
     """`labelworth toloka-server` as a process of its own."""
 
     def __init__(self, *flags: str) -> None:
-        root = Path(__file__).parents[4]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "hpo.run", "toloka-server", *flags],
-            cwd=root,
-            env={**os.environ, "PYTHONPATH": str(root)},
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -220,11 +220,10 @@ def test_bad_flags_are_one_line(tmp_path: Path) -> None:
         (("--truth", "none.json"), "none.json: cannot be read"),
         (("--faults", str(tmp_path / "faults.json")), "kind 'rain' is none of"),
     ):
-        root = Path(__file__).parents[4]
         done = subprocess.run(
             [sys.executable, "-m", "hpo.run", "toloka-server", *flags],
-            cwd=root,
-            env={**os.environ, "PYTHONPATH": str(root)},
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             timeout=30,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from budget.tariff import Tariff, expected_assignments
-from labeling.campaign import Campaign, Exam, Question
+from labeling.campaign.campaign import Campaign, Exam, Question
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import Server, Settings, read_truth, serve, write_truth
 from labeling.types import Order

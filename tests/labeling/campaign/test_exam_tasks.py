@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
-from labeling.campaign import Exam
-from labeling.exam_tasks import set_apart
+from labeling.campaign.campaign import Exam
+from labeling.campaign.exam_tasks import set_apart
 
 CLASSES = ("solid", "liquid", "other")
 SHUFFLED = np.arange(100, 150)[::-1].copy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from budget.errors import InputError
-from labeling.campaign import Exam
+from labeling.campaign.campaign import Exam
 from labeling.types import Ints
 
 

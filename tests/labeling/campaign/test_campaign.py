@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from budget.errors import InputError
-from labeling.campaign import SUBJECTIVE, Campaign, Question
+from labeling.campaign.campaign import SUBJECTIVE, Campaign, Question
 
 SHAPE = Question("shape", "Which?", ("loop", "open"))
 TASTE = Question("taste", "Nice?", ("no", "yes"), SUBJECTIVE)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from budget.errors import InputError
 from budget.money import ZERO, Money
-from labeling.campaign import OBJECTIVE, Advised, Campaign, Exam, QualityRules, Question
+from labeling.campaign.campaign import OBJECTIVE, Advised, Campaign, Exam, QualityRules, Question
 
 _T = TypeVar("_T", Advised, Campaign, Exam, QualityRules, Question)
 _TABLES = {"exam": Exam, "rules": QualityRules, "plan": Advised}
@@ -21,8 +21,9 @@ _TABLES = {"exam": Exam, "rules": QualityRules, "plan": Advised}
 
 def template_names() -> tuple[str, ...]:
     """Campaigns that come with the program."""
-    folder = resources.files("labeling") / "campaigns"
-    return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir()))
+    folder = resources.files("labeling.campaign")
+    files = (Path(file.name) for file in folder.iterdir())
+    return tuple(sorted(file.stem for file in files if file.suffix == ".toml"))
 
 
 def load_campaign(name_or_path: str, classes: Sequence[str]) -> Campaign:
@@ -57,7 +58,7 @@ def _raw(name_or_path: str) -> tuple[dict[str, Any], str]:
         origin, text = name_or_path, _read(Path(name_or_path))
     elif name_or_path in template_names():
         origin = f"campaign {name_or_path}"
-        file = resources.files("labeling") / "campaigns" / f"{name_or_path}.toml"
+        file = resources.files("labeling.campaign") / f"{name_or_path}.toml"
         text = file.read_text(encoding="utf-8")
     else:
         raise InputError(f"campaign {name_or_path!r} is not known; {_nearest(name_or_path)}")

@@ -7,8 +7,8 @@ import pytest
 
 from budget.errors import InputError
 from budget.money import Money
-from labeling.campaign import Advised, Exam, QualityRules
-from labeling.templates import load_campaign, stands_for, template_names
+from labeling.campaign.campaign import Advised, Exam, QualityRules
+from labeling.campaign.templates import load_campaign, stands_for, template_names
 
 CLASSES = ("cat", "dog")
 FOOD = ("solid", "liquid", "other")
