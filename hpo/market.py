@@ -24,8 +24,8 @@ from labeling.crowd.items import Items, make_items
 from labeling.crowd.opinions import Opinions, opinions_from_features
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.source import CrowdSource
-from labeling.recordings import Recording, read_recording, task_rows
-from labeling.replay import ReplaySource
+from labeling.recorded.reading import Recording, read_recording, task_rows
+from labeling.recorded.source import ReplaySource
 from labeling.seeds import derive
 from labeling.source import LabelSource
 from labeling.store import Store

@@ -11,8 +11,8 @@ from budget.money import ZERO
 from hpo.market import read_answers
 from hpo.trial import fit_plan, rounded, score_on
 from hpo.world import World
-from labeling.own_labels import OwnLabels, bring_in, own_label_page
-from labeling.recordings import task_rows
+from labeling.recorded.own_labels import OwnLabels, bring_in, own_label_page
+from labeling.recorded.reading import task_rows
 from labeling.types import LabelPlan
 
 

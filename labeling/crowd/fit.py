@@ -22,7 +22,7 @@ from labeling.crowd import agreement as agree
 from labeling.crowd.goodness import Row, goodness
 from labeling.crowd.likelihood import Crowd, Tallies, layer_of, maximise, spam_odds
 from labeling.crowd.scenario import Scenario, load_scenario, scenario_text
-from labeling.recordings import Recording, read_recording
+from labeling.recorded.reading import Recording, read_recording
 from labeling.types import Floats, Ints
 
 _FEWEST_TASKS = 30  # with two answers, below which nothing can be said

@@ -9,7 +9,7 @@ import numpy as np
 from labeling.crowd import agreement as agree
 from labeling.crowd.imitate import imitate
 from labeling.crowd.scenario import Scenario
-from labeling.recordings import Recording
+from labeling.recorded.reading import Recording
 from labeling.seeds import stream
 
 _IMITATIONS = 5

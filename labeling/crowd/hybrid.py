@@ -17,7 +17,7 @@ from labeling.crowd.fit import estimate
 from labeling.crowd.items import confusion_steps
 from labeling.crowd.likelihood import Crowd, item_weights
 from labeling.crowd.scenario import Scenario
-from labeling.recordings import Recording
+from labeling.recorded.reading import Recording
 from labeling.seeds import stream
 from labeling.types import Floats, Ints
 

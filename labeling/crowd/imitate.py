@@ -17,7 +17,7 @@ from labeling.crowd.answers import CHANCES, AnswerModel
 from labeling.crowd.items import make_items
 from labeling.crowd.people import People, Traits
 from labeling.crowd.scenario import Scenario
-from labeling.recordings import Recording
+from labeling.recorded.reading import Recording
 from labeling.seeds import stream
 from labeling.types import Floats, Ints
 

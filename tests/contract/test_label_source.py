@@ -17,8 +17,8 @@ from labeling.campaign.campaign import Campaign, Question
 from labeling.crowd.items import make_items
 from labeling.crowd.scenario import load_scenario
 from labeling.crowd.source import CrowdSource
-from labeling.recordings import Recording
-from labeling.replay import ReplaySource
+from labeling.recorded.reading import Recording
+from labeling.recorded.source import ReplaySource
 from labeling.source import LabelSource
 from labeling.types import Condition, Order, Page
 from tests.labeling.toloka.ground import Ground, ground

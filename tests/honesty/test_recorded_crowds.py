@@ -18,7 +18,7 @@ from labeling.crowd import agreement as agree
 from labeling.crowd.fit import estimate
 from labeling.crowd.imitate import blank, imitate
 from labeling.crowd.scenario import Scenario, load_scenario
-from labeling.recordings import Recording, read_recording
+from labeling.recorded.reading import Recording, read_recording
 from labeling.seeds import stream
 from labeling.types import Answers, Floats
 

@@ -18,7 +18,7 @@ from labeling.crowd.hybrid import hybrid_items
 from labeling.crowd.imitate import blank, imitate
 from labeling.crowd.items import make_items
 from labeling.crowd.scenario import Scenario, load_scenario
-from labeling.recordings import Recording
+from labeling.recorded.reading import Recording
 from labeling.types import Floats
 
 from .conftest import CAMPAIGN, Market

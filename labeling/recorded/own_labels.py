@@ -12,8 +12,8 @@ import numpy as np
 from budget.errors import InputError
 from budget.money import ZERO
 from labeling.campaign.campaign import Campaign
-from labeling.recordings import Recording
-from labeling.replay import check_classes
+from labeling.recorded.reading import Recording
+from labeling.recorded.source import check_classes
 from labeling.types import Assignment, Bools, Condition, Ints, OrderEnd, Page
 
 if TYPE_CHECKING:

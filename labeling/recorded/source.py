@@ -15,8 +15,8 @@ import numpy as np
 from budget.errors import InputError
 from budget.tariff import Tariff
 from labeling.campaign.campaign import Campaign
-from labeling.playback import AT_ONCE, Playback, Run, Tape
-from labeling.recordings import Recording
+from labeling.recorded.playback import AT_ONCE, Playback, Run, Tape
+from labeling.recorded.reading import Recording
 from labeling.seeds import stream
 from labeling.source import Pool, checked_tasks, orders_before
 from labeling.types import Assignment, Bools, Condition, Ints, Order, Page, Restriction

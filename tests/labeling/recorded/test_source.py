@@ -19,9 +19,9 @@ from budget.ledger import Ledger
 from budget.money import ZERO, Money
 from budget.tariff import Tariff, expected_assignments
 from labeling.campaign.campaign import Campaign, Exam, QualityRules, Question
-from labeling.own_labels import bring_in, own_label_page
-from labeling.recordings import Recording
-from labeling.replay import ReplaySource
+from labeling.recorded.own_labels import bring_in, own_label_page
+from labeling.recorded.reading import Recording
+from labeling.recorded.source import ReplaySource
 from labeling.store import Store
 from labeling.types import Assignment, Condition, DynamicOverlap, Order, OrderEnd
 

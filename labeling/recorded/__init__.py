@@ -1,0 +1,1 @@
+"""Answers that people have given already: read, replayed as a market, or owned for nothing."""
