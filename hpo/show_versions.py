@@ -16,8 +16,8 @@ from rich.text import Text
 from budget.money import Money
 from hpo.folder import read_config
 from labeling import versions
-from labeling.export import check_kind, write_table
 from labeling.versions import ANSWERS, LABELS, Version
+from labeling.views.export import check_kind, write_table
 
 _KINDS = {
     "confidence": "share",

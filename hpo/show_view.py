@@ -14,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from hpo.catalogue import find_view, keep_view, open_catalogue, table
-from labeling.export import check_kind, write_table
 from labeling.store.catalogue import Catalogue
 from labeling.views import View, view_to_plain
 from labeling.views.columns import ANSWERS, COLUMNS, LABELS
+from labeling.views.export import check_kind, write_table
 
 _SHOWN = 20
 _COLUMNS = {

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from budget.errors import InputError, StorageError
-from labeling.export import write_table
+from labeling.views.export import write_table
 
 TABLE: dict[str, list[Any]] = {
     "image": ["=cmd()", "b.png", "'c"],
