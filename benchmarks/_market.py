@@ -9,7 +9,7 @@ import numpy as np
 from budget.money import Money
 from budget.tariff import Tariff, expected_assignments
 from labeling.campaign.campaign import Campaign, Question
-from labeling.crowd.items import Items
+from labeling.crowd.people.items import Items
 from labeling.crowd.rounds import answers_of
 from labeling.crowd.scenario import Scenario
 from labeling.crowd.source import CrowdSource

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from budget.money import Money
 from budget.tariff import expected_assignments
 from labeling.campaign.campaign import SUBJECTIVE, Campaign, Exam, Question
-from labeling.crowd.audience import audience
 from labeling.crowd.engine import Crowd
-from labeling.crowd.exam import set_exam
-from labeling.crowd.items import make_items
-from labeling.crowd.opinions import make_opinions
+from labeling.crowd.people.audience import audience
+from labeling.crowd.people.exam_items import set_exam
+from labeling.crowd.people.items import make_items
+from labeling.crowd.people.opinions import make_opinions
 from labeling.crowd.pool import PoolSettings
 from labeling.crowd.rounds import OrderRun, run_order
 from labeling.crowd.scenario import Scenario, load_scenario

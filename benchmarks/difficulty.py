@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
 from labeling.aggregation.methods import aggregate
-from labeling.crowd.difficulty import difficulty_from_features, distractor_from_features
-from labeling.crowd.items import Items, make_items
+from labeling.crowd.people.difficulty import difficulty_from_features, distractor_from_features
+from labeling.crowd.people.items import Items, make_items
 from labeling.crowd.scenario import load_scenario
 from training.fit import train
 

@@ -12,7 +12,7 @@ import numpy as np
 from _market import buy
 
 from labeling.aggregation.methods import aggregate
-from labeling.crowd.items import make_items
+from labeling.crowd.people.items import make_items
 from labeling.crowd.scenario import load_scenario
 from labeling.types import DynamicOverlap
 

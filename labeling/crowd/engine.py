@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from labeling.crowd.answers import CHANCES, AnswerModel
 from labeling.crowd.ballots import Ballots
-from labeling.crowd.further import FurtherQuestions
-from labeling.crowd.items import Items
 from labeling.crowd.mixing import FixedPages, Mixing, SmartMixing
-from labeling.crowd.opinions import Opinions
-from labeling.crowd.people import People, wanted_suites
+from labeling.crowd.people.answers import CHANCES, AnswerModel
+from labeling.crowd.people.further_questions import FurtherQuestions
+from labeling.crowd.people.items import Items
+from labeling.crowd.people.opinions import Opinions
+from labeling.crowd.people.people import People, wanted_suites
 from labeling.crowd.pool import Ban, ExamSat, PoolSettings, Visitor
 from labeling.crowd.referee import CampaignRules, Referee
 from labeling.crowd.scenario import Scenario

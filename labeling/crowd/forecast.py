@@ -15,8 +15,8 @@ from statistics import NormalDist
 import numpy as np
 
 from labeling.aggregation.dynamic_overlap import enough, skill_of, votes
-from labeling.crowd.items import Items
-from labeling.crowd.people import (
+from labeling.crowd.people.items import Items
+from labeling.crowd.people.people import (
     CARELESS,
     HONEST,
     People,

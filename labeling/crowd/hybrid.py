@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 from budget.errors import InputError
 from labeling.crowd.agreement import counts_of
 from labeling.crowd.fit import estimate
-from labeling.crowd.items import confusion_steps
 from labeling.crowd.likelihood import Crowd, item_weights
+from labeling.crowd.people.items import confusion_steps
 from labeling.crowd.scenario import Scenario
 from labeling.recorded.reading import Recording
 from labeling.seeds import stream

@@ -13,9 +13,9 @@ import numpy as np
 
 from budget.money import Money
 from labeling.crowd.agreement import shuffled_rank
-from labeling.crowd.answers import CHANCES, AnswerModel
-from labeling.crowd.items import make_items
-from labeling.crowd.people import People, Traits
+from labeling.crowd.people.answers import CHANCES, AnswerModel
+from labeling.crowd.people.items import make_items
+from labeling.crowd.people.people import People, Traits
 from labeling.crowd.scenario import Scenario
 from labeling.recorded.reading import Recording
 from labeling.seeds import stream

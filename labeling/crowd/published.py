@@ -14,7 +14,7 @@ import numpy as np
 from budget.money import Money
 from budget.tariff import Tariff
 from labeling.campaign.campaign import Campaign, Exam, Question
-from labeling.crowd.items import make_items
+from labeling.crowd.people.items import make_items
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.source import CrowdSource
 from labeling.seeds import stream

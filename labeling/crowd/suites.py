@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeling.crowd.answers import CHANCES
+from labeling.crowd.people.answers import CHANCES
 from labeling.types import Bools, Floats, Ints
 
 _BLOCK = 256

@@ -14,7 +14,7 @@ from budget.errors import InputError
 from budget.money import Money
 from budget.tariff import Tariff, expected_assignments
 from labeling.campaign.campaign import Campaign, Question
-from labeling.crowd.items import make_items
+from labeling.crowd.people.items import make_items
 from labeling.crowd.scenario import load_scenario
 from labeling.crowd.source import CrowdSource
 from labeling.recorded.reading import Recording

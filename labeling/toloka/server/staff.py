@@ -9,11 +9,11 @@ import numpy as np
 
 from budget.money import Money
 from labeling.campaign.campaign import Exam, QualityRules
-from labeling.crowd.audience import audience_of
 from labeling.crowd.engine import Crowd
-from labeling.crowd.exam import set_exam
-from labeling.crowd.items import Items, confusion_steps, draw_wrong
-from labeling.crowd.opinions import Opinions, make_opinions
+from labeling.crowd.people.audience import audience_of
+from labeling.crowd.people.exam_items import set_exam
+from labeling.crowd.people.items import Items, confusion_steps, draw_wrong
+from labeling.crowd.people.opinions import Opinions, make_opinions
 from labeling.crowd.pool import PoolSettings, milliseconds
 from labeling.crowd.referee import Referee
 from labeling.crowd.scenario import Scenario

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from budget.errors import InputError
-from labeling.crowd.items import Items
-from labeling.crowd.opinions import Opinions
+from labeling.crowd.people.items import Items
+from labeling.crowd.people.opinions import Opinions
 
 
 @dataclass(frozen=True, slots=True)

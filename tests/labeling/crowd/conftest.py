@@ -11,7 +11,7 @@ import pytest
 from budget.money import Money
 from budget.tariff import Tariff, expected_assignments
 from labeling.campaign.campaign import Campaign, Question
-from labeling.crowd.items import Items, make_items
+from labeling.crowd.people.items import Items, make_items
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.source import CrowdSource
 from labeling.types import Assignment, Condition, DynamicOverlap, Order, OrderEnd, Page

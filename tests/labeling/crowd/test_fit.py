@@ -16,7 +16,7 @@ from labeling.crowd.agreement import fleiss_kappa, majority_curve, pairwise_agre
 from labeling.crowd.fit import estimate, fit_scenario, run_fit, write_scenario
 from labeling.crowd.hybrid import hybrid_items
 from labeling.crowd.imitate import blank, imitate
-from labeling.crowd.items import make_items
+from labeling.crowd.people.items import make_items
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.recorded.reading import Recording
 from labeling.types import Floats

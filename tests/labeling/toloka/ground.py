@@ -14,8 +14,8 @@ import numpy as np
 from budget.money import Money
 from budget.tariff import Tariff, expected_assignments
 from labeling.campaign.campaign import Campaign, Question
-from labeling.crowd.items import Items, make_items
-from labeling.crowd.opinions import Opinions, make_opinions
+from labeling.crowd.people.items import Items, make_items
+from labeling.crowd.people.opinions import Opinions, make_opinions
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.source import CrowdSource
 from labeling.toloka.clock import PlatformClock

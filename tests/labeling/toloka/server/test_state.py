@@ -130,7 +130,7 @@ def test_what_is_no_state_file_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_true_answers_that_have_changed_are_noticed(tmp_path: Path) -> None:
-    from labeling.crowd.items import make_items
+    from labeling.crowd.people.items import make_items
 
     path, truth = tmp_path / "state.jsonl", tmp_path / "truth.json"
     items = make_items(SETTINGS.scenario, [0, 1, 2], 3, 0)

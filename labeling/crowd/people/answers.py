@@ -6,13 +6,8 @@ import math
 
 import numpy as np
 
-from labeling.crowd.items import Items, confusion_steps, draw_wrong
-from labeling.crowd.people import (
-    CARELESS,
-    SPAM_COLLUDE,
-    SPAM_RANDOM,
-    SPAM_SAME,
-)
+from labeling.crowd.people.items import Items, confusion_steps, draw_wrong
+from labeling.crowd.people.people import CARELESS, SPAM_COLLUDE, SPAM_RANDOM, SPAM_SAME
 from labeling.crowd.scenario import Scenario
 from labeling.types import Floats, Ints
 

@@ -14,16 +14,16 @@ from budget.errors import InputError
 from budget.tariff import Tariff
 from labeling.aggregation.shares import answer_shares
 from labeling.campaign.campaign import SUBJECTIVE, Question
-from labeling.crowd.answers import CHANCES
-from labeling.crowd.items import make_items
-from labeling.crowd.opinions import OpinionModel, make_opinions
-from labeling.crowd.people import CARELESS, HONEST, SPAM_COLLUDE, SPAM_SAME
+from labeling.crowd.people.answers import CHANCES
+from labeling.crowd.people.items import make_items
+from labeling.crowd.people.opinions import OpinionModel, make_opinions
+from labeling.crowd.people.people import CARELESS, HONEST, SPAM_COLLUDE, SPAM_SAME
 from labeling.crowd.scenario import load_scenario
 from labeling.crowd.source import CrowdSource
 from labeling.seeds import stream
 from labeling.store import Store
 
-from .conftest import CAMPAIGN, Bought, Market
+from ..conftest import CAMPAIGN, Bought, Market
 
 Make = Callable[..., Market]
 DEFAULT = load_scenario("default")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
-from labeling.crowd.difficulty import difficulty_from_features, distractor_from_features
-from labeling.crowd.items import make_items
+from labeling.crowd.people.difficulty import difficulty_from_features, distractor_from_features
+from labeling.crowd.people.items import make_items
 from labeling.crowd.scenario import load_scenario
 
 DEFAULT = load_scenario("default")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from budget.money import Money
-from labeling.crowd.answers import CHANCES, AnswerModel
-from labeling.crowd.items import make_items
-from labeling.crowd.people import (
+from labeling.crowd.people.answers import CHANCES, AnswerModel
+from labeling.crowd.people.items import make_items
+from labeling.crowd.people.people import (
     CARELESS,
     HONEST,
     SPAM_COLLUDE,

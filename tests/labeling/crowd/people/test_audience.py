@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from labeling.campaign.campaign import SUBJECTIVE, Exam, Question
-from labeling.crowd.audience import audience
-from labeling.crowd.exam import error_at
-from labeling.crowd.people import bad_share
+from labeling.crowd.people.audience import audience
+from labeling.crowd.people.exam_items import error_at
+from labeling.crowd.people.people import bad_share
 from labeling.crowd.scenario import load_scenario
 
-from .conftest import CAMPAIGN, Market
+from ..conftest import CAMPAIGN, Market
 
 Make = Callable[..., Market]
 DEFAULT = load_scenario("default")

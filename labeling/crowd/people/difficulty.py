@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from budget.errors import InputError
-from labeling.crowd.items import make_items
+from labeling.crowd.people.items import make_items
 from labeling.crowd.scenario import Scenario
 from labeling.types import Floats, Ints
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from labeling.crowd.items import Items
+from labeling.crowd.people.items import Items
 from labeling.crowd.scenario import Scenario
 from labeling.types import Floats, Ints
 

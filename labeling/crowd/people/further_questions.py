@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from labeling.crowd.answers import CHANCES, AnswerModel
-from labeling.crowd.items import Items
-from labeling.crowd.opinions import OpinionModel, Opinions
+from labeling.crowd.people.answers import CHANCES, AnswerModel
+from labeling.crowd.people.items import Items
+from labeling.crowd.people.opinions import OpinionModel, Opinions
 from labeling.crowd.scenario import Scenario
 from labeling.seeds import stream
 from labeling.types import Floats, Ints

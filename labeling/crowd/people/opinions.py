@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from labeling.crowd.answers import blind_labels, guess
-from labeling.crowd.people import CARELESS
+from labeling.crowd.people.answers import blind_labels, guess
+from labeling.crowd.people.people import CARELESS
 from labeling.crowd.scenario import Scenario
 from labeling.seeds import stream
 from labeling.types import Floats, Ints

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
-from labeling.crowd.items import confusion_steps, draw_wrong, make_items
+from labeling.crowd.people.items import confusion_steps, draw_wrong, make_items
 from labeling.crowd.scenario import load_scenario
 
 DEFAULT = load_scenario("default")
