@@ -9,8 +9,8 @@ import numpy as np
 from budget.money import Money
 from budget.tariff import Tariff, expected_assignments
 from labeling.campaign.campaign import Campaign, Question
+from labeling.crowd.engine.rounds import answers_of
 from labeling.crowd.people.items import Items
-from labeling.crowd.rounds import answers_of
 from labeling.crowd.scenario import Scenario
 from labeling.crowd.source import CrowdSource
 from labeling.types import Answers, Condition, DynamicOverlap, Order

@@ -23,15 +23,15 @@ from numpy.typing import NDArray
 from budget.money import Money
 from budget.tariff import expected_assignments
 from labeling.campaign.campaign import SUBJECTIVE, Campaign, Exam, Question
-from labeling.crowd.engine import Crowd
+from labeling.crowd.engine.engine import Crowd
+from labeling.crowd.engine.pool import PoolSettings
+from labeling.crowd.engine.rounds import OrderRun, run_order
+from labeling.crowd.engine.slots import Slots
 from labeling.crowd.people.audience import audience
 from labeling.crowd.people.exam_items import set_exam
 from labeling.crowd.people.items import make_items
 from labeling.crowd.people.opinions import make_opinions
-from labeling.crowd.pool import PoolSettings
-from labeling.crowd.rounds import OrderRun, run_order
 from labeling.crowd.scenario import Scenario, load_scenario
-from labeling.crowd.slots import Slots
 from labeling.types import Condition, DynamicOverlap, Order
 
 CLASSES = 10

@@ -18,9 +18,9 @@ import numpy as np
 from budget.money import Money
 from budget.tariff import Tariff, expected_assignments
 from labeling.campaign.campaign import Campaign, QualityRules, Question
+from labeling.crowd.engine.rounds import answers_of
 from labeling.crowd.people.items import make_items
 from labeling.crowd.people.people import CARELESS
-from labeling.crowd.rounds import answers_of
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.source import CrowdSource
 from labeling.types import Condition, Order

@@ -13,7 +13,7 @@ from hpo.opinion import is_subjective
 from hpo.trial import train_labels
 from hpo.world import World
 from labeling.aggregation.methods import aggregate
-from labeling.crowd.rounds import answers_of
+from labeling.crowd.engine.rounds import answers_of
 from labeling.crowd.source import CrowdSource
 from labeling.types import LabelPlan, Order
 

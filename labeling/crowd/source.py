@@ -11,14 +11,14 @@ from budget.errors import InputError
 from budget.tariff import Tariff
 from labeling.campaign.campaign import OBJECTIVE, Campaign
 from labeling.campaign.exam_tasks import set_apart
-from labeling.crowd.engine import Crowd
-from labeling.crowd.forecast import Flow, make_flow, mean_overlap
+from labeling.crowd.engine.engine import Crowd
+from labeling.crowd.engine.minutes_forecast import Flow, make_flow, mean_overlap
+from labeling.crowd.engine.pool import PoolSettings, milliseconds
+from labeling.crowd.engine.rounds import OrderRun, run_order
 from labeling.crowd.people.audience import audience
 from labeling.crowd.people.exam_items import set_exam
 from labeling.crowd.people.items import Items
 from labeling.crowd.people.opinions import Opinions, make_opinions
-from labeling.crowd.pool import PoolSettings, milliseconds
-from labeling.crowd.rounds import OrderRun, run_order
 from labeling.crowd.scenario import Scenario
 from labeling.seeds import stream
 from labeling.source import Pool, checked_tasks, orders_before

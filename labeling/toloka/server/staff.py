@@ -9,13 +9,13 @@ import numpy as np
 
 from budget.money import Money
 from labeling.campaign.campaign import Exam, QualityRules
-from labeling.crowd.engine import Crowd
+from labeling.crowd.engine.engine import Crowd
+from labeling.crowd.engine.pool import PoolSettings, milliseconds
+from labeling.crowd.engine.referee import Referee
 from labeling.crowd.people.audience import audience_of
 from labeling.crowd.people.exam_items import set_exam
 from labeling.crowd.people.items import Items, confusion_steps, draw_wrong
 from labeling.crowd.people.opinions import Opinions, make_opinions
-from labeling.crowd.pool import PoolSettings, milliseconds
-from labeling.crowd.referee import Referee
 from labeling.crowd.scenario import Scenario
 from labeling.seeds import stream
 from labeling.toloka.server import filters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labeling.crowd.pool import Visitor
+from labeling.crowd.engine.pool import Visitor
 from labeling.toloka.server import attachments, pricing, review, rules
 from labeling.toloka.server.admission import Gate, admitted, banned, gates_of
 from labeling.toloka.server.clock import from_iso

@@ -14,7 +14,7 @@ import pytest
 from budget.money import Money
 from budget.tariff import expected_assignments
 from labeling.campaign.campaign import Campaign, QualityRules, Question
-from labeling.crowd.forecast import Flow
+from labeling.crowd.engine.minutes_forecast import Flow
 from labeling.crowd.published import exam_pass_rates, run_published
 from labeling.crowd.scenario import load_scenario
 

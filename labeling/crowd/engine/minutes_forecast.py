@@ -15,6 +15,7 @@ from statistics import NormalDist
 import numpy as np
 
 from labeling.aggregation.dynamic_overlap import enough, skill_of, votes
+from labeling.crowd.engine.pool import PoolSettings
 from labeling.crowd.people.items import Items
 from labeling.crowd.people.people import (
     CARELESS,
@@ -24,7 +25,6 @@ from labeling.crowd.people.people import (
     hourly_wage,
     participation,
 )
-from labeling.crowd.pool import PoolSettings
 from labeling.crowd.scenario import Scenario
 from labeling.seeds import stream
 from labeling.types import DynamicOverlap, Floats, Ints

@@ -9,9 +9,9 @@ import numpy as np
 
 from budget.money import Money
 from labeling.campaign.campaign import QualityRules
-from labeling.crowd.engine import Crowd
+from labeling.crowd.engine.engine import Crowd
+from labeling.crowd.engine.pool import PoolSettings
 from labeling.crowd.people.items import make_items
-from labeling.crowd.pool import PoolSettings
 from labeling.crowd.scenario import load_scenario
 from labeling.types import Ints
 

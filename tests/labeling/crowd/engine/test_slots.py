@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.crowd.slots import Slots
+from labeling.crowd.engine.slots import Slots
 
 Seen = st.sets(st.integers(0, 11))
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from budget.errors import InputError
 from labeling.campaign.campaign import SUBJECTIVE, Exam
-from labeling.crowd.ballots import Ballots
+from labeling.crowd.engine.ballots import Ballots
 from labeling.crowd.scenario import load_scenario
 from labeling.types import DynamicOverlap
 
-from .conftest import CAMPAIGN, Bought, Market
+from ..conftest import CAMPAIGN, Bought, Market
 
 Make = Callable[..., Market]
 RULE = DynamicOverlap(2, 5, 0.9)

@@ -13,18 +13,18 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from labeling.crowd.ballots import Ballots
-from labeling.crowd.mixing import FixedPages, Mixing, SmartMixing
+from labeling.crowd.engine.ballots import Ballots
+from labeling.crowd.engine.mixing import FixedPages, Mixing, SmartMixing
+from labeling.crowd.engine.pool import Ban, ExamSat, PoolSettings, Visitor
+from labeling.crowd.engine.referee import CampaignRules, Referee
+from labeling.crowd.engine.slots import Slots
+from labeling.crowd.engine.suites import SuiteDraws, SuiteLog
 from labeling.crowd.people.answers import CHANCES, AnswerModel
 from labeling.crowd.people.further_questions import FurtherQuestions
 from labeling.crowd.people.items import Items
 from labeling.crowd.people.opinions import Opinions
 from labeling.crowd.people.people import People, wanted_suites
-from labeling.crowd.pool import Ban, ExamSat, PoolSettings, Visitor
-from labeling.crowd.referee import CampaignRules, Referee
 from labeling.crowd.scenario import Scenario
-from labeling.crowd.slots import Slots
-from labeling.crowd.suites import SuiteDraws, SuiteLog
 from labeling.seeds import stream
 from labeling.types import Bools, Ints
 

@@ -7,9 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from labeling.crowd.pool import PoolSettings, Visitor
-from labeling.crowd.slots import Slots
-from labeling.crowd.suites import SuiteLog
+from labeling.crowd.engine.pool import PoolSettings, Visitor
+from labeling.crowd.engine.slots import Slots
+from labeling.crowd.engine.suites import SuiteLog
 from labeling.types import Bools, Ints
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeling.crowd.engine import Crowd
-from labeling.crowd.pool import milliseconds
+from labeling.crowd.engine.engine import Crowd
+from labeling.crowd.engine.pool import milliseconds
 from labeling.source import assignments_left, missing_answers, next_round, wanted_arrays
 from labeling.types import Answers, Ints, Order, OrderEnd
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from labeling.campaign.campaign import FAST_RESPONSES, WRONG_CONTROLS, Exam, QualityRules
-from labeling.crowd.pool import Visitor
+from labeling.crowd.engine.pool import Visitor
 
 
 class Referee(Protocol):
