@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from budget.money import Money
-from labeling.crowd.published import PublishedRun, exam_pass_rates, run_published
+from labeling.crowd.fitting.published import PublishedRun, exam_pass_rates, run_published
 
 SEEDS = 30
 PARTICIPANTS, MINUTES, REWARD = 105, 30, Money(6_540_000)

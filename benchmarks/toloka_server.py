@@ -16,7 +16,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any
 
-from labeling.crowd.published import FOOD, run_published
+from labeling.crowd.fitting.published import FOOD, run_published
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import Settings, serve
 

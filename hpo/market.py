@@ -18,7 +18,7 @@ from hpo.door import Door
 from labeling.campaign.campaign import OBJECTIVE, Campaign, Question
 from labeling.campaign.exam_tasks import set_apart
 from labeling.campaign.templates import load_campaign, sized, stands_for
-from labeling.crowd.hybrid import hybrid_items
+from labeling.crowd.fitting.hybrid import hybrid_items
 from labeling.crowd.people.difficulty import difficulty_from_features
 from labeling.crowd.people.items import Items, make_items
 from labeling.crowd.people.opinions import Opinions, opinions_from_features

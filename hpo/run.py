@@ -345,7 +345,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _fit(arguments: argparse.Namespace) -> int:
-    from labeling.crowd.fit import run_fit
+    from labeling.crowd.fitting.fit import run_fit
 
     run_fit(arguments.answers, arguments.out, arguments.json)
     return DONE

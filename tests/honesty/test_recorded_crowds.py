@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from labeling.aggregation.methods import aggregate
-from labeling.crowd import agreement as agree
-from labeling.crowd.fit import estimate
-from labeling.crowd.imitate import blank, imitate
+from labeling.crowd.fitting import agreement as agree
+from labeling.crowd.fitting.fit import estimate
+from labeling.crowd.fitting.imitate import blank, imitate
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.recorded.reading import Recording, read_recording
 from labeling.seeds import stream

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeling.crowd import agreement as agree
-from labeling.crowd.imitate import imitate
+from labeling.crowd.fitting import agreement as agree
+from labeling.crowd.fitting.imitate import imitate
 from labeling.crowd.scenario import Scenario
 from labeling.recorded.reading import Recording
 from labeling.seeds import stream

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from budget.errors import InputError
-from labeling.crowd.agreement import counts_of
-from labeling.crowd.fit import estimate
-from labeling.crowd.likelihood import Crowd, item_weights
+from labeling.crowd.fitting.agreement import counts_of
+from labeling.crowd.fitting.fit import estimate
+from labeling.crowd.fitting.likelihood import Crowd, item_weights
 from labeling.crowd.people.items import confusion_steps
 from labeling.crowd.scenario import Scenario
 from labeling.recorded.reading import Recording

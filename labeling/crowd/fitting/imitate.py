@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from budget.money import Money
-from labeling.crowd.agreement import shuffled_rank
+from labeling.crowd.fitting.agreement import shuffled_rank
 from labeling.crowd.people.answers import CHANCES, AnswerModel
 from labeling.crowd.people.items import make_items
 from labeling.crowd.people.people import People, Traits

@@ -12,16 +12,16 @@ import pytest
 
 from budget.errors import InputError
 from labeling.campaign.campaign import QualityRules
-from labeling.crowd.agreement import fleiss_kappa, majority_curve, pairwise_agreement
-from labeling.crowd.fit import estimate, fit_scenario, run_fit, write_scenario
-from labeling.crowd.hybrid import hybrid_items
-from labeling.crowd.imitate import blank, imitate
+from labeling.crowd.fitting.agreement import fleiss_kappa, majority_curve, pairwise_agreement
+from labeling.crowd.fitting.fit import estimate, fit_scenario, run_fit, write_scenario
+from labeling.crowd.fitting.hybrid import hybrid_items
+from labeling.crowd.fitting.imitate import blank, imitate
 from labeling.crowd.people.items import make_items
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.recorded.reading import Recording
 from labeling.types import Floats
 
-from .conftest import CAMPAIGN, Market
+from ..conftest import CAMPAIGN, Market
 
 
 def design(tasks: int, overlap: int, per_person: int, classes: int, seed: int) -> Recording:

@@ -15,10 +15,10 @@ from budget.money import Money
 from budget.tariff import expected_assignments
 from labeling.campaign.campaign import Campaign, QualityRules, Question
 from labeling.crowd.engine.minutes_forecast import Flow
-from labeling.crowd.published import exam_pass_rates, run_published
+from labeling.crowd.fitting.published import exam_pass_rates, run_published
 from labeling.crowd.scenario import load_scenario
 
-from .conftest import CAMPAIGN, Bought, Market
+from ..conftest import CAMPAIGN, Bought, Market
 
 Make = Callable[..., Market]
 

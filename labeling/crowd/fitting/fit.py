@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from budget.errors import InputError
-from labeling.crowd import agreement as agree
-from labeling.crowd.goodness import Row, goodness
-from labeling.crowd.likelihood import Crowd, Tallies, layer_of, maximise, spam_odds
+from labeling.crowd.fitting import agreement as agree
+from labeling.crowd.fitting.goodness import Row, goodness
+from labeling.crowd.fitting.likelihood import Crowd, Tallies, layer_of, maximise, spam_odds
 from labeling.crowd.scenario import Scenario, load_scenario, scenario_text
 from labeling.recorded.reading import Recording, read_recording
 from labeling.types import Floats, Ints
