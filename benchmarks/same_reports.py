@@ -51,7 +51,7 @@ def record(path: Path, images: int, seed: int) -> None:
         right = rng.integers(3)
         for person in rng.choice(12, 3, replace=False):
             label = right if rng.random() > 0.2 else rng.integers(3)
-            lines.append(f"{image},a{person},{label},{4 + rng.random():.2f}")
+            lines.append(f"digit-{image:04d},a{person},{label},{4 + rng.random():.2f}")
     path.write_text("\n".join(lines) + "\n")
 
 
