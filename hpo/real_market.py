@@ -17,7 +17,7 @@ from labeling.campaign.campaign import OBJECTIVE, Campaign
 from labeling.crowd.source import CrowdSource
 
 if TYPE_CHECKING:
-    from labeling.toloka.http import Api
+    from labeling.toloka.api.client import Api
     from labeling.toloka.source import TolokaSource
 
 _LONGEST = 360.0  # minutes that a pool without a deadline stays open, whatever happens to us
@@ -85,9 +85,9 @@ def rehearsal(
 
     def enter() -> Opened:
         from hpo import rehearsal as local
-        from labeling.toloka.clock import PlatformClock
-        from labeling.toloka.http import connect
-        from labeling.toloka.token import Token
+        from labeling.toloka.api.client import connect
+        from labeling.toloka.api.clock import PlatformClock
+        from labeling.toloka.api.token import Token
 
         items, further = crowd.items, crowd.further
         place = folder / "rehearsal" / data.key("pool", "control")[:12]
@@ -136,9 +136,9 @@ def reach(environment: str) -> Api:
     Raises:
         InputError: no token, or a stand-in for Toloka that is not on this machine.
     """
-    from labeling.toloka.clock import PlatformClock
-    from labeling.toloka.http import connect
-    from labeling.toloka.token import read_token
+    from labeling.toloka.api.client import connect
+    from labeling.toloka.api.clock import PlatformClock
+    from labeling.toloka.api.token import read_token
 
     token, url = read_token(), os.environ.get(URL)
     if not url:

@@ -385,7 +385,7 @@ def explain(error: Exception) -> tuple[int, str]:
     """The exit code and the one line for an error that a user can mend; others are raised."""
     from budget.errors import InputError, LedgerCorrupt, StorageError
     from hpo.consent import NotConfirmedError
-    from labeling.toloka.errors import MarketError
+    from labeling.toloka.api.errors import MarketError
     from training.errors import InputError as ImageError
 
     if isinstance(error, LedgerCorrupt):

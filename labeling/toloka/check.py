@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from budget.money import Money
-from labeling.toloka.errors import MarketError
+from labeling.toloka.api.errors import MarketError
 
 _CLOSE = timedelta(seconds=1)
 

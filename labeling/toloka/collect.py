@@ -12,10 +12,10 @@ import numpy as np
 
 from budget.errors import InputError
 from labeling.source import assignments_left, missing_answers, next_round, wanted_arrays
+from labeling.toloka.api.client import Api
+from labeling.toloka.api.errors import MarketError
+from labeling.toloka.api.intents import DONE, INTENT, Journal
 from labeling.toloka.ensure import LISTED, status_of
-from labeling.toloka.errors import MarketError
-from labeling.toloka.http import Api
-from labeling.toloka.journal import DONE, INTENT, Journal
 from labeling.toloka.news import News, Reading, Suite, seconds_between
 from labeling.toloka.review import Review, judge
 from labeling.toloka.upload import read_tasks

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from budget.errors import InputError
+from labeling.toloka.api.client import Api
+from labeling.toloka.api.errors import MarketError, MarketUnreachable
+from labeling.toloka.api.intents import DONE, INTENT, Journal
 from labeling.toloka.ensure import pools_of, status_of
-from labeling.toloka.errors import MarketError, MarketUnreachable
-from labeling.toloka.http import Api
-from labeling.toloka.journal import DONE, INTENT, Journal
 from labeling.toloka.spec import fact
 from labeling.toloka.upload import wait_for
 

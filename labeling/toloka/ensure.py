@@ -14,9 +14,9 @@ from typing import Any
 
 from labeling.campaign.campaign import Campaign
 from labeling.toloka import spec
-from labeling.toloka.errors import MarketError, Refused
-from labeling.toloka.http import Api
-from labeling.toloka.journal import DONE, INTENT, REFUSED, Journal
+from labeling.toloka.api.client import Api
+from labeling.toloka.api.errors import MarketError, Refused
+from labeling.toloka.api.intents import DONE, INTENT, REFUSED, Journal
 from labeling.toloka.spec import Access, Marker
 from labeling.types import Condition
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from budget.money import Money
 from labeling.campaign.campaign import Campaign
-from labeling.toloka.errors import MarketError
-from labeling.toloka.http import Api
+from labeling.toloka.api.client import Api
+from labeling.toloka.api.errors import MarketError
 from labeling.types import Assignment
 
 PAID = frozenset({"ACCEPTED", "SUBMITTED"})

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from labeling.toloka import spec
+from labeling.toloka.api.client import Api
+from labeling.toloka.api.errors import MarketError
+from labeling.toloka.api.intents import DONE, INTENT, Journal
 from labeling.toloka.check import check_pool, check_tasks
 from labeling.toloka.collect import Placed
 from labeling.toloka.doors import opened_at
 from labeling.toloka.ensure import Shelf, status_of
-from labeling.toloka.errors import MarketError
 from labeling.toloka.goods import Goods
-from labeling.toloka.http import Api
-from labeling.toloka.journal import DONE, INTENT, Journal
 from labeling.toloka.news import Reading, read_suites
 from labeling.toloka.spec import fact
 from labeling.toloka.upload import (

@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from budget.money import Money
-from labeling.toloka.errors import MarketError
-from labeling.toloka.http import Api, kit
-from labeling.toloka.journal import DONE, INTENT, Journal
+from labeling.toloka.api.client import Api, kit
+from labeling.toloka.api.errors import MarketError
+from labeling.toloka.api.intents import DONE, INTENT, Journal
 from labeling.toloka.upload import wait_for
 from labeling.types import Assignment
 

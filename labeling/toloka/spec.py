@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from labeling.campaign.campaign import FAST_RESPONSES, WRONG_CONTROLS, Campaign, Question
-from labeling.toloka.http import kit
+from labeling.toloka.api.client import kit
 from labeling.types import Condition
 
 IMAGE = "image"

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labeling.toloka.errors import MarketError
-from labeling.toloka.http import Api, kit
-from labeling.toloka.journal import DONE, INTENT, Journal
+from labeling.toloka.api.client import Api, kit
+from labeling.toloka.api.errors import MarketError
+from labeling.toloka.api.intents import DONE, INTENT, Journal
 from labeling.toloka.spec import IMAGE
 
 CHUNK = 1000  # tasks in one request

@@ -41,8 +41,9 @@ from hpo import run as command
 from hpo.tracking.clearml import publish
 from labeling.crowd.scenario import load_scenario
 from labeling.store import Store
-from labeling.toloka import collect, http, news, prepare, source, upload
-from labeling.toloka.journal import Journal
+from labeling.toloka import collect, news, prepare, source, upload
+from labeling.toloka.api import client
+from labeling.toloka.api.intents import Journal
 from labeling.toloka.server import Server, Settings
 from labeling.toloka.server.clock import START
 from tests import canary
@@ -53,7 +54,7 @@ from training import evaluate, features, fit
 
 # Named so that the children find them imported.
 PRELOADED = (torch, alembic.config, alembic.migration, evaluate, features, fit, optuna)
-PRELOADED += (matplotlib.pyplot, rich.console, hpo.study, collect, prepare, source, http.kit())
+PRELOADED += (matplotlib.pyplot, rich.console, hpo.study, collect, prepare, source, client.kit())
 PRELOADED += (clearml, publish)
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
@@ -67,7 +68,7 @@ STEPS: list[tuple[object, str]] = [
     (Store, "order_for"),
     (Store, "add"),
     (Journal, "write"),
-    (http.Api, "write"),
+    (client.Api, "write"),
     (upload, "upload"),
     (optuna.Study, "ask"),
     (optuna.Study, "tell"),

@@ -31,10 +31,10 @@ from budget.ledger import Ledger
 from budget.money import ZERO, Money
 from labeling.store import Store
 from labeling.toloka import source
-from labeling.toloka.clock import PlatformClock
-from labeling.toloka.http import Api, connect, kit
-from labeling.toloka.journal import Journal
-from labeling.toloka.token import Token
+from labeling.toloka.api.client import Api, connect, kit
+from labeling.toloka.api.clock import PlatformClock
+from labeling.toloka.api.intents import Journal
+from labeling.toloka.api.token import Token
 from labeling.types import Order
 from tests import canary
 from tests.faults.steps import watch

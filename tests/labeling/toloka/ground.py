@@ -18,12 +18,12 @@ from labeling.crowd.people.items import Items, make_items
 from labeling.crowd.people.opinions import Opinions, make_opinions
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.source import CrowdSource
-from labeling.toloka.clock import PlatformClock
+from labeling.toloka.api.client import Api, connect, kit
+from labeling.toloka.api.clock import PlatformClock
+from labeling.toloka.api.token import Token
 from labeling.toloka.goods import Goods
-from labeling.toloka.http import Api, connect, kit
 from labeling.toloka.server import Server, Settings, Truth
 from labeling.toloka.source import TolokaSource
-from labeling.toloka.token import Token
 from labeling.types import Condition, Order, Page
 
 _CACHES: list[Any] = []

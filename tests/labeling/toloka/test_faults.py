@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from budget.money import Money
-from labeling.toloka.errors import MarketUnreachable
-from labeling.toloka.http import kit
+from labeling.toloka.api.client import kit
+from labeling.toloka.api.errors import MarketUnreachable
 from labeling.toloka.review import give_bonus
 from labeling.toloka.server import Server
 from labeling.toloka.server.faults import Fault

@@ -15,14 +15,14 @@ import pytest
 
 from budget.errors import InputError
 from budget.money import Money
-from labeling.toloka.clock import PlatformClock
-from labeling.toloka.errors import MarketError
-from labeling.toloka.http import connect
+from labeling.toloka.api.client import connect
+from labeling.toloka.api.clock import PlatformClock
+from labeling.toloka.api.errors import MarketError
+from labeling.toloka.api.token import Token
 from labeling.toloka.reconcile import Book, mend, reconcile
 from labeling.toloka.server import Server
 from labeling.toloka.server.clock import START
 from labeling.toloka.server.faults import Fault
-from labeling.toloka.token import Token
 from labeling.types import DynamicOverlap
 from tests.labeling.toloka.ground import CANARY, TWO, Ground, address, buy, unnamed
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from labeling.toloka.errors import MarketError
+from labeling.toloka.api.errors import MarketError
 from labeling.toloka.news import News, Reading
 from tests.labeling.toloka.ground import TWO
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from budget.money import Money
-from labeling.toloka.clock import WallClock
+from labeling.toloka.api.client import connect
+from labeling.toloka.api.clock import WallClock
+from labeling.toloka.api.token import Token
 from labeling.toloka.doctor import doctor
-from labeling.toloka.http import connect
 from labeling.toloka.review import give_bonus
 from labeling.toloka.server import Server
 from labeling.toloka.source import TolokaSource
-from labeling.toloka.token import Token
 from labeling.types import Assignment
 from tests.labeling.toloka.contract import Contract
 from tests.labeling.toloka.ground import CAMPAIGN, CANARY, TWO, Ground, buy

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from budget.errors import InputError
-from labeling.toloka.clock import WallClock
-from labeling.toloka.errors import MarketError, MarketUnreachable, Refused
-from labeling.toloka.http import Api, kit
+from labeling.toloka.api.client import Api, kit
+from labeling.toloka.api.clock import WallClock
+from labeling.toloka.api.errors import MarketError, MarketUnreachable, Refused
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

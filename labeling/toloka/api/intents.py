@@ -16,7 +16,7 @@ from typing import Any
 
 from budget import files
 from budget.errors import StorageError
-from labeling.toloka.clock import Clock
+from labeling.toloka.api.clock import Clock
 
 INTENT, DONE, REFUSED = "intent", "done", "refused"
 Record = dict[str, Any]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from budget.errors import InputError
-from labeling.toloka.http import connect
-from labeling.toloka.token import Token, read_token
+from labeling.toloka.api.client import connect
+from labeling.toloka.api.token import Token, read_token
 from tests.labeling.toloka.ground import CANARY
 
 

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from budget.errors import InputError
-from labeling.toloka.clock import Clock, WallClock
-from labeling.toloka.errors import MarketUnreachable, Refused
-from labeling.toloka.token import Token
+from labeling.toloka.api.clock import Clock, WallClock
+from labeling.toloka.api.errors import MarketUnreachable, Refused
+from labeling.toloka.api.token import Token
 
 T = TypeVar("T")
 

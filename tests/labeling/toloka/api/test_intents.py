@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from budget.errors import StorageError
-from labeling.toloka.clock import WallClock
-from labeling.toloka.journal import DONE, INTENT, Journal
+from labeling.toloka.api.clock import WallClock
+from labeling.toloka.api.intents import DONE, INTENT, Journal
 
 
 def journal(folder: Path) -> Journal:

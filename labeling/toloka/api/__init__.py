@@ -1,0 +1,1 @@
+"""Toloka's API reached safely: the client, the token, clocks, errors, and intents written first."""
