@@ -43,7 +43,7 @@ def check(config: StudyConfig, data: Dataset, campaign: Campaign, asked: int) ->
     Raises:
         InputError: naming the field or image, and the remedy.
     """
-    from labeling.toloka.askable import check_campaign
+    from labeling.toloka.describe.askable import check_campaign
 
     check_campaign(campaign)
     if config.dynamic_overlap:
@@ -158,7 +158,7 @@ def _source(
     api: Api,
     horizon: float,
 ) -> TolokaSource:
-    from labeling.toloka.goods import Goods
+    from labeling.toloka.describe.shown_tasks import Goods
     from labeling.toloka.source import TolokaSource
 
     controls = {int(row): int(data.truth[row]) for row in data.rows["control"]}

@@ -9,8 +9,8 @@ from budget.errors import InputError
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.errors import MarketError, MarketUnreachable
 from labeling.toloka.api.intents import DONE, INTENT, Journal
+from labeling.toloka.describe.spec import fact
 from labeling.toloka.ensure import pools_of, status_of
-from labeling.toloka.spec import fact
 from labeling.toloka.upload import wait_for
 
 

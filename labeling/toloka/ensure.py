@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from labeling.campaign.campaign import Campaign
-from labeling.toloka import spec
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.errors import MarketError, Refused
 from labeling.toloka.api.intents import DONE, INTENT, REFUSED, Journal
-from labeling.toloka.spec import Access, Marker
+from labeling.toloka.describe import spec
+from labeling.toloka.describe.spec import Access, Marker
 from labeling.types import Condition
 
 LISTED = 300  # the most projects or pools that one answer holds

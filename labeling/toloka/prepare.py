@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from labeling.toloka import spec
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.errors import MarketError
 from labeling.toloka.api.intents import DONE, INTENT, Journal
-from labeling.toloka.check import check_pool, check_tasks
 from labeling.toloka.collect import Placed
+from labeling.toloka.describe import spec
+from labeling.toloka.describe.read_back import check_pool, check_tasks
+from labeling.toloka.describe.shown_tasks import Goods
+from labeling.toloka.describe.spec import fact
 from labeling.toloka.doors import opened_at
 from labeling.toloka.ensure import Shelf, status_of
-from labeling.toloka.goods import Goods
 from labeling.toloka.news import Reading, read_suites
-from labeling.toloka.spec import fact
 from labeling.toloka.upload import (
     Upload,
     read_tasks,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from budget.money import Money
+from labeling.toloka.describe.spec import fact
 from labeling.toloka.doors import opened_at
 from labeling.toloka.ensure import pools_of, status_of
 from labeling.toloka.news import News
 from labeling.toloka.source import TolokaSource
-from labeling.toloka.spec import fact
 from labeling.types import Order
 
 CLOSE, ARCHIVE, COLLECT, VOID, SETTLE = "close", "archive", "collect", "void", "settle"

@@ -16,15 +16,15 @@ from budget.tariff import Tariff
 from labeling.source import Pool, checked_tasks
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.intents import DONE, INTENT, Journal
-from labeling.toloka.askable import check_campaign
 from labeling.toloka.collect import Collection as Collecting
 from labeling.toloka.collect import Hands, Placed
+from labeling.toloka.describe.askable import check_campaign
+from labeling.toloka.describe.shown_tasks import Goods
+from labeling.toloka.describe.spec import Marker, fact
 from labeling.toloka.doors import Doors, opened_at
 from labeling.toloka.ensure import Shelf, pools_of, status_of
-from labeling.toloka.goods import Goods
 from labeling.toloka.prepare import Preparer, Ready
 from labeling.toloka.review import Review
-from labeling.toloka.spec import Marker, fact
 from labeling.toloka.upload import set_overlap
 from labeling.types import Condition, Order, Page
 

@@ -10,7 +10,7 @@ from typing import Any
 from labeling.toloka.api.client import Api, kit
 from labeling.toloka.api.errors import MarketError
 from labeling.toloka.api.intents import DONE, INTENT, Journal
-from labeling.toloka.spec import IMAGE
+from labeling.toloka.describe.spec import IMAGE
 
 CHUNK = 1000  # tasks in one request
 _LISTED = 10_000  # tasks in one answer

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from labeling.toloka.spec import fact
+from labeling.toloka.describe.spec import fact
 from tests import canary
 from tests.hpo.test_run import ROOT, labelworth, small_flags
 

@@ -21,7 +21,7 @@ from labeling.crowd.source import CrowdSource
 from labeling.toloka.api.client import Api, connect, kit
 from labeling.toloka.api.clock import PlatformClock
 from labeling.toloka.api.token import Token
-from labeling.toloka.goods import Goods
+from labeling.toloka.describe.shown_tasks import Goods
 from labeling.toloka.server import Server, Settings, Truth
 from labeling.toloka.source import TolokaSource
 from labeling.types import Condition, Order, Page

@@ -12,12 +12,12 @@ import pytest
 from budget.errors import InputError
 from budget.money import Money
 from labeling.campaign.campaign import Campaign, Exam, QualityRules, Question
-from labeling.toloka import spec
 from labeling.toloka.api.client import kit
 from labeling.toloka.api.errors import MarketError
-from labeling.toloka.askable import check_campaign
-from labeling.toloka.check import check_pool
-from labeling.toloka.spec import Access, Marker
+from labeling.toloka.describe import spec
+from labeling.toloka.describe.askable import check_campaign
+from labeling.toloka.describe.read_back import check_pool
+from labeling.toloka.describe.spec import Access, Marker
 from labeling.types import Condition
 from tests.labeling.toloka.ground import CAMPAIGN, TWO
 

@@ -6,7 +6,7 @@ import re
 
 from budget.errors import InputError
 from labeling.campaign.campaign import Campaign
-from labeling.toloka.spec import known_solutions
+from labeling.toloka.describe.spec import known_solutions
 
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _LANGUAGE = re.compile(r"[A-Z]{2}(-[A-Z]+)?")
