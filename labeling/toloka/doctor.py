@@ -9,7 +9,13 @@ from typing import Any
 
 from budget.money import MICROS_PER_DOLLAR, Money
 from labeling.toloka.api.client import Api
-from labeling.toloka.ensure import LISTED, POOLS_PER_DAY, POOLS_PER_MINUTE, pools_of, status_of
+from labeling.toloka.pools.find_or_make import (
+    LISTED,
+    POOLS_PER_DAY,
+    POOLS_PER_MINUTE,
+    pools_of,
+    status_of,
+)
 
 MOST_SKEW_S = 60.0
 _PER_DAY = 100  # projects, skills

@@ -9,9 +9,9 @@ from typing import Any
 
 from budget.money import Money
 from labeling.toloka.describe.spec import fact
-from labeling.toloka.doors import opened_at
-from labeling.toloka.ensure import pools_of, status_of
-from labeling.toloka.news import News
+from labeling.toloka.pools.assignment_updates import News
+from labeling.toloka.pools.find_or_make import pools_of, status_of
+from labeling.toloka.pools.open_close import opened_at
 from labeling.toloka.source import TolokaSource
 from labeling.types import Order
 

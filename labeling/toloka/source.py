@@ -16,16 +16,16 @@ from budget.tariff import Tariff
 from labeling.source import Pool, checked_tasks
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.intents import DONE, INTENT, Journal
-from labeling.toloka.collect import Collection as Collecting
-from labeling.toloka.collect import Hands, Placed
 from labeling.toloka.describe.askable import check_campaign
 from labeling.toloka.describe.shown_tasks import Goods
 from labeling.toloka.describe.spec import Marker, fact
-from labeling.toloka.doors import Doors, opened_at
-from labeling.toloka.ensure import Shelf, pools_of, status_of
-from labeling.toloka.prepare import Preparer, Ready
-from labeling.toloka.review import Review
-from labeling.toloka.upload import set_overlap
+from labeling.toloka.pools.collect import Collection as Collecting
+from labeling.toloka.pools.collect import Hands, Placed
+from labeling.toloka.pools.find_or_make import Shelf, pools_of, status_of
+from labeling.toloka.pools.open_close import Doors, opened_at
+from labeling.toloka.pools.prepare import Preparer, Ready
+from labeling.toloka.pools.review import Review
+from labeling.toloka.pools.upload import set_overlap
 from labeling.types import Condition, Order, Page
 
 HORIZON_MINUTES = 360.0

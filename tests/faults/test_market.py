@@ -41,9 +41,10 @@ from hpo import run as command
 from hpo.tracking.clearml import publish
 from labeling.crowd.scenario import load_scenario
 from labeling.store import Store
-from labeling.toloka import collect, news, prepare, source, upload
+from labeling.toloka import source
 from labeling.toloka.api import client
 from labeling.toloka.api.intents import Journal
+from labeling.toloka.pools import assignment_updates, collect, prepare, upload
 from labeling.toloka.server import Server, Settings
 from labeling.toloka.server.clock import START
 from tests import canary
@@ -256,15 +257,15 @@ def at_poll(number: int, act: Callable[[], None]) -> Callable[[], None]:
     """Do something at a certain look at the market for news, in the child."""
 
     def prepare_child() -> None:
-        inner, seen = news.News.poll, [0]
+        inner, seen = assignment_updates.News.poll, [0]
 
-        def poll(self: news.News) -> bool:
+        def poll(self: assignment_updates.News) -> bool:
             seen[0] += 1
             if seen[0] == number:
                 act()
             return inner(self)
 
-        news.News.poll = poll  # type: ignore[method-assign]
+        assignment_updates.News.poll = poll  # type: ignore[method-assign]
 
     return prepare_child
 

@@ -13,7 +13,7 @@ import pytest
 from budget.money import Money
 from labeling.toloka.api.client import kit
 from labeling.toloka.api.errors import MarketUnreachable
-from labeling.toloka.review import give_bonus
+from labeling.toloka.pools.review import give_bonus
 from labeling.toloka.server import Server
 from labeling.toloka.server.faults import Fault
 from labeling.toloka.source import TolokaSource

@@ -11,7 +11,7 @@ from labeling.toloka.api.client import connect
 from labeling.toloka.api.clock import WallClock
 from labeling.toloka.api.token import Token
 from labeling.toloka.doctor import doctor
-from labeling.toloka.review import give_bonus
+from labeling.toloka.pools.review import give_bonus
 from labeling.toloka.server import Server
 from labeling.toloka.source import TolokaSource
 from labeling.types import Assignment

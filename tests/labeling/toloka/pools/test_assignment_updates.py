@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from labeling.toloka.api.errors import MarketError
-from labeling.toloka.news import News, Reading
+from labeling.toloka.pools.assignment_updates import News, Reading
 from tests.labeling.toloka.ground import TWO
 
 START = datetime(2030, 1, 1, tzinfo=UTC)

@@ -10,8 +10,8 @@ from labeling.toloka.api.client import Api
 from labeling.toloka.api.errors import MarketError, MarketUnreachable
 from labeling.toloka.api.intents import DONE, INTENT, Journal
 from labeling.toloka.describe.spec import fact
-from labeling.toloka.ensure import pools_of, status_of
-from labeling.toloka.upload import wait_for
+from labeling.toloka.pools.find_or_make import pools_of, status_of
+from labeling.toloka.pools.upload import wait_for
 
 
 class Doors:

@@ -10,15 +10,15 @@ from typing import Any
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.errors import MarketError
 from labeling.toloka.api.intents import DONE, INTENT, Journal
-from labeling.toloka.collect import Placed
 from labeling.toloka.describe import spec
 from labeling.toloka.describe.read_back import check_pool, check_tasks
 from labeling.toloka.describe.shown_tasks import Goods
 from labeling.toloka.describe.spec import fact
-from labeling.toloka.doors import opened_at
-from labeling.toloka.ensure import Shelf, status_of
-from labeling.toloka.news import Reading, read_suites
-from labeling.toloka.upload import (
+from labeling.toloka.pools.assignment_updates import Reading, read_suites
+from labeling.toloka.pools.collect import Placed
+from labeling.toloka.pools.find_or_make import Shelf, status_of
+from labeling.toloka.pools.open_close import opened_at
+from labeling.toloka.pools.upload import (
     Upload,
     read_tasks,
     rows_by_address,

@@ -15,10 +15,10 @@ from labeling.source import assignments_left, missing_answers, next_round, wante
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.errors import MarketError
 from labeling.toloka.api.intents import DONE, INTENT, Journal
-from labeling.toloka.ensure import LISTED, status_of
-from labeling.toloka.news import News, Reading, Suite, seconds_between
-from labeling.toloka.review import Review, judge
-from labeling.toloka.upload import read_tasks
+from labeling.toloka.pools.assignment_updates import News, Reading, Suite, seconds_between
+from labeling.toloka.pools.find_or_make import LISTED, status_of
+from labeling.toloka.pools.review import Review, judge
+from labeling.toloka.pools.upload import read_tasks
 from labeling.types import STOPPED, Ints, Order, OrderEnd, Page, Restriction
 
 _PAGE = 50  # assignments

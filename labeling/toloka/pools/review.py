@@ -11,7 +11,7 @@ from budget.money import Money
 from labeling.toloka.api.client import Api, kit
 from labeling.toloka.api.errors import MarketError
 from labeling.toloka.api.intents import DONE, INTENT, Journal
-from labeling.toloka.upload import wait_for
+from labeling.toloka.pools.upload import wait_for
 from labeling.types import Assignment
 
 Review = Callable[[Assignment], str | None]

@@ -1,0 +1,1 @@
+"""Pools on the market: made or found, filled, opened, watched, collected, closed."""
