@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from labeling.toloka.server import filters
 from labeling.toloka.server.collectors import training_rate
-from labeling.toloka.server.records import REAL, TRAINING, Pool, Task
+from labeling.toloka.server.records import REAL, TRAINING, Pool
+from labeling.toloka.server.staff import Gate, staff_at
 from labeling.toloka.server.world import World
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """A pool that annotators must pass before another: its exam or its training."""
-
-    pool: Pool
-    tasks: list[Task]
 
 
 def gates_of(world: World, pool: Pool) -> list[Gate]:
@@ -64,10 +55,11 @@ def look_again(world: World, user: str) -> None:
     if home is None:
         return
     pool, person = world.pools[home[0]], home[1]
-    if pool.staff is not None:
-        pool.staff.catch_up(world.now)
-        pool.staff.crowd.restrict(person, banned(world, pool, user) is not None)
-        pool.staff.crowd.admit(person, admitted(world, pool, user))
+    staff = staff_at(pool)
+    if staff is not None:
+        staff.catch_up(world.now)
+        staff.crowd.restrict(person, banned(world, pool, user) is not None)
+        staff.crowd.admit(person, admitted(world, pool, user))
 
 
 def _sets_skill(pool: Pool, skill: str) -> bool:

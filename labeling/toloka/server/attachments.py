@@ -7,14 +7,16 @@ from labeling.toloka.server.errors import not_found
 from labeling.toloka.server.paging import page
 from labeling.toloka.server.records import Assignment, Doc, Pool
 from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.staff import staff_at
 from labeling.toloka.server.world import World
 
 
 def attach(world: World, pool: Pool, assignment: Assignment) -> None:
     """Give the file fields of an assignment that comes in their files."""
-    if pool.staff is None:
+    staff = staff_at(pool)
+    if staff is None:
         return
-    names = [field.name for field in pool.staff.fields if field.is_file]
+    names = [field.name for field in staff.fields if field.is_file]
     for answer in assignment.answers if names else ():
         for name in names:
             answer[name] = _file(world, assignment)["id"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from labeling.toloka.server import rules, work
 from labeling.toloka.server.clock import DAY, from_iso
 from labeling.toloka.server.records import Assignment, Doc, Pool
+from labeling.toloka.server.staff import staff_at, staff_of
 from labeling.toloka.server.world import World
 
 
@@ -66,7 +67,8 @@ def _next(world: World) -> tuple[float, Callable[[], None]]:
     """When the next event is due, and what it is: annotators before the clock's own deadlines."""
     first, happen = math.inf, _nothing
     for pool in world.working.values():
-        at = pool.staff.next_ms() if pool.staff is not None else math.inf
+        staff = staff_at(pool)
+        at = staff.next_ms() if staff is not None else math.inf
         if at < first:
             first, happen = at, _Work(world, pool)
     for at, deadline in _deadlines(world):
@@ -145,7 +147,7 @@ class _Work:
     pool: Pool
 
     def __call__(self) -> None:
-        staff = work.staff_of(self.pool)
+        staff = staff_of(self.pool)
         self.world.now = max(self.world.now, staff.ms(staff.crowd.next_event))
         staff.crowd.step()
         work.gather(self.world, self.pool)

@@ -26,6 +26,7 @@ from labeling.toloka.server.ids import digest
 from labeling.toloka.server.quotas import Quotas
 from labeling.toloka.server.records import Doc
 from labeling.toloka.server.routing import Reply, Request, Route, find
+from labeling.toloka.server.staff import staff_at
 from labeling.toloka.server.state import Journal
 from labeling.toloka.server.world import Settings, World
 
@@ -199,7 +200,7 @@ class Platform:
         parts = request.path.split("/")
         key = request.query.get("pool_id", parts[4] if len(parts) > 4 else "")
         pool = self.world.pools.get(key)
-        return pool is None or pool.staff is not None
+        return pool is None or staff_at(pool) is not None
 
     def _refusal(self, error: ApiError) -> Reply:
         body: dict[str, Any] = {

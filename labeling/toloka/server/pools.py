@@ -26,6 +26,7 @@ from labeling.toloka.server.records import (
     money,
 )
 from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.staff import staff_at
 from labeling.toloka.server.world import World
 
 _POOL = ("project_id", "private_name", "reward_per_assignment", "will_expire", "defaults")
@@ -141,8 +142,9 @@ def update_pool(world: World, request: Request) -> Reply:
     _check_not_archived(pool)
     form = _form(world, {"project_id": pool.doc["project_id"], **request.body}, pool.training)
     pool.doc = form
-    if pool.staff is not None:
-        pool.staff.revise(pool)
+    staff = staff_at(pool)
+    if staff is not None:
+        staff.revise(pool)
     for user, (home, _) in world.people.items():
         if home == pool.id:
             look_again(world, user)
@@ -281,14 +283,15 @@ def add_tasks(
     Raises:
         ApiError: annotators have come for single tasks, and whole suites are to follow.
     """
-    if suites and pool.staff is not None and not pool.suites:
+    staff = staff_at(pool)
+    if suites and staff is not None and not pool.suites:
         raise conflict("POOL_TYPE_MISMATCH", f"Suites of pool {pool.id} are mixed from its tasks")
     pool.tasks.extend(tasks)
     pool.suites.extend(suites)
     world.tasks |= {task.id: task for task in tasks}
     world.suites |= {suite.id: suite for suite in suites}
-    if pool.staff is not None:
-        pool.staff.extend(pool, tasks, suites)
+    if staff is not None:
+        staff.extend(pool, tasks, suites)
         for asked in suites or tasks:
             raise_overlap(pool, asked, asked.remaining)
     world.changed()

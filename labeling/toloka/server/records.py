@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from budget.money import Money
 from labeling.toloka.server.clock import to_iso
-
-if TYPE_CHECKING:
-    from labeling.toloka.server.staff import Staff
 
 Doc = dict[str, Any]
 REAL, GOLDEN, TRAINING = "real", "golden", "training"
@@ -183,7 +180,7 @@ class Pool:
     active: dict[int, Assignment] = field(default_factory=dict)
     raises: dict[str, int] = field(default_factory=dict)
     complete: int | None = None
-    staff: Staff | None = None
+    staff: object | None = None  # who works in it: see `staff.staff_at`
 
     @property
     def reward(self) -> Money:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,7 +20,6 @@ from labeling.crowd.people.opinions import Opinions, make_opinions
 from labeling.crowd.scenario import Scenario
 from labeling.seeds import stream
 from labeling.toloka.server import filters
-from labeling.toloka.server.admission import Gate
 from labeling.toloka.server.ids import user_id
 from labeling.toloka.server.questions import Field, fields_of, judged_field
 from labeling.toloka.server.records import (
@@ -39,6 +39,14 @@ from labeling.types import DynamicOverlap, Ints
 
 CONDITION = "labelworth_condition"
 _ROOM = 50  # tasks that a suite put together later may have at least
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A pool that annotators must pass before another: its exam or its training."""
+
+    pool: Pool
+    tasks: list[Task]
 
 
 class Rows:
@@ -298,6 +306,18 @@ class Staff:
             make_opinions(self._scenario, rows, len(field.answers), self._seed, name)
             for field, name in names
         ]
+
+
+def staff_at(pool: Pool) -> Staff | None:
+    """The annotators of a pool; None before it was first opened, and for exams and trainings."""
+    return pool.staff if isinstance(pool.staff, Staff) else None
+
+
+def staff_of(pool: Pool) -> Staff:
+    """The annotators of a pool that has events: they have come."""
+    staff = staff_at(pool)
+    assert staff is not None  # noqa: S101 - only pools with annotators have events
+    return staff
 
 
 def stream_key(pool: Pool) -> str:

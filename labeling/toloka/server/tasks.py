@@ -22,6 +22,7 @@ from labeling.toloka.server.records import (
     default_overlap,
 )
 from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.staff import staff_at
 from labeling.toloka.server.world import World
 
 _T = TypeVar("_T")
@@ -310,13 +311,14 @@ def set_overlap_or_min(world: World, asked: Asked, form: Doc) -> Reply:
 def _set_overlap(world: World, pool: Pool, asked: Asked, overlap: int) -> None:
     """An open pool asks for more when the clock next moves, for less at once."""
     before, asked.overlap = asked.remaining, overlap
-    if not pool.is_open or pool.staff is None or not counts(pool, asked):
+    staff = staff_at(pool)
+    if not pool.is_open or staff is None or not counts(pool, asked):
         return
     if asked.remaining >= before:
         raise_overlap(pool, asked, asked.remaining - before)
     else:
         work.ask_raised(world, pool)
-        pool.staff.lower(asked)
+        staff.lower(asked)
         work.look_whether_complete(world, pool)
 
 

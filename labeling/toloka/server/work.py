@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from labeling.crowd.engine.pool import Visitor
 from labeling.toloka.server import attachments, pricing, review, rules
-from labeling.toloka.server.admission import Gate, admitted, banned, gates_of
+from labeling.toloka.server.admission import admitted, banned, gates_of
 from labeling.toloka.server.clock import from_iso
 from labeling.toloka.server.records import (
     ACTIVE,
@@ -20,7 +20,7 @@ from labeling.toloka.server.records import (
     Pool,
     Task,
 )
-from labeling.toloka.server.staff import Staff
+from labeling.toloka.server.staff import Gate, Staff, staff_at, staff_of
 from labeling.toloka.server.world import World
 
 
@@ -69,9 +69,11 @@ def open_pool(world: World, pool: Pool) -> None:
     pool.raises.clear()
     pool.complete = None
     if pool.asked():
-        if pool.staff is None:
-            pool.staff = Staff(world, pool, gates_of(world, pool), PoolReferee(world, pool))
-        pool.staff.open(pool.asked(), world.now)
+        staff = staff_at(pool)
+        if staff is None:
+            staff = Staff(world, pool, gates_of(world, pool), PoolReferee(world, pool))
+            pool.staff = staff
+        staff.open(pool.asked(), world.now)
         look_whether_complete(world, pool)
     world.changed()
 
@@ -90,8 +92,9 @@ def close_pool(world: World, pool: Pool, reason: str, timed: bool = False) -> No
     pool.last_close_reason = reason
     pool.complete = None
     pool.raises.clear()
-    if pool.staff is not None:
-        pool.staff.close(world.now if timed else None)
+    staff = staff_at(pool)
+    if staff is not None:
+        staff.close(world.now if timed else None)
         gather(world, pool)
     let_go(world, pool)
     world.changed()
@@ -114,9 +117,10 @@ def reopen(world: World) -> None:
 
 def ask_raised(world: World, pool: Pool) -> None:
     """Ask the annotators of an open pool for the answers by which overlap was raised."""
-    if pool.raises and pool.is_open and pool.staff is not None:
+    staff = staff_at(pool)
+    if pool.raises and pool.is_open and staff is not None:
         asked = [world.asked(key) for key in pool.raises]
-        pool.staff.add(asked, list(pool.raises.values()), world.now)
+        staff.add(asked, list(pool.raises.values()), world.now)
         pool.raises.clear()
         look_whether_complete(world, pool)
 
@@ -246,14 +250,9 @@ def _hand_in(world: World, gate: Gate, user: str, answers: list[Doc], start: int
 
 def look_whether_complete(world: World, pool: Pool) -> None:
     """Note since when an open pool has had nothing to do."""
-    idle = pool.is_open and pool.staff is not None and pool.staff.crowd.idle
+    staff = staff_at(pool)
+    idle = pool.is_open and staff is not None and staff.crowd.idle
     if not idle:
         pool.complete = None
     elif pool.complete is None:
         pool.complete = world.now
-
-
-def staff_of(pool: Pool) -> Staff:
-    """The annotators of a pool that has events: they have come."""
-    assert pool.staff is not None  # noqa: S101 - only pools with annotators have events
-    return pool.staff
