@@ -7,9 +7,9 @@ import io
 from bisect import bisect_left
 from typing import Any
 
-from labeling.toloka.server import work
-from labeling.toloka.server.admission import banned
 from labeling.toloka.server.clock import to_iso
+from labeling.toloka.server.engine import work
+from labeling.toloka.server.engine.admission import banned
 from labeling.toloka.server.errors import invalid, not_found
 from labeling.toloka.server.paging import page
 from labeling.toloka.server.questions import right

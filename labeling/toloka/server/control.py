@@ -9,8 +9,8 @@ from typing import Any
 
 from budget.errors import InputError
 from labeling.crowd.scenario import load_scenario
-from labeling.toloka.server import course
 from labeling.toloka.server.clock import from_iso, to_iso
+from labeling.toloka.server.engine import course
 from labeling.toloka.server.errors import invalid
 from labeling.toloka.server.records import Doc, money
 from labeling.toloka.server.routing import Reply, Request, route

@@ -15,18 +15,18 @@ from labeling.toloka.server import (
     bonuses,
     catalog,
     control,
-    course,
     operations,
     pools,
     task_suites,
     tasks,
 )
+from labeling.toloka.server.engine import course
+from labeling.toloka.server.engine.staff import staff_at
 from labeling.toloka.server.errors import ApiError
 from labeling.toloka.server.ids import digest
 from labeling.toloka.server.quotas import Quotas
 from labeling.toloka.server.records import Doc
 from labeling.toloka.server.routing import Reply, Request, Route, find
-from labeling.toloka.server.staff import staff_at
 from labeling.toloka.server.state import Journal
 from labeling.toloka.server.world import Settings, World
 

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from budget.errors import InputError
-from labeling.toloka.server import operations, pricing, work
-from labeling.toloka.server.admission import look_again
+from labeling.toloka.server import operations, pricing
 from labeling.toloka.server.catalog import required
 from labeling.toloka.server.clock import from_iso
+from labeling.toloka.server.engine import work
+from labeling.toloka.server.engine.admission import look_again
+from labeling.toloka.server.engine.staff import staff_at
 from labeling.toloka.server.errors import conflict, invalid
 from labeling.toloka.server.paging import page
 from labeling.toloka.server.records import (
@@ -26,7 +28,6 @@ from labeling.toloka.server.records import (
     money,
 )
 from labeling.toloka.server.routing import Reply, Request, route
-from labeling.toloka.server.staff import staff_at
 from labeling.toloka.server.world import World
 
 _POOL = ("project_id", "private_name", "reward_per_assignment", "will_expire", "defaults")

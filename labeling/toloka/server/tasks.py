@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from labeling.toloka.server import operations, work
+from labeling.toloka.server import operations
+from labeling.toloka.server.engine import work
+from labeling.toloka.server.engine.staff import staff_at
 from labeling.toloka.server.errors import ApiError, conflict, invalid, not_found
 from labeling.toloka.server.paging import page
 from labeling.toloka.server.pools import add_tasks, counts, open_checked, raise_overlap
@@ -22,7 +24,6 @@ from labeling.toloka.server.records import (
     default_overlap,
 )
 from labeling.toloka.server.routing import Reply, Request, route
-from labeling.toloka.server.staff import staff_at
 from labeling.toloka.server.world import World
 
 _T = TypeVar("_T")

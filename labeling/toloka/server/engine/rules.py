@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from labeling.toloka.server import collectors, review
-from labeling.toloka.server.admission import admitted, banned, look_again
 from labeling.toloka.server.clock import to_iso
-from labeling.toloka.server.collectors import Values
+from labeling.toloka.server.engine import collectors, review
+from labeling.toloka.server.engine.admission import admitted, banned, look_again
+from labeling.toloka.server.engine.collectors import Values
 from labeling.toloka.server.filters import COMPARE
 from labeling.toloka.server.records import REAL, SUBMITTED, Assignment, Doc, Pool, Task
 from labeling.toloka.server.world import World

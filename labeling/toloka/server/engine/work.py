@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labeling.crowd.engine.pool import Visitor
-from labeling.toloka.server import attachments, pricing, review, rules
-from labeling.toloka.server.admission import admitted, banned, gates_of
+from labeling.toloka.server import pricing
 from labeling.toloka.server.clock import from_iso
+from labeling.toloka.server.engine import review, rules
+from labeling.toloka.server.engine.admission import admitted, banned, gates_of
+from labeling.toloka.server.engine.attached_files import attach
+from labeling.toloka.server.engine.staff import Gate, Staff, staff_at, staff_of
 from labeling.toloka.server.records import (
     ACTIVE,
     CLOSED,
@@ -20,7 +23,6 @@ from labeling.toloka.server.records import (
     Pool,
     Task,
 )
-from labeling.toloka.server.staff import Gate, Staff, staff_at, staff_of
 from labeling.toloka.server.world import World
 
 
@@ -133,7 +135,7 @@ def submit(world: World, pool: Pool, assignment: Assignment) -> None:
     assignment.status = SUBMITTED
     pool.history.setdefault(assignment.user_id, []).append(assignment)
     pool.skipped[assignment.user_id] = 0
-    attachments.attach(world, pool, assignment)
+    attach(world, pool, assignment)
     for task, answer in zip(assignment.tasks, assignment.answers, strict=True):
         task.answered.append((assignment.user_id, answer))
     world.account.reserve(assignment.id, assignment.reward)

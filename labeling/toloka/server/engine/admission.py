@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from labeling.toloka.server import filters
-from labeling.toloka.server.collectors import training_rate
+from labeling.toloka.server.engine.collectors import training_rate
+from labeling.toloka.server.engine.staff import Gate, staff_at
 from labeling.toloka.server.records import REAL, TRAINING, Pool
-from labeling.toloka.server.staff import Gate, staff_at
 from labeling.toloka.server.world import World
 
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labeling.toloka.server import rules, work
 from labeling.toloka.server.clock import DAY, from_iso
+from labeling.toloka.server.engine import rules, work
+from labeling.toloka.server.engine.staff import staff_at, staff_of
 from labeling.toloka.server.records import Assignment, Doc, Pool
-from labeling.toloka.server.staff import staff_at, staff_of
 from labeling.toloka.server.world import World
 
 

@@ -1,0 +1,1 @@
+"""The platform at work: time, annotators, admission, quality control, review."""

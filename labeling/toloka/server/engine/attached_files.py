@@ -1,0 +1,37 @@
+"""Files that annotators send with an assignment, where a project asks for files."""
+
+from __future__ import annotations
+
+from labeling.toloka.server.clock import to_iso
+from labeling.toloka.server.engine.staff import staff_at
+from labeling.toloka.server.records import Assignment, Doc, Pool
+from labeling.toloka.server.world import World
+
+
+def attach(world: World, pool: Pool, assignment: Assignment) -> None:
+    """Give the file fields of an assignment that comes in their files."""
+    staff = staff_at(pool)
+    if staff is None:
+        return
+    names = [field.name for field in staff.fields if field.is_file]
+    for answer in assignment.answers if names else ():
+        for name in names:
+            answer[name] = _file(world, assignment)["id"]
+
+
+def _file(world: World, assignment: Assignment) -> Doc:
+    key = world.ids.unique("attachment")
+    world.attachments[key] = {
+        "id": key,
+        "attachment_type": "ASSIGNMENT_ATTACHMENT",
+        "name": f"{key[:8]}.txt",
+        "details": {
+            "user_id": assignment.user_id,
+            "assignment_id": assignment.id,
+            "pool_id": assignment.pool_id,
+        },
+        "owner": world.owner,
+        "created": to_iso(assignment.submitted or world.now),
+        "media_type": "text/plain",
+    }
+    return world.attachments[key]
