@@ -46,7 +46,7 @@ from labeling.toloka.api import client
 from labeling.toloka.api.intents import Journal
 from labeling.toloka.pools import assignment_updates, collect, prepare, upload
 from labeling.toloka.server import Server, Settings
-from labeling.toloka.server.clock import START
+from labeling.toloka.server.model.clock import START
 from tests import canary
 from tests.clearml_server.server import StandIn
 from tests.conftest import SMALL

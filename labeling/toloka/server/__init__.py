@@ -6,9 +6,9 @@ runs one by itself.
 
 from labeling.toloka.server.faults import Fault, make_faults, read_faults
 from labeling.toloka.server.http import Exchange, Server, serve
+from labeling.toloka.server.model.truth import Truth, read_truth, write_truth
+from labeling.toloka.server.model.world import Settings
 from labeling.toloka.server.state import Journal
-from labeling.toloka.server.truth import Truth, read_truth, write_truth
-from labeling.toloka.server.world import Settings
 
 __all__ = [
     "Exchange",

@@ -7,9 +7,9 @@ from typing import Any
 
 from budget.money import ZERO
 from labeling.toloka.server import operations
-from labeling.toloka.server.clock import to_iso
-from labeling.toloka.server.errors import invalid
-from labeling.toloka.server.records import (
+from labeling.toloka.server.model.clock import to_iso
+from labeling.toloka.server.model.errors import invalid
+from labeling.toloka.server.model.records import (
     ACCEPTED,
     ACTIVE,
     DONE,
@@ -20,8 +20,8 @@ from labeling.toloka.server.records import (
     SUBMITTED,
     Pool,
 )
+from labeling.toloka.server.model.world import World
 from labeling.toloka.server.routing import Reply, Request, route
-from labeling.toloka.server.world import World
 
 _MOST = 10
 

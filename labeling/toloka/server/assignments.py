@@ -7,15 +7,23 @@ import io
 from bisect import bisect_left
 from typing import Any
 
-from labeling.toloka.server.clock import to_iso
 from labeling.toloka.server.engine import work
 from labeling.toloka.server.engine.admission import banned
-from labeling.toloka.server.errors import invalid, not_found
-from labeling.toloka.server.paging import page
-from labeling.toloka.server.questions import right
-from labeling.toloka.server.records import ACCEPTED, REAL, REJECTED, Assignment, Doc, Pool, Task
+from labeling.toloka.server.model.clock import to_iso
+from labeling.toloka.server.model.errors import invalid, not_found
+from labeling.toloka.server.model.paging import page
+from labeling.toloka.server.model.questions import right
+from labeling.toloka.server.model.records import (
+    ACCEPTED,
+    REAL,
+    REJECTED,
+    Assignment,
+    Doc,
+    Pool,
+    Task,
+)
+from labeling.toloka.server.model.world import World
 from labeling.toloka.server.routing import Reply, Request, route
-from labeling.toloka.server.world import World
 
 _MOST = 100_000
 # The table's words for states, and back.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from labeling.toloka.server.errors import not_found
-from labeling.toloka.server.paging import page
-from labeling.toloka.server.records import Doc
+from labeling.toloka.server.model.errors import not_found
+from labeling.toloka.server.model.paging import page
+from labeling.toloka.server.model.records import Doc
+from labeling.toloka.server.model.world import World
 from labeling.toloka.server.routing import Reply, Request, route
-from labeling.toloka.server.world import World
 
 
 @route("GET", "/v1/attachments")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from budget.errors import InputError
 from budget.money import ZERO, Money
-from labeling.toloka.server import pricing
-from labeling.toloka.server.clock import to_iso
-from labeling.toloka.server.errors import conflict, invalid, not_found
-from labeling.toloka.server.paging import page
-from labeling.toloka.server.records import Doc, money
+from labeling.toloka.server.model import pricing
+from labeling.toloka.server.model.clock import to_iso
+from labeling.toloka.server.model.errors import conflict, invalid, not_found
+from labeling.toloka.server.model.paging import page
+from labeling.toloka.server.model.records import Doc, money
+from labeling.toloka.server.model.world import World
 from labeling.toloka.server.routing import Reply, Request, route
 from labeling.toloka.server.tasks import create
-from labeling.toloka.server.world import World
 
 _SMALLEST, _LARGEST = Money(5_000), Money(100_000_000)
 

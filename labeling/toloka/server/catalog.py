@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from labeling.toloka.server import operations
-from labeling.toloka.server.clock import to_iso
 from labeling.toloka.server.engine.admission import look_again
 from labeling.toloka.server.engine.rules import give_skill, lift, restrict
-from labeling.toloka.server.errors import conflict, invalid, not_found
-from labeling.toloka.server.ids import digest
-from labeling.toloka.server.paging import page
-from labeling.toloka.server.records import OPEN, Doc
+from labeling.toloka.server.model.clock import to_iso
+from labeling.toloka.server.model.errors import conflict, invalid, not_found
+from labeling.toloka.server.model.ids import digest
+from labeling.toloka.server.model.paging import page
+from labeling.toloka.server.model.records import OPEN, Doc
+from labeling.toloka.server.model.world import World
 from labeling.toloka.server.routing import Reply, Request, route
-from labeling.toloka.server.world import World
 
 
 def required(form: Any, *names: str) -> Doc:

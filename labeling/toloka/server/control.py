@@ -9,13 +9,13 @@ from typing import Any
 
 from budget.errors import InputError
 from labeling.crowd.scenario import load_scenario
-from labeling.toloka.server.clock import from_iso, to_iso
 from labeling.toloka.server.engine import course
-from labeling.toloka.server.errors import invalid
-from labeling.toloka.server.records import Doc, money
+from labeling.toloka.server.model.clock import from_iso, to_iso
+from labeling.toloka.server.model.errors import invalid
+from labeling.toloka.server.model.records import Doc, money
+from labeling.toloka.server.model.truth import read_truth
+from labeling.toloka.server.model.world import Settings, World
 from labeling.toloka.server.routing import Reply, Request, route
-from labeling.toloka.server.truth import read_truth
-from labeling.toloka.server.world import Settings, World
 
 
 @route("GET", "/sim/clock")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from labeling.toloka.server.clock import to_iso
-from labeling.toloka.server.errors import conflict, not_found
-from labeling.toloka.server.paging import page
-from labeling.toloka.server.records import Doc
+from labeling.toloka.server.model.clock import to_iso
+from labeling.toloka.server.model.errors import conflict, not_found
+from labeling.toloka.server.model.paging import page
+from labeling.toloka.server.model.records import Doc
+from labeling.toloka.server.model.world import World
 from labeling.toloka.server.routing import Reply, Request, route
-from labeling.toloka.server.world import World
 
 
 def start(

@@ -22,13 +22,13 @@ from labeling.toloka.server import (
 )
 from labeling.toloka.server.engine import course
 from labeling.toloka.server.engine.staff import staff_at
-from labeling.toloka.server.errors import ApiError
-from labeling.toloka.server.ids import digest
+from labeling.toloka.server.model.errors import ApiError
+from labeling.toloka.server.model.ids import digest
+from labeling.toloka.server.model.records import Doc
+from labeling.toloka.server.model.world import Settings, World
 from labeling.toloka.server.quotas import Quotas
-from labeling.toloka.server.records import Doc
 from labeling.toloka.server.routing import Reply, Request, Route, find
 from labeling.toloka.server.state import Journal
-from labeling.toloka.server.world import Settings, World
 
 # Each answers the paths that it names in the table of routes.
 ROOMS = (

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from budget.errors import InputError
-from labeling.toloka.server import operations, pricing
+from labeling.toloka.server import operations
 from labeling.toloka.server.catalog import required
-from labeling.toloka.server.clock import from_iso
 from labeling.toloka.server.engine import work
 from labeling.toloka.server.engine.admission import look_again
 from labeling.toloka.server.engine.staff import staff_at
-from labeling.toloka.server.errors import conflict, invalid
-from labeling.toloka.server.paging import page
-from labeling.toloka.server.records import (
+from labeling.toloka.server.model import pricing
+from labeling.toloka.server.model.clock import from_iso
+from labeling.toloka.server.model.errors import conflict, invalid
+from labeling.toloka.server.model.paging import page
+from labeling.toloka.server.model.records import (
     ARCHIVED,
     CLOSED,
     OPEN,
@@ -27,8 +28,8 @@ from labeling.toloka.server.records import (
     TaskSuite,
     money,
 )
+from labeling.toloka.server.model.world import World
 from labeling.toloka.server.routing import Reply, Request, route
-from labeling.toloka.server.world import World
 
 _POOL = ("project_id", "private_name", "reward_per_assignment", "will_expire", "defaults")
 _POOL_TIME = "assignment_max_duration_seconds"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labeling.toloka.server.errors import ApiError
-from labeling.toloka.server.world import World
+from labeling.toloka.server.model.errors import ApiError
+from labeling.toloka.server.model.world import World
 
 
 @dataclass(frozen=True, slots=True)

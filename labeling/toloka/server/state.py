@@ -18,9 +18,9 @@ from budget.errors import InputError
 from budget.money import Money
 from budget.tariff import Tariff
 from labeling.crowd.scenario import Scenario
-from labeling.toloka.server.records import Doc
-from labeling.toloka.server.truth import read_truth
-from labeling.toloka.server.world import Settings
+from labeling.toloka.server.model.records import Doc
+from labeling.toloka.server.model.truth import read_truth
+from labeling.toloka.server.model.world import Settings
 
 
 class Journal:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from labeling.toloka.server.clock import to_iso
-from labeling.toloka.server.errors import invalid, not_found
-from labeling.toloka.server.paging import page
+from labeling.toloka.server.model.clock import to_iso
+from labeling.toloka.server.model.errors import invalid, not_found
+from labeling.toloka.server.model.paging import page
+from labeling.toloka.server.model.records import Assignment, Doc, Pool, Task, TaskSuite
+from labeling.toloka.server.model.world import World
 from labeling.toloka.server.pools import add_tasks, open_checked
-from labeling.toloka.server.records import Assignment, Doc, Pool, Task, TaskSuite
 from labeling.toloka.server.routing import Reply, Request, route
 from labeling.toloka.server.tasks import (
     create,
@@ -17,7 +18,6 @@ from labeling.toloka.server.tasks import (
     pool_of,
     set_overlap_or_min,
 )
-from labeling.toloka.server.world import World
 
 
 @route("POST", "/v1/task-suites")

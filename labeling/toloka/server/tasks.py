@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 from labeling.toloka.server import operations
 from labeling.toloka.server.engine import work
 from labeling.toloka.server.engine.staff import staff_at
-from labeling.toloka.server.errors import ApiError, conflict, invalid, not_found
-from labeling.toloka.server.paging import page
-from labeling.toloka.server.pools import add_tasks, counts, open_checked, raise_overlap
-from labeling.toloka.server.records import (
+from labeling.toloka.server.model.errors import ApiError, conflict, invalid, not_found
+from labeling.toloka.server.model.paging import page
+from labeling.toloka.server.model.records import (
     ARCHIVED,
     GOLDEN,
     REAL,
@@ -23,8 +22,9 @@ from labeling.toloka.server.records import (
     Task,
     default_overlap,
 )
+from labeling.toloka.server.model.world import World
+from labeling.toloka.server.pools import add_tasks, counts, open_checked, raise_overlap
 from labeling.toloka.server.routing import Reply, Request, route
-from labeling.toloka.server.world import World
 
 _T = TypeVar("_T")
 _MOST_OVERLAP = 30_000

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from labeling.toloka.server import filters
 from labeling.toloka.server.engine.collectors import training_rate
 from labeling.toloka.server.engine.staff import Gate, staff_at
-from labeling.toloka.server.records import REAL, TRAINING, Pool
-from labeling.toloka.server.world import World
+from labeling.toloka.server.model import filters
+from labeling.toloka.server.model.records import REAL, TRAINING, Pool
+from labeling.toloka.server.model.world import World
 
 
 def gates_of(world: World, pool: Pool) -> list[Gate]:

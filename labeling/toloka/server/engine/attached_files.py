@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from labeling.toloka.server.clock import to_iso
 from labeling.toloka.server.engine.staff import staff_at
-from labeling.toloka.server.records import Assignment, Doc, Pool
-from labeling.toloka.server.world import World
+from labeling.toloka.server.model.clock import to_iso
+from labeling.toloka.server.model.records import Assignment, Doc, Pool
+from labeling.toloka.server.model.world import World
 
 
 def attach(world: World, pool: Pool, assignment: Assignment) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from budget.money import ZERO
-from labeling.toloka.server.clock import DAY
-from labeling.toloka.server.questions import right
-from labeling.toloka.server.records import (
+from labeling.toloka.server.model.clock import DAY
+from labeling.toloka.server.model.questions import right
+from labeling.toloka.server.model.records import (
     ACCEPTED,
     DONE,
     GOLDEN,
@@ -20,7 +20,7 @@ from labeling.toloka.server.records import (
     Doc,
     Pool,
 )
-from labeling.toloka.server.world import World
+from labeling.toloka.server.model.world import World
 
 Values = dict[str, Any]
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labeling.toloka.server.clock import DAY, from_iso
 from labeling.toloka.server.engine import rules, work
 from labeling.toloka.server.engine.staff import staff_at, staff_of
-from labeling.toloka.server.records import Assignment, Doc, Pool
-from labeling.toloka.server.world import World
+from labeling.toloka.server.model.clock import DAY, from_iso
+from labeling.toloka.server.model.records import Assignment, Doc, Pool
+from labeling.toloka.server.model.world import World
 
 
 def move(world: World, events: int = 1) -> None:

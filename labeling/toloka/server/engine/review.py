@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from labeling.toloka.server import pricing
-from labeling.toloka.server.errors import conflict
-from labeling.toloka.server.records import ACCEPTED, REJECTED, SUBMITTED, Assignment
-from labeling.toloka.server.world import World
+from labeling.toloka.server.model import pricing
+from labeling.toloka.server.model.errors import conflict
+from labeling.toloka.server.model.records import ACCEPTED, REJECTED, SUBMITTED, Assignment
+from labeling.toloka.server.model.world import World
 
 _ALLOWED = {(SUBMITTED, ACCEPTED), (SUBMITTED, REJECTED), (REJECTED, ACCEPTED)}
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from labeling.toloka.server.clock import to_iso
 from labeling.toloka.server.engine import collectors, review
 from labeling.toloka.server.engine.admission import admitted, banned, look_again
 from labeling.toloka.server.engine.collectors import Values
-from labeling.toloka.server.filters import COMPARE
-from labeling.toloka.server.records import REAL, SUBMITTED, Assignment, Doc, Pool, Task
-from labeling.toloka.server.world import World
+from labeling.toloka.server.model.clock import to_iso
+from labeling.toloka.server.model.filters import COMPARE
+from labeling.toloka.server.model.records import REAL, SUBMITTED, Assignment, Doc, Pool, Task
+from labeling.toloka.server.model.world import World
 
 _UNITS = {"MINUTES": 60_000, "HOURS": 3_600_000, "DAYS": 86_400_000}
 _ON_SUBMISSION = frozenset(

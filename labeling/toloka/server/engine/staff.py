@@ -19,10 +19,10 @@ from labeling.crowd.people.items import Items, confusion_steps, draw_wrong
 from labeling.crowd.people.opinions import Opinions, make_opinions
 from labeling.crowd.scenario import Scenario
 from labeling.seeds import stream
-from labeling.toloka.server import filters
-from labeling.toloka.server.ids import user_id
-from labeling.toloka.server.questions import Field, fields_of, judged_field
-from labeling.toloka.server.records import (
+from labeling.toloka.server.model import filters
+from labeling.toloka.server.model.ids import user_id
+from labeling.toloka.server.model.questions import Field, fields_of, judged_field
+from labeling.toloka.server.model.records import (
     GOLDEN,
     REAL,
     TRAINING,
@@ -33,8 +33,8 @@ from labeling.toloka.server.records import (
     TaskSuite,
     default_overlap,
 )
-from labeling.toloka.server.truth import Truth
-from labeling.toloka.server.world import World
+from labeling.toloka.server.model.truth import Truth
+from labeling.toloka.server.model.world import World
 from labeling.types import DynamicOverlap, Ints
 
 CONDITION = "labelworth_condition"

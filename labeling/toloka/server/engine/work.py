@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labeling.crowd.engine.pool import Visitor
-from labeling.toloka.server import pricing
-from labeling.toloka.server.clock import from_iso
 from labeling.toloka.server.engine import review, rules
 from labeling.toloka.server.engine.admission import admitted, banned, gates_of
 from labeling.toloka.server.engine.attached_files import attach
 from labeling.toloka.server.engine.staff import Gate, Staff, staff_at, staff_of
-from labeling.toloka.server.records import (
+from labeling.toloka.server.model import pricing
+from labeling.toloka.server.model.clock import from_iso
+from labeling.toloka.server.model.records import (
     ACTIVE,
     CLOSED,
     EXPIRED,
@@ -23,7 +23,7 @@ from labeling.toloka.server.records import (
     Pool,
     Task,
 )
-from labeling.toloka.server.world import World
+from labeling.toloka.server.model.world import World
 
 
 @dataclass(frozen=True, slots=True)

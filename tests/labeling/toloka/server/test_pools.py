@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labeling.toloka.server.clock import from_iso
+from labeling.toloka.server.model.clock import from_iso
 
 from .campaign import fill, finish, poll, run
 from .wire import Doc, Refused, Wire, address, known, pool, project

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from labeling.toloka.server.clock import from_iso
+from labeling.toloka.server.model.clock import from_iso
 
 from .campaign import fill, finish, run
 from .wire import Doc, Refused, Wire, rule

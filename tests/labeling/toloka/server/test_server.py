@@ -12,7 +12,7 @@ import pytest
 
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import Server, Settings, serve
-from labeling.toloka.server.clock import START, from_iso, to_iso
+from labeling.toloka.server.model.clock import START, from_iso, to_iso
 
 from .campaign import everything, fill, poll, run
 from .wire import Refused, Wire, address, pool, project

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import numpy as np
 
 from labeling.source import assignments_left, missing_answers, next_round, wanted_arrays
-from labeling.toloka.server.clock import from_iso, to_iso
+from labeling.toloka.server.model.clock import from_iso, to_iso
 from labeling.types import Condition, Ints, Order
 
 Doc = dict[str, Any]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from budget.money import Money
-from labeling.toloka.server.clock import to_iso
+from labeling.toloka.server.model.clock import to_iso
 
 Doc = dict[str, Any]
 REAL, GOLDEN, TRAINING = "real", "golden", "training"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from labeling.toloka.server.records import Doc, Task
+from labeling.toloka.server.model.records import Doc, Task
 
 _MOST_NUMBERS = 100  # answers of a bounded whole number, such as a rating
 

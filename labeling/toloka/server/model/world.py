@@ -8,11 +8,11 @@ from typing import Any
 from budget.money import Money
 from budget.tariff import Tariff
 from labeling.crowd.scenario import Scenario
-from labeling.toloka.server.account import Account
-from labeling.toloka.server.errors import not_found
-from labeling.toloka.server.ids import Ids, digest
-from labeling.toloka.server.records import Asked, Assignment, Doc, Pool, Task, TaskSuite
-from labeling.toloka.server.truth import Truth
+from labeling.toloka.server.model.account import Account
+from labeling.toloka.server.model.errors import not_found
+from labeling.toloka.server.model.ids import Ids, digest
+from labeling.toloka.server.model.records import Asked, Assignment, Doc, Pool, Task, TaskSuite
+from labeling.toloka.server.model.truth import Truth
 
 _BALANCE = Money(1_000_000_000)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from labeling.toloka.server.records import Doc
+from labeling.toloka.server.model.records import Doc
 
 # The platform's own language tests, as toloka-kit knows them: EN, DE, FR, ...
 LANGUAGE_TESTS = frozenset(

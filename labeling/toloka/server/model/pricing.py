@@ -6,9 +6,9 @@ import math
 from decimal import Decimal
 
 from budget.money import ZERO, Money
-from labeling.toloka.server.errors import conflict
-from labeling.toloka.server.records import Assignment, Pool, money
-from labeling.toloka.server.world import World
+from labeling.toloka.server.model.errors import conflict
+from labeling.toloka.server.model.records import Assignment, Pool, money
+from labeling.toloka.server.model.world import World
 
 
 def reward_for(world: World, pool: Pool, user: str) -> Money:

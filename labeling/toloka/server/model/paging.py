@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from labeling.toloka.server.clock import from_iso
-from labeling.toloka.server.errors import invalid
+from labeling.toloka.server.model.clock import from_iso
+from labeling.toloka.server.model.errors import invalid
 
 _T = TypeVar("_T")
 Doc = dict[str, Any]

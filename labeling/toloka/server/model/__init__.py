@@ -1,0 +1,1 @@
+"""What the platform keeps: records, the account, names, time, and what the images show."""
