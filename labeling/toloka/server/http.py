@@ -21,7 +21,7 @@ from labeling.toloka.server.model.clock import START
 from labeling.toloka.server.model.errors import ApiError
 from labeling.toloka.server.model.world import Settings
 from labeling.toloka.server.platform import Platform
-from labeling.toloka.server.routing import Reply, Request, find
+from labeling.toloka.server.routes.routing import Reply, Request, find
 from labeling.toloka.server.state import Journal
 
 HOST = "127.0.0.1"

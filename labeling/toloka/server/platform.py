@@ -7,7 +7,14 @@ import threading
 from typing import Any
 
 from budget.errors import InputError
-from labeling.toloka.server import (
+from labeling.toloka.server.engine import course
+from labeling.toloka.server.engine.staff import staff_at
+from labeling.toloka.server.model.errors import ApiError
+from labeling.toloka.server.model.ids import digest
+from labeling.toloka.server.model.records import Doc
+from labeling.toloka.server.model.world import Settings, World
+from labeling.toloka.server.quotas import Quotas
+from labeling.toloka.server.routes import (
     aggregates,
     analytics,
     assignments,
@@ -20,14 +27,7 @@ from labeling.toloka.server import (
     task_suites,
     tasks,
 )
-from labeling.toloka.server.engine import course
-from labeling.toloka.server.engine.staff import staff_at
-from labeling.toloka.server.model.errors import ApiError
-from labeling.toloka.server.model.ids import digest
-from labeling.toloka.server.model.records import Doc
-from labeling.toloka.server.model.world import Settings, World
-from labeling.toloka.server.quotas import Quotas
-from labeling.toloka.server.routing import Reply, Request, Route, find
+from labeling.toloka.server.routes.routing import Reply, Request, Route, find
 from labeling.toloka.server.state import Journal
 
 # Each answers the paths that it names in the table of routes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from labeling.toloka.server.routing import Reply, Request
+from labeling.toloka.server.routes.routing import Reply, Request
 
 _SECONDS = {"MIN": 60, "HOUR": 3600, "DAY": 86400}
 _CREATE = {"MIN": 20, "DAY": 100}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from labeling.toloka.server import Exchange
-from labeling.toloka.server.routing import ROUTES, Reply, Request
+from labeling.toloka.server.routes.routing import ROUTES, Reply, Request
 
 from ..contract import Contract
 from .wire import Refused, Wire, address, known, pool, project, rule

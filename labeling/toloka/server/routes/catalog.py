@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from labeling.toloka.server import operations
 from labeling.toloka.server.engine.admission import look_again
 from labeling.toloka.server.engine.rules import give_skill, lift, restrict
 from labeling.toloka.server.model.clock import to_iso
@@ -13,7 +12,8 @@ from labeling.toloka.server.model.ids import digest
 from labeling.toloka.server.model.paging import page
 from labeling.toloka.server.model.records import OPEN, Doc
 from labeling.toloka.server.model.world import World
-from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.routes import operations
+from labeling.toloka.server.routes.routing import Reply, Request, route
 
 
 def required(form: Any, *names: str) -> Doc:

@@ -15,7 +15,7 @@ from labeling.toloka.server.model.errors import invalid
 from labeling.toloka.server.model.records import Doc, money
 from labeling.toloka.server.model.truth import read_truth
 from labeling.toloka.server.model.world import Settings, World
-from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.routes.routing import Reply, Request, route
 
 
 @route("GET", "/sim/clock")

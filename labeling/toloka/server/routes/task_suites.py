@@ -7,9 +7,9 @@ from labeling.toloka.server.model.errors import invalid, not_found
 from labeling.toloka.server.model.paging import page
 from labeling.toloka.server.model.records import Assignment, Doc, Pool, Task, TaskSuite
 from labeling.toloka.server.model.world import World
-from labeling.toloka.server.pools import add_tasks, open_checked
-from labeling.toloka.server.routing import Reply, Request, route
-from labeling.toloka.server.tasks import (
+from labeling.toloka.server.routes.pools import add_tasks, open_checked
+from labeling.toloka.server.routes.routing import Reply, Request, route
+from labeling.toloka.server.routes.tasks import (
     create,
     new_task,
     overlap_of,

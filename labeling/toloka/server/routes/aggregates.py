@@ -8,13 +8,13 @@ import numpy as np
 
 from labeling.aggregation.dynamic_overlap import confidence
 from labeling.aggregation.methods import aggregate
-from labeling.toloka.server import operations
-from labeling.toloka.server.catalog import required
 from labeling.toloka.server.model.errors import conflict, invalid, not_found
 from labeling.toloka.server.model.paging import page
 from labeling.toloka.server.model.records import REAL, Doc, Pool, Task
 from labeling.toloka.server.model.world import World
-from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.routes import operations
+from labeling.toloka.server.routes.catalog import required
+from labeling.toloka.server.routes.routing import Reply, Request, route
 from labeling.types import Answers
 
 _DAWID_SKENE, _WEIGHTED = "DAWID_SKENE", "WEIGHTED_DYNAMIC_OVERLAP"

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from budget.errors import InputError
-from labeling.toloka.server import operations
-from labeling.toloka.server.catalog import required
 from labeling.toloka.server.engine import work
 from labeling.toloka.server.engine.admission import look_again
 from labeling.toloka.server.engine.staff import staff_at
@@ -29,7 +27,9 @@ from labeling.toloka.server.model.records import (
     money,
 )
 from labeling.toloka.server.model.world import World
-from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.routes import operations
+from labeling.toloka.server.routes.catalog import required
+from labeling.toloka.server.routes.routing import Reply, Request, route
 
 _POOL = ("project_id", "private_name", "reward_per_assignment", "will_expire", "defaults")
 _POOL_TIME = "assignment_max_duration_seconds"

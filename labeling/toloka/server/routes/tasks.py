@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from labeling.toloka.server import operations
 from labeling.toloka.server.engine import work
 from labeling.toloka.server.engine.staff import staff_at
 from labeling.toloka.server.model.errors import ApiError, conflict, invalid, not_found
@@ -23,8 +22,9 @@ from labeling.toloka.server.model.records import (
     default_overlap,
 )
 from labeling.toloka.server.model.world import World
-from labeling.toloka.server.pools import add_tasks, counts, open_checked, raise_overlap
-from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.routes import operations
+from labeling.toloka.server.routes.pools import add_tasks, counts, open_checked, raise_overlap
+from labeling.toloka.server.routes.routing import Reply, Request, route
 
 _T = TypeVar("_T")
 _MOST_OVERLAP = 30_000

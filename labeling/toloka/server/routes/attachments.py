@@ -6,7 +6,7 @@ from labeling.toloka.server.model.errors import not_found
 from labeling.toloka.server.model.paging import page
 from labeling.toloka.server.model.records import Doc
 from labeling.toloka.server.model.world import World
-from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.routes.routing import Reply, Request, route
 
 
 @route("GET", "/v1/attachments")

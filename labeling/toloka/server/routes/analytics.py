@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from budget.money import ZERO
-from labeling.toloka.server import operations
 from labeling.toloka.server.model.clock import to_iso
 from labeling.toloka.server.model.errors import invalid
 from labeling.toloka.server.model.records import (
@@ -21,7 +20,8 @@ from labeling.toloka.server.model.records import (
     Pool,
 )
 from labeling.toloka.server.model.world import World
-from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.routes import operations
+from labeling.toloka.server.routes.routing import Reply, Request, route
 
 _MOST = 10
 

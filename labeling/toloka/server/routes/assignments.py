@@ -23,7 +23,7 @@ from labeling.toloka.server.model.records import (
     Task,
 )
 from labeling.toloka.server.model.world import World
-from labeling.toloka.server.routing import Reply, Request, route
+from labeling.toloka.server.routes.routing import Reply, Request, route
 
 _MOST = 100_000
 # The table's words for states, and back.

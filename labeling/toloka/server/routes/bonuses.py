@@ -10,8 +10,8 @@ from labeling.toloka.server.model.errors import conflict, invalid, not_found
 from labeling.toloka.server.model.paging import page
 from labeling.toloka.server.model.records import Doc, money
 from labeling.toloka.server.model.world import World
-from labeling.toloka.server.routing import Reply, Request, route
-from labeling.toloka.server.tasks import create
+from labeling.toloka.server.routes.routing import Reply, Request, route
+from labeling.toloka.server.routes.tasks import create
 
 _SMALLEST, _LARGEST = Money(5_000), Money(100_000_000)
 
