@@ -4,11 +4,11 @@
 runs one by itself.
 """
 
-from labeling.toloka.server.faults import Fault, make_faults, read_faults
-from labeling.toloka.server.http import Exchange, Server, serve
 from labeling.toloka.server.model.truth import Truth, read_truth, write_truth
 from labeling.toloka.server.model.world import Settings
-from labeling.toloka.server.state import Journal
+from labeling.toloka.server.web.faults import Fault, make_faults, read_faults
+from labeling.toloka.server.web.http import Exchange, Server, serve
+from labeling.toloka.server.web.state_file import Journal
 
 __all__ = [
     "Exchange",

@@ -15,7 +15,7 @@ from labeling.toloka.api.client import kit
 from labeling.toloka.api.errors import MarketUnreachable
 from labeling.toloka.pools.review import give_bonus
 from labeling.toloka.server import Server
-from labeling.toloka.server.faults import Fault
+from labeling.toloka.server.web.faults import Fault
 from labeling.toloka.source import TolokaSource
 from labeling.types import Assignment, Page
 from tests.labeling.toloka.ground import CANARY, Ground, buy, unnamed

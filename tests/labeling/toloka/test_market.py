@@ -21,8 +21,8 @@ from labeling.toloka.api.errors import MarketError
 from labeling.toloka.api.token import Token
 from labeling.toloka.reconcile import Book, mend, reconcile
 from labeling.toloka.server import Server
-from labeling.toloka.server.faults import Fault
 from labeling.toloka.server.model.clock import START
+from labeling.toloka.server.web.faults import Fault
 from labeling.types import DynamicOverlap
 from tests.labeling.toloka.ground import CANARY, TWO, Ground, address, buy, unnamed
 

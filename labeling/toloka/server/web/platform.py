@@ -13,7 +13,6 @@ from labeling.toloka.server.model.errors import ApiError
 from labeling.toloka.server.model.ids import digest
 from labeling.toloka.server.model.records import Doc
 from labeling.toloka.server.model.world import Settings, World
-from labeling.toloka.server.quotas import Quotas
 from labeling.toloka.server.routes import (
     aggregates,
     analytics,
@@ -28,7 +27,8 @@ from labeling.toloka.server.routes import (
     tasks,
 )
 from labeling.toloka.server.routes.routing import Reply, Request, Route, find
-from labeling.toloka.server.state import Journal
+from labeling.toloka.server.web.quotas import Quotas
+from labeling.toloka.server.web.state_file import Journal
 
 # Each answers the paths that it names in the table of routes.
 ROOMS = (

@@ -16,13 +16,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from labeling.toloka.server.faults import Fault, make_faults
 from labeling.toloka.server.model.clock import START
 from labeling.toloka.server.model.errors import ApiError
 from labeling.toloka.server.model.world import Settings
-from labeling.toloka.server.platform import Platform
 from labeling.toloka.server.routes.routing import Reply, Request, find
-from labeling.toloka.server.state import Journal
+from labeling.toloka.server.web.faults import Fault, make_faults
+from labeling.toloka.server.web.platform import Platform
+from labeling.toloka.server.web.state_file import Journal
 
 HOST = "127.0.0.1"
 _HTML = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"

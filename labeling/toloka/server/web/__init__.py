@@ -1,0 +1,1 @@
+"""HTTP in front of the platform: connections, faults, quotas, and the state on disk."""
