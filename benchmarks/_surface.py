@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from benchmarks.ground import _data, _world
 from budget.money import Money
-from hpo.config import StudyConfig, make_config
 from hpo.quote import Quote, quote
+from hpo.settings.config import StudyConfig, make_config
 from hpo.trial import buy, fit_plan
 from hpo.world import World
 from labeling.types import Condition, LabelPlan

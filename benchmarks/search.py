@@ -41,9 +41,9 @@ from numpy.typing import NDArray
 
 from benchmarks._surface import Surface, TableHoldings
 from budget.money import ZERO, Money
-from hpo.config import make_config
 from hpo.sampler import make_sampler
 from hpo.search import Searcher
+from hpo.settings.config import make_config
 from hpo.trial import Outcome
 from labeling.seeds import derive
 from labeling.types import LabelPlan

@@ -25,8 +25,8 @@ import pandas as pd
 
 from budget.database import open_database
 from hpo.catalogue import enter, find_view
-from hpo.config import make_config
-from hpo.folder import claim
+from hpo.settings.config import make_config
+from hpo.settings.run_folder import claim
 from labeling import versions
 from labeling.aggregation.facts import answer_facts
 from labeling.aggregation.methods import aggregate

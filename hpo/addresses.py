@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from urllib.parse import quote, urlsplit
 
 from budget.errors import InputError
-from hpo.config import StudyConfig
 from hpo.data import Dataset
+from hpo.settings.config import StudyConfig
 
 _LONGEST = 2000  # characters that browsers and servers take without trouble
 _STAND_IN = "https://rehearsal.invalid/"  # a name that, by RFC 2606, leads nowhere

@@ -14,9 +14,9 @@ from hpo.front import pareto_front
 from hpo.importance import importance
 from hpo.recommend import TOLERANCE, Estimates, interval_95, recommend
 from hpo.search import Searcher
+from hpo.settings.run_folder import money_to_plain
 from hpo.surrogate import Surrogate, encode
 from hpo.trial import Outcome
-from hpo.versioning import money_to_plain
 from labeling.seeds import generator
 from labeling.types import Floats, LabelPlan
 

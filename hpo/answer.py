@@ -8,14 +8,14 @@ from typing import Any
 
 from budget.money import ZERO
 from hpo import breakdown
-from hpo.config import to_plain
 from hpo.data import ROLES, class_counts, few_labels_notes
 from hpo.front import knee, pareto_front, points_per_dollar
 from hpo.labels import views_to_plain
 from hpo.opinion import is_subjective
 from hpo.recommend import TOLERANCE, recommend
+from hpo.settings.config import to_plain
+from hpo.settings.run_folder import money_to_plain
 from hpo.trial import Outcome, plan_to_plain
-from hpo.versioning import money_to_plain
 from hpo.world import World
 from labeling.aggregation.shares import DENSE
 from labeling.store import OrderRecord

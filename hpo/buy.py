@@ -13,10 +13,9 @@ from rich.text import Text
 from budget.money import ZERO, Money
 from hpo import consent
 from hpo.buying import Purchase, Wish, carry_out, prepare
-from hpo.folder import read_config, to_json
 from hpo.pools import check_archive, put_away
 from hpo.report import interval, percent, plan_words, usd
-from hpo.versioning import money_to_plain
+from hpo.settings.run_folder import money_to_plain, read_config, to_json
 from hpo.words import market_line
 
 

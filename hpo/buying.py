@@ -17,15 +17,14 @@ from budget.errors import InputError
 from budget.ledger import Balance, Ledger, accounts_of
 from budget.money import ZERO, Money
 from hpo import breakdown
-from hpo.config import StudyConfig
 from hpo.final import Final, make_final
-from hpo.folder import read_config, read_report, to_json, write_atomic
 from hpo.newcomers import with_new_images
 from hpo.pools import look
 from hpo.quote import Quote
+from hpo.settings.config import StudyConfig
+from hpo.settings.run_folder import money_to_plain, read_config, read_report, to_json, write_atomic
 from hpo.tracking.journal import BOUGHT, Journal
 from hpo.trial import buy
-from hpo.versioning import money_to_plain
 from hpo.world import World, build, features_of
 from labeling.aggregation.dynamic_overlap import parse_overlap
 from labeling.campaign.templates import advised_plan

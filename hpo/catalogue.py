@@ -19,7 +19,7 @@ from typing import Any
 from budget.database import open_database
 from budget.errors import InputError, nearest
 from budget.money import MICROS_PER_DOLLAR
-from hpo.folder import read_config
+from hpo.settings.run_folder import read_config
 from hpo.tracking.journal import told_versions
 from labeling import versions
 from labeling.store.catalogue import NO_LABEL, Catalogue, Entry, NamedView, columns_of

@@ -16,9 +16,10 @@ import numpy as np
 from budget.errors import BudgetExceeded
 from budget.money import ZERO, Money
 from hpo.recommend import Z95, interval_95
+from hpo.settings.run_folder import money_to_plain
 from hpo.surrogate import Surrogate, encode
 from hpo.trial import buy, final_score, fit_plan, plan_from_plain, plan_to_plain, purchase
-from hpo.versioning import money_to_plain, save_version
+from hpo.versioning import save_version
 from hpo.world import World
 from labeling.types import LabelPlan, Order
 

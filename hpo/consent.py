@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from budget.errors import InputError
 from budget.ledger import Balance
 from budget.money import ZERO, Money
-from hpo.config import StudyConfig
-
-
-class NotConfirmedError(Exception):
-    """Another amount was typed; nothing was bought."""
+from hpo.settings.config import StudyConfig
+from hpo.settings.exit_codes import NotConfirmedError
 
 
 def check_flags(config: StudyConfig, yes: bool, budget_given: bool) -> None:

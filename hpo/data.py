@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.errors import InputError
-from hpo.config import StudyConfig
-from hpo.values import nearest
+from hpo.settings.config import StudyConfig
+from hpo.settings.parsing import nearest
 from labeling.seeds import generator
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpo.config import StudyConfig
+    from hpo.settings.config import StudyConfig
     from hpo.study import Study, Watch
     from hpo.tracking.clearml.engine import Engine
 
@@ -29,7 +29,7 @@ def engine_of(arguments: argparse.Namespace, config: StudyConfig) -> Engine | No
         InputError: the flags do not go together, or the engine cannot run such a study.
     """
     from budget.errors import InputError
-    from hpo.values import whole
+    from hpo.settings.parsing import whole
 
     given = {
         "--queue": arguments.queue is not None,

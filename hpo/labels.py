@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from budget.errors import InputError
-from hpo.config import StudyConfig
 from hpo.market import Market
 from hpo.opinion import is_subjective, share_labels
+from hpo.settings.config import StudyConfig
 from hpo.world import World
 from labeling.aggregation.facts import AnswerFacts, answer_facts, label_facts
 from labeling.aggregation.methods import aggregate

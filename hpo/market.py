@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from budget.errors import InputError
 from hpo import real_market
-from hpo.config import StudyConfig
 from hpo.data import Dataset
 from hpo.door import Door
+from hpo.settings.config import StudyConfig
 from labeling.campaign.campaign import OBJECTIVE, Campaign, Question
 from labeling.campaign.exam_tasks import set_apart
 from labeling.campaign.templates import load_campaign, sized, stands_for

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from hpo.exits import DONE, MARKET_TROUBLE
+from hpo.settings.exit_codes import DONE, MARKET_TROUBLE
 
 
 def add_parsers(commands: Any) -> None:
@@ -59,21 +59,21 @@ def _add_upkeep(commands: Any) -> None:
 
 
 def _buy(arguments: argparse.Namespace) -> int:
-    from hpo import values
     from hpo.buy import run_buy
     from hpo.buying import Wish
+    from hpo.settings import parsing
 
-    number = None if arguments.tasks == "all" else values.whole(1)(arguments.tasks, "--tasks")
-    budget = None if arguments.budget is None else values.budget(arguments.budget, "--budget")
-    minutes = values.minutes(arguments.max_minutes, "--max-minutes")
+    number = None if arguments.tasks == "all" else parsing.whole(1)(arguments.tasks, "--tasks")
+    budget = None if arguments.budget is None else parsing.budget(arguments.budget, "--budget")
+    minutes = parsing.minutes(arguments.max_minutes, "--max-minutes")
     wish = Wish(arguments.plan, number, budget, arguments.images, arguments.labels, minutes)
     run_buy(arguments.folder, wish, arguments.yes, arguments.archive, arguments.json)
     return DONE
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
+    from hpo.settings.parsing import one_of
     from hpo.upkeep import run_doctor
-    from hpo.values import one_of
 
     environment = one_of("production", "sandbox")(arguments.environment, "--toloka-environment")
     return DONE if run_doctor(environment, arguments.json) else MARKET_TROUBLE

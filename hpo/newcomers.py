@@ -10,9 +10,9 @@ import numpy as np
 
 from budget.errors import InputError
 from hpo.addresses import prefixed
-from hpo.config import StudyConfig
 from hpo.data import Dataset, read_new_lines
-from hpo.values import nearest
+from hpo.settings.config import StudyConfig
+from hpo.settings.parsing import nearest
 from labeling.types import Ints
 
 if TYPE_CHECKING:

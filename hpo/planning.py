@@ -15,13 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from budget.money import Money
-from hpo.config import StudyConfig
 from hpo.market import open_market
 from hpo.quote import Quote, outside, quote_plan
 from hpo.report import plan_words
-from hpo.space import SearchSpace
+from hpo.settings.config import StudyConfig
+from hpo.settings.run_folder import money_to_plain
+from hpo.settings.search_space import SearchSpace
 from hpo.trial import plan_to_plain
-from hpo.versioning import money_to_plain
 from labeling.campaign.templates import advised_plan
 from labeling.types import LabelPlan
 

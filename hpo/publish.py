@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.exits import MIRROR_INCOMPLETE
+from hpo.settings.exit_codes import MIRROR_INCOMPLETE
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from budget.errors import InputError
 from hpo import stopping
 from hpo.addresses import addresses, stand_ins
-from hpo.config import StudyConfig
 from hpo.data import Dataset
 from hpo.door import Door, Opened
+from hpo.settings.config import StudyConfig
 from labeling.campaign.campaign import OBJECTIVE, Campaign
 from labeling.crowd.source import CrowdSource
 

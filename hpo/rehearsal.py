@@ -16,8 +16,8 @@ from typing import Any
 
 from budget.errors import StorageError
 from budget.tariff import Tariff
-from hpo import child
-from hpo.folder import write_atomic
+from hpo.settings import subprocess_env
+from hpo.settings.run_folder import write_atomic
 from labeling.crowd.scenario import Scenario, scenario_text
 
 TOKEN = "rehearsal"  # noqa: S105 - it opens nothing but the local server
@@ -108,7 +108,9 @@ def _launch(command: Sequence[str], folder: Path) -> tuple[str, subprocess.Popen
         process = subprocess.Popen(  # noqa: S603 - our own program
             command,
             cwd=folder,
-            env=child.environment(*child.TOLOKA, *child.CLEARML, LABELWORTH_SERVER_TOKEN=TOKEN),
+            env=subprocess_env.environment(
+                *subprocess_env.TOLOKA, *subprocess_env.CLEARML, LABELWORTH_SERVER_TOKEN=TOKEN
+            ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

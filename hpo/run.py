@@ -14,18 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from hpo import engines, market_commands, publish, stopping, toloka_server
-from hpo.exits import (
+from hpo.settings.exit_codes import (
     BAD_INPUT,
     DONE,
-    LEDGER_REFUSED,
-    MARKET_TROUBLE,
-    NOT_CONFIRMED,
     NOTHING_AFFORDABLE,
+    explain,
 )
 from hpo.view_commands import add_data, add_today, add_view
 
 if TYPE_CHECKING:
-    from hpo.config import StudyConfig
+    from hpo.settings.config import StudyConfig
 
 COMMANDS = (
     "run",
@@ -220,7 +218,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _config(arguments: argparse.Namespace, **defaults: str) -> StudyConfig:
-    from hpo.config import make_config, read_toml
+    from hpo.settings.config import make_config, read_toml
 
     raw: dict[str, object] = dict(defaults)
     origin: dict[str, str] = {}
@@ -240,7 +238,7 @@ def _config(arguments: argparse.Namespace, **defaults: str) -> StudyConfig:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from hpo.config import to_toml
+    from hpo.settings.config import to_toml
 
     config = _config(arguments)
     if arguments.print_config:
@@ -294,7 +292,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _print_report(as_json: bool, report: dict[str, object], folder: Path) -> None:
     if as_json:
-        from hpo.folder import to_json
+        from hpo.settings.run_folder import to_json
 
         sys.stdout.write(to_json(report))
         return
@@ -311,8 +309,8 @@ def _print_report(as_json: bool, report: dict[str, object], folder: Path) -> Non
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from hpo.config import to_toml
     from hpo.planning import show_quotes
+    from hpo.settings.config import to_toml
 
     config = _config(arguments, budget="20")
     if arguments.print_config:
@@ -378,44 +376,6 @@ def _stranger() -> str | None:
     for module in (budget, labeling, training):
         if module.__file__ is None or Path(module.__file__).parent.parent != home:
             return module.__name__
-    return None
-
-
-def explain(error: Exception) -> tuple[int, str]:
-    """The exit code and the one line for an error that a user can mend; others are raised."""
-    from budget.errors import InputError, LedgerCorrupt, StorageError
-    from hpo.consent import NotConfirmedError
-    from labeling.toloka.api.errors import MarketError
-    from training.errors import InputError as ImageError
-
-    if isinstance(error, LedgerCorrupt):
-        return LEDGER_REFUSED, f"ledger refused, nothing was bought: {error}"
-    if isinstance(error, NotConfirmedError):
-        return NOT_CONFIRMED, str(error)
-    if isinstance(error, MarketError):
-        return MARKET_TROUBLE, str(error)
-    if isinstance(error, InputError | ImageError | StorageError):
-        return BAD_INPUT, str(error)
-    cause: BaseException | None = error
-    while cause is not None:
-        if line := _storage_line(cause):
-            return BAD_INPUT, line
-        cause = cause.__cause__ or cause.__context__
-    raise error
-
-
-def _storage_line(cause: BaseException) -> str | None:
-    """The line for a file or database that cannot be used, wherever it was noticed."""
-    import errno
-    import sqlite3
-
-    kept = "what was bought is kept: make room or mend it, and run the same command"
-    if (isinstance(cause, OSError) and cause.errno == errno.ENOSPC) or "disk is full" in str(cause):
-        return f"the disk is full; {kept}"
-    if isinstance(cause, OSError) and cause.errno in (errno.EACCES, errno.EROFS):
-        return f"{cause.filename}: cannot be written: {cause.strerror}"
-    if isinstance(cause, sqlite3.Error):
-        return f"the study's search database cannot be used ({cause}); {kept}"
     return None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.samplers import BaseSampler, RandomSampler
 
-from hpo.space import SearchSpace
+from hpo.settings.search_space import SearchSpace
 from labeling.types import LabelPlan
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hpo.config import StudyConfig
 from hpo.market import Market, open_market, scenario_of
 from hpo.opinion import is_subjective
+from hpo.settings.config import StudyConfig
 from hpo.trial import train_labels
 from hpo.world import World
 from labeling.aggregation.methods import aggregate

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from budget.money import Money
-from hpo.folder import read_config
+from hpo.settings.run_folder import read_config
 from labeling import versions
 from labeling.versions import ANSWERS, LABELS, Version
 from labeling.views.export import check_kind, write_table

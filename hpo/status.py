@@ -13,8 +13,7 @@ from rich.text import Text
 from budget.database import open_database
 from budget.ledger import Balance, Ledger, accounts_of
 from budget.money import Money
-from hpo.folder import read_config
-from hpo.versioning import money_to_plain
+from hpo.settings.run_folder import money_to_plain, read_config
 from hpo.words import market_line
 from labeling.store import OrderRecord, Store
 

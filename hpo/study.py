@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any
 from budget.errors import BudgetExceeded, InputError, LedgerCorrupt
 from budget.files import exclusive
 from budget.money import ZERO, Money
-from hpo import config as settings
 from hpo import confirm, pools
 from hpo.advice import Advisor
 from hpo.answer import build_report
 from hpo.asker import Asked, Asker
 from hpo.beside import look_beside, tell_beside
-from hpo.config import StudyConfig
-from hpo.folder import claim, read_config, to_json, write_atomic
 from hpo.forecast import Forecast
 from hpo.front import pareto_front
 from hpo.keeping import front_versions, keep_front
@@ -25,6 +22,9 @@ from hpo.labels import views_to_plain
 from hpo.merged import merged_today
 from hpo.recommend import Estimates, recommend, shrink
 from hpo.search import Searcher
+from hpo.settings import config as settings
+from hpo.settings.config import StudyConfig
+from hpo.settings.run_folder import claim, read_config, to_json, write_atomic
 from hpo.tracking.journal import Journal
 from hpo.tracking.story import Story
 from hpo.trial import (

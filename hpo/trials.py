@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.answer import Purchase
-from hpo.space import SearchSpace
+from hpo.settings.search_space import SearchSpace
 from hpo.trial import Outcome, outcome_from_plain, outcome_to_plain, plan_to_plain
 from labeling.types import LabelPlan
 

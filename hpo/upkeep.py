@@ -13,7 +13,7 @@ from budget.ledger import Hold, Ledger
 from budget.money import ZERO
 from hpo import pools
 from hpo.door import Door
-from hpo.folder import read_config
+from hpo.settings.run_folder import read_config
 from hpo.trial import settle_ended
 from hpo.world import World, build
 from labeling.types import STOPPED, Order, OrderEnd, Page

@@ -9,20 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from budget.money import Money
 from hpo.breakdown import of_condition
-from hpo.folder import write_atomic
 from hpo.labels import facts_of, views_to_plain
+from hpo.settings.run_folder import money_to_plain, write_atomic
 from hpo.trial import Trained, labels_of, minutes_of, plan_to_plain, price_tag, times_of
 from hpo.world import World
 from labeling import versions
 from labeling.campaign.campaign import Campaign
 from labeling.types import Condition, OrderEnd
-
-
-def money_to_plain(amount: Money) -> dict[str, Any]:
-    """An amount as text in dollars and as whole micro-dollars."""
-    return {"usd": amount.exact(), "micros": amount.micros}
 
 
 def condition_to_plain(condition: Condition) -> dict[str, Any]:

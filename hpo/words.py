@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from budget.money import Money
-from hpo.config import StudyConfig
+from hpo.settings.config import StudyConfig
 
 
 def market_line(config: StudyConfig) -> str:

@@ -16,12 +16,12 @@ from budget.database import open_database
 from budget.errors import InputError
 from budget.files import alone, exclusive
 from budget.ledger import Ledger, accounts_of
-from hpo.config import StudyConfig
 from hpo.data import Dataset, load
 from hpo.door import Door
 from hpo.market import Market, open_market
 from hpo.quote import Quote, answers_share, outside, quote, quote_plan
-from hpo.space import SearchSpace
+from hpo.settings.config import StudyConfig
+from hpo.settings.search_space import SearchSpace
 from labeling.aggregation.selection import task_order
 from labeling.aggregation.shares import Shares
 from labeling.seeds import derive

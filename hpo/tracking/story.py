@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hpo.answer import ground, question
-from hpo.folder import to_json
+from hpo.settings.run_folder import to_json
 from hpo.tracking.journal import (
     ANSWER,
     CONFIRMATION,

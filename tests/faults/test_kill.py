@@ -24,7 +24,7 @@ import optuna
 import pytest
 import torch
 
-import hpo.folder
+import hpo.settings.run_folder
 import hpo.study
 import hpo.versioning
 from budget.ledger import Ledger
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 RUNS = int(os.environ.get("FAULT_RUNS", "10"))
 SETTINGS = {**SMALL, "seed": 11, "study": "s", "budget": "0.45"}
 DURABLE: list[tuple[object, str]] = [
-    (hpo.folder, "write_atomic"),
+    (hpo.settings.run_folder, "write_atomic"),
     (hpo.study, "write_atomic"),
     (hpo.versioning, "write_atomic"),
     (Ledger, "open"),

@@ -14,8 +14,8 @@ import pytest
 from budget.errors import InputError
 from budget.money import Money
 from hpo.buying import Wish, carry_out, parse_plan, prepare
-from hpo.config import to_plain
-from hpo.folder import read_config, to_json, write_atomic
+from hpo.settings.config import to_plain
+from hpo.settings.run_folder import read_config, to_json, write_atomic
 from hpo.study import open_study
 from tests.hpo.test_run import labelworth
 from training.images import load_digits

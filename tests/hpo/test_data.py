@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from budget.errors import InputError
-from hpo.config import make_config
 from hpo.data import DIGITS3, few_labels_notes, load, split
+from hpo.settings.config import make_config
 from hpo.world import build
 
 ROLES = ("pool", "control", "validation", "final")

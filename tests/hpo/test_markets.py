@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
-from hpo.folder import to_json
+from hpo.settings.run_folder import to_json
 
 RECORDED = {"price": "0.002", "controls": "0", "exam": "off", "overlap": "1,2,3"}
 
@@ -49,7 +49,7 @@ def test_a_recording_is_replayed_at_the_plan_s_price(small_study, recorded: str)
 
 
 def test_a_replay_defaults_to_what_recordings_know(recorded: str) -> None:
-    from hpo.config import make_config
+    from hpo.settings.config import make_config
 
     config = make_config({"budget": "5", "market": f"replay:{recorded}"})
     assert (config.controls, config.exam, len(config.price)) == ((0,), (False,), 1)
@@ -160,8 +160,8 @@ def test_the_food_campaign_runs_in_a_simulated_study_and_its_exam_is_checked(sma
 
 
 def test_a_campaign_s_own_plan_is_quoted_to_the_cent() -> None:
-    from hpo.config import make_config
     from hpo.planning import meant, quote_space
+    from hpo.settings.config import make_config
 
     (quoted,) = quote_space(meant(make_config({"budget": "20", "campaign": "food"})))
     assert quoted.plan.key == "p0.002-k3-c1-n980-exam"

@@ -109,7 +109,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path: Path, small_data:
     """The disk is full when the second label version is written, and has room again later."""
     runs = tmp_path / "runs"
     script = (
-        "import errno, hpo.folder, hpo.study, sys\n"
+        "import errno, hpo.settings.run_folder, hpo.study, sys\n"
         "count = [0]\n"
         "inner = hpo.study.save_version\n"
         "def full(trained, world):\n"

@@ -11,7 +11,7 @@ import pytest
 
 from budget.errors import InputError, LedgerCorrupt
 from budget.money import ZERO, Money
-from hpo.folder import to_json
+from hpo.settings.run_folder import to_json
 
 Make = Callable[..., object]
 

@@ -10,8 +10,8 @@ from scipy.stats import norm
 from budget.money import Money
 from hpo import surrogate as module
 from hpo.acquisition import Offers, best_contained, best_purchase, expected_improvement, look_out
-from hpo.config import make_config
-from hpo.space import SearchSpace
+from hpo.settings.config import make_config
+from hpo.settings.search_space import SearchSpace
 from hpo.surrogate import Surrogate, encode, fit, to_log_error
 from labeling.types import LabelPlan
 

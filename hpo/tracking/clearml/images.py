@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.errors import InputError
-from hpo.folder import read_config
+from hpo.settings.run_folder import read_config
 from hpo.tracking.clearml.datasets import File
 from hpo.tracking.clearml.previews import as_png
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from budget.errors import InputError
 from budget.files import ours
-from hpo import child
+from hpo.settings import subprocess_env
 
 LOG = "clearml.log"
 CHOICES = ("auto", "on", "off")
@@ -150,7 +150,7 @@ class Live:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,  # the terminal's Ctrl-C is for the study
-                    env=child.environment(*child.TOLOKA),
+                    env=subprocess_env.environment(*subprocess_env.TOLOKA),
                 )
         except OSError:
             self._alive.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import hpo
 from budget.errors import InputError
-from hpo.space import SearchSpace
+from hpo.settings.search_space import SearchSpace
 from hpo.tracking.clearml.controller import SERIES, TITLE
 from labeling.types import LabelPlan
 

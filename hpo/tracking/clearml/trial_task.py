@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from budget.errors import InputError
 from budget.files import alone, is_held
 from hpo import asker, stopping
-from hpo.exits import BAD_INPUT, DONE, MIRROR_INCOMPLETE
+from hpo.settings.exit_codes import BAD_INPUT, DONE, MIRROR_INCOMPLETE
 from hpo.tracking.clearml.parts import Parts, Scalar
 from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
 from hpo.tracking.clearml.template import (
@@ -139,7 +139,7 @@ def _run(task: TrialTask, parameters: Mapping[str, str]) -> int:
         except asker.Refused as error:
             return _give_up(task, "refused", str(error), REFUSED)
         except Exception as error:
-            from hpo.run import explain
+            from hpo.settings.exit_codes import explain
 
             code, line = explain(error)
             return _give_up(task, "failed", line, code)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
-from hpo.config import StudyConfig, check_unchanged, make_config, to_plain
+from budget.money import Money
+from hpo.settings.config import StudyConfig, check_unchanged, make_config, to_plain
 
 
 def claim(folder: Path, config: StudyConfig) -> None:
@@ -78,3 +79,8 @@ def write_atomic(path: Path, content: bytes) -> None:
 def to_json(report: Mapping[str, Any]) -> str:
     """The report's bytes: the same for the same report."""
     return json.dumps(report, indent=1, sort_keys=False, ensure_ascii=False) + "\n"
+
+
+def money_to_plain(amount: Money) -> dict[str, Any]:
+    """An amount as text in dollars and as whole micro-dollars."""
+    return {"usd": amount.exact(), "micros": amount.micros}

@@ -15,8 +15,8 @@ from typing import Any
 from budget.errors import InputError
 from budget.money import Money
 from budget.tariff import Tariff
-from hpo import values
-from hpo.values import nearest
+from hpo.settings import parsing
+from hpo.settings.parsing import nearest
 from labeling.types import DynamicOverlap
 from labeling.views.columns import TEST_COLUMNS, TRIAL_COLUMNS
 
@@ -129,47 +129,47 @@ class StudyConfig:
 
 
 _READERS: dict[str, Callable[[object, str], Any]] = {
-    "budget": values.budget,
-    "study": values.study_name,
-    "data": values.data,
-    "labels": values.optional(values.text),
-    "image_url_prefix": values.optional(values.url_prefix),
-    "own_labels": values.optional(values.text),
-    "seed": values.whole(0, 2**63 - 1),
-    "price": values.dimension(values.price),
-    "overlap": lambda value, name: values.split_overlap(value, name)[0],
-    "dynamic_overlap": lambda value, name: values.split_overlap(value, name)[1] if value else (),
-    "controls": values.dimension(values.whole(0)),
-    "tasks": values.dimension(values.tasks),
-    "exam": values.dimension(values.boolean),
-    "campaign": values.optional(values.text),
-    "question": values.optional(values.text),
-    "suite_size": values.whole(1, 1000),
-    "max_plan_share": values.share("0.01", "1"),
-    "market": values.market,
-    "toloka_environment": values.one_of("production", "sandbox"),
-    "scenario": values.text,
-    "selection": values.exponent,
-    "price_models": values.one_of("one", "both"),
-    "difficulty": values.one_of("independent", "images"),
-    "max_minutes": values.minutes,
-    "allowance": values.share("0", "10"),
-    "aggregation": values.one_of(*AGGREGATIONS),
-    "backbone": values.text,
-    "backbone_file": values.optional(values.text),
-    "sampler": values.one_of(*SAMPLERS),
-    "no_reuse": values.boolean,
-    "confirm": values.optional(values.money),
-    "min_gain": values.number(0, 1e6),
-    "pool_size": values.optional(values.whole(1)),
-    "trials": values.optional(values.whole(1)),
-    "view": values.optional(values.view(TRIAL_COLUMNS)),
-    "test_view": values.optional(values.view(TEST_COLUMNS)),
-    "fee_share": values.share("0", "1"),
-    "fee_minimum": values.money,
-    "smallest_reward": values.money,
-    "few_labels_ok": values.boolean,
-    "skip_bad_images": values.boolean,
+    "budget": parsing.budget,
+    "study": parsing.study_name,
+    "data": parsing.data,
+    "labels": parsing.optional(parsing.text),
+    "image_url_prefix": parsing.optional(parsing.url_prefix),
+    "own_labels": parsing.optional(parsing.text),
+    "seed": parsing.whole(0, 2**63 - 1),
+    "price": parsing.dimension(parsing.price),
+    "overlap": lambda value, name: parsing.split_overlap(value, name)[0],
+    "dynamic_overlap": lambda value, name: parsing.split_overlap(value, name)[1] if value else (),
+    "controls": parsing.dimension(parsing.whole(0)),
+    "tasks": parsing.dimension(parsing.tasks),
+    "exam": parsing.dimension(parsing.boolean),
+    "campaign": parsing.optional(parsing.text),
+    "question": parsing.optional(parsing.text),
+    "suite_size": parsing.whole(1, 1000),
+    "max_plan_share": parsing.share("0.01", "1"),
+    "market": parsing.market,
+    "toloka_environment": parsing.one_of("production", "sandbox"),
+    "scenario": parsing.text,
+    "selection": parsing.exponent,
+    "price_models": parsing.one_of("one", "both"),
+    "difficulty": parsing.one_of("independent", "images"),
+    "max_minutes": parsing.minutes,
+    "allowance": parsing.share("0", "10"),
+    "aggregation": parsing.one_of(*AGGREGATIONS),
+    "backbone": parsing.text,
+    "backbone_file": parsing.optional(parsing.text),
+    "sampler": parsing.one_of(*SAMPLERS),
+    "no_reuse": parsing.boolean,
+    "confirm": parsing.optional(parsing.money),
+    "min_gain": parsing.number(0, 1e6),
+    "pool_size": parsing.optional(parsing.whole(1)),
+    "trials": parsing.optional(parsing.whole(1)),
+    "view": parsing.optional(parsing.view(TRIAL_COLUMNS)),
+    "test_view": parsing.optional(parsing.view(TEST_COLUMNS)),
+    "fee_share": parsing.share("0", "1"),
+    "fee_minimum": parsing.money,
+    "smallest_reward": parsing.money,
+    "few_labels_ok": parsing.boolean,
+    "skip_bad_images": parsing.boolean,
 }
 # A recording knows nothing about price, and mostly not who answered.
 _REPLAY_DEFAULTS = {
@@ -236,7 +236,7 @@ def _default_name(data: str) -> str:
     kind, _, rest = data.partition(":")
     if not rest:
         return kind
-    stem = values.as_name(Path(rest).stem)
+    stem = parsing.as_name(Path(rest).stem)
     return f"{kind}-{stem or 'images'}"
 
 

@@ -16,7 +16,7 @@ def environment(*without: str, **further: str) -> dict[str, str]:
         without: names of variables that the program has no use for.
         further: variables of its own.
     """
-    home = str(Path(__file__).resolve().parent.parent)
+    home = str(Path(__file__).resolve().parents[2])
     known = os.environ.get("PYTHONPATH")
     path = os.pathsep.join([home, *([known] if known else [])])
     kept = {name: value for name, value in os.environ.items() if name not in without}

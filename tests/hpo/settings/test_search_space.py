@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budget.errors import InputError
-from hpo.config import make_config
-from hpo.space import SearchSpace, task_count
+from hpo.settings.config import make_config
+from hpo.settings.search_space import SearchSpace, task_count
 
 SPACE = SearchSpace.of(make_config({"budget": "20"}), 980)
 

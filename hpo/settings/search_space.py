@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from budget.errors import InputError
 from budget.money import Money
-from hpo.config import StudyConfig
+from hpo.settings.config import StudyConfig
 from labeling.types import DynamicOverlap, LabelPlan
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 
 from budget.errors import InputError
 from budget.money import Money
-from hpo.config import (
+from hpo.settings.config import (
     FIELDS,
     StudyConfig,
     check_unchanged,

@@ -1,0 +1,52 @@
+"""Exit codes of the command line, and the line that goes with each error."""
+
+from __future__ import annotations
+
+DONE = 0  # also when the budget is used up
+BAD_INPUT = 2
+NOTHING_AFFORDABLE = 3
+NOT_CONFIRMED = 4
+MARKET_TROUBLE = 5
+LEDGER_REFUSED = 6
+MIRROR_INCOMPLETE = 7
+
+
+def explain(error: Exception) -> tuple[int, str]:
+    """The exit code and the one line for an error that a user can mend; others are raised."""
+    from budget.errors import InputError, LedgerCorrupt, StorageError
+    from labeling.toloka.api.errors import MarketError
+    from training.errors import InputError as ImageError
+
+    if isinstance(error, LedgerCorrupt):
+        return LEDGER_REFUSED, f"ledger refused, nothing was bought: {error}"
+    if isinstance(error, NotConfirmedError):
+        return NOT_CONFIRMED, str(error)
+    if isinstance(error, MarketError):
+        return MARKET_TROUBLE, str(error)
+    if isinstance(error, InputError | ImageError | StorageError):
+        return BAD_INPUT, str(error)
+    cause: BaseException | None = error
+    while cause is not None:
+        if line := _storage_line(cause):
+            return BAD_INPUT, line
+        cause = cause.__cause__ or cause.__context__
+    raise error
+
+
+def _storage_line(cause: BaseException) -> str | None:
+    """The line for a file or database that cannot be used, wherever it was noticed."""
+    import errno
+    import sqlite3
+
+    kept = "what was bought is kept: make room or mend it, and run the same command"
+    if (isinstance(cause, OSError) and cause.errno == errno.ENOSPC) or "disk is full" in str(cause):
+        return f"the disk is full; {kept}"
+    if isinstance(cause, OSError) and cause.errno in (errno.EACCES, errno.EROFS):
+        return f"{cause.filename}: cannot be written: {cause.strerror}"
+    if isinstance(cause, sqlite3.Error):
+        return f"the study's search database cannot be used ({cause}); {kept}"
+    return None
+
+
+class NotConfirmedError(Exception):
+    """Another amount was typed; nothing was bought."""
