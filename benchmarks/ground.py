@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hpo.data import Dataset, load
+from hpo.data.dataset import Dataset, load
 from hpo.settings.config import StudyConfig, make_config
 from hpo.trial import buy, fit_plan, minutes_of, price_tag
 from hpo.world import World, build, features_of

@@ -8,7 +8,8 @@ from typing import Any
 
 from budget.money import ZERO
 from hpo import breakdown
-from hpo.data import ROLES, class_counts, few_labels_notes
+from hpo.data.dataset import class_counts, few_labels_notes
+from hpo.data.labels_csv import ROLES
 from hpo.front import knee, pareto_front, points_per_dollar
 from hpo.labels import views_to_plain
 from hpo.opinion import is_subjective

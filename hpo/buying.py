@@ -17,8 +17,8 @@ from budget.errors import InputError
 from budget.ledger import Balance, Ledger, accounts_of
 from budget.money import ZERO, Money
 from hpo import breakdown
+from hpo.data.new_images import with_new_images
 from hpo.final import Final, make_final
-from hpo.newcomers import with_new_images
 from hpo.pools import look
 from hpo.quote import Quote
 from hpo.settings.config import StudyConfig
@@ -194,7 +194,7 @@ def _world(
     folder: Path, config: StudyConfig, plan: LabelPlan, wish: Wish
 ) -> tuple[World, tuple[int, ...]]:
     """A world in which the plan is the whole space, and the rows of the study's own pool."""
-    from hpo.data import load
+    from hpo.data.dataset import load
 
     alone = replace(
         config,

@@ -41,7 +41,7 @@ def quote_space(config: StudyConfig) -> list[Quoted]:
     Raises:
         InputError: the data or the scenario are wrong.
     """
-    from hpo.data import load
+    from hpo.data.dataset import load
 
     data = load(config)
     market = open_market(config, data)

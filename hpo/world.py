@@ -16,7 +16,7 @@ from budget.database import open_database
 from budget.errors import InputError
 from budget.files import alone, exclusive
 from budget.ledger import Ledger, accounts_of
-from hpo.data import Dataset, load
+from hpo.data.dataset import Dataset, load
 from hpo.door import Door
 from hpo.market import Market, open_market
 from hpo.quote import Quote, answers_share, outside, quote, quote_plan

@@ -43,7 +43,7 @@ def data_folder() -> Path:
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> str:
     """360 scanned digits, asked the three-way question."""
-    from hpo.data import DIGITS3
+    from hpo.data.dataset import DIGITS3
     from training.images import load_digits
 
     images, digits = load_digits()

@@ -134,7 +134,7 @@ def test_the_final_model_can_be_used_without_the_study(folder: Path, small_data:
 
 
 def test_several_sets_of_new_images_are_kept_apart(folder: Path, tmp_path: Path) -> None:
-    from hpo.data import DIGITS3
+    from hpo.data.dataset import DIGITS3
 
     images, digits = load_digits()
     kinds = np.array([DIGITS3[int(digit)] for digit in digits])
@@ -156,7 +156,7 @@ def test_several_sets_of_new_images_are_kept_apart(folder: Path, tmp_path: Path)
 
 
 def test_new_images_are_bought_labels_beside_the_study_s(folder: Path, tmp_path: Path) -> None:
-    from hpo.data import DIGITS3
+    from hpo.data.dataset import DIGITS3
 
     images, digits = load_digits()
     path = tmp_path / "new.npz"

@@ -19,7 +19,7 @@ from hpo.tracking.clearml.datasets import File
 from hpo.tracking.clearml.previews import as_png
 
 if TYPE_CHECKING:
-    from hpo.data import Dataset
+    from hpo.data.dataset import Dataset
 
 THUMBNAIL = 40  # pixels
 
@@ -40,7 +40,7 @@ class Images:
 
     @cached_property
     def _data(self) -> Dataset:
-        from hpo.data import load
+        from hpo.data.dataset import load
 
         data = load(read_config(self._folder))
         if data.key() != self._content:

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from budget.errors import InputError
-from hpo.addresses import addresses
-from hpo.data import Dataset, load
-from hpo.newcomers import with_new_images
-from tests.hpo.test_data import config_of, folder
+from hpo.data.dataset import Dataset, load
+from hpo.data.image_urls import addresses
+from hpo.data.new_images import with_new_images
+from tests.hpo.data.test_dataset import config_of, folder
 
 
 def more(root: Path, count: int = 3, same: bool = False) -> Path:

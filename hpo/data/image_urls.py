@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from urllib.parse import quote, urlsplit
 
 from budget.errors import InputError
-from hpo.data import Dataset
+from hpo.data.dataset import Dataset
 from hpo.settings.config import StudyConfig
 
 _LONGEST = 2000  # characters that browsers and servers take without trouble

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from budget.errors import InputError
 from hpo import stopping
-from hpo.addresses import addresses, stand_ins
-from hpo.data import Dataset
+from hpo.data.dataset import Dataset
+from hpo.data.image_urls import addresses, stand_ins
 from hpo.door import Door, Opened
 from hpo.settings.config import StudyConfig
 from labeling.campaign.campaign import OBJECTIVE, Campaign

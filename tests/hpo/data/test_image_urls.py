@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from budget.errors import InputError
-from hpo.addresses import addresses, stand_ins
-from hpo.data import load
-from tests.hpo.test_data import config_of, folder
+from hpo.data.dataset import load
+from hpo.data.image_urls import addresses, stand_ins
+from tests.hpo.data.test_dataset import config_of, folder
 
 SHOWN = ("pool", "control")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import math
 from collections import Counter
@@ -15,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.errors import InputError
+from hpo.data.labels_csv import ROLES, LabelLine, read_lines
 from hpo.settings.config import StudyConfig
-from hpo.settings.parsing import nearest
 from labeling.seeds import generator
 
 if TYPE_CHECKING:
     from training.images import ImageIndex
 
-ROLES = ("pool", "control", "validation", "final")
 DIGITS3 = {0: 0, 6: 0, 8: 0, 9: 0, 1: 1, 4: 1, 7: 1, 2: 2, 3: 2, 5: 2}
 # The split of the 1,797 scans; other data without roles is split in the same proportions.
 _SPLIT = {"pool": 980, "control": 50, "validation": 367, "final": 400}
@@ -169,22 +167,12 @@ def split(
 # --- a folder with a CSV of labels and roles ---
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    number: int
-    image: str
-    label: str = ""
-    role: str = "pool"
-    url: str = ""
-    group: str = ""
-
-
 def _from_folder(root: Path, labels: Path, config: StudyConfig) -> Dataset:
     from training import images as reader
 
     if not root.is_dir():
         raise InputError(f"--data: {root} is not a folder")
-    lines = _read_csv(labels)
+    lines = read_lines(labels)
     images, bad = reader.scan_images(root, [line.image for line in lines])
     if bad and not config.skip_bad_images:
         listed = "; ".join(f"{item.name} ({item.reason})" for item in bad[:_NAMED])
@@ -216,74 +204,8 @@ def _from_folder(root: Path, labels: Path, config: StudyConfig) -> Dataset:
     return Dataset(images, classes, rows, truth, left_out, tuple(notes), urls, groups)
 
 
-def read_new_lines(path: Path) -> list[_Line]:
-    """The lines of a CSV that lists new images: image, and where needed label, url and group.
-
-    Raises:
-        InputError: naming the line, and what is wrong with it.
-    """
-    lines = _read_csv(path, ("image",))
-    for line in lines:
-        if line.role != "pool":
-            raise InputError(
-                f"{path}: line {line.number}: role: {line.role}; new images are bought labels for: "
-                "leave the column out, or write pool"
-            )
-    return lines
-
-
-def _read_csv(path: Path, needed: tuple[str, ...] = ("image", "label", "role")) -> list[_Line]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            columns = tuple(reader.fieldnames or ())
-            _check_columns(columns, path, needed)
-            lines = [_line(row, reader.line_num, path) for row in reader]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as CSV: {error}") from None
-    if not lines:
-        raise InputError(f"{path}: no images are listed")
-    seen: dict[str, _Line] = {}
-    for line in lines:
-        first = seen.setdefault(line.image, line)
-        if first is not line:
-            what = "two labels for" if first.label != line.label else "listed twice:"
-            raise InputError(
-                f"{path}: lines {first.number} and {line.number}: {what} {line.image}; keep one"
-            )
-    return lines
-
-
-def _check_columns(columns: tuple[str, ...], path: Path, needed: tuple[str, ...]) -> None:
-    known = ("image", "label", "role", "url", "group")
-    for column in columns:
-        if column not in known:
-            raise InputError(f"{path}: column {column!r} is not known; {nearest(column, known)}")
-    for column in needed:
-        if column not in columns:
-            raise InputError(f"{path}: column {column!r} is missing; needed are {','.join(needed)}")
-
-
-def _line(row: dict[str, str], number: int, path: Path) -> _Line:
-    if None in row or None in row.values():
-        columns = [name for name in row if name is not None]
-        words = {3: "three", 4: "four"}.get(len(columns), str(len(columns)))
-        raise InputError(f"{path}: line {number}: expected {words} cells: {','.join(columns)}")
-    cells = {name: cell.strip() for name, cell in row.items()}
-    line = _Line(number, **cells)
-    if not line.image:
-        raise InputError(f"{path}: line {number}: image: no file name")
-    if line.role not in ROLES:
-        raise InputError(
-            f"{path}: line {number}: role: {line.role!r} is not known; {nearest(line.role, ROLES)}"
-        )
-    return line
-
-
 def _unique_lines(
-    hashes: tuple[str, ...], used: list[_Line], path: Path, config: StudyConfig
+    hashes: tuple[str, ...], used: list[LabelLine], path: Path, config: StudyConfig
 ) -> list[int]:
     """Rows with content of their own. Equal content in two roles would leak answers."""
     first: dict[str, int] = {}
@@ -304,7 +226,7 @@ def _unique_lines(
 
 
 def _check_labelled(
-    used: list[_Line],
+    used: list[LabelLine],
     rows: dict[str, NDArray[np.int64]],
     truth: NDArray[np.int64],
     path: Path,

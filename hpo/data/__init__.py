@@ -1,0 +1,1 @@
+"""A study's images: datasets, labels files, roles, new images, addresses."""

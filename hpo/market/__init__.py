@@ -1,0 +1,1 @@
+"""The markets that a study can buy on, by kind; quotes; stop signals."""
