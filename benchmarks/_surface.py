@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.ground import _data, _world
 from budget.money import Money
-from hpo.quote import Quote, quote
+from hpo.market.quote import Quote, quote
 from hpo.settings.config import StudyConfig, make_config
 from hpo.trial import buy, fit_plan
 from hpo.world import World

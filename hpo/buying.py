@@ -19,8 +19,8 @@ from budget.money import ZERO, Money
 from hpo import breakdown
 from hpo.data.new_images import with_new_images
 from hpo.final import Final, make_final
+from hpo.market.quote import Quote
 from hpo.pools import look
-from hpo.quote import Quote
 from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import money_to_plain, read_config, read_report, to_json, write_atomic
 from hpo.tracking.journal import BOUGHT, Journal

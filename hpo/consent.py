@@ -64,7 +64,7 @@ def confirm(
         InputError: no token, a wrong one, or too little money in the account.
         NotConfirmedError: another amount was typed.
     """
-    from hpo.real_market import reach
+    from hpo.market.toloka import reach
     from labeling.toloka.source import balance_of
 
     spent = before.spent if before else ZERO
@@ -115,7 +115,7 @@ def compare(config: StudyConfig, before: Confirmed | None, spent: Money) -> str 
         before: from `confirm`; None where no real money moves.
         spent: what the ledger has settled now.
     """
-    from hpo.real_market import reach
+    from hpo.market.toloka import reach
     from labeling.toloka.source import balance_of
 
     if before is None or not before.settled:

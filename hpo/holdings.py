@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hpo.quote import Quote, quote
+from hpo.market.quote import Quote, quote
 from hpo.world import World
 from labeling.store import OrderRecord
 from labeling.types import Condition, Ints, LabelPlan

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from budget.errors import InputError
-from hpo.market import Market
+from hpo.market.market import Market
 from hpo.opinion import is_subjective, share_labels
 from hpo.settings.config import StudyConfig
 from hpo.world import World

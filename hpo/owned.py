@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from budget.money import ZERO
-from hpo.market import read_answers
+from hpo.market.recorded import read_answers
 from hpo.trial import fit_plan, rounded, score_on
 from hpo.world import World
 from labeling.recorded.own_labels import OwnLabels, bring_in, own_label_page

@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from budget.money import Money
-from hpo.market import open_market
-from hpo.quote import Quote, outside, quote_plan
+from hpo.market.open import open_market
+from hpo.market.quote import Quote, outside, quote_plan
 from hpo.report import plan_words
 from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import money_to_plain

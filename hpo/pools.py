@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from budget.errors import InputError
 from hpo.confirm import confirming
-from hpo.door import Door
+from hpo.market.lazy_source import Door
 
 if TYPE_CHECKING:
     from hpo.world import World

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from hpo import engines, market_commands, publish, stopping, toloka_server
+from hpo import engines, market_commands, publish, toloka_server
+from hpo.market import stop_signals
 from hpo.settings.exit_codes import (
     BAD_INPUT,
     DONE,
@@ -110,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     # Small matrices: more threads only wait for each other. Read by OpenMP when torch is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    stopping.install()
+    stop_signals.install()
     if (stranger := _stranger()) is not None:
         print(
             f"labelworth: {stranger}: another package of this name is in the way; "
@@ -123,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return command(arguments)
     except KeyboardInterrupt:
         return _stopped(signal.SIGINT)
-    except stopping.Terminated:
+    except stop_signals.Terminated:
         return _stopped(signal.SIGTERM)
     except BrokenPipeError:  # the reader of our output went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

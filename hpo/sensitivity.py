@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hpo.market import Market, open_market, scenario_of
+from hpo.market.market import Market
+from hpo.market.open import open_market
+from hpo.market.simulated import scenario_of
 from hpo.opinion import is_subjective
 from hpo.settings.config import StudyConfig
 from hpo.trial import train_labels

@@ -14,9 +14,9 @@ import numpy as np
 from budget.errors import BudgetExceeded
 from budget.money import Money
 from budget.tariff import assignments_for
-from hpo import stopping
-from hpo.door import Door
 from hpo.labels import images_inside, narrow, test_view, to_labels
+from hpo.market import stop_signals
+from hpo.market.lazy_source import Door
 from hpo.opinion import is_subjective, score_opinion
 from hpo.redraws import redrawn
 from hpo.world import World
@@ -118,7 +118,7 @@ def purchase(order: Order, world: World) -> None:
     if record is None or record.order != order:
         ledger.void(hold)  # another worker withdrew it meanwhile; nothing was placed
         return
-    with stopping.at_work(isinstance(world.source, Door)):
+    with stop_signals.at_work(isinstance(world.source, Door)):
         pool = world.source.place(order)  # same key, same pool, however often it is asked
         for page in world.source.collect(pool):  # ends when no assignment is active any more
             world.store.add(order, page)  # one commit a page; a known assignment is ignored

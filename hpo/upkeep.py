@@ -12,7 +12,7 @@ from budget.errors import InputError
 from budget.ledger import Hold, Ledger
 from budget.money import ZERO
 from hpo import pools
-from hpo.door import Door
+from hpo.market.lazy_source import Door
 from hpo.settings.run_folder import read_config
 from hpo.trial import settle_ended
 from hpo.world import World, build
@@ -34,7 +34,7 @@ def run_doctor(environment: str, as_json: bool) -> bool:
         InputError: no token, or one that the platform does not know.
         MarketError: the platform does not answer.
     """
-    from hpo.real_market import reach
+    from hpo.market.toloka import reach
     from labeling.toloka.doctor import doctor
 
     health = doctor(reach(environment))

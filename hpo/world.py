@@ -17,9 +17,10 @@ from budget.errors import InputError
 from budget.files import alone, exclusive
 from budget.ledger import Ledger, accounts_of
 from hpo.data.dataset import Dataset, load
-from hpo.door import Door
-from hpo.market import Market, open_market
-from hpo.quote import Quote, answers_share, outside, quote, quote_plan
+from hpo.market.lazy_source import Door
+from hpo.market.market import Market
+from hpo.market.open import open_market
+from hpo.market.quote import Quote, answers_share, outside, quote, quote_plan
 from hpo.settings.config import StudyConfig
 from hpo.settings.search_space import SearchSpace
 from labeling.aggregation.selection import task_order

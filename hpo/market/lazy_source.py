@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from budget.tariff import Tariff
-from hpo import stopping
+from hpo.market import stop_signals
 from labeling.source import Pool
 from labeling.types import Condition, Order, Page
 
@@ -83,7 +83,7 @@ class Door:
         """Close every pool that was opened through this door, then let go of the market."""
         if self._opened is None:
             return
-        with stopping.closing():
+        with stop_signals.closing():
             try:
                 self._opened.source.close()
             finally:

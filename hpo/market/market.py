@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from hpo.data.dataset import Dataset
 from hpo.market.lazy_source import Door
 from hpo.settings.config import StudyConfig
 from labeling.campaign.campaign import Campaign, Question
@@ -13,27 +14,6 @@ from labeling.campaign.templates import load_campaign, sized
 from labeling.crowd.source import CrowdSource
 from labeling.source import LabelSource
 from labeling.types import Condition, LabelPlan
-
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
-import numpy as np
-from numpy.typing import NDArray
-from budget.errors import InputError
-from hpo.data.dataset import Dataset
-from hpo.market import toloka
-from hpo.market.market import Market, make_campaign
-from hpo.market.recorded import _ended, _replay, read_answers
-from hpo.market.simulated import _check_overlap, _crowd_seed, _further, _items, scenario_of
-from hpo.settings.config import StudyConfig
-from labeling.campaign.campaign import Campaign
-from labeling.campaign.exam_tasks import set_apart
-from labeling.campaign.templates import stands_for
-from labeling.crowd.scenario import Scenario
-from labeling.crowd.source import CrowdSource
-from labeling.recorded.reading import Recording
-from labeling.source import LabelSource
-from labeling.store import Store
 
 QUESTIONS = {
     "digits3": "Which strokes make this digit: a closed loop, straight lines or open curves?",
@@ -109,7 +89,7 @@ def make_campaign(config: StudyConfig, classes: tuple[str, ...]) -> Campaign:
     return Campaign(config.data.partition(":")[0], (question,), text, config.suite_size)
 
 
-def _market(
+def make_market(
     kind: str,
     name: str,
     source: LabelSource,
@@ -118,5 +98,6 @@ def _market(
     question: int,
     notes: tuple[str, ...],
 ) -> Market:
+    """The market of a source, with the content hash of the images that it asks about."""
     content = data.key("pool", "control")
     return Market(kind, name, source, campaign, campaign.key, content, question, notes)

@@ -12,9 +12,15 @@ from numpy.typing import NDArray
 from budget.errors import InputError
 from hpo.data.dataset import Dataset
 from hpo.market import toloka
-from hpo.market.market import Market, make_campaign
-from hpo.market.recorded import _ended, _replay, read_answers
-from hpo.market.simulated import _check_overlap, _crowd_seed, _further, _items, scenario_of
+from hpo.market.market import Market, make_campaign, make_market
+from hpo.market.recorded import ended_orders, open_replay, read_answers
+from hpo.market.simulated import (
+    check_overlap,
+    crowd_seed_of,
+    further_items,
+    pool_items,
+    scenario_of,
+)
 from hpo.settings.config import StudyConfig
 from labeling.campaign.campaign import Campaign
 from labeling.campaign.exam_tasks import set_apart
@@ -24,7 +30,6 @@ from labeling.crowd.source import CrowdSource
 from labeling.recorded.reading import Recording
 from labeling.source import LabelSource
 from labeling.store import Store
-from hpo.market.market import _market
 
 
 def open_market(
@@ -54,19 +59,19 @@ def open_market(
     question = campaign.question(config.question) if config.question else 0
     kind, _, file = config.market.partition(":")
     if kind == "replay":
-        return _replay(config, data, campaign, question, file, store, crowd_seed)
+        return open_replay(config, data, campaign, question, file, store, crowd_seed)
     scenario = scenario_of(config)
     recording = read_answers(file, data) if kind == "hybrid" else None
-    seed = _crowd_seed(config, crowd_seed)
+    seed = crowd_seed_of(config, crowd_seed)
     crowd = CrowdSource(
         scenario=scenario,
         campaign=campaign,
-        items=_items(config, data, scenario, recording, features),
+        items=pool_items(config, data, scenario, recording, features),
         controls=[int(row) for row in data.rows["control"]],
         tariff=config.tariff,
         seed=seed,
-        earlier=_ended(store),
-        further=_further(config, data, scenario, campaign, features),
+        earlier=ended_orders(store),
+        further=further_items(config, data, scenario, campaign, features),
     )
     _check_exam(config, campaign, data)
     source: LabelSource = crowd
@@ -76,10 +81,10 @@ def open_market(
             door = toloka.real if kind == "toloka" else toloka.rehearsal
             source = door(config, data, crowd, seed, where, folder)
     if kind != "toloka":
-        _check_overlap(config, scenario)
+        check_overlap(config, scenario)
     name = _name(config, scenario, recording)
     notes = _notes(config, data, campaign, recording)
-    market = _market(kind, name, source, campaign, data, question, notes)
+    market = make_market(kind, name, source, campaign, data, question, notes)
     return replace(market, crowd=crowd)
 
 
@@ -119,8 +124,6 @@ def _notes(
     if recording is not None:
         notes.append("How hard each image is, and what it is mistaken for, is from a recording.")
     return tuple(notes)
-
-
 
 
 def _check_exam(config: StudyConfig, campaign: Campaign, data: Dataset) -> None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from budget.money import Money
 from budget.tariff import assignments_for
-from hpo.market import Market
+from hpo.market.market import Market
 from hpo.settings.config import StudyConfig
 from labeling.source import LabelSource
 from labeling.types import Condition, LabelPlan

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-import numpy as np
-from numpy.typing import NDArray
+
 from budget.errors import InputError
-from hpo import real_market
 from hpo.data.dataset import Dataset
-from hpo.door import Door
+from hpo.market.market import Market, make_market
+from hpo.market.simulated import crowd_seed_of, most_asked
 from hpo.settings.config import StudyConfig
-from labeling.campaign.campaign import OBJECTIVE, Campaign, Question
-from labeling.campaign.exam_tasks import set_apart
-from labeling.campaign.templates import load_campaign, sized, stands_for
-from labeling.crowd.fitting.hybrid import hybrid_items
-from labeling.crowd.people.difficulty import difficulty_from_features
-from labeling.crowd.people.items import Items, make_items
-from labeling.crowd.people.opinions import Opinions, opinions_from_features
-from labeling.crowd.scenario import Scenario, load_scenario
-from labeling.crowd.source import CrowdSource
+from labeling.campaign.campaign import Campaign
 from labeling.recorded.reading import Recording, read_recording, task_rows
 from labeling.recorded.source import ReplaySource
-from labeling.seeds import derive
-from labeling.source import LabelSource
 from labeling.store import Store
 from labeling.types import Condition, LabelPlan, Order
-from hpo.market import Market, _crowd_seed, _market, most_asked
 
 
 def read_answers(file: str, data: Dataset) -> Recording:
@@ -36,7 +22,7 @@ def read_answers(file: str, data: Dataset) -> Recording:
     return read_recording(Path(file), data.classes)
 
 
-def _replay(
+def open_replay(
     config: StudyConfig,
     data: Dataset,
     campaign: Campaign,
@@ -45,6 +31,11 @@ def _replay(
     store: Store | None,
     crowd_seed: int | None,
 ) -> Market:
+    """A recording as a market.
+
+    Raises:
+        InputError: the recording lacks images of the pool, answers, or what the plans ask for.
+    """
     recording = read_answers(file, data)
     rows = task_rows(recording, data.images.names)
     control_truth = {int(row): int(data.truth[row]) for row in data.rows["control"]}
@@ -54,8 +45,8 @@ def _replay(
         campaign,
         control_truth,
         config.tariff,
-        _crowd_seed(config, crowd_seed),
-        _ended(store),
+        crowd_seed_of(config, crowd_seed),
+        ended_orders(store),
     )
     missing = [data.images.names[row] for row in data.rows["pool"] if int(row) not in rows]
     if missing:
@@ -73,14 +64,14 @@ def _replay(
     if not source.knows_time:
         notes.append("The recording has no working times: minutes are not known and shown as 0.")
     name = f"replay:{Path(file).stem}:{recording.key}"
-    market = _market("replay", name, source, campaign, data, question, tuple(notes))
+    market = make_market("replay", name, source, campaign, data, question, tuple(notes))
     for exam in config.exam:
         for controls in config.controls:
             source.check(market.condition(LabelPlan(config.price[0], 1, controls, 1, exam)))
     return market
 
 
-def _ended(store: Store | None) -> Callable[[Condition], list[Order]]:
+def ended_orders(store: Store | None) -> Callable[[Condition], list[Order]]:
     """Ended orders of a condition, by tranche: what its annotators have been through."""
 
     def orders(condition: Condition) -> list[Order]:

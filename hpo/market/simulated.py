@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
+
 from budget.errors import InputError
-from hpo import real_market
 from hpo.data.dataset import Dataset
-from hpo.door import Door
 from hpo.settings.config import StudyConfig
-from labeling.campaign.campaign import OBJECTIVE, Campaign, Question
-from labeling.campaign.exam_tasks import set_apart
-from labeling.campaign.templates import load_campaign, sized, stands_for
+from labeling.campaign.campaign import OBJECTIVE, Campaign
 from labeling.crowd.fitting.hybrid import hybrid_items
 from labeling.crowd.people.difficulty import difficulty_from_features
 from labeling.crowd.people.items import Items, make_items
 from labeling.crowd.people.opinions import Opinions, opinions_from_features
 from labeling.crowd.scenario import Scenario, load_scenario
-from labeling.crowd.source import CrowdSource
-from labeling.recorded.reading import Recording, read_recording, task_rows
-from labeling.recorded.source import ReplaySource
+from labeling.recorded.reading import Recording, task_rows
 from labeling.seeds import derive
-from labeling.source import LabelSource
-from labeling.store import Store
-from labeling.types import Condition, LabelPlan, Order
-from hpo.market_recorded import _ended, _replay, read_answers
 
 
 def scenario_of(config: StudyConfig) -> Scenario:
@@ -39,17 +29,19 @@ def scenario_of(config: StudyConfig) -> Scenario:
     return replace(scenario, selection=config.selection)
 
 
-def _crowd_seed(config: StudyConfig, crowd_seed: int | None) -> int:
+def crowd_seed_of(config: StudyConfig, crowd_seed: int | None) -> int:
+    """The seed of who the annotators are: the study's own, or another draw of them."""
     return derive(config.seed, "crowd") if crowd_seed is None else crowd_seed
 
 
-def _items(
+def pool_items(
     config: StudyConfig,
     data: Dataset,
     scenario: Scenario,
     recording: Recording | None,
     features: Callable[[], NDArray[np.float32]] | None,
 ) -> Items:
+    """How hard each image is for the simulated crowd, and what it is mistaken for."""
     classes, seed = len(data.classes), derive(config.seed, "items")
     if config.market == "toloka":  # unknown labels: nobody answers from these, time is all
         data = replace(data, truth=np.maximum(data.truth, 0))
@@ -65,7 +57,7 @@ def _items(
     )
 
 
-def _further(
+def further_items(
     config: StudyConfig,
     data: Dataset,
     scenario: Scenario,
@@ -93,7 +85,8 @@ def most_asked(config: StudyConfig) -> int:
     return max((*config.overlap, *(rule.most for rule in config.dynamic_overlap)))
 
 
-def _check_overlap(config: StudyConfig, scenario: Scenario) -> None:
+def check_overlap(config: StudyConfig, scenario: Scenario) -> None:
+    """Refuse an overlap above the annotators that the crowd has in time."""
     most, asked = scenario.most_overlap(config.max_minutes), most_asked(config)
     if asked > most:
         raise InputError(

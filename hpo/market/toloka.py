@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from budget.errors import InputError
-from hpo import stopping
 from hpo.data.dataset import Dataset
 from hpo.data.image_urls import addresses, stand_ins
-from hpo.door import Door, Opened
+from hpo.market import stop_signals
+from hpo.market.lazy_source import Door, Opened
 from hpo.settings.config import StudyConfig
 from labeling.campaign.campaign import OBJECTIVE, Campaign
 from labeling.crowd.source import CrowdSource
@@ -84,7 +84,7 @@ def rehearsal(
     """
 
     def enter() -> Opened:
-        from hpo import rehearsal as local
+        from hpo.market import local_platform as local
         from labeling.toloka.api.client import connect
         from labeling.toloka.api.clock import PlatformClock
         from labeling.toloka.api.token import Token
@@ -142,7 +142,7 @@ def reach(environment: str) -> Api:
 
     token, url = read_token(), os.environ.get(URL)
     if not url:
-        return connect(token, environment, stopping.PatientClock())
+        return connect(token, environment, stop_signals.PatientClock())
     if urlsplit(url).hostname != "127.0.0.1":
         raise InputError(f"{URL}: {url!r} is not on 127.0.0.1; unset it to reach Toloka")
     return connect(token, url, PlatformClock(url))
@@ -171,5 +171,5 @@ def _source(
         config.study,
         minutes=crowd.expected_minutes,
         horizon_minutes=horizon,
-        stopping=stopping.asked,
+        stopping=stop_signals.asked,
     )

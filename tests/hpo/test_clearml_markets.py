@@ -15,8 +15,8 @@ from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import Server, Settings
 from tests.clearml_server import StandIn
 from tests.clearml_server.agents import Agent, in_process, search
+from tests.hpo.market.test_local_platform import gone, sim
 from tests.hpo.test_clearml_engine import STUDY, check_money, statuses, trial_tasks, until
-from tests.hpo.test_rehearsal import gone, sim
 
 pytest.importorskip("clearml")
 

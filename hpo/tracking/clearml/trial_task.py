@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from budget.errors import InputError
 from budget.files import alone, is_held
-from hpo import asker, stopping
+from hpo import asker
+from hpo.market import stop_signals
 from hpo.settings.exit_codes import BAD_INPUT, DONE, MIRROR_INCOMPLETE
 from hpo.tracking.clearml.parts import Parts, Scalar
 from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
@@ -121,11 +122,11 @@ def main() -> int:
     if not name:
         print("labelworth: CLEARML_TASK_ID names no task; agents set it", file=sys.stderr)
         return BAD_INPUT
-    stopping.install()
+    stop_signals.install()
     try:
         task = TrialTask(Remote(), name)
         return _run(task, task.start())
-    except (KeyboardInterrupt, stopping.Terminated):
+    except (KeyboardInterrupt, stop_signals.Terminated):
         return STOPPED
     except (Unavailable, Refused) as error:
         print(f"labelworth: {error}; what was bought is kept", file=sys.stderr)
