@@ -23,8 +23,9 @@ from benchmarks.ground import _data, _world
 from budget.money import Money
 from hpo.market.quote import Quote, quote
 from hpo.settings.config import StudyConfig, make_config
-from hpo.trial import buy, fit_plan
-from hpo.world import World
+from hpo.trial.evaluate import fit_plan
+from hpo.trial.purchase import buy
+from hpo.trial.world import World
 from labeling.types import Condition, LabelPlan
 
 Floats = NDArray[np.float64]
@@ -166,7 +167,7 @@ def _plain(config: StudyConfig) -> dict[str, object]:
 
 
 class TableHoldings:
-    """What a simulated study owns, in the place of `hpo.holdings.Holdings`."""
+    """What a simulated study owns, in the place of `hpo.trial.prices.Holdings`."""
 
     def __init__(self, surface: Surface, seed: int) -> None:
         self.surface = surface

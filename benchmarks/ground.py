@@ -15,8 +15,9 @@ import numpy as np
 
 from hpo.data.dataset import Dataset, load
 from hpo.settings.config import StudyConfig, make_config
-from hpo.trial import buy, fit_plan, minutes_of, price_tag
-from hpo.world import World, build, features_of
+from hpo.trial.evaluate import fit_plan, minutes_of, price_tag
+from hpo.trial.purchase import buy
+from hpo.trial.world import World, build, features_of
 from labeling.seeds import derive
 from labeling.types import LabelPlan
 

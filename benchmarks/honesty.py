@@ -35,7 +35,7 @@ from benchmarks.search import Lab, gaps, make_surface, run_ours
 from hpo.advice import Advisor
 from hpo.confirm import confirmed
 from hpo.recommend import Estimates, recommend, shrink
-from hpo.trial import Outcome
+from hpo.trial.outcome import Outcome
 
 
 def estimates_of(lab: Lab) -> Estimates:

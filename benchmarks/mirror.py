@@ -87,7 +87,7 @@ def by_the_sdk(server: StandIn, folder: Path) -> tuple[float, float]:
 
     from hpo.tracking.clearml.images import Images
     from hpo.tracking.clearml.run import read_run
-    from hpo.versioning import model_file
+    from hpo.trial.label_versions import model_file
 
     run = read_run(folder)
     pictures = folder.parent / "pictures"

@@ -44,7 +44,7 @@ from budget.money import ZERO, Money
 from hpo.sampler import make_sampler
 from hpo.search import Searcher
 from hpo.settings.config import make_config
-from hpo.trial import Outcome
+from hpo.trial.outcome import Outcome
 from labeling.seeds import derive
 from labeling.types import LabelPlan
 

@@ -16,7 +16,7 @@ from hpo.recommend import TOLERANCE, Estimates, interval_95, recommend
 from hpo.search import Searcher
 from hpo.settings.run_folder import money_to_plain
 from hpo.surrogate import Surrogate, encode
-from hpo.trial import Outcome
+from hpo.trial.outcome import Outcome
 from labeling.seeds import generator
 from labeling.types import Floats, LabelPlan
 

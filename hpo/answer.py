@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from budget.money import ZERO
-from hpo import breakdown
 from hpo.data.dataset import class_counts, few_labels_notes
 from hpo.data.labels_csv import ROLES
 from hpo.front import knee, pareto_front, points_per_dollar
-from hpo.labels import views_to_plain
-from hpo.opinion import is_subjective
 from hpo.recommend import TOLERANCE, recommend
 from hpo.settings.config import to_plain
 from hpo.settings.run_folder import money_to_plain
-from hpo.trial import Outcome, plan_to_plain
-from hpo.world import World
+from hpo.trial import spending
+from hpo.trial.labels import views_to_plain
+from hpo.trial.outcome import Outcome, Purchase, plan_to_plain
+from hpo.trial.subjective import is_subjective
+from hpo.trial.world import World
 from labeling.aggregation.shares import DENSE
 from labeling.store import OrderRecord
 from labeling.types import LabelPlan
 
 SCHEMA = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Purchase:
-    """A trial that bought something: its outcome, the order's key and the label version."""
-
-    outcome: Outcome
-    order: str
-    version: str
 
 
 def _plan(plan: LabelPlan) -> dict[str, Any]:
@@ -101,7 +91,7 @@ def build_report(
     conditions = [record.order.condition for record in records.values()]
     front = pareto_front(outcomes)
     bend, best = knee(front), recommend(outcomes)
-    parts = breakdown.of_study(world)
+    parts = spending.of_study(world)
     ledger = world.ledger
     gains = points_per_dollar(front)
     return {

@@ -9,10 +9,10 @@ from budget.money import ZERO, Money
 from hpo import confirm
 from hpo.sampler import OURS, make_sampler
 from hpo.search import Decision, Searcher, used_up
-from hpo.trial import Outcome, plan_from_plain, plan_to_plain
+from hpo.trial.outcome import Outcome, plan_from_plain, plan_to_plain
+from hpo.trial.world import World
 from hpo.trials import Trials
 from hpo.underway import guesses, still_to_hold, underway
-from hpo.world import World
 from labeling.seeds import derive
 from labeling.types import LabelPlan
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hpo.owned import own_labels_today
 from hpo.sensitivity import compare_price_models, difficulty_sensitivity, other_price_model
-from hpo.world import World
+from hpo.trial.world import World
 from labeling.types import LabelPlan
 
 

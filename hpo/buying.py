@@ -16,16 +16,16 @@ from typing import Any
 from budget.errors import InputError
 from budget.ledger import Balance, Ledger, accounts_of
 from budget.money import ZERO, Money
-from hpo import breakdown
 from hpo.data.new_images import with_new_images
-from hpo.final import Final, make_final
 from hpo.market.quote import Quote
 from hpo.pools import look
 from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import money_to_plain, read_config, read_report, to_json, write_atomic
 from hpo.tracking.journal import BOUGHT, Journal
-from hpo.trial import buy
-from hpo.world import World, build, features_of
+from hpo.trial import spending
+from hpo.trial.final_model import Final, make_final
+from hpo.trial.purchase import buy
+from hpo.trial.world import World, build, features_of
 from labeling.aggregation.dynamic_overlap import parse_overlap
 from labeling.campaign.templates import advised_plan
 from labeling.types import DynamicOverlap, LabelPlan
@@ -250,7 +250,7 @@ def _report(purchase: Purchase, world: World, final: Final) -> dict[str, Any]:
     own = world.own()
     bought = purchase.cap > ZERO
     ledger = world.ledger if bought else None
-    parts = breakdown.of_study(own) if bought else breakdown.Breakdown()
+    parts = spending.of_study(own) if bought else spending.Breakdown()
     records = own.store.all_orders() if bought else []
     return {
         "schema": 1,

@@ -18,9 +18,11 @@ from budget.money import ZERO, Money
 from hpo.recommend import Z95, interval_95
 from hpo.settings.run_folder import money_to_plain
 from hpo.surrogate import Surrogate, encode
-from hpo.trial import buy, final_score, fit_plan, plan_from_plain, plan_to_plain, purchase
-from hpo.versioning import save_version
-from hpo.world import World
+from hpo.trial.evaluate import final_score, fit_plan
+from hpo.trial.label_versions import save_version
+from hpo.trial.outcome import plan_from_plain, plan_to_plain
+from hpo.trial.purchase import buy, purchase
+from hpo.trial.world import World
 from labeling.types import LabelPlan, Order
 
 if TYPE_CHECKING:

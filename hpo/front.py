@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from hpo.trial import Outcome
+from hpo.trial.outcome import Outcome
 
 
 def pareto_front(outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -9,8 +9,8 @@ import numpy as np
 
 from budget.money import ZERO
 from hpo.market.recorded import read_answers
-from hpo.trial import fit_plan, rounded, score_on
-from hpo.world import World
+from hpo.trial.evaluate import fit_plan, rounded, score_on
+from hpo.trial.world import World
 from labeling.recorded.own_labels import OwnLabels, bring_in, own_label_page
 from labeling.recorded.reading import task_rows
 from labeling.types import LabelPlan

@@ -21,7 +21,7 @@ from hpo.report import plan_words
 from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import money_to_plain
 from hpo.settings.search_space import SearchSpace
-from hpo.trial import plan_to_plain
+from hpo.trial.outcome import plan_to_plain
 from labeling.campaign.templates import advised_plan
 from labeling.types import LabelPlan
 

@@ -9,7 +9,7 @@ from hpo.confirm import confirming
 from hpo.market.lazy_source import Door
 
 if TYPE_CHECKING:
-    from hpo.world import World
+    from hpo.trial.world import World
 
 
 def check_archive(market: str, archive: bool) -> None:

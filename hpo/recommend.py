@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpo.front import pareto_front
-from hpo.trial import Outcome
+from hpo.trial.outcome import Outcome
 from labeling.types import Floats
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ import numpy as np
 
 from budget.money import Money
 from hpo.acquisition import Offers, Outlook, best_contained, best_purchase, look_out
-from hpo.holdings import Holdings
 from hpo.rule import rule_curve, rule_purchase
 from hpo.surrogate import Inputs, Surrogate, encode, fit, to_log_error
-from hpo.trial import Outcome
-from hpo.world import World
+from hpo.trial.outcome import Outcome
+from hpo.trial.prices import Holdings
+from hpo.trial.world import World
 from labeling.types import Bools, Floats, LabelPlan
 
 DESIGN_SHARE = 0.15  # of the cap: a cheap spread-out start

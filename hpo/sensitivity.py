@@ -10,10 +10,10 @@ import numpy as np
 from hpo.market.market import Market
 from hpo.market.open import open_market
 from hpo.market.simulated import scenario_of
-from hpo.opinion import is_subjective
 from hpo.settings.config import StudyConfig
-from hpo.trial import train_labels
-from hpo.world import World
+from hpo.trial.evaluate import train_labels
+from hpo.trial.subjective import is_subjective
+from hpo.trial.world import World
 from labeling.aggregation.methods import aggregate
 from labeling.crowd.engine.rounds import answers_of
 from labeling.crowd.source import CrowdSource

@@ -18,8 +18,6 @@ from hpo.beside import look_beside, tell_beside
 from hpo.forecast import Forecast
 from hpo.front import pareto_front
 from hpo.keeping import front_versions, keep_front
-from hpo.labels import views_to_plain
-from hpo.merged import merged_today
 from hpo.recommend import Estimates, recommend, shrink
 from hpo.search import Searcher
 from hpo.settings import config as settings
@@ -27,19 +25,14 @@ from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import claim, read_config, to_json, write_atomic
 from hpo.tracking.journal import Journal
 from hpo.tracking.story import Story
-from hpo.trial import (
-    Outcome,
-    buy,
-    evaluate,
-    final_score,
-    fit_plan,
-    outcome_to_plain,
-    plan_from_plain,
-    run_trial,
-)
+from hpo.trial.evaluate import evaluate, final_score, fit_plan, run_trial
+from hpo.trial.label_versions import save_version
+from hpo.trial.labels import views_to_plain
+from hpo.trial.merged_labels import merged_today
+from hpo.trial.outcome import Outcome, outcome_to_plain, plan_from_plain
+from hpo.trial.purchase import buy
+from hpo.trial.world import World, build, rehearse
 from hpo.trials import TASK, Trials
-from hpo.versioning import save_version
-from hpo.world import World, build, rehearse
 from labeling.seeds import generator
 from labeling.types import STOPPED, LabelPlan
 

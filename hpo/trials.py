@@ -8,9 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.answer import Purchase
 from hpo.settings.search_space import SearchSpace
-from hpo.trial import Outcome, outcome_from_plain, outcome_to_plain, plan_to_plain
+from hpo.trial.outcome import Outcome, Purchase, outcome_from_plain, outcome_to_plain, plan_to_plain
 from labeling.types import LabelPlan
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ import numpy as np
 
 from budget.money import ZERO, Money
 from hpo.surrogate import encode
-from hpo.trial import Outcome, plan_from_plain
+from hpo.trial.outcome import Outcome, plan_from_plain
 from labeling.types import LabelPlan
 
 if TYPE_CHECKING:
     from hpo.search import Searcher
+    from hpo.trial.world import World
     from hpo.trials import Trials
-    from hpo.world import World
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from budget.money import ZERO
 from hpo import pools
 from hpo.market.lazy_source import Door
 from hpo.settings.run_folder import read_config
-from hpo.trial import settle_ended
-from hpo.world import World, build
+from hpo.trial.purchase import settle_ended
+from hpo.trial.world import World, build
 from labeling.types import STOPPED, Order, OrderEnd, Page
 
 if TYPE_CHECKING:

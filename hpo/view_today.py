@@ -13,19 +13,12 @@ import numpy as np
 
 from budget.errors import InputError
 from hpo.catalogue import find_view, open_catalogue
-from hpo.labels import check_test_view, to_labels
-from hpo.merged import merge
 from hpo.study import Study
-from hpo.trial import (
-    Trained,
-    fit_plan,
-    plan_from_plain,
-    rounded,
-    score_inside,
-    score_on,
-    train_labels,
-)
-from hpo.world import World
+from hpo.trial.evaluate import Trained, fit_plan, rounded, score_inside, score_on, train_labels
+from hpo.trial.labels import check_test_view, to_labels
+from hpo.trial.merged_labels import merge
+from hpo.trial.outcome import plan_from_plain
+from hpo.trial.world import World
 from labeling import versions
 from labeling.types import Answers, Bools, Floats, LabelPlan, LabelSet
 from labeling.versions import ANSWERS, LABELS, Version

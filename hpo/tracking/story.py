@@ -18,14 +18,14 @@ from hpo.tracking.journal import (
     STUDY,
     Journal,
 )
-from hpo.trial import outcome_to_plain
+from hpo.trial.label_versions import campaign_to_plain
+from hpo.trial.outcome import outcome_to_plain
 from hpo.trials import TASK
-from hpo.versioning import campaign_to_plain
 
 if TYPE_CHECKING:
-    from hpo.trial import Outcome
+    from hpo.trial.outcome import Outcome
+    from hpo.trial.world import World
     from hpo.trials import Trials
-    from hpo.world import World
 
 
 class Story:

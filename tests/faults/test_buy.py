@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hpo.buying
-import hpo.final
+import hpo.trial.final_model
 from budget.ledger import Ledger
 from hpo import Study
 from hpo.buying import Wish, carry_out, prepare

@@ -26,7 +26,7 @@ import torch
 
 import hpo.settings.run_folder
 import hpo.study
-import hpo.versioning
+import hpo.trial.label_versions
 from budget.ledger import Ledger
 from hpo.study import Study
 from hpo.tracking.clearml.run import read_run
@@ -46,7 +46,7 @@ SETTINGS = {**SMALL, "seed": 11, "study": "s", "budget": "0.45"}
 DURABLE: list[tuple[object, str]] = [
     (hpo.settings.run_folder, "write_atomic"),
     (hpo.study, "write_atomic"),
-    (hpo.versioning, "write_atomic"),
+    (hpo.trial.label_versions, "write_atomic"),
     (Ledger, "open"),
     (Ledger, "reserve"),
     (Ledger, "settle"),
@@ -145,7 +145,9 @@ def check(runs: Path, data: str, report: bytes, sampler: str = "money") -> None:
     bought = {row["version"] for row in json.loads(report)["purchases"]}
     assert {row.version for row in told.rows if row.version is not None} == bought
     assert told.report == json.loads(report)
-    assert all(hpo.versioning.model_file(runs / "s", c.version).exists() for c in told.children)
+    assert all(
+        hpo.trial.label_versions.model_file(runs / "s", c.version).exists() for c in told.children
+    )
 
 
 def kill_at(number: int, when: str, runs: Path, data: str, sampler: str) -> int:

@@ -35,7 +35,7 @@ import rich.console
 import torch
 
 import hpo.study
-import hpo.trial
+import hpo.trial.evaluate
 from budget.ledger import Ledger
 from hpo import run as command
 from hpo.tracking.clearml import publish

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from budget.money import Money
 from hpo.front import knee, pareto_front, points_per_dollar
 from hpo.recommend import recommend
-from hpo.trial import Outcome, outcome_from_plain, outcome_to_plain
+from hpo.trial.outcome import Outcome, outcome_from_plain, outcome_to_plain
 from labeling.types import LabelPlan
 
 

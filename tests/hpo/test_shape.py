@@ -66,7 +66,8 @@ def test_hard_majority_at_overlap_2_loses_to_soft_labels() -> None:
     from pathlib import Path
 
     from benchmarks.ground import _data, _world
-    from hpo.trial import buy, labels_of
+    from hpo.trial.evaluate import labels_of
+    from hpo.trial.purchase import buy
     from labeling.seeds import generator
     from training.fit import hard, train
 

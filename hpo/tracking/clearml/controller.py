@@ -18,7 +18,7 @@ from hpo.tracking.clearml.parts import (
     json_artifact,
 )
 from hpo.tracking.clearml.run import Row, Run
-from hpo.trial import Outcome
+from hpo.trial.outcome import Outcome
 
 TITLE, SERIES = "accuracy", "validation"
 OBJECTIVE = f"{TITLE}/{SERIES}"

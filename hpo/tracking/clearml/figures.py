@@ -8,7 +8,7 @@ from typing import Any
 from hpo.front import pareto_front, points_per_dollar
 from hpo.recommend import TOLERANCE
 from hpo.tracking.clearml.run import Row, Run
-from hpo.trial import Outcome
+from hpo.trial.outcome import Outcome
 
 Figure = dict[str, Any]
 

@@ -19,7 +19,7 @@ from hpo.tracking.journal import (
     STUDY,
     told_versions,
 )
-from hpo.trial import Outcome, outcome_from_plain
+from hpo.trial.outcome import Outcome, outcome_from_plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
 from hpo.tracking.clearml.template import ACCURACY, overrides, search_space
 from hpo.tracking.clearml.trial_task import TrialTask, facts_of
 from hpo.tracking.clearml.write import OUR_ID
-from hpo.trial import plan_from_plain
+from hpo.trial.outcome import plan_from_plain
 from hpo.trials import TASK
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ from hpo.tracking.clearml.template import (
     plan_from,
 )
 from hpo.tracking.clearml.write import events_of, parameter
-from hpo.trial import outcome_to_plain, plan_from_plain
+from hpo.trial.outcome import outcome_to_plain, plan_from_plain
 
 if TYPE_CHECKING:
     from hpo.study import Study

@@ -11,8 +11,8 @@ from hpo.report import plan_words
 from hpo.tracking.clearml.controller import SERIES, TITLE, knobs
 from hpo.tracking.clearml.parts import ModelFile, Parts, Record, Scalar, digest, epoch_ms
 from hpo.tracking.clearml.run import Child, Run
-from hpo.trial import Outcome
-from hpo.versioning import model_file
+from hpo.trial.label_versions import model_file
+from hpo.trial.outcome import Outcome
 
 
 def trial_key(run: Run, child: Child) -> str:
@@ -121,7 +121,7 @@ def _parts(run: Run, child: Child) -> Parts:
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:
-    from hpo.trial import outcome_to_plain
+    from hpo.trial.outcome import outcome_to_plain
 
     return outcome_to_plain(outcome)
 

@@ -10,7 +10,7 @@ from PIL import Image
 from budget.errors import InputError
 from hpo.data.dataset import DIGITS3, few_labels_notes, load, split
 from hpo.settings.config import make_config
-from hpo.world import build
+from hpo.trial.world import build
 
 ROLES = ("pool", "control", "validation", "final")
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpo.labels import to_labels
-from hpo.world import World
+from hpo.trial.labels import to_labels
+from hpo.trial.world import World
 from labeling.types import Answers, Floats, Ints, LabelSet
 
 if TYPE_CHECKING:

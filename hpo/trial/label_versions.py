@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from hpo.breakdown import of_condition
-from hpo.labels import facts_of, views_to_plain
 from hpo.settings.run_folder import money_to_plain, write_atomic
-from hpo.trial import Trained, labels_of, minutes_of, plan_to_plain, price_tag, times_of
-from hpo.world import World
+from hpo.trial.evaluate import Trained, labels_of, minutes_of, price_tag, times_of
+from hpo.trial.labels import facts_of, views_to_plain
+from hpo.trial.outcome import plan_to_plain
+from hpo.trial.spending import of_condition
+from hpo.trial.world import World
 from labeling import versions
 from labeling.campaign.campaign import Campaign
 from labeling.types import Condition, OrderEnd

@@ -14,9 +14,9 @@ import numpy as np
 
 from budget.errors import InputError
 from hpo.market.market import Market
-from hpo.opinion import is_subjective, share_labels
 from hpo.settings.config import StudyConfig
-from hpo.world import World
+from hpo.trial.subjective import is_subjective, share_labels
+from hpo.trial.world import World
 from labeling.aggregation.facts import AnswerFacts, answer_facts, label_facts
 from labeling.aggregation.methods import aggregate
 from labeling.campaign.campaign import OBJECTIVE

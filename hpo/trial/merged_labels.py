@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from budget.money import ZERO
-from hpo.labels import narrow, to_labels
-from hpo.opinion import is_subjective
-from hpo.trial import Trained, rounded, score_on, train_labels
-from hpo.world import World
+from hpo.trial.evaluate import Trained, rounded, score_on, train_labels
+from hpo.trial.labels import narrow, to_labels
+from hpo.trial.subjective import is_subjective
+from hpo.trial.world import World
 from labeling.types import Answers, AnswerTimes, Condition, LabelPlan, LabelSet
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from budget.money import ZERO, Money
-from hpo.world import World
+from hpo.trial.world import World
 from labeling.types import Condition
 
 

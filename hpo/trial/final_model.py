@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hpo.labels import facts_of, narrow
-from hpo.merged import merged_labels, merged_times
-from hpo.opinion import is_subjective
-from hpo.trial import Trained, labels_of, rounded, score_on, times_of, train_labels
-from hpo.versioning import condition_to_plain
-from hpo.world import World
+from hpo.trial.evaluate import Trained, labels_of, rounded, score_on, times_of, train_labels
+from hpo.trial.label_versions import condition_to_plain
+from hpo.trial.labels import facts_of, narrow
+from hpo.trial.merged_labels import merged_labels, merged_times
+from hpo.trial.subjective import is_subjective
+from hpo.trial.world import World
 from labeling import versions
 from labeling.aggregation.facts import AnswerFacts
 from labeling.types import Answers, AnswerTimes, LabelPlan, LabelSet

@@ -73,7 +73,7 @@ class World:
 
     def panel(self, role: str) -> Shares:
         """Densely answered shares of a subjective question on a role's images, asked once."""
-        from hpo.opinion import panel
+        from hpo.trial.subjective import panel
 
         if role not in self._panels:
             self._panels[role] = panel(self, role)
@@ -237,7 +237,7 @@ def rehearse(config: StudyConfig, runs: Path) -> Dataset:
     Raises:
         InputError: of `budget` or `training`, naming what is wrong.
     """
-    from hpo.labels import check_views
+    from hpo.trial.labels import check_views
 
     data = load(config)
     check_views(config, open_market(config, data))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from budget.errors import BudgetExceeded
 from budget.money import Money
 from budget.tariff import assignments_for
-from hpo.labels import images_inside, narrow, test_view, to_labels
-from hpo.market import stop_signals
-from hpo.market.lazy_source import Door
-from hpo.opinion import is_subjective, score_opinion
-from hpo.redraws import redrawn
-from hpo.world import World
-from labeling.aggregation.dynamic_overlap import parse_overlap
+from hpo.trial.annotator_bootstrap import redrawn
+from hpo.trial.labels import images_inside, narrow, test_view, to_labels
+from hpo.trial.outcome import Outcome
+from hpo.trial.purchase import buy
+from hpo.trial.subjective import is_subjective, score_opinion
+from hpo.trial.world import World
 from labeling.aggregation.selection import selection
 from labeling.seeds import derive, generator
 from labeling.store import OrderRecord
@@ -28,12 +26,10 @@ from labeling.types import (
     Answers,
     AnswerTimes,
     Bools,
-    DynamicOverlap,
     Floats,
     Ints,
     LabelPlan,
     LabelSet,
-    Order,
 )
 from labeling.views import View
 
@@ -45,94 +41,11 @@ _REDRAWS = 20  # bootstrap heads behind an interval
 _DIGITS = 6  # reported decimals: beyond them thread counts and BLAS versions differ
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a plan gave, measured on the validation images.
-
-    Attributes:
-        accuracy: share of validation images classified right, with its 95 % interval low..high.
-        price_tag: expected cost of the plan when bought alone in this condition.
-        minutes: the campaign's minutes, scaled to the plan's share of what was ordered.
-        labels: tasks with at least one usable answer.
-        answers: usable answers behind them.
-        target: kind of training target that cross-validation chose.
-        penalty: L2 penalty that cross-validation chose.
-        draws: repeat draws averaged in the scores: other subsets of the answers owned where the
-            plan has fewer, and folds dealt anew. Target and penalty are the first draw's.
-        view: the study's view, as text; the labels and answers are then those inside it.
-    """
-
-    plan: LabelPlan
-    accuracy: float
-    low: float
-    high: float
-    macro_f1: float
-    ece: float
-    log_loss: float
-    price_tag: Money
-    minutes: float
-    labels: int
-    answers: int
-    target: str
-    penalty: float
-    draws: int = 1
-    view: str | None = None
-
-
 def run_trial(plan: LabelPlan, world: World) -> tuple[Outcome, Trained]:
     """Own the labels that `plan` asks for, then say how good and how dear they are."""
     buy(plan, world)
     trained = fit_plan(plan, world)
     return measure(trained, world), trained  # free, and called alone for contained plans
-
-
-def buy(plan: LabelPlan, world: World) -> None:
-    """Buy what the plan lacks. Running it again after a crash is the recovery.
-
-    Raises:
-        BudgetExceeded: another worker was quicker with the money; nothing was bought.
-    """
-    settle_ended(world)
-    while (order := next_order(plan, world)) is not None:
-        purchase(order, world)
-
-
-def next_order(plan: LabelPlan, world: World) -> Order | None:
-    """This condition's unfinished order, or what is lacking, written down now; None if owned."""
-    config = world.config
-    return world.store.order_for(
-        world.condition(plan), world.tasks(plan), plan.overlap, config.allowance, config.max_minutes
-    )
-
-
-def purchase(order: Order, world: World) -> None:
-    """Hold the most an order can cost, buy it page by page, settle what was paid."""
-    most = world.source.tariff.cost(order.limit, order.condition.reward)
-    ledger = world.ledger_of(order)
-    try:
-        hold = ledger.reserve(order.key, most)
-    except BudgetExceeded:
-        world.store.withdraw(order)  # refused, so it has no hold and nothing was placed
-        raise
-    record = world.store.record(order.key)
-    if record is None or record.order != order:
-        ledger.void(hold)  # another worker withdrew it meanwhile; nothing was placed
-        return
-    with stop_signals.at_work(isinstance(world.source, Door)):
-        pool = world.source.place(order)  # same key, same pool, however often it is asked
-        for page in world.source.collect(pool):  # ends when no assignment is active any more
-            world.store.add(order, page)  # one commit a page; a known assignment is ignored
-        ledger.settle(hold, world.store.paid(order, world.source.tariff))
-        world.forget_quotes()
-
-
-def settle_ended(world: World) -> None:
-    """Settle holds of ended orders: what a crash between the last page and settling left."""
-    for ledger in (world.ledger, *world.other_accounts()):
-        for hold in ledger.open_holds():
-            record = world.store.record(hold.key)
-            if record is not None and record.end is not None:
-                ledger.settle(hold, world.store.paid(record.order, world.source.tariff))
 
 
 # --- evaluation ---
@@ -397,50 +310,3 @@ def minutes_of(plan: LabelPlan, world: World) -> float:
 
 
 # --- plain forms, for storage ---
-
-
-def plan_to_plain(plan: LabelPlan) -> dict[str, Any]:
-    """A plan as JSON types."""
-    return {
-        "key": plan.key,
-        "price_micros": plan.price.micros,
-        "overlap": plan.overlap,
-        "controls": plan.controls,
-        "tasks": plan.tasks,
-        "exam": plan.exam,
-        **({"dynamic": str(plan.dynamic)} if plan.dynamic else {}),
-    }
-
-
-def plan_from_plain(raw: Mapping[str, Any]) -> LabelPlan:
-    """The plan of `plan_to_plain`."""
-    rule = parse_overlap(raw["dynamic"]) if "dynamic" in raw else None
-    return LabelPlan(
-        Money(raw["price_micros"]),
-        raw["overlap"],
-        raw["controls"],
-        raw["tasks"],
-        raw["exam"],
-        rule if isinstance(rule, DynamicOverlap) else None,
-    )
-
-
-def outcome_to_plain(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as JSON types."""
-    raw = {name: getattr(outcome, name) for name in Outcome.__dataclass_fields__}
-    return {
-        **raw,
-        "plan": plan_to_plain(outcome.plan),
-        "price_tag": outcome.price_tag.micros,
-    }
-
-
-def outcome_from_plain(raw: Mapping[str, Any]) -> Outcome:
-    """The outcome of `outcome_to_plain`."""
-    return Outcome(
-        **{
-            **raw,
-            "plan": plan_from_plain(raw["plan"]),
-            "price_tag": Money(raw["price_tag"]),
-        }
-    )

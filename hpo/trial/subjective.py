@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpo.world import World
+from hpo.trial.world import World
 from labeling.aggregation.shares import DENSE, Shares, answer_shares, score_shares
 from labeling.campaign.campaign import OBJECTIVE
 from labeling.types import Answers, Floats, LabelSet, Order

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hpo.market.quote import Quote, quote
-from hpo.world import World
+from hpo.trial.world import World
 from labeling.store import OrderRecord
 from labeling.types import Condition, Ints, LabelPlan
 

@@ -1,0 +1,104 @@
+"""What a trial gave, and its plain form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from budget.money import Money
+from labeling.aggregation.dynamic_overlap import parse_overlap
+from labeling.types import (
+    DynamicOverlap,
+    LabelPlan,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a plan gave, measured on the validation images.
+
+    Attributes:
+        accuracy: share of validation images classified right, with its 95 % interval low..high.
+        price_tag: expected cost of the plan when bought alone in this condition.
+        minutes: the campaign's minutes, scaled to the plan's share of what was ordered.
+        labels: tasks with at least one usable answer.
+        answers: usable answers behind them.
+        target: kind of training target that cross-validation chose.
+        penalty: L2 penalty that cross-validation chose.
+        draws: repeat draws averaged in the scores: other subsets of the answers owned where the
+            plan has fewer, and folds dealt anew. Target and penalty are the first draw's.
+        view: the study's view, as text; the labels and answers are then those inside it.
+    """
+
+    plan: LabelPlan
+    accuracy: float
+    low: float
+    high: float
+    macro_f1: float
+    ece: float
+    log_loss: float
+    price_tag: Money
+    minutes: float
+    labels: int
+    answers: int
+    target: str
+    penalty: float
+    draws: int = 1
+    view: str | None = None
+
+
+def plan_to_plain(plan: LabelPlan) -> dict[str, Any]:
+    """A plan as JSON types."""
+    return {
+        "key": plan.key,
+        "price_micros": plan.price.micros,
+        "overlap": plan.overlap,
+        "controls": plan.controls,
+        "tasks": plan.tasks,
+        "exam": plan.exam,
+        **({"dynamic": str(plan.dynamic)} if plan.dynamic else {}),
+    }
+
+
+def plan_from_plain(raw: Mapping[str, Any]) -> LabelPlan:
+    """The plan of `plan_to_plain`."""
+    rule = parse_overlap(raw["dynamic"]) if "dynamic" in raw else None
+    return LabelPlan(
+        Money(raw["price_micros"]),
+        raw["overlap"],
+        raw["controls"],
+        raw["tasks"],
+        raw["exam"],
+        rule if isinstance(rule, DynamicOverlap) else None,
+    )
+
+
+def outcome_to_plain(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as JSON types."""
+    raw = {name: getattr(outcome, name) for name in Outcome.__dataclass_fields__}
+    return {
+        **raw,
+        "plan": plan_to_plain(outcome.plan),
+        "price_tag": outcome.price_tag.micros,
+    }
+
+
+def outcome_from_plain(raw: Mapping[str, Any]) -> Outcome:
+    """The outcome of `outcome_to_plain`."""
+    return Outcome(
+        **{
+            **raw,
+            "plan": plan_from_plain(raw["plan"]),
+            "price_tag": Money(raw["price_tag"]),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A trial that bought something: its outcome, the order's key and the label version."""
+
+    outcome: Outcome
+    order: str
+    version: str
