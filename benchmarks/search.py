@@ -41,8 +41,8 @@ from numpy.typing import NDArray
 
 from benchmarks._surface import Surface, TableHoldings
 from budget.money import ZERO, Money
-from hpo.sampler import make_sampler
-from hpo.search import Searcher
+from hpo.search.samplers import make_sampler
+from hpo.search.searcher import Searcher
 from hpo.settings.config import make_config
 from hpo.trial.outcome import Outcome
 from labeling.seeds import derive

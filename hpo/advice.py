@@ -13,9 +13,9 @@ from hpo.forecast import Forecast, backtest, forecast, to_plain
 from hpo.front import pareto_front
 from hpo.importance import importance
 from hpo.recommend import TOLERANCE, Estimates, interval_95, recommend
-from hpo.search import Searcher
+from hpo.search.searcher import Searcher
+from hpo.search.surrogate import Surrogate, encode
 from hpo.settings.run_folder import money_to_plain
-from hpo.surrogate import Surrogate, encode
 from hpo.trial.outcome import Outcome
 from labeling.seeds import generator
 from labeling.types import Floats, LabelPlan

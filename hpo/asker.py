@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from budget.money import ZERO, Money
 from hpo import confirm
-from hpo.sampler import OURS, make_sampler
-from hpo.search import Decision, Searcher, used_up
+from hpo.search.samplers import OURS, make_sampler
+from hpo.search.searcher import Decision, Searcher, used_up
 from hpo.trial.outcome import Outcome, plan_from_plain, plan_to_plain
 from hpo.trial.world import World
 from hpo.trials import Trials

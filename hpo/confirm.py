@@ -16,8 +16,8 @@ import numpy as np
 from budget.errors import BudgetExceeded
 from budget.money import ZERO, Money
 from hpo.recommend import Z95, interval_95
+from hpo.search.surrogate import Surrogate, encode
 from hpo.settings.run_folder import money_to_plain
-from hpo.surrogate import Surrogate, encode
 from hpo.trial.evaluate import final_score, fit_plan
 from hpo.trial.label_versions import save_version
 from hpo.trial.outcome import plan_from_plain, plan_to_plain

@@ -14,7 +14,7 @@ from hpo.trial.outcome import Outcome
 from labeling.types import Floats
 
 if TYPE_CHECKING:
-    from hpo.surrogate import Surrogate
+    from hpo.search.surrogate import Surrogate
 
 TOLERANCE = 0.01  # accuracy; below what a few hundred validation images can tell apart
 _SAMPLES = 2000

@@ -19,7 +19,7 @@ from hpo.forecast import Forecast
 from hpo.front import pareto_front
 from hpo.keeping import front_versions, keep_front
 from hpo.recommend import Estimates, recommend, shrink
-from hpo.search import Searcher
+from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
 from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import claim, read_config, to_json, write_atomic

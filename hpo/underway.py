@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from budget.money import ZERO, Money
-from hpo.surrogate import encode
+from hpo.search.surrogate import encode
 from hpo.trial.outcome import Outcome, plan_from_plain
 from labeling.types import LabelPlan
 
 if TYPE_CHECKING:
-    from hpo.search import Searcher
+    from hpo.search.searcher import Searcher
     from hpo.trial.world import World
     from hpo.trials import Trials
 

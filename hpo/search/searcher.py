@@ -14,9 +14,9 @@ from functools import cached_property
 import numpy as np
 
 from budget.money import Money
-from hpo.acquisition import Offers, Outlook, best_contained, best_purchase, look_out
-from hpo.rule import rule_curve, rule_purchase
-from hpo.surrogate import Inputs, Surrogate, encode, fit, to_log_error
+from hpo.search.acquisition import Offers, Outlook, best_contained, best_purchase, look_out
+from hpo.search.rule_of_thumb import rule_curve, rule_purchase
+from hpo.search.surrogate import Inputs, Surrogate, encode, fit, to_log_error
 from hpo.trial.outcome import Outcome
 from hpo.trial.prices import Holdings
 from hpo.trial.world import World

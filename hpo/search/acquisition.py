@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpo.surrogate import Inputs, Surrogate
+from hpo.search.surrogate import Inputs, Surrogate
 from labeling.types import Bools, Floats, LabelPlan
 
 LEVELS = 24  # budget levels

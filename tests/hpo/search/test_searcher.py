@@ -12,7 +12,7 @@ from budget.errors import InputError
 from budget.money import ZERO, Money
 from hpo.confirm import affordable, confirming, is_confirmation
 from hpo.forecast import backtest, forecast
-from hpo.rule import rule_curve, rule_purchase
+from hpo.search.rule_of_thumb import rule_curve, rule_purchase
 from hpo.settings.config import make_config
 from hpo.settings.run_folder import to_json
 from hpo.settings.search_space import SearchSpace

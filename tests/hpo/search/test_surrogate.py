@@ -8,11 +8,17 @@ import pytest
 from scipy.stats import norm
 
 from budget.money import Money
-from hpo import surrogate as module
-from hpo.acquisition import Offers, best_contained, best_purchase, expected_improvement, look_out
+from hpo.search import surrogate as module
+from hpo.search.acquisition import (
+    Offers,
+    best_contained,
+    best_purchase,
+    expected_improvement,
+    look_out,
+)
+from hpo.search.surrogate import Surrogate, encode, fit, to_log_error
 from hpo.settings.config import make_config
 from hpo.settings.search_space import SearchSpace
-from hpo.surrogate import Surrogate, encode, fit, to_log_error
 from labeling.types import LabelPlan
 
 ITEMS = 367
