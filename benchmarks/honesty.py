@@ -32,9 +32,9 @@ import numpy as np
 
 from benchmarks._surface import Floats, Surface
 from benchmarks.search import Lab, gaps, make_surface, run_ours
-from hpo.advice import Advisor
+from hpo.answer.advice import Advisor
+from hpo.answer.recommend import Estimates, recommend, shrink
 from hpo.confirm import confirmed
-from hpo.recommend import Estimates, recommend, shrink
 from hpo.trial.outcome import Outcome
 
 

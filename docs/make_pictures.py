@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from hpo import Study
-from hpo.plot import plot_front
+from hpo.answer.plot import plot_front
 
 
 def main() -> None:

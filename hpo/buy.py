@@ -12,11 +12,10 @@ from rich.text import Text
 
 from budget.money import ZERO, Money
 from hpo import consent
+from hpo.answer.sentences import interval, market_line, percent, plan_words, usd
 from hpo.buying import Purchase, Wish, carry_out, prepare
 from hpo.pools import check_archive, put_away
-from hpo.report import interval, percent, plan_words, usd
 from hpo.settings.run_folder import money_to_plain, read_config, to_json
-from hpo.words import market_line
 
 
 def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -> bool:

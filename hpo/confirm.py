@@ -15,7 +15,7 @@ import numpy as np
 
 from budget.errors import BudgetExceeded
 from budget.money import ZERO, Money
-from hpo.recommend import Z95, interval_95
+from hpo.answer.recommend import Z95, interval_95
 from hpo.search.surrogate import Surrogate, encode
 from hpo.settings.run_folder import money_to_plain
 from hpo.trial.evaluate import final_score, fit_plan

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from hpo.report import percent
+from hpo.answer.sentences import percent
 from hpo.study import Progress
 
 

@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from budget.money import Money
+from hpo.answer.sentences import plan_words
 from hpo.market.open import open_market
 from hpo.market.quote import Quote, outside, quote_plan
-from hpo.report import plan_words
 from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import money_to_plain
 from hpo.settings.search_space import SearchSpace

@@ -252,13 +252,13 @@ def _run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from hpo import consent
+    from hpo.answer.plot import plot_front
+    from hpo.answer.sentences import market_line
     from hpo.gauge import Gauge
-    from hpo.plot import plot_front
     from hpo.pools import check_archive
     from hpo.status import balance_in
     from hpo.study import Study
     from hpo.tracking.clearml.live import mirroring
-    from hpo.words import market_line
 
     engine = engines.engine_of(arguments, config)
     check_archive(config.market.partition(":")[0], arguments.archive)
@@ -299,7 +299,7 @@ def _print_report(as_json: bool, report: dict[str, object], folder: Path) -> Non
         return
     from rich.console import Console
 
-    from hpo.report import show
+    from hpo.answer.terminal import show
 
     paths = {
         "report": folder / "report.json",

@@ -13,8 +13,8 @@ from rich.text import Text
 from budget.database import open_database
 from budget.ledger import Balance, Ledger, accounts_of
 from budget.money import Money
+from hpo.answer.sentences import market_line
 from hpo.settings.run_folder import money_to_plain, read_config
-from hpo.words import market_line
 from labeling.store import OrderRecord, Store
 
 

@@ -11,14 +11,14 @@ from budget.errors import BudgetExceeded, InputError, LedgerCorrupt
 from budget.files import exclusive
 from budget.money import ZERO, Money
 from hpo import confirm, pools
-from hpo.advice import Advisor
-from hpo.answer import build_report
+from hpo.answer.advice import Advisor
+from hpo.answer.comparisons import look_beside, tell_beside
+from hpo.answer.forecast import Forecast
+from hpo.answer.front import pareto_front
+from hpo.answer.recommend import Estimates, recommend, shrink
+from hpo.answer.report import build_report
 from hpo.asker import Asked, Asker
-from hpo.beside import look_beside, tell_beside
-from hpo.forecast import Forecast
-from hpo.front import pareto_front
 from hpo.keeping import front_versions, keep_front
-from hpo.recommend import Estimates, recommend, shrink
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
 from hpo.settings.config import StudyConfig

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hpo.answer import ground, question
+from hpo.answer.report import ground, question
 from hpo.settings.run_folder import to_json
 from hpo.tracking.journal import (
     ANSWER,

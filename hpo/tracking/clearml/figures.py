@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpo.front import pareto_front, points_per_dollar
-from hpo.recommend import TOLERANCE
+from hpo.answer.front import pareto_front, points_per_dollar
+from hpo.answer.recommend import TOLERANCE
 from hpo.tracking.clearml.run import Row, Run
 from hpo.trial.outcome import Outcome
 

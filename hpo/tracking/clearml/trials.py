@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from budget.money import Money
-from hpo.report import plan_words
+from hpo.answer.sentences import plan_words
 from hpo.tracking.clearml.controller import SERIES, TITLE, knobs
 from hpo.tracking.clearml.parts import ModelFile, Parts, Record, Scalar, digest, epoch_ms
 from hpo.tracking.clearml.run import Child, Run

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from budget.money import Money
-from hpo.forecast import Forecast, backtest, forecast, to_plain
-from hpo.front import pareto_front
-from hpo.importance import importance
-from hpo.recommend import TOLERANCE, Estimates, interval_95, recommend
+from hpo.answer.forecast import Forecast, backtest, forecast, to_plain
+from hpo.answer.front import pareto_front
+from hpo.answer.importance import importance
+from hpo.answer.recommend import TOLERANCE, Estimates, interval_95, recommend
 from hpo.search.searcher import Searcher
 from hpo.search.surrogate import Surrogate, encode
 from hpo.settings.run_folder import money_to_plain

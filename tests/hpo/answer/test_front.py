@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budget.money import Money
-from hpo.front import knee, pareto_front, points_per_dollar
-from hpo.recommend import recommend
+from hpo.answer.front import knee, pareto_front, points_per_dollar
+from hpo.answer.recommend import recommend
 from hpo.trial.outcome import Outcome, outcome_from_plain, outcome_to_plain
 from labeling.types import LabelPlan
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from budget.money import ZERO
+from hpo.answer.front import knee, pareto_front, points_per_dollar
+from hpo.answer.recommend import TOLERANCE, recommend
 from hpo.data.dataset import class_counts, few_labels_notes
 from hpo.data.labels_csv import ROLES
-from hpo.front import knee, pareto_front, points_per_dollar
-from hpo.recommend import TOLERANCE, recommend
 from hpo.settings.config import to_plain
 from hpo.settings.run_folder import money_to_plain
 from hpo.trial import spending

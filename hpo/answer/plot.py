@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hpo.report import cents, percent
+from hpo.answer.sentences import cents, percent
 
 
 def plot_front(report: Mapping[str, Any], path: Path) -> None:

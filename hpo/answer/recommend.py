@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpo.front import pareto_front
+from hpo.answer.front import pareto_front
 from hpo.trial.outcome import Outcome
 from labeling.types import Floats
 

@@ -11,8 +11,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from budget.money import Money
-from hpo.words import advice_lines, confirmation_line, merged_line, view_lines, view_today_lines
+from hpo.answer.sentences import (
+    advice_lines,
+    cents,
+    confirmation_line,
+    interval,
+    merged_line,
+    percent,
+    plan_words,
+    usd,
+    view_lines,
+    view_today_lines,
+)
 
 _BOUGHT = {
     "labels": "labels: usable answers",
@@ -34,36 +44,6 @@ _COLUMNS = (
     "\ntasks",
     "\nexam",
 )
-
-
-def plan_words(plan: Mapping[str, Any]) -> str:
-    """A plan in words: "$0.002 a task, overlap 1, 1 control task per suite, 686 tasks, no exam"."""
-    controls = plan["controls"]
-    checks = f"{controls or 'no'} control task{'' if controls == 1 else 's'} per suite"
-    price = plan["price_per_task"]["usd"]
-    exam = "exam" if plan["exam"] else "no exam"
-    overlap = plan.get("dynamic", plan["overlap"])
-    return f"${price} a task, overlap {overlap}, {checks}, {plan['tasks']} tasks, {exam}"
-
-
-def percent(value: float) -> str:
-    """An accuracy as a percentage with one decimal."""
-    return f"{100 * value:.1f} %"
-
-
-def interval(bounds: list[float]) -> str:
-    """A 95 % interval in percent."""
-    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}"
-
-
-def cents(money: Mapping[str, Any]) -> str:
-    """An amount rounded up to cents."""
-    return Money(money["micros"]).cents()
-
-
-def usd(money: Mapping[str, Any]) -> str:
-    """An exact amount."""
-    return str(Money(money["micros"]))
 
 
 def show(report: Mapping[str, Any], paths: Mapping[str, Path], console: Console) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from budget.money import Money
-from hpo.importance import importance
+from hpo.answer.importance import importance
 from labeling.types import DynamicOverlap, LabelPlan
 
 PLANS = [

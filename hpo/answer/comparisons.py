@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hpo.owned import own_labels_today
-from hpo.sensitivity import compare_price_models, difficulty_sensitivity, other_price_model
+from hpo.answer.own_labels import own_labels_today
+from hpo.answer.sensitivity import compare_price_models, difficulty_sensitivity, other_price_model
 from hpo.trial.world import World
 from labeling.types import LabelPlan
 

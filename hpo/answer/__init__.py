@@ -1,0 +1,1 @@
+"""The answer: front, recommendation, forecast, advice, and their words."""
