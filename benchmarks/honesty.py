@@ -34,7 +34,7 @@ from benchmarks._surface import Floats, Surface
 from benchmarks.search import Lab, gaps, make_surface, run_ours
 from hpo.answer.advice import Advisor
 from hpo.answer.recommend import Estimates, recommend, shrink
-from hpo.confirm import confirmed
+from hpo.study.confirmation import confirmed
 from hpo.trial.outcome import Outcome
 
 

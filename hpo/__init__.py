@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hpo.study import Study
+    from hpo.study.study import Study
 
 __all__ = ["Study"]
 
@@ -18,7 +18,7 @@ __all__ = ["Study"]
 def __getattr__(name: str) -> object:
     # Imported on first use, so that `python -m hpo.run --help` answers at once.
     if name == "Study":
-        from hpo.study import Study
+        from hpo.study.study import Study
 
         return Study
     raise AttributeError(f"module 'hpo' has no attribute {name!r}")

@@ -13,9 +13,9 @@ from rich.text import Text
 from budget.money import ZERO, Money
 from hpo import consent
 from hpo.answer.sentences import interval, market_line, percent, plan_words, usd
-from hpo.buying import Purchase, Wish, carry_out, prepare
-from hpo.pools import check_archive, put_away
 from hpo.settings.run_folder import money_to_plain, read_config, to_json
+from hpo.study.next_purchase import Purchase, Wish, carry_out, prepare
+from hpo.study.pools import check_archive, put_away
 
 
 def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hpo.settings.config import StudyConfig
-    from hpo.study import Study, Watch
+    from hpo.study.study import Study, Watch
     from hpo.tracking.clearml.engine import Engine
 
 

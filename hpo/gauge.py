@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from hpo.answer.sentences import percent
-from hpo.study import Progress
+from hpo.study.study import Progress
 
 
 def describe(progress: Progress) -> str:

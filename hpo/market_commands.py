@@ -60,8 +60,8 @@ def _add_upkeep(commands: Any) -> None:
 
 def _buy(arguments: argparse.Namespace) -> int:
     from hpo.buy import run_buy
-    from hpo.buying import Wish
     from hpo.settings import parsing
+    from hpo.study.next_purchase import Wish
 
     number = None if arguments.tasks == "all" else parsing.whole(1)(arguments.tasks, "--tasks")
     budget = None if arguments.budget is None else parsing.budget(arguments.budget, "--budget")

@@ -255,9 +255,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from hpo.answer.plot import plot_front
     from hpo.answer.sentences import market_line
     from hpo.gauge import Gauge
-    from hpo.pools import check_archive
     from hpo.status import balance_in
-    from hpo.study import Study
+    from hpo.study.pools import check_archive
+    from hpo.study.study import Study
     from hpo.tracking.clearml.live import mirroring
 
     engine = engines.engine_of(arguments, config)
@@ -328,13 +328,13 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from hpo.study import open_study
+    from hpo.study.study import open_study
 
     study = open_study(arguments.folder)
     try:
         report = study.report()
         if arguments.view is not None or arguments.test_view is not None:
-            from hpo.view_today import view_today
+            from hpo.study.view_today import view_today
 
             report["view_today"] = view_today(study, arguments.view, arguments.test_view)
     finally:

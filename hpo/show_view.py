@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hpo.catalogue import find_view, keep_view, open_catalogue, table
+from hpo.study.version_catalogue import find_view, keep_view, open_catalogue, table
 from labeling.store.catalogue import Catalogue
 from labeling.views import View, view_to_plain
 from labeling.views.columns import ANSWERS, COLUMNS, LABELS

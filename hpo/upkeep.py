@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from budget.errors import InputError
 from budget.ledger import Hold, Ledger
 from budget.money import ZERO
-from hpo import pools
 from hpo.market.lazy_source import Door
 from hpo.settings.run_folder import read_config
+from hpo.study import pools
 from hpo.trial.purchase import settle_ended
 from hpo.trial.world import World, build
 from labeling.types import STOPPED, Order, OrderEnd, Page

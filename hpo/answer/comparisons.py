@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hpo.answer.own_labels import own_labels_today
 from hpo.answer.sensitivity import compare_price_models, difficulty_sensitivity, other_price_model
+from hpo.settings.config import StudyConfig
 from hpo.trial.world import World
 from labeling.types import LabelPlan
 
+Search = Callable[[StudyConfig], Mapping[str, Any]]
+"""Runs a study of a configuration and returns its report."""
 
-def look_beside(plan: LabelPlan | None, world: World, runs: Path) -> dict[str, Any]:
+
+def look_beside(plan: LabelPlan | None, world: World, search: Search) -> dict[str, Any]:
     """Measure what the configuration asks for beside the search.
 
     Args:
         plan: the recommended plan, if there is one.
         world: the study's world.
-        runs: folder of all studies, for the study under the other price model.
+        search: runs the study under the other price model, whose labels its own crowd gives.
 
     Returns:
         JSON types, to be stored; `tell_beside` puts them into a report.
     """
+    both = world.config.price_models == "both"
     return {
         "own_labels": own_labels_today(world),
         "difficulty": difficulty_sensitivity(plan, world) if plan else None,
-        "other_price_model": _other(world, runs) if world.config.price_models == "both" else None,
+        "other_price_model": _other(world, search) if both else None,
     }
 
 
-def _other(world: World, runs: Path) -> dict[str, Any]:
-    """The recommendation of the same study under the other price model, bought from its crowd."""
-    from hpo.study import Study
-
-    study = Study(other_price_model(world.config), runs)
-    try:
-        return {"recommended": study.run()["recommended"]}
-    finally:
-        study.close()
+def _other(world: World, search: Search) -> dict[str, Any]:
+    return {"recommended": search(other_price_model(world.config))["recommended"]}
 
 
 def tell_beside(

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.database import open_database
-from budget.errors import InputError
 from budget.files import alone, exclusive
 from budget.ledger import Ledger, accounts_of
 from hpo.data.dataset import Dataset, load
@@ -229,25 +228,6 @@ def features_of(config: StudyConfig, data: Dataset, runs: Path) -> Features:
 
     weights = Path(config.backbone_file) if config.backbone_file else None
     return extract(data.images, config.backbone, weights, runs / ".features")
-
-
-def rehearse(config: StudyConfig, runs: Path) -> Dataset:
-    """Read and check everything that a new study needs, before its folder exists.
-
-    Raises:
-        InputError: of `budget` or `training`, naming what is wrong.
-    """
-    from hpo.trial.labels import check_views
-
-    data = load(config)
-    check_views(config, open_market(config, data))
-    SearchSpace.of(config, len(data.rows["pool"]))
-    try:
-        runs.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{runs}: cannot be made: {error.strerror or error}") from error
-    features_of(config, data, runs)
-    return data
 
 
 def build(

@@ -47,7 +47,7 @@ def _run(
 
 def search(runs: Path, settings: dict[str, object], options: dict[str, Any]) -> None:
     """The controller of a study, mirrored; on Toloka with confirmed money."""
-    from hpo.study import Study
+    from hpo.study.study import Study
     from hpo.tracking.clearml.engine import Engine, run
     from hpo.tracking.clearml.live import mirroring
 
@@ -66,7 +66,7 @@ def stock_search(runs: Path, settings: dict[str, object], trials: int) -> None:
     from clearml.automation import HyperParameterOptimizer
     from clearml.automation.optuna import OptimizerOptuna
 
-    from hpo.study import Study
+    from hpo.study.study import Study
     from hpo.tracking.clearml.template import ACCURACY, make_template, search_space
 
     study = Study(runs=runs, **settings)

@@ -10,11 +10,11 @@ import torch
 from clearml.automation import optuna as clearml_optuna
 from clearml.config import config_obj
 
-import hpo.study
+import hpo.study.study
 from hpo.tracking.clearml import strategy
 from training import features, fit
 
-MODULES = (alembic, sklearn, torch, clearml_optuna, hpo.study, strategy, features, fit)
+MODULES = (alembic, sklearn, torch, clearml_optuna, hpo.study.study, strategy, features, fit)
 
 config_obj.get("api", None)  # parses ClearML's own settings; servers and keys are read later
 optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-import hpo.buying
+import hpo.study.next_purchase
 import hpo.trial.final_model
 from budget.ledger import Ledger
 from hpo import Study
-from hpo.buying import Wish, carry_out, prepare
+from hpo.study.next_purchase import Wish, carry_out, prepare
 from labeling import versions
 from labeling.store import Store
 from tests.conftest import SMALL
@@ -30,7 +30,7 @@ STEPS: list[tuple[object, str]] = [
     (Store, "order_for"),
     (Store, "add"),
     (versions, "save"),
-    (hpo.buying, "write_atomic"),
+    (hpo.study.next_purchase, "write_atomic"),
 ]
 
 

@@ -25,12 +25,12 @@ import pytest
 import torch
 
 import hpo.settings.run_folder
-import hpo.study
+import hpo.study.study
 import hpo.trial.label_versions
 from budget.ledger import Ledger
-from hpo.study import Study
+from hpo.study.journal import Journal
+from hpo.study.study import Study
 from hpo.tracking.clearml.run import read_run
-from hpo.tracking.journal import Journal
 from labeling import versions
 from labeling.store import Store
 from tests.conftest import SMALL
@@ -45,7 +45,7 @@ RUNS = int(os.environ.get("FAULT_RUNS", "10"))
 SETTINGS = {**SMALL, "seed": 11, "study": "s", "budget": "0.45"}
 DURABLE: list[tuple[object, str]] = [
     (hpo.settings.run_folder, "write_atomic"),
-    (hpo.study, "write_atomic"),
+    (hpo.study.study, "write_atomic"),
     (hpo.trial.label_versions, "write_atomic"),
     (Ledger, "open"),
     (Ledger, "reserve"),

@@ -34,7 +34,7 @@ import pytest
 import rich.console
 import torch
 
-import hpo.study
+import hpo.study.study
 import hpo.trial.evaluate
 from budget.ledger import Ledger
 from hpo import run as command
@@ -55,7 +55,15 @@ from training import evaluate, features, fit
 
 # Named so that the children find them imported.
 PRELOADED = (torch, alembic.config, alembic.migration, evaluate, features, fit, optuna)
-PRELOADED += (matplotlib.pyplot, rich.console, hpo.study, collect, prepare, source, client.kit())
+PRELOADED += (
+    matplotlib.pyplot,
+    rich.console,
+    hpo.study.study,
+    collect,
+    prepare,
+    source,
+    client.kit(),
+)
 PRELOADED += (clearml, publish)
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 

@@ -13,10 +13,10 @@ import pytest
 
 from budget.errors import InputError
 from budget.money import Money
-from hpo.buying import Wish, carry_out, parse_plan, prepare
 from hpo.settings.config import to_plain
 from hpo.settings.run_folder import read_config, to_json, write_atomic
-from hpo.study import open_study
+from hpo.study.next_purchase import Wish, carry_out, parse_plan, prepare
+from hpo.study.study import open_study
 from tests.hpo.test_run import labelworth
 from training.images import load_digits
 

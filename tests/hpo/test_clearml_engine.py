@@ -15,7 +15,7 @@ import pytest
 
 from budget.database import open_database
 from budget.ledger import Ledger
-from hpo.study import open_study
+from hpo.study.study import open_study
 from tests.clearml_server import StandIn
 from tests.clearml_server.agents import Agent, in_process, search, stock_search
 from tests.conftest import SMALL

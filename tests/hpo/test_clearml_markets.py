@@ -10,7 +10,7 @@ import pytest
 from budget.errors import InputError
 from budget.money import ZERO, Money
 from hpo import Study
-from hpo.study import open_study
+from hpo.study.study import open_study
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import Server, Settings
 from tests.clearml_server import StandIn

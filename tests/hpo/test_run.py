@@ -109,14 +109,14 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path: Path, small_data:
     """The disk is full when the second label version is written, and has room again later."""
     runs = tmp_path / "runs"
     script = (
-        "import errno, hpo.settings.run_folder, hpo.study, sys\n"
+        "import errno, hpo.settings.run_folder, hpo.study.study, sys\n"
         "count = [0]\n"
-        "inner = hpo.study.save_version\n"
+        "inner = hpo.study.study.save_version\n"
         "def full(trained, world):\n"
         "    count[0] += 1\n"
         "    if count[0] == 2: raise OSError(errno.ENOSPC, 'No space left on device')\n"
         "    return inner(trained, world)\n"
-        "hpo.study.save_version = full\n"
+        "hpo.study.study.save_version = full\n"
         "from hpo.run import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )

@@ -14,11 +14,11 @@ import pytest
 
 from budget.errors import InputError
 from hpo import Study
-from hpo.catalogue import open_catalogue, rows
 from hpo.run import main
+from hpo.study.version_catalogue import open_catalogue, rows
+from hpo.study.view_today import labels_inside, view_today
 from hpo.trial.evaluate import fit_plan
 from hpo.trial.outcome import plan_from_plain
-from hpo.view_today import labels_inside, view_today
 from labeling import versions
 from labeling.types import Answers
 from labeling.views import parse_view

@@ -28,7 +28,7 @@ from hpo.tracking.clearml.trial_task import consenting
 if TYPE_CHECKING:
     from clearml.automation import HyperParameterOptimizer
 
-    from hpo.study import Progress, Study, Watch
+    from hpo.study.study import Progress, Study, Watch
     from hpo.tracking.clearml.strategy import PlanSearch
 
 _POLL_S = 2.0

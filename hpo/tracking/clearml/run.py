@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
-from hpo.tracking.journal import (
+from hpo.study.journal import (
     ANSWER,
     BOUGHT,
     CONFIRMATION,

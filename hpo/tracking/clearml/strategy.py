@@ -17,18 +17,18 @@ from clearml.automation.optimization import MultiObjective, SearchStrategy
 
 from budget.errors import InputError
 from budget.files import is_held
-from hpo.asker import Asked
+from hpo.study.ask import Asked
+from hpo.study.trials import TASK
 from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
 from hpo.tracking.clearml.template import ACCURACY, overrides, search_space
 from hpo.tracking.clearml.trial_task import TrialTask, facts_of
 from hpo.tracking.clearml.write import OUR_ID
 from hpo.trial.outcome import plan_from_plain
-from hpo.trials import TASK
 
 if TYPE_CHECKING:
     import optuna
 
-    from hpo.study import Study
+    from hpo.study.study import Study
 
 _LOG = logging.getLogger("labelworth.clearml")
 _ATTEMPTS = 3  # of a trial whose process failed

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from clearml import Task
     from clearml.automation import Parameter
 
-    from hpo.study import Study
+    from hpo.study.study import Study
 
 ACCURACY = (TITLE, SERIES)
 """Title and series of the objective's scalar: to be maximized."""

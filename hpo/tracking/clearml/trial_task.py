@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from budget.errors import InputError
 from budget.files import alone, is_held
-from hpo import asker
 from hpo.market import stop_signals
 from hpo.settings.exit_codes import BAD_INPUT, DONE, MIRROR_INCOMPLETE
+from hpo.study import ask
 from hpo.tracking.clearml.parts import Parts, Scalar
 from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
 from hpo.tracking.clearml.template import (
@@ -37,7 +37,7 @@ from hpo.tracking.clearml.write import events_of, parameter
 from hpo.trial.outcome import outcome_to_plain, plan_from_plain
 
 if TYPE_CHECKING:
-    from hpo.study import Study
+    from hpo.study.study import Study
 
 REFUSED, STOPPED = 3, 130
 _BEAT_S = 300.0  # the server gives a silent task up after two hours
@@ -137,7 +137,7 @@ def _run(task: TrialTask, parameters: Mapping[str, str]) -> int:
     with _beating(task):
         try:
             facts = _work(parameters, task.id)
-        except asker.Refused as error:
+        except ask.Refused as error:
             return _give_up(task, "refused", str(error), REFUSED)
         except Exception as error:
             from hpo.settings.exit_codes import explain
@@ -187,7 +187,7 @@ def _work(parameters: Mapping[str, str], name: str) -> dict[str, Any]:
         Refused: the money left does not bear it, or it is outside the study's limits.
         InputError: the parameters name no plan or no study.
     """
-    from hpo.study import open_study
+    from hpo.study.study import open_study
 
     for needed in (RUN_DIR, STARTED_IN):
         folder = parameters.get(needed)
@@ -213,7 +213,7 @@ def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, 
         plan = plan_from_plain(study.trials.at(number).user_attrs["plan"])
     with study.world.alone(plan):
         if study.world.market.kind == "toloka" and not is_held(_consent(study.folder)):
-            raise asker.Refused(
+            raise ask.Refused(
                 "spends real money, and no command runs that has confirmed it: start labelworth "
                 "run --engine clearml for this study"
             )
@@ -228,7 +228,7 @@ def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, 
         finally:
             study.world.source.close()  # before the next in turn opens it
     if "refused" in trial.user_attrs:
-        raise asker.Refused(trial.user_attrs["refused"]["why"])
+        raise ask.Refused(trial.user_attrs["refused"]["why"])
     if before.state.name == "RUNNING" and trial.user_attrs["bought"]:
         study.reuse(plan)
     return facts_of(study, number)

@@ -138,7 +138,7 @@ def test_a_pool_in_which_nothing_is_left_to_buy_is_archived_by_itself(small_stud
 
 
 def test_buying_beside_a_rehearsed_study_is_rehearsed_too(small_study, tmp_path: Path) -> None:
-    from hpo.buying import Wish, carry_out, prepare
+    from hpo.study.next_purchase import Wish, carry_out, prepare
 
     study = small_study(study="s", budget="0.4", market="rehearsal", trials=1)
     study.run()

@@ -12,11 +12,11 @@ from budget.errors import InputError
 from budget.money import ZERO, Money
 from hpo.answer.forecast import backtest, forecast
 from hpo.answer.sentences import advice_lines, confirmation_line, merged_line
-from hpo.confirm import affordable, confirming, is_confirmation
 from hpo.search.rule_of_thumb import rule_curve, rule_purchase
 from hpo.settings.config import make_config
 from hpo.settings.run_folder import to_json
 from hpo.settings.search_space import SearchSpace
+from hpo.study.confirmation import affordable, confirming, is_confirmation
 from hpo.trial.prices import Holdings
 from labeling.types import LabelPlan
 

@@ -309,7 +309,7 @@ def test_a_version_is_fetched_back_by_one_line(
 def test_labels_bought_after_the_study_are_there_too(
     stand_in: StandIn, small_study: Any, unique: str
 ) -> None:
-    from hpo.buying import Wish, carry_out, prepare
+    from hpo.study.next_purchase import Wish, carry_out, prepare
 
     study = small_study(trials=2, study=unique)
     study.run()

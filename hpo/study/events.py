@@ -10,22 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.answer.report import ground, question
 from hpo.settings.run_folder import to_json
-from hpo.tracking.journal import (
-    ANSWER,
-    CONFIRMATION,
-    EVALUATION,
-    PURCHASE,
-    STUDY,
-    Journal,
-)
+from hpo.study.journal import ANSWER, CONFIRMATION, EVALUATION, PURCHASE, STUDY, Journal
+from hpo.study.trials import TASK
 from hpo.trial.label_versions import campaign_to_plain
 from hpo.trial.outcome import outcome_to_plain
-from hpo.trials import TASK
 
 if TYPE_CHECKING:
+    from hpo.study.trials import Trials
     from hpo.trial.outcome import Outcome
     from hpo.trial.world import World
-    from hpo.trials import Trials
 
 
 class Story:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from budget.errors import InputError
-from hpo.confirm import confirming
 from hpo.market.lazy_source import Door
+from hpo.study.confirmation import confirming
 
 if TYPE_CHECKING:
     from hpo.trial.world import World

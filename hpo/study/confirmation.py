@@ -26,7 +26,7 @@ from hpo.trial.world import World
 from labeling.types import LabelPlan, Order
 
 if TYPE_CHECKING:
-    from hpo.trials import Trials
+    from hpo.study.trials import Trials
 
 MARK = ":confirm"
 

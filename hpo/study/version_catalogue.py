@@ -1,6 +1,6 @@
 """The label versions of a study's folder, entered in its database so that views can query them.
 
-from hpo.catalogue import rows
+from hpo.study.version_catalogue import rows
 found = rows("runs/digits3", "confidence >= 0.8 and label != 'other'")
 found["image"], found["label"]                  # lists, one entry per label inside
 """
@@ -20,7 +20,7 @@ from budget.database import open_database
 from budget.errors import InputError, nearest
 from budget.money import MICROS_PER_DOLLAR
 from hpo.settings.run_folder import read_config
-from hpo.tracking.journal import told_versions
+from hpo.study.journal import told_versions
 from labeling import versions
 from labeling.store.catalogue import NO_LABEL, Catalogue, Entry, NamedView, columns_of
 from labeling.versions import ANSWERS, LABELS, Version

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from hpo.study.trials import Trials
 from hpo.trial.evaluate import fit_plan
 from hpo.trial.label_versions import save_version
 from hpo.trial.outcome import Outcome
 from hpo.trial.world import World
-from hpo.trials import Trials
 
 _KEPT = "front versions"
 

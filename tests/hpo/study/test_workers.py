@@ -13,8 +13,8 @@ import pytest
 
 from budget.files import exclusive, is_held
 from budget.money import ZERO
-from hpo.asker import Refused
-from hpo.study import Study, open_study
+from hpo.study.ask import Refused
+from hpo.study.study import Study, open_study
 from labeling.types import LabelPlan
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

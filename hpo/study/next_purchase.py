@@ -18,10 +18,10 @@ from budget.ledger import Balance, Ledger, accounts_of
 from budget.money import ZERO, Money
 from hpo.data.new_images import with_new_images
 from hpo.market.quote import Quote
-from hpo.pools import look
 from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import money_to_plain, read_config, read_report, to_json, write_atomic
-from hpo.tracking.journal import BOUGHT, Journal
+from hpo.study.journal import BOUGHT, Journal
+from hpo.study.pools import look
 from hpo.trial import spending
 from hpo.trial.final_model import Final, make_final
 from hpo.trial.purchase import buy

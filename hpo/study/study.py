@@ -10,29 +10,32 @@ from typing import TYPE_CHECKING, Any
 from budget.errors import BudgetExceeded, InputError, LedgerCorrupt
 from budget.files import exclusive
 from budget.money import ZERO, Money
-from hpo import confirm, pools
 from hpo.answer.advice import Advisor
 from hpo.answer.comparisons import look_beside, tell_beside
 from hpo.answer.forecast import Forecast
 from hpo.answer.front import pareto_front
 from hpo.answer.recommend import Estimates, recommend, shrink
 from hpo.answer.report import build_report
-from hpo.asker import Asked, Asker
-from hpo.keeping import front_versions, keep_front
+from hpo.data.dataset import Dataset, load
+from hpo.market.open import open_market
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
 from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import claim, read_config, to_json, write_atomic
-from hpo.tracking.journal import Journal
-from hpo.tracking.story import Story
+from hpo.settings.search_space import SearchSpace
+from hpo.study import confirmation, pools
+from hpo.study.ask import Asked, Asker
+from hpo.study.events import Story
+from hpo.study.front_versions import front_versions, keep_front
+from hpo.study.journal import Journal
+from hpo.study.trials import TASK, Trials
 from hpo.trial.evaluate import evaluate, final_score, fit_plan, run_trial
 from hpo.trial.label_versions import save_version
 from hpo.trial.labels import views_to_plain
 from hpo.trial.merged_labels import merged_today
 from hpo.trial.outcome import Outcome, outcome_to_plain, plan_from_plain
 from hpo.trial.purchase import buy
-from hpo.trial.world import World, build, rehearse
-from hpo.trials import TASK, Trials
+from hpo.trial.world import World, build, features_of
 from labeling.seeds import generator
 from labeling.types import STOPPED, LabelPlan
 
@@ -294,9 +297,17 @@ class Study:
         key = self._beside_key(best)
         if key not in known:
             self.say("looking beside the answer")
-            found = look_beside(best.plan if best else None, self.world, self.folder.parent)
+            found = look_beside(best.plan if best else None, self.world, self._search_again)
             known[key] = found
             self.trials.keep("beside", known)
+
+    def _search_again(self, config: StudyConfig) -> dict[str, Any]:
+        """The report of another study beside this one."""
+        study = Study(config, self.folder.parent)
+        try:
+            return study.run()
+        finally:
+            study.close()
 
     # --- the loop -------------------------------------------------------------------------------
 
@@ -305,22 +316,22 @@ class Study:
         best = self.recommend()
         if best is None:
             return
-        part = confirm.planned(best.plan, self.world, self.trials)
-        done, key = self.trials.known("confirmed"), confirm.key_of(best.plan, self.world)
+        part = confirmation.planned(best.plan, self.world, self.trials)
+        done, key = self.trials.known("confirmed"), confirmation.key_of(best.plan, self.world)
         if part is not None and key not in done:
             self.say("buying the recommended plan again from fresh annotators")
-            done[key] = confirm.confirm(best.plan, part, self.world)
+            done[key] = confirmation.confirm(best.plan, part, self.world)
             self.trials.keep("confirmed", done)
             self.story.confirmation(key, done[key])
 
     def _confirmation(self, best: Outcome) -> dict[str, Any] | None:
         """What the confirmation of the recommended plan says; None without one."""
-        done = self.trials.known("confirmed").get(confirm.key_of(best.plan, self.world))
+        done = self.trials.known("confirmed").get(confirmation.key_of(best.plan, self.world))
         if not done:
             return None
         surrogate = self._searcher.surrogate(self.outcomes())
         rng = generator(self.config.seed, "confirmed")
-        said = confirm.confirmed(best.plan, done, surrogate, self.config.suite_size, rng)
+        said = confirmation.confirmed(best.plan, done, surrogate, self.config.suite_size, rng)
         return {**said, "search_estimate": best.accuracy}
 
     def say(self, doing: str, note: str = "") -> None:
@@ -349,7 +360,7 @@ class Study:
                 self._finish(self.trials.reopen(left), plan, attrs["bought"])
             else:
                 self.trials.fail(left.number)
-        confirm.finish_orders(self.world)
+        confirmation.finish_orders(self.world)
         for order in self.world.store.unfinished():
             self._adopt(order.condition.key)
 
@@ -503,3 +514,22 @@ def open_study(folder: Path) -> Study:
     """
     config = read_config(folder)
     return Study(config, folder.parent)
+
+
+def rehearse(config: StudyConfig, runs: Path) -> Dataset:
+    """Read and check everything that a new study needs, before its folder exists.
+
+    Raises:
+        InputError: of `budget` or `training`, naming what is wrong.
+    """
+    from hpo.trial.labels import check_views
+
+    data = load(config)
+    check_views(config, open_market(config, data))
+    SearchSpace.of(config, len(data.rows["pool"]))
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{runs}: cannot be made: {error.strerror or error}") from error
+    features_of(config, data, runs)
+    return data

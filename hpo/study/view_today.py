@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from budget.errors import InputError
-from hpo.catalogue import find_view, open_catalogue
-from hpo.study import Study
+from hpo.study.study import Study
+from hpo.study.version_catalogue import find_view, open_catalogue
 from hpo.trial.evaluate import Trained, fit_plan, rounded, score_inside, score_on, train_labels
 from hpo.trial.labels import check_test_view, to_labels
 from hpo.trial.merged_labels import merge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hpo.study import Study, open_study
+from hpo.study.study import Study, open_study
 
 
 def test_what_others_write_is_seen_at_once(small_study: Callable[..., Study]) -> None:
