@@ -21,8 +21,8 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from hpo import Study
 from hpo.tracking.clearml import controller, facts, previews
 from hpo.tracking.clearml.images import Images
-from hpo.tracking.clearml.parts import Plot
 from hpo.tracking.clearml.run import read_run
+from hpo.tracking.clearml.server.records import Plot
 from labeling import versions
 
 DOCS = Path(__file__).parent

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: no study in the folder, or ClearML is not configured.
     """
     from hpo.tracking.clearml import publish
-    from hpo.tracking.clearml.remote import Refused, Unavailable
+    from hpo.tracking.clearml.server.connection import Refused, Unavailable
 
     if arguments.follow:
         publish.follow(arguments.folder, arguments.images_external)

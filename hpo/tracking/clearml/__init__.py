@@ -29,7 +29,7 @@ def fetch(version_id: str, folder: Path) -> Path | None:
     """
     from budget.errors import InputError
     from hpo.tracking.clearml.fetched import fetch_version
-    from hpo.tracking.clearml.remote import Refused, Unavailable
+    from hpo.tracking.clearml.server.connection import Refused, Unavailable
 
     try:
         return fetch_version(version_id, folder)

@@ -8,7 +8,8 @@ from typing import Any
 
 from budget.money import Money
 from hpo.tracking.clearml import figures
-from hpo.tracking.clearml.parts import (
+from hpo.tracking.clearml.run import Row, Run
+from hpo.tracking.clearml.server.records import (
     Parts,
     Plot,
     Record,
@@ -17,7 +18,6 @@ from hpo.tracking.clearml.parts import (
     epoch_ms,
     json_artifact,
 )
-from hpo.tracking.clearml.run import Row, Run
 from hpo.trial.outcome import Outcome
 
 TITLE, SERIES = "accuracy", "validation"

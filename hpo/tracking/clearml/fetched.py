@@ -9,8 +9,8 @@ import zipfile
 from pathlib import Path
 
 from hpo.tracking.clearml.labels import version_key
-from hpo.tracking.clearml.remote import Remote
-from hpo.tracking.clearml.write import DIGEST, OUR_ID
+from hpo.tracking.clearml.server.connection import Remote
+from hpo.tracking.clearml.server.writer import DIGEST, OUR_ID
 from labeling import versions
 
 _FULL = 32  # digits of an id

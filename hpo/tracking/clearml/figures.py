@@ -8,9 +8,8 @@ from typing import Any
 from hpo.answer.front import pareto_front, points_per_dollar
 from hpo.answer.recommend import TOLERANCE
 from hpo.tracking.clearml.run import Row, Run
+from hpo.tracking.clearml.server.records import Figure
 from hpo.trial.outcome import Outcome
-
-Figure = dict[str, Any]
 
 GREY, BLUE, RED, GREEN = "#a6a6a6", "#1f5fa8", "#c8481c", "#3b7d4f"
 KNOBS = ("price", "overlap", "controls", "tasks", "exam")

@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from budget.money import Money
-from hpo.tracking.clearml.datasets import File, Node, lay_out
 from hpo.tracking.clearml.facts import cost_of, params_of, plan_of, settled, tags_of
 from hpo.tracking.clearml.images import Images
-from hpo.tracking.clearml.parts import Parts, Record, Scalar, digest, epoch_ms, json_artifact
 from hpo.tracking.clearml.previews import preview_plots
 from hpo.tracking.clearml.run import Run
+from hpo.tracking.clearml.server.dataset_layout import File, Node, lay_out
+from hpo.tracking.clearml.server.records import (
+    Parts,
+    Record,
+    Scalar,
+    digest,
+    epoch_ms,
+    json_artifact,
+)
 from labeling import versions
 
 KIND, SYSTEM_TAGS = "data_processing", ("dataset",)

@@ -7,8 +7,8 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hpo.tracking.clearml.figures import BLUE, GREEN, GREY, RED, Figure
-from hpo.tracking.clearml.parts import Plot
+from hpo.tracking.clearml.figures import BLUE, GREEN, GREY, RED
+from hpo.tracking.clearml.server.records import Figure, Plot
 from labeling import versions
 
 Thumbnails = Callable[[Sequence[str]], Mapping[str, bytes]]

@@ -16,8 +16,8 @@ from typing import IO
 
 from budget.errors import InputError
 from hpo.settings.run_folder import write_atomic
-from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
 from hpo.tracking.clearml.run import Run, read_run
+from hpo.tracking.clearml.server.connection import Refused, Remote, Unavailable
 from hpo.tracking.clearml.sync import Mirror, Mirrored, Watch
 
 STATE, LOCK = "clearml.json", "clearml.lock"

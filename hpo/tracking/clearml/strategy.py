@@ -19,10 +19,10 @@ from budget.errors import InputError
 from budget.files import is_held
 from hpo.study.ask import Asked
 from hpo.study.trials import TASK
-from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
+from hpo.tracking.clearml.server.connection import Refused, Remote, Unavailable
+from hpo.tracking.clearml.server.writer import OUR_ID
 from hpo.tracking.clearml.template import ACCURACY, overrides, search_space
 from hpo.tracking.clearml.trial_task import TrialTask, facts_of
-from hpo.tracking.clearml.write import OUR_ID
 from hpo.trial.outcome import plan_from_plain
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from budget.errors import InputError, StorageError
 from budget.files import exclusive
 from hpo.tracking.clearml import labels
 from hpo.tracking.clearml.controller import controller_key, controller_record
-from hpo.tracking.clearml.datasets import Node, node_of
 from hpo.tracking.clearml.images import Images
-from hpo.tracking.clearml.parts import Record
-from hpo.tracking.clearml.remote import Refused, Remote
 from hpo.tracking.clearml.run import Child, Run
+from hpo.tracking.clearml.server.connection import Refused, Remote
+from hpo.tracking.clearml.server.dataset_layout import Node, node_of
+from hpo.tracking.clearml.server.records import Record
+from hpo.tracking.clearml.server.writer import Writer
 from hpo.tracking.clearml.trials import trial_key, trial_record
-from hpo.tracking.clearml.write import Writer
 
 BASE = "labelworth"
 """The project above all studies'."""

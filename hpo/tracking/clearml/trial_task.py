@@ -24,8 +24,9 @@ from budget.files import alone, is_held
 from hpo.market import stop_signals
 from hpo.settings.exit_codes import BAD_INPUT, DONE, MIRROR_INCOMPLETE
 from hpo.study import ask
-from hpo.tracking.clearml.parts import Parts, Scalar
-from hpo.tracking.clearml.remote import Refused, Remote, Unavailable
+from hpo.tracking.clearml.server.connection import Refused, Remote, Unavailable
+from hpo.tracking.clearml.server.records import Parts, Scalar
+from hpo.tracking.clearml.server.writer import events_of, parameter
 from hpo.tracking.clearml.template import (
     ACCURACY,
     PRICE_TAG,
@@ -33,7 +34,6 @@ from hpo.tracking.clearml.template import (
     STARTED_IN,
     plan_from,
 )
-from hpo.tracking.clearml.write import events_of, parameter
 from hpo.trial.outcome import outcome_to_plain, plan_from_plain
 
 if TYPE_CHECKING:

@@ -157,9 +157,10 @@ def seen(clearml_server: Any) -> type[Seen]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries that do not wait."""
-    from hpo.tracking.clearml import publish, remote
+    from hpo.tracking.clearml import publish
+    from hpo.tracking.clearml.server import connection
 
-    monkeypatch.setattr(remote, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(connection, "_PAUSES", (0.0, 0.0))
     monkeypatch.setattr(publish, "_PATIENCE_S", 0.0)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from hpo.tracking.clearml.datasets import File, lay_out, node_of
-from hpo.tracking.clearml.parts import Parts, Record
-from hpo.tracking.clearml.remote import Remote
-from hpo.tracking.clearml.write import Writer
+from hpo.tracking.clearml.server.connection import Remote
+from hpo.tracking.clearml.server.dataset_layout import File, lay_out, node_of
+from hpo.tracking.clearml.server.records import Parts, Record
+from hpo.tracking.clearml.server.writer import Writer
 from tests.clearml_server import StandIn
 
 pytest.importorskip("clearml")
@@ -141,9 +141,9 @@ def test_large_sets_are_split_and_links_are_not_uploaded(
 ) -> None:
     from clearml import Dataset
 
-    from hpo.tracking.clearml import datasets
+    from hpo.tracking.clearml.server import dataset_layout
 
-    monkeypatch.setattr(datasets, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(dataset_layout, "CHUNK_BYTES", 100)
     web = stand_in.files_host
     stand_in.files["web/far.png"] = b"far away"
     files = [File(f"{number}.png", bytes([number]) * 60) for number in range(5)]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hpo.tracking.clearml.remote import Unavailable
+from hpo.tracking.clearml.server.connection import Unavailable
 from tests import ROOT
 from tests.clearml_server import StandIn
 from tests.clearml_server.faults import CUT, DROPPED, OK

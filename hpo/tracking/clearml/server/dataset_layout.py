@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpo.tracking.clearml.figures import Figure
-from hpo.tracking.clearml.parts import Artifact, Plot
+from hpo.tracking.clearml.server.records import Artifact, Figure, Plot
 
 CHUNK_BYTES = 64 * 2**20
 _PREVIEW_BYTES = 32 * 1024

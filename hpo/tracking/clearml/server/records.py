@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpo.tracking.clearml.figures import Figure
-
 FORMAT = 2
 """Raised when the same facts are written otherwise, so that what is there is written again."""
 
@@ -138,3 +136,6 @@ def epoch_ms(at: str) -> int:
     from datetime import datetime
 
     return int(datetime.fromisoformat(at).timestamp() * 1000)
+
+
+Figure = dict[str, Any]

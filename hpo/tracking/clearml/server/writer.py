@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpo.tracking.clearml.parts import Artifact, ModelFile, Params, Parts, Record
-from hpo.tracking.clearml.remote import Remote
+from hpo.tracking.clearml.server.connection import Remote
+from hpo.tracking.clearml.server.records import Artifact, ModelFile, Params, Parts, Record
 
 OUR_ID, DIGEST = "labelworth_id", "labelworth_digest"
 """User properties by which a task is found again, and known to be whole."""

@@ -1,0 +1,1 @@
+"""A ClearML server: requests, records to be held, the layout of datasets, writing."""
