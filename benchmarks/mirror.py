@@ -71,7 +71,7 @@ def study(runs: Path, choice: str) -> None:
 
 def mirrored(server: StandIn, folder: Path) -> tuple[float, float]:
     """Requests and seconds a trial of publishing a finished study."""
-    from hpo.tracking.clearml.publish import publish
+    from hpo.tracking.clearml.mirror.publish import publish
 
     server.reset()
     start = time.perf_counter()
@@ -85,8 +85,8 @@ def by_the_sdk(server: StandIn, folder: Path) -> tuple[float, float]:
     """The same for three label versions and their trials, as the SDK's examples write them."""
     from clearml import Dataset, OutputModel, Task
 
-    from hpo.tracking.clearml.images import Images
-    from hpo.tracking.clearml.run import read_run
+    from hpo.tracking.clearml.mirror.images import Images
+    from hpo.tracking.clearml.mirror.run_directory import read_run
     from hpo.trial.label_versions import model_file
 
     run = read_run(folder)

@@ -19,9 +19,9 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from hpo import Study
-from hpo.tracking.clearml import controller, facts, previews
-from hpo.tracking.clearml.images import Images
-from hpo.tracking.clearml.run import read_run
+from hpo.tracking.clearml.mirror import controller, manifest_facts, previews
+from hpo.tracking.clearml.mirror.images import Images
+from hpo.tracking.clearml.mirror.run_directory import read_run
 from hpo.tracking.clearml.server.records import Plot
 from labeling import versions
 
@@ -50,7 +50,7 @@ def draw(folder: Path) -> None:
     child = max(run.children, key=lambda child: (child.outcome.plan.overlap, child.paid))
     version = versions.load(child.version, folder / "versions")
     images = Images(folder, run.about["data"]["content"])
-    cost = facts.settled(version.manifest, None)
+    cost = manifest_facts.settled(version.manifest, None)
     shown = previews.preview_plots(version, cost, images.thumbnails)
     picture(shown, DOCS / "clearml-labels.png", 3)
 

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: no study in the folder, or ClearML is not configured.
     """
-    from hpo.tracking.clearml import publish
+    from hpo.tracking.clearml.mirror import publish
     from hpo.tracking.clearml.server.connection import Refused, Unavailable
 
     if arguments.follow:

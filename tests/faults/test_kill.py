@@ -30,7 +30,7 @@ import hpo.trial.label_versions
 from budget.ledger import Ledger
 from hpo.study.journal import Journal
 from hpo.study.study import Study
-from hpo.tracking.clearml.run import read_run
+from hpo.tracking.clearml.mirror.run_directory import read_run
 from labeling import versions
 from labeling.store import Store
 from tests.conftest import SMALL

@@ -38,7 +38,7 @@ import hpo.study.study
 import hpo.trial.evaluate
 from budget.ledger import Ledger
 from hpo import run as command
-from hpo.tracking.clearml import publish
+from hpo.tracking.clearml.mirror import publish
 from labeling.crowd.scenario import load_scenario
 from labeling.store import Store
 from labeling.toloka import source

@@ -28,7 +28,7 @@ def fetch(version_id: str, folder: Path) -> Path | None:
         InputError: the server cannot be asked now.
     """
     from budget.errors import InputError
-    from hpo.tracking.clearml.fetched import fetch_version
+    from hpo.tracking.clearml.mirror.fetch import fetch_version
     from hpo.tracking.clearml.server.connection import Refused, Unavailable
 
     try:

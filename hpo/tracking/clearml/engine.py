@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import InputError
-from hpo.tracking.clearml.run import read_run
+from hpo.tracking.clearml.mirror.run_directory import read_run
+from hpo.tracking.clearml.mirror.sync import BASE, Mirror
 from hpo.tracking.clearml.server.connection import Refused, Remote, Unavailable
-from hpo.tracking.clearml.sync import BASE, Mirror
 from hpo.tracking.clearml.template import ACCURACY, fill_template, make_template, search_space
 from hpo.tracking.clearml.trial_task import consenting
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import hpo
 from budget.errors import InputError
 from hpo.settings.search_space import SearchSpace
-from hpo.tracking.clearml.controller import SERIES, TITLE
+from hpo.tracking.clearml.mirror.controller import SERIES, TITLE
 from labeling.types import LabelPlan
 
 if TYPE_CHECKING:

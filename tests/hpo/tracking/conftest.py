@@ -157,7 +157,7 @@ def seen(clearml_server: Any) -> type[Seen]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries that do not wait."""
-    from hpo.tracking.clearml import publish
+    from hpo.tracking.clearml.mirror import publish
     from hpo.tracking.clearml.server import connection
 
     monkeypatch.setattr(connection, "_PAUSES", (0.0, 0.0))
@@ -177,7 +177,7 @@ def differences(one: Any, other: Any, path: str = "") -> list[str]:
 
 def mirrored(folder: Path) -> Any:
     """Bring a run directory to the server that the environment names, with nothing remembered."""
-    from hpo.tracking.clearml.publish import publish
+    from hpo.tracking.clearml.mirror.publish import publish
 
     return publish(folder, None, lambda *_: None)
 

@@ -210,7 +210,7 @@ def test_a_server_that_refuses_is_left_alone_until_it_is_published(
 def test_the_server_hears_of_a_study_that_waits_for_annotators(
     stand_in: StandIn, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hpo.tracking.clearml import publish
+    from hpo.tracking.clearml.mirror import publish
 
     said: list[str] = []
     follower = publish._Follower(folder, None, said.append)

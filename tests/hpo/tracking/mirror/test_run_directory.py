@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from budget.errors import InputError
-from hpo.tracking.clearml import figures
-from hpo.tracking.clearml.controller import controller_record, summary_rows
-from hpo.tracking.clearml.run import read_run
-from hpo.tracking.clearml.trials import trial_record
+from hpo.tracking.clearml.mirror import figures
+from hpo.tracking.clearml.mirror.controller import controller_record, summary_rows
+from hpo.tracking.clearml.mirror.run_directory import read_run
+from hpo.tracking.clearml.mirror.trial_tasks import trial_record
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:

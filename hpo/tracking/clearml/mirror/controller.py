@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from budget.money import Money
-from hpo.tracking.clearml import figures
-from hpo.tracking.clearml.run import Row, Run
+from hpo.tracking.clearml.mirror import figures
+from hpo.tracking.clearml.mirror.run_directory import Row, Run
 from hpo.tracking.clearml.server.records import (
     Parts,
     Plot,

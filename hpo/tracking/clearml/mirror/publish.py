@@ -16,9 +16,9 @@ from typing import IO
 
 from budget.errors import InputError
 from hpo.settings.run_folder import write_atomic
-from hpo.tracking.clearml.run import Run, read_run
+from hpo.tracking.clearml.mirror.run_directory import Run, read_run
+from hpo.tracking.clearml.mirror.sync import Mirror, Mirrored, Watch
 from hpo.tracking.clearml.server.connection import Refused, Remote, Unavailable
-from hpo.tracking.clearml.sync import Mirror, Mirrored, Watch
 
 STATE, LOCK = "clearml.json", "clearml.lock"
 """What a mirror leaves in the run directory: what it has done, and that it is at work."""

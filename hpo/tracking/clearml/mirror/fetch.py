@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from hpo.tracking.clearml.labels import version_key
+from hpo.tracking.clearml.mirror.label_datasets import version_key
 from hpo.tracking.clearml.server.connection import Remote
 from hpo.tracking.clearml.server.writer import DIGEST, OUR_ID
 from labeling import versions

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hpo.tracking.clearml.figures import BLUE, GREEN, GREY, RED
+from hpo.tracking.clearml.mirror.figures import BLUE, GREEN, GREY, RED
 from hpo.tracking.clearml.server.records import Figure, Plot
 from labeling import versions
 

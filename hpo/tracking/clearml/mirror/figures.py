@@ -7,7 +7,7 @@ from typing import Any
 
 from hpo.answer.front import pareto_front, points_per_dollar
 from hpo.answer.recommend import TOLERANCE
-from hpo.tracking.clearml.run import Row, Run
+from hpo.tracking.clearml.mirror.run_directory import Row, Run
 from hpo.tracking.clearml.server.records import Figure
 from hpo.trial.outcome import Outcome
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from budget.errors import InputError
 from hpo.settings.run_folder import read_config
-from hpo.tracking.clearml.previews import as_png
+from hpo.tracking.clearml.mirror.previews import as_png
 from hpo.tracking.clearml.server.dataset_layout import File
 
 if TYPE_CHECKING:

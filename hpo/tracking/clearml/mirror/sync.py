@@ -11,15 +11,15 @@ from typing import Any
 
 from budget.errors import InputError, StorageError
 from budget.files import exclusive
-from hpo.tracking.clearml import labels
-from hpo.tracking.clearml.controller import controller_key, controller_record
-from hpo.tracking.clearml.images import Images
-from hpo.tracking.clearml.run import Child, Run
+from hpo.tracking.clearml.mirror import label_datasets
+from hpo.tracking.clearml.mirror.controller import controller_key, controller_record
+from hpo.tracking.clearml.mirror.images import Images
+from hpo.tracking.clearml.mirror.run_directory import Child, Run
+from hpo.tracking.clearml.mirror.trial_tasks import trial_key, trial_record
 from hpo.tracking.clearml.server.connection import Refused, Remote
 from hpo.tracking.clearml.server.dataset_layout import Node, node_of
 from hpo.tracking.clearml.server.records import Record
 from hpo.tracking.clearml.server.writer import Writer
-from hpo.tracking.clearml.trials import trial_key, trial_record
 
 BASE = "labelworth"
 """The project above all studies'."""
@@ -122,8 +122,8 @@ class Mirror:
         study = f"{BASE}/{run.study}"
         projects = {
             "study": study,
-            "labels": f"{study}/.datasets/{labels.labels_name(run)}",
-            "images": f"{BASE}/.datasets/{labels.images_name(run)}",
+            "labels": f"{study}/.datasets/{label_datasets.labels_name(run)}",
+            "images": f"{BASE}/.datasets/{label_datasets.images_name(run)}",
         }
         self._writer.open_project(study, ())
         for name in ("labels", "images"):
@@ -167,8 +167,10 @@ class Mirror:
     def _root_of(self, run: Run, project: str) -> Node:
         """The images' dataset as label versions refer to it."""
         if self._root is None:
-            with labels.scratch_folder() as scratch:
-                record = labels.images_record(run, project, self._images_of(run), Path(scratch))
+            with label_datasets.scratch_folder() as scratch:
+                record = label_datasets.images_record(
+                    run, project, self._images_of(run), Path(scratch)
+                )
                 task = self._remote.call("tasks.get_by_id", {"task": self._keep(record)})["task"]
             state = next(a for a in task["execution"]["artifacts"] if a["key"] == "state")
             self._root = node_of(task, json.loads(self._remote.download(state["uri"])))
@@ -195,7 +197,9 @@ class Mirror:
             return True
         images = self._images_of(run)
         dataset = self._keep(
-            labels.version_record(run, version, projects["labels"], controller, root, images)
+            label_datasets.version_record(
+                run, version, projects["labels"], controller, root, images
+            )
         )
         if child is not None:
             above = root.id if root else ""

@@ -8,8 +8,8 @@ from typing import Any
 
 from budget.money import Money
 from hpo.answer.sentences import plan_words
-from hpo.tracking.clearml.controller import SERIES, TITLE, knobs
-from hpo.tracking.clearml.run import Child, Run
+from hpo.tracking.clearml.mirror.controller import SERIES, TITLE, knobs
+from hpo.tracking.clearml.mirror.run_directory import Child, Run
 from hpo.tracking.clearml.server.records import ModelFile, Parts, Record, Scalar, digest, epoch_ms
 from hpo.trial.label_versions import model_file
 from hpo.trial.outcome import Outcome

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from budget.money import Money
-from hpo.tracking.clearml.facts import cost_of, params_of, plan_of, settled, tags_of
-from hpo.tracking.clearml.images import Images
-from hpo.tracking.clearml.previews import preview_plots
-from hpo.tracking.clearml.run import Run
+from hpo.tracking.clearml.mirror.images import Images
+from hpo.tracking.clearml.mirror.manifest_facts import cost_of, params_of, plan_of, settled, tags_of
+from hpo.tracking.clearml.mirror.previews import preview_plots
+from hpo.tracking.clearml.mirror.run_directory import Run
 from hpo.tracking.clearml.server.dataset_layout import File, Node, lay_out
 from hpo.tracking.clearml.server.records import (
     Parts,
