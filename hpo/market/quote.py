@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from fractions import Fraction
 
 from budget.money import Money
 from budget.tariff import assignments_for
+from hpo.data.dataset import load
 from hpo.market.market import Market
+from hpo.market.open import open_market
 from hpo.settings.config import StudyConfig
+from hpo.settings.search_space import SearchSpace
+from labeling.campaign.templates import advised_plan
 from labeling.source import LabelSource
 from labeling.types import Condition, LabelPlan
 
@@ -101,3 +106,50 @@ def outside(config: StudyConfig, cap: Money, whole: Quote) -> str | None:
     if config.max_minutes is not None and whole.minutes > config.max_minutes:
         return f"would take {whole.minutes:.0f} minutes, above {config.max_minutes:g}"
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A plan, its quote, and why it is outside the study's limits, if it is."""
+
+    plan: LabelPlan
+    quote: Quote
+    outside: str | None
+
+
+def quote_space(config: StudyConfig) -> list[Quoted]:
+    """Quote every plan of a configuration's space. Buys nothing and writes nothing.
+
+    Raises:
+        InputError: the data or the scenario are wrong.
+    """
+    data = load(config)
+    market = open_market(config, data)
+    space = SearchSpace.of(config, len(data.rows["pool"]))
+    quoted = []
+    for plan in space.plans:
+        offer = quote_plan(market, plan, config.allowance)
+        quoted.append(Quoted(plan, offer, outside(config, config.budget, offer)))
+    return quoted
+
+
+def meant(config: StudyConfig) -> StudyConfig:
+    """The configuration narrowed to the plan that its campaign is meant for, if it names one.
+
+    Only where none of the knobs was chosen: whoever chooses one wants to see the space.
+    """
+    usual = StudyConfig(config.budget, config.study)
+    knobs = ("price", "overlap", "dynamic_overlap", "controls", "tasks", "exam")
+    if config.campaign is None or any(getattr(config, k) != getattr(usual, k) for k in knobs):
+        return config
+    plan = advised_plan(config.campaign)
+    if plan is None:
+        return config
+    return dataclasses.replace(
+        config,
+        price=(plan.price,),
+        overlap=(plan.overlap,),
+        controls=(plan.controls,),
+        tasks=("100%",),
+        exam=(plan.exam,),
+    )

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from budget.database import open_database
 from budget.errors import InputError
+from budget.ledger import Balance, Ledger, accounts_of
 from budget.money import Money
 from hpo.settings.config import StudyConfig, check_unchanged, make_config, to_plain
 
@@ -84,3 +86,16 @@ def to_json(report: Mapping[str, Any]) -> str:
 def money_to_plain(amount: Money) -> dict[str, Any]:
     """An amount as text in dollars and as whole micro-dollars."""
     return {"usd": amount.exact(), "micros": amount.micros}
+
+
+def balance_in(folder: Path) -> Balance | None:
+    """What a study's ledger amounts to; None where there is no study yet."""
+    if not (folder / "labelworth.sqlite").exists():
+        return None
+    engine = open_database(folder / "labelworth.sqlite")
+    try:
+        # A study that was killed in its first moments has a database, and no account in it yet.
+        known = folder.name in accounts_of(engine, folder.name)
+        return Ledger.open(engine, folder.name).balance() if known else None
+    finally:
+        engine.dispose()

@@ -37,7 +37,7 @@ import torch
 import hpo.study.study
 import hpo.trial.evaluate
 from budget.ledger import Ledger
-from hpo import run as command
+from hpo.cli import main as command
 from hpo.tracking.clearml.mirror import publish
 from labeling.crowd.scenario import load_scenario
 from labeling.store import Store

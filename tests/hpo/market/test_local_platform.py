@@ -17,8 +17,8 @@ import httpx
 import pytest
 
 from labeling.toloka.describe.spec import fact
-from tests import canary
-from tests.hpo.test_run import ROOT, labelworth, small_flags
+from tests import ROOT, canary
+from tests.hpo.cli.test_main import labelworth, small_flags
 
 CANARY = "canary-5f2c9d1e"
 

@@ -160,7 +160,7 @@ def test_the_food_campaign_runs_in_a_simulated_study_and_its_exam_is_checked(sma
 
 
 def test_a_campaign_s_own_plan_is_quoted_to_the_cent() -> None:
-    from hpo.planning import meant, quote_space
+    from hpo.market.quote import meant, quote_space
     from hpo.settings.config import make_config
 
     (quoted,) = quote_space(meant(make_config({"budget": "20", "campaign": "food"})))

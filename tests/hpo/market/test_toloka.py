@@ -17,7 +17,7 @@ from budget.tariff import Tariff
 from hpo.run import main
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import Server, Settings
-from tests.hpo.test_run import small_flags
+from tests.hpo.cli.test_main import small_flags
 
 TOKEN = "right-canary-77aa01"
 
@@ -220,7 +220,7 @@ def test_a_study_killed_before_it_had_an_account_is_started_like_any_other(
     tmp_path: Path,
 ) -> None:
     from budget.database import open_database
-    from hpo.status import balance_in
+    from hpo.settings.run_folder import balance_in
 
     assert balance_in(tmp_path) is None
     open_database(tmp_path / "labelworth.sqlite").connect().close()

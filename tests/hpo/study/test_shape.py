@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.ground import mean_and_error, redraw
 from budget.money import Money
-from hpo.planning import quote_space
+from hpo.market.quote import quote_space
 from hpo.settings.config import make_config
 from labeling.types import LabelPlan
 

@@ -133,7 +133,7 @@ def compare(config: StudyConfig, before: Confirmed | None, spent: Money) -> str 
 
 def trials_line(config: StudyConfig) -> str:
     """What a study's money buys: "about 12 trials of $0.14 to $8.00"."""
-    from hpo.planning import quote_space
+    from hpo.market.quote import quote_space
 
     costs = [item.quote.cost for item in quote_space(config) if item.outside is None]
     if not costs:

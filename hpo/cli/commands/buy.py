@@ -1,21 +1,49 @@
-"""`labelworth buy` as a user meets it: plan and money first, then the purchase and its fruit."""
+"""`labelworth buy`: plan and money first, then the purchase and what it gave."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.text import Text
+from hpo.cli.console import print_lines, stderr
+from hpo.cli.flags import Commands, add_archive, add_command, add_json, add_run_dir
+from hpo.settings.exit_codes import DONE
 
-from budget.money import ZERO, Money
-from hpo import consent
-from hpo.answer.sentences import interval, market_line, percent, plan_words, usd
-from hpo.settings.run_folder import money_to_plain, read_config, to_json
-from hpo.study.next_purchase import Purchase, Wish, carry_out, prepare
-from hpo.study.pools import check_archive, put_away
+if TYPE_CHECKING:
+    from hpo.study.next_purchase import Purchase, Wish
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    words = "buy a plan for the rest of the pool, or for new images, under a cap of its own"
+    buy = add_command(commands, "buy", words)
+    add_run_dir(buy)
+    buy.add_argument("--plan", metavar="PLAN", help="as reports name it; the recommended one")
+    buy.add_argument("--tasks", metavar="all|N", default="all", help="number of tasks (all)")
+    buy.add_argument("--budget", metavar="DOLLARS", help="cap; the most that the plan can cost")
+    buy.add_argument("--images", metavar="DATA", help="new images: folder:DIR or npz:FILE")
+    buy.add_argument("--labels", metavar="FILE.csv", help="of new images: image[,label][,url]")
+    buy.add_argument("--max-minutes", metavar="M", default="none", help="deadline (none)")
+    buy.add_argument("--yes", action="store_true", help="real money: confirms --budget")
+    add_archive(buy)
+    add_json(buy)
+    buy.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Buy what the command line asks for."""
+    from hpo.settings import parsing
+    from hpo.study.next_purchase import Wish
+
+    number = None if arguments.tasks == "all" else parsing.whole(1)(arguments.tasks, "--tasks")
+    budget = None if arguments.budget is None else parsing.budget(arguments.budget, "--budget")
+    minutes = parsing.minutes(arguments.max_minutes, "--max-minutes")
+    wish = Wish(arguments.plan, number, budget, arguments.images, arguments.labels, minutes)
+    run_buy(arguments.folder, wish, arguments.yes, arguments.archive, arguments.json)
+    return DONE
 
 
 def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -> bool:
@@ -34,14 +62,20 @@ def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -
     Raises:
         InputError: the wish cannot be; nothing was bought.
     """
-    log = Console(stderr=True, highlight=False)
+    from budget.money import Money
+    from hpo.cli import confirm_spending
+    from hpo.settings.run_folder import read_config, to_json
+    from hpo.study.next_purchase import carry_out, prepare
+    from hpo.study.pools import check_archive, put_away
+
+    log = stderr()
 
     def say(line: str) -> None:
-        log.print(Text(line), soft_wrap=True)
+        print_lines([line], log)
 
     config = read_config(folder)
     check_archive(config.market.partition(":")[0], archive)
-    consent.check_flags(config, yes, wish.budget is not None)
+    confirm_spending.check_flags(config, yes, wish.budget is not None)
     purchase = prepare(folder, wish)
     confirmed = None
     try:
@@ -49,7 +83,9 @@ def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -
             say(line)
         if purchase.world.market.kind == "toloka" and purchase.quote.answers:
             what = f"{purchase.quote.answers} answers under plan {purchase.plan.key}"
-            confirmed = consent.confirm(config, purchase.cap, purchase.before, what, yes, say)
+            confirmed = confirm_spending.confirm(
+                config, purchase.cap, purchase.before, what, yes, say
+            )
         report = carry_out(purchase, lambda doing: say(f"  {doing}"))
         for line in put_away(purchase.world, archive) if archive else []:
             say(line)
@@ -58,17 +94,19 @@ def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -
     if as_json:
         sys.stdout.write(to_json(report))
     else:
-        console = Console(highlight=False)
-        for line in told(report, purchase):
-            console.print(Text(line), soft_wrap=True)
+        print_lines(told(report, purchase))
     spent = Money(report["money"]["spent"]["micros"])
-    if (note := consent.compare(config, confirmed, spent)) is not None:
+    if (note := confirm_spending.compare(config, confirmed, spent)) is not None:
         say(note)
     return all(order["ended"] != "open" for order in report["orders"])
 
 
 def plan_lines(purchase: Purchase) -> list[str]:
     """What is about to be bought, before any money moves."""
+    from budget.money import ZERO
+    from hpo.answer.sentences import market_line, plan_words
+    from hpo.settings.run_folder import money_to_plain
+
     world, plan, quote = purchase.world, purchase.plan, purchase.quote
     words = {
         "price_per_task": money_to_plain(plan.price),
@@ -94,6 +132,9 @@ def plan_lines(purchase: Purchase) -> list[str]:
 
 def told(report: Mapping[str, Any], purchase: Purchase) -> list[str]:
     """What the purchase gave."""
+    from budget.money import ZERO
+    from hpo.answer.sentences import interval, percent, usd
+
     money, labels, final = report["money"], report["labels"], report["final"]
     rehearsed = "REHEARSAL, no real money: " if report["market"]["kind"] == "rehearsal" else ""
     lines = [f"Spent {usd(money['spent'])} of {usd(money['cap'])} on plan {report['plan']}"]

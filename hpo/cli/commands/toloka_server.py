@@ -7,9 +7,11 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hpo.cli.flags import Commands, add_command
+from hpo.settings.exit_codes import DONE
 
 if TYPE_CHECKING:
     from budget.tariff import Tariff
@@ -18,10 +20,10 @@ _TOKEN = "LABELWORTH_SERVER_TOKEN"  # noqa: S105 - the name of a variable
 _LOOK = 0.5  # seconds between looks at the parent
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser's subcommands."""
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
     words = "run a local server that speaks Toloka's API in front of a simulated crowd"
-    parser = commands.add_parser("toloka-server", help=words, description=words, allow_abbrev=False)
+    parser = add_command(commands, "toloka-server", words)
     parser.set_defaults(command=run)
     add = parser.add_argument
     add("--scenario", metavar="NAME", default="food-campaign", help="who answers (food-campaign)")
@@ -86,10 +88,12 @@ def run(arguments: argparse.Namespace) -> int:
         _wait(_gone(arguments.parent) if arguments.parent else lambda: False)
     finally:
         server.close()
-    return 0
+    return DONE
 
 
 def _tariff(arguments: argparse.Namespace) -> Tariff:
+    from fractions import Fraction
+
     from budget.errors import InputError
     from budget.money import Money
     from budget.tariff import Tariff

@@ -1,23 +1,18 @@
-"""`labelworth data`: the label versions of a study, and any version fetched into a folder."""
+"""`labelworth data`: the label versions of a study, and any version put into a folder."""
 
 from __future__ import annotations
 
-import json
-import sys
+import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from hpo.cli.console import make_table, print_json, print_lines, stdout
+from hpo.cli.flags import Commands, add_command, add_json, add_run_dir
+from hpo.settings.exit_codes import DONE
 
-from budget.money import Money
-from hpo.settings.run_folder import read_config
-from labeling import versions
-from labeling.versions import ANSWERS, LABELS, Version
-from labeling.views.export import check_kind, write_table
+if TYPE_CHECKING:
+    from labeling.versions import Version
 
 _KINDS = {
     "confidence": "share",
@@ -29,6 +24,35 @@ _KINDS = {
     "seconds": "number",
     "submitted": "number",
 }
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command and its actions."""
+    words = "label versions: list a study's, put any of them into a folder"
+    data = add_command(commands, "data", words)
+    actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
+    words = "labels.csv, answers.csv and manifest.json of a version, verified"
+    get = add_command(actions, "get", words)
+    get.add_argument("version", metavar="VERSION", help="its id, or a unique beginning of it")
+    get.add_argument("--to", metavar="FOLDER", type=Path, help="(labels-VERSION)")
+    get.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="(runs)")
+    get.add_argument("--parquet", action="store_true", help="labels and answers as Parquet, too")
+    add_json(get)
+    get.set_defaults(command=_get)
+    listing = add_command(actions, "list", "the versions of a study")
+    add_run_dir(listing)
+    add_json(listing)
+    listing.set_defaults(command=_list)
+
+
+def _get(arguments: argparse.Namespace) -> int:
+    get_version(arguments.version, arguments.to, arguments.runs, arguments.parquet, arguments.json)
+    return DONE
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    list_versions(arguments.folder, arguments.json)
+    return DONE
 
 
 def get_version(version_id: str, to: Path | None, runs: Path, parquet: bool, as_json: bool) -> None:
@@ -45,6 +69,10 @@ def get_version(version_id: str, to: Path | None, runs: Path, parquet: bool, as_
         InputError: no such version on disk, nor in ClearML; or the folder holds other files.
         VersionDamaged: what was found is not as it was saved.
     """
+    from labeling import versions
+    from labeling.versions import ANSWERS, LABELS
+    from labeling.views.export import check_kind
+
     if parquet:
         check_kind(Path("answers.parquet"))
     version, origin = _fetched(version_id, runs)
@@ -54,14 +82,15 @@ def get_version(version_id: str, to: Path | None, runs: Path, parquet: bool, as_
         for name in (LABELS, ANSWERS):
             _write_parquet(version, name, target / name.replace(".csv", ".parquet"))
     if as_json:
-        json.dump({"version": version.id, "folder": str(target), "from": origin}, sys.stdout)
-        sys.stdout.write("\n")
+        print_json({"version": version.id, "folder": str(target), "from": origin})
         return
     print(f"version {version.id} from {origin}: {target}")
 
 
 def _fetched(version_id: str, runs: Path) -> tuple[Version, str]:
     """The version, and where it was found."""
+    from labeling import versions
+
     try:
         version = versions.load(version_id, runs)
         return version, str(version.path)
@@ -83,6 +112,8 @@ def _remote() -> Callable[[str, Path], Path | None] | None:
 
 
 def _write_parquet(version: Version, name: str, path: Path) -> None:
+    from labeling.views.export import write_table
+
     read: dict[str, Callable[[str], Any]] = {
         "share": float,
         "number": float,
@@ -106,35 +137,40 @@ def list_versions(folder: Path, as_json: bool) -> None:
         InputError: there is no study in the folder.
         VersionDamaged: a version is not as it was saved.
     """
+    from budget.money import Money
+    from hpo.settings.run_folder import read_config
+    from labeling import versions
+
     read_config(folder)
     paths = sorted(versions.find(folder / "versions"), key=_saved)
     found = [versions.load(path.name, path.parent) for path in paths]
     rows = [_facts(version) for version in found]
     if as_json:
-        json.dump(rows, sys.stdout, indent=1)
-        sys.stdout.write("\n")
+        print_json(rows)
         return
     if not rows:
         print("No label version yet: a purchase makes the first.")
         return
-    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("version", "plan", "labels", "answers", "price tag"):
-        shown.add_column(name, justify="left" if name in ("version", "plan") else "right")
+    names = ("version", "plan", "labels", "answers", "price tag")
+    shown = make_table([(name, name not in ("version", "plan")) for name in names])
     for row in rows:
         money = Money(row["price_tag"]["micros"]).cents() if row["price_tag"] else ""
         plan = f"{row['plan']}, merged" if row["merged"] else row["plan"]
         shown.add_row(row["version"][:12], plan, str(row["labels"]), str(row["answers"]), money)
-    console = Console(highlight=False)
-    console.print(shown)
-    console.print(Text("labelworth data get VERSION puts one into a folder"))
+    stdout().print(shown)
+    print_lines(["labelworth data get VERSION puts one into a folder"])
 
 
 def _saved(folder: Path) -> tuple[float, str]:
+    from labeling import versions
+
     manifest = folder / versions.MANIFEST
     return (manifest.stat().st_mtime if manifest.exists() else 0.0), folder.name
 
 
 def _facts(version: Version) -> dict[str, Any]:
+    from labeling.versions import ANSWERS
+
     manifest = version.manifest
     return {
         "version": version.id,

@@ -17,7 +17,7 @@ from hpo.settings.config import to_plain
 from hpo.settings.run_folder import read_config, to_json, write_atomic
 from hpo.study.next_purchase import Wish, carry_out, parse_plan, prepare
 from hpo.study.study import open_study
-from tests.hpo.test_run import labelworth
+from tests.hpo.cli.test_main import labelworth
 from training.images import load_digits
 
 

@@ -1,21 +1,33 @@
-"""Where a study stands, read from its folder without data, images or models."""
+"""`labelworth status`: where a study stands, read without data or models."""
 
 from __future__ import annotations
 
-import json
-import sys
+import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.text import Text
+from hpo.cli.console import print_json, print_lines
+from hpo.cli.flags import Commands, add_command, add_json, add_run_dir
+from hpo.settings.exit_codes import DONE
 
-from budget.database import open_database
-from budget.ledger import Balance, Ledger, accounts_of
-from budget.money import Money
-from hpo.answer.sentences import market_line
-from hpo.settings.run_folder import money_to_plain, read_config
-from labeling.store import OrderRecord, Store
+if TYPE_CHECKING:
+    from budget.ledger import Ledger
+    from labeling.store import OrderRecord
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    words = "where a study stands: money, purchases, open orders"
+    parser = add_command(commands, "status", words)
+    add_run_dir(parser)
+    add_json(parser)
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print where the study stands."""
+    show_status(arguments.folder, arguments.json)
+    return DONE
 
 
 def show_status(folder: Path, as_json: bool) -> None:
@@ -25,6 +37,12 @@ def show_status(folder: Path, as_json: bool) -> None:
         InputError: there is no study in the folder.
         LedgerCorrupt: its ledger does not verify.
     """
+    from budget.database import open_database
+    from budget.ledger import Ledger, accounts_of
+    from hpo.answer.sentences import market_line
+    from hpo.settings.run_folder import money_to_plain, read_config
+    from labeling.store import Store
+
     config = read_config(folder)
     engine = open_database(folder / "labelworth.sqlite")
     ledger = Ledger.open(engine, config.study, config.budget)
@@ -53,36 +71,23 @@ def show_status(folder: Path, as_json: bool) -> None:
     }
     engine.dispose()
     if as_json:
-        json.dump(facts, sys.stdout, indent=1)
-        sys.stdout.write("\n")
+        print_json(facts)
         return
-    console = Console(highlight=False)
     answer = "answer written" if facts["answered"] else "no answer yet"
-    for line in (
+    lines = (
         f"Study {config.study}: {answer}; {market_line(config)}",
         f"cap {ledger.cap.cents()}, spent {ledger.spent().cents()}, "
         f"held {ledger.held().cents()}, left {ledger.left().cents()}",
         f"{len(records)} orders ({len(unfinished)} open), {facts['assignments']} assignments paid",
         *(_line(purchase) for purchase in facts["bought"]),
-    ):
-        console.print(Text(line), soft_wrap=True)
-
-
-def balance_in(folder: Path) -> Balance | None:
-    """What a study's ledger amounts to; None where there is no study yet."""
-    if not (folder / "labelworth.sqlite").exists():
-        return None
-    engine = open_database(folder / "labelworth.sqlite")
-    try:
-        # A study that was killed in its first moments has a database, and no account in it yet.
-        known = folder.name in accounts_of(engine, folder.name)
-        return Ledger.open(engine, folder.name).balance() if known else None
-    finally:
-        engine.dispose()
+    )
+    print_lines(lines)
 
 
 def _purchase(account: Ledger, orders: dict[str, OrderRecord]) -> dict[str, Any]:
     """Where a purchase beside the search stands."""
+    from hpo.settings.run_folder import money_to_plain
+
     balance = account.balance()
     mine = [orders[e.key] for e in account.entries() if e.kind == "reserve" and e.key in orders]
     return {
@@ -96,6 +101,8 @@ def _purchase(account: Ledger, orders: dict[str, OrderRecord]) -> dict[str, Any]
 
 
 def _line(purchase: dict[str, Any]) -> str:
+    from budget.money import Money
+
     cap, spent, held = (Money(purchase[n]["micros"]).cents() for n in ("cap", "spent", "held"))
     state = " (not ended)" if purchase["orders_open"] else ""
     return (

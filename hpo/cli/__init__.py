@@ -1,0 +1,1 @@
+"""The command line: parsing, what is printed, and one module a command."""

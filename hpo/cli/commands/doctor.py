@@ -1,0 +1,78 @@
+"""`labelworth doctor`: is all well with the account on the market? Changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from hpo.cli.console import print_json
+from hpo.cli.flags import Commands, add_command, add_json
+from hpo.settings.exit_codes import DONE, MARKET_TROUBLE
+
+if TYPE_CHECKING:
+    from labeling.toloka.doctor import Health
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    words = "check token, balance, clock and quotas on Toloka; changes nothing"
+    parser = add_command(commands, "doctor", words)
+    parser.add_argument(
+        "--toloka-environment",
+        dest="environment",
+        metavar="NAME",
+        default="production",
+        help="production (default) or sandbox",
+    )
+    add_json(parser)
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look at the account, and print what is there; 5 where something stands in the way."""
+    from hpo.settings.parsing import one_of
+
+    environment = one_of("production", "sandbox")(arguments.environment, "--toloka-environment")
+    return DONE if run_doctor(environment, arguments.json) else MARKET_TROUBLE
+
+
+def run_doctor(environment: str, as_json: bool) -> bool:
+    """Look at the account by reads only and print what is there.
+
+    Returns:
+        Whether nothing stands in the way of buying.
+
+    Raises:
+        InputError: no token, or one that the platform does not know.
+        MarketError: the platform does not answer.
+    """
+    from dataclasses import asdict
+
+    from hpo.market.toloka import reach
+    from labeling.toloka.doctor import doctor
+
+    health = doctor(reach(environment))
+    if as_json:
+        plain = asdict(health) | {
+            "balance": {"usd": health.balance.exact(), "micros": health.balance.micros},
+            "problems": list(health.problems),
+        }
+        print_json(plain)
+    else:
+        for line in _health_lines(health):
+            print(line)
+    return not health.problems
+
+
+def _health_lines(health: Health) -> list[str]:
+    skew = "not told" if health.skew_s is None else f"{health.skew_s:+.0f} s against the platform"
+    lines = [
+        f"{health.platform}: the token is good",
+        f"requester: {health.name or 'without a name'} ({health.requester})",
+        f"balance: {health.balance}",
+        f"this machine's clock: {skew}",
+        *(f"{quota.name}: {quota.used} of {quota.allowed}" for quota in health.quotas),
+        f"open pools: {', '.join(health.open_pools) or 'none'}",
+        *(f"PROBLEM: {problem}" for problem in health.problems),
+    ]
+    return [*lines, *([] if health.problems else ["Nothing was changed; all is well."])]

@@ -1,0 +1,126 @@
+"""`labelworth plan`: what one plan, or every plan of the space, would cost and take."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from hpo.cli.console import make_table, print_json, print_lines, stdout
+from hpo.cli.flags import Commands, add_command, add_json, add_settings, config_of
+from hpo.settings.exit_codes import DONE, NOTHING_AFFORDABLE
+
+if TYPE_CHECKING:
+    from hpo.market.quote import Quoted
+    from hpo.settings.config import StudyConfig
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(commands, "plan", "quote one plan or the whole space; buys nothing")
+    add_settings(parser)
+    add_json(parser)
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print quotes; 3 where no plan can be afforded."""
+    from hpo.settings.config import to_toml
+
+    config = config_of(arguments, budget="20")
+    if arguments.print_config:
+        print(to_toml(config), end="")
+        return DONE
+    return DONE if show_quotes(config, arguments.json) else NOTHING_AFFORDABLE
+
+
+def show_quotes(config: StudyConfig, as_json: bool) -> bool:
+    """Print the quotes of a configuration's space, or of the plan its campaign is meant for.
+
+    Returns:
+        Whether at least one plan is inside the limits and its reservation inside the budget.
+    """
+    from hpo.market.quote import meant, quote_space
+
+    config = meant(config)
+    quoted = quote_space(config)
+    if as_json:
+        print_json([_plain(item) for item in quoted])
+    else:
+        kinds = {(q.plan.price, q.plan.overlap, q.plan.controls, q.plan.tasks) for q in quoted}
+        if len(kinds) == 1:
+            _show_one(quoted)
+        else:
+            _show_all(quoted, config)
+    return any(q.outside is None and q.quote.hold <= config.budget for q in quoted)
+
+
+def _plain(item: Quoted) -> dict[str, Any]:
+    from hpo.settings.run_folder import money_to_plain
+    from hpo.trial.outcome import plan_to_plain
+
+    offer = item.quote
+    return {
+        "plan": plan_to_plain(item.plan),
+        "assignments": offer.assignments,
+        "reward": money_to_plain(offer.reward),
+        "fee": money_to_plain(offer.fee),
+        "cost": money_to_plain(offer.cost),
+        "assignments_limit": offer.limit,
+        "reserved": money_to_plain(offer.hold),
+        "minutes": round(offer.minutes, 1),
+        "outside_limits": item.outside,
+    }
+
+
+def _show_one(quoted: list[Quoted]) -> None:
+    from hpo.answer.sentences import plan_words
+
+    first = quoted[0]
+    words = {**_plain(first)["plan"], "price_per_task": {"usd": first.plan.price.exact()}}
+    offer = first.quote
+    print_lines([plan_words(words)])
+    table = make_table([("", False), ("", True)], header=False)
+    table.add_row("assignments expected", str(offer.assignments))
+    table.add_row("reward", str(offer.reward))
+    table.add_row("platform fee", str(offer.fee))
+    table.add_row("cost", str(offer.cost))
+    table.add_row(f"reserved (up to {offer.limit} assignments, recompletion)", str(offer.hold))
+    table.add_row(
+        "dollars per 1,000 images", f"${1000 * offer.cost.dollars / first.plan.tasks:.2f}"
+    )
+    for item in quoted:
+        exam = "with exam" if item.plan.exam else "without exam"
+        table.add_row(f"minutes expected, {exam}", f"{item.quote.minutes:.0f}")
+    stdout().print(table)
+    for item in quoted:
+        if item.outside is not None:
+            exam = "With exam" if item.plan.exam else "Without exam"
+            print_lines([f"{exam} outside the limits: {item.outside}."])
+
+
+def _show_all(quoted: list[Quoted], config: StudyConfig) -> None:
+    import statistics
+
+    from budget.money import Money
+
+    inside = [item for item in quoted if item.outside is None]
+    lines = [f"{len(quoted)} plans, {len(inside)} inside the limits of a {config.budget} study"]
+    if inside:
+        costs = sorted(item.quote.cost for item in inside)
+        middle = Money(int(statistics.median(cost.micros for cost in costs)))
+        lines.append(
+            f"Inside: from {costs[0].cents()}, median {middle.cents()}, to {costs[-1].cents()}"
+        )
+    print_lines(lines)
+    overlaps = sorted({item.plan.overlap for item in quoted})
+    columns = ["tasks", *(f"overlap {overlap}" for overlap in overlaps)]
+    title = "Cost of the cheapest plan by tasks and overlap"
+    table = make_table([(name, True) for name in columns], title)
+    for tasks in sorted({item.plan.tasks for item in quoted}):
+        rows = [item for item in quoted if item.plan.tasks == tasks]
+        cells = [
+            min(item.quote.cost for item in rows if item.plan.overlap == overlap).cents()
+            for overlap in overlaps
+        ]
+        table.add_row(str(tasks), *cells)
+    stdout().print(table)

@@ -1,0 +1,38 @@
+"""`labelworth report`: the answer of a study as stored."""
+
+from __future__ import annotations
+
+import argparse
+
+from hpo.cli.commands.run import print_report
+from hpo.cli.flags import Commands, add_command, add_json, add_run_dir
+from hpo.settings.exit_codes import DONE
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(commands, "report", "the answer of a study as stored")
+    add_run_dir(parser)
+    add_json(parser)
+    words = "also: a model of the labels inside a view today, on validation images"
+    parser.add_argument("--view", metavar="VIEW", help=words)
+    words = "also: its accuracy on the validation images inside a view"
+    parser.add_argument("--test-view", metavar="EXPR", help=words)
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the answer; it is made anew from what is stored, and buys nothing."""
+    from hpo.study.study import open_study
+
+    study = open_study(arguments.folder)
+    try:
+        report = study.report()
+        if arguments.view is not None or arguments.test_view is not None:
+            from hpo.study.view_today import view_today
+
+            report["view_today"] = view_today(study, arguments.view, arguments.test_view)
+    finally:
+        study.close()
+    print_report(arguments.json, report, study.folder)
+    return DONE

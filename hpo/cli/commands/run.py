@@ -1,0 +1,107 @@
+"""`labelworth run`: search under a budget, and answer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from hpo.cli.console import stderr, stdout
+from hpo.cli.engine import add_engine, engine_of, search
+from hpo.cli.flags import (
+    Commands,
+    add_archive,
+    add_command,
+    add_images_external,
+    add_json,
+    add_settings,
+    config_of,
+)
+from hpo.settings.exit_codes import DONE, NOTHING_AFFORDABLE
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(commands, "run", "search under a budget and answer (default)")
+    add_settings(parser)
+    add_json(parser)
+    group = parser.add_argument_group("ClearML")
+    words = "mirror the study: auto (default) where ClearML is configured, on or off"
+    group.add_argument("--clearml", metavar="auto|on|off", default="auto", help=words)
+    add_images_external(group)
+    add_engine(parser)
+    parser.add_argument("--yes", action="store_true", help="real money: confirms --budget")
+    add_archive(parser)
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search, print the answer, and say what became of real money."""
+    from hpo.settings.config import to_toml
+
+    config = config_of(arguments)
+    if arguments.print_config:
+        print(to_toml(config), end="")
+        return DONE
+    from hpo.tracking.clearml.live import destination
+
+    mirrored = destination(arguments.clearml, f"labelworth/{config.study}")
+    print(mirrored.words, file=sys.stderr)
+    from hpo.answer.plot import plot_front
+    from hpo.answer.sentences import market_line
+    from hpo.cli import confirm_spending
+    from hpo.cli.progress import Gauge
+    from hpo.settings.run_folder import balance_in
+    from hpo.study.pools import check_archive
+    from hpo.study.study import Study
+    from hpo.tracking.clearml.live import mirroring
+
+    engine = engine_of(arguments, config)
+    check_archive(config.market.partition(":")[0], arguments.archive)
+    log = stderr()
+    budget_given = arguments.budget is not None
+    confirm_spending.check_flags(config, arguments.yes, budget_given)
+
+    def say(line: str) -> None:
+        log.print(line, markup=False, soft_wrap=True)
+
+    say(f"Study {config.study}, cap {config.budget}: {market_line(config)}")
+    confirmed = None
+    if config.market == "toloka":
+        before = balance_in(arguments.runs / config.study)
+        what = confirm_spending.trials_line(config)
+        confirmed = confirm_spending.confirm(
+            config, config.budget, before, what, arguments.yes, say
+        )
+    study = Study(config, arguments.runs)
+    try:
+        with mirroring(study.folder, mirrored.on, arguments.images_external), Gauge(log) as gauge:
+            real_money = confirmed is not None
+            report = search(study, engine, gauge.update, real_money, arguments.archive)
+            note = confirm_spending.compare(config, confirmed, study.world.ledger.spent())
+    finally:
+        study.close()
+    picture = study.folder / "front.png"
+    plot_front(report, picture)
+    print_report(arguments.json, report, study.folder)
+    for line in [*study.parting, *([note] if note is not None else [])]:
+        say(line)
+    return DONE if report["purchases"] else NOTHING_AFFORDABLE
+
+
+def print_report(as_json: bool, report: dict[str, Any], folder: Path) -> None:
+    """Print a report: as JSON, or in words with the files that belong to it."""
+    if as_json:
+        from hpo.settings.run_folder import to_json
+
+        sys.stdout.write(to_json(report))
+        return
+    from hpo.answer.terminal import show
+
+    paths = {
+        "report": folder / "report.json",
+        "plot": folder / "front.png",
+        "label versions": folder / "versions",
+    }
+    show(report, {name: path for name, path in paths.items() if path.exists()}, stdout())

@@ -1,0 +1,155 @@
+"""`labelworth view`: what is inside a view, its name, and files of it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.cli.console import make_table, print_json, print_lines, stdout
+from hpo.cli.flags import Commands, add_command, add_json, add_run_dir
+from hpo.settings.exit_codes import DONE
+
+if TYPE_CHECKING:
+    from labeling.store.catalogue import Catalogue
+    from labeling.views import View
+
+_SHOWN = 20
+_LABEL_COLUMNS = ("version", "image", "label", "confidence", "agreement", "answers", "price")
+_ANSWER_COLUMNS = ("version", "image", "annotator", "answer", "skill", "label", "confidence")
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    words = "labels or answers of a study's versions by an expression; named views"
+    view = add_command(commands, "view", words)
+    add_run_dir(view)
+    words = "such as \"confidence >= 0.8 and label != 'other'\", or a view's name; none lists them"
+    view.add_argument("view", metavar="VIEW", nargs="?", help=words)
+    view.add_argument("--name", metavar="NAME", help="keep it under this name")
+    view.add_argument("--answers", action="store_true", help="look at answers, not at labels")
+    output = view.add_mutually_exclusive_group()
+    output.add_argument("--count", action="store_true", help="print only how many are inside")
+    output.add_argument(
+        "--out", metavar="FILE", type=Path, help="write all to FILE.csv or .parquet"
+    )
+    add_json(view)
+    view.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show, name or write a view."""
+    show_view(
+        arguments.folder,
+        arguments.view,
+        name=arguments.name,
+        answers=arguments.answers,
+        count=arguments.count,
+        out=arguments.out,
+        as_json=arguments.json,
+    )
+    return DONE
+
+
+def show_view(
+    folder: Path,
+    text: str | None,
+    *,
+    name: str | None,
+    answers: bool,
+    count: bool,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Show what is inside a view of a study's versions; without a view, the named views.
+
+    Args:
+        folder: the study's folder.
+        text: the name or expression of the view; None to list the named ones.
+        name: a name to keep it under.
+        answers: look at answers, whatever columns the view uses.
+        count: print only the number of rows inside.
+        out: a .csv or .parquet file to write all rows to.
+        as_json: print one JSON object instead.
+
+    Raises:
+        InputError: there is no study in the folder, or the view, name or file is wrong.
+    """
+    from hpo.study.version_catalogue import find_view, keep_view, open_catalogue, table
+    from labeling.views import view_to_plain
+    from labeling.views.columns import ANSWERS, COLUMNS
+    from labeling.views.export import check_kind, write_table
+
+    if out is not None:
+        check_kind(out)
+    with open_catalogue(folder) as catalogue:
+        if text is None:
+            _list(catalogue, as_json)
+            return
+        view = find_view(catalogue, text, ANSWERS if answers else None)
+        kept = keep_view(catalogue, name, view) if name else None
+        inside, total = catalogue.count(view), catalogue.count(None, view.over)
+        if out is not None:
+            write_table(out, table(catalogue, view), {n: c.kind for n, c in COLUMNS.items()})
+        if as_json:
+            found = {"view": view_to_plain(view), "name": name, "inside": inside, "of": total}
+            print_json({**found, "file": str(out) if out else None})
+        elif count:
+            print(inside)
+        else:
+            if kept:
+                print_lines([f"view {kept.name}@{kept.version[:8]}: {_safe(view.text)}"])
+            versions = len(catalogue.entries())
+            line = f"{inside} of {total} {view.over} in {versions} versions are inside"
+            print_lines([f"{line}: {out}" if out else line])
+            if out is None and inside:
+                _print_rows(catalogue, view)
+
+
+def _list(catalogue: Catalogue, as_json: bool) -> None:
+    from labeling.views import view_to_plain
+
+    named = catalogue.named()
+    if as_json:
+        print_json([{**view_to_plain(v.open()), "name": v.name} for v in named])
+        return
+    if not named:
+        print("No view has a name yet: labelworth view RUN_DIR EXPR --name NAME gives one.")
+    latest = {view.name: view.version for view in named}
+    for view in named:
+        old = "" if latest[view.name] == view.version else " (earlier)"
+        print(f"{view.name}@{view.version[:8]}{old} over {view.over}: {_safe(view.expression)}")
+
+
+def _print_rows(catalogue: Catalogue, view: View) -> None:
+    from rich.text import Text
+
+    from hpo.study.version_catalogue import table
+    from labeling.views.columns import COLUMNS, LABELS
+
+    rows = table(catalogue, view)
+    names = _LABEL_COLUMNS if view.over == LABELS else _ANSWER_COLUMNS
+    shown = make_table([(name, COLUMNS[name].kind not in ("text", "class")) for name in names])
+    columns: list[Sequence[Any]] = [rows[name][:_SHOWN] for name in names]
+    for row in zip(*columns, strict=True):
+        shown.add_row(*(Text(_cell(n, value)) for n, value in zip(names, row, strict=True)))
+    stdout().print(shown)
+    more = len(rows["version"]) - _SHOWN
+    if more > 0:
+        print_lines([f"and {more} more: --out FILE.csv or FILE.parquet writes all"])
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name == "version":
+        return str(value)[:8]
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return _safe(str(value))
+
+
+def _safe(text: str) -> str:
+    """A text that cannot move a terminal's cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -1,0 +1,134 @@
+"""One command of the command line: parsed, run, and its end told as an exit code.
+
+Nothing heavy is imported before a command needs it, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from hpo.cli.commands import (
+    buy,
+    crowd,
+    data,
+    doctor,
+    plan,
+    publish,
+    reconcile,
+    report,
+    run,
+    status,
+    toloka_server,
+    view,
+)
+from hpo.cli.flags import Parser
+from hpo.market import stop_signals
+from hpo.settings.exit_codes import BAD_INPUT, DONE, explain
+
+_MODULES = (
+    run,
+    plan,
+    status,
+    report,
+    view,
+    data,
+    buy,
+    doctor,
+    reconcile,
+    publish,
+    crowd,
+    toloka_server,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0 done, also when the budget is used up; 2 bad input; 3 nothing affordable; 4 real money not
+    confirmed; 5 trouble with the market; 6 the ledger was refused; 130 or 143 stopped by a signal,
+    and the same command goes on.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser, commands = _parser()
+    if not words or words[0] not in (*commands, "-h", "--help", "--version"):
+        words.insert(0, "run")
+    arguments = parser.parse_args(words)
+    # Small matrices: more threads only wait for each other. Read by OpenMP when torch is imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    stop_signals.install()
+    if (stranger := _stranger()) is not None:
+        print(
+            f"labelworth: {stranger}: another package of this name is in the way; "
+            "start from another folder, or use the command `labelworth`",
+            file=sys.stderr,
+        )
+        return BAD_INPUT
+    try:
+        command: Callable[[argparse.Namespace], int] = arguments.command
+        return command(arguments)
+    except KeyboardInterrupt:
+        return _stopped(signal.SIGINT)
+    except stop_signals.Terminated:
+        return _stopped(signal.SIGTERM)
+    except BrokenPipeError:  # the reader of our output went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:
+        code, line = explain(error)
+        print(f"labelworth: {line}", file=sys.stderr)
+        return code
+
+
+class _Version(argparse.Action):
+    """Prints the installed version; it is looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version("labelworth")
+        except PackageNotFoundError:
+            number = "not installed"
+        print(f"labelworth {number}")
+        parser.exit()
+
+
+def _parser() -> tuple[Parser, list[str]]:
+    """The parser, and the names of its commands."""
+    parser = Parser(
+        prog="labelworth",
+        description="How much should we invest in annotations? Searches price per task, overlap "
+        "and control tasks under a hard cap of money, and recommends a plan.",
+        epilog="labelworth COMMAND --help shows a command's settings. Without a command: run.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+    for module in _MODULES:
+        module.add_parser(commands)
+    return parser, list(commands.choices)
+
+
+def _stopped(number: signal.Signals) -> int:
+    print("labelworth: stopped; the same command goes on where it stood", file=sys.stderr)
+    return 128 + number
+
+
+def _stranger() -> str | None:
+    """A package of our name that is not ours, in the working directory: no money moves with it."""
+    import budget
+    import hpo
+    import labeling
+    import training
+
+    home = Path(hpo.__file__).parent.parent
+    for module in (budget, labeling, training):
+        if module.__file__ is None or Path(module.__file__).parent.parent != home:
+            return module.__name__
+    return None
