@@ -106,7 +106,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One row of the ledger: kind is "cap", "reserve", "settle" or "void"."""
 
     seq: int
@@ -142,11 +142,11 @@ class Balance:
 class _Book:
     """All rows of a study, replayed."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[LedgerEntry] = field(default_factory=list)
     head: str = _GENESIS
     cap: Money = ZERO
     reserved: dict[str, Money] = field(default_factory=dict)
-    resolved: dict[str, Entry] = field(default_factory=dict)
+    resolved: dict[str, LedgerEntry] = field(default_factory=dict)
 
     def open_holds(self) -> tuple[Hold, ...]:
         return tuple(
@@ -280,7 +280,7 @@ class Ledger:
         """Holds neither settled nor voided, oldest first."""
         return self._book().open_holds()
 
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[LedgerEntry, ...]:
         """All rows, oldest first."""
         return tuple(self._book().entries)
 
@@ -388,7 +388,7 @@ def _take(
         return "it does not follow the one before"
     if digest != _digest(prev, study, seq, kind, key, micros, note):
         return "its content does not match its hash"
-    entry = Entry(seq, kind, key, Money(micros), note)
+    entry = LedgerEntry(seq, kind, key, Money(micros), note)
     if kind == "cap" and entry.amount > book.cap:
         book.cap = entry.amount
     elif kind == "reserve" and key not in book.reserved and book.cap > ZERO:

@@ -27,7 +27,7 @@ _IN_USE = "another server uses this state file"
 
 
 @dataclass(frozen=True, slots=True)
-class Platform:
+class LocalServer:
     """A running local server.
 
     Attributes:
@@ -51,7 +51,7 @@ class Platform:
 
 def start(
     folder: Path, scenario: Scenario, seed: int, tariff: Tariff, truth: Mapping[str, Any]
-) -> Platform:
+) -> LocalServer:
     """Start the local server of a rehearsal, or start it again where it stood.
 
     Args:
@@ -88,7 +88,7 @@ def start(
     while True:
         url, process = _launch(command, folder)
         if url.startswith("http://127.0.0.1:"):
-            return Platform(url, process)
+            return LocalServer(url, process)
         _kill(process)
         said = _said(folder / "server.log")
         # The server of a study that was killed a moment ago may not have noticed it yet.

@@ -27,7 +27,7 @@ _PATIENCE = 10  # asks outside the study's limits before the nearest plan inside
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedTrial:
     """A trial that was asked for and written down, to be bought by whoever takes it.
 
     Attributes:
@@ -41,7 +41,7 @@ class Asked:
     bought: bool
 
 
-class Refused(Exception):  # noqa: N818 - the ledger's word for it
+class PlanRefused(Exception):  # noqa: N818 - the ledger's word for it
     """A plan may not be bought; no money has moved."""
 
 
@@ -90,7 +90,7 @@ class Asker:
             return self._decision.why if self._decision.plan is None else None
         return self._nothing_affordable()
 
-    def ask(self) -> Asked | None:
+    def ask(self) -> AskedTrial | None:
         """The next trial, written down; None where the sampler's draw was refused.
 
         To be called after `reason_to_stop` found none.
@@ -104,20 +104,20 @@ class Asker:
         bought = self.world.to_buy(plan).answers > 0
         trial.set_user_attr("bought", bought)
         trial.set_user_attr("plan", plan_to_plain(plan))
-        return Asked(trial, plan, bought)
+        return AskedTrial(trial, plan, bought)
 
     def check(self, plan: LabelPlan) -> None:
         """Refuse a plan that someone else asks for, where the search could not buy it either.
 
         Raises:
-            Refused: the money left does not bear it, or it is outside the study's limits.
+            PlanRefused: the money left does not bear it, or it is outside the study's limits.
         """
         hold, left = self.world.to_buy(plan).hold, self.left()
         outside = self.world.inside_limits(plan)
         if outside is not None:
-            raise Refused(outside)
+            raise PlanRefused(outside)
         if hold > left:
-            raise Refused(_too_dear(hold, left))
+            raise PlanRefused(_too_dear(hold, left))
 
     def refuse(
         self, trial: optuna.Trial, plan: LabelPlan, why: str, instead: LabelPlan | None = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.answer.report import ground, question
 from hpo.settings.run_folder import to_json
-from hpo.study.journal import ANSWER, CONFIRMATION, EVALUATION, PURCHASE, STUDY, Journal
+from hpo.study.journal import ANSWER, CONFIRMATION, EVALUATION, PURCHASE, STUDY, StudyJournal
 from hpo.study.trials import TASK
 from hpo.trial.label_versions import campaign_to_plain
 from hpo.trial.outcome import outcome_to_plain
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Story:
     """Writes a study's events. Telling one again changes nothing."""
 
-    def __init__(self, journal: Journal, world: World) -> None:
+    def __init__(self, journal: StudyJournal, world: World) -> None:
         self._journal = journal
         self._world = world
 

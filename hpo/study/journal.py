@@ -28,7 +28,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Journal:
+class StudyJournal:
     """An append-only file of events, which several processes may write.
 
     It tells people and mirrors what happened; nothing is decided by it, and it alone carries clock

@@ -20,7 +20,7 @@ from hpo.data.new_images import with_new_images
 from hpo.market.quote import Quote
 from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import money_to_plain, read_config, read_report, to_json, write_atomic
-from hpo.study.journal import BOUGHT, Journal
+from hpo.study.journal import BOUGHT, StudyJournal
 from hpo.study.pools import look
 from hpo.trial import spending
 from hpo.trial.final_model import Final, make_final
@@ -56,7 +56,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Purchase:
+class NextPurchase:
     """What is about to be bought, and from which money.
 
     Attributes:
@@ -115,7 +115,7 @@ def parse_plan(key: str) -> LabelPlan:
     )
 
 
-def prepare(folder: Path, wish: Wish) -> Purchase:
+def prepare(folder: Path, wish: Wish) -> NextPurchase:
     """Look at what is owned and say what would be bought. Buys and writes nothing.
 
     Raises:
@@ -141,10 +141,10 @@ def prepare(folder: Path, wish: Wish) -> Purchase:
     else:
         _check_cap(ledger, cap, quote, plan)
     before = ledger.balance() if ledger else None
-    return Purchase(world, plan, quote, cap, account, before, study_pool)
+    return NextPurchase(world, plan, quote, cap, account, before, study_pool)
 
 
-def carry_out(purchase: Purchase, say: Callable[[str], None]) -> dict[str, Any]:
+def carry_out(purchase: NextPurchase, say: Callable[[str], None]) -> dict[str, Any]:
     """Buy, label, train and write the report. Once more: the same report, and nothing is bought.
 
     Args:
@@ -165,7 +165,7 @@ def carry_out(purchase: Purchase, say: Callable[[str], None]) -> dict[str, Any]:
     purchase.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_atomic(purchase.folder / "model.safetensors", final.model)
     write_atomic(purchase.folder / "report.json", to_json(report).encode())
-    journal = Journal(world.folder / "journal.jsonl")
+    journal = StudyJournal(world.folder / "journal.jsonl")
     journal.write(BOUGHT, f"{purchase.account} {purchase.cap.micros}", report)
     return report
 
@@ -246,7 +246,7 @@ def _check_cap(ledger: Ledger | None, cap: Money, quote: Quote, plan: LabelPlan)
 # --- the report ---
 
 
-def _report(purchase: Purchase, world: World, final: Final) -> dict[str, Any]:
+def _report(purchase: NextPurchase, world: World, final: Final) -> dict[str, Any]:
     own = world.own()
     bought = purchase.cap > ZERO
     ledger = world.ledger if bought else None

@@ -24,10 +24,10 @@ from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import claim, read_config, to_json, write_atomic
 from hpo.settings.search_space import SearchSpace
 from hpo.study import confirmation, pools
-from hpo.study.ask import Asked, Asker
+from hpo.study.ask import AskedTrial, Asker
 from hpo.study.events import Story
 from hpo.study.front_versions import front_versions, keep_front
-from hpo.study.journal import Journal
+from hpo.study.journal import StudyJournal
 from hpo.study.trials import TASK, Trials
 from hpo.trial.evaluate import evaluate, final_score, fit_plan, run_trial
 from hpo.trial.label_versions import save_version
@@ -97,7 +97,7 @@ class Study:
             data = rehearse(self.config, Path(runs))  # bad input leaves no study behind
         claim(self.folder, self.config)
         self.world: World = build(self.config, self.folder, data)
-        self.journal = Journal(self.folder / "journal.jsonl")
+        self.journal = StudyJournal(self.folder / "journal.jsonl")
         self.story = Story(self.journal, self.world)
         file = self.folder / "optuna.sqlite"
         self.trials = Trials(file, self.config.study, self.world.space)
@@ -379,7 +379,7 @@ class Study:
                     buy(plan, self.world)
                 return
 
-    def ask(self) -> Asked | None:
+    def ask(self) -> AskedTrial | None:
         """The next trial, written down for whoever buys it; None where there is none for now.
 
         `why_none` then says why. While trials are in hand that may be for the time being.

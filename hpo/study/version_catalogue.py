@@ -22,7 +22,7 @@ from budget.money import MICROS_PER_DOLLAR
 from hpo.settings.run_folder import read_config
 from hpo.study.journal import told_versions
 from labeling import versions
-from labeling.store.catalogue import NO_LABEL, Catalogue, Entry, NamedView, columns_of
+from labeling.store.catalogue import NO_LABEL, Catalogue, CatalogueEntry, NamedView, columns_of
 from labeling.versions import ANSWERS, LABELS, Version
 from labeling.views import View, parse_view
 from labeling.views.columns import COLUMNS
@@ -152,14 +152,14 @@ def table(catalogue: Catalogue, view: View) -> dict[str, list[Any]]:
     return made
 
 
-def _entry(version: Version, day: date | None) -> Entry:
+def _entry(version: Version, day: date | None) -> CatalogueEntry:
     manifest = version.manifest
     if day is None:
         seconds = (version.path / versions.MANIFEST).stat().st_mtime
         day = datetime.fromtimestamp(seconds, UTC).date()
     try:
         condition, is_merged = manifest["condition"], manifest.get("merged", False)
-        return Entry(
+        return CatalogueEntry(
             version=version.id,
             day=day.toordinal(),
             condition=None if is_merged else condition["key"],

@@ -47,7 +47,7 @@ class Tape:
 
 
 @dataclass(frozen=True, slots=True)
-class Suite:
+class RecordedSuite:
     """A suite: who does it, which places of the tape it shows, and when it is submitted."""
 
     person: int
@@ -57,7 +57,7 @@ class Suite:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class OrderPlayback:
     """An order played back: [first, last) of the suites and bans, and how it ended."""
 
     order: Order
@@ -102,7 +102,7 @@ class Playback:
         exam_failed: int,
         rng: np.random.Generator,
     ) -> None:
-        self.suites: list[Suite] = []
+        self.suites: list[RecordedSuite] = []
         self.bans: list[tuple[int, float, str, int]] = []  # person, time, reason, suite
         self.tape, self._real, self._controls, self._rules = tape, real, controls, rules
         self._clock = 0.0
@@ -117,7 +117,7 @@ class Playback:
             else _NamelessDesk(tape, real, rng)
         )
 
-    def run(self, order: Order) -> Run:
+    def run(self, order: Order) -> OrderPlayback:
         """Play an order back, asking again for what bans take away."""
         opened, first, bans = self._clock, len(self.suites), len(self.bans)
         deadline = opened + 60 * order.minutes if order.minutes is not None else math.inf
@@ -135,7 +135,7 @@ class Playback:
             exam_failed=self._exam_failed,
         )
         self._exam_failed = 0  # they sat it once
-        return Run(order, opened, (first, len(self.suites)), (bans, len(self.bans)), end)
+        return OrderPlayback(order, opened, (first, len(self.suites)), (bans, len(self.bans)), end)
 
     def _rounds(self, order: Order, first: int, deadline: float) -> str:
         tasks, wanted = wanted_arrays(order)
@@ -175,9 +175,9 @@ class Playback:
             if not active:
                 return in_time
             self._clock, _, person, places, seconds = heapq.heappop(active)
-            self._submit(Suite(person, places, seconds, self._clock))
+            self._submit(RecordedSuite(person, places, seconds, self._clock))
 
-    def _submit(self, suite: Suite) -> None:
+    def _submit(self, suite: RecordedSuite) -> None:
         self.suites.append(suite)
         if not self._named:
             return

@@ -15,7 +15,7 @@ import numpy as np
 from budget.errors import InputError
 from budget.tariff import Tariff
 from labeling.campaign.campaign import Campaign
-from labeling.recorded.playback import AT_ONCE, Playback, Run, Tape
+from labeling.recorded.playback import AT_ONCE, OrderPlayback, Playback, Tape
 from labeling.recorded.reading import Recording
 from labeling.seeds import stream
 from labeling.source import Pool, checked_tasks, orders_before
@@ -29,7 +29,7 @@ class _Live:
     """A condition's playback and the orders it has run, by tranche."""
 
     playback: Playback
-    done: list[Run]
+    done: list[OrderPlayback]
 
 
 class ReplaySource:
@@ -152,7 +152,7 @@ class ReplaySource:
         """Forget what was played; collecting again plays it again, with the same result."""
         self._live.clear()
 
-    def _run(self, order: Order) -> tuple[_Live, Run]:
+    def _run(self, order: Order) -> tuple[_Live, OrderPlayback]:
         """The order's run, after all earlier orders of its condition."""
         key, before = order.condition.key, order.tranche
         live = self._live.get(key)
@@ -238,7 +238,7 @@ class ReplaySource:
     def _answers_to(self, task: int) -> int:
         return int(self._recorded[task]) if 0 <= task < len(self._recorded) else 0
 
-    def _assignment(self, playback: Playback, run: Run, at: int) -> Assignment:
+    def _assignment(self, playback: Playback, run: OrderPlayback, at: int) -> Assignment:
         suite, tape = playback.suites[at], playback.tape
         return Assignment(
             id=f"{run.order.key[:12]}-{at - run.suites[0]:06d}",

@@ -128,7 +128,7 @@ _COLUMNS: Mapping[str, Mapping[str, ColumnElement[Any]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogueEntry:
     """What the catalogue knows of a version as a whole.
 
     Attributes:
@@ -183,20 +183,23 @@ class Catalogue:
 
     # --- versions ---
 
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[str, CatalogueEntry]:
         """Every version in the catalogue, by id."""
         query = select(VERSIONS).where(self._mine).order_by(VERSIONS.c.id)
-        names = [field.name for field in fields(Entry)]
+        names = [field.name for field in fields(CatalogueEntry)]
         with reading(self._engine) as connection:
             rows = connection.execute(query).mappings().all()
         made = (
             {**{n: row[n] for n in names}, "classes": json.loads(row["classes"])} for row in rows
         )
-        return {row["version"]: Entry(**{**row, "classes": tuple(row["classes"])}) for row in made}
+        return {
+            row["version"]: CatalogueEntry(**{**row, "classes": tuple(row["classes"])})
+            for row in made
+        }
 
     def add(
         self,
-        entry: Entry,
+        entry: CatalogueEntry,
         labels: Mapping[str, Sequence[Any]],
         answers: Mapping[str, Sequence[Any]],
     ) -> None:

@@ -15,7 +15,7 @@ from budget.money import MICROS_PER_DOLLAR, Money
 from budget.tariff import Tariff
 from labeling.source import Pool, checked_tasks
 from labeling.toloka.api.client import Api
-from labeling.toloka.api.intents import DONE, INTENT, Journal
+from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.describe.askable import check_campaign
 from labeling.toloka.describe.shown_tasks import Goods
 from labeling.toloka.describe.spec import Marker, fact
@@ -77,7 +77,7 @@ class TolokaSource:
     ) -> None:
         check_campaign(goods.campaign)
         self.api = api
-        self.journal = Journal(folder, api.clock)
+        self.journal = IntentLog(folder, api.clock)
         self.marker = Marker(study, run or _run_id(self.journal))
         self._goods = goods
         self._tariff = tariff
@@ -351,7 +351,7 @@ def balance_of(api: Api) -> Money:
     return Money(int(balance * MICROS_PER_DOLLAR))
 
 
-def _run_id(journal: Journal) -> str:
+def _run_id(journal: IntentLog) -> str:
     """What tells this run of a study apart from another of the same name, kept in its journal."""
     with journal.turn("run"):
         known = journal.done("run", "id") or journal.write("run", "id", DONE, run=uuid.uuid4().hex)

@@ -15,7 +15,7 @@ import pytest
 
 from budget.database import open_database
 from budget.errors import AlreadyResolved, LedgerCorrupt, StorageError
-from budget.ledger import Entry, Ledger
+from budget.ledger import Ledger, LedgerEntry
 from budget.money import Money
 
 CAP = Money.parse("20")
@@ -32,7 +32,7 @@ def write_ledger(path: Path) -> None:
     engine.dispose()
 
 
-def read_ledger(path: Path) -> tuple[Entry, ...]:
+def read_ledger(path: Path) -> tuple[LedgerEntry, ...]:
     engine = open_database(path)
     try:
         return Ledger.open(engine, "study", CAP).entries()
@@ -132,7 +132,7 @@ def test_the_database_itself_forbids_changes(good: Path, tmp_path: Path, stateme
     assert read_ledger(path) == read_ledger(good)
 
 
-def outcome(path: Path) -> tuple[Entry, ...] | None:
+def outcome(path: Path) -> tuple[LedgerEntry, ...] | None:
     """The ledger's rows, or None when it was refused."""
     try:
         return read_ledger(path)

@@ -28,7 +28,7 @@ import hpo.settings.run_folder
 import hpo.study.study
 import hpo.trial.label_versions
 from budget.ledger import Ledger
-from hpo.study.journal import Journal
+from hpo.study.journal import StudyJournal
 from hpo.study.study import Study
 from hpo.tracking.clearml.mirror.run_directory import read_run
 from labeling import versions
@@ -53,7 +53,7 @@ DURABLE: list[tuple[object, str]] = [
     (Store, "order_for"),
     (Store, "add"),
     (versions, "save"),
-    (Journal, "write"),
+    (StudyJournal, "write"),
     (optuna.Study, "ask"),
     (optuna.Study, "tell"),
     (optuna.Study, "add_trial"),

@@ -43,7 +43,7 @@ from labeling.crowd.scenario import load_scenario
 from labeling.store import Store
 from labeling.toloka import source
 from labeling.toloka.api import client
-from labeling.toloka.api.intents import Journal
+from labeling.toloka.api.intents import IntentLog
 from labeling.toloka.pools import assignment_updates, collect, prepare, upload
 from labeling.toloka.server import Server, Settings
 from labeling.toloka.server.model.clock import START
@@ -76,7 +76,7 @@ STEPS: list[tuple[object, str]] = [
     (Ledger, "settle"),
     (Store, "order_for"),
     (Store, "add"),
-    (Journal, "write"),
+    (IntentLog, "write"),
     (client.Api, "write"),
     (upload, "upload"),
     (optuna.Study, "ask"),

@@ -33,7 +33,7 @@ from labeling.store import Store
 from labeling.toloka import source
 from labeling.toloka.api.client import Api, connect, kit
 from labeling.toloka.api.clock import PlatformClock
-from labeling.toloka.api.intents import Journal
+from labeling.toloka.api.intents import IntentLog
 from labeling.toloka.api.token import Token
 from labeling.types import Order
 from tests import canary
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 RUNS = int(os.environ.get("FAULT_RUNS", "10"))
 PLANS = ((8, 1), (12, 2))  # tasks and overlap: two tranches of one condition
 DURABLE: list[tuple[object, str]] = [
-    (Journal, "write"),
+    (IntentLog, "write"),
     (Api, "write"),
     (Ledger, "reserve"),
     (Ledger, "settle"),
@@ -162,7 +162,7 @@ def watch_steps(act: Callable[[int, str, str], object]) -> None:
     """Call act(number, deed, "before" | "after") around every durable step, in this process."""
 
     def deed(owner: object, name: str, args: tuple[Any, ...]) -> str:
-        return str(args[1]) if owner is Journal else ("act" if owner is Api else name)
+        return str(args[1]) if owner is IntentLog else ("act" if owner is Api else name)
 
     watch(DURABLE, act, deed)
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budget.database import open_database
-from labeling.store.catalogue import NO_LABEL, Catalogue, Entry, columns_of
+from labeling.store.catalogue import NO_LABEL, Catalogue, CatalogueEntry, columns_of
 from labeling.store.views import inside
 from labeling.views import View, parse_view
 from labeling.views.columns import ANSWERS, COLUMNS, LABELS
@@ -100,7 +100,7 @@ def values(name: str, unknown: bool = False) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def versions(draw: st.DrawFn) -> tuple[Entry, list[dict[str, Any]], list[dict[str, Any]]]:
+def versions(draw: st.DrawFn) -> tuple[CatalogueEntry, list[dict[str, Any]], list[dict[str, Any]]]:
     """A version: its entry, its labels' rows, and its answers' rows."""
     of_labels = ("label", "confidence", "agreement")
     labels = [
@@ -121,7 +121,7 @@ def versions(draw: st.DrawFn) -> tuple[Entry, list[dict[str, Any]], list[dict[st
         }
         for _ in range(draw(st.integers(1, 8)))
     ]
-    entry = Entry(
+    entry = CatalogueEntry(
         version=draw(values("version")),
         day=draw(values("date")),
         condition=draw(values("condition")),
@@ -140,7 +140,7 @@ def turned(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def as_plain_rows(
-    entry: Entry, labels: list[dict[str, Any]], answers: list[dict[str, Any]], over: str
+    entry: CatalogueEntry, labels: list[dict[str, Any]], answers: list[dict[str, Any]], over: str
 ) -> list[dict[str, Any]]:
     """The rows that a view is asked about, as its columns are documented."""
     whole = {
@@ -175,7 +175,7 @@ def as_plain_rows(
 @HOUSE
 def test_the_catalogue_finds_what_a_plain_reading_finds(
     asked: tuple[str, Node],
-    stored: list[tuple[Entry, list[dict[str, Any]], list[dict[str, Any]]]],
+    stored: list[tuple[CatalogueEntry, list[dict[str, Any]], list[dict[str, Any]]]],
 ) -> None:
     over, node = asked
     view = View(node, over, COLUMNS)
@@ -199,7 +199,8 @@ def test_the_catalogue_finds_what_a_plain_reading_finds(
 )
 @HOUSE
 def test_rows_in_memory_are_kept_as_a_plain_reading_keeps_them(
-    asked: tuple[str, Node], stored: tuple[Entry, list[dict[str, Any]], list[dict[str, Any]]]
+    asked: tuple[str, Node],
+    stored: tuple[CatalogueEntry, list[dict[str, Any]], list[dict[str, Any]]],
 ) -> None:
     over, node = asked
     rows = as_plain_rows(*stored, over)

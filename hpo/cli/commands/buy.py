@@ -13,7 +13,7 @@ from hpo.cli.flags import Commands, add_archive, add_command, add_json, add_run_
 from hpo.settings.exit_codes import DONE
 
 if TYPE_CHECKING:
-    from hpo.study.next_purchase import Purchase, Wish
+    from hpo.study.next_purchase import NextPurchase, Wish
 
 
 def add_parser(commands: Commands) -> None:
@@ -101,7 +101,7 @@ def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -
     return all(order["ended"] != "open" for order in report["orders"])
 
 
-def plan_lines(purchase: Purchase) -> list[str]:
+def plan_lines(purchase: NextPurchase) -> list[str]:
     """What is about to be bought, before any money moves."""
     from budget.money import ZERO
     from hpo.answer.sentences import market_line, plan_words
@@ -130,7 +130,7 @@ def plan_lines(purchase: Purchase) -> list[str]:
     return lines
 
 
-def told(report: Mapping[str, Any], purchase: Purchase) -> list[str]:
+def told(report: Mapping[str, Any], purchase: NextPurchase) -> list[str]:
     """What the purchase gave."""
     from budget.money import ZERO
     from hpo.answer.sentences import interval, percent, usd

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: no study in the folder, or ClearML is not configured.
     """
     from hpo.tracking.clearml.mirror import publish
-    from hpo.tracking.clearml.server.connection import Refused, Unavailable
+    from hpo.tracking.clearml.server.connection import ServerRefused, Unavailable
 
     if arguments.follow:
         publish.follow(arguments.folder, arguments.images_external)
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with _Progress(log) as progress:
             outcome = publish.publish(arguments.folder, arguments.images_external, progress.update)
-    except (Unavailable, Refused) as error:
+    except (Unavailable, ServerRefused) as error:
         log.print(
             f"labelworth: {error}; what is there stays, and the same command goes on",
             markup=False,

@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     from budget.errors import InputError
     from budget.money import Money
     from labeling.crowd.scenario import load_scenario
-    from labeling.toloka.server import Journal, Server, Settings, read_faults, read_truth
+    from labeling.toloka.server import RequestLog, Server, Settings, read_faults, read_truth
 
     if arguments.speed is not None and not 0 < arguments.speed <= 1e6:
         raise InputError(f"--speed: {arguments.speed:g} must lie above 0, up to 1000000")
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         quotas=arguments.quotas == "on",
     )
     faults = read_faults(arguments.faults) if arguments.faults else []
-    journal = Journal(arguments.state, settings) if arguments.state else None
+    journal = RequestLog(arguments.state, settings) if arguments.state else None
     try:
         server = Server(
             settings,

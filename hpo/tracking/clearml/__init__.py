@@ -29,9 +29,9 @@ def fetch(version_id: str, folder: Path) -> Path | None:
     """
     from budget.errors import InputError
     from hpo.tracking.clearml.mirror.fetch import fetch_version
-    from hpo.tracking.clearml.server.connection import Refused, Unavailable
+    from hpo.tracking.clearml.server.connection import ServerRefused, Unavailable
 
     try:
         return fetch_version(version_id, folder)
-    except (Unavailable, Refused) as error:
+    except (Unavailable, ServerRefused) as error:
         raise InputError(f"version: not on disk, and ClearML cannot be asked: {error}") from None

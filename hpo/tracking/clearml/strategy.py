@@ -17,9 +17,9 @@ from clearml.automation.optimization import MultiObjective, SearchStrategy
 
 from budget.errors import InputError
 from budget.files import is_held
-from hpo.study.ask import Asked
+from hpo.study.ask import AskedTrial
 from hpo.study.trials import TASK
-from hpo.tracking.clearml.server.connection import Refused, Remote, Unavailable
+from hpo.tracking.clearml.server.connection import Remote, ServerRefused, Unavailable
 from hpo.tracking.clearml.server.writer import OUR_ID
 from hpo.tracking.clearml.template import ACCURACY, overrides, search_space
 from hpo.tracking.clearml.trial_task import TrialTask, facts_of
@@ -75,7 +75,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         self._current_jobs: list[BaseJob] = []
         self._number: dict[str, int] = {}
         self._failures: dict[int, int] = {}
-        self._unplaced: list[Asked] = []
+        self._unplaced: list[AskedTrial] = []
         self._refusals = 0
         self._adopted = False
         self._is_away = False
@@ -110,7 +110,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             return
         for task_id, (status, _) in self._states(jobs).items():
             if status == "queued":
-                with suppress(Refused):  # an agent was quicker
+                with suppress(ServerRefused):  # an agent was quicker
                     self._remote.call("tasks.dequeue", {"task": task_id})
 
     def process_step(self) -> bool:
@@ -278,7 +278,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
                 self._take(attrs[TASK], trial.number, status[attrs[TASK]])
             else:
                 plan = plan_from_plain(attrs["plan"])
-                self._unplaced.append(Asked(trials.reopen(trial), plan, attrs["bought"]))
+                self._unplaced.append(AskedTrial(trials.reopen(trial), plan, attrs["bought"]))
         self._adopted = True
 
     def _take(self, task_id: str, number: int, status: str) -> None:

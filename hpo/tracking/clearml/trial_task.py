@@ -24,7 +24,7 @@ from budget.files import alone, is_held
 from hpo.market import stop_signals
 from hpo.settings.exit_codes import BAD_INPUT, DONE, MIRROR_INCOMPLETE
 from hpo.study import ask
-from hpo.tracking.clearml.server.connection import Refused, Remote, Unavailable
+from hpo.tracking.clearml.server.connection import Remote, ServerRefused, Unavailable
 from hpo.tracking.clearml.server.records import Parts, Scalar
 from hpo.tracking.clearml.server.writer import events_of, parameter
 from hpo.tracking.clearml.template import (
@@ -128,7 +128,7 @@ def main() -> int:
         return _run(task, task.start())
     except (KeyboardInterrupt, stop_signals.Terminated):
         return STOPPED
-    except (Unavailable, Refused) as error:
+    except (Unavailable, ServerRefused) as error:
         print(f"labelworth: {error}; what was bought is kept", file=sys.stderr)
         return MIRROR_INCOMPLETE
 
@@ -137,7 +137,7 @@ def _run(task: TrialTask, parameters: Mapping[str, str]) -> int:
     with _beating(task):
         try:
             facts = _work(parameters, task.id)
-        except ask.Refused as error:
+        except ask.PlanRefused as error:
             return _give_up(task, "refused", str(error), REFUSED)
         except Exception as error:
             from hpo.settings.exit_codes import explain
@@ -184,7 +184,7 @@ def _work(parameters: Mapping[str, str], name: str) -> dict[str, Any]:
     """Buy and evaluate a task's plan, and what it contains.
 
     Raises:
-        Refused: the money left does not bear it, or it is outside the study's limits.
+        ServerRefused: the money left does not bear it, or it is outside the study's limits.
         InputError: the parameters name no plan or no study.
     """
     from hpo.study.study import open_study
@@ -213,7 +213,7 @@ def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, 
         plan = plan_from_plain(study.trials.at(number).user_attrs["plan"])
     with study.world.alone(plan):
         if study.world.market.kind == "toloka" and not is_held(_consent(study.folder)):
-            raise ask.Refused(
+            raise ask.PlanRefused(
                 "spends real money, and no command runs that has confirmed it: start labelworth "
                 "run --engine clearml for this study"
             )
@@ -228,7 +228,7 @@ def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, 
         finally:
             study.world.source.close()  # before the next in turn opens it
     if "refused" in trial.user_attrs:
-        raise ask.Refused(trial.user_attrs["refused"]["why"])
+        raise ask.PlanRefused(trial.user_attrs["refused"]["why"])
     if before.state.name == "RUNNING" and trial.user_attrs["bought"]:
         study.reuse(plan)
     return facts_of(study, number)
@@ -260,7 +260,7 @@ def _beating(task: TrialTask) -> Iterator[None]:
 
     def beat() -> None:
         while not done.wait(_BEAT_S):
-            with suppress(Unavailable, Refused):  # a server that is away stops no purchase
+            with suppress(Unavailable, ServerRefused):  # a server that is away stops no purchase
                 task.beat()
 
     threading.Thread(target=beat, daemon=True).start()

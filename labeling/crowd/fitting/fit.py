@@ -19,8 +19,8 @@ import numpy as np
 
 from budget.errors import InputError
 from labeling.crowd.fitting import agreement as agree
-from labeling.crowd.fitting.goodness import Row, goodness
-from labeling.crowd.fitting.likelihood import Crowd, Tallies, layer_of, maximise, spam_odds
+from labeling.crowd.fitting.goodness import GoodnessRow, goodness
+from labeling.crowd.fitting.likelihood import FittedCrowd, Tallies, layer_of, maximise, spam_odds
 from labeling.crowd.scenario import Scenario, load_scenario, scenario_text
 from labeling.recorded.reading import Recording, read_recording
 from labeling.types import Floats, Ints
@@ -38,7 +38,7 @@ class Fit:
     """A fitted scenario, how well it fits, and what to keep in mind."""
 
     scenario: Scenario
-    table: tuple[Row, ...]
+    table: tuple[GoodnessRow, ...]
     caveats: tuple[str, ...]
 
 
@@ -69,7 +69,9 @@ def estimate(
     free = _free(recording, with_gold, caveats)
     tallies = _tally(recording, base.spam_same, with_gold)
     spam = 0.1 if "spam" in free else 0.0
-    start = Crowd(base.error_a, base.error_b, max(base.skill_sd, 0.1), spam, base.distractor_share)
+    start = FittedCrowd(
+        base.error_a, base.error_b, max(base.skill_sd, 0.1), spam, base.distractor_share
+    )
     crowd = maximise(tallies, start, free)
     if "spam" in free:  # the items have the last word on difficulty: overlap is about items
         crowd = maximise(replace(tallies, by_right=np.empty(0)), crowd, ("a", "b"))
@@ -204,7 +206,10 @@ def _confusion(
 
 
 def _distractor(
-    recording: Recording, crowd: Crowd, confusion: tuple[tuple[float, ...], ...], caveats: list[str]
+    recording: Recording,
+    crowd: FittedCrowd,
+    confusion: tuple[tuple[float, ...], ...],
+    caveats: list[str],
 ) -> float | None:
     """Distractor share from how often two wrong answers to an item agree; None where unknown.
 
@@ -233,7 +238,7 @@ def _distractor(
     return float(np.sqrt(np.clip(squared, 0.0, 0.98)))
 
 
-def _both_tried(crowd: Crowd, classes: int) -> float:
+def _both_tried(crowd: FittedCrowd, classes: int) -> float:
     """Share of the pairs of wrong answers to an item that are both of annotators who tried."""
     layer = layer_of(crowd, classes)
     tried = (1 - crowd.spam) * (1 - layer.honest)

@@ -17,7 +17,7 @@ _CURVE = 10  # most answers in the majority curve
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GoodnessRow:
     """A line of the goodness-of-fit table.
 
     Attributes:
@@ -33,7 +33,7 @@ class Row:
     spread: float
 
 
-def goodness(recording: Recording, scenario: Scenario, seed: int = 0) -> tuple[Row, ...]:
+def goodness(recording: Recording, scenario: Scenario, seed: int = 0) -> tuple[GoodnessRow, ...]:
     """Observed statistics beside those of imitations by the scenario's people."""
     observed = _statistics(recording, seed)
     simulated = [
@@ -43,7 +43,7 @@ def goodness(recording: Recording, scenario: Scenario, seed: int = 0) -> tuple[R
     rows = []
     for name, value in observed.items():
         values = np.array([found[name] for found in simulated])
-        rows.append(Row(name, value, float(values.mean()), float(values.std(ddof=1))))
+        rows.append(GoodnessRow(name, value, float(values.mean()), float(values.std(ddof=1))))
     return tuple(rows)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from budget.errors import InputError
 from labeling.crowd.fitting.agreement import counts_of
 from labeling.crowd.fitting.fit import estimate
-from labeling.crowd.fitting.likelihood import Crowd, item_weights
+from labeling.crowd.fitting.likelihood import FittedCrowd, item_weights
 from labeling.crowd.people.items import confusion_steps
 from labeling.crowd.scenario import Scenario
 from labeling.recorded.reading import Recording
@@ -77,7 +77,9 @@ def hybrid_items(
 def _difficulty(counts: Ints, truth: Ints, people: Scenario, rng: np.random.Generator) -> Floats:
     """[n] a draw from the posterior of each item's error, given its number of right answers."""
     blind = people.spammers + people.careless * people.careless_guess
-    crowd = Crowd(people.error_a, people.error_b, people.skill_sd, blind, people.distractor_share)
+    crowd = FittedCrowd(
+        people.error_a, people.error_b, people.skill_sd, blind, people.distractor_share
+    )
     right = counts[np.arange(len(truth)), truth]
     seen, which = np.unique(np.c_[right, counts.sum(axis=1)], axis=0, return_inverse=True)
     errors, weights = item_weights(crowd, counts.shape[1], seen[:, 0], seen[:, 1])

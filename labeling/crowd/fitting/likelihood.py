@@ -27,7 +27,7 @@ _TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class FittedCrowd:
     """The parameters.
 
     Attributes:
@@ -87,7 +87,7 @@ class Tallies:
     by_answers: Floats
 
 
-def layer_of(crowd: Crowd, classes: int) -> Layer:
+def layer_of(crowd: FittedCrowd, classes: int) -> Layer:
     """The chances of right answers, by item error."""
     log_items = crowd.a * _LOG_E + crowd.b * _LOG_NOT_E  # Beta density in logits
     items = np.exp(log_items - log_items.max())
@@ -98,7 +98,9 @@ def layer_of(crowd: Crowd, classes: int) -> Layer:
     return Layer(items / items.sum(), honest, right, skills)
 
 
-def item_weights(crowd: Crowd, classes: int, right: Ints, answers: Ints) -> tuple[Floats, Floats]:
+def item_weights(
+    crowd: FittedCrowd, classes: int, right: Ints, answers: Ints
+) -> tuple[Floats, Floats]:
     """Posterior of the error of items with so many right answers.
 
     Returns:
@@ -110,13 +112,13 @@ def item_weights(crowd: Crowd, classes: int, right: Ints, answers: Ints) -> tupl
     return 1 / (1 + np.exp(_U)), weights / weights.sum(axis=1, keepdims=True)
 
 
-def spam_odds(crowd: Crowd, tallies: Tallies) -> Floats:
+def spam_odds(crowd: FittedCrowd, tallies: Tallies) -> Floats:
     """[J] chance that each annotator is a spammer."""
     honest, spam = _by_kind(crowd, tallies, layer_of(crowd, tallies.classes))
     return np.asarray(spam / (honest + spam + 1e-300), dtype=np.float64)
 
 
-def maximise(tallies: Tallies, start: Crowd, free: tuple[str, ...]) -> Crowd:
+def maximise(tallies: Tallies, start: FittedCrowd, free: tuple[str, ...]) -> FittedCrowd:
     """The parameters that make the tallies most likely; those not in `free` stay at the start.
 
     Weak priors around usual crowds (each worth about one observation) keep what the answers do
@@ -131,7 +133,7 @@ def maximise(tallies: Tallies, start: Crowd, free: tuple[str, ...]) -> Crowd:
     return _crowd(_descend(loss, first), start, free)
 
 
-def log_likelihood(tallies: Tallies, crowd: Crowd) -> float:
+def log_likelihood(tallies: Tallies, crowd: FittedCrowd) -> float:
     """The composite log-likelihood."""
     layer = layer_of(crowd, tallies.classes)
     if len(tallies.right):
@@ -152,7 +154,7 @@ def _binomial(right: Ints | Floats, answers: Ints | Floats, chance: Floats) -> F
     return np.asarray(right[:, None] * np.log(p) + wrong[:, None] * np.log1p(-p), dtype=np.float64)
 
 
-def _by_kind(crowd: Crowd, tallies: Tallies, layer: Layer) -> tuple[Floats, Floats]:
+def _by_kind(crowd: FittedCrowd, tallies: Tallies, layer: Layer) -> tuple[Floats, Floats]:
     """[J] likelihood of each annotator's record as one who tries, and as a spammer."""
     by_skill = _RIGHT @ layer.items
     blind, same = np.array([1 / tallies.classes]), tallies.shares
@@ -169,7 +171,7 @@ def _by_kind(crowd: Crowd, tallies: Tallies, layer: Layer) -> tuple[Floats, Floa
     return (1 - crowd.spam) * honest, crowd.spam * spam
 
 
-def _split_likelihood(tallies: Tallies, crowd: Crowd, layer: Layer) -> Floats:
+def _split_likelihood(tallies: Tallies, crowd: FittedCrowd, layer: Layer) -> Floats:
     """[U] likelihood of how an item's answers split, its truth and distractor unknown.
 
     Classes count as alike: only the sizes of the camps matter. The truth and the distractor are
@@ -217,16 +219,16 @@ _FORWARD: dict[str, Callable[[float], float]] = {
 }
 
 
-def _crowd(point: Floats, start: Crowd, free: tuple[str, ...]) -> Crowd:
+def _crowd(point: Floats, start: FittedCrowd, free: tuple[str, ...]) -> FittedCrowd:
     values = {name: getattr(start, name) for name in ("a", "b", "skill_sd", "spam", "distractor")}
     bounded = np.clip(point, -7, 7).tolist()
     for name, value in zip(free, bounded, strict=True):
         share = name in ("spam", "distractor")
         values[name] = _sigmoid(value) if share else float(np.exp(value))
-    return Crowd(**values)
+    return FittedCrowd(**values)
 
 
-def _log_prior(crowd: Crowd, free: tuple[str, ...]) -> float:
+def _log_prior(crowd: FittedCrowd, free: tuple[str, ...]) -> float:
     """Normal priors: Beta size 7.5, mean error .18, skill sd .8, spam .1, distractor .55."""
     mean = min(max(crowd.a / (crowd.a + crowd.b), 1e-6), 1 - 1e-6)
     terms = [(np.log((crowd.a + crowd.b) / 7.5), 1.0), (_logit(mean) - _logit(0.18), 1.0)]

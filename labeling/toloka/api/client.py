@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from budget.errors import InputError
 from labeling.toloka.api.clock import Clock, WallClock
-from labeling.toloka.api.errors import MarketUnreachable, Refused
+from labeling.toloka.api.errors import MarketRefused, MarketUnreachable
 from labeling.toloka.api.token import Token
 
 T = TypeVar("T")
@@ -137,7 +137,7 @@ class Api:
             ask: calls a reading method of the client.
 
         Raises:
-            Refused: the platform says no.
+            MarketRefused: the platform says no.
             MarketUnreachable: it did not answer for five minutes.
             InputError: it does not know the token.
         """
@@ -161,7 +161,7 @@ class Api:
             filters: query parameters.
 
         Raises:
-            Refused: the platform says no.
+            MarketRefused: the platform says no.
             MarketUnreachable: it did not answer for five minutes.
         """
         items: list[dict[str, Any]] = []
@@ -182,7 +182,7 @@ class Api:
             look: reads whether it was done, and gives what `act` would have; None if it was not.
 
         Raises:
-            Refused: the platform says no; nothing was done.
+            MarketRefused: the platform says no; nothing was done.
             MarketUnreachable: it did not answer for five minutes; starting again looks first.
             InputError: it does not know the token.
         """
@@ -201,7 +201,7 @@ class Api:
         """What a look finds; None also for what does not exist."""
         try:
             return self.read(look)
-        except Refused as refused:
+        except MarketRefused as refused:
             if refused.status != 404:
                 raise
             return None
@@ -211,7 +211,7 @@ class Api:
         if problem.status in (401, 403):
             raise InputError(problem.text) from None
         if problem.refused:
-            raise Refused(problem.text, problem.code, problem.status) from error
+            raise MarketRefused(problem.text, problem.code, problem.status) from error
         if delay is None:
             raise MarketUnreachable(
                 f"{problem.text}; what was bought is kept: start the same command again to go on"

@@ -14,7 +14,7 @@ class MarketUnreachable(MarketError):  # noqa: N818 - an adjective says it bette
     """No answer that can be read, however often it was asked for."""
 
 
-class Refused(MarketError):  # noqa: N818
+class MarketRefused(MarketError):  # noqa: N818
     """The market understood, and said no: nothing was done.
 
     Attributes:

@@ -22,7 +22,7 @@ INTENT, DONE, REFUSED = "intent", "done", "refused"
 Record = dict[str, Any]
 
 
-class Journal:
+class IntentLog:
     """An append-only file of records.
 
     Args:

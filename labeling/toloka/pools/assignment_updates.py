@@ -20,7 +20,7 @@ _STRIDE = 20  # assignments that cannot change any more, left behind together
 
 
 @dataclass(frozen=True, slots=True)
-class Suite:
+class AssignmentUpdate:
     """An assignment as the platform tells it.
 
     Attributes:
@@ -45,7 +45,7 @@ class Suite:
         return self.status in PAID or self.status == "REJECTED"
 
 
-def read_suites(api: Api, pool_id: str, after: str = "", upto: str = "") -> list[Suite]:
+def read_suites(api: Api, pool_id: str, after: str = "", upto: str = "") -> list[AssignmentUpdate]:
     """A pool's assignments, oldest first.
 
     Args:
@@ -60,9 +60,9 @@ def read_suites(api: Api, pool_id: str, after: str = "", upto: str = "") -> list
     return sorted((_suite(one) for one in raw), key=lambda suite: suite.id)
 
 
-def _suite(raw: Mapping[str, Any]) -> Suite:
+def _suite(raw: Mapping[str, Any]) -> AssignmentUpdate:
     times = {name: _time(raw.get(name)) for name in ("submitted", "skipped", "expired")}
-    return Suite(
+    return AssignmentUpdate(
         id=raw["id"],
         user=raw["user_id"],
         status=raw["status"],
@@ -98,7 +98,7 @@ class Reading:
     control: frozenset[str]
     opened: datetime
 
-    def assignment(self, suite: Suite) -> Assignment:
+    def assignment(self, suite: AssignmentUpdate) -> Assignment:
         """A submitted suite.
 
         Raises:
@@ -122,7 +122,7 @@ class Reading:
             further=tuple(further),
         )
 
-    def real_rows(self, suites: Iterable[Suite]) -> list[tuple[int, str]]:
+    def real_rows(self, suites: Iterable[AssignmentUpdate]) -> list[tuple[int, str]]:
         """Row of each real task of some suites, and who answered it."""
         return [
             (self.rows[task], suite.user)
@@ -131,7 +131,7 @@ class Reading:
             if task in self.rows and task not in self.control
         ]
 
-    def _label(self, suite: Suite, values: Mapping[str, Any], at: int) -> int:
+    def _label(self, suite: AssignmentUpdate, values: Mapping[str, Any], at: int) -> int:
         question = self.campaign.questions[at]
         value = values.get(question.name)
         if value not in question.classes:
@@ -158,9 +158,9 @@ class News:
     """
 
     def __init__(self, api: Api, pool_id: str, after: str, upto: str, review: bool) -> None:
-        self.suites: dict[str, Suite] = {}
+        self.suites: dict[str, AssignmentUpdate] = {}
         self.open: set[str] = set()
-        self.paid: list[Suite] = []
+        self.paid: list[AssignmentUpdate] = []
         self._api = api
         self._pool_id = pool_id
         self._after = after
@@ -182,7 +182,7 @@ class News:
         return max(self.suites, default=self._after)
 
     @property
-    def waiting(self) -> list[Suite]:
+    def waiting(self) -> list[AssignmentUpdate]:
         """Submitted and neither accepted nor rejected, where answers are reviewed."""
         found = (self.suites[key] for key in sorted(self.open))
         return [suite for suite in found if suite.status == "SUBMITTED"]
@@ -200,7 +200,7 @@ class News:
         self._settled = settled[-1]  # the next question is another one: its silence says nothing
         return True
 
-    def _note(self, suite: Suite) -> None:
+    def _note(self, suite: AssignmentUpdate) -> None:
         known = self.suites.get(suite.id)
         if known is not None and known.status in PAID and known in self.paid:
             self.paid.remove(known)  # it is accepted now, or rejected after all
@@ -212,7 +212,7 @@ class News:
         if suite.status in PAID:
             insort(self.paid, suite, key=lambda one: (one.submitted or one.created, one.id))
 
-    def _is_news(self, suite: Suite) -> bool:
+    def _is_news(self, suite: AssignmentUpdate) -> bool:
         known = self.suites.get(suite.id)
         return known is None or known.status != suite.status
 

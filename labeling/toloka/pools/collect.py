@@ -14,8 +14,13 @@ from budget.errors import InputError
 from labeling.source import assignments_left, missing_answers, next_round, wanted_arrays
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.errors import MarketError
-from labeling.toloka.api.intents import DONE, INTENT, Journal
-from labeling.toloka.pools.assignment_updates import News, Reading, Suite, seconds_between
+from labeling.toloka.api.intents import DONE, INTENT, IntentLog
+from labeling.toloka.pools.assignment_updates import (
+    AssignmentUpdate,
+    News,
+    Reading,
+    seconds_between,
+)
 from labeling.toloka.pools.find_or_make import LISTED, status_of
 from labeling.toloka.pools.review import Review, judge
 from labeling.toloka.pools.upload import read_tasks
@@ -82,7 +87,7 @@ class Collection:
     def __init__(
         self,
         api: Api,
-        journal: Journal,
+        journal: IntentLog,
         order: Order,
         placed: Placed,
         hands: Hands,
@@ -259,7 +264,7 @@ class Collection:
         while len(self._news.paid) - len(self._told) >= _PAGE:
             yield self._page(self._untold()[:_PAGE], None)
 
-    def _untold(self) -> list[Suite]:
+    def _untold(self) -> list[AssignmentUpdate]:
         """What is paid and was not told: one that is noticed late comes late, but comes."""
         return [suite for suite in self._news.paid if suite.id not in self._told]
 
@@ -268,7 +273,7 @@ class Collection:
         known = {**end["order_end"]}
         return self._page(self._untold(), OrderEnd(**known))
 
-    def _page(self, suites: list[Suite], end: OrderEnd | None) -> Page:
+    def _page(self, suites: list[AssignmentUpdate], end: OrderEnd | None) -> Page:
         """A page, with the bans up to its last submission; the last page has the rest."""
         self._told |= {suite.id for suite in suites}
         reading = self._placed.reading

@@ -14,8 +14,8 @@ from typing import Any
 
 from labeling.campaign.campaign import Campaign
 from labeling.toloka.api.client import Api
-from labeling.toloka.api.errors import MarketError, Refused
-from labeling.toloka.api.intents import DONE, INTENT, REFUSED, Journal
+from labeling.toloka.api.errors import MarketError, MarketRefused
+from labeling.toloka.api.intents import DONE, INTENT, REFUSED, IntentLog
 from labeling.toloka.describe import spec
 from labeling.toloka.describe.spec import Access, Marker
 from labeling.types import Condition
@@ -44,18 +44,18 @@ class Kind:
     discard: Callable[[Any, str], Any] | None
 
 
-def find_or_make(api: Api, journal: Journal, kind: Kind, key: str) -> Any:
+def find_or_make(api: Api, journal: IntentLog, kind: Kind, key: str) -> Any:
     """The one thing of a kind under a key, however often it is asked for.
 
     Raises:
-        Refused: the platform does not want to create it.
+        MarketRefused: the platform does not want to create it.
         MarketUnreachable: it does not answer.
     """
     with journal.turn("making"):  # of two processes one makes it, and the other finds it
         return _find_or_make(api, journal, kind, key)
 
 
-def _find_or_make(api: Api, journal: Journal, kind: Kind, key: str) -> Any:
+def _find_or_make(api: Api, journal: IntentLog, kind: Kind, key: str) -> Any:
     known = journal.done(kind.action, key)
     if known is not None:
         thing = _known(api, kind, known["id"])
@@ -66,7 +66,7 @@ def _find_or_make(api: Api, journal: Journal, kind: Kind, key: str) -> Any:
         journal.write(kind.action, key, INTENT)
         try:
             api.write(f"creating the {kind.action}", kind.make, lambda c: _first(kind, c))
-        except Refused as refused:
+        except MarketRefused as refused:
             journal.write(kind.action, key, REFUSED, code=refused.code)
             raise
         found = _found(api, kind)
@@ -86,7 +86,7 @@ def _known(api: Api, kind: Kind, key: str) -> Any:
     """
     try:
         return api.read(lambda client: kind.get(client, key))
-    except Refused as refused:
+    except MarketRefused as refused:
         if refused.status != 404:
             raise
         raise MarketError(
@@ -105,7 +105,7 @@ def _first(kind: Kind, client: Any) -> Any:
     return min(found, key=lambda t: (len(t.id), t.id)) if found else None
 
 
-def _discard(api: Api, journal: Journal, kind: Kind, surplus: str) -> None:
+def _discard(api: Api, journal: IntentLog, kind: Kind, surplus: str) -> None:
     """Archive one too many; it was never opened."""
     discard = kind.discard
     if discard is None:
@@ -146,7 +146,7 @@ class Shelf:
     """
 
     def __init__(
-        self, api: Api, journal: Journal, campaign: Campaign, marker: Marker, auto_accept: bool
+        self, api: Api, journal: IntentLog, campaign: Campaign, marker: Marker, auto_accept: bool
     ) -> None:
         self._api = api
         self._journal = journal
@@ -296,7 +296,7 @@ class Shelf:
         return str(find_or_make(self._api, self._journal, kind, key).id)
 
 
-def pools_made(journal: Journal, now: datetime) -> tuple[int, int]:
+def pools_made(journal: IntentLog, now: datetime) -> tuple[int, int]:
     """Pools that were to be made within the last minute, and within the last day."""
     records = [*journal.records("pool"), *journal.records("exam pool")]
     ages = [now - datetime.fromisoformat(r["at"]) for r in records if r["state"] == INTENT]

@@ -8,7 +8,7 @@ from typing import Any
 from budget.errors import InputError
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.errors import MarketError, MarketUnreachable
-from labeling.toloka.api.intents import DONE, INTENT, Journal
+from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.describe.spec import fact
 from labeling.toloka.pools.find_or_make import pools_of, status_of
 from labeling.toloka.pools.upload import wait_for
@@ -22,7 +22,7 @@ class Doors:
             none.
     """
 
-    def __init__(self, api: Api, journal: Journal) -> None:
+    def __init__(self, api: Api, journal: IntentLog) -> None:
         self.mine: dict[str, str] = {}
         self._api = api
         self._journal = journal
@@ -115,7 +115,7 @@ class Doors:
         self._journal.write("shut", pool_id, DONE)
 
 
-def opened_at(journal: Journal, order_key: str, pool: Any) -> datetime | None:
+def opened_at(journal: IntentLog, order_key: str, pool: Any) -> datetime | None:
     """When an order's pool was first opened for it; None if it never was.
 
     Args:

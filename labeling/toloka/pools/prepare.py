@@ -9,7 +9,7 @@ from typing import Any
 
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.errors import MarketError
-from labeling.toloka.api.intents import DONE, INTENT, Journal
+from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.describe import spec
 from labeling.toloka.describe.read_back import check_pool, check_tasks
 from labeling.toloka.describe.shown_tasks import Goods
@@ -62,7 +62,7 @@ class Preparer:
     """
 
     def __init__(
-        self, api: Api, journal: Journal, shelf: Shelf, goods: Goods, horizon: timedelta
+        self, api: Api, journal: IntentLog, shelf: Shelf, goods: Goods, horizon: timedelta
     ) -> None:
         self._api = api
         self._journal = journal

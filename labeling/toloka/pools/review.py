@@ -10,7 +10,7 @@ from typing import Any
 from budget.money import Money
 from labeling.toloka.api.client import Api, kit
 from labeling.toloka.api.errors import MarketError
-from labeling.toloka.api.intents import DONE, INTENT, Journal
+from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.pools.upload import wait_for
 from labeling.types import Assignment
 
@@ -20,7 +20,7 @@ Review = Callable[[Assignment], str | None]
 _SPACE = uuid.UUID("0d2a3c5e-64e1-5b0c-8a3d-5f4c6a1e9b77")
 
 
-def judge(api: Api, journal: Journal, assignment_id: str, reason: str | None) -> None:
+def judge(api: Api, journal: IntentLog, assignment_id: str, reason: str | None) -> None:
     """Accept a suite, or reject it with a reason that its annotator reads. Asking twice is once.
 
     Args:
@@ -48,7 +48,7 @@ def judge(api: Api, journal: Journal, assignment_id: str, reason: str | None) ->
 
 
 def give_bonus(
-    api: Api, journal: Journal, key: str, annotator: str, amount: Money, message: str
+    api: Api, journal: IntentLog, key: str, annotator: str, amount: Money, message: str
 ) -> None:
     """Pay an annotator a bonus, once under its key however often it is asked.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from labeling.toloka.api.client import Api, kit
 from labeling.toloka.api.errors import MarketError
-from labeling.toloka.api.intents import DONE, INTENT, Journal
+from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.describe.spec import IMAGE
 
 CHUNK = 1000  # tasks in one request
@@ -42,7 +42,7 @@ def operation_id(pool_id: str, key: str, chunk: int, attempt: int = 0) -> uuid.U
     return uuid.uuid5(_SPACE, f"{pool_id}/{key}/tasks/{chunk}{again}")
 
 
-def upload(api: Api, journal: Journal, wanted: Upload) -> dict[str, int]:
+def upload(api: Api, journal: IntentLog, wanted: Upload) -> dict[str, int]:
     """Create tasks, once, however often it is asked for.
 
     Returns:
@@ -65,7 +65,7 @@ def upload(api: Api, journal: Journal, wanted: Upload) -> dict[str, int]:
 
 
 def _create(
-    api: Api, journal: Journal, wanted: Upload, chunk: int, rows: Sequence[int]
+    api: Api, journal: IntentLog, wanted: Upload, chunk: int, rows: Sequence[int]
 ) -> list[str]:
     """Create a chunk of tasks. Returns their ids, in the order of the rows.
 
@@ -134,7 +134,7 @@ def _complaint(api: Api, log: Sequence[Any], wanted: int, made: int) -> str:
     return f"{api.name}: {made} of {wanted} tasks were taken: {said[:300]}"
 
 
-def tasks_of(journal: Journal, pool_id: str, key: str | None = None) -> dict[str, int]:
+def tasks_of(journal: IntentLog, pool_id: str, key: str | None = None) -> dict[str, int]:
     """Image row of every task that the journal has seen uploaded to a pool, by the task's id.
 
     Args:

@@ -8,12 +8,12 @@ from labeling.toloka.server.model.truth import Truth, read_truth, write_truth
 from labeling.toloka.server.model.world import Settings
 from labeling.toloka.server.web.faults import Fault, make_faults, read_faults
 from labeling.toloka.server.web.http import Exchange, Server, serve
-from labeling.toloka.server.web.state_file import Journal
+from labeling.toloka.server.web.state_file import RequestLog
 
 __all__ = [
     "Exchange",
     "Fault",
-    "Journal",
+    "RequestLog",
     "Server",
     "Settings",
     "Truth",

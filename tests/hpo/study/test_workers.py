@@ -13,7 +13,7 @@ import pytest
 
 from budget.files import exclusive, is_held
 from budget.money import ZERO
-from hpo.study.ask import Refused
+from hpo.study.ask import PlanRefused
 from hpo.study.study import Study, open_study
 from labeling.types import LabelPlan
 
@@ -137,12 +137,12 @@ def test_what_others_ask_for_is_bought_only_within_limits_and_money(
     small_study: MakeStudy,
 ) -> None:
     study = small_study(study="s", budget="0.4", max_plan_share="0.8", confirm="0.2", no_reuse=True)
-    with pytest.raises(Refused, match="above 80% of the cap"):
+    with pytest.raises(PlanRefused, match="above 80% of the cap"):
         study.admit(plan_of(study, "p0.004-k3-c0-n196"), "a")
     number = study.admit(plan_of(study, "p0.001-k1-c0-n39"), "b")
     assert number is not None
     assert study.trials.of_task("b") == number
-    with pytest.raises(Refused, match="is left"):  # promised, though not yet held
+    with pytest.raises(PlanRefused, match="is left"):  # promised, though not yet held
         study.admit(plan_of(study, "p0.001-k1-c0-n98"), "c")
     study.finish(number)
     assert study.admit(plan_of(study, "p0.001-k1-c0-n39"), "d") is None  # known already

@@ -9,10 +9,10 @@ import pytest
 
 from budget.database import open_database
 from budget.errors import InputError
-from labeling.store.catalogue import Catalogue, Entry
+from labeling.store.catalogue import Catalogue, CatalogueEntry
 from labeling.views import parse_view
 
-ENTRY = Entry("ab" * 16, 740000, "cd" * 16, "simulated", 2000, 1, 0, False, ("a", "b"))
+ENTRY = CatalogueEntry("ab" * 16, 740000, "cd" * 16, "simulated", 2000, 1, 0, False, ("a", "b"))
 LABELS = {
     "image": ["x", "y"],
     "label": ["a", "b"],

@@ -8,7 +8,7 @@ from typing import Any
 
 from budget.money import Money
 from hpo.tracking.clearml.mirror import figures
-from hpo.tracking.clearml.mirror.run_directory import Row, Run
+from hpo.tracking.clearml.mirror.run_directory import RunDirectory, TrialRow
 from hpo.tracking.clearml.server.records import (
     Parts,
     Plot,
@@ -28,13 +28,13 @@ Links = Mapping[str, str]
 """Plan key -> the web page of its task."""
 
 
-def controller_key(run: Run) -> str:
+def controller_key(run: RunDirectory) -> str:
     """Our id of a study's controller."""
     return f"study {run.id}"
 
 
 def controller_record(
-    run: Run, project: str, links: Links, status: str, reason: str, base: str
+    run: RunDirectory, project: str, links: Links, status: str, reason: str, base: str
 ) -> Record:
     """The controller as it stands.
 
@@ -64,7 +64,7 @@ def controller_record(
     )
 
 
-def _comment(run: Run) -> str:
+def _comment(run: RunDirectory) -> str:
     about = run.about
     money = "real money" if about["market"]["real_money"] else "no real money was spent"
     return (
@@ -73,7 +73,7 @@ def _comment(run: Run) -> str:
     )
 
 
-def _options(run: Run, base: str) -> dict[str, Any]:
+def _options(run: RunDirectory, base: str) -> dict[str, Any]:
     """What the HPO view looks for, under General/opt, and the study's own settings."""
     options = {
         "base_task_id": base,
@@ -88,7 +88,7 @@ def _options(run: Run, base: str) -> dict[str, Any]:
     return {f"opt/{name}": value for name, value in options.items()}
 
 
-def _properties(run: Run) -> dict[str, Any]:
+def _properties(run: RunDirectory) -> dict[str, Any]:
     found: dict[str, Any] = {"cap_usd": Money(run.cap).exact()}
     if run.rows:
         found["spent_usd"] = Money(_spent(run)).exact()
@@ -99,11 +99,11 @@ def _properties(run: Run) -> dict[str, Any]:
     return found
 
 
-def _spent(run: Run) -> int:
+def _spent(run: RunDirectory) -> int:
     return max(0, *(row.spent for row in run.rows), *(int(c["spent"]) for c in run.confirmations))
 
 
-def _parts(run: Run, links: Links) -> Parts:
+def _parts(run: RunDirectory, links: Links) -> Parts:
     rows = summary_rows(run, links)
     return Parts(
         configuration={
@@ -125,7 +125,7 @@ def _parts(run: Run, links: Links) -> Parts:
     )
 
 
-def _space(run: Run) -> str:
+def _space(run: RunDirectory) -> str:
     """The search space as the HPO view's configuration object holds it."""
     config = run.about["config"]
     values = {knob: config[knob] for knob in figures.KNOBS}
@@ -137,7 +137,7 @@ def _space(run: Run) -> str:
     return json.dumps({"parameter_optimization_space": space}, indent=1)
 
 
-def _scalars(run: Run) -> list[Scalar]:
+def _scalars(run: RunDirectory) -> list[Scalar]:
     found, best = [], 0.0
     jobs = run.about["config"]["trials"]
     bought = 0
@@ -167,7 +167,7 @@ def _once(scalars: list[Scalar]) -> list[Scalar]:
     return list({(s.metric, s.variant, s.iteration): s for s in scalars}.values())
 
 
-def _final(run: Run) -> list[Scalar]:
+def _final(run: RunDirectory) -> list[Scalar]:
     """The answer in single values, once there is one: a server keeps what they were before."""
     if run.report is None:
         return []
@@ -183,7 +183,7 @@ def _final(run: Run) -> list[Scalar]:
     return found
 
 
-def _plots(run: Run, rows: list[dict[str, Any]]) -> list[Plot]:
+def _plots(run: RunDirectory, rows: list[dict[str, Any]]) -> list[Plot]:
     if not run.rows:
         return []
     return [
@@ -196,13 +196,15 @@ def _plots(run: Run, rows: list[dict[str, Any]]) -> list[Plot]:
     ]
 
 
-def summary_rows(run: Run, links: Links) -> list[dict[str, Any]]:
+def summary_rows(run: RunDirectory, links: Links) -> list[dict[str, Any]]:
     """Every evaluation as a row, the last one of a plan marked with what the answer says of it."""
     last = {row.outcome.plan.key: row.number for row in run.rows}
     return [_summary_row(row, run, links, last) for row in run.rows]
 
 
-def _summary_row(row: Row, run: Run, links: Links, last: Mapping[str, int]) -> dict[str, Any]:
+def _summary_row(
+    row: TrialRow, run: RunDirectory, links: Links, last: Mapping[str, int]
+) -> dict[str, Any]:
     outcome, key = row.outcome, row.outcome.plan.key
     latest = last[key] == row.number
     said = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from hpo.answer.front import pareto_front, points_per_dollar
 from hpo.answer.recommend import TOLERANCE
-from hpo.tracking.clearml.mirror.run_directory import Row, Run
+from hpo.tracking.clearml.mirror.run_directory import RunDirectory, TrialRow
 from hpo.tracking.clearml.server.records import Figure
 from hpo.trial.outcome import Outcome
 
@@ -15,7 +15,7 @@ GREY, BLUE, RED, GREEN = "#a6a6a6", "#1f5fa8", "#c8481c", "#3b7d4f"
 KNOBS = ("price", "overlap", "controls", "tasks", "exam")
 
 
-def objective(run: Run) -> Figure:
+def objective(run: RunDirectory) -> Figure:
     """Accuracy of every evaluation in the order they were made."""
     trace = {
         "type": "scatter",
@@ -29,7 +29,7 @@ def objective(run: Run) -> Figure:
     return _figure([trace], "job # (blue: bought, grey: owned already)", "objective")
 
 
-def pareto(run: Run) -> Figure:
+def pareto(run: RunDirectory) -> Figure:
     """Accuracy against price tag, with 95 % intervals; log-dollar axis."""
     found = run.latest.values()
     traces = [_points("evaluated plans", list(found))]
@@ -125,7 +125,7 @@ def _reported_beside(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     return traces
 
 
-def incumbent(run: Run) -> Figure:
+def incumbent(run: RunDirectory) -> Figure:
     """Best accuracy measured so far, and what the plan to take costs, against dollars spent."""
     steps = incumbents(run.rows)
     spent = [dollars for dollars, _, _ in steps]
@@ -156,7 +156,7 @@ def incumbent(run: Run) -> Figure:
     return figure
 
 
-def incumbents(rows: Sequence[Row]) -> list[tuple[float, float, float]]:
+def incumbents(rows: Sequence[TrialRow]) -> list[tuple[float, float, float]]:
     """After every evaluation: dollars spent, best accuracy, price tag of the plan to take."""
     steps: list[tuple[float, float, float]] = []
     latest: dict[str, Outcome] = {}
@@ -171,7 +171,7 @@ def incumbents(rows: Sequence[Row]) -> list[tuple[float, float, float]]:
     return steps
 
 
-def marginal(run: Run) -> Figure:
+def marginal(run: RunDirectory) -> Figure:
     """What one further dollar buys along the front, in points of accuracy."""
     if run.report:
         steps = [
@@ -195,7 +195,7 @@ def marginal(run: Run) -> Figure:
     return _figure([trace], "price tag of the plan, dollars", "accuracy points per further dollar")
 
 
-def parallel(run: Run) -> Figure:
+def parallel(run: RunDirectory) -> Figure:
     """Every plan as a line over its knobs, price tag and accuracy, coloured by accuracy."""
     outcomes = list(run.latest.values())
     columns: dict[str, list[float]] = {

@@ -12,7 +12,7 @@ from budget.money import Money
 from hpo.tracking.clearml.mirror.images import Images
 from hpo.tracking.clearml.mirror.manifest_facts import cost_of, params_of, plan_of, settled, tags_of
 from hpo.tracking.clearml.mirror.previews import preview_plots
-from hpo.tracking.clearml.mirror.run_directory import Run
+from hpo.tracking.clearml.mirror.run_directory import RunDirectory
 from hpo.tracking.clearml.server.dataset_layout import File, Node, lay_out
 from hpo.tracking.clearml.server.records import (
     Parts,
@@ -27,7 +27,7 @@ from labeling import versions
 KIND, SYSTEM_TAGS = "data_processing", ("dataset",)
 
 
-def images_key(run: Run) -> str:
+def images_key(run: RunDirectory) -> str:
     """Our id of the root dataset: the same for every study on the same images."""
     return f"images {run.about['data']['content']}"
 
@@ -37,17 +37,17 @@ def version_key(version: str) -> str:
     return f"labels {version}"
 
 
-def images_name(run: Run) -> str:
+def images_name(run: RunDirectory) -> str:
     """The root dataset's name."""
     return f"images-{run.about['data']['content'][:12]}"
 
 
-def labels_name(run: Run) -> str:
+def labels_name(run: RunDirectory) -> str:
     """The name of the dataset that holds a study's label versions."""
     return f"{run.study}-labels"
 
 
-def images_record(run: Run, project: str, images: Images, scratch: Path) -> Record:
+def images_record(run: RunDirectory, project: str, images: Images, scratch: Path) -> Record:
     """The root dataset.
 
     Args:
@@ -87,7 +87,12 @@ def images_record(run: Run, project: str, images: Images, scratch: Path) -> Reco
 
 
 def version_record(
-    run: Run, version: str, project: str, controller: str, root: Node | None, images: Images
+    run: RunDirectory,
+    version: str,
+    project: str,
+    controller: str,
+    root: Node | None,
+    images: Images,
 ) -> Record:
     """A label version's dataset.
 

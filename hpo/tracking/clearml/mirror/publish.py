@@ -16,9 +16,9 @@ from typing import IO
 
 from budget.errors import InputError
 from hpo.settings.run_folder import write_atomic
-from hpo.tracking.clearml.mirror.run_directory import Run, read_run
+from hpo.tracking.clearml.mirror.run_directory import RunDirectory, read_run
 from hpo.tracking.clearml.mirror.sync import Mirror, Mirrored, Watch
-from hpo.tracking.clearml.server.connection import Refused, Remote, Unavailable
+from hpo.tracking.clearml.server.connection import Remote, ServerRefused, Unavailable
 
 STATE, LOCK = "clearml.json", "clearml.lock"
 """What a mirror leaves in the run directory: what it has done, and that it is at work."""
@@ -33,7 +33,7 @@ _PATIENCE_S = 30.0  # how long publishing waits for another mirror, and for an a
 Log = Callable[[str], None]
 
 
-def standing(run: Run, running: bool) -> tuple[str, str]:
+def standing(run: RunDirectory, running: bool) -> tuple[str, str]:
     """How a study's controller is left, and why."""
     if run.report is not None:
         return "completed", str(run.report["stopped"])
@@ -53,7 +53,7 @@ def publish(folder: Path, external: str | None, watch: Watch) -> Mirrored:
     Raises:
         InputError: no study in the folder, ClearML not configured, or another mirror at work.
         Unavailable: the server does not answer; what is there stays.
-        Refused: the server does not accept the keys.
+        ServerRefused: the server does not accept the keys.
     """
     run = read_run(folder)
     with locked(folder, _PATIENCE_S):
@@ -177,7 +177,7 @@ class _Follower:
         self.beat = now
         try:
             self.mirror.heartbeat(read_run(self.folder))
-        except (Unavailable, Refused) as error:
+        except (Unavailable, ServerRefused) as error:
             self.log(f"heartbeat: {error}")
 
 
@@ -206,7 +206,7 @@ def follow(folder: Path, external: str | None) -> None:
                 if ended is not None and time.monotonic() - ended > _GRACE_S:
                     log(f"the server does not answer; labelworth publish {folder} goes on")
                     return
-    except (InputError, Refused) as error:
+    except (InputError, ServerRefused) as error:
         log(str(error))
 
 

@@ -23,7 +23,7 @@ from hpo.trial.outcome import Outcome, outcome_from_plain
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrialRow:
     """An evaluation of a plan, in the order of the journal.
 
     Attributes:
@@ -69,7 +69,7 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunDirectory:
     """Everything a mirror needs to know of a study.
 
     Attributes:
@@ -88,7 +88,7 @@ class Run:
     folder: Path
     id: str
     about: Mapping[str, Any]
-    rows: tuple[Row, ...]
+    rows: tuple[TrialRow, ...]
     children: tuple[Child, ...]
     confirmations: tuple[Mapping[str, Any], ...]
     bought: Mapping[str, Mapping[str, Any]]
@@ -129,7 +129,7 @@ class Run:
         return {key: tuple(names) for key, names in roles.items()}
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> RunDirectory:
     """Read what a study has told so far; it may be running.
 
     Raises:
@@ -145,7 +145,7 @@ def read_run(folder: Path) -> Run:
         children.setdefault(child.version, child)
     confirmations = tuple(event for event in events if event["event"] == CONFIRMATION)
     answer = _answer(events)
-    return Run(
+    return RunDirectory(
         folder=folder,
         id=begun[0]["id"],
         about=begun[-1],
@@ -175,14 +175,14 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
         yield event
 
 
-def _rows(events: list[dict[str, Any]]) -> Iterator[Row]:
+def _rows(events: list[dict[str, Any]]) -> Iterator[TrialRow]:
     spent, number = 0, 0
     for event in events:
         if event["event"] in (PURCHASE, EVALUATION):
             spent, number = event.get("spent", spent), number + 1
             version, paid = event.get("version"), event.get("paid", 0)
             task = event.get("task", "")
-            yield Row(number, event["at"], _outcome(event), version, paid, spent, task)
+            yield TrialRow(number, event["at"], _outcome(event), version, paid, spent, task)
 
 
 def _outcome(facts: Mapping[str, Any]) -> Outcome:
@@ -196,7 +196,7 @@ def _answer(events: list[dict[str, Any]]) -> Mapping[str, Any] | None:
     return last if last is not None and last["event"] == ANSWER else None
 
 
-def _children(events: list[dict[str, Any]], rows: list[Row]) -> Iterator[Child]:
+def _children(events: list[dict[str, Any]], rows: list[TrialRow]) -> Iterator[Child]:
     """Purchases, then what answers' fronts hold beside them; in the order they were told of."""
     for row in rows:
         if row.version is not None:

@@ -14,9 +14,9 @@ from budget.files import exclusive
 from hpo.tracking.clearml.mirror import label_datasets
 from hpo.tracking.clearml.mirror.controller import controller_key, controller_record
 from hpo.tracking.clearml.mirror.images import Images
-from hpo.tracking.clearml.mirror.run_directory import Child, Run
+from hpo.tracking.clearml.mirror.run_directory import Child, RunDirectory
 from hpo.tracking.clearml.mirror.trial_tasks import trial_key, trial_record
-from hpo.tracking.clearml.server.connection import Refused, Remote
+from hpo.tracking.clearml.server.connection import Remote, ServerRefused
 from hpo.tracking.clearml.server.dataset_layout import Node, node_of
 from hpo.tracking.clearml.server.records import Record
 from hpo.tracking.clearml.server.writer import Writer
@@ -67,7 +67,7 @@ class Mirror:
         self.ids: dict[str, str] = {}
         """Our ids -> the server's, of all that was seen there."""
 
-    def bring(self, run: Run, status: str, reason: str, watch: Watch) -> Mirrored:
+    def bring(self, run: RunDirectory, status: str, reason: str, watch: Watch) -> Mirrored:
         """Bring the server to what the run says.
 
         Args:
@@ -78,7 +78,7 @@ class Mirror:
 
         Raises:
             Unavailable: the server does not answer; what is there stays.
-            Refused: the server does not accept the keys.
+            ServerRefused: the server does not accept the keys.
         """
         projects, controller = self._enter(run)
         problems: list[str] = []
@@ -97,7 +97,7 @@ class Mirror:
         problems = list(dict.fromkeys(problems))
         return Mirrored(page, done, len(run.versions), problems, self._waiting)
 
-    def begin(self, run: Run) -> str:
+    def begin(self, run: RunDirectory) -> str:
         """The id of the study's controller, which is made where there is none.
 
         Raises:
@@ -105,19 +105,19 @@ class Mirror:
         """
         return self._enter(run)[1]
 
-    def _enter(self, run: Run) -> tuple[dict[str, str], str]:
+    def _enter(self, run: RunDirectory) -> tuple[dict[str, str], str]:
         """The projects' names and the controller's id; of several processes one makes them."""
         with exclusive(self._folder / "locks" / "clearml"):
             projects = self._prepare(run)
             return projects, self._begun(run, projects["study"])
 
-    def heartbeat(self, run: Run) -> None:
+    def heartbeat(self, run: RunDirectory) -> None:
         """Say that the study lives, so that the server does not give it up while people answer."""
         task = self.ids.get(controller_key(run))
         if task is not None:
             self._remote.call("tasks.ping", {"task": task})
 
-    def _prepare(self, run: Run) -> dict[str, str]:
+    def _prepare(self, run: RunDirectory) -> dict[str, str]:
         """Find the projects, or make them, and what they hold of ours."""
         study = f"{BASE}/{run.study}"
         projects = {
@@ -137,7 +137,7 @@ class Mirror:
 
         try:
             return work()
-        except Refused as error:
+        except ServerRefused as error:
             if error.code in (401, 403):
                 raise
             problems.append(str(error))
@@ -145,7 +145,7 @@ class Mirror:
             problems.append(str(error))
         return None
 
-    def _controller(self, run: Run, status: str, reason: str, project: str) -> str:
+    def _controller(self, run: RunDirectory, status: str, reason: str, project: str) -> str:
         page = self._writer.open_project(project, ())
         links: dict[str, str] = {}
         base = ""
@@ -156,7 +156,7 @@ class Mirror:
                 base = base or found.id
         return self._keep(controller_record(run, project, links, status, reason, base))
 
-    def _begun(self, run: Run, project: str) -> str:
+    def _begun(self, run: RunDirectory, project: str) -> str:
         """The controller's id, without a change to one that is there."""
         held = self._writer.find(controller_key(run), project)
         if held is None:
@@ -164,7 +164,7 @@ class Mirror:
         self.ids[controller_key(run)] = held.id
         return held.id
 
-    def _root_of(self, run: Run, project: str) -> Node:
+    def _root_of(self, run: RunDirectory, project: str) -> Node:
         """The images' dataset as label versions refer to it."""
         if self._root is None:
             with label_datasets.scratch_folder() as scratch:
@@ -176,14 +176,14 @@ class Mirror:
             self._root = node_of(task, json.loads(self._remote.download(state["uri"])))
         return self._root
 
-    def _images_of(self, run: Run) -> Images:
+    def _images_of(self, run: RunDirectory) -> Images:
         if self._images is None:
             self._images = Images(self._folder, run.about["data"]["content"], self._external)
         return self._images
 
     def _label_set(
         self,
-        run: Run,
+        run: RunDirectory,
         version: str,
         child: Child | None,
         controller: str,

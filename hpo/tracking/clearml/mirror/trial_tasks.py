@@ -9,19 +9,19 @@ from typing import Any
 from budget.money import Money
 from hpo.answer.sentences import plan_words
 from hpo.tracking.clearml.mirror.controller import SERIES, TITLE, knobs
-from hpo.tracking.clearml.mirror.run_directory import Child, Run
+from hpo.tracking.clearml.mirror.run_directory import Child, RunDirectory
 from hpo.tracking.clearml.server.records import ModelFile, Parts, Record, Scalar, digest, epoch_ms
 from hpo.trial.label_versions import model_file
 from hpo.trial.outcome import Outcome
 
 
-def trial_key(run: Run, child: Child) -> str:
+def trial_key(run: RunDirectory, child: Child) -> str:
     """Our id of a child's task."""
     return f"trial {run.id} {child.version}"
 
 
 def trial_record(
-    run: Run, child: Child, project: str, controller: str, dataset: str, images: str
+    run: RunDirectory, child: Child, project: str, controller: str, dataset: str, images: str
 ) -> Record:
     """A child's task.
 
@@ -94,7 +94,7 @@ def _properties(child: Child) -> dict[str, Any]:
     }
 
 
-def _parts(run: Run, child: Child) -> Parts:
+def _parts(run: RunDirectory, child: Child) -> Parts:
     outcome = child.outcome
     values = {
         "accuracy": outcome.accuracy,

@@ -32,7 +32,7 @@ class Unavailable(Exception):  # noqa: N818
     """The server did not answer, or said that it cannot now. Asking again later may help."""
 
 
-class Refused(Exception):  # noqa: N818
+class ServerRefused(Exception):  # noqa: N818
     """The server does not accept a request.
 
     Attributes:
@@ -53,7 +53,7 @@ class Remote:
     Raises:
         InputError: clearml is not installed, or not configured.
         Unavailable: the server cannot be reached now.
-        Refused: it does not accept the keys.
+        ServerRefused: it does not accept the keys.
     """
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -80,7 +80,7 @@ class Remote:
 
         Raises:
             Unavailable: no answer, also after some more tries where it may be repeated.
-            Refused: the server does not accept the request.
+            ServerRefused: the server does not accept the request.
         """
         service, action = endpoint.split(".")
 
@@ -226,7 +226,7 @@ def _read(ask: Callable[[], Any], what: str, envelope: bool) -> dict[str, Any]:
         raise Unavailable(f"{what}: the answer is not ClearML's") from None
     if code != 200:
         meta = parsed.get("meta", {})
-        raise Refused(f"{what}: {meta.get('result_msg') or f'status {code}'}", code)
+        raise ServerRefused(f"{what}: {meta.get('result_msg') or f'status {code}'}", code)
     data: dict[str, Any] = parsed.get("data") or {}
     return data
 
@@ -253,7 +253,9 @@ def _open_session() -> Any:
     except LoginError as error:
         status = re.search(r"\(error (\d+)", str(error))
         if status and int(status[1]) in (400, 401, 403):
-            raise Refused("the ClearML server does not accept the keys", int(status[1])) from None
+            raise ServerRefused(
+                "the ClearML server does not accept the keys", int(status[1])
+            ) from None
         raise Unavailable("the ClearML server cannot be reached") from None
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from labeling.toloka.server.engine.collectors import training_rate
 from labeling.toloka.server.engine.staff import Gate, staff_at
 from labeling.toloka.server.model import filters
-from labeling.toloka.server.model.records import REAL, TRAINING, Pool
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.records import REAL, TRAINING, PlatformPool
+from labeling.toloka.server.model.world import PlatformState
 
 
-def gates_of(world: World, pool: Pool) -> list[Gate]:
+def gates_of(world: PlatformState, pool: PlatformPool) -> list[Gate]:
     """The trainings and exams that annotators pass before a pool."""
     found: list[Gate] = []
     training = (pool.doc.get("quality_control") or {}).get("training_requirement")
@@ -25,7 +25,7 @@ def gates_of(world: World, pool: Pool) -> list[Gate]:
     return [gate for gate in found if gate.tasks]
 
 
-def admitted(world: World, pool: Pool, user: str) -> bool:
+def admitted(world: PlatformState, pool: PlatformPool, user: str) -> bool:
     """Whether an annotator may work in a pool, by its filter and its training."""
     wanted = (pool.doc.get("quality_control") or {}).get("training_requirement")
     if wanted and wanted["training_pool_id"] in world.pools:
@@ -35,7 +35,7 @@ def admitted(world: World, pool: Pool, user: str) -> bool:
     return filters.passes(pool.doc.get("filter"), world.skills_of(user))
 
 
-def banned(world: World, pool: Pool, user: str) -> str | None:
+def banned(world: PlatformState, pool: PlatformPool, user: str) -> str | None:
     """Why an annotator may not work in a pool; None if no ban stands against it."""
     for ban in world.bans.get(user, ()):
         here = {
@@ -49,7 +49,7 @@ def banned(world: World, pool: Pool, user: str) -> str | None:
     return None
 
 
-def look_again(world: World, user: str) -> None:
+def look_again(world: PlatformState, user: str) -> None:
     """Tell the crowd that an annotator belongs to whether they may work now."""
     home = world.people.get(user)
     if home is None:
@@ -62,7 +62,7 @@ def look_again(world: World, user: str) -> None:
         staff.crowd.admit(person, admitted(world, pool, user))
 
 
-def _sets_skill(pool: Pool, skill: str) -> bool:
+def _sets_skill(pool: PlatformPool, skill: str) -> bool:
     """Whether a pool's own rules set a skill."""
     for config in (pool.doc.get("quality_control") or {}).get("configs", ()):
         for rule in config.get("rules", ()):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from labeling.toloka.server.engine.staff import staff_at
 from labeling.toloka.server.model.clock import to_iso
-from labeling.toloka.server.model.records import Assignment, Doc, Pool
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.records import Doc, PlatformAssignment, PlatformPool
+from labeling.toloka.server.model.world import PlatformState
 
 
-def attach(world: World, pool: Pool, assignment: Assignment) -> None:
+def attach(world: PlatformState, pool: PlatformPool, assignment: PlatformAssignment) -> None:
     """Give the file fields of an assignment that comes in their files."""
     staff = staff_at(pool)
     if staff is None:
@@ -19,7 +19,7 @@ def attach(world: World, pool: Pool, assignment: Assignment) -> None:
             answer[name] = _file(world, assignment)["id"]
 
 
-def _file(world: World, assignment: Assignment) -> Doc:
+def _file(world: PlatformState, assignment: PlatformAssignment) -> Doc:
     key = world.ids.unique("attachment")
     world.attachments[key] = {
         "id": key,

@@ -16,16 +16,16 @@ from labeling.toloka.server.model.records import (
     REAL,
     REJECTED,
     TRAINING,
-    Assignment,
     Doc,
-    Pool,
+    PlatformAssignment,
+    PlatformPool,
 )
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.world import PlatformState
 
 Values = dict[str, Any]
 
 
-def values(world: World, pool: Pool, config: Doc, user: str) -> Values:
+def values(world: PlatformState, pool: PlatformPool, config: Doc, user: str) -> Values:
     """What a collector says about an annotator; keys are those of rule conditions.
 
     Args:
@@ -40,7 +40,9 @@ def values(world: World, pool: Pool, config: Doc, user: str) -> Values:
     return collect(world, pool, config, user)
 
 
-def history(world: World, pool: Pool, config: Doc, user: str) -> list[Assignment]:
+def history(
+    world: PlatformState, pool: PlatformPool, config: Doc, user: str
+) -> list[PlatformAssignment]:
     """Submitted assignments that a collector looks at, in order.
 
     With a history size, those in all pools whose same rule has one; else those of the pool.
@@ -53,7 +55,7 @@ def history(world: World, pool: Pool, config: Doc, user: str) -> list[Assignment
     return sorted(found, key=lambda a: a.submitted or 0)
 
 
-def training_rate(pool: Pool, user: str) -> float | None:
+def training_rate(pool: PlatformPool, user: str) -> float | None:
     """Share of right answers in a training, in percent; only the first answer to a task counts."""
     first: dict[str, bool] = {}
     for assignment in pool.history.get(user, ()):
@@ -62,11 +64,11 @@ def training_rate(pool: Pool, user: str) -> float | None:
     return 100 * sum(first.values()) / len(first) if first else None
 
 
-def _of(pool: Pool, user: str) -> list[Assignment]:
+def _of(pool: PlatformPool, user: str) -> list[PlatformAssignment]:
     return pool.history.get(user, [])[pool.since.get(user, 0) :]
 
 
-def _shares(pool: Pool, config: Doc) -> bool:
+def _shares(pool: PlatformPool, config: Doc) -> bool:
     for own in (pool.doc.get("quality_control") or {}).get("configs", ()):
         collector = own["collector_config"]
         sized = (collector.get("parameters") or {}).get("history_size") is not None
@@ -91,7 +93,7 @@ def _rates(marks: list[bool], prefix: str = "") -> Values:
     }
 
 
-def _golden_set(world: World, pool: Pool, config: Doc, user: str) -> Values:
+def _golden_set(world: PlatformState, pool: PlatformPool, config: Doc, user: str) -> Values:
     marks = [
         (task.kind, right(task, answer))
         for a in history(world, pool, config, user)
@@ -108,7 +110,7 @@ def _golden_set(world: World, pool: Pool, config: Doc, user: str) -> Values:
     }
 
 
-def _submit_time(world: World, pool: Pool, config: Doc, user: str) -> Values:
+def _submit_time(world: PlatformState, pool: PlatformPool, config: Doc, user: str) -> Values:
     suites = _last(history(world, pool, config, user), config)
     limit = float((config.get("parameters") or {}).get("fast_submit_threshold_seconds", 0))
     return {
@@ -117,7 +119,7 @@ def _submit_time(world: World, pool: Pool, config: Doc, user: str) -> Values:
     }
 
 
-def _majority_vote(world: World, pool: Pool, config: Doc, user: str) -> Values:
+def _majority_vote(world: PlatformState, pool: PlatformPool, config: Doc, user: str) -> Values:
     threshold = int((config.get("parameters") or {}).get("answer_threshold", 1))
     marks: list[bool] = []
     for assignment in history(world, pool, config, user):
@@ -132,22 +134,22 @@ def _majority_vote(world: World, pool: Pool, config: Doc, user: str) -> Values:
     return {"total_answers_count": len(marks), **_rates(marks)}
 
 
-def _skipped(world: World, pool: Pool, config: Doc, user: str) -> Values:
+def _skipped(world: PlatformState, pool: PlatformPool, config: Doc, user: str) -> Values:
     return {"skipped_in_row_count": pool.skipped.get(user, 0)}
 
 
-def _income(world: World, pool: Pool, config: Doc, user: str) -> Values:
+def _income(world: PlatformState, pool: PlatformPool, config: Doc, user: str) -> Values:
     day = [a for a in _of(pool, user) if (a.submitted or 0) > world.now - DAY]
     paid = sum((a.reward for a in day if a.status != REJECTED), ZERO)
     return {"income_sum_for_last_24_hours": float(paid.exact())}
 
 
-def _answer_count(world: World, pool: Pool, config: Doc, user: str) -> Values:
+def _answer_count(world: PlatformState, pool: PlatformPool, config: Doc, user: str) -> Values:
     accepted = sum(a.status == ACCEPTED for a in _of(pool, user))
     return {"assignments_accepted_count": accepted}
 
 
-def _acceptance_rate(world: World, pool: Pool, config: Doc, user: str) -> Values:
+def _acceptance_rate(world: PlatformState, pool: PlatformPool, config: Doc, user: str) -> Values:
     done = _last(history(world, pool, config, user), config)
     checked = [a.status for a in done if a.status in (ACCEPTED, REJECTED)]
     if not checked:
@@ -160,7 +162,7 @@ def _acceptance_rate(world: World, pool: Pool, config: Doc, user: str) -> Values
     }
 
 
-def _training(world: World, pool: Pool, config: Doc, user: str) -> Values:
+def _training(world: PlatformState, pool: PlatformPool, config: Doc, user: str) -> Values:
     done = [a for a in _of(pool, user) if a.status in DONE]
     tasks = [(t, answer) for a in done for t, answer in zip(a.tasks, a.answers, strict=True)]
     marks = [right(task, answer) for task, answer in tasks if task.kind == TRAINING]
@@ -173,7 +175,7 @@ def _training(world: World, pool: Pool, config: Doc, user: str) -> Values:
     }
 
 
-_COLLECTORS: dict[str, Callable[[World, Pool, Doc, str], Values]] = {
+_COLLECTORS: dict[str, Callable[[PlatformState, PlatformPool, Doc, str], Values]] = {
     "GOLDEN_SET": _golden_set,
     "ASSIGNMENT_SUBMIT_TIME": _submit_time,
     "MAJORITY_VOTE": _majority_vote,

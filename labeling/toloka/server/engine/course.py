@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from labeling.toloka.server.engine import rules, work
 from labeling.toloka.server.engine.staff import staff_at, staff_of
 from labeling.toloka.server.model.clock import DAY, from_iso
-from labeling.toloka.server.model.records import Assignment, Doc, Pool
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.records import Doc, PlatformAssignment, PlatformPool
+from labeling.toloka.server.model.world import PlatformState
 
 
-def move(world: World, events: int = 1) -> None:
+def move(world: PlatformState, events: int = 1) -> None:
     """Move the clock to the next event that a client can see.
 
     Args:
@@ -30,28 +30,28 @@ def move(world: World, events: int = 1) -> None:
             return
 
 
-def _open(world: World) -> list[str]:
+def _open(world: PlatformState) -> list[str]:
     return [pool.id for pool in world.working.values() if pool.is_open]
 
 
-def advance(world: World, until: int) -> None:
+def advance(world: PlatformState, until: int) -> None:
     """Move the clock to a time, with everything that happens until then."""
     while step(world, until):
         pass
     world.now = max(world.now, until)
 
 
-def due(world: World) -> float:
+def due(world: PlatformState) -> float:
     """When (ms) the next event is due; infinite if there is none."""
     return _next(world)[0]
 
 
-def is_only_review(world: World) -> bool:
+def is_only_review(world: PlatformState) -> bool:
     """Whether nothing is to come but that answers nobody has reviewed are accepted."""
     return isinstance(_next(world)[1], _Deadline) and not world.working
 
 
-def step(world: World, until: float = math.inf) -> bool:
+def step(world: PlatformState, until: float = math.inf) -> bool:
     """Let the next event happen, if it does by a time (ms); whether it did."""
     for pool in list(world.working.values()):
         work.ask_raised(world, pool)
@@ -63,7 +63,7 @@ def step(world: World, until: float = math.inf) -> bool:
     return True
 
 
-def _next(world: World) -> tuple[float, Callable[[], None]]:
+def _next(world: PlatformState) -> tuple[float, Callable[[], None]]:
     """When the next event is due, and what it is: annotators before the clock's own deadlines."""
     first, happen = math.inf, _nothing
     for pool in world.working.values():
@@ -77,7 +77,7 @@ def _next(world: World) -> tuple[float, Callable[[], None]]:
     return first, happen
 
 
-def _deadlines(world: World) -> list[tuple[int, Callable[[], None]]]:
+def _deadlines(world: PlatformState) -> list[tuple[int, Callable[[], None]]]:
     found: list[tuple[int, Callable[[], None]]] = []
     for pool in world.working.values():
         if pool.is_open and "will_expire" in pool.doc:
@@ -102,7 +102,7 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Deadline:
-    world: World
+    world: PlatformState
     at: int
     then: Callable[[], None]
 
@@ -113,8 +113,8 @@ class _Deadline:
 
 @dataclass(frozen=True, slots=True)
 class _Close:
-    world: World
-    pool: Pool
+    world: PlatformState
+    pool: PlatformPool
     reason: str
 
     def __call__(self) -> None:
@@ -123,8 +123,8 @@ class _Close:
 
 @dataclass(frozen=True, slots=True)
 class _Accept:
-    world: World
-    assignment: Assignment
+    world: PlatformState
+    assignment: PlatformAssignment
 
     def __call__(self) -> None:
         work.decide(self.world, self.assignment, "ACCEPTED", None)
@@ -132,7 +132,7 @@ class _Accept:
 
 @dataclass(frozen=True, slots=True)
 class _Lift:
-    world: World
+    world: PlatformState
     restriction: Doc
 
     def __call__(self) -> None:
@@ -143,8 +143,8 @@ class _Lift:
 class _Work:
     """An annotator does something."""
 
-    world: World
-    pool: Pool
+    world: PlatformState
+    pool: PlatformPool
 
     def __call__(self) -> None:
         staff = staff_of(self.pool)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from labeling.toloka.server.model import pricing
 from labeling.toloka.server.model.errors import conflict
-from labeling.toloka.server.model.records import ACCEPTED, REJECTED, SUBMITTED, Assignment
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.records import ACCEPTED, REJECTED, SUBMITTED, PlatformAssignment
+from labeling.toloka.server.model.world import PlatformState
 
 _ALLOWED = {(SUBMITTED, ACCEPTED), (SUBMITTED, REJECTED), (REJECTED, ACCEPTED)}
 
 
-def decide(world: World, assignment: Assignment, status: str, comment: str | None) -> str:
+def decide(
+    world: PlatformState, assignment: PlatformAssignment, status: str, comment: str | None
+) -> str:
     """Accept or reject a submitted assignment; a rejected one may still be accepted.
 
     Returns:
@@ -42,7 +44,7 @@ def decide(world: World, assignment: Assignment, status: str, comment: str | Non
     return "ACCEPT_AFTER_REJECT" if again else status.removesuffix("ED")
 
 
-def _count_answers(assignment: Assignment, accepted: bool) -> None:
+def _count_answers(assignment: PlatformAssignment, accepted: bool) -> None:
     for task, answer in zip(assignment.tasks, assignment.answers, strict=True):
         if accepted:
             task.answered.append((assignment.user_id, answer))

@@ -10,8 +10,15 @@ from labeling.toloka.server.engine.admission import admitted, banned, look_again
 from labeling.toloka.server.engine.collectors import Values
 from labeling.toloka.server.model.clock import to_iso
 from labeling.toloka.server.model.filters import COMPARE
-from labeling.toloka.server.model.records import REAL, SUBMITTED, Assignment, Doc, Pool, Task
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.records import (
+    REAL,
+    SUBMITTED,
+    Doc,
+    PlatformAssignment,
+    PlatformPool,
+    Task,
+)
+from labeling.toloka.server.model.world import PlatformState
 
 _UNITS = {"MINUTES": 60_000, "HOURS": 3_600_000, "DAYS": 86_400_000}
 _ON_SUBMISSION = frozenset(
@@ -19,7 +26,9 @@ _ON_SUBMISSION = frozenset(
 )
 
 
-def after_submission(world: World, pool: Pool, assignment: Assignment) -> None:
+def after_submission(
+    world: PlatformState, pool: PlatformPool, assignment: PlatformAssignment
+) -> None:
     """Apply the rules that look at submissions, to the annotator and to those who agreed or not.
 
     Rules do not know of each other: one that bans stops no other.
@@ -35,14 +44,16 @@ def after_submission(world: World, pool: Pool, assignment: Assignment) -> None:
                     _apply(world, pool, config, rules, user)
 
 
-def after_skipping(world: World, pool: Pool, assignment: Assignment) -> None:
+def after_skipping(
+    world: PlatformState, pool: PlatformPool, assignment: PlatformAssignment
+) -> None:
     """Apply the rules that look at suites handed back."""
     for config, rules in _configs(world, pool):
         if config.get("type") == "SKIPPED_IN_ROW_ASSIGNMENTS":
             _apply(world, pool, config, rules, assignment.user_id)
 
 
-def after_review(world: World, assignment: Assignment, event: str) -> None:
+def after_review(world: PlatformState, assignment: PlatformAssignment, event: str) -> None:
     """Apply the rules that look at what was accepted and rejected."""
     pool = world.pools[assignment.pool_id]
     for config, rules in _configs(world, pool):
@@ -55,7 +66,7 @@ def after_review(world: World, assignment: Assignment, event: str) -> None:
                     _change_overlap(world, pool, assignment.tasks, rule["action"])
 
 
-def restrict(world: World, form: Doc) -> Doc:
+def restrict(world: PlatformState, form: Doc) -> Doc:
     """Ban an annotator: they get no more suites where the ban holds.
 
     A ban that holds there already is changed, not doubled.
@@ -85,7 +96,7 @@ def _place(ban: Doc) -> tuple[Any, ...]:
     return scope, ban.get(place)
 
 
-def lift(world: World, ban: Doc) -> None:
+def lift(world: PlatformState, ban: Doc) -> None:
     """End a ban; the rules start to count anew."""
     ban["over"] = True
     world.ending = [other for other in world.ending if other is not ban]
@@ -96,7 +107,7 @@ def lift(world: World, ban: Doc) -> None:
     look_again(world, user)
 
 
-def give_skill(world: World, user: str, skill: str, value: float) -> Doc:
+def give_skill(world: PlatformState, user: str, skill: str, value: float) -> Doc:
     """Set an annotator's skill, and look again at which pools they see."""
     doc = world.set_skill(user, skill, value, to_iso(world.now))
     look_again(world, user)
@@ -104,14 +115,16 @@ def give_skill(world: World, user: str, skill: str, value: float) -> Doc:
     return doc
 
 
-def _configs(world: World, pool: Pool) -> Iterator[tuple[Doc, list[Doc]]]:
+def _configs(world: PlatformState, pool: PlatformPool) -> Iterator[tuple[Doc, list[Doc]]]:
     """Collectors and their rules: the pool's, then its project's."""
     for owner in (pool.doc, world.projects[pool.doc["project_id"]]):
         for config in (owner.get("quality_control") or {}).get("configs", ()):
             yield config["collector_config"], config.get("rules", [])
 
 
-def _apply(world: World, pool: Pool, config: Doc, rules: list[Doc], user: str) -> None:
+def _apply(
+    world: PlatformState, pool: PlatformPool, config: Doc, rules: list[Doc], user: str
+) -> None:
     found = collectors.values(world, pool, config, user)
     for rule in rules:
         if _holds(rule, found):
@@ -138,7 +151,9 @@ def _like(value: Any, wanted: Any) -> Any:
 # --- actions ---
 
 
-def _restriction(world: World, pool: Pool, user: str, given: Doc, found: Values) -> None:
+def _restriction(
+    world: PlatformState, pool: PlatformPool, user: str, given: Doc, found: Values
+) -> None:
     form: Doc = {"user_id": user, "scope": given["scope"]}
     if given["scope"] == "POOL":
         form["pool_id"] = pool.id
@@ -162,32 +177,42 @@ def _outlasts(ban: Doc, other: Doc) -> bool:
     return "will_expire" in other and bool(ban["will_expire"] >= other["will_expire"])
 
 
-def _set_skill(world: World, pool: Pool, user: str, given: Doc, found: Values) -> None:
+def _set_skill(
+    world: PlatformState, pool: PlatformPool, user: str, given: Doc, found: Values
+) -> None:
     give_skill(world, user, str(given["skill_id"]), float(given["skill_value"]))
 
 
-def _set_skill_from(world: World, pool: Pool, user: str, given: Doc, found: Values) -> None:
+def _set_skill_from(
+    world: PlatformState, pool: PlatformPool, user: str, given: Doc, found: Values
+) -> None:
     field = given["from_field"]
     value = found.get(f"golden_set_{field}", found.get(field))
     if value is not None:
         give_skill(world, user, str(given["skill_id"]), float(value))
 
 
-def _accept_all(world: World, pool: Pool, user: str, given: Doc, found: Values) -> None:
+def _accept_all(
+    world: PlatformState, pool: PlatformPool, user: str, given: Doc, found: Values
+) -> None:
     _review_all(world, pool, user, "ACCEPTED", None)
 
 
-def _reject_all(world: World, pool: Pool, user: str, given: Doc, found: Values) -> None:
+def _reject_all(
+    world: PlatformState, pool: PlatformPool, user: str, given: Doc, found: Values
+) -> None:
     _review_all(world, pool, user, "REJECTED", given.get("public_comment"))
 
 
-def _review_all(world: World, pool: Pool, user: str, status: str, comment: str | None) -> None:
+def _review_all(
+    world: PlatformState, pool: PlatformPool, user: str, status: str, comment: str | None
+) -> None:
     for assignment in list(pool.history.get(user, ())):
         if assignment.status == SUBMITTED:
             after_review(world, assignment, review.decide(world, assignment, status, comment))
 
 
-_ACTIONS: dict[str, Callable[[World, Pool, str, Doc, Values], None]] = {
+_ACTIONS: dict[str, Callable[[PlatformState, PlatformPool, str, Doc, Values], None]] = {
     "RESTRICTION": _restriction,
     "RESTRICTION_V2": _restriction,
     "SET_SKILL": _set_skill,
@@ -197,7 +222,7 @@ _ACTIONS: dict[str, Callable[[World, Pool, str, Doc, Values], None]] = {
 }
 
 
-def _assessed(pool: Pool, assignment: Assignment) -> Values:
+def _assessed(pool: PlatformPool, assignment: PlatformAssignment) -> Values:
     same = [a.status for a in pool.assignments if a.task_suite_id == assignment.task_suite_id]
     return {
         "accepted_assignments_count": same.count("ACCEPTED"),
@@ -206,7 +231,7 @@ def _assessed(pool: Pool, assignment: Assignment) -> Values:
     }
 
 
-def _revoked(world: World, user: str, reason: str, skill: str | None) -> None:
+def _revoked(world: PlatformState, user: str, reason: str, skill: str | None) -> None:
     """Ask again what someone answered who may no longer work, where a pool's rule says so."""
     home = world.people.get(user)
     if home is None:
@@ -222,7 +247,7 @@ def _revoked(world: World, user: str, reason: str, skill: str | None) -> None:
                 _change_overlap(world, pool, tasks, rule["action"])
 
 
-def _change_overlap(world: World, pool: Pool, tasks: Any, action: Doc) -> None:
+def _change_overlap(world: PlatformState, pool: PlatformPool, tasks: Any, action: Doc) -> None:
     """Ask for `delta` further answers on tasks; a finished pool may be opened again."""
     given = action.get("parameters") or {}
     delta = int(given.get("delta", 1))

@@ -28,13 +28,13 @@ from labeling.toloka.server.model.records import (
     TRAINING,
     Asked,
     Doc,
-    Pool,
+    PlatformPool,
     Task,
     TaskSuite,
     default_overlap,
 )
 from labeling.toloka.server.model.truth import Truth
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.world import PlatformState
 from labeling.types import DynamicOverlap, Ints
 
 CONDITION = "labelworth_condition"
@@ -45,7 +45,7 @@ _ROOM = 50  # tasks that a suite put together later may have at least
 class Gate:
     """A pool that annotators must pass before another: its exam or its training."""
 
-    pool: Pool
+    pool: PlatformPool
     tasks: list[Task]
 
 
@@ -131,7 +131,9 @@ class Staff:
         gates: what annotators must pass first.
     """
 
-    def __init__(self, world: World, pool: Pool, gates: list[Gate], referee: Referee) -> None:
+    def __init__(
+        self, world: PlatformState, pool: PlatformPool, gates: list[Gate], referee: Referee
+    ) -> None:
         settings = world.settings
         known = [task for task in pool.tasks if task.kind != REAL]
         known += [task for gate in gates for task in gate.tasks]
@@ -224,7 +226,9 @@ class Staff:
             self.crowd.advance(self._opened_at + (now - self._opened_ms) / 1000)
         self.crowd.close()
 
-    def extend(self, pool: Pool, tasks: Sequence[Task], suites: Sequence[TaskSuite] = ()) -> None:
+    def extend(
+        self, pool: PlatformPool, tasks: Sequence[Task], suites: Sequence[TaskSuite] = ()
+    ) -> None:
         """Tasks and suites that were created after the annotators came."""
         self._rows.place(tasks)
         fresh = self._rows.fresh()
@@ -235,7 +239,7 @@ class Staff:
         if control.any():
             self.revise(pool)
 
-    def revise(self, pool: Pool) -> None:
+    def revise(self, pool: PlatformPool) -> None:
         """The requester has changed the pool's settings or its control tasks."""
         self.crowd.revise(_settings(pool, self._exam_rows, self.crowd.pool.classes))
 
@@ -308,19 +312,19 @@ class Staff:
         ]
 
 
-def staff_at(pool: Pool) -> Staff | None:
+def staff_at(pool: PlatformPool) -> Staff | None:
     """The annotators of a pool; None before it was first opened, and for exams and trainings."""
     return pool.staff if isinstance(pool.staff, Staff) else None
 
 
-def staff_of(pool: Pool) -> Staff:
+def staff_of(pool: PlatformPool) -> Staff:
     """The annotators of a pool that has events: they have come."""
     staff = staff_at(pool)
     assert staff is not None  # noqa: S101 - only pools with annotators have events
     return staff
 
 
-def stream_key(pool: Pool) -> str:
+def stream_key(pool: PlatformPool) -> str:
     """What names a pool's random stream: the condition in its metadata, else its own id."""
     named = (pool.doc.get("metadata") or {}).get(CONDITION)
     if isinstance(named, list) and named:
@@ -333,7 +337,7 @@ def stream_key(pool: Pool) -> str:
     return pool.id
 
 
-def _settings(pool: Pool, exam_rows: Ints, classes: int) -> PoolSettings:
+def _settings(pool: PlatformPool, exam_rows: Ints, classes: int) -> PoolSettings:
     real, golden, training = pool.mix()
     size = real + golden + training
     if pool.suites:
@@ -354,13 +358,13 @@ def _settings(pool: Pool, exam_rows: Ints, classes: int) -> PoolSettings:
     )
 
 
-def _typical_size(pool: Pool, size: int) -> int:
+def _typical_size(pool: PlatformPool, size: int) -> int:
     if not pool.suites:
         return size
     return max(1, round(sum(len(suite.tasks) for suite in pool.suites) / len(pool.suites)))
 
 
-def _dynamic(pool: Pool) -> DynamicOverlap | None:
+def _dynamic(pool: PlatformPool) -> DynamicOverlap | None:
     """A pool's dynamic overlap; only mixed suites know it."""
     config = pool.doc.get("dynamic_overlap_config")
     if not config or pool.suites:

@@ -18,20 +18,20 @@ from labeling.toloka.server.model.records import (
     OPEN,
     SKIPPED,
     SUBMITTED,
-    Assignment,
     Doc,
-    Pool,
+    PlatformAssignment,
+    PlatformPool,
     Task,
 )
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.world import PlatformState
 
 
 @dataclass(frozen=True, slots=True)
 class PoolReferee:
     """Admits and bans the annotators of a pool as its requester has set it up."""
 
-    world: World
-    pool: Pool
+    world: PlatformState
+    pool: PlatformPool
 
     def admits(self, visitor: Visitor) -> bool:
         """Record the exam they sat, if there is one, and look at the pool's filter."""
@@ -62,7 +62,7 @@ class PoolReferee:
 # --- opening and closing ---
 
 
-def open_pool(world: World, pool: Pool) -> None:
+def open_pool(world: PlatformState, pool: PlatformPool) -> None:
     """Issue suites from now on; the annotators come on the first opening."""
     pool.status = OPEN
     world.working[pool.id] = pool
@@ -80,7 +80,7 @@ def open_pool(world: World, pool: Pool) -> None:
     world.changed()
 
 
-def close_pool(world: World, pool: Pool, reason: str, timed: bool = False) -> None:
+def close_pool(world: PlatformState, pool: PlatformPool, reason: str, timed: bool = False) -> None:
     """Issue nothing more; active assignments may still be submitted.
 
     Args:
@@ -102,13 +102,13 @@ def close_pool(world: World, pool: Pool, reason: str, timed: bool = False) -> No
     world.changed()
 
 
-def let_go(world: World, pool: Pool) -> None:
+def let_go(world: PlatformState, pool: PlatformPool) -> None:
     """Look no more at a pool that is closed and has nothing active."""
     if not pool.is_open and not pool.active:
         world.working.pop(pool.id, None)
 
 
-def reopen(world: World) -> None:
+def reopen(world: PlatformState) -> None:
     """Open the pools that a rule wants opened again."""
     while world.to_open:
         pool = world.pools[world.to_open.pop()]
@@ -117,7 +117,7 @@ def reopen(world: World) -> None:
             open_pool(world, pool)
 
 
-def ask_raised(world: World, pool: Pool) -> None:
+def ask_raised(world: PlatformState, pool: PlatformPool) -> None:
     """Ask the annotators of an open pool for the answers by which overlap was raised."""
     staff = staff_at(pool)
     if pool.raises and pool.is_open and staff is not None:
@@ -130,7 +130,7 @@ def ask_raised(world: World, pool: Pool) -> None:
 # --- what annotators did ---
 
 
-def submit(world: World, pool: Pool, assignment: Assignment) -> None:
+def submit(world: PlatformState, pool: PlatformPool, assignment: PlatformAssignment) -> None:
     """An assignment has come in: pay or keep it for review, then apply the pool's rules."""
     assignment.status = SUBMITTED
     pool.history.setdefault(assignment.user_id, []).append(assignment)
@@ -145,23 +145,25 @@ def submit(world: World, pool: Pool, assignment: Assignment) -> None:
     rules.after_submission(world, pool, assignment)
 
 
-def decide(world: World, assignment: Assignment, status: str, comment: str | None) -> None:
+def decide(
+    world: PlatformState, assignment: PlatformAssignment, status: str, comment: str | None
+) -> None:
     """Accept or reject an assignment, and apply the rules that look at this."""
     event = review.decide(world, assignment, status, comment)
     rules.after_review(world, assignment, event)
 
 
-def gather(world: World, pool: Pool) -> None:
+def gather(world: PlatformState, pool: PlatformPool) -> None:
     """Write down the suites that were issued since the last look."""
     for suite in staff_of(pool).news_issued():
         _issue(world, pool, suite)
 
 
-def _issue(world: World, pool: Pool, suite: int) -> None:
+def _issue(world: PlatformState, pool: PlatformPool, suite: int) -> None:
     staff = staff_of(pool)
     user = staff.user(int(staff.crowd.suites.person[suite]))
     suite_asked = staff.page(suite)
-    assignment = Assignment(
+    assignment = PlatformAssignment(
         id=world.ids.within("assignment", pool.id),
         task_suite_id=suite_asked.id if suite_asked else world.ids.within("suite", pool.id),
         pool_id=pool.id,
@@ -183,13 +185,13 @@ def _issue(world: World, pool: Pool, suite: int) -> None:
         close_pool(world, pool, "NOT_ENOUGH_BALANCE")
 
 
-def _keep(world: World, pool: Pool, assignment: Assignment) -> None:
+def _keep(world: PlatformState, pool: PlatformPool, assignment: PlatformAssignment) -> None:
     pool.assignments.append(assignment)
     world.assignments[assignment.id] = assignment
     world.changed()
 
 
-def _give_up(world: World, pool: Pool, suite: int) -> None:
+def _give_up(world: PlatformState, pool: PlatformPool, suite: int) -> None:
     """A suite was handed back or has expired: its tasks are free again."""
     staff, assignment = staff_of(pool), pool.active.pop(suite)
     log = staff.crowd.suites
@@ -206,7 +208,7 @@ def _give_up(world: World, pool: Pool, suite: int) -> None:
     world.changed()
 
 
-def _sit(world: World, pool: Pool, person: int) -> bool:
+def _sit(world: PlatformState, pool: PlatformPool, person: int) -> bool:
     """Write down the exam that someone has just sat; False if it cannot be sat now."""
     staff = staff_of(pool)
     begun = float(staff.crowd.people.traits.arrival[person])
@@ -220,12 +222,14 @@ def _sit(world: World, pool: Pool, person: int) -> bool:
     return True
 
 
-def _was_open(pool: Pool, begun: int) -> bool:
+def _was_open(pool: PlatformPool, begun: int) -> bool:
     """Whether an exam could be begun: one that was is finished though its pool has closed."""
     return pool.is_open or (pool.last_stopped is not None and begun <= pool.last_stopped)
 
 
-def _hand_in(world: World, gate: Gate, user: str, answers: list[Doc], start: int, end: int) -> None:
+def _hand_in(
+    world: PlatformState, gate: Gate, user: str, answers: list[Doc], start: int, end: int
+) -> None:
     """The suites of an exam, one after the other."""
     size = max(1, sum(gate.pool.mix()))
     parts = [slice(at, at + size) for at in range(0, len(gate.tasks), size)]
@@ -233,7 +237,7 @@ def _hand_in(world: World, gate: Gate, user: str, answers: list[Doc], start: int
         tasks: list[Task] = gate.tasks[part]
         created = start + (end - start) * number // len(parts)
         finished = start + (end - start) * (number + 1) // len(parts)
-        assignment = Assignment(
+        assignment = PlatformAssignment(
             id=world.ids.within("assignment", gate.pool.id),
             task_suite_id=world.ids.within("suite", gate.pool.id),
             pool_id=gate.pool.id,
@@ -250,7 +254,7 @@ def _hand_in(world: World, gate: Gate, user: str, answers: list[Doc], start: int
         submit(world, gate.pool, assignment)
 
 
-def look_whether_complete(world: World, pool: Pool) -> None:
+def look_whether_complete(world: PlatformState, pool: PlatformPool) -> None:
     """Note since when an open pool has had nothing to do."""
     staff = staff_at(pool)
     idle = pool.is_open and staff is not None and staff.crowd.idle

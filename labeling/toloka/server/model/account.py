@@ -9,7 +9,7 @@ from budget.tariff import Tariff
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AccountEntry:
     """A movement of money: when (ms), what for (an assignment's or bonus' id), reward and fee."""
 
     at: int
@@ -32,7 +32,7 @@ class Account:
 
     tariff: Tariff
     deposit: Money
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[AccountEntry] = field(default_factory=list)
     reserved: dict[str, Money] = field(default_factory=dict)
     charged: Money = ZERO
 
@@ -43,7 +43,7 @@ class Account:
     def charge(self, at: int, what: str, reward: Money) -> None:
         """Pay a reward and the platform's fee on it."""
         fee = self.price(reward) - reward
-        self.entries.append(Entry(at, what, reward, fee))
+        self.entries.append(AccountEntry(at, what, reward, fee))
         self.charged += reward + fee
 
     def reserve(self, what: str, reward: Money) -> None:

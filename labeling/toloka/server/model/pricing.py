@@ -7,11 +7,11 @@ from decimal import Decimal
 
 from budget.money import ZERO, Money
 from labeling.toloka.server.model.errors import conflict
-from labeling.toloka.server.model.records import Assignment, Pool, money
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.records import PlatformAssignment, PlatformPool, money
+from labeling.toloka.server.model.world import PlatformState
 
 
-def reward_for(world: World, pool: Pool, user: str) -> Money:
+def reward_for(world: PlatformState, pool: PlatformPool, user: str) -> Money:
     """Reward of a suite that is being given to an annotator: by skill where pricing is dynamic."""
     config = pool.doc.get("dynamic_pricing_config")
     if not config:
@@ -25,14 +25,14 @@ def reward_for(world: World, pool: Pool, user: str) -> Money:
     return pool.reward
 
 
-def cost_to_finish(world: World, pool: Pool) -> Money:
+def cost_to_finish(world: PlatformState, pool: PlatformPool) -> Money:
     """Reward and fee of all answers that remain to be asked for."""
     remaining = sum(asked.remaining for asked in pool.asked())
     at_once = 1 if pool.suites else max(1, pool.mix()[0])
     return world.account.price(pool.reward) * math.ceil(remaining / at_once)
 
 
-def check_balance(world: World, pool: Pool) -> None:
+def check_balance(world: PlatformState, pool: PlatformPool) -> None:
     """Refuse to open a pool whose tasks the balance cannot pay.
 
     Raises:
@@ -43,7 +43,7 @@ def check_balance(world: World, pool: Pool) -> None:
         raise conflict("NOT_ENOUGH_BALANCE", f"The pool's tasks cost {cost}, the balance is {left}")
 
 
-def free(world: World) -> Money:
+def free(world: PlatformState) -> Money:
     """What is left of the balance when all active assignments have been paid."""
     account = world.account
     prices = (
@@ -54,7 +54,7 @@ def free(world: World) -> Money:
     return account.balance - sum(prices, ZERO)
 
 
-def settle(world: World, assignment: Assignment) -> None:
+def settle(world: PlatformState, assignment: PlatformAssignment) -> None:
     """Charge an accepted assignment."""
     world.account.release(assignment.id)
     if assignment.reward > ZERO:

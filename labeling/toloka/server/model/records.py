@@ -88,7 +88,7 @@ class TaskSuite(Asked):
 
 
 @dataclass(eq=False)
-class Assignment:
+class PlatformAssignment:
     """A suite given to one annotator. Times are in milliseconds.
 
     Attributes:
@@ -148,7 +148,7 @@ class Assignment:
 
 
 @dataclass(eq=False)
-class Pool:
+class PlatformPool:
     """A pool or a training.
 
     Attributes:
@@ -173,11 +173,11 @@ class Pool:
     last_stopped: int | None = None
     tasks: list[Task] = field(default_factory=list)
     suites: list[TaskSuite] = field(default_factory=list)
-    assignments: list[Assignment] = field(default_factory=list)
-    history: dict[str, list[Assignment]] = field(default_factory=dict)
+    assignments: list[PlatformAssignment] = field(default_factory=list)
+    history: dict[str, list[PlatformAssignment]] = field(default_factory=dict)
     since: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
-    active: dict[int, Assignment] = field(default_factory=dict)
+    active: dict[int, PlatformAssignment] = field(default_factory=dict)
     raises: dict[str, int] = field(default_factory=dict)
     complete: int | None = None
     staff: object | None = None  # who works in it: see `staff.staff_at`
@@ -228,7 +228,7 @@ class Pool:
         return getattr(self, name) if hasattr(self, name) else self.doc.get(name)
 
 
-def default_overlap(pool: Pool) -> int | None:
+def default_overlap(pool: PlatformPool) -> int | None:
     """Overlap of new tasks that name none."""
     defaults = pool.doc.get("defaults") or {}
     tasks = defaults.get("default_overlap_for_new_tasks")

@@ -11,7 +11,14 @@ from labeling.crowd.scenario import Scenario
 from labeling.toloka.server.model.account import Account
 from labeling.toloka.server.model.errors import not_found
 from labeling.toloka.server.model.ids import Ids, digest
-from labeling.toloka.server.model.records import Asked, Assignment, Doc, Pool, Task, TaskSuite
+from labeling.toloka.server.model.records import (
+    Asked,
+    Doc,
+    PlatformAssignment,
+    PlatformPool,
+    Task,
+    TaskSuite,
+)
 from labeling.toloka.server.model.truth import Truth
 
 _BALANCE = Money(1_000_000_000)
@@ -41,7 +48,7 @@ class Settings:
 
 
 @dataclass(eq=False)
-class World:
+class PlatformState:
     """Everything the platform knows.
 
     Attributes:
@@ -60,14 +67,14 @@ class World:
     now: int = 0
     version: int = 0
     projects: dict[str, Doc] = field(default_factory=dict)
-    pools: dict[str, Pool] = field(default_factory=dict)
+    pools: dict[str, PlatformPool] = field(default_factory=dict)
     suites: dict[str, TaskSuite] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
-    assignments: dict[str, Assignment] = field(default_factory=dict)
+    assignments: dict[str, PlatformAssignment] = field(default_factory=dict)
     skills: dict[str, Doc] = field(default_factory=dict)
     user_skills: dict[tuple[str, str], Doc] = field(default_factory=dict)
     restrictions: dict[str, Doc] = field(default_factory=dict)
-    working: dict[str, Pool] = field(default_factory=dict)
+    working: dict[str, PlatformPool] = field(default_factory=dict)
     ending: list[Doc] = field(default_factory=list)
     bans: dict[str, list[Doc]] = field(default_factory=dict)
     to_open: list[str] = field(default_factory=list)
@@ -108,9 +115,9 @@ class World:
         del self.user_skills[user, skill]
         del self._values[user][skill]
 
-    def pool(self, key: str) -> Pool:
+    def pool(self, key: str) -> PlatformPool:
         """A pool or training by its id."""
-        found: Pool = _get(self.pools, "pool", key)
+        found: PlatformPool = _get(self.pools, "pool", key)
         return found
 
     def asked(self, key: str) -> Asked:

@@ -10,8 +10,8 @@ from labeling.aggregation.dynamic_overlap import confidence
 from labeling.aggregation.methods import aggregate
 from labeling.toloka.server.model.errors import conflict, invalid, not_found
 from labeling.toloka.server.model.paging import page
-from labeling.toloka.server.model.records import REAL, Doc, Pool, Task
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.records import REAL, Doc, PlatformPool, Task
+from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes import operations
 from labeling.toloka.server.routes.catalog import required
 from labeling.toloka.server.routes.routing import Reply, Request, route
@@ -22,7 +22,7 @@ Label = tuple[Any, float]
 
 
 @route("POST", "/v1/aggregated-solutions/aggregate-by-pool")
-def aggregate_pool(world: World, request: Request) -> Reply:
+def aggregate_pool(world: PlatformState, request: Request) -> Reply:
     """Aggregate all answers of a pool, as an operation."""
     form, pool, names = _read(world, request)
     if pool.is_open or pool.active:
@@ -41,7 +41,7 @@ def aggregate_pool(world: World, request: Request) -> Reply:
 
 
 @route("POST", "/v1/aggregated-solutions/aggregate-by-task")
-def aggregate_task(world: World, request: Request) -> Reply:
+def aggregate_task(world: PlatformState, request: Request) -> Reply:
     """Aggregate the answers to one task."""
     form, pool, names = _read(world, request)
     task = world.tasks.get(str(form.get("task_id")))
@@ -54,7 +54,7 @@ def aggregate_task(world: World, request: Request) -> Reply:
 
 
 @route("GET", "/v1/aggregated-solutions/{id}")
-def list_solutions(world: World, request: Request) -> Reply:
+def list_solutions(world: PlatformState, request: Request) -> Reply:
     """What an aggregation came to, task by task."""
     if request.id() not in world.aggregates:
         raise not_found("aggregation", request.id())
@@ -62,7 +62,7 @@ def list_solutions(world: World, request: Request) -> Reply:
     return Reply(200, page(world.aggregates[request.id()], query, (), dict, most=100_000))
 
 
-def _read(world: World, request: Request) -> tuple[Doc, Pool, list[str]]:
+def _read(world: PlatformState, request: Request) -> tuple[Doc, PlatformPool, list[str]]:
     form = required(request.body, "pool_id", "type", "fields")
     pool = world.pool(form["pool_id"])
     spec = world.project(pool.doc["project_id"])["task_spec"]["output_spec"]
@@ -77,7 +77,7 @@ def _read(world: World, request: Request) -> tuple[Doc, Pool, list[str]]:
 
 
 def _solutions(
-    world: World, pool: Pool, form: Doc, names: list[str], tasks: list[Task]
+    world: PlatformState, pool: PlatformPool, form: Doc, names: list[str], tasks: list[Task]
 ) -> list[Doc]:
     answered = [task for task in tasks if task.answered]
     if form["type"] == _DAWID_SKENE:
@@ -124,7 +124,7 @@ def _users(tasks: list[Task]) -> list[str]:
     return list(dict.fromkeys(user for task in tasks for user, _ in task.answered))
 
 
-def _weighted(world: World, task: Task, name: str, skill: str) -> Label:
+def _weighted(world: PlatformState, task: Task, name: str, skill: str) -> Label:
     """The leading answer by the annotators' skills; one half where a skill is not known."""
     values = _values([task], name)
     if len(values) < 2:

@@ -17,9 +17,9 @@ from labeling.toloka.server.model.records import (
     REJECTED,
     SKIPPED,
     SUBMITTED,
-    Pool,
+    PlatformPool,
 )
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes import operations
 from labeling.toloka.server.routes.routing import Reply, Request, route
 
@@ -27,7 +27,7 @@ _MOST = 10
 
 
 @route("POST", "/staging/analytics-2", news=True)
-def analytics(world: World, request: Request) -> Reply:
+def analytics(world: PlatformState, request: Request) -> Reply:
     """Up to ten figures, as an operation."""
     asked = request.body
     if not isinstance(asked, list) or not 1 <= len(asked) <= _MOST:
@@ -43,39 +43,39 @@ def analytics(world: World, request: Request) -> Reply:
     return operations.start(world, "ANALYTICS", {"value": asked}, {"value": found})
 
 
-def _count(*states: str) -> Callable[[World, Pool], Any]:
+def _count(*states: str) -> Callable[[PlatformState, PlatformPool], Any]:
     return lambda world, pool: sum(a.status in states for a in pool.assignments)
 
 
-def _completion(world: World, pool: Pool) -> Any:
+def _completion(world: PlatformState, pool: PlatformPool) -> Any:
     real = [task for task in pool.of_kind(REAL) if task.overlap is not None]
     wanted = sum(task.overlap or 0 for task in real)
     got = sum(min(len(task.answered), task.overlap or 0) for task in real)
     return {"value": 100 * got // wanted if wanted else 100}
 
 
-def _spent(world: World, pool: Pool) -> Any:
+def _spent(world: PlatformState, pool: PlatformPool) -> Any:
     paid = sum((a.reward for a in pool.assignments if a.status == ACCEPTED), ZERO)
     return float(paid.exact())
 
 
-def _people(*states: str) -> Callable[[World, Pool], Any]:
+def _people(*states: str) -> Callable[[PlatformState, PlatformPool], Any]:
     return lambda world, pool: len({a.user_id for a in pool.assignments if a.status in states})
 
 
-def _average(world: World, pool: Pool) -> Any:
+def _average(world: PlatformState, pool: PlatformPool) -> Any:
     done = [a for a in pool.assignments if a.status in DONE and a.submitted is not None]
     times = [(a.submitted or 0) - a.created for a in done]
     return round(sum(times) / len(times)) if times else 0
 
 
-def _estimated(world: World, pool: Pool) -> Any:
+def _estimated(world: PlatformState, pool: PlatformPool) -> Any:
     real = max(1, pool.mix()[0])
     wanted = sum(task.overlap or 0 for task in pool.of_kind(REAL))
     return -(-wanted // real)
 
 
-_FIGURES: dict[str, Callable[[World, Pool], Any]] = {
+_FIGURES: dict[str, Callable[[PlatformState, PlatformPool], Any]] = {
     "real_tasks_count": lambda world, pool: len(pool.of_kind(REAL)),
     "submitted_assignments_count": _count(*DONE),
     "approved_assignments_count": _count(ACCEPTED),

@@ -17,12 +17,12 @@ from labeling.toloka.server.model.records import (
     ACCEPTED,
     REAL,
     REJECTED,
-    Assignment,
     Doc,
-    Pool,
+    PlatformAssignment,
+    PlatformPool,
     Task,
 )
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes.routing import Reply, Request, route
 
 _MOST = 100_000
@@ -35,7 +35,7 @@ _DEFAULT_FIELDS = (
 
 
 @route("GET", "/v1/assignments", news=True)
-def list_assignments(world: World, request: Request) -> Reply:
+def list_assignments(world: PlatformState, request: Request) -> Reply:
     """Assignments, by pool, suite, task, annotator and status."""
     query = dict(request.query)
     pool = world.pools.get(query.get("pool_id", ""))
@@ -49,21 +49,21 @@ def list_assignments(world: World, request: Request) -> Reply:
         wanted = query.pop("task_id")
         records = [a for a in records if any(task.id == wanted for task in a.tasks)]
 
-    def view(assignment: Assignment) -> Doc:
+    def view(assignment: PlatformAssignment) -> Doc:
         return assignment.view(world.owner)
 
     fields = ("pool_id", "task_suite_id", "status", "user_id")
-    return Reply(200, page(records, query, fields, view, _MOST, Assignment.read))
+    return Reply(200, page(records, query, fields, view, _MOST, PlatformAssignment.read))
 
 
 @route("GET", "/v1/assignments/{id}", news=True)
-def get_assignment(world: World, request: Request) -> Reply:
+def get_assignment(world: PlatformState, request: Request) -> Reply:
     """One assignment."""
     return Reply(200, _get(world, request.id()).view(world.owner))
 
 
 @route("PATCH", "/v1/assignments/{id}")
-def patch_assignment(world: World, request: Request) -> Reply:
+def patch_assignment(world: PlatformState, request: Request) -> Reply:
     """Accept or reject an assignment, with a comment to the annotator."""
     assignment = _get(world, request.id())
     form = request.body if isinstance(request.body, dict) else {}
@@ -80,14 +80,14 @@ def patch_assignment(world: World, request: Request) -> Reply:
     return Reply(200, assignment.view(world.owner))
 
 
-def _get(world: World, key: str) -> Assignment:
+def _get(world: PlatformState, key: str) -> PlatformAssignment:
     if key not in world.assignments:
         raise not_found("assignment", key)
     return world.assignments[key]
 
 
 @route("GET", "/new/requester/pools/{id}/assignments.tsv", news=True)
-def download(world: World, request: Request) -> Reply:
+def download(world: PlatformState, request: Request) -> Reply:
     """The answers as a table, one row per task."""
     pool = world.pool(request.id())
     query = request.query
@@ -131,7 +131,12 @@ def _cell(value: Any) -> str:
 
 
 def _field(
-    world: World, pool: Pool, assignment: Assignment, task: Task, answer: Doc, name: str
+    world: PlatformState,
+    pool: PlatformPool,
+    assignment: PlatformAssignment,
+    task: Task,
+    answer: Doc,
+    name: str,
 ) -> Any:
     status = {v: k for k, v in _WORDS.items()}.get(assignment.status, assignment.status)
     golden = task.kind != REAL

@@ -5,12 +5,12 @@ from __future__ import annotations
 from labeling.toloka.server.model.errors import not_found
 from labeling.toloka.server.model.paging import page
 from labeling.toloka.server.model.records import Doc
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes.routing import Reply, Request, route
 
 
 @route("GET", "/v1/attachments")
-def list_attachments(world: World, request: Request) -> Reply:
+def list_attachments(world: PlatformState, request: Request) -> Reply:
     """Files, by pool, assignment, annotator, name and kind."""
     query = dict(request.query)
     if "type" in query:
@@ -25,20 +25,20 @@ def list_attachments(world: World, request: Request) -> Reply:
 
 
 @route("GET", "/v1/attachments/{id}")
-def get_attachment(world: World, request: Request) -> Reply:
+def get_attachment(world: PlatformState, request: Request) -> Reply:
     """What is known of one file."""
     return Reply(200, _get(world, request.id()))
 
 
 @route("GET", "/v1/attachments/{id}/download")
-def download_attachment(world: World, request: Request) -> Reply:
+def download_attachment(world: PlatformState, request: Request) -> Reply:
     """The file: a line of text that says what it stands for."""
     doc = _get(world, request.id())
     text = f"simulated file of assignment {doc['details']['assignment_id']}\n"
     return Reply(200, text.encode(), doc["media_type"])
 
 
-def _get(world: World, key: str) -> Doc:
+def _get(world: PlatformState, key: str) -> Doc:
     if key not in world.attachments:
         raise not_found("attachment", key)
     return world.attachments[key]

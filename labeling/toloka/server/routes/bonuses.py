@@ -9,7 +9,7 @@ from labeling.toloka.server.model.clock import to_iso
 from labeling.toloka.server.model.errors import conflict, invalid, not_found
 from labeling.toloka.server.model.paging import page
 from labeling.toloka.server.model.records import Doc, money
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes.routing import Reply, Request, route
 from labeling.toloka.server.routes.tasks import create
 
@@ -17,7 +17,7 @@ _SMALLEST, _LARGEST = Money(5_000), Money(100_000_000)
 
 
 @route("POST", "/v1/user-bonuses")
-def create_bonuses(world: World, request: Request) -> Reply:
+def create_bonuses(world: PlatformState, request: Request) -> Reply:
     """Pay one bonus or many, at once or as an operation."""
     made: list[Doc] = []
 
@@ -37,7 +37,7 @@ def create_bonuses(world: World, request: Request) -> Reply:
     return create(world, request, "USER_BONUS", make, keep, dict)
 
 
-def _bonus(world: World, form: Doc, before: list[Doc]) -> Doc:
+def _bonus(world: PlatformState, form: Doc, before: list[Doc]) -> Doc:
     """A bonus, not yet paid, that the balance can bear beside those before it.
 
     Raises:
@@ -62,14 +62,14 @@ def _bonus(world: World, form: Doc, before: list[Doc]) -> Doc:
 
 
 @route("GET", "/v1/user-bonuses")
-def list_bonuses(world: World, request: Request) -> Reply:
+def list_bonuses(world: PlatformState, request: Request) -> Reply:
     """Bonuses, by annotator and assignment."""
     records = list(world.bonuses.values())
     return Reply(200, page(records, request.query, ("user_id", "assignment_id"), dict))
 
 
 @route("GET", "/v1/user-bonuses/{id}")
-def get_bonus(world: World, request: Request) -> Reply:
+def get_bonus(world: PlatformState, request: Request) -> Reply:
     """One bonus."""
     if request.id() not in world.bonuses:
         raise not_found("user bonus", request.id())

@@ -11,7 +11,7 @@ from labeling.toloka.server.model.errors import conflict, invalid, not_found
 from labeling.toloka.server.model.ids import digest
 from labeling.toloka.server.model.paging import page
 from labeling.toloka.server.model.records import OPEN, Doc
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes import operations
 from labeling.toloka.server.routes.routing import Reply, Request, route
 
@@ -31,7 +31,7 @@ def required(form: Any, *names: str) -> Doc:
 
 
 @route("GET", "/v1/requester")
-def requester(world: World, request: Request) -> Reply:
+def requester(world: PlatformState, request: Request) -> Reply:
     """Who asks, and what is left on the account."""
     doc = {
         "id": world.owner["id"],
@@ -45,7 +45,7 @@ def requester(world: World, request: Request) -> Reply:
 
 
 @route("POST", "/v1/projects")
-def create_project(world: World, request: Request) -> Reply:
+def create_project(world: PlatformState, request: Request) -> Reply:
     """Create a project."""
     form = _project(request.body)
     key = world.ids.number("project")
@@ -68,19 +68,19 @@ def _project(body: Any) -> Doc:
 
 
 @route("GET", "/v1/projects")
-def list_projects(world: World, request: Request) -> Reply:
+def list_projects(world: PlatformState, request: Request) -> Reply:
     """Projects, by status."""
     return Reply(200, page(list(world.projects.values()), request.query, ("status",), dict))
 
 
 @route("GET", "/v1/projects/{id}")
-def get_project(world: World, request: Request) -> Reply:
+def get_project(world: PlatformState, request: Request) -> Reply:
     """One project."""
     return Reply(200, world.project(request.id()))
 
 
 @route("PUT", "/v1/projects/{id}")
-def update_project(world: World, request: Request) -> Reply:
+def update_project(world: PlatformState, request: Request) -> Reply:
     """Replace what the requester set."""
     old = world.project(request.id())
     form = _project(request.body)
@@ -91,7 +91,7 @@ def update_project(world: World, request: Request) -> Reply:
 
 
 @route("POST", "/v1/projects/{id}/archive")
-def archive_project(world: World, request: Request) -> Reply:
+def archive_project(world: PlatformState, request: Request) -> Reply:
     """Archive a project that has no open pool."""
     project = world.project(request.id())
     if any(p.status == OPEN and p.doc["project_id"] == request.id() for p in world.pools.values()):
@@ -107,7 +107,7 @@ def archive_project(world: World, request: Request) -> Reply:
 
 
 @route("POST", "/v1/skills")
-def create_skill(world: World, request: Request) -> Reply:
+def create_skill(world: PlatformState, request: Request) -> Reply:
     """Create a skill; its name is its own."""
     form = required(request.body, "name")
     if any(skill["name"] == form["name"] for skill in world.skills.values()):
@@ -127,33 +127,33 @@ def create_skill(world: World, request: Request) -> Reply:
 
 
 @route("GET", "/v1/skills")
-def list_skills(world: World, request: Request) -> Reply:
+def list_skills(world: PlatformState, request: Request) -> Reply:
     """Skills, by name."""
     return Reply(200, page(list(world.skills.values()), request.query, ("name",), dict))
 
 
 @route("GET", "/v1/skills/{id}")
-def get_skill(world: World, request: Request) -> Reply:
+def get_skill(world: PlatformState, request: Request) -> Reply:
     """One skill."""
     return Reply(200, _skill(world, request.id()))
 
 
 @route("PUT", "/v1/skills/{id}")
-def update_skill(world: World, request: Request) -> Reply:
+def update_skill(world: PlatformState, request: Request) -> Reply:
     """Replace what the requester set."""
     skill = _skill(world, request.id())
     skill |= required(request.body, "name") | {"id": request.id()}
     return Reply(200, skill)
 
 
-def _skill(world: World, key: str) -> Doc:
+def _skill(world: PlatformState, key: str) -> Doc:
     if key not in world.skills:
         raise not_found("skill", key)
     return world.skills[key]
 
 
 @route("PUT", "/v1/user-skills")
-def set_user_skill(world: World, request: Request) -> Reply:
+def set_user_skill(world: PlatformState, request: Request) -> Reply:
     """Give an annotator a value of a skill."""
     form = required(request.body, "user_id", "skill_id", "value")
     _skill(world, str(form["skill_id"]))
@@ -164,20 +164,20 @@ def set_user_skill(world: World, request: Request) -> Reply:
 
 
 @route("GET", "/v1/user-skills")
-def list_user_skills(world: World, request: Request) -> Reply:
+def list_user_skills(world: PlatformState, request: Request) -> Reply:
     """Annotators' skills, by annotator and skill."""
     records = list(world.user_skills.values())
     return Reply(200, page(records, request.query, ("user_id", "skill_id"), dict))
 
 
 @route("GET", "/v1/user-skills/{id}")
-def get_user_skill(world: World, request: Request) -> Reply:
+def get_user_skill(world: PlatformState, request: Request) -> Reply:
     """One annotator's value of one skill."""
     return Reply(200, _user_skill(world, request.id()))
 
 
 @route("DELETE", "/v1/user-skills/{id}")
-def delete_user_skill(world: World, request: Request) -> Reply:
+def delete_user_skill(world: PlatformState, request: Request) -> Reply:
     """Take a skill away."""
     doc = _user_skill(world, request.id())
     world.drop_skill(doc["user_id"], doc["skill_id"])
@@ -185,7 +185,7 @@ def delete_user_skill(world: World, request: Request) -> Reply:
     return Reply(204)
 
 
-def _user_skill(world: World, key: str) -> Doc:
+def _user_skill(world: PlatformState, key: str) -> Doc:
     for doc in world.user_skills.values():
         if doc["id"] == key:
             return doc
@@ -196,7 +196,7 @@ def _user_skill(world: World, key: str) -> Doc:
 
 
 @route("PUT", "/v1/user-restrictions")
-def set_restriction(world: World, request: Request) -> Reply:
+def set_restriction(world: PlatformState, request: Request) -> Reply:
     """Ban an annotator."""
     form = required(request.body, "user_id", "scope")
     if form["scope"] not in ("ALL_PROJECTS", "PROJECT", "POOL", "SYSTEM"):
@@ -208,7 +208,7 @@ def set_restriction(world: World, request: Request) -> Reply:
 
 
 @route("GET", "/v1/user-restrictions")
-def list_restrictions(world: World, request: Request) -> Reply:
+def list_restrictions(world: PlatformState, request: Request) -> Reply:
     """Bans that hold, by scope, annotator, pool and project."""
     records = [doc for doc in world.restrictions.values() if not doc.get("over")]
     fields = ("scope", "user_id", "pool_id", "project_id")
@@ -216,19 +216,19 @@ def list_restrictions(world: World, request: Request) -> Reply:
 
 
 @route("GET", "/v1/user-restrictions/{id}")
-def get_restriction(world: World, request: Request) -> Reply:
+def get_restriction(world: PlatformState, request: Request) -> Reply:
     """One ban."""
     return Reply(200, _restriction(world, request.id()))
 
 
 @route("DELETE", "/v1/user-restrictions/{id}")
-def delete_restriction(world: World, request: Request) -> Reply:
+def delete_restriction(world: PlatformState, request: Request) -> Reply:
     """Lift a ban."""
     lift(world, _restriction(world, request.id()))
     return Reply(204)
 
 
-def _restriction(world: World, key: str) -> Doc:
+def _restriction(world: PlatformState, key: str) -> Doc:
     doc = world.restrictions.get(key)
     if doc is None or doc.get("over"):
         raise not_found("user restriction", key)
@@ -236,7 +236,7 @@ def _restriction(world: World, key: str) -> Doc:
 
 
 @route("GET", "/v1/user-metadata/{id}")
-def user_metadata(world: World, request: Request) -> Reply:
+def user_metadata(world: PlatformState, request: Request) -> Reply:
     """What an annotator says of themselves; drawn from their id."""
     user = request.id()
     if user not in world.people:

@@ -14,18 +14,18 @@ from labeling.toloka.server.model.clock import from_iso, to_iso
 from labeling.toloka.server.model.errors import invalid
 from labeling.toloka.server.model.records import Doc, money
 from labeling.toloka.server.model.truth import read_truth
-from labeling.toloka.server.model.world import Settings, World
+from labeling.toloka.server.model.world import PlatformState, Settings
 from labeling.toloka.server.routes.routing import Reply, Request, route
 
 
 @route("GET", "/sim/clock")
-def clock(world: World, request: Request) -> Reply:
+def clock(world: PlatformState, request: Request) -> Reply:
     """The platform's time."""
     return Reply(200, {"now": to_iso(world.now), "ms": world.now})
 
 
 @route("POST", "/sim/clock")
-def move_clock(world: World, request: Request) -> Reply:
+def move_clock(world: PlatformState, request: Request) -> Reply:
     """Move the clock: by `seconds`, `until` a date, or over a number of `events`."""
     form = _form(request)
     if "events" in form:
@@ -38,7 +38,7 @@ def move_clock(world: World, request: Request) -> Reply:
 
 
 @route("GET", "/sim/account")
-def account(world: World, request: Request) -> Reply:
+def account(world: PlatformState, request: Request) -> Reply:
     """Every movement of money, in micro-dollars."""
     entries = [
         {"at": to_iso(e.at), "what": e.what, "reward": e.reward.micros, "fee": e.fee.micros}
@@ -56,7 +56,7 @@ def account(world: World, request: Request) -> Reply:
 
 
 @route("POST", "/sim/balance")
-def set_balance(world: World, request: Request) -> Reply:
+def set_balance(world: PlatformState, request: Request) -> Reply:
     """Pay in or out until the balance is what is given, in dollars."""
     wanted = money(_form(request).get("balance"))
     world.account.deposit += wanted - world.account.balance
@@ -64,7 +64,7 @@ def set_balance(world: World, request: Request) -> Reply:
 
 
 @route("GET", "/sim/counts")
-def counts(world: World, request: Request) -> Reply:
+def counts(world: PlatformState, request: Request) -> Reply:
     """How many objects of each kind were ever created, and which pools are open."""
     open_pools = [pool.id for pool in world.pools.values() if pool.is_open]
     created = {

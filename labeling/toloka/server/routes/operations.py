@@ -8,12 +8,12 @@ from labeling.toloka.server.model.clock import to_iso
 from labeling.toloka.server.model.errors import conflict, not_found
 from labeling.toloka.server.model.paging import page
 from labeling.toloka.server.model.records import Doc
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes.routing import Reply, Request, route
 
 
 def start(
-    world: World,
+    world: PlatformState,
     kind: str,
     parameters: Doc,
     details: Any = None,
@@ -52,7 +52,7 @@ def start(
     return Reply(202, doc)
 
 
-def check_new(world: World, key: str | None) -> None:
+def check_new(world: PlatformState, key: str | None) -> None:
     """Refuse an operation id that was used before.
 
     Raises:
@@ -70,14 +70,14 @@ def _running(doc: Doc) -> Doc:
 
 
 @route("GET", "/v1/operations")
-def list_operations(world: World, request: Request) -> Reply:
+def list_operations(world: PlatformState, request: Request) -> Reply:
     """All operations, by type and status."""
     records = list(world.operations.values())
     return Reply(200, page(records, request.query, ("type", "status"), dict, most=500))
 
 
 @route("GET", "/v1/operations/{id}")
-def get_operation(world: World, request: Request) -> Reply:
+def get_operation(world: PlatformState, request: Request) -> Reply:
     """One operation."""
     if request.id() not in world.operations:
         raise not_found("operation", request.id())
@@ -85,7 +85,7 @@ def get_operation(world: World, request: Request) -> Reply:
 
 
 @route("GET", "/v1/operations/{id}/log")
-def get_log(world: World, request: Request) -> Reply:
+def get_log(world: PlatformState, request: Request) -> Reply:
     """What an operation did with each item."""
     if request.id() not in world.logs:
         raise not_found("operation", request.id())

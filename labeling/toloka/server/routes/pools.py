@@ -21,12 +21,12 @@ from labeling.toloka.server.model.records import (
     REAL,
     Asked,
     Doc,
-    Pool,
+    PlatformPool,
     Task,
     TaskSuite,
     money,
 )
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes import operations
 from labeling.toloka.server.routes.catalog import required
 from labeling.toloka.server.routes.routing import Reply, Request, route
@@ -46,7 +46,7 @@ _SERVER_FIELDS = (
 )
 
 
-def _form(world: World, body: Any, training: bool) -> Doc:
+def _form(world: PlatformState, body: Any, training: bool) -> Doc:
     """A pool as a requester gives it, checked and filled in."""
     form = required(body, *(_TRAINING if training else (*_POOL, _POOL_TIME)))
     form = {name: value for name, value in form.items() if name not in _SERVER_FIELDS}
@@ -74,7 +74,7 @@ def _form(world: World, body: Any, training: bool) -> Doc:
     return {**defaults, **form}
 
 
-def _check_reward(world: World, form: Doc) -> None:
+def _check_reward(world: PlatformState, form: Doc) -> None:
     field = "reward_per_assignment"
     try:
         reward = money(form[field])
@@ -89,19 +89,19 @@ def _check_reward(world: World, form: Doc) -> None:
 
 
 @route("POST", "/v1/pools")
-def create_pool(world: World, request: Request) -> Reply:
+def create_pool(world: PlatformState, request: Request) -> Reply:
     """Create a closed pool."""
     return _create(world, request, training=False)
 
 
 @route("POST", "/v1/trainings")
-def create_training(world: World, request: Request) -> Reply:
+def create_training(world: PlatformState, request: Request) -> Reply:
     """Create a closed training."""
     return _create(world, request, training=True)
 
 
-def _create(world: World, request: Request, training: bool) -> Reply:
-    pool = Pool("", world.now, _form(world, request.body, training), training)
+def _create(world: PlatformState, request: Request, training: bool) -> Reply:
+    pool = PlatformPool("", world.now, _form(world, request.body, training), training)
     pool.id = world.ids.number("pool")
     world.pools[pool.id] = pool
     world.changed()
@@ -109,36 +109,38 @@ def _create(world: World, request: Request, training: bool) -> Reply:
 
 
 @route("GET", "/v1/pools")
-def list_pools(world: World, request: Request) -> Reply:
+def list_pools(world: PlatformState, request: Request) -> Reply:
     """Pools, by project and status."""
     return _list(world, request, training=False)
 
 
 @route("GET", "/v1/trainings")
-def list_trainings(world: World, request: Request) -> Reply:
+def list_trainings(world: PlatformState, request: Request) -> Reply:
     """Trainings, by project and status."""
     return _list(world, request, training=True)
 
 
-def _list(world: World, request: Request, training: bool) -> Reply:
+def _list(world: PlatformState, request: Request, training: bool) -> Reply:
     records = [pool for pool in world.pools.values() if pool.training == training]
 
-    def view(pool: Pool) -> Doc:
+    def view(pool: PlatformPool) -> Doc:
         return pool.view(world.owner)
 
-    return Reply(200, page(records, request.query, ("project_id", "status"), view, read=Pool.read))
+    return Reply(
+        200, page(records, request.query, ("project_id", "status"), view, read=PlatformPool.read)
+    )
 
 
 @route("GET", "/v1/pools/{id}", news=True)
 @route("GET", "/v1/trainings/{id}", news=True)
-def get_pool(world: World, request: Request) -> Reply:
+def get_pool(world: PlatformState, request: Request) -> Reply:
     """One pool."""
     return Reply(200, world.pool(request.id()).view(world.owner))
 
 
 @route("PUT", "/v1/pools/{id}")
 @route("PUT", "/v1/trainings/{id}")
-def update_pool(world: World, request: Request) -> Reply:
+def update_pool(world: PlatformState, request: Request) -> Reply:
     """Replace what the requester set."""
     pool = world.pool(request.id())
     _check_not_archived(pool)
@@ -155,7 +157,7 @@ def update_pool(world: World, request: Request) -> Reply:
 
 
 @route("PATCH", "/v1/pools/{id}")
-def patch_pool(world: World, request: Request) -> Reply:
+def patch_pool(world: PlatformState, request: Request) -> Reply:
     """Change the priority, or how much speed counts."""
     pool = world.pool(request.id())
     _check_not_archived(pool)
@@ -169,7 +171,7 @@ def patch_pool(world: World, request: Request) -> Reply:
 
 
 @route("POST", "/v1/pools/{id}/open")
-def open_pool(world: World, request: Request) -> Reply:
+def open_pool(world: PlatformState, request: Request) -> Reply:
     """Open a pool: from now on it costs money."""
     pool = world.pool(request.id())
     if pool.is_open:
@@ -179,12 +181,12 @@ def open_pool(world: World, request: Request) -> Reply:
 
 
 @route("POST", "/v1/trainings/{id}/open")
-def open_training(world: World, request: Request) -> Reply:
+def open_training(world: PlatformState, request: Request) -> Reply:
     """Open a training."""
     return open_pool(world, request)
 
 
-def open_checked(world: World, pool: Pool) -> None:
+def open_checked(world: PlatformState, pool: PlatformPool) -> None:
     """Open a pool if its state, its tasks and the balance allow it.
 
     Raises:
@@ -205,19 +207,19 @@ def open_checked(world: World, pool: Pool) -> None:
 
 @route("POST", "/v1/pools/{id}/close")
 @route("POST", "/v1/trainings/{id}/close")
-def close_pool(world: World, request: Request) -> Reply:
+def close_pool(world: PlatformState, request: Request) -> Reply:
     """Close a pool."""
     return _close(world, request, "MANUAL")
 
 
 @route("POST", "/v1/pools/{id}/close-for-update")
 @route("POST", "/v1/trainings/{id}/close-for-update")
-def close_for_update(world: World, request: Request) -> Reply:
+def close_for_update(world: PlatformState, request: Request) -> Reply:
     """Close a pool for a change, after which it is opened again."""
     return _close(world, request, "FOR_UPDATE")
 
 
-def _close(world: World, request: Request, reason: str) -> Reply:
+def _close(world: PlatformState, request: Request, reason: str) -> Reply:
     pool = world.pool(request.id())
     if pool.status == CLOSED:
         return Reply(204)
@@ -229,7 +231,7 @@ def _close(world: World, request: Request, reason: str) -> Reply:
 
 @route("POST", "/v1/pools/{id}/archive")
 @route("POST", "/v1/trainings/{id}/archive")
-def archive_pool(world: World, request: Request) -> Reply:
+def archive_pool(world: PlatformState, request: Request) -> Reply:
     """Archive a closed pool: its results are frozen."""
     pool = world.pool(request.id())
     if pool.status == ARCHIVED:
@@ -246,10 +248,12 @@ def archive_pool(world: World, request: Request) -> Reply:
 
 @route("POST", "/v1/pools/{id}/clone")
 @route("POST", "/v1/trainings/{id}/clone")
-def clone_pool(world: World, request: Request) -> Reply:
+def clone_pool(world: PlatformState, request: Request) -> Reply:
     """A new pool with the same settings and no tasks."""
     pool = world.pool(request.id())
-    clone = Pool(world.ids.number("pool"), world.now, copy.deepcopy(pool.doc), pool.training)
+    clone = PlatformPool(
+        world.ids.number("pool"), world.now, copy.deepcopy(pool.doc), pool.training
+    )
     world.pools[clone.id] = clone
     world.changed()
     details = {f"{_word(request).lower()}_id": clone.id}
@@ -264,12 +268,12 @@ def _parameters(request: Request) -> Doc:
     return {f"{_word(request).lower()}_id": request.id()}
 
 
-def _check_not_archived(pool: Pool) -> None:
+def _check_not_archived(pool: PlatformPool) -> None:
     if pool.status == ARCHIVED:
         _inappropriate(pool, OPEN, CLOSED)
 
 
-def _inappropriate(pool: Pool, *wanted: str) -> None:
+def _inappropriate(pool: PlatformPool, *wanted: str) -> None:
     raise conflict(
         "INAPPROPRIATE_STATUS",
         f"Pool {pool.id} is {pool.status}",
@@ -278,7 +282,7 @@ def _inappropriate(pool: Pool, *wanted: str) -> None:
 
 
 def add_tasks(
-    world: World, pool: Pool, tasks: list[Task], suites: Sequence[TaskSuite] = ()
+    world: PlatformState, pool: PlatformPool, tasks: list[Task], suites: Sequence[TaskSuite] = ()
 ) -> None:
     """Put new tasks, and suites of them, into a pool; annotators meet them at once if it is open.
 
@@ -299,14 +303,14 @@ def add_tasks(
     world.changed()
 
 
-def raise_overlap(pool: Pool, asked: Asked, more: int) -> None:
+def raise_overlap(pool: PlatformPool, asked: Asked, more: int) -> None:
     """Ask for more answers when the clock next moves."""
     if more > 0 and pool.is_open and counts(pool, asked):
         pool.raises[asked.id] = pool.raises.get(asked.id, 0) + more
         pool.complete = None
 
 
-def counts(pool: Pool, asked: Asked) -> bool:
+def counts(pool: PlatformPool, asked: Asked) -> bool:
     """Whether a pool's annotators are asked for this: suites if there are any, else real tasks."""
     if pool.suites:
         return isinstance(asked, TaskSuite)

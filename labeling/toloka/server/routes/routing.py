@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeling.toloka.server.model.errors import ApiError
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.world import PlatformState
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Handler = Callable[[World, Request], Reply]
+Handler = Callable[[PlatformState, Request], Reply]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,14 @@ from __future__ import annotations
 from labeling.toloka.server.model.clock import to_iso
 from labeling.toloka.server.model.errors import invalid, not_found
 from labeling.toloka.server.model.paging import page
-from labeling.toloka.server.model.records import Assignment, Doc, Pool, Task, TaskSuite
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.records import (
+    Doc,
+    PlatformAssignment,
+    PlatformPool,
+    Task,
+    TaskSuite,
+)
+from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes.pools import add_tasks, open_checked
 from labeling.toloka.server.routes.routing import Reply, Request, route
 from labeling.toloka.server.routes.tasks import (
@@ -21,7 +27,7 @@ from labeling.toloka.server.routes.tasks import (
 
 
 @route("POST", "/v1/task-suites")
-def create_suites(world: World, request: Request) -> Reply:
+def create_suites(world: PlatformState, request: Request) -> Reply:
     """Create one suite or many, at once or as an operation."""
     made: list[TaskSuite] = []
 
@@ -42,7 +48,7 @@ def create_suites(world: World, request: Request) -> Reply:
     return create(world, request, "TASK_SUITE", make, keep, TaskSuite.view)
 
 
-def _suite(world: World, form: Doc, allow_defaults: bool) -> TaskSuite:
+def _suite(world: PlatformState, form: Doc, allow_defaults: bool) -> TaskSuite:
     pool = pool_of(world, form)
     if not isinstance(form.get("tasks"), list) or not form["tasks"]:
         raise invalid("tasks", "VALUE_REQUIRED", "a suite holds at least one task")
@@ -57,7 +63,7 @@ def _suite(world: World, form: Doc, allow_defaults: bool) -> TaskSuite:
     return TaskSuite(key, pool.id, world.now, doc, overlap, tasks=tasks)
 
 
-def _task(world: World, pool: Pool, form: Doc) -> Task:
+def _task(world: PlatformState, pool: PlatformPool, form: Doc) -> Task:
     """A task of a suite: one of the pool's, by its id, or a new one."""
     key = form.get("id")
     if key is None:
@@ -68,7 +74,7 @@ def _task(world: World, pool: Pool, form: Doc) -> Task:
 
 
 @route("GET", "/v1/task-suites")
-def list_suites(world: World, request: Request) -> Reply:
+def list_suites(world: PlatformState, request: Request) -> Reply:
     """Suites of a pool, by task."""
     pools = [pool for pool in world.pools.values() if _asked_for(pool, request)]
     records = [doc for pool in pools for doc in _of(pool)]
@@ -79,16 +85,16 @@ def list_suites(world: World, request: Request) -> Reply:
     return Reply(200, page(records, query, ("pool_id", "overlap"), dict, most=100_000))
 
 
-def _asked_for(pool: Pool, request: Request) -> bool:
+def _asked_for(pool: PlatformPool, request: Request) -> bool:
     return request.query.get("pool_id", pool.id) == pool.id
 
 
-def _of(pool: Pool) -> list[Doc]:
+def _of(pool: PlatformPool) -> list[Doc]:
     mixed = [_mixed(a) for a in pool.assignments if a.suite is None]
     return [*(suite.view() for suite in pool.suites), *mixed]
 
 
-def _mixed(assignment: Assignment) -> Doc:
+def _mixed(assignment: PlatformAssignment) -> Doc:
     """A suite that the platform mixed for one annotator."""
     return {
         "id": assignment.task_suite_id,
@@ -107,7 +113,7 @@ def _mixed(assignment: Assignment) -> Doc:
 
 
 @route("GET", "/v1/task-suites/{id}")
-def get_suite(world: World, request: Request) -> Reply:
+def get_suite(world: PlatformState, request: Request) -> Reply:
     """One suite."""
     if request.id() in world.suites:
         return Reply(200, world.suites[request.id()].view())
@@ -118,7 +124,7 @@ def get_suite(world: World, request: Request) -> Reply:
 
 
 @route("PATCH", "/v1/task-suites/{id}")
-def patch_suite(world: World, request: Request) -> Reply:
+def patch_suite(world: PlatformState, request: Request) -> Reply:
     """Change overlap or the order in which suites are issued."""
     suite, form = _own(world, request.id()), plain(request.body)
     if "issuing_order_override" in form:
@@ -127,12 +133,12 @@ def patch_suite(world: World, request: Request) -> Reply:
 
 
 @route("PATCH", "/v1/task-suites/{id}/set-overlap-or-min")
-def set_suite_overlap_or_min(world: World, request: Request) -> Reply:
+def set_suite_overlap_or_min(world: PlatformState, request: Request) -> Reply:
     """Set overlap, or as little as has been given out already."""
     return set_overlap_or_min(world, _own(world, request.id()), plain(request.body))
 
 
-def _own(world: World, key: str) -> TaskSuite:
+def _own(world: PlatformState, key: str) -> TaskSuite:
     if key not in world.suites:
         raise not_found("task suite", key)
     return world.suites[key]

@@ -17,11 +17,11 @@ from labeling.toloka.server.model.records import (
     TRAINING,
     Asked,
     Doc,
-    Pool,
+    PlatformPool,
     Task,
     default_overlap,
 )
-from labeling.toloka.server.model.world import World
+from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes import operations
 from labeling.toloka.server.routes.pools import add_tasks, counts, open_checked, raise_overlap
 from labeling.toloka.server.routes.routing import Reply, Request, route
@@ -34,7 +34,7 @@ _ITEM = "__item_idx"  # toloka-kit numbers the items of a request by it
 
 
 @route("POST", "/v1/tasks")
-def create_tasks(world: World, request: Request) -> Reply:
+def create_tasks(world: PlatformState, request: Request) -> Reply:
     """Create one task or many, at once or as an operation."""
     made: list[Task] = []
 
@@ -54,7 +54,7 @@ def create_tasks(world: World, request: Request) -> Reply:
 
 
 def create(
-    world: World,
+    world: PlatformState,
     request: Request,
     kind: str,
     make: Callable[[Doc], _T],
@@ -145,7 +145,13 @@ def _log(kind: str, forms: list[Doc], made: dict[int, Doc], errors: dict[int, Do
 
 
 def _operation(
-    world: World, request: Request, kind: str, log: list[Doc], total: int, wrong: int, good: bool
+    world: PlatformState,
+    request: Request,
+    kind: str,
+    log: list[Doc],
+    total: int,
+    wrong: int,
+    good: bool,
 ) -> Reply:
     done = total - wrong if good else 0
     details = {
@@ -162,7 +168,7 @@ def _operation(
     return operations.start(world, f"{kind}.BATCH_CREATE", parameters, details, log, key, status)
 
 
-def _task(world: World, form: Doc, allow_defaults: bool) -> Task:
+def _task(world: PlatformState, form: Doc, allow_defaults: bool) -> Task:
     pool = pool_of(world, form)
     task = new_task(world, pool, form)
     task.overlap = overlap_of(pool, form, allow_defaults)
@@ -173,7 +179,7 @@ def _task(world: World, form: Doc, allow_defaults: bool) -> Task:
     return task
 
 
-def new_task(world: World, pool: Pool, form: Doc) -> Task:
+def new_task(world: PlatformState, pool: PlatformPool, form: Doc) -> Task:
     """A task as a requester gives it, not yet kept, without overlap.
 
     Raises:
@@ -188,7 +194,7 @@ def new_task(world: World, pool: Pool, form: Doc) -> Task:
     return Task(key, pool.id, world.now, doc, None, kind=_kind(pool, form))
 
 
-def overlap_of(pool: Pool, form: Doc, allow_defaults: bool) -> int | None:
+def overlap_of(pool: PlatformPool, form: Doc, allow_defaults: bool) -> int | None:
     """How many answers a new task or suite wants; None for as many as there are.
 
     Raises:
@@ -206,13 +212,13 @@ def overlap_of(pool: Pool, form: Doc, allow_defaults: bool) -> int | None:
     return overlap
 
 
-def _kind(pool: Pool, form: Doc) -> str:
+def _kind(pool: PlatformPool, form: Doc) -> str:
     if not form.get("known_solutions"):
         return REAL
     return TRAINING if pool.training or "message_on_unknown_solution" in form else GOLDEN
 
 
-def pool_of(world: World, form: Doc) -> Pool:
+def pool_of(world: PlatformState, form: Doc) -> PlatformPool:
     """The pool that a new item is for.
 
     Raises:
@@ -226,7 +232,7 @@ def pool_of(world: World, form: Doc) -> Pool:
     return pool
 
 
-def _check_inputs(world: World, pool: Pool, values: Doc) -> None:
+def _check_inputs(world: PlatformState, pool: PlatformPool, values: Doc) -> None:
     spec = world.project(pool.doc["project_id"])["task_spec"]["input_spec"]
     for name, field in spec.items():
         if field.get("required", True) and values.get(name) in (None, ""):
@@ -252,7 +258,7 @@ def whole_overlap(value: Any, least: int) -> int:
 
 
 @route("GET", "/v1/tasks")
-def list_tasks(world: World, request: Request) -> Reply:
+def list_tasks(world: PlatformState, request: Request) -> Reply:
     """Tasks of a pool."""
     pool = world.pools.get(request.query.get("pool_id", ""))
     records = pool.tasks if pool else list(world.tasks.values())
@@ -261,13 +267,13 @@ def list_tasks(world: World, request: Request) -> Reply:
 
 
 @route("GET", "/v1/tasks/{id}")
-def get_task(world: World, request: Request) -> Reply:
+def get_task(world: PlatformState, request: Request) -> Reply:
     """One task."""
     return Reply(200, _get(world, request.id()).view())
 
 
 @route("PATCH", "/v1/tasks/{id}")
-def patch_task(world: World, request: Request) -> Reply:
+def patch_task(world: PlatformState, request: Request) -> Reply:
     """Change overlap or known solutions."""
     task = _get(world, request.id())
     form = plain(request.body)
@@ -278,12 +284,12 @@ def patch_task(world: World, request: Request) -> Reply:
 
 
 @route("PATCH", "/v1/tasks/{id}/set-overlap-or-min")
-def set_task_overlap_or_min(world: World, request: Request) -> Reply:
+def set_task_overlap_or_min(world: PlatformState, request: Request) -> Reply:
     """Set overlap, or as little as has been given out already."""
     return set_overlap_or_min(world, _get(world, request.id()), plain(request.body))
 
 
-def patch_overlap(world: World, request: Request, asked: Asked, form: Doc) -> Reply:
+def patch_overlap(world: PlatformState, request: Request, asked: Asked, form: Doc) -> Reply:
     """Change the overlap of a task or suite, and open its pool if that is asked."""
     pool = world.pool(asked.pool_id)
     if pool.status == ARCHIVED:
@@ -298,7 +304,7 @@ def patch_overlap(world: World, request: Request, asked: Asked, form: Doc) -> Re
     return Reply(200, asked.view())
 
 
-def set_overlap_or_min(world: World, asked: Asked, form: Doc) -> Reply:
+def set_overlap_or_min(world: PlatformState, asked: Asked, form: Doc) -> Reply:
     """Give a task or suite an overlap, or as little as has been given out already."""
     if form.get("infinite_overlap"):
         asked.overlap = None
@@ -309,7 +315,7 @@ def set_overlap_or_min(world: World, asked: Asked, form: Doc) -> Reply:
     return Reply(200, asked.view())
 
 
-def _set_overlap(world: World, pool: Pool, asked: Asked, overlap: int) -> None:
+def _set_overlap(world: PlatformState, pool: PlatformPool, asked: Asked, overlap: int) -> None:
     """An open pool asks for more when the clock next moves, for less at once."""
     before, asked.overlap = asked.remaining, overlap
     staff = staff_at(pool)
@@ -323,7 +329,7 @@ def _set_overlap(world: World, pool: Pool, asked: Asked, overlap: int) -> None:
         work.look_whether_complete(world, pool)
 
 
-def _get(world: World, key: str) -> Task:
+def _get(world: PlatformState, key: str) -> Task:
     if key not in world.tasks:
         raise not_found("task", key)
     return world.tasks[key]

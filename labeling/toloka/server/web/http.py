@@ -22,7 +22,7 @@ from labeling.toloka.server.model.world import Settings
 from labeling.toloka.server.routes.routing import Reply, Request, find
 from labeling.toloka.server.web.faults import Fault, make_faults
 from labeling.toloka.server.web.platform import Platform
-from labeling.toloka.server.web.state_file import Journal
+from labeling.toloka.server.web.state_file import RequestLog
 
 HOST = "127.0.0.1"
 _HTML = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
@@ -62,7 +62,7 @@ class Server:
         speed: float | None = None,
         token: str | None = None,
         faults: Sequence[Fault] = (),
-        journal: Journal | None = None,
+        journal: RequestLog | None = None,
         watch: Callable[[Exchange], None] | None = None,
     ) -> None:
         self.platform = Platform(settings, speed is None, journal)

@@ -12,7 +12,7 @@ from labeling.toloka.server.engine.staff import staff_at
 from labeling.toloka.server.model.errors import ApiError
 from labeling.toloka.server.model.ids import digest
 from labeling.toloka.server.model.records import Doc
-from labeling.toloka.server.model.world import Settings, World
+from labeling.toloka.server.model.world import PlatformState, Settings
 from labeling.toloka.server.routes import (
     aggregates,
     analytics,
@@ -28,7 +28,7 @@ from labeling.toloka.server.routes import (
 )
 from labeling.toloka.server.routes.routing import Reply, Request, Route, find
 from labeling.toloka.server.web.quotas import Quotas
-from labeling.toloka.server.web.state_file import Journal
+from labeling.toloka.server.web.state_file import RequestLog
 
 # Each answers the paths that it names in the table of routes.
 ROOMS = (
@@ -62,9 +62,9 @@ class Platform:
     """
 
     def __init__(
-        self, settings: Settings, event_driven: bool = True, journal: Journal | None = None
+        self, settings: Settings, event_driven: bool = True, journal: RequestLog | None = None
     ) -> None:
-        self.world = World(journal.settings if journal else settings)
+        self.world = PlatformState(journal.settings if journal else settings)
         self.lock = threading.Lock()
         self._event_driven = event_driven
         self._journal = journal
@@ -112,7 +112,7 @@ class Platform:
         """Begin anew."""
         if self._journal is not None:
             self._journal.restart(settings)
-        self.world = World(settings)
+        self.world = PlatformState(settings)
         self._quotas = Quotas()
         self._told_version = -1
         self._waiting = 0

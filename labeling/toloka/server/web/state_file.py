@@ -23,7 +23,7 @@ from labeling.toloka.server.model.truth import read_truth
 from labeling.toloka.server.model.world import Settings
 
 
-class Journal:
+class RequestLog:
     """A state file, held by one server at a time.
 
     Args:

@@ -12,7 +12,7 @@ import pytest
 from budget.errors import InputError
 from labeling.toloka.api.client import Api, kit
 from labeling.toloka.api.clock import WallClock
-from labeling.toloka.api.errors import MarketError, MarketUnreachable, Refused
+from labeling.toloka.api.errors import MarketError, MarketRefused, MarketUnreachable
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -91,7 +91,7 @@ def test_it_waits_as_long_as_it_is_told(error: Exception, least: float) -> None:
 @pytest.mark.parametrize("interval", ["HOUR", "DAY"])
 def test_a_quota_of_hours_is_not_waited_for(interval: str) -> None:
     ask, clock = api()
-    with pytest.raises(Refused, match="TOO_MANY_REQUESTS"):
+    with pytest.raises(MarketRefused, match="TOO_MANY_REQUESTS"):
         ask.read(failing(said(429, "TOO_MANY_REQUESTS", {"interval": interval})))
     assert clock.slept == []
 
@@ -99,7 +99,7 @@ def test_a_quota_of_hours_is_not_waited_for(interval: str) -> None:
 @pytest.mark.parametrize("status", [400, 404, 405, 409, 422])
 def test_a_no_is_a_no(status: int) -> None:
     ask, clock = api()
-    with pytest.raises(Refused, match="opening the pool failed: NO: told") as caught:
+    with pytest.raises(MarketRefused, match="opening the pool failed: NO: told") as caught:
         ask.write("opening the pool", failing(said(status, "NO")), lambda client: None)
     assert (caught.value.status, caught.value.code) == (status, "NO")
     assert clock.slept == []

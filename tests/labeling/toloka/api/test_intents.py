@@ -10,11 +10,11 @@ import pytest
 
 from budget.errors import StorageError
 from labeling.toloka.api.clock import WallClock
-from labeling.toloka.api.intents import DONE, INTENT, Journal
+from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 
 
-def journal(folder: Path) -> Journal:
-    return Journal(folder / "market", WallClock())
+def journal(folder: Path) -> IntentLog:
+    return IntentLog(folder / "market", WallClock())
 
 
 def test_a_new_process_knows_what_was_written(tmp_path: Path) -> None:

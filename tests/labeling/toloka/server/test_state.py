@@ -16,7 +16,7 @@ import pytest
 from budget.errors import InputError
 from budget.money import Money
 from labeling.crowd.scenario import load_scenario
-from labeling.toloka.server import Journal, Settings, read_truth, serve, write_truth
+from labeling.toloka.server import RequestLog, Settings, read_truth, serve, write_truth
 from tests import ROOT
 
 from .campaign import everything, fill, finish, poll, run
@@ -49,7 +49,7 @@ RULES = {
 
 @contextmanager
 def _kept(path: Path, settings: Settings = SETTINGS) -> Iterator[Wire]:
-    with serve(settings, journal=Journal(path, settings)) as server:
+    with serve(settings, journal=RequestLog(path, settings)) as server:
         wire = Wire(server.url)
         yield wire
         wire.close()
@@ -110,23 +110,23 @@ def test_another_platform_does_not_go_on_in_this_ones_state(
         pass
     other = Settings(**{"scenario": SETTINGS.scenario, "seed": 5, **change})  # type: ignore[arg-type]
     with pytest.raises(InputError, match=f"begun with {next(iter(change))}"):
-        Journal(path, other)
+        RequestLog(path, other)
 
 
 def test_a_state_is_held_by_one_server(tmp_path: Path) -> None:
     path = tmp_path / "state.jsonl"
     with _kept(path), pytest.raises(InputError, match="another server uses"):
-        Journal(path, SETTINGS)
+        RequestLog(path, SETTINGS)
 
 
 def test_what_is_no_state_file_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("dear diary\n")
     with pytest.raises(InputError, match="not a state file"):
-        Journal(path, SETTINGS)
+        RequestLog(path, SETTINGS)
     assert path.read_text() == "dear diary\n"
     with pytest.raises(InputError, match="cannot be written"):
-        Journal(tmp_path / "none" / "state", SETTINGS)
+        RequestLog(tmp_path / "none" / "state", SETTINGS)
 
 
 def test_true_answers_that_have_changed_are_noticed(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_true_answers_that_have_changed_are_noticed(tmp_path: Path) -> None:
         pass
     write_truth(truth, "shape", [address(row) for row in range(4, 7)], items)
     with pytest.raises(InputError, match="begun with truth"):
-        Journal(path, Settings(SETTINGS.scenario, truth=read_truth(truth)))
+        RequestLog(path, Settings(SETTINGS.scenario, truth=read_truth(truth)))
 
 
 # --- killed ---
