@@ -1,12 +1,15 @@
-"""Files that last, which a crash must not take back, and files by which processes wait in turn."""
+"""Files that a crash cannot tear: written whole, appended line by line, or locked by processes."""
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 
 def sync_folder(folder: Path) -> None:
@@ -16,6 +19,88 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A draft beside a file, which takes its place when the block ends without an error.
+
+    Readers and crashes see the old content or the new. Several processes may do it at once: the
+    last one stays.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    draft = Path(name)
+    try:
+        yield draft
+        os.fsync(handle)  # the same file, whoever wrote it: what is synced is the content
+        draft.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+    finally:
+        os.close(handle)
+    sync_folder(path.parent)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file whole: readers and crashes see the old content or the new."""
+    with replacing(path) as draft:
+        draft.write_bytes(content)
+
+
+def whole_lines(raw: bytes) -> bytes:
+    """What a crash has left whole of a file that is appended line by line."""
+    return raw[: raw.rfind(b"\n") + 1]
+
+
+class JsonLines:
+    """An append-only file of JSON objects, one a line, which several processes may write.
+
+    A line that a crash cut short is dropped before the next one is written.
+
+    Args:
+        path: the file; made by the first line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read = 0
+
+    def new(self) -> list[Any]:
+        """What was appended since the last look, by any process; whole lines only.
+
+        Raises:
+            ValueError: a line is not JSON.
+        """
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._read)
+                whole = whole_lines(file.read())
+        except FileNotFoundError:
+            return []
+        self._read += len(whole)
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def append(self, record: Mapping[str, Any], unless: Callable[[], bool] = lambda: False) -> None:
+        """Append a record, durably: after the return it survives a power cut.
+
+        Args:
+            record: what is written.
+            unless: asked while no other process can write; True leaves the file as it is.
+        """
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # until it is closed
+            if unless():
+                return
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                os.ftruncate(descriptor, len(whole_lines(os.pread(descriptor, size, 0))))
+            os.write(descriptor, json.dumps(record, separators=(",", ":")).encode() + b"\n")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 _OURS: set[int] = set()
@@ -52,8 +137,8 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold a lock named by a file, which is made and stays; waits for whoever holds it.
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock named by a file, which is made and stays; waits until no other process holds it.
 
     The system lets go of it when the process ends, however that happens. Children that the process
     forks, as ClearML does, do not hold it.
@@ -65,8 +150,8 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[bool]:
-    """Whether this process holds the lock of `exclusive` at a path, until the block is left.
+def try_locked(path: Path) -> Iterator[bool]:
+    """Whether this process holds the lock of `locked` at a path, until the block is left.
 
     Waits for nobody.
     """
@@ -80,8 +165,8 @@ def alone(path: Path) -> Iterator[bool]:
             yield True
 
 
-def is_held(path: Path) -> bool:
-    """Whether some process holds the lock of `exclusive` at a path."""
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the lock of `locked` at a path."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:

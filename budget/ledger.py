@@ -218,7 +218,7 @@ class Ledger:
             if known is None:
                 left = book.balance().left
                 if amount > left:
-                    raise BudgetExceeded(amount, left)
+                    raise BudgetExceeded(str(amount), str(left))
                 self._append(connection, book, "reserve", key, amount, note)
         checkpoint(self._engine)
         return Hold(key, amount)

@@ -3,22 +3,62 @@
 >>> from hpo import Study
 >>> answer = Study(budget="20").run()            # doctest: +SKIP
 >>> answer["recommended"]["plan"]                # doctest: +SKIP
+
+Every error that a study raises by a cause outside the program is a `LabelworthError`.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from budget.errors import (
+        AlreadyResolved,
+        BudgetExceeded,
+        InputError,
+        LabelworthError,
+        LedgerCorrupt,
+        MarketContradiction,
+        MarketError,
+        MarketRefused,
+        MarketUnreachable,
+        MirrorError,
+        MirrorRefused,
+        MirrorUnavailable,
+        NotConfirmed,
+        PlanRefused,
+        StorageError,
+        VersionDamaged,
+        VersionMissing,
+    )
     from hpo.study.study import Study
 
-__all__ = ["Study"]
+__all__ = [
+    "AlreadyResolved",
+    "BudgetExceeded",
+    "InputError",
+    "LabelworthError",
+    "LedgerCorrupt",
+    "MarketContradiction",
+    "MarketError",
+    "MarketRefused",
+    "MarketUnreachable",
+    "MirrorError",
+    "MirrorRefused",
+    "MirrorUnavailable",
+    "NotConfirmed",
+    "PlanRefused",
+    "StorageError",
+    "Study",
+    "VersionDamaged",
+    "VersionMissing",
+]
 
 
 def __getattr__(name: str) -> object:
     # Imported on first use, so that `python -m hpo.run --help` answers at once.
-    if name == "Study":
-        from hpo.study.study import Study
-
-        return Study
-    raise AttributeError(f"module 'hpo' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module 'hpo' has no attribute {name!r}")
+    home = "hpo.study.study" if name == "Study" else "budget.errors"
+    return getattr(import_module(home), name)

@@ -8,7 +8,6 @@ from typing import Protocol
 
 import numpy as np
 
-from budget.errors import InputError
 from budget.tariff import Tariff
 from labeling.types import Bools, Condition, Ints, Order, Page
 
@@ -62,13 +61,13 @@ def checked_tasks(order: Order, controls: Collection[int]) -> tuple[Ints, Ints]:
         controls: rows of the market's control tasks.
 
     Raises:
-        InputError: a task is wanted twice or not at all, or is a control task.
+        ValueError: a task is wanted twice or not at all, or is a control task.
     """
     tasks, wanted = wanted_arrays(order)
     if len(np.unique(tasks)) < len(tasks) or np.any(wanted < 1):
-        raise InputError("order: each task is wanted once, with at least one answer")
+        raise ValueError("order: each task is wanted once, with at least one answer")
     if np.isin(tasks, np.array(sorted(controls), dtype=np.int64)).any():
-        raise InputError("order: a control task cannot be bought as a real task")
+        raise ValueError("order: a control task cannot be bought as a real task")
     return tasks, wanted
 
 
@@ -80,12 +79,12 @@ def orders_before(order: Order, ended: Sequence[Order]) -> list[Order]:
         ended: the condition's ended orders, in any order.
 
     Raises:
-        InputError: one of them is not known.
+        ValueError: one of them is not known.
     """
     before = order.tranche
     orders = sorted((o for o in ended if o.tranche < before), key=lambda o: o.tranche)
     if [o.tranche for o in orders] != list(range(before)):
-        raise InputError(
+        raise ValueError(
             f"order {order.key}: tranche {before} needs the {before} orders before it; "
             f"{len(orders)} are known"
         )

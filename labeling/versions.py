@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from budget.errors import InputError, StorageError
-from budget.files import sync_folder
+from budget.errors import InputError, StorageError, VersionDamaged, VersionMissing
+from budget.files import sync_folder, write_whole
 from budget.money import Money
 from labeling.aggregation.facts import (
     MINUTE_DIGITS,
@@ -84,17 +84,6 @@ class Version:
             head: [_plain_text(cell) for cell in column] if head in _TEXTS else list(column)
             for head, column in zip(header, columns, strict=True)
         }
-
-
-class VersionMissing(InputError):  # noqa: N818
-    """No version of this id is on disk."""
-
-
-class VersionDamaged(StorageError):  # noqa: N818
-    """What a version's folder holds is not what was saved."""
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(str(path), problem, "delete this folder; running the study saves it again")
 
 
 def save(
@@ -202,9 +191,7 @@ def copy(version: Version, folder: Path) -> None:
             if path.exists() and path.read_bytes() != raw:
                 raise InputError(f"{path}: another file is there already; give another folder")
         for name, raw in content.items():
-            draft = folder / f".{name}.part"
-            draft.write_bytes(raw)
-            draft.replace(folder / name)
+            write_whole(folder / name, raw)
     except OSError as error:
         raise _unwritable(folder, error) from error
 
@@ -212,7 +199,7 @@ def copy(version: Version, folder: Path) -> None:
 def _open(folder: Path) -> Version:
     raw = _read(folder, MANIFEST)
     if _hash(raw) != folder.name:
-        raise VersionDamaged(folder, f"{MANIFEST} is not as it was saved")
+        raise VersionDamaged(str(folder), f"{MANIFEST} is not as it was saved")
     manifest: dict[str, Any] = json.loads(raw)
     for name in manifest["files"]:
         _checked(folder, name, manifest)
@@ -223,7 +210,7 @@ def _checked(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
     """A file's content, verified; the manifest's own was verified when the version was opened."""
     raw = _read(folder, name)
     if name != MANIFEST and _hash(raw) != manifest["files"][name]:
-        raise VersionDamaged(folder, f"{name} is not as it was saved")
+        raise VersionDamaged(str(folder), f"{name} is not as it was saved")
     return raw
 
 
@@ -263,7 +250,7 @@ def _read(folder: Path, name: str) -> bytes:
     try:
         return (folder / name).read_bytes()
     except OSError as error:
-        raise VersionDamaged(folder, f"{name} cannot be read ({error.strerror})") from error
+        raise VersionDamaged(str(folder), f"{name} cannot be read ({error.strerror})") from error
 
 
 def _hash(content: bytes) -> str:

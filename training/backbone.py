@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import InputError
+from budget.errors import InputError
 from training.images import ImageIndex, read_batch
 
 WAYS_OUT = "give --backbone-file FILE.safetensors or take --backbone patch"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import InputError
+from budget.errors import InputError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -7,10 +7,7 @@ or damaged, and then it is computed again.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from budget.errors import InputError
+from budget.files import write_whole
 from training import backbone as backbones
 from training import patches
-from training.errors import InputError
 from training.images import ImageIndex, read_batch
 
 CODE_VERSION = 1  # raise when anything below, in patches or in backbone changes the numbers
@@ -132,15 +130,7 @@ def _store(file: Path, values: NDArray[np.float32]) -> None:
     body = save({"values": np.ascontiguousarray(values)})
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(body + _digest(body))
-            os.replace(name, file)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
+        write_whole(file, body + _digest(body))
     except OSError as error:
         raise InputError(
             f"{file.parent}: cannot write the feature cache ({error.strerror})"

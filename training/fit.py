@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import InputError
+from budget.errors import InputError
 from training.heads import fit_heads, predict, softmax
 
 Floats = NDArray[np.float64]

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from training.errors import InputError
+from budget.errors import InputError
 from training.threads import torch_threads
 
 if TYPE_CHECKING:

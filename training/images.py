@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import InputError
+from budget.errors import InputError
 from training.threads import usable_cores
 
 if TYPE_CHECKING:

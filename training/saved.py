@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.errors import InputError
+from budget.errors import InputError
 from training.fit import Model
 
 

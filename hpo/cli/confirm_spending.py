@@ -7,11 +7,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from budget.errors import InputError
+from budget.errors import InputError, NotConfirmed
 from budget.ledger import Balance
 from budget.money import ZERO, Money
 from hpo.settings.config import StudyConfig
-from hpo.settings.exit_codes import NotConfirmedError
 
 
 def check_flags(config: StudyConfig, yes: bool, budget_given: bool) -> None:
@@ -88,7 +87,7 @@ def confirm(
     except InputError:
         is_it = False
     if not is_it:
-        raise NotConfirmedError(f"{typed!r} is not {cap.exact()}: nothing was bought")
+        raise NotConfirmed(f"{typed!r} is not {cap.exact()}: nothing was bought")
     return confirmed
 
 

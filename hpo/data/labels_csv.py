@@ -6,8 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from budget.errors import InputError
-from hpo.settings.parsing import nearest
+from budget.errors import InputError, nearest
 
 ROLES = ("pool", "control", "validation", "final")
 

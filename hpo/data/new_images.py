@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from budget.errors import InputError
+from budget.errors import InputError, nearest
 from hpo.data.dataset import Dataset
 from hpo.data.image_urls import prefixed
 from hpo.data.labels_csv import read_new_lines
 from hpo.settings.config import StudyConfig
-from hpo.settings.parsing import nearest
 from labeling.types import Ints
 
 if TYPE_CHECKING:

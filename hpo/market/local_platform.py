@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import StorageError
+from budget.files import replacing, write_whole
 from budget.tariff import Tariff
 from hpo.settings import subprocess_env
-from hpo.settings.run_folder import write_atomic
 from labeling.crowd.scenario import Scenario, scenario_text
 
 TOKEN = "rehearsal"  # noqa: S105 - it opens nothing but the local server
@@ -67,10 +67,9 @@ def start(
     from labeling.toloka.server import write_truth
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = folder / "truth.draft"
-    write_truth(draft, **truth)
-    os.replace(draft, folder / "truth.json")
-    write_atomic(folder / "scenario.toml", scenario_text(scenario).encode())
+    with replacing(folder / "truth.json") as draft:
+        write_truth(draft, **truth)
+    write_whole(folder / "scenario.toml", scenario_text(scenario).encode())
     flags = {
         "scenario": "scenario.toml",
         "seed": str(seed),

@@ -12,11 +12,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from budget.errors import InputError
+from budget.errors import InputError, nearest
 from budget.money import Money
 from budget.tariff import Tariff
 from hpo.settings import parsing
-from hpo.settings.parsing import nearest
 from labeling.types import DynamicOverlap
 from labeling.views.columns import TEST_COLUMNS, TRIAL_COLUMNS
 

@@ -1,4 +1,8 @@
-"""Exit codes of the command line, and the line that goes with each error."""
+"""Exit codes of the command line, and the line that goes with each error.
+
+An error's own code stands at its class, in `budget.errors`. This module imports nothing, so that
+the command line can say so where another package named `budget` is in the way.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +17,10 @@ MIRROR_INCOMPLETE = 7
 
 def explain(error: Exception) -> tuple[int, str]:
     """The exit code and the one line for an error that a user can mend; others are raised."""
-    from budget.errors import InputError, LedgerCorrupt, StorageError
-    from labeling.toloka.api.errors import MarketError
-    from training.errors import InputError as ImageError
+    from budget.errors import LabelworthError
 
-    if isinstance(error, LedgerCorrupt):
-        return LEDGER_REFUSED, f"ledger refused, nothing was bought: {error}"
-    if isinstance(error, NotConfirmedError):
-        return NOT_CONFIRMED, str(error)
-    if isinstance(error, MarketError):
-        return MARKET_TROUBLE, str(error)
-    if isinstance(error, InputError | ImageError | StorageError):
-        return BAD_INPUT, str(error)
+    if isinstance(error, LabelworthError):
+        return error.exit_code, error.line
     cause: BaseException | None = error
     while cause is not None:
         if line := _storage_line(cause):
@@ -46,7 +42,3 @@ def _storage_line(cause: BaseException) -> str | None:
     if isinstance(cause, sqlite3.Error):
         return f"the study's search database cannot be used ({cause}); {kept}"
     return None
-
-
-class NotConfirmedError(Exception):
-    """Another amount was typed; nothing was bought."""

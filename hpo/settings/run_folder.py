@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from budget.database import open_database
 from budget.errors import InputError
+from budget.files import write_whole
 from budget.ledger import Balance, Ledger, accounts_of
 from budget.money import Money
 from hpo.settings.config import StudyConfig, check_unchanged, make_config, to_plain
@@ -29,7 +29,7 @@ def claim(folder: Path, config: StudyConfig) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = json.dumps(to_plain(config), indent=1) + "\n"
         if not path.exists() or path.read_text() != text:
-            write_atomic(path, text.encode())
+            write_whole(path, text.encode())
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from error
 
@@ -66,16 +66,6 @@ def read_report(folder: Path) -> dict[str, Any] | None:
         raise InputError(
             f"{path}: damaged or unreadable ({error}); the study's command writes it again"
         ) from None
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Replace a file whole: readers and crashes see the old content or the new."""
-    draft = path.with_name(path.name + ".part")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def to_json(report: Mapping[str, Any]) -> str:

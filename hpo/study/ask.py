@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from budget.errors import PlanRefused
 from budget.money import ZERO, Money
 from hpo.search.samplers import OURS, make_sampler
 from hpo.search.searcher import Decision, Searcher, used_up
@@ -39,10 +40,6 @@ class AskedTrial:
     trial: optuna.Trial
     plan: LabelPlan
     bought: bool
-
-
-class PlanRefused(Exception):  # noqa: N818 - the ledger's word for it
-    """A plan may not be bought; no money has moved."""
 
 
 class Asker:

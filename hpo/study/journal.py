@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
+
+from budget.files import JsonLines
 
 STUDY, PURCHASE, EVALUATION = "study", "purchase", "evaluation"
 CONFIRMATION, ANSWER, BOUGHT = "confirmation", "answer", "bought"
@@ -36,38 +35,23 @@ class StudyJournal:
     """
 
     def __init__(self, path: Path, clock: Callable[[], datetime] = _now) -> None:
-        self._path = path
+        self._lines = JsonLines(path)
         self._clock = clock
         self._seen: set[tuple[str, str]] = set()
-        self._read = 0
-        if path.exists():
-            with path.open("rb") as file:
-                self._catch_up(file)
+        self._learn()
 
-    def _catch_up(self, file: BinaryIO) -> bool:
-        """Learn of the events written since; False where the last line is not whole."""
-        file.seek(self._read)
-        text = file.read()
-        whole = text[: text.rfind(b"\n") + 1]
-        for line in whole.splitlines():
-            event = json.loads(line)
-            self._seen.add((event["event"], event["key"]))
-        self._read += len(whole)
-        return len(whole) == len(text)
+    def _learn(self) -> None:
+        """Learn of the events written since the last look."""
+        self._seen |= {(event["event"], event["key"]) for event in self._lines.new()}
 
     def write(self, event: str, key: str, facts: Mapping[str, Any] | None = None) -> None:
         """Append an event, unless the same event with the same key is there already."""
-        if (event, key) in self._seen:
-            return
-        with os.fdopen(os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "rb") as f:
-            fcntl.flock(f, fcntl.LOCK_EX)  # until it is closed
-            if not self._catch_up(f):
-                os.ftruncate(f.fileno(), self._read)
-            if (event, key) in self._seen:
-                return
+
+        def is_known() -> bool:
+            self._learn()
+            return (event, key) in self._seen
+
+        if (event, key) not in self._seen:
             row = {"at": self._clock().isoformat(timespec="seconds"), "event": event, "key": key}
-            line = json.dumps({**row, **(facts or {})}, sort_keys=True) + "\n"
-            os.write(f.fileno(), line.encode())
-            os.fsync(f.fileno())
-            self._read += len(line.encode())
-        self._seen.add((event, key))
+            self._lines.append({**row, **(facts or {})}, unless=is_known)
+            self._seen.add((event, key))

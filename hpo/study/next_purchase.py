@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
+from budget.files import write_whole
 from budget.ledger import Balance, Ledger, accounts_of
 from budget.money import ZERO, Money
 from hpo.data.new_images import with_new_images
 from hpo.market.quote import Quote
 from hpo.settings.config import StudyConfig
-from hpo.settings.run_folder import money_to_plain, read_config, read_report, to_json, write_atomic
+from hpo.settings.run_folder import money_to_plain, read_config, read_report, to_json
 from hpo.study.journal import BOUGHT, StudyJournal
 from hpo.study.pools import look
 from hpo.trial import spending
@@ -163,8 +164,8 @@ def carry_out(purchase: NextPurchase, say: Callable[[str], None]) -> dict[str, A
     final = make_final(purchase.plan, world, purchase.study_pool)
     report = _report(purchase, world, final)
     purchase.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_atomic(purchase.folder / "model.safetensors", final.model)
-    write_atomic(purchase.folder / "report.json", to_json(report).encode())
+    write_whole(purchase.folder / "model.safetensors", final.model)
+    write_whole(purchase.folder / "report.json", to_json(report).encode())
     journal = StudyJournal(world.folder / "journal.jsonl")
     journal.write(BOUGHT, f"{purchase.account} {purchase.cap.micros}", report)
     return report

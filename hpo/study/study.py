@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import BudgetExceeded, InputError, LedgerCorrupt
-from budget.files import exclusive
+from budget.files import locked, write_whole
 from budget.money import ZERO, Money
 from hpo.answer.advice import Advisor
 from hpo.answer.comparisons import look_beside, tell_beside
@@ -21,7 +21,7 @@ from hpo.market.open import open_market
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
 from hpo.settings.config import StudyConfig
-from hpo.settings.run_folder import claim, read_config, to_json, write_atomic
+from hpo.settings.run_folder import claim, read_config, to_json
 from hpo.settings.search_space import SearchSpace
 from hpo.study import confirmation, pools
 from hpo.study.ask import AskedTrial, Asker
@@ -194,7 +194,7 @@ class Study:
         self._measure_merged()
         self._look_beside()
         report = self.report()
-        write_atomic(self.folder / "report.json", to_json(report).encode())
+        write_whole(self.folder / "report.json", to_json(report).encode())
         self.story.answer(report, self.front())
         self.parting = pools.put_away(self.world, archive)
         return report
@@ -384,7 +384,7 @@ class Study:
 
         `why_none` then says why. While trials are in hand that may be for the time being.
         """
-        with exclusive(self.folder / "locks" / _ASKING):
+        with locked(self.folder / "locks" / _ASKING):
             self.world.forget_quotes()  # other workers buy, too
             while (reason := self._asker.reason_to_stop()) is None:
                 if (asked := self._asker.ask()) is not None:
@@ -406,7 +406,7 @@ class Study:
             Refused: the money left, without what is kept and promised, does not bear it, or it is
                 outside the study's limits.
         """
-        with exclusive(self.folder / "locks" / _ASKING):
+        with locked(self.folder / "locks" / _ASKING):
             self.world.forget_quotes()
             if plan.key in {outcome.plan.key for outcome in self.outcomes()}:
                 return None

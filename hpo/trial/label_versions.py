@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from hpo.settings.run_folder import money_to_plain, write_atomic
+from budget.files import write_whole
+from hpo.settings.run_folder import money_to_plain
 from hpo.trial.evaluate import Trained, labels_of, minutes_of, price_tag, times_of
 from hpo.trial.labels import facts_of, views_to_plain
 from hpo.trial.outcome import plan_to_plain
@@ -135,4 +136,4 @@ def _save_model(trained: Trained, world: World, version: str) -> None:
     path.parent.mkdir(mode=0o700, exist_ok=True)
     facts = {"backbone": world.features.name, "weights": world.features.weights_source}
     facts |= {"labels": version, "plan": trained.plan.key, "study": world.config.study}
-    write_atomic(path, model_bytes(trained.model, world.market.asked.classes, facts))
+    write_whole(path, model_bytes(trained.model, world.market.asked.classes, facts))

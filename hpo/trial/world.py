@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.database import open_database
-from budget.files import alone, exclusive
+from budget.files import locked, try_locked
 from budget.ledger import Ledger, accounts_of
 from hpo.data.dataset import Dataset, load
 from hpo.market.lazy_source import Door
@@ -155,7 +155,7 @@ class World:
         if lock in self._alone:
             yield
             return
-        with exclusive(lock):
+        with locked(lock):
             self._alone.add(lock)
             try:
                 yield
@@ -211,7 +211,7 @@ class World:
     @contextmanager
     def idle(self) -> Iterator[bool]:
         """Whether nobody buys behind the market's door, and nobody begins to in the block."""
-        with alone(self._market_lock) as nobody_buys:
+        with try_locked(self._market_lock) as nobody_buys:
             yield nobody_buys
 
     def close(self) -> None:

@@ -236,7 +236,7 @@ class CrowdSource:
         """
         campaign, controls = self.campaign, self._controls
         if condition.campaign != campaign.key or condition.suite_size != campaign.suite_size:
-            raise InputError("order: its condition belongs to another campaign than this market's")
+            raise ValueError("order: its condition belongs to another campaign than this market's")
         exam = campaign.exam if condition.exam else None
         sat = exam.tasks if exam else 0
         if not 0 <= condition.controls < condition.suite_size:

@@ -221,7 +221,7 @@ class ReplaySource:
     def _check_condition(self, condition: Condition) -> None:
         campaign = self._campaign
         if condition.campaign != campaign.key or condition.suite_size != campaign.suite_size:
-            raise InputError("order: its condition belongs to another campaign than this market's")
+            raise ValueError("order: its condition belongs to another campaign than this market's")
         if condition.dynamic is not None:
             raise InputError(f"overlap: {condition.dynamic} cannot be replayed; give whole numbers")
         if not 0 <= condition.controls < condition.suite_size:

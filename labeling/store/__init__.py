@@ -28,7 +28,6 @@ from sqlalchemy import (
 )
 
 from budget.database import create_tables, reading, writing
-from budget.errors import InputError
 from budget.ledger import is_reserved
 from budget.money import ZERO, Money
 from budget.tariff import Tariff, assignments_for
@@ -145,7 +144,7 @@ class Store:
             order lacks that the user stopped is lacking still.
 
         Raises:
-            InputError: an overlap below 1, or a task given twice.
+            ValueError: an overlap below 1, or a task given twice.
         """
         with writing(self._engine) as connection:
             unfinished = self._orders(connection, _of(condition), ~_ENDED)
@@ -187,7 +186,8 @@ class Store:
         or an earlier order of the condition. Restrictions that come later change nothing.
 
         Raises:
-            InputError: the order is not in the store; an assignment contradicts itself or one
+            ValueError: the order is not in the store.
+            MarketContradiction: an assignment contradicts itself or one
                 stored under the same id, or is new though the order has ended.
         """
         with writing(self._engine) as connection:
@@ -198,7 +198,7 @@ class Store:
         """Take back an order that was refused its hold, as if it had not been written down.
 
         Raises:
-            InputError: the order is not in the store, money was held for it in this database's
+            ValueError: the order is not in the store, money was held for it in this database's
                 ledger, or something came of it: then it stays.
         """
         with writing(self._engine) as connection:
@@ -207,7 +207,7 @@ class Store:
                 select(exists().where(ASSIGNMENTS.c.order_id == number))
             ).scalar_one()
             if has_ended or came or is_reserved(connection, self._study, order.key):
-                raise InputError(f"order {order.key!r}: it may have been placed; it has to stay")
+                raise ValueError(f"order {order.key!r}: it may have been placed; it has to stay")
             for table in (RESTRICTIONS, ORDER_TASKS):
                 connection.execute(delete(table).where(table.c.order_id == number))
             connection.execute(delete(ORDERS).where(ORDERS.c.id == number))
@@ -301,9 +301,9 @@ class Store:
     ) -> Wanted:
         rows = [int(task) for task in tasks]
         if overlap < 1:
-            raise InputError(f"overlap: {overlap} asks for no answer; give at least 1")
+            raise ValueError(f"overlap: {overlap} asks for no answer; give at least 1")
         if len(set(rows)) < len(rows):
-            raise InputError("tasks: one is given twice; each may be given once")
+            raise ValueError("tasks: one is given twice; each may be given once")
         targets = self._targets(connection, condition)
         counts = connection.execute(
             select(ANSWERS.c.task, func.count())
@@ -351,7 +351,7 @@ class Store:
             select(ORDERS.c.id, ORDERS.c.end_reason).where(self._mine, ORDERS.c.key == order.key)
         ).one_or_none()
         if row is None:
-            raise InputError(f"order {order.key!r} is not in this study's store")
+            raise ValueError(f"order {order.key!r} is not in this study's store")
         return row.id, row.end_reason is not None
 
     def _orders(self, connection: Connection, *criteria: ColumnElement[bool]) -> list[Order]:

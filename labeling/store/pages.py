@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select, update
 
-from budget.errors import InputError
+from budget.errors import MarketContradiction
 from labeling.store.tables import (
     ANSWERS,
     ASSIGNMENTS,
@@ -28,22 +28,22 @@ def add_page(connection: Connection, number: int, has_ended: bool, page: Page) -
     """Add what is new in a page to the order of that number.
 
     Raises:
-        InputError: an assignment contradicts itself or one stored under the same id, or is new
-            though the order has ended.
+        MarketContradiction: an assignment contradicts itself or one stored under the same id, or
+            is new though the order has ended.
     """
     rows: dict[str, dict[str, Any]] = {}
     fresh: dict[str, Assignment] = {}
     for assignment in page.assignments:
         row = assignment_to_row(assignment)
         if rows.setdefault(assignment.id, row) != row:
-            raise InputError(f"assignment {assignment.id!r}: it comes twice and differs")
+            raise MarketContradiction(f"assignment {assignment.id!r}: it comes twice and differs")
         fresh[assignment.id] = assignment
     for name, digest in _digests(connection, number, list(rows)).items():
         if rows[name]["digest"] != digest:
-            raise InputError(f"assignment {name!r}: it differs from the one stored before")
+            raise MarketContradiction(f"assignment {name!r}: it differs from the one stored before")
         del fresh[name]
     if has_ended and fresh:
-        raise InputError(f"assignment {min(fresh)!r}: its order ended without it")
+        raise MarketContradiction(f"assignment {min(fresh)!r}: its order ended without it")
     if has_ended:
         return
     insert_rows(connection, ASSIGNMENTS, number, [rows[name] for name in fresh])

@@ -24,7 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from budget.errors import InputError
+from budget.errors import MarketContradiction
 from budget.money import Money
 from labeling.types import Assignment, Condition, DynamicOverlap, Order, OrderEnd
 
@@ -173,16 +173,16 @@ def assignment_to_row(assignment: Assignment) -> dict[str, Any]:
     """An assignment's row of ASSIGNMENTS, without its order.
 
     Raises:
-        InputError: tasks, labels and control marks differ in number.
+        MarketContradiction: tasks, labels and control marks differ in number.
     """
     if not len(assignment.tasks) == len(assignment.labels) == len(assignment.control):
-        raise InputError(
+        raise MarketContradiction(
             f"assignment {assignment.id!r}: {len(assignment.tasks)} tasks, "
             f"{len(assignment.labels)} labels and {len(assignment.control)} control marks; "
             "there must be one of each per answer"
         )
     if any(len(labels) != len(assignment.tasks) for labels in assignment.further):
-        raise InputError(
+        raise MarketContradiction(
             f"assignment {assignment.id!r}: {len(assignment.tasks)} tasks, but a further question "
             "has another number of labels; there must be one per task"
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError, StorageError
+from budget.files import replacing
 from labeling.versions import guarded
 
 Table = Mapping[str, Sequence[Any]]
@@ -30,14 +31,13 @@ def write_table(path: Path, table: Table, kinds: Mapping[str, str]) -> None:
         StorageError: the file cannot be written.
     """
     check_kind(path)
-    draft = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".csv":
-            _write_csv(draft, table)
-        else:
-            _write_parquet(draft, table, kinds)
-        draft.replace(path)
+        with replacing(path) as draft:
+            if path.suffix == ".csv":
+                _write_csv(draft, table)
+            else:
+                _write_parquet(draft, table, kinds)
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
         raise StorageError(str(path), problem, "check the folder and its free space") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from budget.files import alone, exclusive, is_held
+from budget.files import is_locked, locked, try_locked
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
@@ -33,21 +33,21 @@ def test_a_lock_is_not_kept_by_a_child_that_outlives_its_parent(tmp_path: Path) 
 
     def parent() -> None:
         stack = ExitStack()
-        stack.enter_context(exclusive(path))
-        assert is_held(path)
+        stack.enter_context(locked(path))
+        assert is_locked(path)
         os.write(ready[1], str(child(signal.pause)).encode())
         os.read(go[0], 1)  # and end without letting go of anything
 
     process = child(parent)
     orphan = int(os.read(ready[0], 20))
     try:
-        assert is_held(path)
-        with alone(path) as is_free:
+        assert is_locked(path)
+        with try_locked(path) as is_free:
             assert not is_free
         os.write(go[1], b"x")
         os.waitpid(process, 0)
-        assert not is_held(path)
-        with alone(path) as is_free:
+        assert not is_locked(path)
+        with try_locked(path) as is_free:
             assert is_free
     finally:
         os.kill(orphan, signal.SIGKILL)
@@ -60,11 +60,11 @@ def test_a_forked_child_takes_nothing_from_its_parent(tmp_path: Path) -> None:
 
     def leave_and_take(stack: ExitStack) -> None:
         stack.close()  # as if the child ran out of the parent's block
-        with alone(path) as is_free:
+        with try_locked(path) as is_free:
             assert not is_free
 
     with ExitStack() as stack:
-        assert stack.enter_context(alone(path))
+        assert stack.enter_context(try_locked(path))
         assert os.waitpid(child(lambda: leave_and_take(stack)), 0)[1] == 0
-        assert is_held(path)
-    assert not is_held(path)
+        assert is_locked(path)
+    assert not is_locked(path)

@@ -30,7 +30,7 @@ STEPS: list[tuple[object, str]] = [
     (Store, "order_for"),
     (Store, "add"),
     (versions, "save"),
-    (hpo.study.next_purchase, "write_atomic"),
+    (hpo.study.next_purchase, "write_whole"),
 ]
 
 

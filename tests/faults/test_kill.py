@@ -44,9 +44,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 RUNS = int(os.environ.get("FAULT_RUNS", "10"))
 SETTINGS = {**SMALL, "seed": 11, "study": "s", "budget": "0.45"}
 DURABLE: list[tuple[object, str]] = [
-    (hpo.settings.run_folder, "write_atomic"),
-    (hpo.study.study, "write_atomic"),
-    (hpo.trial.label_versions, "write_atomic"),
+    (hpo.settings.run_folder, "write_whole"),
+    (hpo.study.study, "write_whole"),
+    (hpo.trial.label_versions, "write_whole"),
     (Ledger, "open"),
     (Ledger, "reserve"),
     (Ledger, "settle"),

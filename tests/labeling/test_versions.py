@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from budget.errors import InputError, StorageError
+from budget.errors import InputError, StorageError, VersionDamaged, VersionMissing
 from budget.money import Money
 from labeling.aggregation.facts import AnswerFacts
 from labeling.types import Answers, LabelPlan, LabelSet
-from labeling.versions import Version, VersionDamaged, VersionMissing, copy, load, save
+from labeling.versions import Version, copy, load, save
 
 NAMES = ["plain.png", "=cmd|' /C calc'!A0", "with, comma\nand line.png", "@home.png"]
 CLASSES = ("loop", "-straight")

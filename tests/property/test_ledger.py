@@ -52,7 +52,7 @@ class LedgerMachine(RuleBasedStateMachine):
         elif known is None and amount > left:
             with pytest.raises(BudgetExceeded) as error:
                 self.ledger.reserve(key, amount)
-            assert (error.value.asked, error.value.left) == (amount, left)
+            assert (error.value.asked, error.value.left) == (str(amount), str(left))
         else:
             assert self.ledger.reserve(key, amount) == Hold(key, amount)
             self.reserved[key] = amount

@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
+from budget.errors import InputError
 from training import backbone, features
-from training.errors import InputError
 from training.images import index_array
 
 pytest.importorskip("timm")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.errors import InputError
+from budget.errors import InputError
 from training.evaluate import accuracy_interval, calibration_error, paired_difference, score
 
 

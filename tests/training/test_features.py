@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from budget.errors import InputError
 from training import features
-from training.errors import InputError
 from training.images import ImageIndex, index_array, scan_images
 
 

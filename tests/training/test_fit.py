@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.errors import InputError
+from budget.errors import InputError
 from training.fit import GRID, bootstrap, hard, save, train
 from training.heads import fit_heads, predict, softmax
 from training.images import load_digits

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from training.errors import InputError
+from budget.errors import InputError
 from training.heads import fit_heads, predict
 
 

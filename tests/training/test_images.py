@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from training.errors import InputError
+from budget.errors import InputError
 from training.images import (
     BadImage,
     duplicates,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from budget.errors import VersionMissing
 from hpo.cli.console import make_table, print_json, print_lines, stdout
 from hpo.cli.flags import Commands, add_command, add_json, add_run_dir
 from hpo.settings.exit_codes import DONE
@@ -94,12 +95,12 @@ def _fetched(version_id: str, runs: Path) -> tuple[Version, str]:
     try:
         version = versions.load(version_id, runs)
         return version, str(version.path)
-    except versions.VersionMissing as missing:
+    except VersionMissing as missing:
         fetch = _remote()
         folder = fetch(version_id, runs / ".fetched/versions") if fetch else None
         if folder is None:
             elsewhere = "nor in ClearML" if fetch else "and no ClearML server is connected"
-            raise versions.VersionMissing(f"{missing}, {elsewhere}") from None
+            raise VersionMissing(f"{missing}, {elsewhere}") from None
         return versions.load(folder.name, folder.parent), "ClearML"
 
 

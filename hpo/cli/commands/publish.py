@@ -33,8 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: no study in the folder, or ClearML is not configured.
     """
+    from budget.errors import MirrorRefused, MirrorUnavailable
     from hpo.tracking.clearml.mirror import publish
-    from hpo.tracking.clearml.server.connection import ServerRefused, Unavailable
 
     if arguments.follow:
         publish.follow(arguments.folder, arguments.images_external)
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with _Progress(log) as progress:
             outcome = publish.publish(arguments.folder, arguments.images_external, progress.update)
-    except (Unavailable, ServerRefused) as error:
+    except (MirrorUnavailable, MirrorRefused) as error:
         log.print(
             f"labelworth: {error}; what is there stays, and the same command goes on",
             markup=False,

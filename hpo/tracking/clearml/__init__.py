@@ -27,11 +27,10 @@ def fetch(version_id: str, folder: Path) -> Path | None:
     Raises:
         InputError: the server cannot be asked now.
     """
-    from budget.errors import InputError
+    from budget.errors import InputError, MirrorRefused, MirrorUnavailable
     from hpo.tracking.clearml.mirror.fetch import fetch_version
-    from hpo.tracking.clearml.server.connection import ServerRefused, Unavailable
 
     try:
         return fetch_version(version_id, folder)
-    except (Unavailable, ServerRefused) as error:
+    except (MirrorUnavailable, MirrorRefused) as error:
         raise InputError(f"version: not on disk, and ClearML cannot be asked: {error}") from None

@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from budget.errors import InputError
+from budget.errors import InputError, MirrorRefused, MirrorUnavailable
 from hpo.tracking.clearml.mirror.run_directory import read_run
 from hpo.tracking.clearml.mirror.sync import BASE, Mirror
-from hpo.tracking.clearml.server.connection import Remote, ServerRefused, Unavailable
+from hpo.tracking.clearml.server.connection import Remote
 from hpo.tracking.clearml.template import ACCURACY, fill_template, make_template, search_space
 from hpo.tracking.clearml.trial_task import consenting
 
@@ -62,7 +62,7 @@ def check(engine: Engine) -> bool:
     try:
         remote = Remote()
         return engine.queue is None or _listening(remote, engine.queue)
-    except (Unavailable, ServerRefused) as error:
+    except (MirrorUnavailable, MirrorRefused) as error:
         raise InputError(f"--engine clearml: {error}; run the same command again") from None
 
 
@@ -135,7 +135,7 @@ def _search(study: Study, engine: Engine) -> str:
                 print("ClearML: no answer; trials in its queue stay there", file=sys.stderr)
         if strategy.error is not None:
             raise strategy.error
-    except (Unavailable, ServerRefused) as error:
+    except (MirrorUnavailable, MirrorRefused) as error:
         raise InputError(f"--engine clearml: {error}; run the same command again") from None
     return strategy.reason
 
@@ -171,7 +171,7 @@ def _within(seconds: float, work: Callable[[], object]) -> bool:
     done = threading.Event()
 
     def do() -> None:
-        with contextlib.suppress(Unavailable, ServerRefused):
+        with contextlib.suppress(MirrorUnavailable, MirrorRefused):
             work()
             done.set()
 

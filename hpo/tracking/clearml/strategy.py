@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from clearml.automation.job import BaseJob, ClearmlJob, LocalClearmlJob, RunningJob
 from clearml.automation.optimization import MultiObjective, SearchStrategy
 
-from budget.errors import InputError
-from budget.files import is_held
+from budget.errors import InputError, MirrorRefused, MirrorUnavailable
+from budget.files import is_locked
 from hpo.study.ask import AskedTrial
 from hpo.study.trials import TASK
-from hpo.tracking.clearml.server.connection import Remote, ServerRefused, Unavailable
+from hpo.tracking.clearml.server.connection import Remote
 from hpo.tracking.clearml.server.writer import OUR_ID
 from hpo.tracking.clearml.template import ACCURACY, overrides, search_space
 from hpo.tracking.clearml.trial_task import TrialTask, facts_of
@@ -101,7 +101,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         A trial that has begun to buy is never aborted: its money is held, its answers arrive.
 
         Raises:
-            Unavailable: the server is away; what waits in its queue stays there.
+            MirrorUnavailable: the server is away; what waits in its queue stays there.
         """
         super().stop()
         jobs = list(self._current_jobs)
@@ -110,7 +110,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             return
         for task_id, (status, _) in self._states(jobs).items():
             if status == "queued":
-                with suppress(ServerRefused):  # an agent was quicker
+                with suppress(MirrorRefused):  # an agent was quicker
                     self._remote.call("tasks.dequeue", {"task": task_id})
 
     def process_step(self) -> bool:
@@ -119,7 +119,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             self._adopt()
             for job, status, message in self._look():
                 self._follow(job, status, message)
-        except Unavailable as error:
+        except MirrorUnavailable as error:
             if not self._is_away:
                 _LOG.warning("ClearML does not answer (%s); asked until it does", error)
             self._is_away = True
@@ -170,7 +170,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         """Status and message of tasks by id, in one request.
 
         Raises:
-            Unavailable: the server is away.
+            MirrorUnavailable: the server is away.
         """
         found = self._tasks({"id": [job.task_id() for job in jobs]}, "status", "status_message")
         return {one["id"]: (one["status"], one.get("status_message") or "") for one in found}
@@ -179,7 +179,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         """Id and some fields of tasks, in one request.
 
         Raises:
-            Unavailable: the server is away.
+            MirrorUnavailable: the server is away.
         """
         fields = {"only_fields": ["id", *fields_], "page": 0, "page_size": 500}
         answer = self._remote.call("tasks.get_all", {**query, **fields})
@@ -214,7 +214,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
     def _is_alive(self, job: BaseJob) -> bool:
         """Whether a process of an earlier start still works on a trial: it holds a lock then."""
         plan = plan_from_plain(self._trial(job).user_attrs["plan"])
-        return is_held(self._study.world.lock_of(plan))
+        return is_locked(self._study.world.lock_of(plan))
 
     def _conclude(self, job: BaseJob, status: str, message: str) -> None:
         """A task has ended: the study knows what came of it."""

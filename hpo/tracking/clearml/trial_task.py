@@ -19,12 +19,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from budget.errors import InputError
-from budget.files import alone, is_held
+from budget.errors import InputError, MirrorRefused, MirrorUnavailable, PlanRefused
+from budget.files import is_locked, try_locked
 from hpo.market import stop_signals
 from hpo.settings.exit_codes import BAD_INPUT, DONE, MIRROR_INCOMPLETE
-from hpo.study import ask
-from hpo.tracking.clearml.server.connection import Remote, ServerRefused, Unavailable
+from hpo.tracking.clearml.server.connection import Remote
 from hpo.tracking.clearml.server.records import Parts, Scalar
 from hpo.tracking.clearml.server.writer import events_of, parameter
 from hpo.tracking.clearml.template import (
@@ -61,7 +60,7 @@ class TrialTask:
         """Mark it as running, and read its parameters: section/name -> value.
 
         Raises:
-            Unavailable, Refused: as for `Remote.call`; so do the other methods.
+            MirrorUnavailable, MirrorRefused: as for `Remote.call`; so do the other methods.
         """
         self._remote.call("tasks.started", {"task": self.id, "force": True})
         sections = self._remote.call("tasks.get_by_id", {"task": self.id})["task"]["hyperparams"]
@@ -128,7 +127,7 @@ def main() -> int:
         return _run(task, task.start())
     except (KeyboardInterrupt, stop_signals.Terminated):
         return STOPPED
-    except (Unavailable, ServerRefused) as error:
+    except (MirrorUnavailable, MirrorRefused) as error:
         print(f"labelworth: {error}; what was bought is kept", file=sys.stderr)
         return MIRROR_INCOMPLETE
 
@@ -137,7 +136,7 @@ def _run(task: TrialTask, parameters: Mapping[str, str]) -> int:
     with _beating(task):
         try:
             facts = _work(parameters, task.id)
-        except ask.PlanRefused as error:
+        except PlanRefused as error:
             return _give_up(task, "refused", str(error), REFUSED)
         except Exception as error:
             from hpo.settings.exit_codes import explain
@@ -162,7 +161,7 @@ def _patiently(tell: Callable[[], None]) -> None:
     while True:
         try:
             return tell()
-        except Unavailable:
+        except MirrorUnavailable:
             if time.monotonic() > until:
                 raise
         time.sleep(_PAUSE_S)
@@ -184,7 +183,7 @@ def _work(parameters: Mapping[str, str], name: str) -> dict[str, Any]:
     """Buy and evaluate a task's plan, and what it contains.
 
     Raises:
-        ServerRefused: the money left does not bear it, or it is outside the study's limits.
+        MirrorRefused: the money left does not bear it, or it is outside the study's limits.
         InputError: the parameters name no plan or no study.
     """
     from hpo.study.study import open_study
@@ -212,8 +211,8 @@ def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, 
     else:
         plan = plan_from_plain(study.trials.at(number).user_attrs["plan"])
     with study.world.alone(plan):
-        if study.world.market.kind == "toloka" and not is_held(_consent(study.folder)):
-            raise ask.PlanRefused(
+        if study.world.market.kind == "toloka" and not is_locked(_consent(study.folder)):
+            raise PlanRefused(
                 "spends real money, and no command runs that has confirmed it: start labelworth "
                 "run --engine clearml for this study"
             )
@@ -228,7 +227,7 @@ def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, 
         finally:
             study.world.source.close()  # before the next in turn opens it
     if "refused" in trial.user_attrs:
-        raise ask.PlanRefused(trial.user_attrs["refused"]["why"])
+        raise PlanRefused(trial.user_attrs["refused"]["why"])
     if before.state.name == "RUNNING" and trial.user_attrs["bought"]:
         study.reuse(plan)
     return facts_of(study, number)
@@ -243,7 +242,7 @@ def consenting(folder: Path) -> Iterator[None]:
     Raises:
         InputError: another process does so already.
     """
-    with alone(_consent(folder)) as is_first:
+    with try_locked(_consent(folder)) as is_first:
         if not is_first:
             raise InputError(f"{folder}: another command spends real money here; let it finish")
         yield
@@ -260,7 +259,9 @@ def _beating(task: TrialTask) -> Iterator[None]:
 
     def beat() -> None:
         while not done.wait(_BEAT_S):
-            with suppress(Unavailable, ServerRefused):  # a server that is away stops no purchase
+            with suppress(
+                MirrorUnavailable, MirrorRefused
+            ):  # a server that is away stops no purchase
                 task.beat()
 
     threading.Thread(target=beat, daemon=True).start()

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from budget.errors import InputError
+from budget.errors import InputError, MarketRefused, MarketUnreachable
 from labeling.toloka.api.clock import Clock, WallClock
-from labeling.toloka.api.errors import MarketRefused, MarketUnreachable
 from labeling.toloka.api.token import Token
 
 T = TypeVar("T")

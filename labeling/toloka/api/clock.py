@@ -9,7 +9,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from labeling.toloka.api.errors import MarketUnreachable
+from budget.errors import MarketUnreachable
 
 
 class Clock(Protocol):

@@ -7,8 +7,6 @@ it does anything. Several processes may share a journal. It holds ids, counts an
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -36,7 +34,7 @@ class IntentLog:
     def __init__(self, folder: Path, clock: Clock) -> None:
         self.path = folder / "market.jsonl"
         self._clock = clock
-        self._read = 0
+        self._lines = files.JsonLines(self.path)
         self._last: dict[tuple[str, str], Record] = {}
         self._done: dict[tuple[str, str], Record] = {}
         self._all: list[Record] = []
@@ -51,15 +49,8 @@ class IntentLog:
         """Append a record, durably: after the return it survives a power cut."""
         at = self._clock.now().isoformat(timespec="milliseconds")
         record = {"at": at, "action": action, "key": key, "state": state, **facts}
-        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
         try:
-            handle = os.open(self.path, os.O_APPEND | os.O_RDWR)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                os.write(handle, (b"" if _ends_in_newline(handle) else b"\n") + line)
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            self._lines.append(record)
         except OSError as error:
             raise _damage(self.path, error.strerror or str(error)) from error
         self._catch_up()
@@ -85,25 +76,20 @@ class IntentLog:
 
         It is let go when the process dies, however it dies.
         """
-        return files.alone(self._lock(name))
+        return files.try_locked(self._lock(name))
 
     def turn(self, name: str) -> AbstractContextManager[None]:
         """Wait until no other process has something, and have it until the block is left."""
-        return files.exclusive(self._lock(name))
+        return files.locked(self._lock(name))
 
     def _lock(self, name: str) -> Path:
         return self.path.parent / f"{name}.lock"
 
     def _catch_up(self) -> None:
         """Read what was appended since, by whomever."""
-        with self.path.open("rb") as file:
-            file.seek(self._read)
-            new = file.read()
-        whole, newline, _ = new.rpartition(b"\n")  # a crash may leave a torn last line
-        self._read += len(whole) + len(newline)
-        for line in whole.splitlines():
-            record = _parse(line)
-            if record is not None:
+        for line in self._lines.new():
+            if _is_record(line):
+                record: Record = line
                 place = (record["action"], record["key"])
                 self._all.append(record)
                 self._last[place] = record
@@ -111,19 +97,8 @@ class IntentLog:
                     self._done[place] = record
 
 
-def _parse(line: bytes) -> Record | None:
-    """A record; None for a line that a crash tore."""
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None
-    known = isinstance(record, dict) and {"action", "key", "state"} <= record.keys()
-    return record if known else None
-
-
-def _ends_in_newline(handle: int) -> bool:
-    size = os.fstat(handle).st_size
-    return size == 0 or os.pread(handle, 1, size - 1) == b"\n"
+def _is_record(line: object) -> bool:
+    return isinstance(line, dict) and {"action", "key", "state"} <= line.keys()
 
 
 def _damage(path: Path, problem: str) -> StorageError:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+from budget.errors import MarketContradiction
 from budget.money import Money
-from labeling.toloka.api.errors import MarketError
 
 _CLOSE = timedelta(seconds=1)
 
@@ -21,7 +21,7 @@ def check_pool(name: str, wanted: Any, got: Any) -> None:
         got: the pool as the platform has it.
 
     Raises:
-        MarketError: they differ in something that costs money or quality.
+        MarketContradiction: they differ in something that costs money or quality.
     """
     plain_wanted, plain_got = wanted.unstructure(), got.unstructure()
     pairs = {
@@ -36,7 +36,7 @@ def check_pool(name: str, wanted: Any, got: Any) -> None:
     }
     for what, (ours, theirs) in pairs.items():
         if ours != theirs:
-            raise MarketError(
+            raise MarketContradiction(
                 f"{name}: pool {got.id} has another {what} than it was given ({theirs} instead of "
                 f"{ours}); it was not opened"
             )
@@ -59,7 +59,7 @@ def check_tasks(
         controls: ids of its control tasks.
 
     Raises:
-        MarketError: a task is missing, one too many, or has another overlap.
+        MarketContradiction: a task is missing, one too many, or has another overlap.
     """
     real = {key: task for key, task in tasks.items() if not task.known_solutions}
     held = {key for key, task in tasks.items() if task.known_solutions and task.infinite_overlap}
@@ -73,7 +73,7 @@ def check_tasks(
         if wrong:
             problem = f"another overlap on {len(wrong)} tasks, such as {wrong[0]}"
     if problem:
-        raise MarketError(f"{name}: pool {pool_id} has {problem}; it was not opened")
+        raise MarketContradiction(f"{name}: pool {pool_id} has {problem}; it was not opened")
 
 
 def _reward(pool: Any) -> str:

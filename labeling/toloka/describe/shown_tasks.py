@@ -76,7 +76,7 @@ class Goods:
         """
         campaign = self.campaign
         if condition.campaign != campaign.key or condition.suite_size != campaign.suite_size:
-            raise InputError("order: its condition belongs to another campaign than this market's")
+            raise ValueError("order: its condition belongs to another campaign than this market's")
         if condition.dynamic is not None:
             raise InputError(
                 f"overlap: {condition.dynamic} cannot be bought on Toloka here; give whole numbers"

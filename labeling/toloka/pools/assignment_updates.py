@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from budget.errors import MarketContradiction
 from budget.money import Money
 from labeling.campaign.campaign import Campaign
 from labeling.toloka.api.client import Api
-from labeling.toloka.api.errors import MarketError
 from labeling.types import Assignment
 
 PAID = frozenset({"ACCEPTED", "SUBMITTED"})
@@ -102,10 +102,12 @@ class Reading:
         """A submitted suite.
 
         Raises:
-            MarketError: it holds a task or an answer that is not known here.
+            MarketContradiction: it holds a task or an answer that is not known here.
         """
         if len(suite.tasks) != len(suite.answers) or any(t not in self.rows for t in suite.tasks):
-            raise MarketError(f"assignment {suite.id}: its tasks are not those of this study")
+            raise MarketContradiction(
+                f"assignment {suite.id}: its tasks are not those of this study"
+            )
         first, *further = (
             tuple(self._label(suite, values, at) for values in suite.answers)
             for at in range(len(self.campaign.questions))
@@ -135,7 +137,7 @@ class Reading:
         question = self.campaign.questions[at]
         value = values.get(question.name)
         if value not in question.classes:
-            raise MarketError(
+            raise MarketContradiction(
                 f"assignment {suite.id}: {str(value)[:40]!r} is no answer to {question.name!r}"
             )
         return question.classes.index(value)

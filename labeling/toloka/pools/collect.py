@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from budget.errors import InputError
+from budget.errors import InputError, MarketError
 from labeling.source import assignments_left, missing_answers, next_round, wanted_arrays
 from labeling.toloka.api.client import Api
-from labeling.toloka.api.errors import MarketError
 from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.pools.assignment_updates import (
     AssignmentUpdate,

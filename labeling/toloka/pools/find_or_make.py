@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from budget.errors import MarketError, MarketRefused
 from labeling.campaign.campaign import Campaign
 from labeling.toloka.api.client import Api
-from labeling.toloka.api.errors import MarketError, MarketRefused
 from labeling.toloka.api.intents import DONE, INTENT, REFUSED, IntentLog
 from labeling.toloka.describe import spec
 from labeling.toloka.describe.spec import Access, Marker

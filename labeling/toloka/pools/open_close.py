@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from budget.errors import InputError
+from budget.errors import InputError, MarketError, MarketUnreachable
 from labeling.toloka.api.client import Api
-from labeling.toloka.api.errors import MarketError, MarketUnreachable
 from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.describe.spec import fact
 from labeling.toloka.pools.find_or_make import pools_of, status_of

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from budget.errors import MarketContradiction, MarketError
 from labeling.toloka.api.client import Api
-from labeling.toloka.api.errors import MarketError
 from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.describe import spec
 from labeling.toloka.describe.read_back import check_pool, check_tasks
@@ -251,7 +251,7 @@ class Preparer:
                 set_overlap(self._api, key, overlap[key], overlap[key] < tasks[key].overlap)
         tasks = read_tasks(self._api, pool_id)
         if sum(overlap[key] - given[key] for key in overlap) != order.answers_wanted:
-            raise MarketError(
+            raise MarketContradiction(
                 f"{self._api.name}: pool {pool_id} does not hold the tasks that were ordered; it "
                 "was not opened"
             )

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from budget.errors import MarketError
 from budget.money import Money
 from labeling.toloka.api.client import Api, kit
-from labeling.toloka.api.errors import MarketError
 from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.pools.upload import wait_for
 from labeling.types import Assignment

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from budget.errors import MarketError
 from labeling.toloka.api.client import Api, kit
-from labeling.toloka.api.errors import MarketError
 from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.describe.spec import IMAGE
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
+from budget.files import write_whole
 from budget.money import Money
 from hpo.settings.config import to_plain
-from hpo.settings.run_folder import read_config, to_json, write_atomic
+from hpo.settings.run_folder import read_config, to_json
 from hpo.study.next_purchase import Wish, carry_out, parse_plan, prepare
 from hpo.study.study import open_study
 from tests.hpo.cli.test_main import labelworth
@@ -109,7 +110,7 @@ def test_the_recommended_plan_is_the_default_and_a_study_goes_on_without_buying_
     report = bought(folder)
     assert report["plan"].rsplit("-n", 1)[0] == best["key"].rsplit("-n", 1)[0]
     config = replace(read_config(folder), budget=Money(2_000_000), trials=5)
-    write_atomic(folder / "study.json", to_json(to_plain(config)).encode())
+    write_whole(folder / "study.json", to_json(to_plain(config)).encode())
     again = open_study(folder)
     after = again.run()
     again.close()

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from budget.files import exclusive, is_held
+from budget.errors import PlanRefused
+from budget.files import is_locked, locked
 from budget.money import ZERO
-from hpo.study.ask import PlanRefused
 from hpo.study.study import Study, open_study
 from labeling.types import LabelPlan
 
@@ -165,21 +165,21 @@ def test_contained_plans_of_a_purchase_are_evaluated_by_whoever_bought(
 
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     path = tmp_path / "locks" / "a"
-    assert not is_held(path)
+    assert not is_locked(path)
 
     def hold() -> None:
-        with exclusive(path):
+        with locked(path):
             time.sleep(60)
 
     child = forked(hold)
-    while not is_held(path):
+    while not is_locked(path):
         time.sleep(0.01)
     os.kill(child, 9)
     ended(child)
-    assert not is_held(path)
-    with exclusive(path):
-        assert is_held(path)
-        waiting = threading.Thread(target=lambda: exclusive(path).__enter__(), daemon=True)
+    assert not is_locked(path)
+    with locked(path):
+        assert is_locked(path)
+        waiting = threading.Thread(target=lambda: locked(path).__enter__(), daemon=True)
         waiting.start()
         waiting.join(0.1)
         assert waiting.is_alive()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from budget.files import is_held
+from budget.files import is_locked
 from tests import ROOT
 from tests.clearml_server import StandIn
 from tests.clearml_server.faults import DROPPED
@@ -49,7 +49,7 @@ def start(
 
     yield run
     mirror = tmp_path / "runs/s/clearml.lock"  # its process outlives the study by minutes
-    if mirror.exists() and is_held(mirror):
+    if mirror.exists() and is_locked(mirror):
         os.kill(int(mirror.read_text()), signal.SIGKILL)
     stand_in.faults.clear()
     for child in begun:
@@ -135,6 +135,6 @@ def test_a_mirrored_study(
     child.send_signal(number)
     _, said = child.communicate(timeout=LONGEST_S)
     assert child.returncode == 128 + number
-    assert is_held(tmp_path / "runs/s/clearml.lock"), "the mirror does not go on trying"
+    assert is_locked(tmp_path / "runs/s/clearml.lock"), "the mirror does not go on trying"
     assert "labelworth publish runs/s completes it" in said
     assert "Traceback" not in said

@@ -89,7 +89,7 @@ def test_more_overlap_than_recorded_names_the_limit() -> None:
 def test_images_without_answers_and_control_tasks_cannot_be_bought() -> None:
     with pytest.raises(InputError, match=r"image 80, but r.csv has 0"):
         market(recorded(), controls=0).place(order(1, range(70, 81)))
-    with pytest.raises(InputError, match="control task cannot be bought"):
+    with pytest.raises(ValueError, match="control task cannot be bought"):
         market(recorded()).place(order(1, range(50, 62)))
 
 
@@ -109,7 +109,7 @@ def test_control_tasks_that_nobody_answered_are_refused() -> None:
 
 
 def test_what_a_recording_cannot_be() -> None:
-    with pytest.raises(InputError, match="another campaign"):
+    with pytest.raises(ValueError, match="another campaign"):
         market(recorded()).place(order(campaign=replace(CAMPAIGN, name="other")))
     dynamic = order()
     condition = replace(dynamic.condition, dynamic=DynamicOverlap(1, 3, 0.9))

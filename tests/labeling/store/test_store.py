@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Engine
 
 from budget.database import open_database
-from budget.errors import BudgetExceeded, InputError
+from budget.errors import BudgetExceeded, MarketContradiction
 from budget.ledger import Ledger
 from budget.money import Money
 from budget.tariff import Tariff
@@ -89,7 +89,7 @@ def only(records: list[OrderRecord]) -> OrderRecord:
 
 def test_news_of_an_unknown_order_are_refused(store: Store) -> None:
     stranger = Order(CONDITION, 7, ((1, 1),), 2, None)
-    with pytest.raises(InputError, match="is not in this study's store"):
+    with pytest.raises(ValueError, match="is not in this study's store"):
         store.add(stranger, Page((), (), END))
 
 
@@ -105,23 +105,23 @@ def test_an_assignment_that_changes_its_content_is_refused_and_keeps_the_first(
         replace(first, reward=Money(1)),
         replace(first, submitted_s=2.0),
     ):
-        with pytest.raises(InputError, match="'a': it differs"):
+        with pytest.raises(MarketContradiction, match="'a': it differs"):
             store.add(wanted, Page((assignment("b", "bob", POOL[:2]), changed), (), END))
     assert only(store.orders(CONDITION)).assignments == 1
     one = assignment("c", "ann", POOL[:2])
-    with pytest.raises(InputError, match="'c': it comes twice and differs"):
+    with pytest.raises(MarketContradiction, match="'c': it comes twice and differs"):
         store.add(wanted, Page((one, replace(one, seconds=1.0)), (), None))
 
 
 def test_an_assignment_that_contradicts_itself_is_refused(store: Store) -> None:
     broken = replace(assignment("a", "ann", POOL[:2]), labels=(0,))
-    with pytest.raises(InputError, match="'a': 3 tasks, 1 labels and 3 control marks"):
+    with pytest.raises(MarketContradiction, match="'a': 3 tasks, 1 labels and 3 control marks"):
         store.add(order(store, 2, 1), Page((broken,), (), None))
 
 
 def test_an_ended_order_takes_nothing_new(store: Store) -> None:
     ended = fill(store, 2, 1, "a")
-    with pytest.raises(InputError, match="'late': its order ended without it"):
+    with pytest.raises(MarketContradiction, match="'late': its order ended without it"):
         store.add(ended, Page((assignment("late", "bob", POOL[:2]),), (), None))
     before = store.answers(CONDITION)
     store.add(ended, Page((), (Restriction("a", 99.0, "control"),), replace(END, missing=5)))
@@ -136,7 +136,7 @@ def test_an_ended_order_takes_nothing_new(store: Store) -> None:
 def test_an_impossible_plan_is_refused(
     store: Store, tasks: list[int], overlap: int, problem: str
 ) -> None:
-    with pytest.raises(InputError, match=problem):
+    with pytest.raises(ValueError, match=problem):
         store.order_for(CONDITION, tasks, overlap, ALLOWANCE, None)
 
 
@@ -331,7 +331,7 @@ def test_an_order_that_may_have_been_placed_stays(store: Store, engine: Engine) 
     begun = order(store, 1, 1, OTHER)
     store.add(begun, Page((assignment("a", "ann", [5]),), (), None))
     for placed in (held, begun):
-        with pytest.raises(InputError, match="it has to stay"):
+        with pytest.raises(ValueError, match="it has to stay"):
             store.withdraw(placed)
     assert len(store.unfinished()) == 2
 

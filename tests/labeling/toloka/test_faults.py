@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from budget.errors import MarketUnreachable
 from budget.money import Money
 from labeling.toloka.api.client import kit
-from labeling.toloka.api.errors import MarketUnreachable
 from labeling.toloka.pools.review import give_bonus
 from labeling.toloka.server import Server
 from labeling.toloka.server.web.faults import Fault

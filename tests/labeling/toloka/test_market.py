@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from budget.errors import InputError
+from budget.errors import InputError, MarketError
 from budget.money import Money
 from labeling.toloka.api.client import connect
 from labeling.toloka.api.clock import PlatformClock
-from labeling.toloka.api.errors import MarketError
 from labeling.toloka.api.token import Token
 from labeling.toloka.reconcile import Book, mend, reconcile
 from labeling.toloka.server import Server
@@ -79,7 +78,7 @@ def without_one(row: int) -> str:
 def test_bad_input_is_one_line_and_creates_nothing(
     market: dict[str, Any], order: dict[str, Any], said: str, on: Ground
 ) -> None:
-    with pytest.raises(InputError, match=said) as caught:
+    with pytest.raises(ValueError, match=said) as caught:
         on.market(**market).place(on.order(**order))
     assert "\n" not in str(caught.value)
     assert nothing_created(on)

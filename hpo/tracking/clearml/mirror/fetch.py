@@ -29,7 +29,7 @@ def fetch_version(version_id: str, folder: Path) -> Path | None:
 
     Raises:
         InputError: ClearML is not configured.
-        Unavailable, Refused: the server does not answer, or not to us.
+        MirrorUnavailable, MirrorRefused: the server does not answer, or not to us.
     """
     remote = Remote()
     found = _find(remote, version_id)

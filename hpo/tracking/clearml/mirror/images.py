@@ -84,14 +84,13 @@ class Images:
 
     def thumbnails(self, names: Sequence[str]) -> Mapping[str, bytes]:
         """Small PNGs by image name; none where the images cannot be read."""
-        from training.errors import InputError as ImageError
         from training.images import read_batch
 
         try:
             known = {name: row for row, name in enumerate(self._data.images.names)}
             asked = [name for name in names if name in known]
             batch = read_batch(self._data.images, [known[name] for name in asked], THUMBNAIL)
-        except (InputError, ImageError):
+        except InputError:
             return {}
         return {name: as_png(pixels) for name, pixels in zip(asked, batch, strict=True)}
 

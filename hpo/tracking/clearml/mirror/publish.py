@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import select
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from budget.errors import InputError
-from hpo.settings.run_folder import write_atomic
+from budget.errors import InputError, MirrorRefused, MirrorUnavailable
+from budget.files import try_locked, write_whole
 from hpo.tracking.clearml.mirror.run_directory import RunDirectory, read_run
 from hpo.tracking.clearml.mirror.sync import Mirror, Mirrored, Watch
-from hpo.tracking.clearml.server.connection import Remote, ServerRefused, Unavailable
+from hpo.tracking.clearml.server.connection import Remote
 
 STATE, LOCK = "clearml.json", "clearml.lock"
 """What a mirror leaves in the run directory: what it has done, and that it is at work."""
@@ -52,18 +50,18 @@ def publish(folder: Path, external: str | None, watch: Watch) -> Mirrored:
 
     Raises:
         InputError: no study in the folder, ClearML not configured, or another mirror at work.
-        Unavailable: the server does not answer; what is there stays.
-        ServerRefused: the server does not accept the keys.
+        MirrorUnavailable: the server does not answer; what is there stays.
+        MirrorRefused: the server does not accept the keys.
     """
     run = read_run(folder)
-    with locked(folder, _PATIENCE_S):
+    with only_mirror(folder, _PATIENCE_S):
         mirror, far, deadline, pause = None, -1, 0.0, 1.0
         while True:
             try:
                 mirror = mirror or Mirror(Remote(), folder, external)
                 outcome = mirror.bring(run, *standing(run, running=False), watch)
                 break
-            except Unavailable:
+            except MirrorUnavailable:
                 now, there = time.monotonic(), len(mirror.ids) if mirror else 0
                 if there > far:  # patience begins anew where something was brought over
                     far, deadline, pause = there, now + _PATIENCE_S, 1.0
@@ -84,38 +82,28 @@ def _leave(folder: Path, mirror: Mirror, outcome: Mirrored) -> None:
         "problems": outcome.problems,
         "ids": mirror.ids,
     }
-    write_atomic(folder / STATE, (json.dumps(facts, indent=1) + "\n").encode())
+    write_whole(folder / STATE, (json.dumps(facts, indent=1) + "\n").encode())
 
 
 @contextmanager
-def locked(folder: Path, patience: float) -> Iterator[None]:
+def only_mirror(folder: Path, patience: float) -> Iterator[None]:
     """Be the only mirror of a run directory on this machine.
 
     Raises:
         InputError: another one is at work, also after some seconds.
     """
-    with (folder / LOCK).open("a+") as file:
-        deadline = time.monotonic() + patience
-        while not _lock(file):
+    path, deadline = folder / LOCK, time.monotonic() + patience
+    with ExitStack() as stack:
+        while not stack.enter_context(try_locked(path)):
+            stack.close()
             if time.monotonic() > deadline:
-                file.seek(0)
                 raise InputError(
-                    f"{folder}: process {file.read().strip()} mirrors it to ClearML now; "
+                    f"{folder}: process {path.read_text().strip()} mirrors it to ClearML now; "
                     "let it finish"
                 )
             time.sleep(0.2)
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        path.write_text(f"{os.getpid()}\n")
         yield
-
-
-def _lock(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 # --- while a study runs ---
@@ -150,7 +138,7 @@ class _Follower:
             return False
         try:
             waiting = self._bring(running)
-        except Unavailable as error:
+        except MirrorUnavailable as error:
             self.pause = min(_LONGEST_PAUSE_S, 2 * self.pause or 1.0)
             self.next_try = time.monotonic() + self.pause
             self.log(f"{error}; trying again in {self.pause:.0f} s")
@@ -177,7 +165,7 @@ class _Follower:
         self.beat = now
         try:
             self.mirror.heartbeat(read_run(self.folder))
-        except (Unavailable, ServerRefused) as error:
+        except (MirrorUnavailable, MirrorRefused) as error:
             self.log(f"heartbeat: {error}")
 
 
@@ -194,7 +182,7 @@ def follow(folder: Path, external: str | None) -> None:
     follower = _Follower(folder, external, log)
     ended: float | None = None
     try:
-        with locked(folder, _GRACE_S):
+        with only_mirror(folder, _GRACE_S):
             while True:
                 if ended is None and _let_go(_POLL_S):
                     ended = time.monotonic()
@@ -206,7 +194,7 @@ def follow(folder: Path, external: str | None) -> None:
                 if ended is not None and time.monotonic() - ended > _GRACE_S:
                     log(f"the server does not answer; labelworth publish {folder} goes on")
                     return
-    except (InputError, ServerRefused) as error:
+    except (InputError, MirrorRefused) as error:
         log(str(error))
 
 

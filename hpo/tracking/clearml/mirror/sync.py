@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from budget.errors import InputError, StorageError
-from budget.files import exclusive
+from budget.errors import InputError, MirrorRefused, StorageError
+from budget.files import locked
 from hpo.tracking.clearml.mirror import label_datasets
 from hpo.tracking.clearml.mirror.controller import controller_key, controller_record
 from hpo.tracking.clearml.mirror.images import Images
 from hpo.tracking.clearml.mirror.run_directory import Child, RunDirectory
 from hpo.tracking.clearml.mirror.trial_tasks import trial_key, trial_record
-from hpo.tracking.clearml.server.connection import Remote, ServerRefused
+from hpo.tracking.clearml.server.connection import Remote
 from hpo.tracking.clearml.server.dataset_layout import Node, node_of
 from hpo.tracking.clearml.server.records import Record
 from hpo.tracking.clearml.server.writer import Writer
@@ -77,8 +77,8 @@ class Mirror:
             watch: called before each label set.
 
         Raises:
-            Unavailable: the server does not answer; what is there stays.
-            ServerRefused: the server does not accept the keys.
+            MirrorUnavailable: the server does not answer; what is there stays.
+            MirrorRefused: the server does not accept the keys.
         """
         projects, controller = self._enter(run)
         problems: list[str] = []
@@ -101,13 +101,13 @@ class Mirror:
         """The id of the study's controller, which is made where there is none.
 
         Raises:
-            Unavailable, Refused: as for `bring`.
+            MirrorUnavailable, MirrorRefused: as for `bring`.
         """
         return self._enter(run)[1]
 
     def _enter(self, run: RunDirectory) -> tuple[dict[str, str], str]:
         """The projects' names and the controller's id; of several processes one makes them."""
-        with exclusive(self._folder / "locks" / "clearml"):
+        with locked(self._folder / "locks" / "clearml"):
             projects = self._prepare(run)
             return projects, self._begun(run, projects["study"])
 
@@ -133,15 +133,13 @@ class Mirror:
 
     def _attempt(self, work: Callable[[], Any], problems: list[str]) -> Any:
         """Do one thing; what this one thing alone cannot have is noted, and the rest goes on."""
-        from training.errors import InputError as ImageError
-
         try:
             return work()
-        except ServerRefused as error:
+        except MirrorRefused as error:
             if error.code in (401, 403):
                 raise
             problems.append(str(error))
-        except (InputError, ImageError, StorageError, OSError) as error:
+        except (InputError, StorageError, OSError) as error:
             problems.append(str(error))
         return None
 

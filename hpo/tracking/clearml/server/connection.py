@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from budget.errors import InputError
+from budget.errors import InputError, MirrorRefused, MirrorUnavailable
 
 _API = "2.20"
 _PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
@@ -28,22 +28,6 @@ _FILE_TIMEOUT = (5.0, 300.0)
 _NO_RETRIES = {"total": 0, "connect": 0, "read": 0, "redirect": 5, "status": 0}
 
 
-class Unavailable(Exception):  # noqa: N818
-    """The server did not answer, or said that it cannot now. Asking again later may help."""
-
-
-class ServerRefused(Exception):  # noqa: N818
-    """The server does not accept a request.
-
-    Attributes:
-        code: the HTTP status.
-    """
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class Remote:
     """A session with a ClearML server, by the user's own configuration.
 
@@ -52,8 +36,8 @@ class Remote:
 
     Raises:
         InputError: clearml is not installed, or not configured.
-        Unavailable: the server cannot be reached now.
-        ServerRefused: it does not accept the keys.
+        MirrorUnavailable: the server cannot be reached now.
+        MirrorRefused: it does not accept the keys.
     """
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -79,8 +63,8 @@ class Remote:
             repeat: whether the request may be carried out twice.
 
         Raises:
-            Unavailable: no answer, also after some more tries where it may be repeated.
-            ServerRefused: the server does not accept the request.
+            MirrorUnavailable: no answer, also after some more tries where it may be repeated.
+            MirrorRefused: the server does not accept the request.
         """
         service, action = endpoint.split(".")
 
@@ -100,12 +84,12 @@ class Remote:
             look: finds what an attempt that went unanswered has made.
 
         Raises:
-            Unavailable, Refused: as for `call`.
+            MirrorUnavailable, MirrorRefused: as for `call`.
         """
         for pause in (*_PAUSES, None):
             try:
                 return str(self.call(endpoint, body, repeat=False)["id"])
-            except Unavailable:
+            except MirrorUnavailable:
                 if pause is None:
                     raise
                 self._sleep(pause)
@@ -117,7 +101,7 @@ class Remote:
         """Report scalars and plots; each replaces what the task has in its place.
 
         Raises:
-            Unavailable, Refused: as for `call`.
+            MirrorUnavailable, MirrorRefused: as for `call`.
         """
 
         def ask() -> Any:
@@ -132,7 +116,7 @@ class Remote:
         """Put a file on the file server that the configuration names, and return its address.
 
         Raises:
-            Unavailable, Refused: as for `call`.
+            MirrorUnavailable, MirrorRefused: as for `call`.
         """
         address = f"{self._files}/{quote(path)}"
         if urlsplit(self._files).scheme not in ("http", "https"):
@@ -156,14 +140,14 @@ class Remote:
         """A file of the file server, or of the storage that holds it.
 
         Raises:
-            Unavailable, Refused: as for `call`.
+            MirrorUnavailable, MirrorRefused: as for `call`.
         """
         if not address.startswith(self._files) or urlsplit(address).scheme not in ("http", "https"):
             from clearml import StorageManager
 
             copy = StorageManager.get_local_copy(address, extract_archive=False)
             if copy is None:
-                raise Unavailable(f"{without_credentials(address)} cannot be read")
+                raise MirrorUnavailable(f"{without_credentials(address)} cannot be read")
             return Path(copy).read_bytes()
         import requests
 
@@ -192,7 +176,7 @@ class Remote:
             try:
                 return str(StorageManager.upload_file(str(held), address))
             except Exception as error:  # every store fails in its own way
-                raise Unavailable(f"{without_credentials(address)}: {error}") from error
+                raise MirrorUnavailable(f"{without_credentials(address)}: {error}") from error
 
     def _answer(
         self, ask: Callable[[], Any], what: str, pauses: Sequence[float], envelope: bool = True
@@ -201,7 +185,7 @@ class Remote:
         for pause in (*pauses, None):
             try:
                 return _read(ask, what, envelope)
-            except Unavailable:
+            except MirrorUnavailable:
                 if pause is None or time.monotonic() - begun > _LONGEST_S:
                     raise
                 self._sleep(pause)
@@ -216,17 +200,17 @@ def _read(ask: Callable[[], Any], what: str, envelope: bool) -> dict[str, Any]:
         answer = ask()
     except (requests.RequestException, LoginError) as error:
         # what the libraries say may hold addresses with credentials
-        raise Unavailable(f"{what}: no answer ({type(error).__name__})") from None
+        raise MirrorUnavailable(f"{what}: no answer ({type(error).__name__})") from None
     code = int(answer.status_code)
     if code >= 500 or code in (408, 429):
-        raise Unavailable(f"{what}: status {code}")
+        raise MirrorUnavailable(f"{what}: status {code}")
     try:
         parsed = answer.json() if envelope else {}
     except ValueError:
-        raise Unavailable(f"{what}: the answer is not ClearML's") from None
+        raise MirrorUnavailable(f"{what}: the answer is not ClearML's") from None
     if code != 200:
         meta = parsed.get("meta", {})
-        raise ServerRefused(f"{what}: {meta.get('result_msg') or f'status {code}'}", code)
+        raise MirrorRefused(f"{what}: {meta.get('result_msg') or f'status {code}'}", code)
     data: dict[str, Any] = parsed.get("data") or {}
     return data
 
@@ -253,10 +237,10 @@ def _open_session() -> Any:
     except LoginError as error:
         status = re.search(r"\(error (\d+)", str(error))
         if status and int(status[1]) in (400, 401, 403):
-            raise ServerRefused(
+            raise MirrorRefused(
                 "the ClearML server does not accept the keys", int(status[1])
             ) from None
-        raise Unavailable("the ClearML server cannot be reached") from None
+        raise MirrorUnavailable("the ClearML server cannot be reached") from None
 
 
 def _verified(setting: object) -> bool | str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
+from budget.files import whole_lines
 from budget.money import Money
 from budget.tariff import Tariff
 from labeling.crowd.scenario import Scenario
@@ -59,7 +60,7 @@ class RequestLog:
             raise InputError(f"{self._path}: another server uses this state file") from None
         self._file.seek(0)
         raw = self._file.read()
-        whole = raw[: raw.rfind(b"\n") + 1]
+        whole = whole_lines(raw)
         try:
             lines: list[Doc] = [json.loads(line) for line in whole.splitlines()]
         except ValueError:

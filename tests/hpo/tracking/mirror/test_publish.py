@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hpo.tracking.clearml.server.connection import Unavailable
+from budget.errors import MirrorUnavailable
 from tests import ROOT
 from tests.clearml_server import StandIn
 from tests.clearml_server.faults import CUT, DROPPED, OK
@@ -180,7 +180,7 @@ def test_cut_off_at_any_request_and_repeated_leaves_what_an_undisturbed_one_does
         try:
             mirrored(folder)
             break
-        except Unavailable:
+        except MirrorUnavailable:
             continue
     stand_in.faults.clear()
     assert attempts > 10

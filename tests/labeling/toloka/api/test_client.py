@@ -9,10 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from budget.errors import InputError
+from budget.errors import InputError, MarketError, MarketRefused, MarketUnreachable
 from labeling.toloka.api.client import Api, kit
 from labeling.toloka.api.clock import WallClock
-from labeling.toloka.api.errors import MarketError, MarketRefused, MarketUnreachable
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from budget.errors import InputError
+from budget.errors import InputError, MarketError
 from budget.money import Money
 from labeling.campaign.campaign import Campaign, Exam, QualityRules, Question
 from labeling.toloka.api.client import kit
-from labeling.toloka.api.errors import MarketError
 from labeling.toloka.describe import spec
 from labeling.toloka.describe.askable import check_campaign
 from labeling.toloka.describe.read_back import check_pool

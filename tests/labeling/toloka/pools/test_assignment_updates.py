@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from labeling.toloka.api.errors import MarketError
+from budget.errors import MarketError
 from labeling.toloka.pools.assignment_updates import News, Reading
 from tests.labeling.toloka.ground import TWO
 
