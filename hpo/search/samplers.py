@@ -6,17 +6,37 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler, RandomSampler
 
 from hpo.settings.search_space import SearchSpace
 from labeling.types import LabelPlan
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
 OURS = ("money", "rule")
+
+
+def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
+    """Optuna's search space: a box that spans the levels; fixed dimensions are left out."""
+    low, high = space.prices[0] / 1e6, space.prices[-1] / 1e6
+    overlaps = space.overlaps or (1,)
+    box: dict[str, BaseDistribution] = {
+        "price": FloatDistribution(low, high, log=True),
+        "overlap": IntDistribution(overlaps[0], overlaps[-1], log=True),
+        "rule": CategoricalDistribution(list(space.kinds)),
+        "controls": IntDistribution(space.controls[0], space.controls[-1]),
+        "tasks": IntDistribution(space.tasks[0], space.tasks[-1], log=True),
+        "exam": CategoricalDistribution(list(space.exams)),
+    }
+    return {name: box[name] for name in space.searched}
 
 
 class MoneyAwareSampler(BaseSampler):
@@ -37,7 +57,7 @@ class MoneyAwareSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """The whole space, the same for every trial."""
-        return self._space.distributions()
+        return distributions(self._space)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]

@@ -16,6 +16,7 @@ from budget.errors import InputError, nearest
 from budget.money import Money
 from budget.tariff import Tariff
 from hpo.settings import parsing
+from hpo.settings.market_kinds import MarketKind, split_market
 from labeling.types import DynamicOverlap
 from labeling.views.columns import TEST_COLUMNS, TRIAL_COLUMNS
 
@@ -122,6 +123,16 @@ class StudyConfig:
         return self.budget.share(_CONFIRM_SHARE) if self.confirm is None else self.confirm
 
     @property
+    def market_kind(self) -> MarketKind:
+        """What can be said of all markets of its kind."""
+        return split_market(self.market)[0]
+
+    @property
+    def market_file(self) -> str:
+        """The recording that the market is made of; "" where it takes none."""
+        return split_market(self.market)[1]
+
+    @property
     def tariff(self) -> Tariff:
         """The platform's tariff."""
         return Tariff(self.fee_share, self.fee_minimum, self.smallest_reward)
@@ -220,7 +231,7 @@ def make_config(
     read = {name: _READERS[name](raw, origin.get(name, name)) for name, raw in given.items()}
     if "budget" not in read:
         raise InputError("--budget: how much may be spent? Give dollars, such as --budget 20")
-    if str(read.get("market")).startswith("replay:"):
+    if not split_market(read.get("market", "simulated"))[0].knows_price:
         for name, value in _REPLAY_DEFAULTS.items():
             read.setdefault(name, value)
     if read.get("dynamic_overlap"):
@@ -263,9 +274,10 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
             f"{name('sampler')}: {config.sampler} does not search dynamic overlap; "
             "use tpe, nsga2, gp or random"
         )
-    if config.price_models == "both" and config.market.startswith(("replay:", "toloka")):
-        why = "Toloka has its own" if config.market == "toloka" else "a replay knows nothing about"
-        raise InputError(f"{name('price_models')}: {why} price; leave it out")
+    kind = config.market_kind
+    if config.price_models == "both" and not kind.models_price:
+        why = "has its own" if kind.knows_price else "knows nothing about"
+        raise InputError(f"{name('price_models')}: market {kind.name} {why} price; leave it out")
     is_folder = config.data.startswith("folder:")
     if is_folder and config.labels is None:
         raise InputError(

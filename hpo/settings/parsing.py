@@ -14,6 +14,7 @@ from typing import TypeVar
 from budget.errors import InputError
 from budget.errors import nearest as nearest
 from budget.money import ZERO, Money
+from hpo.settings.market_kinds import split_market
 from labeling.aggregation.dynamic_overlap import parse_overlap
 from labeling.types import DynamicOverlap
 from labeling.views import parse_view
@@ -158,13 +159,9 @@ def data(value: object, name: str) -> str:
 
 
 def market(value: object, name: str) -> str:
-    """Who answers."""
+    """A market of a kind that there is, with its file where it takes one."""
     given = text(value, name)
-    kind, _, file = given.partition(":")
-    plain = given in ("simulated", "rehearsal", "toloka")
-    if not plain and not (kind in ("hybrid", "replay") and file):
-        known = ("simulated", "rehearsal", "toloka", "hybrid:FILE", "replay:FILE")
-        raise InputError(f"{name}: {given!r} is not known; {nearest(given, known)}")
+    split_market(given, name)
     return given
 
 
