@@ -9,16 +9,16 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from budget.errors import InputError
 from budget.errors import nearest as nearest
 from budget.money import ZERO, Money
 from hpo.settings.market_kinds import split_market
-from labeling.aggregation.dynamic_overlap import parse_overlap
-from labeling.types import DynamicOverlap
-from labeling.views import parse_view
-from labeling.views.columns import Column
+
+if TYPE_CHECKING:
+    from labeling.types import DynamicOverlap
+    from labeling.views.columns import Column
 
 _T = TypeVar("_T")
 BUILT_IN_DATA = ("digits3", "digits")
@@ -175,9 +175,31 @@ def url_prefix(value: object, name: str) -> str:
     return given
 
 
-def view(columns: Mapping[str, Column]) -> Callable[[object, str], str]:
-    """A view over some columns, as its plainest text."""
-    return lambda value, name: parse_view(str(value), name, columns).text
+def trial_view(value: object, name: str) -> str:
+    """A view over a trial's labels or the answers behind them, as its plainest text."""
+    from labeling.views.columns import TRIAL_COLUMNS
+
+    return _view(value, name, TRIAL_COLUMNS)
+
+
+def test_view(value: object, name: str) -> str:
+    """A view over test images, as its plainest text."""
+    from labeling.views.columns import TEST_COLUMNS
+
+    return _view(value, name, TEST_COLUMNS)
+
+
+def _view(value: object, name: str, columns: Mapping[str, Column]) -> str:
+    from labeling.views import parse_view
+
+    return parse_view(str(value), name, columns).text
+
+
+def aggregation(value: object, name: str) -> str:
+    """The name of an aggregator."""
+    from labeling.aggregation.methods import METHODS
+
+    return one_of(*METHODS)(value, name)
 
 
 def exponent(value: object, name: str) -> float | None:
@@ -244,8 +266,21 @@ def dimension(read: Callable[[object, str], _T]) -> Callable[[object, str], tupl
     return reader
 
 
-def split_overlap(value: object, name: str) -> tuple[tuple[int, ...], tuple[DynamicOverlap, ...]]:
-    """Overlaps to choose from, as whole numbers and as dynamic(least,most,confidence)."""
+def fixed_overlap(value: object, name: str) -> tuple[int, ...]:
+    """The whole numbers among overlaps to choose from."""
+    return tuple(item for item in _overlaps(value, name) if isinstance(item, int))
+
+
+def dynamic_overlap(value: object, name: str) -> tuple[DynamicOverlap, ...]:
+    """The rules dynamic(least,most,confidence) among overlaps to choose from."""
+    if not value:
+        return ()
+    return tuple(item for item in _overlaps(value, name) if not isinstance(item, int))
+
+
+def _overlaps(value: object, name: str) -> tuple[int | DynamicOverlap, ...]:
+    from labeling.aggregation.dynamic_overlap import parse_overlap
+    from labeling.types import DynamicOverlap
 
     def read(item: object, name: str) -> int | DynamicOverlap:
         if isinstance(item, DynamicOverlap):
@@ -254,9 +289,7 @@ def split_overlap(value: object, name: str) -> tuple[tuple[int, ...], tuple[Dyna
             return parse_overlap(str(item))
         return whole(1)(item, name)
 
-    found = dimension(read)(value, name)
-    rules = tuple(item for item in found if isinstance(item, DynamicOverlap))
-    return tuple(item for item in found if not isinstance(item, DynamicOverlap)), rules
+    return dimension(read)(value, name)
 
 
 def as_name(text: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from budget.errors import PlanRefused
 from budget.money import ZERO, Money
-from hpo.search.samplers import OURS, distributions, make_sampler
+from hpo.search.samplers import distributions, make_sampler, sampler_named
 from hpo.search.searcher import Decision, Searcher, used_up
 from hpo.search.surrogate import encode
 from hpo.study import confirmation
@@ -80,10 +80,9 @@ class Asker:
             return f"--trials {most} purchases are made"
         if len(self.trials.refusals()) >= REFUSALS:
             return f"{REFUSALS} plans in a row could not be bought"
-        if self._config.sampler in OURS:
-            decide = {"money": self._searcher.decide, "rule": self._searcher.decide_by_rule}
-            sampler = self._config.sampler
-            self._decision = decide[sampler](self.known(), self.left(), self._busy())
+        decide = sampler_named(self._config.sampler).decide
+        if decide is not None:
+            self._decision = decide(self._searcher, self.known(), self.left(), self._busy())
             return self._decision.why if self._decision.plan is None else None
         return self._nothing_affordable()
 

@@ -18,6 +18,7 @@ from hpo.answer.recommend import Estimates, recommend, shrink
 from hpo.answer.report import build_report
 from hpo.data.dataset import Dataset, load
 from hpo.market.open import open_market
+from hpo.search.samplers import check_sampler
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
 from hpo.settings.config import StudyConfig
@@ -31,7 +32,7 @@ from hpo.study.journal import StudyJournal
 from hpo.study.trials import TASK, Trials
 from hpo.trial.evaluate import evaluate, final_score, fit_plan, run_trial
 from hpo.trial.label_versions import save_version
-from hpo.trial.labels import views_to_plain
+from hpo.trial.labels import check_views, views_to_plain
 from hpo.trial.merged_labels import merged_today
 from hpo.trial.outcome import Outcome, outcome_to_plain, plan_from_plain
 from hpo.trial.purchase import buy
@@ -94,7 +95,7 @@ class Study:
         self.folder = Path(runs) / self.config.study
         data = None
         if not (self.folder / "study.json").exists():
-            data = rehearse(self.config, Path(runs))  # bad input leaves no study behind
+            data = check_new_study(self.config, Path(runs))  # bad input leaves no study behind
         claim(self.folder, self.config)
         self.world: World = build(self.config, self.folder, data)
         self.journal = StudyJournal(self.folder / "journal.jsonl")
@@ -515,14 +516,13 @@ def open_study(folder: Path) -> Study:
     return Study(config, folder.parent)
 
 
-def rehearse(config: StudyConfig, runs: Path) -> Dataset:
+def check_new_study(config: StudyConfig, runs: Path) -> Dataset:
     """Read and check everything that a new study needs, before its folder exists.
 
     Raises:
         InputError: of `budget` or `training`, naming what is wrong.
     """
-    from hpo.trial.labels import check_views
-
+    check_sampler(config)
     data = load(config)
     check_views(config, open_market(config, data))
     SearchSpace.of(config, len(data.rows["pool"]))
