@@ -6,13 +6,12 @@ money is real `account(config)`, which tells what the account holds. It is impor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from budget.errors import InputError, nearest
 
 
-@dataclass(frozen=True, slots=True)
-class MarketKind:
+class MarketKind(NamedTuple):
     """One kind of market.
 
     Attributes:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from budget.errors import InputError
 from budget.errors import nearest as nearest
-from budget.money import ZERO, Money
 from hpo.settings.market_kinds import split_market
 
 if TYPE_CHECKING:
+    from budget.money import Money
     from labeling.types import DynamicOverlap
     from labeling.views.columns import Column
 
@@ -78,10 +78,12 @@ def share(low: str, high: str) -> Callable[[object, str], Fraction]:
 
 def money(value: object, name: str) -> Money:
     """An amount of dollars, not negative."""
+    from budget.money import Money
+
     if isinstance(value, bool):
         raise InputError(f"{name}: {value!r} is not an amount of dollars, such as 20 or 0.002")
     amount = Money.parse(str(value), name)
-    if amount < ZERO:
+    if amount.micros < 0:
         raise InputError(f"{name}: {value} is negative; give an amount of dollars, such as 20")
     return amount
 
@@ -89,7 +91,7 @@ def money(value: object, name: str) -> Money:
 def budget(value: object, name: str) -> Money:
     """A positive amount of dollars."""
     amount = money(value, name)
-    if amount == ZERO:
+    if not amount.micros:
         raise InputError(f"{name}: 0 buys nothing; give an amount of dollars, such as 20")
     return amount
 
@@ -97,7 +99,7 @@ def budget(value: object, name: str) -> Money:
 def price(value: object, name: str) -> Money:
     """A positive price per task."""
     amount = money(value, name)
-    if amount == ZERO:
+    if not amount.micros:
         raise InputError(f"{name}: nobody answers for $0; give a price per task, such as 0.002")
     return amount
 

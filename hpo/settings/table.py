@@ -1,14 +1,14 @@
 """Every setting of a study, a row each.
 
 The flags and their help, TOML files, `--print-config` and the table in the documentation come from
-these rows. `StudyConfig` gives each row's value a type. Nothing heavy is imported here.
+these rows. `StudyConfig` gives each row's value a type. `--help` waits for
+what is imported here: nothing heavy, not even dataclasses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from hpo.settings import parsing
 from hpo.settings.parsing import boolean, dimension, one_of, optional, text, whole
@@ -18,8 +18,7 @@ Group = Literal["money", "plans", "data", "crowd", "model", "search", "views"]
 REQUIRED = "required"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting.
 
     Attributes:
