@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from hpo.settings.exit_codes import BAD_INPUT
-from hpo.settings.table import SETTINGS
 
 if TYPE_CHECKING:
     from hpo.settings.config import StudyConfig
@@ -16,7 +16,20 @@ Commands: TypeAlias = "argparse._SubParsersAction[Any]"
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
+    """A parser whose errors are one line, and whose flags can wait until they are asked for."""
+
+    _waiting: tuple[Callable[[Parser], None], ...] = ()
+
+    def later(self, add: Callable[[Parser], None]) -> None:
+        """Add flags when this parser is used, and not for the help of another."""
+        self._waiting += (add,)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, with the flags that have waited."""
+        waiting, self._waiting = self._waiting, ()
+        for add in waiting:
+            add(self)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """One line, without the usage above it."""
@@ -25,6 +38,8 @@ class Parser(argparse.ArgumentParser):
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Add every setting of a study, --config, --runs and --print-config."""
+    from hpo.settings.table import SETTINGS
+
     groups: dict[str, argparse._ArgumentGroup] = {}
     for row in SETTINGS:
         if not row.has_flag:
@@ -52,6 +67,7 @@ def config_of(arguments: argparse.Namespace, **defaults: str) -> StudyConfig:
         InputError: a setting is wrong; the message names it and where it came from.
     """
     from hpo.settings.config import make_config, read_toml
+    from hpo.settings.table import SETTINGS
 
     raw: dict[str, object] = dict(defaults)
     origin: dict[str, str] = {}
@@ -67,7 +83,7 @@ def config_of(arguments: argparse.Namespace, **defaults: str) -> StudyConfig:
     return make_config(raw, origin)
 
 
-def add_command(commands: Commands, name: str, words: str) -> argparse.ArgumentParser:
+def add_command(commands: Commands, name: str, words: str) -> Parser:
     """Add a command with one sentence of help.
 
     Args:
@@ -75,9 +91,7 @@ def add_command(commands: Commands, name: str, words: str) -> argparse.ArgumentP
         name: of the command.
         words: shown in the list of commands, and above its own flags.
     """
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=words, description=words, allow_abbrev=False
-    )
+    parser: Parser = commands.add_parser(name, help=words, description=words, allow_abbrev=False)
     return parser
 
 

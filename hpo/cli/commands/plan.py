@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "plan", "quote one plan or the whole space; buys nothing")
+    parser.later(_add_flags)
+    parser.set_defaults(command=run)
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     add_json(parser)
-    parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

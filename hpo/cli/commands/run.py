@@ -24,6 +24,11 @@ from hpo.settings.exit_codes import DONE, NOTHING_AFFORDABLE
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "run", "search under a budget and answer (default)")
+    parser.later(_add_flags)
+    parser.set_defaults(command=run)
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     add_json(parser)
     group = parser.add_argument_group("ClearML")
@@ -33,7 +38,6 @@ def add_parser(commands: Commands) -> None:
     add_engine(parser)
     parser.add_argument("--yes", action="store_true", help="real money: confirms --budget")
     add_archive(parser)
-    parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
