@@ -72,22 +72,6 @@ def merged_line(merged: Mapping[str, Any]) -> str:
     )
 
 
-def view_lines(report: Mapping[str, Any]) -> list[str]:
-    """What the study's views of training labels and test images were and gave, if it has any."""
-    said, best = [], report["recommended"]
-    if report["view"]:
-        said.append(
-            f"trained on {best['labelled_images']} labels inside the view "
-            f"{report['view']['expression']}"
-        )
-    inside = best["final"]["test_view"] if report["test_view"] and best["final"] else None
-    if inside:
-        said.append(
-            f"{inside_words(inside)} of those images inside the view {inside['expression']}"
-        )
-    return said
-
-
 def view_today_lines(today: Mapping[str, Any]) -> list[str]:
     """What the labels inside a view, or the recommended plan's, give on validation images."""
     low, high = today["interval_95"]

@@ -10,10 +10,10 @@ import numpy as np
 
 from budget.errors import PlanRefused
 from budget.money import ZERO, Money
+from hpo.answer import confirmation
 from hpo.search.samplers import distributions, make_sampler, sampler_named
 from hpo.search.searcher import Decision, Searcher, used_up
 from hpo.search.surrogate import encode
-from hpo.study import confirmation
 from hpo.study.trials import Trials
 from hpo.trial.outcome import Outcome, plan_from_plain, plan_to_plain
 from hpo.trial.world import World

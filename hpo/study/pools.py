@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from budget.errors import InputError
+from hpo.answer.confirmation import confirming
 from hpo.settings.market_kinds import KINDS, MarketKind
-from hpo.study.confirmation import confirming
 from hpo.trial.world import MARKET_LOCK, World
 from labeling.source import PooledSource
 

@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpo.answer.own_labels import own_labels_today
-from hpo.answer.sensitivity import compare_price_models, difficulty_sensitivity, other_price_model
-from hpo.settings.config import StudyConfig
+from hpo.answer.sections.own_labels import own_labels_today
+from hpo.answer.sections.section import Findings, Report, Section
+from hpo.answer.sections.sensitivity import (
+    compare_price_models,
+    difficulty_sensitivity,
+    other_price_model,
+)
 from hpo.trial.world import World
-from labeling.types import LabelPlan
-
-Search = Callable[[StudyConfig], Mapping[str, Any]]
-"""Runs a study of a configuration and returns its report."""
 
 
-def look_beside(plan: LabelPlan | None, world: World, search: Search) -> dict[str, Any]:
-    """Measure what the configuration asks for beside the search.
+def _key(findings: Findings) -> str:
+    best, cap = findings.best, findings.world.ledger.balance().cap
+    return f"{best.plan.key if best else 'none'}/{cap.micros}"
 
-    Args:
-        plan: the recommended plan, if there is one.
-        world: the study's world.
-        search: runs the study under the other price model, whose labels its own crowd gives.
 
-    Returns:
-        JSON types, to be stored; `tell_beside` puts them into a report.
-    """
-    both = world.config.price_models == "both"
+def _keys(findings: Findings) -> Sequence[str]:
+    return [_key(findings)]
+
+
+def _measure(findings: Findings, key: str) -> Any:
+    """Measure what the configuration asks for beside the search."""
+    world, best = findings.world, findings.best
+    other = None
+    if world.config.price_models == "both":
+        report = findings.search(other_price_model(world.config))
+        other = {"recommended": report["recommended"]}
     return {
         "own_labels": own_labels_today(world),
-        "difficulty": difficulty_sensitivity(plan, world) if plan else None,
-        "other_price_model": _other(world, search) if both else None,
+        "difficulty": difficulty_sensitivity(best.plan, world) if best else None,
+        "other_price_model": other,
     }
 
 
-def _other(world: World, search: Search) -> dict[str, Any]:
-    return {"recommended": search(other_price_model(world.config))["recommended"]}
+def _tell(findings: Findings, report: Report) -> Report:
+    kept = findings.kept(COMPARISONS.name).get(_key(findings))
+    return tell_comparisons(report, kept if findings.has_stopped else None, findings.own)
 
 
-def tell_beside(
+def tell_comparisons(
     report: dict[str, Any], found: Mapping[str, Any] | None, world: World
 ) -> dict[str, Any]:
     """A report with what was found beside it, and notes in words."""
@@ -74,3 +79,6 @@ def tell_beside(
         "price_models": prices,
         "notes": notes,
     }
+
+
+COMPARISONS = Section("beside", "looking beside the answer", _keys, _measure, _tell)
