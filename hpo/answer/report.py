@@ -17,7 +17,7 @@ from hpo.trial.outcome import Outcome, Purchase, plan_to_plain
 from hpo.trial.subjective import is_subjective
 from hpo.trial.world import World
 from labeling.aggregation.shares import DENSE
-from labeling.store import OrderRecord
+from labeling.store.records import OrderRecord
 from labeling.types import LabelPlan
 
 SCHEMA = 1

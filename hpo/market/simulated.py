@@ -19,7 +19,8 @@ from labeling.crowd.people.items import Items, make_items
 from labeling.crowd.people.opinions import Opinions, opinions_from_features
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.source import CrowdSource
-from labeling.recorded.reading import Recording, task_rows
+from labeling.recorded.reading import task_rows
+from labeling.recorded.recording import Recording
 from labeling.seeds import derive
 
 _SIMULATED = (

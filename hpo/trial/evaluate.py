@@ -21,7 +21,7 @@ from hpo.trial.subjective import is_subjective, panel, score_opinion
 from hpo.trial.world import World
 from labeling.aggregation.selection import selection
 from labeling.seeds import derive, generator
-from labeling.store import OrderRecord
+from labeling.store.records import OrderRecord
 from labeling.types import (
     Answers,
     AnswerTimes,

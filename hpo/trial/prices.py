@@ -14,7 +14,8 @@ from budget.money import Money
 from hpo.market.market import Market
 from hpo.market.quote import Quote, answers_share, outside, quote, quote_plan
 from hpo.settings.config import StudyConfig
-from labeling.store import OrderRecord, Store
+from labeling.store import Store
+from labeling.store.records import OrderRecord
 from labeling.types import Condition, Ints, LabelPlan, Order
 
 
