@@ -23,7 +23,7 @@ def describe(progress: Progress) -> str:
     )
 
 
-class Gauge:
+class ProgressLine:
     """Shows progress on stderr: one live line on a terminal, else a plain line per purchase."""
 
     def __init__(self, console: Console) -> None:
@@ -32,7 +32,7 @@ class Gauge:
         self._start = time.monotonic()
         self._shown = 0
 
-    def __enter__(self) -> Gauge:
+    def __enter__(self) -> ProgressLine:
         if self._console.is_terminal:
             self._live.start()
         return self
