@@ -22,6 +22,7 @@ from hpo.market.open import open_market
 from hpo.market.quote import Quote, answers_share, outside, quote, quote_plan
 from hpo.settings.config import StudyConfig
 from hpo.settings.search_space import SearchSpace
+from hpo.trial.trainer import CrossValidated, Trainer
 from labeling.aggregation.selection import task_order
 from labeling.aggregation.shares import Shares
 from labeling.seeds import derive
@@ -48,6 +49,7 @@ class World:
     ledger: Ledger
     pool: NDArray[np.int64]
     engine: Engine
+    trainer: Trainer
     _lacking: dict[str, Quote] = field(default_factory=dict, repr=False)
     _panels: dict[str, Shares] = field(default_factory=dict, repr=False)
     _alone: set[Path] = field(default_factory=set, repr=False)
@@ -235,6 +237,7 @@ def build(
     folder: Path,
     data: Dataset | None = None,
     crowd_seed: int | None = None,
+    trainer: Trainer | None = None,
 ) -> World:
     """Wire a study's world in its folder. Buys nothing.
 
@@ -243,6 +246,7 @@ def build(
         folder: its folder, which exists.
         data: its images, when loaded already.
         crowd_seed: draws other annotators over the same items; None for the study's own.
+        trainer: fits the heads; None for the cross-validated ones.
 
     Raises:
         InputError: the data, the scenario or the folder are wrong.
@@ -271,4 +275,5 @@ def build(
         ledger,
         np.asarray(pool, dtype=np.int64),
         engine,
+        trainer or CrossValidated(),
     )
