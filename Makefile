@@ -10,7 +10,7 @@ FAULT_RUNS ?= 10
 export FAULT_RUNS
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: study test check bench clean
+.PHONY: study test check bench docs clean
 
 study: $(VENV)/.installed
 	$(BIN)/python -m hpo.run --budget $(BUDGET)
@@ -39,6 +39,10 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 $(VENV)/.developer: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --group dev
 	touch $@
+
+# The parts of the documentation that are made from the code
+docs: $(VENV)/.installed
+	$(BIN)/python -m hpo.settings.page docs/settings.md
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -115,13 +115,13 @@ class Surface:
         """[plans] mean accuracy on the final images over redraws, and true price tags, dollars."""
         first = self.draws if self.judged else 0
         _, final, spoilt = (table[:, first:] for table in self.tables)
-        listed = np.array([self.world.list_price(plan).cost.dollars for plan in self.plans])
+        listed = np.array([self.world.prices.list_price(plan).cost.dollars for plan in self.plans])
         return final.mean(axis=1), listed * (1 + spoilt.mean(axis=1))
 
     @cached_property
     def inside(self) -> NDArray[np.bool_]:
         """[plans] within the limits."""
-        return np.array([self.world.inside_limits(plan) is None for plan in self.plans])
+        return np.array([self.world.prices.outside(plan) is None for plan in self.plans])
 
     @cached_property
     def levels(self) -> Floats:
@@ -166,8 +166,8 @@ def _plain(config: StudyConfig) -> dict[str, object]:
     return {**plain, "scenario": config.scenario}
 
 
-class TableHoldings:
-    """What a simulated study owns, in the place of `hpo.trial.prices.Holdings`."""
+class TablePrices:
+    """What a simulated study owns, in the place of `hpo.trial.prices.Prices`."""
 
     def __init__(self, surface: Surface, seed: int) -> None:
         self.surface = surface
@@ -178,6 +178,14 @@ class TableHoldings:
 
     def refresh(self) -> None:
         """Nothing to read again."""
+
+    def list_price(self, plan: LabelPlan) -> Quote:
+        """The whole plan's quote."""
+        return self.surface.world.prices.list_price(plan)
+
+    def outside(self, plan: LabelPlan) -> str | None:
+        """Why a plan is outside the limits."""
+        return self.surface.world.prices.outside(plan)
 
     def condition(self, plan: LabelPlan) -> Condition:
         """The pool that a plan is bought in."""
@@ -196,7 +204,7 @@ class TableHoldings:
         """The quote of what the plan lacks."""
         world, key = self.surface.world, self.condition(plan).key
         if key not in self.owned:
-            return world.list_price(plan)
+            return world.prices.list_price(plan)
         lacking = np.maximum(plan.overlap - self.owned[key][: plan.tasks], 0)
         return quote(
             world.source,

@@ -17,9 +17,10 @@ from hpo.data.dataset import Dataset, load
 from hpo.settings.config import StudyConfig, make_config
 from hpo.trial.evaluate import fit_plan, minutes_of, price_tag
 from hpo.trial.purchase import buy
-from hpo.trial.world import World, build, features_of
+from hpo.trial.world import Computed, World, build, features_of
 from labeling.seeds import derive
 from labeling.types import LabelPlan
+from training.features import Features
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ def redraw(plan: LabelPlan, draw: int, **settings: object) -> Redraw:
         found = trained.model.predict(world.features.values[rows]).argmax(axis=1)
         accuracy = float((found == data.truth[rows]).mean())
         tag = price_tag(plan, world).dollars
-        outcome = Redraw(accuracy, tag, world.ledger.spent().dollars, minutes_of(plan, world))
+        outcome = Redraw(
+            accuracy, tag, world.ledger.balance().spent.dollars, minutes_of(plan, world)
+        )
         world.close()
     return outcome
 
@@ -63,14 +66,13 @@ def redraw(plan: LabelPlan, draw: int, **settings: object) -> Redraw:
 def _world(config: StudyConfig, folder: Path, data: Dataset, draw: int) -> World:
     folder.mkdir()
     world = build(config, folder, data, crowd_seed=derive(config.seed, "redraw", draw))
-    world.__dict__["features"] = _features(config, data)
-    return world
+    return world.but(computed=Computed(lambda: _features(config, data)))
 
 
-_CACHE: dict[tuple[str, int, str], object] = {}
+_CACHE: dict[tuple[str, int, str], Features] = {}
 
 
-def _features(config: StudyConfig, data: Dataset) -> object:
+def _features(config: StudyConfig, data: Dataset) -> Features:
     key = (config.data, config.seed, config.backbone)
     if key not in _CACHE:
         with tempfile.TemporaryDirectory() as folder:

@@ -52,7 +52,7 @@ def confirm(lab: Lab, best: Outcome) -> tuple[float, float, float] | None:
         for other in surface.plans
         if dataclasses.replace(other, tasks=plan.tasks) == plan
         and other.tasks <= plan.tasks
-        and surface.world.list_price(other).hold <= lab.kept
+        and surface.world.prices.list_price(other).hold <= lab.kept
     ]
     if not parts:
         return None

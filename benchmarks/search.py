@@ -39,9 +39,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._surface import Surface, TableHoldings
+from benchmarks._surface import Surface, TablePrices
 from budget.money import ZERO, Money
-from hpo.search.samplers import make_sampler
+from hpo.search.samplers import distributions, make_sampler
 from hpo.search.searcher import Searcher
 from hpo.settings.config import make_config
 from hpo.trial.outcome import Outcome
@@ -77,9 +77,9 @@ class Lab:
 
     def __init__(self, surface: Surface, seed: int, kept: Money) -> None:
         self.surface, self.seed, self.kept = surface, seed, kept
-        self.holdings = TableHoldings(surface, seed)
+        self.holdings = TablePrices(surface, seed)
         self.searcher = Searcher(surface.world)
-        self.searcher.holdings = self.holdings  # type: ignore[assignment]
+        self.searcher.prices = self.holdings  # type: ignore[assignment]
         self.outcomes: list[Outcome] = []
         self.spent = ZERO
         self.purchases = 0
@@ -105,7 +105,7 @@ class Lab:
         i, draw = self.surface.at[plan.key], self.holdings.draw(plan)
         accuracy = float(self.surface.tables[0][i, draw])
         share = 1 + float(self.surface.tables[2][i, draw])
-        tag = Money(round(self.surface.world.list_price(plan).cost.micros * share))
+        tag = Money(round(self.surface.world.prices.list_price(plan).cost.micros * share))
         blank = Outcome(plan, 0, 0, 1, 0, 0, 0, ZERO, 0, 0, 0, "", 0)
         self.outcomes.append(replace(blank, accuracy=accuracy, price_tag=tag))
 
@@ -127,7 +127,7 @@ class Lab:
     def can_buy(self, plan: LabelPlan) -> bool:
         """Inside the limits, lacks something, and its reservation is within what is left."""
         quote = self.holdings.to_buy(plan)
-        inside = self.surface.world.inside_limits(plan) is None
+        inside = self.surface.world.prices.outside(plan) is None
         return (
             inside and plan.key not in self.seen and quote.answers > 0 and quote.hold <= self.left
         )
@@ -164,14 +164,14 @@ def run_stock(surface: Surface, seed: int, name: str, reuse: bool) -> Lab:
             study.add_trial(
                 optuna.trial.create_trial(
                     params=space.params_of(outcome.plan),
-                    distributions=space.distributions(),
+                    distributions=distributions(space),
                     values=[outcome.accuracy, outcome.price_tag.dollars],
                 )
             )
         told = len(lab.outcomes)
 
     while any(lab.can_buy(plan) for plan in surface.plans):
-        trial = study.ask(space.distributions())
+        trial = study.ask(distributions(space))
         plan = space.plan_of(trial.params)
         study.tell(trial, state=optuna.trial.TrialState.FAIL)  # told below, as what was bought
         if not lab.can_buy(plan):

@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from sqlalchemy import (
     URL,
@@ -30,6 +31,9 @@ from sqlalchemy import exc as sqlalchemy_errors
 
 from budget.errors import InputError, LedgerCorrupt, StorageError
 from budget.files import sync_folder
+
+Database: TypeAlias = Engine
+"""An opened database, by the name that the rest of the house knows it by."""
 
 _WRITES = "labelworth_writes"
 _SIDE_FILES = ("-wal", "-shm")

@@ -23,7 +23,6 @@ A mistake in the program itself is none of these: it is a ValueError or TypeErro
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -194,6 +193,8 @@ class MirrorRefused(MirrorError):  # noqa: N818
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """A question after the closest valid name, or the list of valid names."""
+    import difflib
+
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]!r}?"

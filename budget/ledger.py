@@ -124,7 +124,7 @@ class Balance:
         cap: the most that may be spent.
         spent: settled money.
         held: open holds.
-        overrun: whether a settlement was above its hold.
+        overrun: whether a settlement was above its hold: the study must stop.
     """
 
     cap: Money
@@ -246,35 +246,13 @@ class Ledger:
         self._resolve(hold, "void", ZERO, note)
 
     def balance(self) -> Balance:
-        """Cap, spent, held and left at one moment."""
+        """Cap, spent, held and left at one moment. Every call replays and verifies all rows."""
         return self._book().balance()
-
-    def spent(self) -> Money:
-        """Settled money."""
-        return self.balance().spent
-
-    def held(self) -> Money:
-        """Money in open holds."""
-        return self.balance().held
-
-    def left(self) -> Money:
-        """What may still be held under the cap."""
-        return self.balance().left
 
     @property
     def name(self) -> str:
         """The account's name: a study's, or STUDY/PURCHASE for a purchase beside its search."""
         return self._study
-
-    @property
-    def cap(self) -> Money:
-        """The most that may be spent."""
-        return self.balance().cap
-
-    @property
-    def overrun(self) -> bool:
-        """Whether a settlement was above its hold: the study must stop."""
-        return self.balance().overrun
 
     def open_holds(self) -> tuple[Hold, ...]:
         """Holds neither settled nor voided, oldest first."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, Inexact, InvalidOperation, localcontext
 from fractions import Fraction
+from typing import Any
 
 from budget.errors import InputError
 
@@ -84,6 +86,15 @@ class Money:
     def __str__(self) -> str:
         text = self.exact()
         return f"-${text[1:]}" if text.startswith("-") else f"${text}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The amount as JSON types: exact decimal dollars, and whole micro-dollars."""
+        return {"usd": self.exact(), "micros": self.micros}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Money:
+        """The amount of `to_json`."""
+        return cls(raw["micros"])
 
     def cents(self) -> str:
         """Dollars rounded up to whole cents, for tables: "$6.54"."""

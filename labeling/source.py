@@ -1,13 +1,15 @@
-"""The door to whoever sells labels."""
+"""Markets of labels: what each can do, and arithmetic that they share."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from budget.money import Money
 from budget.tariff import Tariff
 from labeling.types import Bools, Condition, Ints, Order, Page
 
@@ -50,6 +52,81 @@ class LabelSource(Protocol):
 
     def close(self) -> None:
         """Let go of what the source holds open; every pool it opened is closed."""
+        ...
+
+
+CLOSE, ARCHIVE, COLLECT, VOID, SETTLE = "close", "archive", "collect", "void", "settle"
+"""What mends a difference between a study's books and its market."""
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """An order as a study's database has it.
+
+    Attributes:
+        order: as it was written down.
+        hold: money held for it; None where none is held any more.
+        ended: whether it has ended.
+        assignments: assignments stored.
+        paid: reward and fee of those.
+    """
+
+    order: Order
+    hold: Money | None
+    ended: bool
+    assignments: int
+    paid: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that does not agree, and what mends it.
+
+    Attributes:
+        text: one line for people.
+        mend: CLOSE or ARCHIVE (a pool, on the market), COLLECT (start the study again: it goes on
+            with the order), VOID or SETTLE (the ledger's hold); empty where nothing can be done.
+        pool_id: the pool concerned; empty for none.
+        order: key of the order concerned; empty for none.
+        amount: what is to be settled; None elsewhere.
+    """
+
+    text: str
+    mend: str
+    pool_id: str = ""
+    order: str = ""
+    amount: Money | None = None
+
+
+class PooledSource(LabelSource, Protocol):
+    """A market with pools on a platform, which outlive the process that opened them."""
+
+    def sweep(self, adopt: Collection[str] = ()) -> list[str]:
+        """Close every open pool of the study that no order in `adopt` needs; returns their ids."""
+        ...
+
+    def archive(self, conditions: Collection[str]) -> list[str]:
+        """Archive the closed pools of some conditions for good; returns their ids."""
+        ...
+
+    def archived(self, conditions: Collection[str]) -> list[str]:
+        """Those of some conditions that have no pool any more but archived ones."""
+        ...
+
+    def balance(self) -> Money:
+        """What the account holds."""
+        ...
+
+    def differences(self, books: Sequence[Book]) -> list[Finding]:
+        """Compare a study's orders and holds with the market. Changes nothing."""
+        ...
+
+    def mend(self, finding: Finding) -> bool:
+        """Do what a finding asks for on the market; whether it was the market's to mend."""
+        ...
+
+    def alone_with(self, order_key: str) -> AbstractContextManager[bool]:
+        """Whether no other process is at work on an order, until the block is left."""
         ...
 
 

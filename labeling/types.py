@@ -7,6 +7,7 @@ opaque id (a str); a label by its class index (an int).
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,9 @@ from budget.money import Money
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+_KEY = re.compile(
+    r"p(\d+\.\d+)-k(?:(\d+)to)?(\d+)(?:at([0-9.]+(?:e-\d+)?))?-c(\d+)-n(\d+)(-exam)?"
+)  # of a plan
 STOPPED = "stopped"
 """How an order ended that the user stopped: what it lacks is bought by the next one."""
 
@@ -80,6 +84,31 @@ class LabelPlan:
         if self.dynamic is not None:
             overlap = f"{self.dynamic.least}to{self.overlap}at{self.dynamic.confidence!r}"
         return f"p{self.price.exact()}-k{overlap}-c{self.controls}-n{self.tasks}{exam}"
+
+    @classmethod
+    def parse(cls, key: str, name: str = "plan") -> LabelPlan:
+        """The plan of a key, as reports print it.
+
+        Args:
+            key: such as "p0.002-k3-c1-n980-exam".
+            name: what the key is called, for the error.
+
+        Raises:
+            InputError: it is no plan's key.
+        """
+        parts = _KEY.fullmatch(key)
+        if not parts:
+            raise InputError(
+                f"{name}: {key!r} is no plan; give one as reports name it, such as "
+                "p0.002-k3-c1-n980-exam, or advised for the campaign's own"
+            )
+        price, least, most, sure, controls, tasks, exam = parts.groups()
+        if (least is None) != (sure is None):
+            raise InputError(f"{name}: {key!r}: dynamic overlap is written as k2to5at0.9")
+        rule = DynamicOverlap(int(least), int(most), float(sure)) if least else None
+        return cls(
+            Money.parse(price, name), int(most), int(controls), int(tasks), exam is not None, rule
+        )
 
 
 @dataclass(frozen=True, slots=True)

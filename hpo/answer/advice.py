@@ -15,7 +15,6 @@ from hpo.answer.importance import importance
 from hpo.answer.recommend import TOLERANCE, Estimates, interval_95, recommend
 from hpo.search.searcher import Searcher
 from hpo.search.surrogate import Surrogate, encode
-from hpo.settings.run_folder import money_to_plain
 from hpo.trial.outcome import Outcome
 from labeling.seeds import generator
 from labeling.types import Floats, LabelPlan
@@ -164,7 +163,7 @@ class Advisor:
         rows = [
             {
                 "plan": plan.key,
-                "price_tag": money_to_plain(tag),
+                "price_tag": tag.to_json(),
                 "accuracy": round(float(samples[:, i].mean()), 4),
             }
             for i, (plan, tag) in enumerate(zip(curve, tags, strict=True))
@@ -204,7 +203,7 @@ class Advisor:
         tag = Money(round(best.price_tag.micros * images / best.plan.tasks))
         return {
             "images": images,
-            "price_tag": money_to_plain(tag),
+            "price_tag": tag.to_json(),
             "accuracy": round(accuracy, 4),
             "interval_95": [round(low, 4), round(high, 4)],
             "beyond_what_was_tried": images > len(world.pool),

@@ -46,8 +46,7 @@ def own_labels_today(world: World) -> dict[str, Any] | None:
     bring_in(world.store, own)
     market = dataclasses.replace(world.market, name=own.condition.market)
     pool = np.intersect1d(np.array(own.tasks, dtype=np.int64), world.data.rows["pool"])
-    theirs = dataclasses.replace(world, market=market, pool=pool)
-    theirs.__dict__["features"] = world.features
+    theirs = world.but(market=market, pool=pool)
     trained = fit_plan(LabelPlan(ZERO, own.overlap, 0, len(pool), False), theirs)
     found: dict[str, Any] = {
         "answers": len(world.store.answers(own.condition)),

@@ -11,7 +11,6 @@ from hpo.answer.recommend import TOLERANCE, recommend
 from hpo.data.dataset import class_counts, few_labels_notes
 from hpo.data.labels_csv import ROLES
 from hpo.settings.config import to_plain
-from hpo.settings.run_folder import money_to_plain
 from hpo.trial import spending
 from hpo.trial.labels import views_to_plain
 from hpo.trial.outcome import Outcome, Purchase, plan_to_plain
@@ -25,7 +24,7 @@ SCHEMA = 1
 
 
 def _plan(plan: LabelPlan) -> dict[str, Any]:
-    price = money_to_plain(plan.price)
+    price = plan.price.to_json()
     raw = {**plan_to_plain(plan), "price_per_task": price}
     del raw["price_micros"]
     return raw
@@ -40,7 +39,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "macro_f1": outcome.macro_f1,
         "ece": outcome.ece,
         "log_loss": outcome.log_loss,
-        "price_tag": money_to_plain(outcome.price_tag),
+        "price_tag": outcome.price_tag.to_json(),
         "dollars_per_1000_images": f"{per_image / 1e6:.2f}",
         "minutes": outcome.minutes,
         "labelled_images": outcome.labels,
@@ -58,7 +57,7 @@ def _purchase(number: int, bought: Purchase, record: OrderRecord, world: World) 
     return {
         "purchase": number,
         **_outcome(bought.outcome),
-        "paid": money_to_plain(world.source.tariff.cost(record.assignments, reward)),
+        "paid": world.source.tariff.cost(record.assignments, reward).to_json(),
         "assignments": record.assignments,
         "assignments_unusable": record.unusable,
         "assignments_limit": record.order.limit,
@@ -92,7 +91,7 @@ def build_report(
     front = pareto_front(outcomes)
     bend, best = knee(front), recommend(outcomes)
     parts = spending.of_study(world)
-    ledger = world.ledger
+    balance = world.ledger.balance()
     gains = points_per_dollar(front)
     return {
         "schema": SCHEMA,
@@ -100,13 +99,11 @@ def build_report(
         **ground(world),
         "money": {
             "currency": "USD",
-            "cap": money_to_plain(ledger.cap),
-            "spent": money_to_plain(ledger.spent()),
-            "held": money_to_plain(ledger.held()),
-            "left": money_to_plain(ledger.left()),
-            "bought": {
-                name: money_to_plain(getattr(parts, name)) for name in parts.__dataclass_fields__
-            },
+            "cap": balance.cap.to_json(),
+            "spent": balance.spent.to_json(),
+            "held": balance.held.to_json(),
+            "left": balance.left.to_json(),
+            "bought": {name: getattr(parts, name).to_json() for name in parts.__dataclass_fields__},
         },
         "question": question(world),
         **views_to_plain(world.config),
@@ -150,11 +147,8 @@ def _config(world: World) -> dict[str, Any]:
     """The configuration without file paths: what they held is named by content elsewhere."""
     plain = to_plain(world.config)
     plain["data"] = world.config.data.partition(":")[0]
-    plain["market"] = world.market.kind
-    if world.market.kind == "replay":
-        plain["scenario"] = world.market.name.split(":")[1]
-    elif world.market.crowd is not None:
-        plain["scenario"] = world.market.crowd.scenario.name
+    plain["market"] = world.market.kind.name
+    plain["scenario"] = world.market.scenario
     return {name: value for name, value in plain.items() if name not in _PATHS}
 
 
@@ -198,7 +192,7 @@ def _notes(world: World, bought: Sequence[OrderRecord]) -> list[str]:
         *world.data.notes,
         *few_labels_notes(world.data),
     ]
-    if world.config.max_minutes is None and world.market.kind != "replay":
+    if world.config.max_minutes is None and world.market.kind.knows_price:
         notes.append(
             "Without a deadline price changes only time in this model; "
             "the lowest price is best by assumption."
@@ -213,6 +207,6 @@ def _notes(world: World, bought: Sequence[OrderRecord]) -> list[str]:
                 f"{word.get(end.reason, 'the end of supply')} with {end.missing} of "
                 f"{record.order.answers_wanted} answers missing."
             )
-    if world.ledger.overrun:
+    if world.ledger.balance().overrun:
         notes.append("A settlement came out above its hold.")
     return list(dict.fromkeys(notes))

@@ -32,11 +32,7 @@ def difficulty_sensitivity(plan: LabelPlan, world: World) -> dict[str, Any] | No
         Mean validation accuracy under each, their paired difference and its standard error, in
         accuracy; None where answers are not simulated, or the question has no truth.
     """
-    if (
-        world.market.kind not in ("simulated", "rehearsal")
-        or is_subjective(world)
-        or plan.dynamic is not None
-    ):
+    if not world.market.kind.assumes_difficulty or is_subjective(world) or plan.dynamic is not None:
         return None
     found = {}
     for model in ("independent", "images"):
@@ -61,7 +57,7 @@ def _accuracy(plan: LabelPlan, world: World, market: Market, draw: int) -> float
     # A condition of its own is a crowd of its own over the same items.
     condition = dataclasses.replace(world.condition(plan), market=f"sensitivity {draw}")
     wanted = tuple((row, plan.overlap) for row in world.tasks(plan))
-    limit = world.list_price(plan).limit
+    limit = world.prices.list_price(plan).limit
     order = Order(condition, 0, wanted, limit, world.config.max_minutes)
     answers = answers_of(*source.simulate(order))
     usable = answers.where(answers.usable)

@@ -10,17 +10,12 @@ from hpo.settings.config import StudyConfig
 
 
 def market_line(config: StudyConfig) -> str:
-    """Who answers, and whether that costs real money."""
-    kind, _, file = config.market.partition(":")
-    who = {
-        "simulated": f"simulated crowd {config.scenario!r}",
-        "hybrid": f"simulated crowd {config.scenario!r} on images as hard as {file} says",
-        "replay": f"recorded answers of {file}",
-        "rehearsal": f"REHEARSAL through Toloka's API, simulated crowd {config.scenario!r}",
-    }
-    if kind == "toloka":
-        return f"REAL MONEY on Toloka {config.toloka_environment.upper()}"
-    return f"{who[kind]}, no real money is spent"
+    """Where answers come from, and whether they cost real money."""
+    return config.market_kind.sentence.format(
+        scenario=config.scenario,
+        file=config.market_file,
+        environment=config.toloka_environment.upper(),
+    )
 
 
 def advice_lines(advice: Mapping[str, Any]) -> list[str]:

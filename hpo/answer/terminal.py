@@ -23,6 +23,7 @@ from hpo.answer.sentences import (
     view_lines,
     view_today_lines,
 )
+from hpo.settings.market_kinds import kind_named
 
 _BOUGHT = {
     "labels": "labels: usable answers",
@@ -75,13 +76,9 @@ def show(report: Mapping[str, Any], paths: Mapping[str, Path], console: Console)
 def _market(report: Mapping[str, Any]) -> list[Text]:
     """Whether money was real, where one could take it for the other."""
     market = report["market"]
-    if market["kind"] == "rehearsal":
-        words = "REHEARSAL of a purchase on Toloka: no real money was spent"
-    elif market["real_money"]:
-        words = f"REAL MONEY: {usd(report['money']['spent'])} spent on {market['name']}"
-    else:
-        return []
-    return [Text(words, style="bold")]
+    banner = kind_named(market["kind"]).banner
+    words = banner.format(spent=usd(report["money"]["spent"]), market=market["name"])
+    return [Text(words, style="bold")] if banner else []
 
 
 def _headline(report: Mapping[str, Any]) -> list[Text]:

@@ -24,7 +24,7 @@ def check_flags(config: StudyConfig, yes: bool, budget_given: bool) -> None:
     Raises:
         InputError: there is neither a terminal nor --yes with --budget.
     """
-    if config.market != "toloka":
+    if not config.market_kind.real_money:
         return
     if yes and not budget_given:
         raise InputError(
@@ -33,8 +33,8 @@ def check_flags(config: StudyConfig, yes: bool, budget_given: bool) -> None:
         )
     if not yes and not sys.stdin.isatty():
         raise InputError(
-            "--market toloka: spends real money, and there is no terminal to confirm it on; add "
-            "--yes and --budget DOLLARS to confirm it on the command line"
+            f"--market {config.market}: spends real money, and there is no terminal to confirm it "
+            "on; add --yes and --budget DOLLARS to confirm it on the command line"
         )
 
 
@@ -63,19 +63,18 @@ def confirm(
         InputError: no token, a wrong one, or too little money in the account.
         NotConfirmedError: another amount was typed.
     """
-    from hpo.market.toloka import reach
-    from labeling.toloka.source import balance_of
+    from hpo.market.open import account_of
 
     spent = before.spent if before else ZERO
-    api = reach(config.toloka_environment)
-    balance = balance_of(api)
+    account = account_of(config)
+    balance = account.balance
     if balance < cap - spent:
         raise InputError(
-            f"{api.name}: the account holds {balance}, but {cap - spent} may be spent; top it "
+            f"{account.name}: the account holds {balance}, but {cap - spent} may be spent; top it "
             "up, or give a smaller --budget"
         )
     so_far = f" ({spent.cents()} of it is spent)" if spent > ZERO else ""
-    say(f"This buys at most {cap} on {api.name}, fee included{so_far}: {what}")
+    say(f"This buys at most {cap} on {account.name}, fee included{so_far}: {what}")
     say(f"The account holds {balance}.")
     confirmed = Confirmed(balance, spent, before is None or before.held == ZERO)
     if yes:
@@ -114,12 +113,11 @@ def compare(config: StudyConfig, before: Confirmed | None, spent: Money) -> str 
         before: from `confirm`; None where no real money moves.
         spent: what the ledger has settled now.
     """
-    from hpo.market.toloka import reach
-    from labeling.toloka.source import balance_of
+    from hpo.market.open import account_of
 
     if before is None or not before.settled:
         return None
-    taken = before.balance - balance_of(reach(config.toloka_environment))
+    taken = before.balance - account_of(config).balance
     settled = spent - before.spent
     if taken == settled:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -37,6 +36,8 @@ def print_lines(lines: Iterable[str], console: Console | None = None) -> None:
 
 def print_json(value: object) -> None:
     """Print one JSON value on stdout."""
+    import json
+
     json.dump(value, sys.stdout, indent=1, ensure_ascii=False)
     sys.stdout.write("\n")
 

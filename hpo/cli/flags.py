@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
@@ -13,65 +14,22 @@ if TYPE_CHECKING:
 
 Commands: TypeAlias = "argparse._SubParsersAction[Any]"
 
-_SETTINGS = (
-    # flag, metavar, group, help
-    ("budget", "DOLLARS", "money", "hard cap of money, fee included"),
-    ("max-plan-share", "SHARE", "money", "no plan above this share of the budget (40%%)"),
-    ("allowance", "SHARE", "money", "extra assignments an order may use for recompletion (40%%)"),
-    ("confirm", "DOLLARS", "money", "kept to buy the recommended plan again (15%% of the budget)"),
-    ("fee-share", "SHARE", "money", "platform fee as a share of the reward (30%%)"),
-    ("fee-minimum", "DOLLARS", "money", "smallest fee of an assignment (0.001)"),
-    ("smallest-reward", "DOLLARS", "money", "platform's smallest reward of a suite (0.005)"),
-    ("price", "DOLLARS", "plans", "price per task (0.001,0.0015,0.002,0.003,0.004,0.006,0.008)"),
-    ("overlap", "N", "plans", "answers per task (1,2,3,4,5,7)"),
-    ("controls", "N", "plans", "control tasks per suite (0,1,2,3)"),
-    ("tasks", "N", "plans", "number of tasks, or share of the pool (10%%,20%%,40%%,70%%,100%%)"),
-    ("exam", "on|off", "plans", "exam before the paid tasks (off,on)"),
-    ("campaign", "NAME", "plans", "what is asked: a template or TOML file (one question)"),
-    ("question", "NAME", "plans", "the question that the model learns (the campaign's first)"),
-    ("suite-size", "N", "plans", "tasks per suite, control tasks included (10)"),
-    ("data", "DATA", "data", "digits3 (default), digits, npz:FILE (arrays x, y) or folder:DIR"),
-    ("labels", "FILE.csv", "data", "a folder's columns image,label,role[,url]"),
-    ("image-url-prefix", "URL", "data", "images' addresses: this and the image's name"),
-    ("own-labels", "FILE", "data", "answers bought elsewhere (task,annotator,label): owned for $0"),
-    ("seed", "N", "data", "seed of everything random (0)"),
-    (
-        "market",
-        "MARKET",
-        "crowd",
-        "simulated (default), hybrid:FILE, replay:FILE (recorded), rehearsal or toloka (money)",
-    ),
-    ("toloka-environment", "NAME", "crowd", "production (default) or sandbox, for toloka"),
-    ("scenario", "NAME", "crowd", "simulated crowd: a scenario's name or TOML file (default)"),
-    ("selection", "G", "crowd", "exponent by which price changes who comes (the scenario's)"),
-    ("price-models", "one|both", "crowd", "both: search again with the other g, compare prices"),
-    (
-        "difficulty",
-        "MODEL",
-        "crowd",
-        "independent (default) or images: hard where classes meet",
-    ),
-    ("max-minutes", "M", "crowd", "longest campaign in minutes, or none (15)"),
-    ("aggregation", "NAME", "model", "weighted (default), majority or dawid-skene"),
-    ("backbone", "NAME", "model", "auto (default), pixels, patch or a timm model"),
-    ("backbone-file", "FILE", "model", "its weights as .safetensors"),
-    ("sampler", "NAME", "search", "money (default), rule, tpe, nsga2, gp or random"),
-    ("min-gain", "POINTS", "search", "stop when no plan promises so many points per dollar (0)"),
-    ("pool-size", "N", "search", "images there are in all: what to price and forecast for"),
-    ("trials", "N", "search", "stop after N purchases"),
-    ("study", "NAME", "search", "name of the study and its folder (from the data)"),
-    ("view", "EXPR", "views", "train on some labels: \"confidence >= 0.8 and label != 'other'\""),
-    ("test-view", "EXPR", "views", "report some test images beside all: \"class == 'cat'\""),
-)
-_SWITCHES = (
-    ("no-reuse", "search", "do not evaluate the plans that a purchase contains"),
-    ("few-labels-ok", "data", "go on with fewer control, validation or final images than advised"),
-    ("skip-bad-images", "data", "leave out images that cannot be used"),
-)
-
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
+    """A parser whose errors are one line, and whose flags can wait until they are asked for."""
+
+    _waiting: tuple[Callable[[Parser], None], ...] = ()
+
+    def later(self, add: Callable[[Parser], None]) -> None:
+        """Add flags when this parser is used, and not for the help of another."""
+        self._waiting += (add,)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, with the flags that have waited."""
+        waiting, self._waiting = self._waiting, ()
+        for add in waiting:
+            add(self)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """One line, without the usage above it."""
@@ -80,13 +38,21 @@ class Parser(argparse.ArgumentParser):
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Add every setting of a study, --config, --runs and --print-config."""
+    from hpo.settings.table import SETTINGS
+
     groups: dict[str, argparse._ArgumentGroup] = {}
-    for name, metavar, group, words in _SETTINGS:
-        if group not in groups:
-            groups[group] = parser.add_argument_group(group)
-        groups[group].add_argument(f"--{name}", metavar=metavar, help=words)
-    for name, group, words in _SWITCHES:
-        groups[group].add_argument(f"--{name}", action="store_const", const=True, help=words)
+    for row in SETTINGS:
+        if not row.has_flag:
+            continue
+        if row.group not in groups:
+            groups[row.group] = parser.add_argument_group(row.group)
+        group, words = groups[row.group], row.help.replace("%", "%%")
+        if not row.metavar:
+            group.add_argument(row.flag, action="store_const", const=True, help=words)
+            continue
+        default = row.default_text.replace("%", "%%")
+        words = f"{words} ({default})" if default else words
+        group.add_argument(row.flag, metavar=row.metavar, help=words)
     parser.add_argument("--config", metavar="FILE.toml", type=Path, help="settings; flags win")
     parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="(runs)")
     parser.add_argument(
@@ -101,6 +67,7 @@ def config_of(arguments: argparse.Namespace, **defaults: str) -> StudyConfig:
         InputError: a setting is wrong; the message names it and where it came from.
     """
     from hpo.settings.config import make_config, read_toml
+    from hpo.settings.table import SETTINGS
 
     raw: dict[str, object] = dict(defaults)
     origin: dict[str, str] = {}
@@ -108,15 +75,15 @@ def config_of(arguments: argparse.Namespace, **defaults: str) -> StudyConfig:
         values = read_toml(arguments.config)
         raw.update(values)
         origin.update({name: f"{arguments.config}: {name}" for name in values})
-    for name in [row[0] for row in _SETTINGS] + [row[0] for row in _SWITCHES]:
-        value = getattr(arguments, name.replace("-", "_"))
+    for row in SETTINGS:
+        value = getattr(arguments, row.name, None)
         if value is not None:
-            raw[name.replace("-", "_")] = value
-            origin[name.replace("-", "_")] = f"--{name}"
+            raw[row.name] = value
+            origin[row.name] = row.flag
     return make_config(raw, origin)
 
 
-def add_command(commands: Commands, name: str, words: str) -> argparse.ArgumentParser:
+def add_command(commands: Commands, name: str, words: str) -> Parser:
     """Add a command with one sentence of help.
 
     Args:
@@ -124,9 +91,7 @@ def add_command(commands: Commands, name: str, words: str) -> argparse.ArgumentP
         name: of the command.
         words: shown in the list of commands, and above its own flags.
     """
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=words, description=words, allow_abbrev=False
-    )
+    parser: Parser = commands.add_parser(name, help=words, description=words, allow_abbrev=False)
     return parser
 
 

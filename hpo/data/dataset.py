@@ -198,7 +198,7 @@ def _from_folder(root: Path, labels: Path, config: StudyConfig) -> Dataset:
         role: np.array([row for row in keep if used[row].role == role], dtype=np.int64)
         for role in ROLES
     }
-    _check_labelled(used, rows, truth, labels, real=config.market == "toloka")
+    _check_labelled(used, rows, truth, labels, real=config.market_kind.real_money)
     urls = tuple(line.url for line in used)
     groups = tuple(line.group for line in used) if any(line.group for line in used) else ()
     return Dataset(images, classes, rows, truth, left_out, tuple(notes), urls, groups)

@@ -129,7 +129,7 @@ def _codes(config: StudyConfig, data: Dataset, names: list[str], images: str) ->
                 f"--images: {images}: label {name!r} is no class of the study; "
                 f"{nearest(name, data.classes)}"
             )
-    if config.market != "toloka" and not all(names):
+    if not config.market_kind.real_money and not all(names):
         raise InputError(
             "--labels: a simulated crowd answers from the true labels: give FILE.csv with columns "
             "image,label for the new images"

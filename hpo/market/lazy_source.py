@@ -1,25 +1,23 @@
-"""A market behind a door: it is opened when something is bought or asked there, and not before.
+"""A market with pools that is reached when something is bought or asked there, and not before.
 
 Reading a study's answer or quoting plans needs no token, no server and no network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from budget.money import Money
 from budget.tariff import Tariff
 from hpo.market import stop_signals
-from labeling.source import Pool
+from labeling.source import Book, Finding, Pool, PooledSource
 from labeling.types import Condition, Order, Page
-
-if TYPE_CHECKING:
-    from labeling.toloka.source import TolokaSource
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class ReachedSource:
     """A market that was reached.
 
     Attributes:
@@ -27,29 +25,29 @@ class Opened:
         leave: lets go of what stands behind it, such as a local server.
     """
 
-    source: TolokaSource
+    source: PooledSource
     leave: Callable[[], None]
 
 
-class Door:
-    """A label source that is reached through `enter` on first use.
+class LazySource:
+    """A source with pools that is reached through `reach` on first use.
 
     Args:
-        enter: reaches the market.
+        reach: reaches the market.
         tariff: what the market charges.
         minutes: how long assignments are expected to take in a condition.
     """
 
     def __init__(
         self,
-        enter: Callable[[], Opened],
+        reach: Callable[[], ReachedSource],
         tariff: Tariff,
         minutes: Callable[[Condition, int], float],
     ) -> None:
-        self._enter = enter
+        self._reach = reach
         self._tariff = tariff
         self._minutes = minutes
-        self._opened: Opened | None = None
+        self._reached: ReachedSource | None = None
 
     @property
     def tariff(self) -> Tariff:
@@ -57,11 +55,11 @@ class Door:
         return self._tariff
 
     @property
-    def source(self) -> TolokaSource:
+    def source(self) -> PooledSource:
         """The market itself."""
-        if self._opened is None:
-            self._opened = self._enter()
-        return self._opened.source
+        if self._reached is None:
+            self._reached = self._reach()
+        return self._reached.source
 
     def expected_minutes(self, condition: Condition, assignments: int) -> float:
         """How long a number of assignments is expected to take in a condition's pool."""
@@ -75,17 +73,41 @@ class Door:
         """Wait for the order's assignments, a page at a time, from its first one on."""
         yield from self.source.collect(pool)
 
-    def sweep(self, adopt: Collection[str]) -> list[str]:
+    def sweep(self, adopt: Collection[str] = ()) -> list[str]:
         """Close every open pool of the study that no order in `adopt` needs."""
         return self.source.sweep(adopt)
 
+    def archive(self, conditions: Collection[str]) -> list[str]:
+        """Archive the closed pools of some conditions for good."""
+        return self.source.archive(conditions)
+
+    def archived(self, conditions: Collection[str]) -> list[str]:
+        """Those of some conditions that have no pool any more but archived ones."""
+        return self.source.archived(conditions)
+
+    def balance(self) -> Money:
+        """What the account holds."""
+        return self.source.balance()
+
+    def differences(self, books: Sequence[Book]) -> list[Finding]:
+        """Compare a study's orders and holds with the market."""
+        return self.source.differences(books)
+
+    def mend(self, finding: Finding) -> bool:
+        """Do what a finding asks for on the market."""
+        return self.source.mend(finding)
+
+    def alone_with(self, order_key: str) -> AbstractContextManager[bool]:
+        """Whether no other process is at work on an order."""
+        return self.source.alone_with(order_key)
+
     def close(self) -> None:
-        """Close every pool that was opened through this door, then let go of the market."""
-        if self._opened is None:
+        """Close every pool that was opened through this source, then let go of the market."""
+        if self._reached is None:
             return
         with stop_signals.closing():
             try:
-                self._opened.source.close()
+                self._reached.source.close()
             finally:
-                self._opened.leave()
-                self._opened = None
+                self._reached.leave()
+                self._reached = None

@@ -1,4 +1,4 @@
-"""The local platform of a rehearsal: a child process that is gone when this one is gone."""
+"""A rehearsal: Toloka's API on a local server, a child process that is gone when this one is."""
 
 from __future__ import annotations
 
@@ -17,13 +17,82 @@ from typing import Any
 from budget.errors import StorageError
 from budget.files import replacing, write_whole
 from budget.tariff import Tariff
+from hpo.data.image_urls import addresses, stand_ins
+from hpo.market.lazy_source import ReachedSource
+from hpo.market.market import Market, Opening
+from hpo.market.simulated import (
+    check_overlap,
+    crowd_of,
+    crowd_seed_of,
+    notes_of,
+    simulated_name,
+)
+from hpo.market.toloka import api_source, behind_api, check_askable, shown_rows
 from hpo.settings import subprocess_env
 from labeling.crowd.scenario import Scenario, scenario_text
+from labeling.crowd.source import CrowdSource
 
+REHEARSED = (
+    "Rehearsal: these labels were bought through Toloka's API, by the code that spends real money, "
+    "from a server on this machine."
+)
+NO_ADDRESSES = (
+    "Rehearsal: the images have no addresses, so some that lead nowhere stood in; for real money "
+    "give a column url or --image-url-prefix."
+)
 TOKEN = "rehearsal"  # noqa: S105 - it opens nothing but the local server
 PAID_IN = "1000000"  # dollars of play money: more than any cap
 _START_S, _STOP_S = 60.0, 5.0
 _IN_USE = "another server uses this state file"
+
+
+def open_market(opening: Opening) -> Market:
+    """A local server as a market, with the very items that the crowd in process answers.
+
+    Raises:
+        InputError: the campaign cannot be asked through Toloka's API.
+    """
+    config, data, crowd = opening.config, opening.data, crowd_of(opening)
+    check_askable(opening)
+    shown = shown_rows(opening)
+    made_up = stand_ins(config, data, shown)
+    where = made_up if made_up is not None else addresses(config, data, shown)
+    check_overlap(config, crowd.scenario)
+
+    def reached() -> ReachedSource:
+        return _reach(opening, crowd, where)
+
+    further = [REHEARSED]
+    if not (config.image_url_prefix or any(data.urls)):
+        further.append(NO_ADDRESSES)
+    name = simulated_name(config, crowd.scenario)
+    return behind_api(opening, name, notes_of(opening, *further), crowd, reached)
+
+
+def _reach(opening: Opening, crowd: CrowdSource, where: dict[int, str]) -> ReachedSource:
+    """Start the server, or start it again where it stood, and connect to it."""
+    from labeling.toloka.api.client import connect
+    from labeling.toloka.api.clock import PlatformClock
+    from labeling.toloka.api.token import Token
+
+    folder = opening.folder
+    assert folder is not None  # noqa: S101 - else there is no lazy source
+    place = folder / "rehearsal" / opening.data.key("pool", "control")[:12]
+    truth = {
+        "question": crowd.campaign.questions[crowd.campaign.judged or 0].name,
+        "addresses": [where.get(row, f"not shown: {row}") for row in range(len(crowd.items))],
+        "items": crowd.items,
+        "further": crowd.further,
+    }
+    tariff, horizon = opening.config.tariff, crowd.scenario.horizon_minutes
+    server = start(place, crowd.scenario, crowd_seed_of(opening), tariff, truth)
+    try:
+        api = connect(Token(TOKEN), server.url, PlatformClock(server.url))
+        source = api_source(opening, crowd, where, place / "market", api, horizon)
+    except BaseException:
+        server.stop()
+        raise
+    return ReachedSource(source, server.stop)
 
 
 @dataclass(frozen=True, slots=True)

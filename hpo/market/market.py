@@ -1,19 +1,28 @@
-"""Who answers: the simulated crowd, recorded answers, or recorded images under simulated people."""
+"""A market as a study sees it, and what one is opened from.
+
+A condition is the pool that a plan is bought in: everything that changes what annotators answer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from budget.money import Money
 from hpo.data.dataset import Dataset
-from hpo.market.lazy_source import Door
 from hpo.settings.config import StudyConfig
+from hpo.settings.market_kinds import MarketKind
 from labeling.campaign.campaign import Campaign, Question
 from labeling.campaign.templates import load_campaign, sized
 from labeling.crowd.source import CrowdSource
-from labeling.source import LabelSource
-from labeling.types import Condition, LabelPlan
+from labeling.source import LabelSource, PooledSource
+from labeling.store import Store
+from labeling.types import Condition, LabelPlan, Order
 
 QUESTIONS = {
     "digits3": "Which strokes make this digit: a closed loop, straight lines or open curves?",
@@ -26,17 +35,20 @@ class Market:
     """Who answers, without any money: enough to quote plans.
 
     Attributes:
-        kind: simulated | hybrid | replay.
+        kind: what can be said of all markets of its kind.
         name: the market's name in a condition: kind, name and content.
+        source: sells the labels.
         campaign: what is asked.
         data: content hash of the pool's and the control tasks' images.
         question: place in the campaign of the question that the model learns.
         notes: what the answer must say about it.
+        scenario: name of what its annotators are taken from.
         crowd: the crowd in process, which answers or at least says how long things take; None for
             a replay.
+        pooled: the source again, where it has pools; else None.
     """
 
-    kind: str
+    kind: MarketKind
     name: str
     source: LabelSource
     campaign: Campaign
@@ -44,22 +56,18 @@ class Market:
     data: str
     question: int
     notes: tuple[str, ...]
+    scenario: str
     crowd: CrowdSource | None = None
+    pooled: PooledSource | None = None
 
     @property
     def said(self) -> dict[str, Any]:
         """What a report says of it."""
-        return {"name": self.name, "kind": self.kind, "real_money": self.kind == "toloka"}
-
-    def sweep(self, unfinished: Collection[str]) -> list[str]:
-        """Close pools that a killed process left open, but for those of unfinished orders.
-
-        To be called before anything else is done on the market.
-
-        Returns:
-            Ids of the pools that were closed.
-        """
-        return self.source.sweep(unfinished) if isinstance(self.source, Door) else []
+        return {
+            "name": self.name,
+            "kind": self.kind.name,
+            "real_money": self.kind.real_money,
+        }
 
     @property
     def asked(self) -> Question:
@@ -89,15 +97,77 @@ def make_campaign(config: StudyConfig, classes: tuple[str, ...]) -> Campaign:
     return Campaign(config.data.partition(":")[0], (question,), text, config.suite_size)
 
 
-def make_market(
-    kind: str,
-    name: str,
-    source: LabelSource,
-    campaign: Campaign,
-    data: Dataset,
-    question: int,
-    notes: tuple[str, ...],
-) -> Market:
-    """The market of a source, with the content hash of the images that it asks about."""
-    content = data.key("pool", "control")
-    return Market(kind, name, source, campaign, campaign.key, content, question, notes)
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the module of a market kind opens a market from.
+
+    Attributes:
+        config: the study's configuration.
+        kind: the market's kind.
+        file: the recording that the configuration names; "" for none.
+        data: its images.
+        campaign: what is asked.
+        question: place in it of the question that the model learns.
+        store: the study's orders; None where nothing goes on.
+        crowd_seed: draws other annotators over the same items; None for the study's own.
+        features: gives the images' features; None where difficulty need not follow them.
+        folder: the study's folder; None where nothing is to be bought behind an API.
+    """
+
+    config: StudyConfig
+    kind: MarketKind
+    file: str
+    data: Dataset
+    campaign: Campaign
+    question: int
+    store: Store | None = None
+    crowd_seed: int | None = None
+    features: Callable[[], NDArray[np.float32]] | None = None
+    folder: Path | None = None
+
+    def ended_orders(self, condition: Condition) -> list[Order]:
+        """Ended orders of a condition, by tranche: what its annotators have been through."""
+        records = self.store.orders(condition) if self.store else []
+        return [record.order for record in records if record.end is not None]
+
+    def market(
+        self,
+        name: str,
+        source: LabelSource,
+        notes: Sequence[str],
+        scenario: str,
+        crowd: CrowdSource | None = None,
+        pooled: PooledSource | None = None,
+    ) -> Market:
+        """The market of a source."""
+        return Market(
+            self.kind,
+            name,
+            source,
+            self.campaign,
+            self.campaign.key,
+            self.data.key("pool", "control"),
+            self.question,
+            tuple(notes),
+            scenario,
+            crowd,
+            pooled,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MarketAccount:
+    """The account that real money is paid from.
+
+    Attributes:
+        name: of the platform.
+        balance: what the account holds.
+    """
+
+    name: str
+    balance: Money
+
+
+def most_asked(config: StudyConfig) -> int:
+    """The most answers that any plan may want on one task."""
+    return max((*config.overlap, *(rule.most for rule in config.dynamic_overlap)))

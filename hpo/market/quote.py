@@ -12,7 +12,7 @@ from budget.tariff import assignments_for
 from hpo.data.dataset import load
 from hpo.market.market import Market
 from hpo.market.open import open_market
-from hpo.settings.config import StudyConfig
+from hpo.settings.config import StudyConfig, make_config
 from hpo.settings.search_space import SearchSpace
 from labeling.campaign.templates import advised_plan
 from labeling.source import LabelSource
@@ -138,7 +138,7 @@ def meant(config: StudyConfig) -> StudyConfig:
 
     Only where none of the knobs was chosen: whoever chooses one wants to see the space.
     """
-    usual = StudyConfig(config.budget, config.study)
+    usual = make_config({"budget": config.budget.exact()})
     knobs = ("price", "overlap", "dynamic_overlap", "controls", "tasks", "exam")
     if config.campaign is None or any(getattr(config, k) != getattr(usual, k) for k in knobs):
         return config

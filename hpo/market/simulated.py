@@ -1,24 +1,81 @@
-"""The simulated crowd as a market."""
+"""The simulated crowd as a market, and as what says how long things take on others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from budget.errors import InputError
 from hpo.data.dataset import Dataset
+from hpo.market.market import Market, Opening, most_asked
 from hpo.settings.config import StudyConfig
 from labeling.campaign.campaign import OBJECTIVE, Campaign
+from labeling.campaign.exam_tasks import set_apart
+from labeling.campaign.templates import stands_for
 from labeling.crowd.fitting.hybrid import hybrid_items
 from labeling.crowd.people.difficulty import difficulty_from_features
 from labeling.crowd.people.items import Items, make_items
 from labeling.crowd.people.opinions import Opinions, opinions_from_features
 from labeling.crowd.scenario import Scenario, load_scenario
+from labeling.crowd.source import CrowdSource
 from labeling.recorded.reading import Recording, task_rows
 from labeling.seeds import derive
+
+_SIMULATED = (
+    "Labels come from a simulated crowd: no money was spent, and prices act as its model says."
+)
+
+
+def open_market(opening: Opening) -> Market:
+    """The simulated crowd of a scenario."""
+    crowd = crowd_of(opening)
+    check_overlap(opening.config, crowd.scenario)
+    name = simulated_name(opening.config, crowd.scenario)
+    return opening.market(name, crowd, notes_of(opening), crowd.scenario.name, crowd)
+
+
+def crowd_of(opening: Opening, recording: Recording | None = None) -> CrowdSource:
+    """The crowd in process, over the study's images.
+
+    Args:
+        opening: what is asked about what.
+        recording: says how hard each image is, and what it is mistaken for; None for the scenario.
+
+    Raises:
+        InputError: the scenario is unknown, or the control images are too few for the exam.
+    """
+    config, data = opening.config, opening.data
+    scenario = scenario_of(config)
+    crowd = CrowdSource(
+        scenario=scenario,
+        campaign=opening.campaign,
+        items=_items(opening, scenario, recording),
+        controls=[int(row) for row in data.rows["control"]],
+        tariff=config.tariff,
+        seed=crowd_seed_of(opening),
+        earlier=opening.ended_orders,
+        further=_further_items(opening, scenario),
+    )
+    _check_exam(config, opening.campaign, data)
+    return crowd
+
+
+def notes_of(opening: Opening, *further: str) -> list[str]:
+    """What the answer must say of labels from simulated people.
+
+    Args:
+        opening: the market's.
+        further: notes of a market that these people answer on.
+    """
+    stand_in = stands_for(opening.campaign, opening.data.classes)
+    return [_SIMULATED, *further, *([stand_in] if stand_in is not None else [])]
+
+
+def simulated_name(config: StudyConfig, scenario: Scenario, kind: str = "simulated") -> str:
+    """The name of a simulated crowd in a condition."""
+    name = f"{kind}:{scenario.name}:{scenario.key}"
+    return f"{name}:images" if config.difficulty == "images" else name
 
 
 def scenario_of(config: StudyConfig) -> Scenario:
@@ -29,21 +86,28 @@ def scenario_of(config: StudyConfig) -> Scenario:
     return replace(scenario, selection=config.selection)
 
 
-def crowd_seed_of(config: StudyConfig, crowd_seed: int | None) -> int:
+def crowd_seed_of(opening: Opening) -> int:
     """The seed of who the annotators are: the study's own, or another draw of them."""
-    return derive(config.seed, "crowd") if crowd_seed is None else crowd_seed
+    if opening.crowd_seed is not None:
+        return opening.crowd_seed
+    return derive(opening.config.seed, "crowd")
 
 
-def pool_items(
-    config: StudyConfig,
-    data: Dataset,
-    scenario: Scenario,
-    recording: Recording | None,
-    features: Callable[[], NDArray[np.float32]] | None,
-) -> Items:
-    """How hard each image is for the simulated crowd, and what it is mistaken for."""
+def check_overlap(config: StudyConfig, scenario: Scenario) -> None:
+    """Refuse an overlap above the annotators that the crowd has in time."""
+    most, asked = scenario.most_overlap(config.max_minutes), most_asked(config)
+    if asked > most:
+        raise InputError(
+            f"--overlap: {asked} answers per task are more than the crowd "
+            f"{scenario.name!r} can bear (at most {most} different annotators in time)"
+        )
+
+
+def _items(opening: Opening, scenario: Scenario, recording: Recording | None) -> Items:
+    """How hard each image is for the crowd, and what it is mistaken for."""
+    config, data, features = opening.config, opening.data, opening.features
     classes, seed = len(data.classes), derive(config.seed, "items")
-    if config.market == "toloka":  # unknown labels: nobody answers from these, time is all
+    if opening.kind.real_money:  # unknown labels: nobody answers from these, time is all
         data = replace(data, truth=np.maximum(data.truth, 0))
     if recording is None and config.difficulty == "images" and features is not None:
         errors = difficulty_from_features(features(), data.truth, classes, scenario, seed)
@@ -57,21 +121,16 @@ def pool_items(
     )
 
 
-def further_items(
-    config: StudyConfig,
-    data: Dataset,
-    scenario: Scenario,
-    campaign: Campaign,
-    features: Callable[[], NDArray[np.float32]] | None,
-) -> dict[str, Items | Opinions]:
+def _further_items(opening: Opening, scenario: Scenario) -> dict[str, Items | Opinions]:
     """What annotators see in the campaign's other questions: the data's classes, or an appeal."""
+    config, features = opening.config, opening.features
     seen: dict[str, Items | Opinions] = {}
-    for at, question in enumerate(campaign.questions):
-        if at == campaign.judged:
+    for at, question in enumerate(opening.campaign.questions):
+        if at == opening.campaign.judged:
             continue
         seed, classes = derive(config.seed, "items", question.name), len(question.classes)
         if question.kind == OBJECTIVE:
-            truth = np.maximum(data.truth, 0)  # -1 where a real market needs no label
+            truth = np.maximum(opening.data.truth, 0)  # -1 where a real market needs no label
             seen[question.name] = make_items(scenario, truth, classes, seed=seed)
         elif features is not None:
             seen[question.name] = opinions_from_features(
@@ -80,16 +139,13 @@ def further_items(
     return seen
 
 
-def most_asked(config: StudyConfig) -> int:
-    """The most answers that any plan may want on one task."""
-    return max((*config.overlap, *(rule.most for rule in config.dynamic_overlap)))
-
-
-def check_overlap(config: StudyConfig, scenario: Scenario) -> None:
-    """Refuse an overlap above the annotators that the crowd has in time."""
-    most, asked = scenario.most_overlap(config.max_minutes), most_asked(config)
-    if asked > most:
+def _check_exam(config: StudyConfig, campaign: Campaign, data: Dataset) -> None:
+    size = len(data.rows["control"])
+    if True in config.exam and size < campaign.exam.tasks + max(config.controls):
         raise InputError(
-            f"--overlap: {asked} answers per task are more than the crowd "
-            f"{scenario.name!r} can bear (at most {most} different annotators in time)"
+            f"--exam: an exam of {campaign.exam.tasks} tasks and {max(config.controls)} control "
+            f"tasks per suite need more than {size} control images; give more, or --exam off"
         )
+    if True in config.exam and campaign.judged is not None:
+        rows, names = data.rows["control"], campaign.questions[campaign.judged].classes
+        set_apart(campaign.exam, rows, data.truth[rows], names)

@@ -1,19 +1,22 @@
-"""Toloka as a study's market: for real money, or rehearsed against the local server."""
+"""Toloka as a market, for real money; and what every market behind its API needs."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from budget.errors import InputError
-from hpo.data.dataset import Dataset
-from hpo.data.image_urls import addresses, stand_ins
+from hpo.data.image_urls import addresses
 from hpo.market import stop_signals
-from hpo.market.lazy_source import Door, Opened
+from hpo.market.lazy_source import LazySource, ReachedSource
+from hpo.market.market import Market, MarketAccount, Opening
+from hpo.market.simulated import crowd_of, crowd_seed_of
 from hpo.settings.config import StudyConfig
-from labeling.campaign.campaign import OBJECTIVE, Campaign
+from labeling.campaign.campaign import OBJECTIVE
+from labeling.campaign.templates import stands_for
 from labeling.crowd.source import CrowdSource
 
 if TYPE_CHECKING:
@@ -24,110 +27,96 @@ _LONGEST = 360.0  # minutes that a pool without a deadline stays open, whatever 
 URL = "LABELWORTH_TOLOKA_URL"
 """For tests: the address of a local server to be taken for Toloka; on this machine only."""
 
-REHEARSED = (
-    "Rehearsal: these labels were bought through Toloka's API, by the code that spends real money, "
-    "from a server on this machine."
-)
-NO_ADDRESSES = (
-    "Rehearsal: the images have no addresses, so some that lead nowhere stood in; for real money "
-    "give a column url or --image-url-prefix."
-)
 
-
-def check(config: StudyConfig, data: Dataset, campaign: Campaign, asked: int) -> dict[int, str]:
-    """Refuse what cannot be bought on Toloka, before anything is made or spent.
-
-    Returns:
-        The address of each image that annotators see.
+def open_market(opening: Opening) -> Market:
+    """Toloka itself; the crowd in process only says how long things take.
 
     Raises:
-        InputError: naming the field or image, and the remedy.
+        InputError: the campaign cannot be asked there, or an image has no address.
+    """
+    config, crowd = opening.config, crowd_of(opening)
+    check_askable(opening)
+    where = addresses(config, opening.data, shown_rows(opening))
+    _check_question(opening)
+
+    def reached() -> ReachedSource:
+        folder = opening.folder
+        assert folder is not None  # noqa: S101 - else there is no lazy source
+        api = reach(config.toloka_environment)
+        horizon = max(_LONGEST, config.max_minutes or 0.0)
+        source = api_source(opening, crowd, where, folder / "market", api, horizon)
+        return ReachedSource(source, lambda: None)
+
+    name = f"toloka:{config.toloka_environment}"
+    return behind_api(opening, name, _notes(opening), crowd, reached)
+
+
+def account(config: StudyConfig) -> MarketAccount:
+    """What the user's account holds.
+
+    Raises:
+        InputError: no token, or a wrong one.
+    """
+    from labeling.toloka.source import balance_of
+
+    api = reach(config.toloka_environment)
+    return MarketAccount(api.name, balance_of(api))
+
+
+def behind_api(
+    opening: Opening,
+    name: str,
+    notes: list[str],
+    crowd: CrowdSource,
+    reached: Callable[[], ReachedSource],
+) -> Market:
+    """A market behind Toloka's API; without a folder it quotes, and the crowd would answer."""
+    scenario = crowd.scenario.name
+    if opening.folder is None:
+        return opening.market(name, crowd, notes, scenario, crowd)
+    source = LazySource(reached, opening.config.tariff, crowd.expected_minutes)
+    return opening.market(name, source, notes, scenario, crowd, source)
+
+
+def shown_rows(opening: Opening) -> list[int]:
+    """Rows of the images that annotators see."""
+    return [int(row) for role in ("pool", "control") for row in opening.data.rows[role]]
+
+
+def check_askable(opening: Opening) -> None:
+    """Refuse what cannot be bought through Toloka's API, before anything is made or spent.
+
+    Raises:
+        InputError: naming the field, and the remedy.
     """
     from labeling.toloka.describe.askable import check_campaign
 
-    check_campaign(campaign)
-    if config.dynamic_overlap:
+    check_campaign(opening.campaign)
+    if opening.config.dynamic_overlap:
         raise InputError(
             "--overlap: dynamic overlap is not bought through Toloka's API here; give whole numbers"
         )
-    shown = [int(row) for role in ("pool", "control") for row in data.rows[role]]
-    if config.market == "rehearsal" and (some := stand_ins(config, data, shown)) is not None:
-        return some
-    found = addresses(config, data, shown)
-    question = campaign.questions[asked]
-    if config.market == "toloka" and question.kind != OBJECTIVE:
+
+
+def _check_question(opening: Opening) -> None:
+    question = opening.campaign.questions[opening.question]
+    if question.kind != OBJECTIVE:
         raise InputError(
             f"--question: {question.name!r} is a matter of taste: a model of it is judged by many "
             "people's answers to every validation and final image, which a study on Toloka does "
             "not buy; choose a question with a right answer, or another market"
         )
-    return found
 
 
-def rehearsal(
-    config: StudyConfig,
-    data: Dataset,
-    crowd: CrowdSource,
-    seed: int,
-    where: dict[int, str],
-    folder: Path,
-) -> Door:
-    """The local server as a market, with the very items that the crowd in process answers.
-
-    Args:
-        config: the study's configuration.
-        data: its images.
-        crowd: the crowd in process.
-        seed: the crowd's.
-        where: address of each image shown.
-        folder: the study's folder.
-    """
-
-    def enter() -> Opened:
-        from hpo.market import local_platform as local
-        from labeling.toloka.api.client import connect
-        from labeling.toloka.api.clock import PlatformClock
-        from labeling.toloka.api.token import Token
-
-        items, further = crowd.items, crowd.further
-        place = folder / "rehearsal" / data.key("pool", "control")[:12]
-        judged = crowd.campaign.judged
-        truth = {
-            "question": crowd.campaign.questions[judged or 0].name,
-            "addresses": [where.get(row, f"not shown: {row}") for row in range(len(items))],
-            "items": items,
-            "further": further,
-        }
-        horizon = crowd.scenario.horizon_minutes
-        platform = local.start(place, crowd.scenario, seed, config.tariff, truth)
-        try:
-            api = connect(Token(local.TOKEN), platform.url, PlatformClock(platform.url))
-            source = _source(config, data, crowd, seed, where, place / "market", api, horizon)
-        except BaseException:
-            platform.stop()
-            raise
-        return Opened(source, platform.stop)
-
-    return Door(enter, config.tariff, crowd.expected_minutes)
-
-
-def real(
-    config: StudyConfig,
-    data: Dataset,
-    crowd: CrowdSource,
-    seed: int,
-    where: dict[int, str],
-    folder: Path,
-) -> Door:
-    """Toloka itself as a market; the crowd in process only says how long things take."""
-
-    def enter() -> Opened:
-        api = reach(config.toloka_environment)
-        horizon = max(_LONGEST, config.max_minutes or 0.0)
-        source = _source(config, data, crowd, seed, where, folder / "market", api, horizon)
-        return Opened(source, lambda: None)
-
-    return Door(enter, config.tariff, crowd.expected_minutes)
+def _notes(opening: Opening) -> list[str]:
+    config = opening.config
+    stand_in = stands_for(opening.campaign, opening.data.classes)
+    return [
+        f"Labels were bought on Toloka {config.toloka_environment}. The fee is taken to be "
+        f"{float(config.fee_share):.0%} of the reward, at least {config.fee_minimum}; minutes "
+        f"beforehand are those of the simulated crowd {config.scenario!r}.",
+        *([stand_in] if stand_in is not None else []),
+    ]
 
 
 def reach(environment: str) -> Api:
@@ -148,21 +137,30 @@ def reach(environment: str) -> Api:
     return connect(token, url, PlatformClock(url))
 
 
-def _source(
-    config: StudyConfig,
-    data: Dataset,
+def api_source(
+    opening: Opening,
     crowd: CrowdSource,
-    seed: int,
     where: dict[int, str],
     folder: Path,
     api: Api,
     horizon: float,
 ) -> TolokaSource:
-    from labeling.toloka.describe.shown_tasks import Goods
+    """A study's images on a platform that speaks Toloka's API.
+
+    Args:
+        opening: the market's.
+        crowd: says how long things take.
+        where: address of each image shown.
+        folder: where its intents are written.
+        api: the platform.
+        horizon: minutes after which a pool closes by itself.
+    """
+    from labeling.toloka.describe.shown_tasks import ShownTasks
     from labeling.toloka.source import TolokaSource
 
+    config, data = opening.config, opening.data
     controls = {int(row): int(data.truth[row]) for row in data.rows["control"]}
-    goods = Goods(crowd.campaign, where.__getitem__, controls, seed)
+    goods = ShownTasks(crowd.campaign, where.__getitem__, controls, crowd_seed_of(opening))
     return TolokaSource(
         api,
         goods,

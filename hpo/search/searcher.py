@@ -18,7 +18,6 @@ from hpo.search.acquisition import Offers, Outlook, best_contained, best_purchas
 from hpo.search.rule_of_thumb import rule_curve, rule_purchase
 from hpo.search.surrogate import Inputs, Surrogate, encode, fit, to_log_error
 from hpo.trial.outcome import Outcome
-from hpo.trial.prices import Holdings
 from hpo.trial.world import World
 from labeling.types import Bools, Floats, LabelPlan
 
@@ -54,7 +53,7 @@ class Searcher:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.holdings = Holdings(world)
+        self.prices = world.prices
         self.plans: tuple[LabelPlan, ...] = world.space.plans
         self._at = {plan.key: i for i, plan in enumerate(self.plans)}
         self._fits: dict[tuple[int, int], Floats] = {}
@@ -96,20 +95,18 @@ class Searcher:
             left: money that the search may still spend.
             busy: keys of conditions that other workers are buying in.
         """
-        self.holdings.refresh()
+        self.prices.refresh()
         n = len(self.plans)
         cost, hold = self._listed[:, 0].copy(), self._listed[:, 1].copy()
         whole = cost.copy()
         spoilt = self._spoilt()
         contained = np.zeros(n, dtype=np.bool_)
         for i, plan in enumerate(self.plans):
-            if self.holdings.records(plan):
-                quoted = self.holdings.to_buy(plan)
+            if self.prices.records(plan):
+                quoted = self.prices.to_buy(plan)
                 cost[i], hold[i] = quoted.cost.micros, quoted.hold.micros
                 contained[i] = quoted.answers == 0
-        free = np.array(
-            [not busy or self.holdings.condition(p).key not in busy for p in self.plans]
-        )
+        free = np.array([not busy or self.prices.condition(p).key not in busy for p in self.plans])
         evaluated = np.zeros(n, dtype=np.bool_)
         evaluated[[self._at[o.plan.key] for o in outcomes if o.plan.key in self._at]] = True
         inside = self._inside
@@ -129,19 +126,19 @@ class Searcher:
     @cached_property
     def _listed(self) -> Floats:
         """[n, 2] micro-dollars of every whole plan: expected cost and reservation."""
-        quotes = [self.world.list_price(plan) for plan in self.plans]
+        quotes = [self.prices.list_price(plan) for plan in self.plans]
         return np.array([[q.cost.micros, q.hold.micros] for q in quotes], dtype=np.float64)
 
     @cached_property
     def _inside(self) -> Bools:
-        return np.array([self.world.inside_limits(plan) is None for plan in self.plans])
+        return np.array([self.prices.outside(plan) is None for plan in self.plans])
 
     def _spoilt(self) -> Floats:
         """[n] unusable over usable suites: measured in the condition, else in those alike."""
         measured: dict[str, tuple[float, float]] = {}
         pooled: dict[tuple[int, bool], tuple[float, float]] = {}
         for plan in self.plans:
-            key, records = self.holdings.condition(plan).key, self.holdings.records(plan)
+            key, records = self.prices.condition(plan).key, self.prices.records(plan)
             if records and key not in measured:
                 bad = float(sum(r.unusable for r in records))
                 good = float(sum(r.assignments - r.unusable for r in records))
@@ -150,7 +147,7 @@ class Searcher:
                 pooled[plan.controls, plan.exam] = (alike[0] + bad, alike[1] + good)
 
         def share(plan: LabelPlan) -> float:
-            bad, good = measured.get(self.holdings.condition(plan).key, (0.0, 0.0))
+            bad, good = measured.get(self.prices.condition(plan).key, (0.0, 0.0))
             if good:
                 return bad / good
             bad, good = pooled.get((plan.controls, plan.exam), (0.0, 0.0))
@@ -172,7 +169,7 @@ class Searcher:
             if offers.buyable[self._at[plan.key]]:
                 return Decision(plan)
         outlook = self._look(outcomes, offers)
-        smallest = _SMALLEST * self.world.ledger.cap.dollars
+        smallest = _SMALLEST * self.world.ledger.balance().cap.dollars
         bought, points, rate = best_purchase(offers, outlook, smallest)
         if rate < self.world.config.min_gain:
             least = self.world.config.min_gain
@@ -226,11 +223,11 @@ class Searcher:
     def is_in_time(self, plan: LabelPlan) -> bool:
         """Whether a plan of the space is expected to meet the deadline, whatever it costs."""
         longest = self.world.config.max_minutes
-        return longest is None or self.world.list_price(plan).minutes <= longest
+        return longest is None or self.prices.list_price(plan).minutes <= longest
 
     def tags(self, plans: Sequence[LabelPlan]) -> list[Money]:
         """Expected price tags of plans of the space."""
-        self.holdings.refresh()
+        self.prices.refresh()
         spoilt = self._spoilt()
         places = [self._at[plan.key] for plan in plans]
         return [Money(round(float(self._listed[i, 0] * (1 + spoilt[i])))) for i in places]
@@ -243,7 +240,7 @@ class Searcher:
     @cached_property
     def _design(self) -> list[LabelPlan]:
         """The rule's largest plan within its share, then cheap plans far from each other."""
-        cap, cost = self.world.ledger.cap.dollars, self._listed[:, 0] / 1e6
+        cap, cost = self.world.ledger.balance().cap.dollars, self._listed[:, 0] / 1e6
         dollars = {plan.key: float(cost[i]) for i, plan in enumerate(self.plans)}
         warm = [plan for plan in self.rule if dollars[plan.key] <= _WARM_SHARE * cap]
         chosen = warm[-1:]
@@ -263,7 +260,7 @@ class Searcher:
         least = min(plan.overlap for plan in self.plans)
         for i, plan in enumerate(self.plans):
             if self._inside[i] and plan.overlap == least and dollars[plan.key] <= most:
-                best[self.holdings.condition(plan).key] = plan  # tasks rise within a condition
+                best[self.prices.condition(plan).key] = plan  # tasks rise within a condition
         checked = [plan for plan in best.values() if plan.controls or plan.exam]
         return checked or list(best.values())
 
@@ -274,7 +271,7 @@ class Searcher:
         lacking = offers.inside & ~offers.contained & ~offers.evaluated
         if not lacking.any():
             return "every plan inside the limits is evaluated"
-        holds = [self.holdings.to_buy(self.plans[i]).hold for i in np.flatnonzero(lacking)]
+        holds = [self.prices.to_buy(self.plans[i]).hold for i in np.flatnonzero(lacking)]
         return used_up(min(holds), left)
 
 

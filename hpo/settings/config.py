@@ -5,116 +5,71 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from budget.errors import InputError, nearest
 from budget.money import Money
 from budget.tariff import Tariff
 from hpo.settings import parsing
+from hpo.settings.market_kinds import MarketKind, split_market
+from hpo.settings.table import BY_NAME, SETTINGS, flag
 from labeling.types import DynamicOverlap
-from labeling.views.columns import TEST_COLUMNS, TRIAL_COLUMNS
 
-_FEE_MINIMUM, _SMALLEST_REWARD = Money(1_000), Money(5_000)
 _CONFIRM_SHARE = Fraction(3, 20)
-SAMPLERS = ("money", "rule", "tpe", "nsga2", "gp", "random")
-AGGREGATIONS = ("weighted", "majority", "dawid-skene")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyConfig:
-    """Everything that decides what a study buys and answers.
+    """Everything that decides what a study buys and answers: one attribute a row of SETTINGS.
 
-    Attributes:
-        budget: the hard cap of money, fee included.
-        study: name of the study and of its folder.
-        data: digits3 | digits | npz:FILE | folder:DIR.
-        labels: CSV of a folder's images (columns image,label,role and, for a market, url).
-        image_url_prefix: address of an image without a url of its own, before its name.
-        own_labels: answers bought elsewhere (task,annotator,label), owned for nothing.
-        price: dollars per task to choose from.
-        overlap: answers per task to choose from.
-        dynamic_overlap: rules of dynamic overlap to choose from; written into `overlap` as
-            dynamic(least,most,confidence).
-        controls: control tasks per suite to choose from.
-        tasks: numbers of tasks to choose from: counts, or shares of the pool such as "40%".
-        exam: whether an exam is asked, to choose from.
-        campaign: what is asked: a template's name or a TOML file; None for one question.
-        question: the campaign's question that the model learns; None for its first.
-        suite_size: tasks per suite, control tasks included.
-        max_plan_share: no plan dearer than this share of the budget.
-        market: simulated | hybrid:FILE (recorded images, simulated people) | replay:FILE
-            (recorded answers) | rehearsal (the simulated crowd through Toloka's API, on a local
-            server) | toloka (real money).
-        toloka_environment: production | sandbox, for the market toloka.
-        scenario: the simulated crowd: a scenario's name or TOML file.
-        selection: the scenario's exponent g, by which price changes who comes; None for its own.
-        difficulty: how hard images are for the simulated crowd: "independent" of what they look
-            like, or following the "images" (hard where classes overlap in feature space).
-        price_models: "one", or "both": search again with the other g and compare the prices.
-        max_minutes: longest campaign in minutes; None for no deadline.
-        allowance: assignments beyond the expected ones that an order may use for recompletion.
-        aggregation: weighted | majority | dawid-skene.
-        backbone: auto | pixels | patch | a timm model's name.
-        backbone_file: its weights, a .safetensors file.
-        sampler: money | rule | tpe | nsga2 | gp | random.
-        no_reuse: do not evaluate the plans that a purchase contains.
-        confirm: dollars kept for buying the recommended plan again; None for 15 % of the budget.
-        min_gain: stop when no plan promises this many accuracy points per dollar (money sampler).
-        pool_size: images there are in all, to price and forecast for; None for the pool.
-        trials: stop after this many purchases; None for as many as the money bears.
-        view: which of a trial's labels, or of the answers behind them, its model is trained on.
-        test_view: test images whose accuracy is reported beside that of all.
-        fee_share, fee_minimum, smallest_reward: the platform's tariff.
-        few_labels_ok: go on with fewer control, validation or final images than advised.
-        skip_bad_images: leave out images that cannot be used.
+    `make_config` makes it from raw values; the rows tell what each means, its unit and default.
     """
 
     budget: Money
     study: str
-    data: str = "digits3"
-    labels: str | None = None
-    image_url_prefix: str | None = None
-    own_labels: str | None = None
-    seed: int = 0
-    price: tuple[Money, ...] = tuple(Money(m) for m in (1000, 1500, 2000, 3000, 4000, 6000, 8000))
-    overlap: tuple[int, ...] = (1, 2, 3, 4, 5, 7)
-    dynamic_overlap: tuple[DynamicOverlap, ...] = ()
-    controls: tuple[int, ...] = (0, 1, 2, 3)
-    tasks: tuple[str, ...] = ("10%", "20%", "40%", "70%", "100%")
-    exam: tuple[bool, ...] = (False, True)
-    campaign: str | None = None
-    question: str | None = None
-    suite_size: int = 10
-    max_plan_share: Fraction = Fraction(2, 5)
-    market: str = "simulated"
-    toloka_environment: str = "production"
-    scenario: str = "default"
-    selection: float | None = None
-    price_models: str = "one"
-    difficulty: str = "independent"
-    max_minutes: float | None = 15.0
-    allowance: Fraction = Fraction(2, 5)
-    aggregation: str = "weighted"
-    backbone: str = "auto"
-    backbone_file: str | None = None
-    sampler: str = "money"
-    no_reuse: bool = False
-    confirm: Money | None = None
-    min_gain: float = 0.0
-    pool_size: int | None = None
-    trials: int | None = None
-    view: str | None = None
-    test_view: str | None = None
-    fee_share: Fraction = Fraction(3, 10)
-    fee_minimum: Money = _FEE_MINIMUM
-    smallest_reward: Money = _SMALLEST_REWARD
-    few_labels_ok: bool = False
-    skip_bad_images: bool = False
+    data: str
+    labels: str | None
+    image_url_prefix: str | None
+    own_labels: str | None
+    seed: int
+    price: tuple[Money, ...]
+    overlap: tuple[int, ...]
+    dynamic_overlap: tuple[DynamicOverlap, ...]
+    controls: tuple[int, ...]
+    tasks: tuple[str, ...]
+    exam: tuple[bool, ...]
+    campaign: str | None
+    question: str | None
+    suite_size: int
+    max_plan_share: Fraction
+    market: str
+    toloka_environment: str
+    scenario: str
+    selection: float | None
+    price_models: str
+    difficulty: str
+    max_minutes: float | None
+    allowance: Fraction
+    aggregation: str
+    backbone: str
+    backbone_file: str | None
+    sampler: str
+    no_reuse: bool
+    confirm: Money | None
+    min_gain: float
+    pool_size: int | None
+    trials: int | None
+    view: str | None
+    test_view: str | None
+    fee_share: Fraction
+    fee_minimum: Money
+    smallest_reward: Money
+    few_labels_ok: bool
+    skip_bad_images: bool
 
     @property
     def confirm_reserve(self) -> Money:
@@ -122,54 +77,21 @@ class StudyConfig:
         return self.budget.share(_CONFIRM_SHARE) if self.confirm is None else self.confirm
 
     @property
+    def market_kind(self) -> MarketKind:
+        """What can be said of all markets of its kind."""
+        return split_market(self.market)[0]
+
+    @property
+    def market_file(self) -> str:
+        """The recording that the market is made of; "" where it takes none."""
+        return split_market(self.market)[1]
+
+    @property
     def tariff(self) -> Tariff:
         """The platform's tariff."""
         return Tariff(self.fee_share, self.fee_minimum, self.smallest_reward)
 
 
-_READERS: dict[str, Callable[[object, str], Any]] = {
-    "budget": parsing.budget,
-    "study": parsing.study_name,
-    "data": parsing.data,
-    "labels": parsing.optional(parsing.text),
-    "image_url_prefix": parsing.optional(parsing.url_prefix),
-    "own_labels": parsing.optional(parsing.text),
-    "seed": parsing.whole(0, 2**63 - 1),
-    "price": parsing.dimension(parsing.price),
-    "overlap": lambda value, name: parsing.split_overlap(value, name)[0],
-    "dynamic_overlap": lambda value, name: parsing.split_overlap(value, name)[1] if value else (),
-    "controls": parsing.dimension(parsing.whole(0)),
-    "tasks": parsing.dimension(parsing.tasks),
-    "exam": parsing.dimension(parsing.boolean),
-    "campaign": parsing.optional(parsing.text),
-    "question": parsing.optional(parsing.text),
-    "suite_size": parsing.whole(1, 1000),
-    "max_plan_share": parsing.share("0.01", "1"),
-    "market": parsing.market,
-    "toloka_environment": parsing.one_of("production", "sandbox"),
-    "scenario": parsing.text,
-    "selection": parsing.exponent,
-    "price_models": parsing.one_of("one", "both"),
-    "difficulty": parsing.one_of("independent", "images"),
-    "max_minutes": parsing.minutes,
-    "allowance": parsing.share("0", "10"),
-    "aggregation": parsing.one_of(*AGGREGATIONS),
-    "backbone": parsing.text,
-    "backbone_file": parsing.optional(parsing.text),
-    "sampler": parsing.one_of(*SAMPLERS),
-    "no_reuse": parsing.boolean,
-    "confirm": parsing.optional(parsing.money),
-    "min_gain": parsing.number(0, 1e6),
-    "pool_size": parsing.optional(parsing.whole(1)),
-    "trials": parsing.optional(parsing.whole(1)),
-    "view": parsing.optional(parsing.view(TRIAL_COLUMNS)),
-    "test_view": parsing.optional(parsing.view(TEST_COLUMNS)),
-    "fee_share": parsing.share("0", "1"),
-    "fee_minimum": parsing.money,
-    "smallest_reward": parsing.money,
-    "few_labels_ok": parsing.boolean,
-    "skip_bad_images": parsing.boolean,
-}
 # A recording knows nothing about price, and mostly not who answered.
 _REPLAY_DEFAULTS = {
     "price": (Money(2_000),),
@@ -177,26 +99,6 @@ _REPLAY_DEFAULTS = {
     "exam": (False,),
     "overlap": (1, 2, 3),
 }
-FIELDS = tuple(_READERS)
-NONE_WORDS = (
-    "campaign",
-    "question",
-    "labels",
-    "image_url_prefix",
-    "own_labels",
-    "backbone_file",
-    "trials",
-    "selection",
-    "confirm",
-    "pool_size",
-    "view",
-    "test_view",
-)
-
-
-def flag(name: str) -> str:
-    """A field's name as the user types it: "--max-minutes"."""
-    return f"--{name.replace('_', '-')}"
 
 
 def make_config(
@@ -213,19 +115,22 @@ def make_config(
     """
     origin = origin or {}
     for name in given:
-        if name not in _READERS:
-            raise InputError(f"{name}: no such setting; {nearest(name, FIELDS)}")
+        if name not in BY_NAME:
+            raise InputError(f"{name}: no such setting; {nearest(name, tuple(BY_NAME))}")
     if "overlap" in given and "dynamic_overlap" not in given:
         given = {**given, "dynamic_overlap": given["overlap"]}
-    read = {name: _READERS[name](raw, origin.get(name, name)) for name, raw in given.items()}
+    read = {name: BY_NAME[name].read(raw, origin.get(name, name)) for name, raw in given.items()}
     if "budget" not in read:
         raise InputError("--budget: how much may be spent? Give dollars, such as --budget 20")
-    if str(read.get("market")).startswith("replay:"):
+    if not split_market(read.get("market", "simulated"))[0].knows_price:
         for name, value in _REPLAY_DEFAULTS.items():
             read.setdefault(name, value)
     if read.get("dynamic_overlap"):
         read.setdefault("sampler", "tpe")
     read.setdefault("study", _default_name(read.get("data", "digits3")))
+    for row in SETTINGS:
+        if row.name not in read:
+            read[row.name] = row.read(row.default, row.name)
     config = StudyConfig(**read)
     _check_together(config, origin)
     return config
@@ -258,14 +163,10 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
             price * config.suite_size,
             f"{name('price')}: {price.exact()} per task x {config.suite_size} tasks per suite",
         )
-    if config.dynamic_overlap and config.sampler in ("money", "rule"):
-        raise InputError(
-            f"{name('sampler')}: {config.sampler} does not search dynamic overlap; "
-            "use tpe, nsga2, gp or random"
-        )
-    if config.price_models == "both" and config.market.startswith(("replay:", "toloka")):
-        why = "Toloka has its own" if config.market == "toloka" else "a replay knows nothing about"
-        raise InputError(f"{name('price_models')}: {why} price; leave it out")
+    kind = config.market_kind
+    if config.price_models == "both" and not kind.models_price:
+        why = "has its own" if kind.knows_price else "knows nothing about"
+        raise InputError(f"{name('price_models')}: market {kind.name} {why} price; leave it out")
     is_folder = config.data.startswith("folder:")
     if is_folder and config.labels is None:
         raise InputError(
@@ -301,8 +202,8 @@ def read_toml(path: Path) -> dict[str, object]:
     if not isinstance(space, dict):
         raise InputError(f"{path}: space: must be a table [space] of dimensions")
     for key in (*raw, *space):
-        if key not in _READERS:
-            raise InputError(f"{path}: {key}: no such setting; {nearest(key, FIELDS)}")
+        if key not in BY_NAME:
+            raise InputError(f"{path}: {key}: no such setting; {nearest(key, tuple(BY_NAME))}")
     if twice := set(raw) & set(space):
         raise InputError(f"{path}: {min(twice)}: given both at the top and in [space]")
     return {**raw, **space}
@@ -331,9 +232,10 @@ def to_toml(config: StudyConfig) -> str:
     """The configuration as TOML that `--config` reads back; absent settings are left out."""
     lines = []
     for name, value in to_plain(config).items():
-        if value is None and name in NONE_WORDS:
-            continue
-        lines.append(f"{name} = {json.dumps('none' if value is None else value)}")
+        if value is not None:
+            lines.append(f"{name} = {json.dumps(value)}")
+        elif BY_NAME[name].default is not None:  # its absence would mean the default
+            lines.append(f'{name} = "none"')
     return "\n".join(lines) + "\n"
 
 
@@ -355,12 +257,3 @@ def check_unchanged(old: StudyConfig, new: StudyConfig) -> None:
                 f"{flag(field.name)}: study {old.study!r} was started with {_plain(before)}, "
                 f"now {_plain(now)}; keep it, or start another study with --study NAME"
             )
-
-
-def default_of(name: str) -> str:
-    """A field's default as text, for the help."""
-    for field in fields(StudyConfig):
-        if field.name == name and field.default is not MISSING:
-            value = _plain(field.default)
-            return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    return ""

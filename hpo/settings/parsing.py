@@ -9,15 +9,16 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from budget.errors import InputError
 from budget.errors import nearest as nearest
-from budget.money import ZERO, Money
-from labeling.aggregation.dynamic_overlap import parse_overlap
-from labeling.types import DynamicOverlap
-from labeling.views import parse_view
-from labeling.views.columns import Column
+from hpo.settings.market_kinds import split_market
+
+if TYPE_CHECKING:
+    from budget.money import Money
+    from labeling.types import DynamicOverlap
+    from labeling.views.columns import Column
 
 _T = TypeVar("_T")
 BUILT_IN_DATA = ("digits3", "digits")
@@ -77,10 +78,12 @@ def share(low: str, high: str) -> Callable[[object, str], Fraction]:
 
 def money(value: object, name: str) -> Money:
     """An amount of dollars, not negative."""
+    from budget.money import Money
+
     if isinstance(value, bool):
         raise InputError(f"{name}: {value!r} is not an amount of dollars, such as 20 or 0.002")
     amount = Money.parse(str(value), name)
-    if amount < ZERO:
+    if amount.micros < 0:
         raise InputError(f"{name}: {value} is negative; give an amount of dollars, such as 20")
     return amount
 
@@ -88,7 +91,7 @@ def money(value: object, name: str) -> Money:
 def budget(value: object, name: str) -> Money:
     """A positive amount of dollars."""
     amount = money(value, name)
-    if amount == ZERO:
+    if not amount.micros:
         raise InputError(f"{name}: 0 buys nothing; give an amount of dollars, such as 20")
     return amount
 
@@ -96,7 +99,7 @@ def budget(value: object, name: str) -> Money:
 def price(value: object, name: str) -> Money:
     """A positive price per task."""
     amount = money(value, name)
-    if amount == ZERO:
+    if not amount.micros:
         raise InputError(f"{name}: nobody answers for $0; give a price per task, such as 0.002")
     return amount
 
@@ -158,13 +161,9 @@ def data(value: object, name: str) -> str:
 
 
 def market(value: object, name: str) -> str:
-    """Who answers."""
+    """A market of a kind that there is, with its file where it takes one."""
     given = text(value, name)
-    kind, _, file = given.partition(":")
-    plain = given in ("simulated", "rehearsal", "toloka")
-    if not plain and not (kind in ("hybrid", "replay") and file):
-        known = ("simulated", "rehearsal", "toloka", "hybrid:FILE", "replay:FILE")
-        raise InputError(f"{name}: {given!r} is not known; {nearest(given, known)}")
+    split_market(given, name)
     return given
 
 
@@ -178,9 +177,31 @@ def url_prefix(value: object, name: str) -> str:
     return given
 
 
-def view(columns: Mapping[str, Column]) -> Callable[[object, str], str]:
-    """A view over some columns, as its plainest text."""
-    return lambda value, name: parse_view(str(value), name, columns).text
+def trial_view(value: object, name: str) -> str:
+    """A view over a trial's labels or the answers behind them, as its plainest text."""
+    from labeling.views.columns import TRIAL_COLUMNS
+
+    return _view(value, name, TRIAL_COLUMNS)
+
+
+def test_view(value: object, name: str) -> str:
+    """A view over test images, as its plainest text."""
+    from labeling.views.columns import TEST_COLUMNS
+
+    return _view(value, name, TEST_COLUMNS)
+
+
+def _view(value: object, name: str, columns: Mapping[str, Column]) -> str:
+    from labeling.views import parse_view
+
+    return parse_view(str(value), name, columns).text
+
+
+def aggregation(value: object, name: str) -> str:
+    """The name of an aggregator."""
+    from labeling.aggregation.methods import METHODS
+
+    return one_of(*METHODS)(value, name)
 
 
 def exponent(value: object, name: str) -> float | None:
@@ -247,8 +268,21 @@ def dimension(read: Callable[[object, str], _T]) -> Callable[[object, str], tupl
     return reader
 
 
-def split_overlap(value: object, name: str) -> tuple[tuple[int, ...], tuple[DynamicOverlap, ...]]:
-    """Overlaps to choose from, as whole numbers and as dynamic(least,most,confidence)."""
+def fixed_overlap(value: object, name: str) -> tuple[int, ...]:
+    """The whole numbers among overlaps to choose from."""
+    return tuple(item for item in _overlaps(value, name) if isinstance(item, int))
+
+
+def dynamic_overlap(value: object, name: str) -> tuple[DynamicOverlap, ...]:
+    """The rules dynamic(least,most,confidence) among overlaps to choose from."""
+    if not value:
+        return ()
+    return tuple(item for item in _overlaps(value, name) if not isinstance(item, int))
+
+
+def _overlaps(value: object, name: str) -> tuple[int | DynamicOverlap, ...]:
+    from labeling.aggregation.dynamic_overlap import parse_overlap
+    from labeling.types import DynamicOverlap
 
     def read(item: object, name: str) -> int | DynamicOverlap:
         if isinstance(item, DynamicOverlap):
@@ -257,9 +291,7 @@ def split_overlap(value: object, name: str) -> tuple[tuple[int, ...], tuple[Dyna
             return parse_overlap(str(item))
         return whole(1)(item, name)
 
-    found = dimension(read)(value, name)
-    rules = tuple(item for item in found if isinstance(item, DynamicOverlap))
-    return tuple(item for item in found if not isinstance(item, DynamicOverlap)), rules
+    return dimension(read)(value, name)
 
 
 def as_name(text: str) -> str:

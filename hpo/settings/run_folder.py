@@ -1,17 +1,21 @@
-"""A study's folder: its configuration, and files that are written whole or not at all."""
+"""A study's folder: its configuration and report, and where its databases and locks are opened.
+
+What is opened here lies in the folder's files; a study on several machines opens it elsewhere.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from budget.database import open_database
+from budget import files
+from budget.database import Database, open_database
 from budget.errors import InputError
 from budget.files import write_whole
 from budget.ledger import Balance, Ledger, accounts_of
-from budget.money import Money
 from hpo.settings.config import StudyConfig, check_unchanged, make_config, to_plain
 
 
@@ -19,7 +23,7 @@ def claim(folder: Path, config: StudyConfig) -> None:
     """Make the study's folder, or check that it belongs to this configuration."""
     path = folder / "study.json"
     try:
-        if not path.exists() and (folder / "labelworth.sqlite").exists():
+        if not path.exists() and has_store(folder):
             raise InputError(
                 f"{path}: missing, but the folder holds a study; bring it back, "
                 "or start another study with --study NAME"
@@ -73,19 +77,68 @@ def to_json(report: Mapping[str, Any]) -> str:
     return json.dumps(report, indent=1, sort_keys=False, ensure_ascii=False) + "\n"
 
 
-def money_to_plain(amount: Money) -> dict[str, Any]:
-    """An amount as text in dollars and as whole micro-dollars."""
-    return {"usd": amount.exact(), "micros": amount.micros}
+STORE = "labelworth.sqlite"
+"""Ledger, orders and answers."""
+SEARCH = "optuna.sqlite"
+"""The trials, in Optuna's storage."""
+
+
+def open_store(folder: Path) -> Database:
+    """Open the database of a study's ledger, orders and answers; made if there is none.
+
+    Raises:
+        StorageError: it cannot be read or written.
+        LedgerCorrupt: it is no database, or cut short.
+    """
+    return open_database(folder / STORE)
+
+
+def has_store(folder: Path) -> bool:
+    """Whether a study's folder holds its database yet."""
+    return (folder / STORE).exists()
 
 
 def balance_in(folder: Path) -> Balance | None:
     """What a study's ledger amounts to; None where there is no study yet."""
-    if not (folder / "labelworth.sqlite").exists():
+    if not has_store(folder):
         return None
-    engine = open_database(folder / "labelworth.sqlite")
+    database = open_store(folder)
     try:
         # A study that was killed in its first moments has a database, and no account in it yet.
-        known = folder.name in accounts_of(engine, folder.name)
-        return Ledger.open(engine, folder.name).balance() if known else None
+        known = folder.name in accounts_of(database, folder.name)
+        return Ledger.open(database, folder.name).balance() if known else None
     finally:
-        engine.dispose()
+        database.dispose()
+
+
+class Locks:
+    """A study's locks, by name: among processes of one machine, each ends with its process.
+
+    Args:
+        folder: the study's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "locks"
+        self._held: set[str] = set()
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[None]:
+        """Hold a lock; waits until no other process does. Inside itself it changes nothing."""
+        if name in self._held:
+            yield
+            return
+        with files.locked(self._folder / name):
+            self._held.add(name)
+            try:
+                yield
+            finally:
+                self._held.remove(name)
+
+    def try_hold(self, name: str) -> AbstractContextManager[bool]:
+        """Whether this process holds a lock, until the block is left. Waits for no other."""
+        return files.try_locked(self._folder / name)
+
+    def is_held(self, name: str) -> bool:
+        """Whether some process holds a lock."""
+        return files.is_locked(self._folder / name)

@@ -8,16 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from budget.errors import InputError
 from budget.money import Money
 from hpo.settings.config import StudyConfig
 from labeling.types import DynamicOverlap, LabelPlan
-
-if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
-
 
 _FIXED = "fixed"
 
@@ -80,29 +76,18 @@ class SearchSpace:
         fixed = (_FIXED,) if self.overlaps else ()
         return fixed + tuple(str(rule) for rule in self.rules)
 
-    def distributions(self) -> dict[str, BaseDistribution]:
-        """Optuna's search space; a dimension of one level is fixed and left out."""
-        from optuna.distributions import (
-            CategoricalDistribution,
-            FloatDistribution,
-            IntDistribution,
-        )
-
-        box: dict[str, BaseDistribution] = {}
-        if len(self.prices) > 1:
-            low, high = self.prices[0] / 1e6, self.prices[-1] / 1e6
-            box["price"] = FloatDistribution(low, high, log=True)
-        if len(self.overlaps) > 1:
-            box["overlap"] = IntDistribution(self.overlaps[0], self.overlaps[-1], log=True)
-        if len(self.kinds) > 1:
-            box["rule"] = CategoricalDistribution(list(self.kinds))
-        if len(self.controls) > 1:
-            box["controls"] = IntDistribution(self.controls[0], self.controls[-1])
-        if len(self.tasks) > 1:
-            box["tasks"] = IntDistribution(self.tasks[0], self.tasks[-1], log=True)
-        if len(self.exams) > 1:
-            box["exam"] = CategoricalDistribution(list(self.exams))
-        return box
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """Names of the dimensions that samplers draw; one of a single level is fixed."""
+        levels = {
+            "price": self.prices,
+            "overlap": self.overlaps,
+            "rule": self.kinds,
+            "controls": self.controls,
+            "tasks": self.tasks,
+            "exam": self.exams,
+        }
+        return tuple(name for name, values in levels.items() if len(values) > 1)
 
     def plan_of(self, params: Mapping[str, Any]) -> LabelPlan:
         """The plan of the levels nearest to a sampler's draw."""
@@ -122,7 +107,7 @@ class SearchSpace:
     def params_of(self, plan: LabelPlan) -> dict[str, Any]:
         """The draw that stands for a plan; `plan_of` gives the plan back."""
         draw = self.draw_of(plan)
-        return {name: draw[name] for name in self.distributions()}
+        return {name: draw[name] for name in self.searched}
 
     def draw_of(self, plan: LabelPlan) -> dict[str, Any]:
         """The same, dimensions of one level included."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from budget.errors import PlanRefused
 from budget.money import ZERO, Money
-from hpo.search.samplers import OURS, make_sampler
+from hpo.search.samplers import distributions, make_sampler, sampler_named
 from hpo.search.searcher import Decision, Searcher, used_up
 from hpo.search.surrogate import encode
 from hpo.study import confirmation
@@ -65,7 +65,7 @@ class Asker:
 
     def left(self) -> Money:
         """Money that the search may still spend: not what is kept for the confirmation."""
-        free = self.world.ledger.left() - still_to_hold(underway(self.trials), self.world)
+        free = self.world.ledger.balance().left - still_to_hold(underway(self.trials), self.world)
         return max(ZERO, free - confirmation.reserved(self.world))
 
     def reason_to_stop(self) -> str | None:
@@ -73,17 +73,16 @@ class Asker:
 
         While trials are in hand it may be for the time being: a plan may wait for its condition.
         """
-        if self.world.ledger.overrun:
+        if self.world.ledger.balance().overrun:
             return "a settlement came out above its hold; nothing more is bought"
         most = self._config.trials
         if most is not None and self._purchases() >= most:
             return f"--trials {most} purchases are made"
         if len(self.trials.refusals()) >= REFUSALS:
             return f"{REFUSALS} plans in a row could not be bought"
-        if self._config.sampler in OURS:
-            decide = {"money": self._searcher.decide, "rule": self._searcher.decide_by_rule}
-            sampler = self._config.sampler
-            self._decision = decide[sampler](self.known(), self.left(), self._busy())
+        decide = sampler_named(self._config.sampler).decide
+        if decide is not None:
+            self._decision = decide(self._searcher, self.known(), self.left(), self._busy())
             return self._decision.why if self._decision.plan is None else None
         return self._nothing_affordable()
 
@@ -98,7 +97,7 @@ class Asker:
         if refusal is not None:
             self.refuse(trial, plan, *refusal)
             return None
-        bought = self.world.to_buy(plan).answers > 0
+        bought = self.world.prices.to_buy(plan).answers > 0
         trial.set_user_attr("bought", bought)
         trial.set_user_attr("plan", plan_to_plain(plan))
         return AskedTrial(trial, plan, bought)
@@ -109,8 +108,8 @@ class Asker:
         Raises:
             PlanRefused: the money left does not bear it, or it is outside the study's limits.
         """
-        hold, left = self.world.to_buy(plan).hold, self.left()
-        outside = self.world.inside_limits(plan)
+        hold, left = self.world.prices.to_buy(plan).hold, self.left()
+        outside = self.world.prices.outside(plan)
         if outside is not None:
             raise PlanRefused(outside)
         if hold > left:
@@ -133,9 +132,9 @@ class Asker:
         return frozenset(self.world.condition(t.plan).key for t in underway(self.trials))
 
     def _nothing_affordable(self) -> str | None:
-        left, holdings = self.left(), self._searcher.holdings
-        holdings.refresh()
-        quotes = [holdings.to_buy(plan) for plan in self._unevaluated()]
+        left, prices = self.left(), self.world.prices
+        prices.refresh()
+        quotes = [prices.to_buy(plan) for plan in self._unevaluated()]
         holds = [quote.hold for quote in quotes if quote.answers]
         if not holds:
             return "every plan inside the limits is evaluated"
@@ -149,7 +148,7 @@ class Asker:
             plan
             for plan in self.world.space.plans
             if plan.key not in seen
-            and self.world.inside_limits(plan) is None
+            and self.world.prices.outside(plan) is None
             and (not busy or self.world.condition(plan).key not in busy)
         ]
 
@@ -169,7 +168,7 @@ class Asker:
         self.trials.study.sampler = make_sampler(
             self._config.sampler, seed, self.world.space, self._chosen
         )
-        return self.trials.study.ask(self.world.space.distributions())
+        return self.trials.study.ask(distributions(self.world.space))
 
     def _chosen(self) -> LabelPlan:
         if self._decision.plan is None:
@@ -178,7 +177,7 @@ class Asker:
 
     def _refusal(self, plan: LabelPlan) -> tuple[str, LabelPlan | None] | None:
         """Why a plan cannot be the next purchase, and which plan to take instead, if any."""
-        outside = self.world.inside_limits(plan)
+        outside = self.world.prices.outside(plan)
         if outside is not None:
             patient = len(self.trials.refusals()) % _PATIENCE < _PATIENCE - 1
             return outside, None if patient else self._nearest_affordable(plan)
@@ -186,15 +185,15 @@ class Asker:
             return "is evaluated already", self._nearest_affordable(plan)
         if self.world.condition(plan).key in self._busy():
             return "its condition is being bought in", self._nearest_affordable(plan)
-        hold, left = self.world.to_buy(plan).hold, self.left()
+        hold, left = self.world.prices.to_buy(plan).hold, self.left()
         if hold > left:
             return _too_dear(hold, left), self._nearest_affordable(plan)
         return None
 
     def _nearest_affordable(self, plan: LabelPlan) -> LabelPlan | None:
-        left, holdings = self.left(), self._searcher.holdings
-        holdings.refresh()
-        quotes = [(other, holdings.to_buy(other)) for other in self._unevaluated()]
+        left, prices = self.left(), self.world.prices
+        prices.refresh()
+        quotes = [(other, prices.to_buy(other)) for other in self._unevaluated()]
         candidates = [other for other, quote in quotes if quote.answers and quote.hold <= left]
         return self.world.space.nearest(plan, candidates)
 
@@ -232,7 +231,7 @@ def still_to_hold(running: Sequence[Underway], world: World) -> Money:
     held = {hold.key for hold in world.ledger.open_holds()} if running else set()
     total = ZERO
     for trial in running:
-        order = world.lacking(trial.plan)
+        order = world.prices.lacking(trial.plan)
         if order is not None and order.key not in held:
             total += world.source.tariff.cost(order.limit, order.condition.reward)
     return total
@@ -265,7 +264,7 @@ def _guess(plan: LabelPlan, accuracy: float, searcher: Searcher) -> Outcome:
         macro_f1=accuracy,
         ece=0.0,
         log_loss=0.0,
-        price_tag=searcher.world.list_price(plan).cost,
+        price_tag=searcher.world.prices.list_price(plan).cost,
         minutes=0.0,
         labels=plan.tasks,
         answers=plan.tasks * plan.overlap,

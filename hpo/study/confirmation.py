@@ -17,7 +17,6 @@ from budget.errors import BudgetExceeded
 from budget.money import ZERO, Money
 from hpo.answer.recommend import Z95, interval_95
 from hpo.search.surrogate import Surrogate, encode
-from hpo.settings.run_folder import money_to_plain
 from hpo.trial.evaluate import final_score, fit_plan
 from hpo.trial.label_versions import save_version
 from hpo.trial.outcome import plan_from_plain, plan_to_plain
@@ -34,10 +33,7 @@ MARK = ":confirm"
 def confirming(world: World) -> World:
     """The same world with other pools: those of confirmations."""
     market = dataclasses.replace(world.market, name=world.market.name + MARK)
-    other = dataclasses.replace(world, market=market, _lacking={})
-    if "features" in world.__dict__:
-        other.__dict__["features"] = world.features
-    return other
+    return world.but(market=market)
 
 
 def is_confirmation(order: Order) -> bool:
@@ -55,8 +51,8 @@ def paid_for_confirmation(world: World) -> Money:
 
 def reserved(world: World) -> Money:
     """What is still kept for confirmations: out of the search's reach."""
-    if world.market.kind == "replay":
-        return ZERO  # recorded answers cannot be given again
+    if not world.market.kind.sells_again:
+        return ZERO
     return max(ZERO, world.config.confirm_reserve - paid_for_confirmation(world))
 
 
@@ -64,7 +60,7 @@ def affordable(plan: LabelPlan, world: World, money: Money) -> LabelPlan | None:
     """The plan, or its largest prefix of whole suites whose reservation the money bears."""
 
     def hold(tasks: int) -> Money:
-        return world.to_buy(dataclasses.replace(plan, tasks=tasks)).hold
+        return world.prices.to_buy(dataclasses.replace(plan, tasks=tasks)).hold
 
     if hold(plan.tasks) <= money:
         return plan
@@ -79,7 +75,7 @@ def affordable(plan: LabelPlan, world: World, money: Money) -> LabelPlan | None:
 
 def key_of(plan: LabelPlan, world: World) -> str:
     """What a plan's confirmation is stored under: a raised cap keeps more money for it."""
-    return f"{plan.key}/{world.ledger.cap.micros}"
+    return f"{plan.key}/{world.ledger.balance().cap.micros}"
 
 
 def planned(plan: LabelPlan, world: World, trials: Trials) -> LabelPlan | None:
@@ -122,7 +118,7 @@ def confirm(plan: LabelPlan, part: LabelPlan, world: World) -> dict[str, Any]:
     return {
         "tasks": part.tasks,
         "share": round(part.tasks / plan.tasks, 4),
-        "paid": money_to_plain(paid),
+        "paid": paid.to_json(),
         "version": save_version(trained, fresh),
         "final": final_score(trained, fresh),
     }

@@ -35,7 +35,7 @@ class Story:
             **ground(self._world),
             "question": question(self._world),
             "campaign": campaign_to_plain(self._world.market.campaign),
-            "cap": self._world.ledger.cap.micros,
+            "cap": self._world.ledger.balance().cap.micros,
         }
         # The first id is the study's own: two folders never share one.
         self._journal.write(STUDY, digest(facts), {"id": uuid.uuid4().hex, **facts})
@@ -62,7 +62,7 @@ class Story:
         """
         world, record = self._world, self._world.store.record(order)
         paid = world.store.paid(record.order, world.source.tariff).micros if record else 0
-        money = {"paid": paid, "spent": world.ledger.spent().micros}
+        money = {"paid": paid, "spent": world.ledger.balance().spent.micros}
         facts = {**outcome, "version": version, "order": order, **money, **_outside(task)}
         self._journal.write(PURCHASE, outcome["plan"]["key"], facts)
 
@@ -79,7 +79,7 @@ class Story:
     def confirmation(self, key: str, done: Mapping[str, Any]) -> None:
         """The recommended plan, or part of it, was bought again; empty where money lacked."""
         if done:
-            spent = self._world.ledger.spent().micros
+            spent = self._world.ledger.balance().spent.micros
             self._journal.write(CONFIRMATION, key, {**done, "spent": spent})
 
     def answer(self, report: Mapping[str, Any], front: Sequence[Outcome]) -> None:

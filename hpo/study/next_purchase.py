@@ -7,7 +7,6 @@ and answer stay as they are. Running the same command again goes on, or changes 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,8 @@ from budget.money import ZERO, Money
 from hpo.data.new_images import with_new_images
 from hpo.market.quote import Quote
 from hpo.settings.config import StudyConfig
-from hpo.settings.run_folder import money_to_plain, read_config, read_report, to_json
+from hpo.settings.market_kinds import KINDS
+from hpo.settings.run_folder import read_config, read_report, to_json
 from hpo.study.journal import BOUGHT, StudyJournal
 from hpo.study.pools import look
 from hpo.trial import spending
@@ -28,12 +28,10 @@ from hpo.trial.final_model import Final, make_final
 from hpo.trial.purchase import buy
 from hpo.trial.trainer import Trainer
 from hpo.trial.world import World, build, features_of
-from labeling.aggregation.dynamic_overlap import parse_overlap
 from labeling.campaign.templates import advised_plan
-from labeling.types import DynamicOverlap, LabelPlan
+from labeling.types import LabelPlan
 
 FOLDER = "bought"
-_KEY = re.compile(r"p([0-9.]+)-k(?:(\d+)to)?(\d+)(?:at([0-9.]+))?-c(\d+)-n(\d+)(-exam)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,34 +85,8 @@ class NextPurchase:
     @property
     def owned(self) -> int:
         """Tasks for which nothing is bought."""
-        order = self.world.lacking(self.plan)
+        order = self.world.prices.lacking(self.plan)
         return self.plan.tasks - (len(order.wanted) if order else 0)
-
-
-def parse_plan(key: str) -> LabelPlan:
-    """The plan of a key such as "p0.002-k3-c1-n980-exam", as reports print them.
-
-    Raises:
-        InputError: it is none.
-    """
-    found = _KEY.fullmatch(key)
-    if not found:
-        raise InputError(
-            f"--plan: {key!r} is no plan; give one as reports name it, such as "
-            "p0.002-k3-c1-n980-exam, or advised for the campaign's own"
-        )
-    price, least, most, sure, controls, tasks, exam = found.groups()
-    if (least is None) != (sure is None):
-        raise InputError(f"--plan: {key!r}: dynamic overlap is written as k2to5at0.9")
-    rule = parse_overlap(f"dynamic({least},{most},{sure})") if least else None
-    return LabelPlan(
-        Money.parse(price, "--plan"),
-        int(most),
-        int(controls),
-        int(tasks),
-        exam is not None,
-        rule if isinstance(rule, DynamicOverlap) else None,
-    )
 
 
 def prepare(folder: Path, wish: Wish, trainer: Trainer | None = None) -> NextPurchase:
@@ -129,25 +101,25 @@ def prepare(folder: Path, wish: Wish, trainer: Trainer | None = None) -> NextPur
         InputError: no study or no answer there, or a wish that cannot be; the remedy is named.
     """
     config = read_config(folder)
-    if config.market.startswith("replay:"):
+    if not config.market_kind.sells_again:
+        others = ", ".join(kind.usage for kind in KINDS if kind.sells_again)
         raise InputError(
             f"{folder}: its answers are a recording, from which nothing more can be bought; "
-            "start a study with --market simulated, rehearsal or toloka"
+            f"start a study with another --market ({others})"
         )
     plan = _wished(folder, config, wish)
     world, study_pool = _world(folder, config, plan, wish, trainer)
     plan = replace(plan, tasks=_tasks(wish, len(world.pool)))
     name = plan.key if wish.images is None else f"{plan.key}-{world.market.data[:8]}"
     account = f"{config.study}/{name}"
-    known = account in accounts_of(world.engine, config.study)
-    ledger = Ledger.open(world.engine, account) if known else None
-    quote = world.to_buy(plan)
-    cap = wish.budget or (ledger.cap if ledger else quote.hold)
-    if ledger is None and not quote.answers:
+    known = account in accounts_of(world.database, config.study)
+    before = Ledger.open(world.database, account).balance() if known else None
+    quote = world.prices.to_buy(plan)
+    cap = wish.budget or (before.cap if before else quote.hold)
+    if before is None and not quote.answers:
         cap = ZERO  # all is owned: nothing to open an account for
     else:
-        _check_cap(ledger, cap, quote, plan)
-    before = ledger.balance() if ledger else None
+        _check_cap(before, cap, quote, plan)
     return NextPurchase(world, plan, quote, cap, account, before, study_pool)
 
 
@@ -160,8 +132,8 @@ def carry_out(purchase: NextPurchase, say: Callable[[str], None]) -> dict[str, A
     """
     world = purchase.world
     if purchase.cap > ZERO:  # else everything is owned, and there is no account to open
-        ledger = Ledger.open(world.engine, purchase.account, purchase.cap)
-        world = replace(world, ledger=ledger, _lacking={})
+        ledger = Ledger.open(world.database, purchase.account, purchase.cap)
+        world = world.but(ledger=ledger)
         for line in look(world):
             say(line)
         say(f"buying {purchase.plan.key}")
@@ -187,14 +159,14 @@ def _wished(folder: Path, config: StudyConfig, wish: Wish) -> LabelPlan:
             raise InputError("--plan: advised: the study's campaign names no plan in [plan]")
         return LabelPlan(advised.price, advised.overlap, advised.controls, 1, advised.exam)
     if wish.plan is not None:
-        return parse_plan(wish.plan)
+        return LabelPlan.parse(wish.plan, "--plan")
     report = read_report(folder)
     best = report["recommended"] if report else None
     if best is None:
         raise InputError(
             f"{folder}: the study recommends no plan yet; let it end, or name one with --plan"
         )
-    return parse_plan(best["plan"]["key"])
+    return LabelPlan.parse(best["plan"]["key"])
 
 
 def _world(
@@ -235,15 +207,14 @@ def _tasks(wish: Wish, pool: int) -> int:
     return wish.tasks
 
 
-def _check_cap(ledger: Ledger | None, cap: Money, quote: Quote, plan: LabelPlan) -> None:
-    if ledger is not None and cap < ledger.cap:
+def _check_cap(before: Balance | None, cap: Money, quote: Quote, plan: LabelPlan) -> None:
+    if before is not None and cap < before.cap:
         raise InputError(
-            f"--budget: this purchase has a cap of {ledger.cap}; it can be raised, not lowered "
+            f"--budget: this purchase has a cap of {before.cap}; it can be raised, not lowered "
             f"to {cap}"
         )
-    balance = ledger.balance() if ledger else None
-    used = balance.spent + balance.held if balance else ZERO
-    if quote.answers and not (balance and balance.held) and quote.hold + used > cap:
+    used = before.spent + before.held if before else ZERO
+    if quote.answers and not (before and before.held) and quote.hold + used > cap:
         raise InputError(
             f"--budget: {plan.key} reserves {quote.hold} for what it lacks, {cap - used} is "
             "there; give more, or fewer --tasks"
@@ -256,7 +227,7 @@ def _check_cap(ledger: Ledger | None, cap: Money, quote: Quote, plan: LabelPlan)
 def _report(purchase: NextPurchase, world: World, final: Final) -> dict[str, Any]:
     own = world.own()
     bought = purchase.cap > ZERO
-    ledger = world.ledger if bought else None
+    balance = world.ledger.balance() if bought else None
     parts = spending.of_study(own) if bought else spending.Breakdown()
     records = own.store.all_orders() if bought else []
     return {
@@ -267,12 +238,10 @@ def _report(purchase: NextPurchase, world: World, final: Final) -> dict[str, Any
         "market": world.market.said,
         "money": {
             "currency": "USD",
-            "cap": money_to_plain(purchase.cap),
-            "spent": money_to_plain(ledger.spent() if ledger else ZERO),
-            "held": money_to_plain(ledger.held() if ledger else ZERO),
-            "bought": {
-                name: money_to_plain(getattr(parts, name)) for name in parts.__dataclass_fields__
-            },
+            "cap": purchase.cap.to_json(),
+            "spent": (balance.spent if balance else ZERO).to_json(),
+            "held": (balance.held if balance else ZERO).to_json(),
+            "bought": {name: getattr(parts, name).to_json() for name in parts.__dataclass_fields__},
         },
         "orders": [
             {

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from budget.errors import InputError
-from hpo.market.lazy_source import Door
+from hpo.settings.market_kinds import KINDS, MarketKind
 from hpo.study.confirmation import confirming
+from hpo.trial.world import MARKET_LOCK, World
+from labeling.source import PooledSource
 
-if TYPE_CHECKING:
-    from hpo.trial.world import World
 
-
-def check_archive(market: str, archive: bool) -> None:
+def check_archive(kind: MarketKind, archive: bool) -> None:
     """Refuse to archive pools on a market that has none.
 
     Raises:
         InputError: the market has no pools.
     """
-    if archive and market not in ("rehearsal", "toloka"):
-        raise InputError(
-            f"--archive: the market {market} has no pools; only rehearsal and toloka have"
-        )
+    if archive and not kind.has_pools:
+        others = " and ".join(kind.name for kind in KINDS if kind.has_pools)
+        raise InputError(f"--archive: the market {kind.name} has no pools; only {others} have")
 
 
 def look(world: World) -> list[str]:
@@ -30,12 +26,15 @@ def look(world: World) -> list[str]:
     Returns:
         What a user should know of the study's pools before more is bought, in lines.
     """
-    closed = world.sweep()
+    source = world.market.pooled
+    if source is None:
+        return []
+    closed = _sweep(world, source)
     said = []
     if closed:
         said.append(f"Closed what an earlier process had left open: pool {', '.join(closed)}.")
     known = _conditions(world)
-    gone = world.source.source.archived(known) if known and isinstance(world.source, Door) else []
+    gone = source.archived(known) if known else []
     if gone:
         said.append(
             f"Pools of this study are archived, in {len(gone)} of its {len(known)} conditions. "
@@ -43,6 +42,17 @@ def look(world: World) -> list[str]:
             "the annotators of the archived ones are not admitted."
         )
     return said
+
+
+def _sweep(world: World, source: PooledSource) -> list[str]:
+    """Close what a killed process left open; returns what was closed.
+
+    Where an agent buys there now, nothing is touched: it closes what it has opened.
+    """
+    with world.locks.try_hold(MARKET_LOCK) as nobody_buys:
+        if not nobody_buys:
+            return []
+        return source.sweep([order.key for order in world.store.unfinished()])
 
 
 def put_away(world: World, is_over: bool) -> list[str]:
@@ -54,7 +64,8 @@ def put_away(world: World, is_over: bool) -> list[str]:
         world: the study's world.
         is_over: archive every pool.
     """
-    if not isinstance(world.source, Door) or not (known := _conditions(world)):
+    known = _conditions(world)
+    if world.market.pooled is None or not known:
         return []
     archived = archive(world, known if is_over else _exhausted(world))
     count = f"{len(archived)} pool{'' if len(archived) == 1 else 's'}"
@@ -75,14 +86,15 @@ def archive(world: World, conditions: list[str] | None = None) -> list[str]:
     Returns:
         Ids of the pools that were archived.
     """
-    if not isinstance(world.source, Door):
+    source = world.market.pooled
+    if source is None:
         return []
     wanted = _conditions(world) if conditions is None else conditions
-    with world.idle() as nobody_buys:
+    with world.locks.try_hold(MARKET_LOCK) as nobody_buys:
         if not nobody_buys:
             return []
         at_work = {order.condition.key for order in world.store.unfinished()}
-        return world.source.source.archive([key for key in wanted if key not in at_work])
+        return source.archive([key for key in wanted if key not in at_work])
 
 
 def _conditions(world: World) -> list[str]:
@@ -96,5 +108,5 @@ def _exhausted(world: World) -> list[str]:
     known, open_ones = _conditions(world), set()
     for one in (world, confirming(world)):
         plans = [(one.condition(plan).key, plan) for plan in one.space.plans]
-        open_ones |= {key for key, p in plans if key in known and one.to_buy(p).answers}
+        open_ones |= {key for key, p in plans if key in known and one.prices.to_buy(p).answers}
     return [key for key in known if key not in open_ones]

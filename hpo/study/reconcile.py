@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from budget.errors import InputError
 from budget.ledger import Hold, Ledger
 from budget.money import ZERO
-from hpo.market.lazy_source import Door
 from hpo.trial.purchase import settle_ended
 from hpo.trial.world import World
+from labeling.source import SETTLE, VOID, Book, Finding, PooledSource
 from labeling.types import STOPPED, Order, OrderEnd, Page
-
-if TYPE_CHECKING:
-    from labeling.toloka.reconcile import Book, Finding
-    from labeling.toloka.source import TolokaSource
 
 
 def reconciled(world: World, do_mend: bool) -> dict[str, Any]:
@@ -30,23 +26,22 @@ def reconciled(world: World, do_mend: bool) -> dict[str, Any]:
         mended = do_mend and _mend(world, ledgers, finding)
         plain = {"text": finding.text, "mend": finding.mend, "order": finding.order}
         rows.append({**plain, "pool": finding.pool_id, "mended": mended})
-    held = sum((ledger.held() for ledger in ledgers), ZERO)
-    spent = sum((ledger.spent() for ledger in ledgers), ZERO)
+    balances = [ledger.balance() for ledger in ledgers]
+    held = sum((balance.held for balance in balances), ZERO)
+    spent = sum((balance.spent for balance in balances), ZERO)
     return {
         "study": world.config.study,
         "orders": len(world.store.all_orders()),
-        "spent": {"usd": spent.exact(), "micros": spent.micros},
-        "held": {"usd": held.exact(), "micros": held.micros},
+        "spent": spent.to_json(),
+        "held": held.to_json(),
         "findings": rows,
     }
 
 
 def _findings(world: World, ledgers: list[Ledger]) -> list[Finding]:
-    from labeling.toloka.reconcile import SETTLE, Finding, reconcile
-
     holds = {hold.key: hold for ledger in ledgers for hold in ledger.open_holds()}
-    if isinstance(world.source, Door):
-        return reconcile(world.source.source, _books(world, holds))
+    if world.market.pooled is not None:
+        return world.market.pooled.differences(_books(world, holds))
     ended = [r for r in world.store.all_orders() if r.end and r.order.key in holds]
     return [
         Finding(
@@ -57,8 +52,6 @@ def _findings(world: World, ledgers: list[Ledger]) -> list[Finding]:
 
 
 def _books(world: World, holds: dict[str, Hold]) -> list[Book]:
-    from labeling.toloka.reconcile import Book
-
     return [
         Book(
             record.order,
@@ -73,14 +66,12 @@ def _books(world: World, holds: dict[str, Hold]) -> list[Book]:
 
 
 def _mend(world: World, ledgers: list[Ledger], finding: Finding) -> bool:
-    from labeling.toloka.reconcile import SETTLE, VOID, mend
-
     if finding.mend == SETTLE:
         settle_ended(world)
         return True
     if finding.mend == VOID:
         return _give_up(world, ledgers, finding.order)
-    return mend(_source(world), finding)
+    return _source(world).mend(finding)
 
 
 def _give_up(world: World, ledgers: list[Ledger], key: str) -> bool:
@@ -89,7 +80,7 @@ def _give_up(world: World, ledgers: list[Ledger], key: str) -> bool:
     if record is None:
         return False
     source, order = _source(world), record.order
-    with source.journal.alone(f"order-{key}") as is_free:
+    with source.alone_with(key) as is_free:
         if not is_free:
             return False  # a study is at it
         world.store.add(order, Page((), (), _nothing(order)))
@@ -104,9 +95,10 @@ def _nothing(order: Order) -> OrderEnd:
     return OrderEnd(STOPPED, 0.0, order.answers_wanted, 0, 0, 0)
 
 
-def _source(world: World) -> TolokaSource:
-    if not isinstance(world.source, Door):
+def _source(world: World) -> PooledSource:
+    if world.market.pooled is None:
         raise InputError(
-            f"study {world.config.study!r}: its market is {world.market.kind}, which has no pools"
+            f"study {world.config.study!r}: its market is {world.market.kind.name}, which has no "
+            "pools"
         )
-    return world.source.source
+    return world.market.pooled

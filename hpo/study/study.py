@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import BudgetExceeded, InputError, LedgerCorrupt
-from budget.files import locked, write_whole
+from budget.files import write_whole
 from budget.money import ZERO, Money
 from hpo.answer.advice import Advisor
 from hpo.answer.comparisons import look_beside, tell_beside
@@ -18,10 +18,11 @@ from hpo.answer.recommend import Estimates, recommend, shrink
 from hpo.answer.report import build_report
 from hpo.data.dataset import Dataset, load
 from hpo.market.open import open_market
+from hpo.search.samplers import check_sampler
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
 from hpo.settings.config import StudyConfig
-from hpo.settings.run_folder import claim, read_config, to_json
+from hpo.settings.run_folder import SEARCH, STORE, claim, read_config, to_json
 from hpo.settings.search_space import SearchSpace
 from hpo.study import confirmation, pools
 from hpo.study.ask import AskedTrial, Asker
@@ -31,7 +32,7 @@ from hpo.study.journal import StudyJournal
 from hpo.study.trials import TASK, Trials
 from hpo.trial.evaluate import evaluate, final_score, fit_plan, run_trial
 from hpo.trial.label_versions import save_version
-from hpo.trial.labels import views_to_plain
+from hpo.trial.labels import check_views, views_to_plain
 from hpo.trial.merged_labels import merged_today
 from hpo.trial.outcome import Outcome, outcome_to_plain, plan_from_plain
 from hpo.trial.purchase import buy
@@ -100,13 +101,12 @@ class Study:
         self.folder = Path(runs) / self.config.study
         data = None
         if not (self.folder / "study.json").exists():
-            data = rehearse(self.config, Path(runs))  # bad input leaves no study behind
+            data = check_new_study(self.config, Path(runs))  # bad input leaves no study behind
         claim(self.folder, self.config)
         self.world: World = build(self.config, self.folder, data, trainer=trainer)
         self.journal = StudyJournal(self.folder / "journal.jsonl")
         self.story = Story(self.journal, self.world)
-        file = self.folder / "optuna.sqlite"
-        self.trials = Trials(file, self.config.study, self.world.space)
+        self.trials = Trials(self.folder / SEARCH, self.config.study, self.world.space)
         self._check_ground()
         self._watch: Watch = lambda progress: None
         self._searcher = Searcher(self.world)
@@ -119,7 +119,7 @@ class Study:
         for bought in self.trials.purchases():
             if self.world.store.record(bought.order) is None:
                 raise LedgerCorrupt(
-                    str(self.folder / "labelworth.sqlite"),
+                    str(self.folder / STORE),
                     f"an order of plan {bought.outcome.plan.key} that was paid for is missing",
                 )
         ground = {"--data": self.world.data.key(), "--scenario": self.world.market.name}
@@ -151,7 +151,7 @@ class Study:
             InputError: it would spend real money, and that was not confirmed; or there are no pools
                 to archive.
         """
-        pools.check_archive(self.world.market.kind, archive)
+        pools.check_archive(self.config.market_kind, archive)
         try:
             self.prepare(watch, real_money)
             self.finish_left()
@@ -170,10 +170,10 @@ class Study:
 
         Args and raises as for `run`.
         """
-        if self.world.market.kind == "toloka" and not real_money:
+        if self.world.market.kind.real_money and not real_money:
             raise InputError(
-                f"--market toloka: spends up to {self.config.budget} of real money; confirm it "
-                "with run(real_money=True)"
+                f"--market {self.config.market}: spends up to {self.config.budget} of real money; "
+                "confirm it with run(real_money=True)"
             )
         self._watch = watch or self._watch
         self.trials.keep("stopped", "")
@@ -235,7 +235,7 @@ class Study:
         world = self.world.own()
         searcher = self._searcher if world is self.world else Searcher(world)
         surrogate = searcher.surrogate(self.outcomes())
-        return Advisor(searcher, surrogate, self.estimates(), world.ledger.spent())
+        return Advisor(searcher, surrogate, self.estimates(), world.ledger.balance().spent)
 
     def forecast(self, dollars: float) -> Forecast | None:
         """What the best plan at a price tag of some dollars would give, with its interval.
@@ -296,7 +296,7 @@ class Study:
             self.trials.keep("merged", known)
 
     def _beside_key(self, best: Outcome | None) -> str:
-        return f"{best.plan.key if best else 'none'}/{self.world.ledger.cap.micros}"
+        return f"{best.plan.key if best else 'none'}/{self.world.ledger.balance().cap.micros}"
 
     def _look_beside(self) -> None:
         best, known = self.recommend(), self.trials.known("beside")
@@ -371,7 +371,7 @@ class Study:
             self._adopt(order.condition.key)
 
     def _has_order(self, plan: LabelPlan) -> bool:
-        order, store = self.world.lacking(plan), self.world.store
+        order, store = self.world.prices.lacking(plan), self.world.store
         if order is None or store.record(order.key) is not None:
             return True
         records = store.orders(self.world.condition(plan))
@@ -381,7 +381,7 @@ class Study:
         """Complete an order whose trial is gone (Optuna's file is younger than the orders)."""
         for plan in self.world.space.plans:
             if self.world.condition(plan).key == condition:
-                with self.world.alone(plan):
+                with self.world.buying(plan):
                     buy(plan, self.world)
                 return
 
@@ -390,8 +390,8 @@ class Study:
 
         `why_none` then says why. While trials are in hand that may be for the time being.
         """
-        with locked(self.folder / "locks" / _ASKING):
-            self.world.forget_quotes()  # other workers buy, too
+        with self.world.locks.hold(_ASKING):
+            self.world.prices.refresh()  # other workers buy, too
             while (reason := self._asker.reason_to_stop()) is None:
                 if (asked := self._asker.ask()) is not None:
                     return asked
@@ -412,12 +412,12 @@ class Study:
             Refused: the money left, without what is kept and promised, does not bear it, or it is
                 outside the study's limits.
         """
-        with locked(self.folder / "locks" / _ASKING):
-            self.world.forget_quotes()
+        with self.world.locks.hold(_ASKING):
+            self.world.prices.refresh()
             if plan.key in {outcome.plan.key for outcome in self.outcomes()}:
                 return None
             self._asker.check(plan)
-            return self.trials.begin(plan, self.world.to_buy(plan).answers > 0, task)
+            return self.trials.begin(plan, self.world.prices.to_buy(plan).answers > 0, task)
 
     def finish(self, number: int) -> optuna.trial.FrozenTrial:
         """Buy and evaluate a trial that is in hand, whichever process asked for it.
@@ -441,9 +441,9 @@ class Study:
     def reuse(self, bought: LabelPlan) -> None:
         """Evaluate contained plans of a purchase's condition that can still matter."""
         done = 0
-        with self.world.alone(bought):
+        with self.world.buying(bought):
             while not self.config.no_reuse:
-                self._searcher.holdings.refresh()
+                self.world.prices.refresh()
                 plan = self._searcher.free(self._asker.known(), bought, done)
                 if plan is None:
                     return
@@ -482,11 +482,11 @@ class Study:
         self.story.evaluation(self.trials.add(outcome, after_search))
 
     def _owned_overlap(self, plan: LabelPlan) -> int:
-        records = self._searcher.holdings.records(plan)
+        records = self.world.prices.records(plan)
         return max((record.overlap for record in records), default=plan.overlap)
 
     def _finish(self, trial: optuna.Trial, plan: LabelPlan, bought: bool) -> None:
-        with self.world.alone(plan):  # of several workers one buys in a condition at a time
+        with self.world.buying(plan):  # of several workers one buys in a condition at a time
             if self.trials.at(trial.number).state.name == "RUNNING":
                 self._buy(trial, plan, bought)
 
@@ -526,14 +526,13 @@ def open_study(folder: Path, trainer: Trainer | None = None) -> Study:
     return Study(config, folder.parent, trainer)
 
 
-def rehearse(config: StudyConfig, runs: Path) -> Dataset:
+def check_new_study(config: StudyConfig, runs: Path) -> Dataset:
     """Read and check everything that a new study needs, before its folder exists.
 
     Raises:
         InputError: of `budget` or `training`, naming what is wrong.
     """
-    from hpo.trial.labels import check_views
-
+    check_sampler(config)
     data = load(config)
     check_views(config, open_market(config, data))
     SearchSpace.of(config, len(data.rows["pool"]))

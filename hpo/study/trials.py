@@ -8,12 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo.search.samplers import distributions
 from hpo.settings.search_space import SearchSpace
 from hpo.trial.outcome import Outcome, Purchase, outcome_from_plain, outcome_to_plain, plan_to_plain
 from labeling.types import LabelPlan
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial as FrozenTrial
 
 TASK = "task"
 """User attribute of a trial: the task that it is outside, such as ClearML's."""
@@ -33,9 +35,9 @@ class Trials:
         self.study = _open(path, name)
         self._space = space
         self._path = path
-        self._read: tuple[int, list[optuna.trial.FrozenTrial]] | None = None
+        self._read: tuple[int, list[FrozenTrial]] | None = None
 
-    def all(self) -> list[optuna.trial.FrozenTrial]:
+    def all(self) -> list[FrozenTrial]:
         """Every trial, in order; read again only after somebody has written to the file."""
         version = self._version()
         if self._read is None or self._read[0] != version:
@@ -58,7 +60,7 @@ class Trials:
             looker.close()
         self._read = None
 
-    def at(self, number: int) -> optuna.trial.FrozenTrial:
+    def at(self, number: int) -> FrozenTrial:
         """The trial of a number, as it is stored now."""
         return self.all()[number]
 
@@ -67,12 +69,12 @@ class Trials:
         mine = [t for t in self.all() if t.user_attrs.get(TASK) == task and t.state.name != "FAIL"]
         return mine[-1].number if mine else None
 
-    def evaluated(self) -> list[optuna.trial.FrozenTrial]:
+    def evaluated(self) -> list[FrozenTrial]:
         """Complete trials: those of the search, then those after it."""
         done = [t for t in self.all() if t.state.name == "COMPLETE"]
         return sorted(done, key=_after_search)
 
-    def complete(self) -> list[optuna.trial.FrozenTrial]:
+    def complete(self) -> list[FrozenTrial]:
         """Complete trials of the search: all that its decisions depend on."""
         return [t for t in self.evaluated() if not _after_search(t)]
 
@@ -96,9 +98,9 @@ class Trials:
             if t.user_attrs["bought"]
         ]
 
-    def refusals(self) -> list[optuna.trial.FrozenTrial]:
+    def refusals(self) -> list[FrozenTrial]:
         """Refused trials since the search's last complete one, in order."""
-        refused: list[optuna.trial.FrozenTrial] = []
+        refused: list[FrozenTrial] = []
         for trial in self.all():
             if trial.state.name == "COMPLETE" and not _after_search(trial):
                 refused = []
@@ -128,7 +130,7 @@ class Trials:
         self.study.add_trial(
             optuna.trial.create_trial(
                 params=self._space.params_of(outcome.plan),
-                distributions=self._space.distributions(),
+                distributions=distributions(self._space),
                 values=[outcome.accuracy, outcome.price_tag.dollars],
                 user_attrs=attrs,
             )
@@ -143,7 +145,7 @@ class Trials:
             optuna.trial.create_trial(
                 state=optuna.trial.TrialState.RUNNING,
                 params=self._space.params_of(plan),
-                distributions=self._space.distributions(),
+                distributions=distributions(self._space),
                 user_attrs={"bought": bought, "plan": plan_to_plain(plan), TASK: task},
             )
         )
@@ -157,7 +159,7 @@ class Trials:
         if not any(t.state.name == "WAITING" for t in self.all()):
             self.study.enqueue_trial(self._space.params_of(plan))
 
-    def reopen(self, trial: optuna.trial.FrozenTrial) -> optuna.Trial:
+    def reopen(self, trial: FrozenTrial) -> optuna.Trial:
         """A running trial of an earlier process, to be told by this one."""
         import optuna
 
@@ -176,11 +178,11 @@ class Trials:
         self.study.set_user_attr(name, value)
 
 
-def _after_search(trial: optuna.trial.FrozenTrial) -> bool:
+def _after_search(trial: FrozenTrial) -> bool:
     return bool(trial.user_attrs.get("after_search", False))
 
 
-def _once(trials: Iterable[optuna.trial.FrozenTrial]) -> list[Outcome]:
+def _once(trials: Iterable[FrozenTrial]) -> list[Outcome]:
     """One outcome a plan: the last one measured, in the first one's place."""
     found = [outcome_from_plain(trial.user_attrs["outcome"]) for trial in trials]
     return list({outcome.plan.key: outcome for outcome in found}.values())

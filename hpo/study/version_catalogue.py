@@ -16,10 +16,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from budget.database import open_database
 from budget.errors import InputError, nearest
 from budget.money import MICROS_PER_DOLLAR
-from hpo.settings.run_folder import read_config
+from hpo.settings.run_folder import open_store, read_config
 from hpo.study.journal import told_versions
 from labeling import versions
 from labeling.store.catalogue import NO_LABEL, Catalogue, CatalogueEntry, NamedView, columns_of
@@ -39,7 +38,7 @@ def open_catalogue(folder: Path) -> Iterator[Catalogue]:
         VersionDamaged: a version that is not entered yet is not as it was saved.
     """
     config = read_config(folder)
-    engine = open_database(folder / "labelworth.sqlite")
+    engine = open_store(folder)
     try:
         catalogue = Catalogue(engine, config.study)
         known = catalogue.entries()

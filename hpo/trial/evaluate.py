@@ -17,7 +17,7 @@ from hpo.trial.annotator_bootstrap import redrawn
 from hpo.trial.labels import images_inside, narrow, test_view, to_labels
 from hpo.trial.outcome import Outcome
 from hpo.trial.purchase import buy
-from hpo.trial.subjective import is_subjective, score_opinion
+from hpo.trial.subjective import is_subjective, panel, score_opinion
 from hpo.trial.world import World
 from labeling.aggregation.selection import selection
 from labeling.seeds import derive, generator
@@ -153,7 +153,7 @@ def score_on(
     from training.evaluate import score
 
     values = world.features.values
-    observed = world.panel(role) if is_subjective(world) else None
+    observed = panel(world, role) if is_subjective(world) else None
     rows = world.data.rows[role] if observed is None else observed.task
     rows = rows if only is None else only
     draws = _redrawn(trained, rows, world, redraws, role == "final") if redraws else None
@@ -290,7 +290,7 @@ def _list_cost(plan: LabelPlan, records: Sequence[OrderRecord], world: World) ->
     """Cost without unusable answers; where overlap is dynamic, of the answers that were needed."""
     tasks = sum(len(record.order.wanted) for record in records)
     if plan.dynamic is None or not tasks:
-        return world.list_price(plan).cost
+        return world.prices.list_price(plan).cost
     condition = world.condition(plan)
     answers = math.ceil(plan.tasks * sum(r.usable_answers for r in records) / tasks)
     needed = assignments_for(answers, plan.dynamic.least, condition.real_per_suite)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from budget.files import write_whole
-from hpo.settings.run_folder import money_to_plain
 from hpo.trial.evaluate import Trained, labels_of, minutes_of, price_tag, times_of
 from hpo.trial.labels import facts_of, views_to_plain
 from hpo.trial.outcome import plan_to_plain
@@ -28,8 +27,8 @@ def condition_to_plain(condition: Condition) -> dict[str, Any]:
         "data": condition.data,
         "market": condition.market,
         "campaign": condition.campaign,
-        "price": money_to_plain(condition.price),
-        "reward_per_assignment": money_to_plain(condition.reward),
+        "price": condition.price.to_json(),
+        "reward_per_assignment": condition.reward.to_json(),
         "controls_per_suite": condition.controls,
         "suite_size": condition.suite_size,
         "exam": condition.exam,
@@ -75,7 +74,7 @@ def save_version(trained: Trained, world: World) -> str:
         labels, answers = labels_of(plan, world)
     parts = of_condition(condition, world)
     ends = [record.end for record in world.store.orders(condition) if record.end is not None]
-    cost = {name: money_to_plain(getattr(parts, name)) for name in parts.__dataclass_fields__}
+    cost = {name: getattr(parts, name).to_json() for name in parts.__dataclass_fields__}
     manifest = {
         "schema": 1,
         "study": world.config.study,
@@ -84,8 +83,8 @@ def save_version(trained: Trained, world: World) -> str:
         "campaign": campaign_to_plain(world.market.campaign),
         "currency": "USD",
         "fee": _fee(world),
-        "price_tag": money_to_plain(price_tag(plan, world)),
-        "condition_cost": {**cost, "total": money_to_plain(parts.total)},
+        "price_tag": price_tag(plan, world).to_json(),
+        "condition_cost": {**cost, "total": parts.total.to_json()},
         "minutes": round(minutes_of(plan, world), 3),
         **_people(condition, ends, world),
         "orders_ended": [end.reason for end in ends],
@@ -111,7 +110,7 @@ def save_version(trained: Trained, world: World) -> str:
 
 def _fee(world: World) -> dict[str, Any]:
     tariff = world.source.tariff
-    return {"share": str(float(tariff.fee_share)), "minimum": money_to_plain(tariff.fee_minimum)}
+    return {"share": str(float(tariff.fee_share)), "minimum": tariff.fee_minimum.to_json()}
 
 
 def _people(condition: Condition, ends: list[OrderEnd], world: World) -> dict[str, int]:

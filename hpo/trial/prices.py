@@ -1,6 +1,7 @@
-"""What every plan still lacks, and what that costs: the store's answer for a whole grid at once.
+"""What plans cost: whole, and what is lacking of them given what is owned.
 
-Says the same as `World.to_buy`, which asks the database plan by plan; tested to agree.
+Two objects, made anew where what they stand on changes: a `PriceList` for a market, `Prices` for
+what is owned on it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,41 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hpo.market.quote import Quote, quote
-from hpo.trial.world import World
-from labeling.store import OrderRecord
-from labeling.types import Condition, Ints, LabelPlan
+from budget.money import Money
+from hpo.market.market import Market
+from hpo.market.quote import Quote, answers_share, outside, quote, quote_plan
+from hpo.settings.config import StudyConfig
+from labeling.store import OrderRecord, Store
+from labeling.types import Condition, Ints, LabelPlan, Order
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """Quotes of whole plans on a market, as if nothing were owned.
+
+    Attributes:
+        config: the study's configuration.
+        market: who answers.
+        cap: the most the study may spend.
+    """
+
+    config: StudyConfig
+    market: Market
+    cap: Money
+    _quotes: dict[str, Quote] = field(default_factory=dict, repr=False)
+    _outside: dict[str, str | None] = field(default_factory=dict, repr=False)
+
+    def quote(self, plan: LabelPlan) -> Quote:
+        """A whole plan's quote."""
+        if plan.key not in self._quotes:
+            self._quotes[plan.key] = quote_plan(self.market, plan, self.config.allowance)
+        return self._quotes[plan.key]
+
+    def outside(self, plan: LabelPlan) -> str | None:
+        """Why a plan is outside the study's limits, or None when it is inside."""
+        if plan.key not in self._outside:
+            self._outside[plan.key] = outside(self.config, self.cap, self.quote(plan))
+        return self._outside[plan.key]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,64 +55,96 @@ class _Owned:
     target: Ints
 
 
-@dataclass
-class Holdings:
-    """Quotes of what plans lack, read once per condition and ended order."""
+class Prices:
+    """Quotes of what plans still lack.
 
-    world: World
-    _records: dict[str, list[OrderRecord]] = field(default_factory=dict)
-    _owned: dict[tuple[str, int], _Owned] = field(default_factory=dict)
-    _quotes: dict[tuple[str, int], Quote] = field(default_factory=dict)
-    _conditions: dict[str, Condition] = field(default_factory=dict)
+    The orders are read on first use and again after `refresh`; answers once per ended order.
+
+    Args:
+        listed: quotes of whole plans.
+        store: the orders and answers owned.
+        pool: [n] rows of the pool's images, in the order in which plans take them.
+    """
+
+    def __init__(self, listed: PriceList, store: Store, pool: Ints) -> None:
+        self.listed = listed
+        self._store = store
+        self._pool = pool
+        self._orders: dict[str, list[OrderRecord]] | None = None
+        self._owned: dict[tuple[str, int], _Owned] = {}
+        self._quotes: dict[tuple[str, int], Quote] = {}
+        self._conditions: dict[str, Condition] = {}
 
     def refresh(self) -> None:
-        """Read the orders again: something may have been bought."""
-        self._records = {}
-        for record in self.world.store.all_orders():
-            self._records.setdefault(record.order.condition.key, []).append(record)
+        """Something may have been bought: the orders are read again."""
+        self._orders = None
 
     def condition(self, plan: LabelPlan) -> Condition:
         """The pool that a plan is bought in."""
         if plan.key not in self._conditions:
-            self._conditions[plan.key] = self.world.condition(plan)
+            self._conditions[plan.key] = self.listed.market.condition(plan)
         return self._conditions[plan.key]
 
     def records(self, plan: LabelPlan) -> list[OrderRecord]:
         """Orders of the plan's condition, by tranche."""
-        return self._records.get(self.condition(plan).key, [])
+        if self._orders is None:
+            self._orders = {}
+            for record in self._store.all_orders():
+                self._orders.setdefault(record.order.condition.key, []).append(record)
+        return self._orders.get(self.condition(plan).key, [])
+
+    def list_price(self, plan: LabelPlan) -> Quote:
+        """The whole plan's quote, as if nothing were owned."""
+        return self.listed.quote(plan)
+
+    def outside(self, plan: LabelPlan) -> str | None:
+        """Why a plan is outside the study's limits, or None when it is inside."""
+        return self.listed.outside(plan)
+
+    def lacking(self, plan: LabelPlan) -> Order | None:
+        """The order that the plan lacks (or the condition's unfinished one); None if owned."""
+        config = self.listed.config
+        tasks = [int(row) for row in self._pool[: plan.tasks]]
+        condition = self.condition(plan)
+        return self._store.propose(
+            condition, tasks, plan.overlap, config.allowance, config.max_minutes
+        )
 
     def to_buy(self, plan: LabelPlan) -> Quote:
         """The quote of what the plan still lacks; zero answers when it is contained."""
         records = self.records(plan)
         if not records:
-            return self.world.list_price(plan)
-        if plan.dynamic is not None:  # what it lacks depends on what was answered
-            return self.world.to_buy(plan)
-        ended = sum(record.end is not None for record in records)
-        key = (plan.key, ended)
+            return self.list_price(plan)
+        if plan.dynamic is not None or records[-1].end is None:
+            return self._ordered(plan)  # what it lacks is not to be told from what is owned
+        key = (plan.key, len(records))
         if key not in self._quotes:
-            owned = self._of(self.condition(plan), ended)
+            owned = self._of(self.condition(plan), len(records))
             have, target = owned.answers[: plan.tasks], owned.target[: plan.tasks]
             wanted = np.where(target < plan.overlap, np.maximum(plan.overlap - have, 0), 0)
-            self._quotes[key] = quote(
-                self.world.source,
-                self.condition(plan),
-                int(wanted.sum()),
-                int(wanted.max(initial=0)),
-                self.world.config.allowance,
-            )
+            self._quotes[key] = self._quote(plan, int(wanted.sum()), int(wanted.max(initial=0)))
         return self._quotes[key]
+
+    def _ordered(self, plan: LabelPlan) -> Quote:
+        """The quote of the order that the plan lacks."""
+        order = self.lacking(plan)
+        wanted = [count for _, count in order.wanted] if order else []
+        return self._quote(plan, sum(wanted), max(wanted, default=0))
+
+    def _quote(self, plan: LabelPlan, answers: int, overlap: int) -> Quote:
+        market, allowance = self.listed.market, self.listed.config.allowance
+        share = answers_share(market, plan)
+        return quote(market.source, self.condition(plan), answers, overlap, allowance, share)
 
     def _of(self, condition: Condition, ended: int) -> _Owned:
         key = (condition.key, ended)
         if key not in self._owned:
-            world = self.world
-            answers = world.store.answers(condition)
-            rows = int(world.pool.max()) + 1
+            answers = self._store.answers(condition)
+            rows = int(self._pool.max()) + 1
             real = answers.usable & ~answers.control
             target = np.zeros(rows, dtype=np.int64)
-            for task, overlap in world.store.owned_target(condition).items():
+            for task, overlap in self._store.owned_target(condition).items():
                 target[task] = overlap
             counts = np.bincount(answers.task[real], minlength=rows)
-            self._owned[key] = _Owned(counts[world.pool], target[world.pool])
+            self._owned[key] = _Owned(counts[self._pool], target[self._pool])
         return self._owned[key]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from budget.errors import BudgetExceeded
 from hpo.market import stop_signals
-from hpo.market.lazy_source import Door
 from hpo.trial.world import World
 from labeling.types import (
     LabelPlan,
@@ -44,12 +43,12 @@ def purchase(order: Order, world: World) -> None:
     if record is None or record.order != order:
         ledger.void(hold)  # another worker withdrew it meanwhile; nothing was placed
         return
-    with stop_signals.at_work(isinstance(world.source, Door)):
+    with stop_signals.at_work(world.market.kind.has_pools):
         pool = world.source.place(order)  # same key, same pool, however often it is asked
         for page in world.source.collect(pool):  # ends when no assignment is active any more
             world.store.add(order, page)  # one commit a page; a known assignment is ignored
         ledger.settle(hold, world.store.paid(order, world.source.tariff))
-        world.forget_quotes()
+        world.prices.refresh()
 
 
 def settle_ended(world: World) -> None:

@@ -30,6 +30,14 @@ def share_labels(answers: Answers, tasks: list[int], classes: int) -> LabelSet:
 
 
 def panel(world: World, role: str) -> Shares:
+    """Densely answered shares on the images of a role, asked once."""
+    panels = world.computed.panels
+    if role not in panels:
+        panels[role] = _ask_panel(world, role)
+    return panels[role]
+
+
+def _ask_panel(world: World, role: str) -> Shares:
     """Densely answered shares on the images of a role, from a panel of simulated annotators.
 
     It stands for what a requester would collect once to judge models by; no money is booked.

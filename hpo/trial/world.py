@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from budget.database import open_database
-from budget.files import locked, try_locked
+from budget.database import Database
 from budget.ledger import Ledger, accounts_of
 from hpo.data.dataset import Dataset, load
-from hpo.market.lazy_source import Door
 from hpo.market.market import Market
 from hpo.market.open import open_market
-from hpo.market.quote import Quote, answers_share, outside, quote, quote_plan
 from hpo.settings.config import StudyConfig
+from hpo.settings.run_folder import Locks, open_store
 from hpo.settings.search_space import SearchSpace
+from hpo.trial.prices import PriceList, Prices
 from hpo.trial.trainer import CrossValidated, Trainer
 from labeling.aggregation.selection import task_order
 from labeling.aggregation.shares import Shares
@@ -31,14 +29,49 @@ from labeling.store import Store
 from labeling.types import Condition, LabelPlan, Order
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from training.features import Features
 
 
-@dataclass
+@dataclass(slots=True)
+class Computed:
+    """What is computed once for a study's images, by whichever of its worlds needs it first.
+
+    Attributes:
+        compute: gives the features of all images.
+        panels: densely answered shares of a subjective question, by role.
+    """
+
+    compute: Callable[[], Features]
+    panels: dict[str, Shares] = field(default_factory=dict)
+    _features: Features | None = None
+
+    @property
+    def features(self) -> Features:
+        """Features of all images, kept on disk, too."""
+        if self._features is None:
+            self._features = self.compute()
+        return self._features
+
+
+@dataclass(frozen=True, slots=True)
 class World:
-    """A study's data, market, money and memory, and prices of plans given what is owned."""
+    """A study's data, market, money and memory, wired together.
+
+    Attributes:
+        config: the study's configuration.
+        folder: its folder.
+        data: its images.
+        market: who answers.
+        space: the plans it may choose from.
+        store: orders and answers.
+        ledger: the account that is paid from.
+        pool: [n] rows of the pool's images, in the order in which plans take them.
+        database: where store and ledger lie.
+        locks: by which processes wait for each other.
+        prices: of plans, given what is owned.
+        computed: what is computed once, shared by all worlds of the study.
+        trainer: fits the heads.
+    """
 
     config: StudyConfig
     folder: Path
@@ -48,16 +81,38 @@ class World:
     store: Store
     ledger: Ledger
     pool: NDArray[np.int64]
-    engine: Engine
+    database: Database
+    locks: Locks
+    prices: Prices
+    computed: Computed
     trainer: Trainer
-    _lacking: dict[str, Quote] = field(default_factory=dict, repr=False)
-    _panels: dict[str, Shares] = field(default_factory=dict, repr=False)
-    _alone: set[Path] = field(default_factory=set, repr=False)
+
+    def but(self, **changes: Any) -> World:
+        """A world that differs in some of its wiring; its prices are read anew.
+
+        Args:
+            changes: attributes other than prices.
+        """
+        other = replace(self, **changes)
+        listed = self.prices.listed
+        if other.market is not self.market:
+            listed = PriceList(other.config, other.market, listed.cap)
+        return replace(other, prices=Prices(listed, other.store, other.pool))
 
     @property
     def source(self) -> LabelSource:
-        """Whoever sells the labels."""
+        """Sells the labels."""
         return self.market.source
+
+    @property
+    def features(self) -> Features:
+        """Features of all images."""
+        return self.computed.features
+
+    @property
+    def control_truth(self) -> dict[int, int]:
+        """True labels of the control tasks."""
+        return {int(row): int(self.data.truth[row]) for row in self.data.rows["control"]}
 
     def condition(self, plan: LabelPlan) -> Condition:
         """The pool that a plan is bought in."""
@@ -67,123 +122,24 @@ class World:
         """Rows of the plan's tasks: a prefix of the pool's seeded order."""
         return [int(row) for row in self.pool[: plan.tasks]]
 
-    @cached_property
-    def features(self) -> Features:
-        """Features of all images, computed once and kept on disk."""
-        return features_of(self.config, self.data, self.folder.parent)
+    def buying(self, plan: LabelPlan) -> AbstractContextManager[None]:
+        """Keep other processes from buying in a plan's condition; waits until none does."""
+        return self.locks.hold(self.lock_of(plan))
 
-    def panel(self, role: str) -> Shares:
-        """Densely answered shares of a subjective question on a role's images, asked once."""
-        from hpo.trial.subjective import panel
+    def lock_of(self, plan: LabelPlan) -> str:
+        """The name of the lock that is held to buy in a plan's condition.
 
-        if role not in self._panels:
-            self._panels[role] = panel(self, role)
-        return self._panels[role]
-
-    @cached_property
-    def control_truth(self) -> dict[int, int]:
-        """True labels of the control tasks."""
-        return {int(row): int(self.data.truth[row]) for row in self.data.rows["control"]}
-
-    @cached_property
-    def _list_prices(self) -> dict[str, Quote]:
-        return {plan.key: self._whole(plan) for plan in self.space.plans}
-
-    def _whole(self, plan: LabelPlan) -> Quote:
-        return quote_plan(self.market, plan, self.config.allowance)
-
-    def _quote(self, plan: LabelPlan, answers: int, overlap: int) -> Quote:
-        return quote(
-            self.source,
-            self.condition(plan),
-            answers,
-            overlap,
-            self.config.allowance,
-            answers_share(self.market, plan),
-        )
-
-    def list_price(self, plan: LabelPlan) -> Quote:
-        """The whole plan's quote, as if nothing were owned."""
-        return self._list_prices.get(plan.key) or self._whole(plan)
-
-    def lacking(self, plan: LabelPlan) -> Order | None:
-        """The order that the plan lacks (or the condition's unfinished one); None if owned."""
-        return self.store.propose(
-            self.condition(plan),
-            self.tasks(plan),
-            plan.overlap,
-            self.config.allowance,
-            self.config.max_minutes,
-        )
-
-    def to_buy(self, plan: LabelPlan) -> Quote:
-        """The quote of what the plan still lacks; zero answers when it is contained."""
-        condition = self.condition(plan)
-        if condition.key not in self._conditions_bought:
-            return self.list_price(plan)
-        if plan.key not in self._lacking:
-            order = self.lacking(plan)
-            wanted = [count for _, count in order.wanted] if order else []
-            self._lacking[plan.key] = self._quote(plan, sum(wanted), max(wanted, default=0))
-        return self._lacking[plan.key]
-
-    @cached_property
-    def _conditions_bought(self) -> set[str]:
-        return {record.order.condition.key for record in self.store.all_orders()}
-
-    def forget_quotes(self) -> None:
-        """Prices of what is missing have changed: something was bought."""
-        self._lacking.clear()
-        self.__dict__.pop("_conditions_bought", None)
-
-    def inside_limits(self, plan: LabelPlan) -> str | None:
-        """Why a plan is outside the study's limits, or None when it is inside."""
-        return self._outside[plan.key]
-
-    @cached_property
-    def _outside(self) -> dict[str, str | None]:
-        cap = self.ledger.cap
-        return {
-            plan.key: outside(self.config, cap, self.list_price(plan)) for plan in self.space.plans
-        }
-
-    @contextmanager
-    def alone(self, plan: LabelPlan) -> Iterator[None]:
-        """Keep other processes from buying in a plan's condition; waits until none does.
-
-        It holds among processes of one machine, and ends with the process.
+        On a market with pools it is one for all conditions: they share an exam and a server.
         """
-        lock = self.lock_of(plan)
-        if lock in self._alone:
-            yield
-            return
-        with locked(lock):
-            self._alone.add(lock)
-            try:
-                yield
-            finally:
-                self._alone.remove(lock)
-
-    def lock_of(self, plan: LabelPlan) -> Path:
-        """The lock that whoever buys in a plan's condition holds.
-
-        Behind a door it is one for all conditions: they share an exam, and a rehearsal's server.
-        """
-        if isinstance(self.source, Door):
-            return self._market_lock
-        return self.folder / "locks" / self.condition(plan).key
-
-    @property
-    def _market_lock(self) -> Path:
-        return self.folder / "locks" / "market"
+        return MARKET_LOCK if self.market.kind.has_pools else self.condition(plan).key
 
     def other_accounts(self) -> list[Ledger]:
         """The study's other accounts: of its search, or of purchases beside it."""
-        names = accounts_of(self.engine, self.config.study)
-        return [Ledger.open(self.engine, name) for name in names if name != self.ledger.name]
+        names = accounts_of(self.database, self.config.study)
+        return [Ledger.open(self.database, name) for name in names if name != self.ledger.name]
 
     def ledger_of(self, order: Order) -> Ledger:
-        """The account that an order is paid from: whichever held money for it first."""
+        """The account that an order is paid from: the one that held money for it first."""
         for ledger in self.other_accounts():
             if any(e.key == order.key and e.kind == "reserve" for e in ledger.entries()):
                 return ledger
@@ -192,36 +148,18 @@ class World:
     def own(self) -> World:
         """This world without what other accounts bought: what is told of this one's money."""
         others = [e.key for ledger in self.other_accounts() for e in ledger.entries()]
-        if not others:
-            return self
-        other = replace(self, store=self.store.without(frozenset(others)), _lacking={})
-        for name in ("features", "control_truth", "_list_prices"):
-            if name in self.__dict__:
-                other.__dict__[name] = self.__dict__[name]
-        return other
-
-    def sweep(self) -> list[str]:
-        """Close what a killed process left open on the market; returns what was closed.
-
-        Where an agent buys there now, nothing is touched: it closes what it has opened.
-        """
-        with self.idle() as nobody_buys:
-            if not nobody_buys:
-                return []
-            return self.market.sweep([order.key for order in self.store.unfinished()])
-
-    @contextmanager
-    def idle(self) -> Iterator[bool]:
-        """Whether nobody buys behind the market's door, and nobody begins to in the block."""
-        with try_locked(self._market_lock) as nobody_buys:
-            yield nobody_buys
+        return self.but(store=self.store.without(frozenset(others))) if others else self
 
     def close(self) -> None:
         """Close the market's pools and the database."""
         try:
             self.source.close()
         finally:
-            self.engine.dispose()
+            self.database.dispose()
+
+
+MARKET_LOCK = "market"
+"""The lock of whoever buys on a market with pools."""
 
 
 def features_of(config: StudyConfig, data: Dataset, runs: Path) -> Features:
@@ -252,28 +190,31 @@ def build(
         InputError: the data, the scenario or the folder are wrong.
         LedgerCorrupt: the folder's ledger does not verify.
     """
-    data = data or load(config)
-    engine = open_database(folder / "labelworth.sqlite")
-    ledger = Ledger.open(engine, config.study, config.budget)
-    store = Store(engine, config.study)
+    images = data or load(config)
+    database = open_store(folder)
+    ledger = Ledger.open(database, config.study, config.budget)
+    store = Store(database, config.study)
+    computed = Computed(lambda: features_of(config, images, folder.parent))
     market = open_market(
-        config,
-        data,
-        store,
-        crowd_seed,
-        lambda: features_of(config, data, folder.parent).values,
-        folder,
+        config, images, store, crowd_seed, lambda: computed.features.values, folder
     )
-    pool = task_order(data.rows["pool"], derive(config.seed, "pool order"), data.strata("pool"))
+    order = task_order(
+        images.rows["pool"], derive(config.seed, "pool order"), images.strata("pool")
+    )
+    pool = np.asarray(order, dtype=np.int64)
+    listed = PriceList(config, market, ledger.balance().cap)
     return World(
         config,
         folder,
-        data,
+        images,
         market,
         SearchSpace.of(config, len(pool)),
         store,
         ledger,
-        np.asarray(pool, dtype=np.int64),
-        engine,
+        pool,
+        database,
+        Locks(folder),
+        Prices(listed, store, pool),
+        computed,
         trainer or CrossValidated(),
     )

@@ -9,14 +9,13 @@ against any other are ln(p (C-1) / (1-p)).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from budget.errors import InputError
+from budget.errors import InputError, nearest
 from labeling.types import Answers, Floats, Ints, LabelSet
-
-METHODS = ("weighted", "majority", "dawid-skene")
 
 _PRIOR_SKILL = 0.8  # typical of screened crowds; counts as _PRIOR_ANSWERS answers
 _PRIOR_ANSWERS = 4.0
@@ -38,10 +37,8 @@ def aggregate(
         tasks: the plan's tasks; the result follows their order. A task without a usable answer,
             and every control task, is left out.
         classes: number of classes C, at least 2.
-        method: "weighted": votes weighted by the log-odds of the annotator's skill, which is
-            measured on control tasks; equal weights without them. "majority": equal weights.
-            "dawid-skene": a confusion matrix per annotator (Dawid and Skene 1979), with the
-            control tasks as known labels; its `shares` are plain vote shares.
+        method: a name of METHODS. Without control tasks "weighted" has equal weights; the shares
+            of "dawid-skene" are plain vote shares.
         control_truth: true class of each control task, by row.
 
     Returns:
@@ -52,27 +49,75 @@ def aggregate(
             control task without a known truth.
     """
     if method not in METHODS:
-        raise InputError(f"aggregation: {method!r} is unknown; choose {', '.join(METHODS)}")
+        raise InputError(f"aggregation: {method!r} is not known; {nearest(method, tuple(METHODS))}")
     _check_labels(answers, classes)
     order = np.asarray(tasks, dtype=np.int64)
-    votes = answers.where(answers.usable & ~answers.control & np.isin(answers.task, order))
-    row, order = _rows(votes.task, order)
-    people = np.unique(votes.annotator)
+    given = answers.where(answers.usable & ~answers.control & np.isin(answers.task, order))
+    row, order = _rows(given.task, order)
+    people = np.unique(given.annotator)
     controls = answers.where(answers.control & np.isin(answers.annotator, people))
     truth = _truth(controls, control_truth)
-
-    counts = _tally(row, votes.label, np.ones(len(votes)), len(order), classes)
-    if method == "weighted":
-        weight = annotator_weights(votes, controls, truth, classes)
-        scores = _tally(row, votes.label, weight[votes.annotator], len(order), classes)
-    else:
-        skill = pooled_skill(votes, controls, truth, classes)
-        scores = counts * log_odds(np.array(skill), classes)
-    posterior = _softmax(scores)
-    if method == "dawid-skene" and len(order):
-        posterior = _dawid_skene(row, votes, controls, truth, classes)
-    shares = scores / scores.sum(axis=1, keepdims=True)
+    counts = _tally(row, given.label, np.ones(len(given)), len(order), classes)
+    votes = Votes(given, row, counts, controls, truth)
+    shares, posterior = METHODS[method](votes)
     return LabelSet(order, shares, posterior, counts.sum(axis=1).astype(np.int64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Votes:
+    """What an aggregator is given: usable answers, and what is known of those who gave them.
+
+    Attributes:
+        answers: [A] usable answers to real tasks.
+        row: [A] row of each answer's task in the result.
+        counts: [N, C] answers by task and class; at least one in each row.
+        controls: control answers of the same annotators.
+        truth: true class of each control answer's task.
+    """
+
+    answers: Answers
+    row: Ints
+    counts: Floats
+    controls: Answers
+    truth: Ints
+
+    @property
+    def classes(self) -> int:
+        """The number of classes C."""
+        return int(self.counts.shape[1])
+
+
+Aggregator = Callable[[Votes], tuple[Floats, Floats]]
+"""Gives [N, C] vote shares and the [N, C] posterior of its model."""
+
+
+def weighted(votes: Votes) -> tuple[Floats, Floats]:
+    """Votes weighted by the log-odds of the annotator's skill on control tasks."""
+    weight = annotator_weights(votes.answers, votes.controls, votes.truth, votes.classes)
+    each = weight[votes.answers.annotator]
+    scores = _tally(votes.row, votes.answers.label, each, *votes.counts.shape)
+    return _shares(scores), _softmax(scores)
+
+
+def majority(votes: Votes) -> tuple[Floats, Floats]:
+    """Votes of one weight: the log-odds of the crowd's skill."""
+    skill = pooled_skill(votes.answers, votes.controls, votes.truth, votes.classes)
+    scores = votes.counts * log_odds(np.array(skill), votes.classes)
+    return _shares(scores), _softmax(scores)
+
+
+def dawid_skene(votes: Votes) -> tuple[Floats, Floats]:
+    """A confusion matrix per annotator (Dawid and Skene 1979), control tasks as known labels."""
+    shares, posterior = majority(votes)
+    return shares, _dawid_skene(votes) if len(shares) else posterior
+
+
+METHODS: dict[str, Aggregator] = {
+    "weighted": weighted,
+    "majority": majority,
+    "dawid-skene": dawid_skene,
+}
+"""Aggregators by the name that `--aggregation` takes."""
 
 
 def annotator_weights(votes: Answers, controls: Answers, truth: Ints, classes: int) -> Floats:
@@ -170,23 +215,28 @@ def _softmax(scores: Floats) -> Floats:
     return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
-def _dawid_skene(row: Ints, votes: Answers, controls: Answers, truth: Ints, classes: int) -> Floats:
-    """[rows, classes] posterior of crowd-kit's Dawid-Skene.
+def _shares(scores: Floats) -> Floats:
+    return np.asarray(scores / scores.sum(axis=1, keepdims=True))
 
-    Its traps are met here: it knows only classes that somebody gave as an answer (the others get
-    probability 0, and a control task of such a class counts as unknown), it draws from numpy's
+
+def _dawid_skene(votes: Votes) -> Floats:
+    """[N, C] posterior of crowd-kit's Dawid-Skene.
+
+    Its traps are met here: it knows only classes that some annotator gave as an answer (the others
+    get probability 0, and a control task of such a class counts as unknown), it draws from numpy's
     global generator for a by-product, and it warns about its own use of pandas.
     """
     import pandas as pd
     from crowdkit.aggregation import DawidSkene
 
-    rows = int(row.max()) + 1
-    label = np.r_[votes.label, controls.label]
+    given, controls, truth = votes.answers, votes.controls, votes.truth
+    rows, classes = votes.counts.shape
+    label = np.r_[given.label, controls.label]
     control_task = rows + controls.task  # apart from the rows of real tasks
     data = pd.DataFrame(
         {
-            "task": np.r_[row, control_task],
-            "worker": np.r_[votes.annotator, controls.annotator],
+            "task": np.r_[votes.row, control_task],
+            "worker": np.r_[given.annotator, controls.annotator],
             "label": label,
         }
     )

@@ -1,4 +1,4 @@
-"""Compares what a study has written down with what stands on the market, and mends it."""
+"""Compares what a study has written down with what stands on the market."""
 
 from __future__ import annotations
 
@@ -7,85 +7,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from budget.money import Money
-from labeling.toloka.describe.spec import fact
-from labeling.toloka.pools.assignment_updates import News
+from labeling.source import ARCHIVE, CLOSE, COLLECT, SETTLE, VOID, Book, Finding
+from labeling.toloka.api.client import Api
+from labeling.toloka.api.intents import IntentLog
+from labeling.toloka.describe.spec import Marker, fact
+from labeling.toloka.pools.assignment_updates import AssignmentUpdates
 from labeling.toloka.pools.find_or_make import pools_of, status_of
 from labeling.toloka.pools.open_close import opened_at
-from labeling.toloka.source import TolokaSource
 from labeling.types import Order
 
-CLOSE, ARCHIVE, COLLECT, VOID, SETTLE = "close", "archive", "collect", "void", "settle"
-
 
 @dataclass(frozen=True, slots=True)
-class Book:
-    """An order as a study's database has it.
+class StudyOnMarket:
+    """A study's part of the market, to be read.
 
     Attributes:
-        order: as it was written down.
-        hold: money held for it; None where none is held any more.
-        ended: whether it has ended.
-        assignments: assignments stored.
-        paid: reward and fee of those.
+        api: the platform.
+        marker: tells which pools are the study's.
+        journal: what the study intended and did there.
+        reviews: whether suites are looked at before they are accepted.
     """
 
-    order: Order
-    hold: Money | None
-    ended: bool
-    assignments: int
-    paid: Money
+    api: Api
+    marker: Marker
+    journal: IntentLog
+    reviews: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that does not agree, and what mends it.
-
-    Attributes:
-        text: one line for people.
-        mend: "close" or "archive" (a pool: see `mend`), "collect" (start the study again: it goes
-            on with the order), "void" or "settle" (the ledger's hold); empty where nothing can be
-            done.
-        pool_id: the pool concerned; empty for none.
-        order: key of the order concerned; empty for none.
-        amount: what is to be settled; None elsewhere.
-    """
-
-    text: str
-    mend: str
-    pool_id: str = ""
-    order: str = ""
-    amount: Money | None = None
-
-
-def reconcile(source: TolokaSource, books: Sequence[Book]) -> list[Finding]:
+def differences(market: StudyOnMarket, books: Sequence[Book]) -> list[Finding]:
     """Compare a study's orders and holds with the market. Changes nothing.
 
     Args:
-        source: the market, as the study uses it.
+        market: the study's part of the market.
         books: all orders of the study.
     """
-    pools = source.api.read(lambda client: pools_of(client))
-    mine = [pool for pool in pools if source.marker.owns(pool)]
+    pools = market.api.read(lambda client: pools_of(client))
+    mine = [pool for pool in pools if market.marker.owns(pool)]
     known = {book.order.key: book for book in books}
     findings = [f for pool in mine if status_of(pool) == "OPEN" for f in [_open(pool, known)]]
     findings += _surplus(mine)
     for book in books:
-        findings += _order(source, book, mine)
+        findings += _order(market, book, mine)
     return findings
-
-
-def mend(source: TolokaSource, finding: Finding) -> bool:
-    """Do what a finding asks for on the market.
-
-    Returns:
-        Whether it was the market's to mend; holds and answers are the study's.
-    """
-    if finding.mend == CLOSE:
-        source.shut(finding.pool_id)
-    elif finding.mend == ARCHIVE:
-        source.discard(finding.pool_id)
-    return finding.mend in (CLOSE, ARCHIVE)
 
 
 def _open(pool: Any, known: dict[str, Book]) -> Finding:
@@ -111,20 +74,20 @@ def _surplus(pools: Sequence[Any]) -> list[Finding]:
     ]
 
 
-def _order(source: TolokaSource, book: Book, pools: Sequence[Any]) -> list[Finding]:
+def _order(market: StudyOnMarket, book: Book, pools: Sequence[Any]) -> list[Finding]:
     """What an order's books and its pool do not agree on."""
     key, short = book.order.key, book.order.key[:12]
-    prepared = source.journal.done("prepare", key)
+    prepared = market.journal.done("prepare", key)
     pool = next((p for p in pools if fact(p, "order") == key), None)
     if pool is None and prepared is not None:
         pool = next((p for p in pools if p.id == prepared["pool"]), None)
-    was_open = pool is not None and opened_at(source.journal, key, pool) is not None
+    was_open = pool is not None and opened_at(market.journal, key, pool) is not None
     if pool is None or not was_open:
         if book.hold is None or book.ended:
             return []
         text = f"order {short} holds {book.hold}, and nothing was bought for it yet"
         return [Finding(text, VOID, pool.id if pool else "", key)]
-    paid, active = _counted(source, book.order, pool)
+    paid, active = _counted(market, book.order, pool)
     if paid != book.assignments or (active and not book.ended):
         text = (
             f"order {short}: {paid} assignments are paid on the market and {active} active, "
@@ -137,12 +100,14 @@ def _order(source: TolokaSource, book: Book, pools: Sequence[Any]) -> list[Findi
     return []
 
 
-def _counted(source: TolokaSource, order: Order, pool: Any) -> tuple[int, int]:
+def _counted(market: StudyOnMarket, order: Order, pool: Any) -> tuple[int, int]:
     """Paid and active assignments of an order on the market."""
-    end = source.journal.done("end", order.key)
-    prepared = source.journal.done("prepare", order.key)
+    end = market.journal.done("end", order.key)
+    prepared = market.journal.done("prepare", order.key)
     is_current = fact(pool, "order") == order.key
     after = fact(pool, "after") if is_current else (prepared or {}).get("after")
-    news = News(source.api, pool.id, str(after or ""), end["last"] if end else "", source.reviews)
+    news = AssignmentUpdates(
+        market.api, pool.id, str(after or ""), end["last"] if end else "", market.reviews
+    )
     news.read_all()
     return len(news.paid), len(news.open)

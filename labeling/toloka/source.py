@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,20 @@ from typing import Any
 from budget.errors import InputError
 from budget.money import MICROS_PER_DOLLAR, Money
 from budget.tariff import Tariff
-from labeling.source import Pool, checked_tasks
+from labeling.source import ARCHIVE, CLOSE, Book, Finding, Pool, checked_tasks
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.describe.askable import check_campaign
-from labeling.toloka.describe.shown_tasks import Goods
+from labeling.toloka.describe.shown_tasks import ShownTasks
 from labeling.toloka.describe.spec import Marker, fact
 from labeling.toloka.pools.collect import Collection as Collecting
 from labeling.toloka.pools.collect import Hands, Placed
 from labeling.toloka.pools.find_or_make import Shelf, pools_of, status_of
-from labeling.toloka.pools.open_close import Doors, opened_at
+from labeling.toloka.pools.open_close import PoolDoors, opened_at
 from labeling.toloka.pools.prepare import Preparer, Ready
 from labeling.toloka.pools.review import Review
 from labeling.toloka.pools.upload import set_overlap
+from labeling.toloka.reconcile import StudyOnMarket, differences
 from labeling.types import Condition, Order, Page
 
 HORIZON_MINUTES = 360.0
@@ -65,7 +66,7 @@ class TolokaSource:
     def __init__(
         self,
         api: Api,
-        goods: Goods,
+        goods: ShownTasks,
         tariff: Tariff,
         folder: Path,
         study: str,
@@ -84,7 +85,7 @@ class TolokaSource:
         self._minutes = minutes
         self._review = review
         self._stopping = stopping
-        self._doors = Doors(api, self.journal)
+        self._doors = PoolDoors(api, self.journal)
         shelf = Shelf(api, self.journal, goods.campaign, self.marker, review is None)
         horizon = timedelta(minutes=horizon_minutes)
         self._preparer = Preparer(api, self.journal, shelf, goods, horizon)
@@ -181,7 +182,7 @@ class TolokaSource:
             order = fact(pool, "order") or ""
             if not self.marker.owns(pool) or order in self._locks:
                 continue
-            with self.journal.alone(f"order-{order}") as is_free:
+            with self.alone_with(order) as is_free:
                 if not is_free:
                     continue
                 if order in adopt:
@@ -238,6 +239,27 @@ class TolokaSource:
             lambda client: status_of(client.get_pool(pool_id)) == "ARCHIVED" or None,
         )
         self.journal.write("archive", pool_id, DONE)
+
+    def differences(self, books: Sequence[Book]) -> list[Finding]:
+        """Compare the study's orders and holds with the market. Changes nothing."""
+        market = StudyOnMarket(self.api, self.marker, self.journal, self.reviews)
+        return differences(market, books)
+
+    def mend(self, finding: Finding) -> bool:
+        """Do what a finding asks for on the market.
+
+        Returns:
+            Whether it was the market's to mend; holds and answers are the study's.
+        """
+        if finding.mend == CLOSE:
+            self.shut(finding.pool_id)
+        elif finding.mend == ARCHIVE:
+            self.discard(finding.pool_id)
+        return finding.mend in (CLOSE, ARCHIVE)
+
+    def alone_with(self, order_key: str) -> AbstractContextManager[bool]:
+        """Whether no other process is at work on an order, until the block is left."""
+        return self.journal.alone(f"order-{order_key}")
 
     # --- placing ---
 
@@ -332,7 +354,7 @@ class TolokaSource:
         if key in self._locks:
             return True
         stack = ExitStack()
-        if not stack.enter_context(self.journal.alone(f"order-{key}")):
+        if not stack.enter_context(self.alone_with(key)):
             stack.close()
             return False
         self._locks[key] = stack

@@ -219,7 +219,7 @@ def test_damage_done_while_the_ledger_is_open_is_noticed(tmp_path: Path) -> None
     for statement in (*UNGUARDED, "UPDATE ledger_rows SET micros = 1 WHERE seq = 3"):
         vandal.execute(statement)
     vandal.close()
-    for look in (ledger.spent, ledger.open_holds, lambda: ledger.reserve("x", Money(1))):
+    for look in (ledger.balance, ledger.open_holds, lambda: ledger.reserve("x", Money(1))):
         with pytest.raises(LedgerCorrupt, match="row 3: its content does not match its hash"):
             look()
     engine.dispose()

@@ -54,7 +54,7 @@ def test_a_hold_beyond_the_cap_is_refused_with_its_numbers(ledger: Ledger) -> No
     assert "$5.00" in str(error.value)
     assert [entry.key for entry in ledger.entries()] == ["cap-1", "a"]
     ledger.reserve("b", ONE * 5)
-    assert ledger.left() == ZERO
+    assert ledger.balance().left == ZERO
     with pytest.raises(BudgetExceeded):
         ledger.reserve("c", Money(1))
 
@@ -118,7 +118,7 @@ def test_a_cap_can_be_raised_by_a_row_and_never_lowered(engine: Engine, ledger: 
 
 
 def test_a_ledger_can_be_looked_at_without_naming_its_cap(engine: Engine, ledger: Ledger) -> None:
-    assert Ledger.open(engine, "study").cap == CAP
+    assert Ledger.open(engine, "study").balance().cap == CAP
     with pytest.raises(InputError, match="'nobody'"):
         Ledger.open(engine, "nobody")
 
@@ -128,11 +128,23 @@ def test_a_ledger_can_be_looked_at_without_naming_its_cap(engine: Engine, ledger
 
 def test_left_held_and_spent_make_up_the_cap(ledger: Ledger) -> None:
     first, second = ledger.reserve("a", ONE * 3), ledger.reserve("b", ONE * 4)
-    assert (ledger.spent(), ledger.held(), ledger.left()) == (ZERO, ONE * 7, ONE * 13)
+    assert (ledger.balance().spent, ledger.balance().held, ledger.balance().left) == (
+        ZERO,
+        ONE * 7,
+        ONE * 13,
+    )
     ledger.settle(first, ONE * 2, note="2 of 3 assignments")
-    assert (ledger.spent(), ledger.held(), ledger.left()) == (ONE * 2, ONE * 4, ONE * 14)
+    assert (ledger.balance().spent, ledger.balance().held, ledger.balance().left) == (
+        ONE * 2,
+        ONE * 4,
+        ONE * 14,
+    )
     ledger.void(second)
-    assert (ledger.spent(), ledger.held(), ledger.left()) == (ONE * 2, ZERO, ONE * 18)
+    assert (ledger.balance().spent, ledger.balance().held, ledger.balance().left) == (
+        ONE * 2,
+        ZERO,
+        ONE * 18,
+    )
     assert ledger.entries()[3].note == "2 of 3 assignments"
 
 
@@ -151,11 +163,11 @@ def test_asking_twice_changes_nothing(ledger: Ledger) -> None:
 
 def test_a_payment_above_its_hold_is_recorded_and_flagged(ledger: Ledger) -> None:
     ledger.settle(ledger.reserve("a", ONE), ONE)
-    assert not ledger.overrun
+    assert not ledger.balance().overrun
     ledger.settle(ledger.reserve("b", ONE), ONE * 30)
-    assert ledger.overrun
-    assert ledger.spent() == ONE * 31
-    assert ledger.left() == ONE * -11
+    assert ledger.balance().overrun
+    assert ledger.balance().spent == ONE * 31
+    assert ledger.balance().left == ONE * -11
     with pytest.raises(BudgetExceeded):
         ledger.reserve("c", ZERO)
 
@@ -164,7 +176,7 @@ def test_studies_in_one_database_do_not_touch(ledger: Ledger, engine: Engine) ->
     other = Ledger.open(engine, "other", ONE)
     ledger.reserve("a", CAP)
     assert other.reserve("a", ONE) == Hold("a", ONE)
-    assert other.left() == ZERO
+    assert other.balance().left == ZERO
 
 
 def test_reopening_gives_the_same_account(ledger: Ledger, engine: Engine, tmp_path: Path) -> None:
@@ -244,9 +256,9 @@ def test_a_killed_process_loses_nothing_it_was_told_is_done(tmp_path: Path, reso
     engine = open_database(path)
     ledger = Ledger.open(engine, "study", CAP)
     if resolve:
-        assert (ledger.spent(), ledger.open_holds()) == (ONE, ())
+        assert (ledger.balance().spent, ledger.open_holds()) == (ONE, ())
     else:
-        assert (ledger.spent(), ledger.open_holds()) == (ZERO, (Hold("order", ONE * 3),))
+        assert (ledger.balance().spent, ledger.open_holds()) == (ZERO, (Hold("order", ONE * 3),))
         ledger.settle(ledger.reserve("order", ONE * 3), ONE)
-    assert ledger.left() == ONE * 19
+    assert ledger.balance().left == ONE * 19
     engine.dispose()

@@ -265,15 +265,15 @@ def at_poll(number: int, act: Callable[[], None]) -> Callable[[], None]:
     """Do something at a certain look at the market for news, in the child."""
 
     def prepare_child() -> None:
-        inner, seen = assignment_updates.News.poll, [0]
+        inner, seen = assignment_updates.AssignmentUpdates.poll, [0]
 
-        def poll(self: assignment_updates.News) -> bool:
+        def poll(self: assignment_updates.AssignmentUpdates) -> bool:
             seen[0] += 1
             if seen[0] == number:
                 act()
             return inner(self)
 
-        assignment_updates.News.poll = poll  # type: ignore[method-assign]
+        assignment_updates.AssignmentUpdates.poll = poll  # type: ignore[method-assign]
 
     return prepare_child
 

@@ -207,9 +207,9 @@ def check_books(url: str, folder: Path) -> None:
     records = store.all_orders()
     assert all(record.end is not None for record in records)
     assert ledger.open_holds() == ()
-    assert ledger.spent().micros == account["charged"]
+    assert ledger.balance().spent.micros == account["charged"]
     paid = sum((store.paid(r.order, ground(folder).tariff) for r in records), ZERO)
-    assert paid == ledger.spent()
+    assert paid == ledger.balance().spent
     # Exam suites are unpaid: what is paid is what is stored.
     entries = [entry for entry in account["entries"] if entry["reward"]]
     assert len(entries) == sum(record.assignments for record in records)

@@ -74,14 +74,14 @@ def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -
         print_lines([line], log)
 
     config = read_config(folder)
-    check_archive(config.market.partition(":")[0], archive)
+    check_archive(config.market_kind, archive)
     confirm_spending.check_flags(config, yes, wish.budget is not None)
     purchase = prepare(folder, wish)
     confirmed = None
     try:
         for line in plan_lines(purchase):
             say(line)
-        if purchase.world.market.kind == "toloka" and purchase.quote.answers:
+        if config.market_kind.real_money and purchase.quote.answers:
             what = f"{purchase.quote.answers} answers under plan {purchase.plan.key}"
             confirmed = confirm_spending.confirm(
                 config, purchase.cap, purchase.before, what, yes, say
@@ -105,11 +105,10 @@ def plan_lines(purchase: NextPurchase) -> list[str]:
     """What is about to be bought, before any money moves."""
     from budget.money import ZERO
     from hpo.answer.sentences import market_line, plan_words
-    from hpo.settings.run_folder import money_to_plain
 
     world, plan, quote = purchase.world, purchase.plan, purchase.quote
     words = {
-        "price_per_task": money_to_plain(plan.price),
+        "price_per_task": plan.price.to_json(),
         **{name: getattr(plan, name) for name in ("overlap", "controls", "tasks", "exam")},
         **({"dynamic": str(plan.dynamic)} if plan.dynamic else {}),
     }
@@ -134,9 +133,11 @@ def told(report: Mapping[str, Any], purchase: NextPurchase) -> list[str]:
     """What the purchase gave."""
     from budget.money import ZERO
     from hpo.answer.sentences import interval, percent, usd
+    from hpo.settings.market_kinds import kind_named
 
     money, labels, final = report["money"], report["labels"], report["final"]
-    rehearsed = "REHEARSAL, no real money: " if report["market"]["kind"] == "rehearsal" else ""
+    kind = kind_named(report["market"]["kind"])
+    rehearsed = "" if kind.real_money or not kind.banner else "REHEARSAL, no real money: "
     lines = [f"Spent {usd(money['spent'])} of {usd(money['cap'])} on plan {report['plan']}"]
     if purchase.cap == ZERO:
         lines = [f"Nothing was bought: plan {report['plan']} is owned"]

@@ -54,7 +54,7 @@ def run_doctor(environment: str, as_json: bool) -> bool:
     health = doctor(reach(environment))
     if as_json:
         plain = asdict(health) | {
-            "balance": {"usd": health.balance.exact(), "micros": health.balance.micros},
+            "balance": health.balance.to_json(),
             "problems": list(health.problems),
         }
         print_json(plain)

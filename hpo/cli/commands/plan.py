@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "plan", "quote one plan or the whole space; buys nothing")
+    parser.later(_add_flags)
+    parser.set_defaults(command=run)
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     add_json(parser)
-    parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -55,18 +59,17 @@ def show_quotes(config: StudyConfig, as_json: bool) -> bool:
 
 
 def _plain(item: Quoted) -> dict[str, Any]:
-    from hpo.settings.run_folder import money_to_plain
     from hpo.trial.outcome import plan_to_plain
 
     offer = item.quote
     return {
         "plan": plan_to_plain(item.plan),
         "assignments": offer.assignments,
-        "reward": money_to_plain(offer.reward),
-        "fee": money_to_plain(offer.fee),
-        "cost": money_to_plain(offer.cost),
+        "reward": offer.reward.to_json(),
+        "fee": offer.fee.to_json(),
+        "cost": offer.cost.to_json(),
         "assignments_limit": offer.limit,
-        "reserved": money_to_plain(offer.hold),
+        "reserved": offer.hold.to_json(),
         "minutes": round(offer.minutes, 1),
         "outside_limits": item.outside,
     }

@@ -50,7 +50,7 @@ def run_reconcile(folder: Path, do_mend: bool, archive: bool, as_json: bool) -> 
     from hpo.trial.world import build
 
     config = read_config(folder)
-    pools.check_archive(config.market.partition(":")[0], archive)
+    pools.check_archive(config.market_kind, archive)
     world = build(config, folder)
     try:
         report = reconciled(world, do_mend)

@@ -24,6 +24,11 @@ from hpo.settings.exit_codes import DONE, NOTHING_AFFORDABLE
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "run", "search under a budget and answer (default)")
+    parser.later(_add_flags)
+    parser.set_defaults(command=run)
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     add_json(parser)
     group = parser.add_argument_group("ClearML")
@@ -33,7 +38,6 @@ def add_parser(commands: Commands) -> None:
     add_engine(parser)
     parser.add_argument("--yes", action="store_true", help="real money: confirms --budget")
     add_archive(parser)
-    parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -58,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hpo.tracking.clearml.live import mirroring
 
     engine = engine_of(arguments, config)
-    check_archive(config.market.partition(":")[0], arguments.archive)
+    check_archive(config.market_kind, arguments.archive)
     log = stderr()
     budget_given = arguments.budget is not None
     confirm_spending.check_flags(config, arguments.yes, budget_given)
@@ -68,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     say(f"Study {config.study}, cap {config.budget}: {market_line(config)}")
     confirmed = None
-    if config.market == "toloka":
+    if config.market_kind.real_money:
         before = balance_in(arguments.runs / config.study)
         what = confirm_spending.trials_line(config)
         confirmed = confirm_spending.confirm(
@@ -79,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         with mirroring(study.folder, mirrored.on, arguments.images_external), Gauge(log) as gauge:
             real_money = confirmed is not None
             report = search(study, engine, gauge.update, real_money, arguments.archive)
-            note = confirm_spending.compare(config, confirmed, study.world.ledger.spent())
+            note = confirm_spending.compare(config, confirmed, study.world.ledger.balance().spent)
     finally:
         study.close()
     picture = study.folder / "front.png"

@@ -37,15 +37,14 @@ def show_status(folder: Path, as_json: bool) -> None:
         InputError: there is no study in the folder.
         LedgerCorrupt: its ledger does not verify.
     """
-    from budget.database import open_database
     from budget.ledger import Ledger, accounts_of
     from hpo.answer.sentences import market_line
-    from hpo.settings.run_folder import money_to_plain, read_config
+    from hpo.settings.run_folder import open_store, read_config
     from labeling.store import Store
 
     config = read_config(folder)
-    engine = open_database(folder / "labelworth.sqlite")
-    ledger = Ledger.open(engine, config.study, config.budget)
+    engine = open_store(folder)
+    balance = Ledger.open(engine, config.study).balance()
     beside = [
         Ledger.open(engine, name)
         for name in accounts_of(engine, config.study)
@@ -58,11 +57,11 @@ def show_status(folder: Path, as_json: bool) -> None:
     unfinished = [record for record in records if record.end is None]
     facts: dict[str, Any] = {
         "study": config.study,
-        "market": config.market.partition(":")[0],
-        "cap": money_to_plain(ledger.cap),
-        "spent": money_to_plain(ledger.spent()),
-        "held": money_to_plain(ledger.held()),
-        "left": money_to_plain(ledger.left()),
+        "market": config.market_kind.name,
+        "cap": balance.cap.to_json(),
+        "spent": balance.spent.to_json(),
+        "held": balance.held.to_json(),
+        "left": balance.left.to_json(),
         "orders": len(records),
         "orders_open": len(unfinished),
         "assignments": sum(record.assignments for record in records),
@@ -76,8 +75,8 @@ def show_status(folder: Path, as_json: bool) -> None:
     answer = "answer written" if facts["answered"] else "no answer yet"
     lines = (
         f"Study {config.study}: {answer}; {market_line(config)}",
-        f"cap {ledger.cap.cents()}, spent {ledger.spent().cents()}, "
-        f"held {ledger.held().cents()}, left {ledger.left().cents()}",
+        f"cap {balance.cap.cents()}, spent {balance.spent.cents()}, "
+        f"held {balance.held.cents()}, left {balance.left.cents()}",
         f"{len(records)} orders ({len(unfinished)} open), {facts['assignments']} assignments paid",
         *(_line(purchase) for purchase in facts["bought"]),
     )
@@ -86,15 +85,13 @@ def show_status(folder: Path, as_json: bool) -> None:
 
 def _purchase(account: Ledger, orders: dict[str, OrderRecord]) -> dict[str, Any]:
     """Where a purchase beside the search stands."""
-    from hpo.settings.run_folder import money_to_plain
-
     balance = account.balance()
     mine = [orders[e.key] for e in account.entries() if e.kind == "reserve" and e.key in orders]
     return {
         "plan": account.name.partition("/")[2],
-        "cap": money_to_plain(balance.cap),
-        "spent": money_to_plain(balance.spent),
-        "held": money_to_plain(balance.held),
+        "cap": balance.cap.to_json(),
+        "spent": balance.spent.to_json(),
+        "held": balance.held.to_json(),
         "orders_open": sum(record.end is None for record in mine),
         "assignments": sum(record.assignments for record in mine),
     }

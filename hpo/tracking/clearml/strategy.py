@@ -16,7 +16,6 @@ from clearml.automation.job import BaseJob, ClearmlJob, LocalClearmlJob, Running
 from clearml.automation.optimization import MultiObjective, SearchStrategy
 
 from budget.errors import InputError, MirrorRefused, MirrorUnavailable
-from budget.files import is_locked
 from hpo.study.ask import AskedTrial
 from hpo.study.trials import TASK
 from hpo.tracking.clearml.server.connection import Remote
@@ -26,9 +25,8 @@ from hpo.tracking.clearml.trial_task import TrialTask, facts_of
 from hpo.trial.outcome import plan_from_plain
 
 if TYPE_CHECKING:
-    import optuna
-
     from hpo.study.study import Study
+    from hpo.study.trials import FrozenTrial
 
 _LOG = logging.getLogger("labelworth.clearml")
 _ATTEMPTS = 3  # of a trial whose process failed
@@ -207,14 +205,15 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             else:
                 self._conclude(job, status, message)
 
-    def _trial(self, job: BaseJob) -> optuna.trial.FrozenTrial:
+    def _trial(self, job: BaseJob) -> FrozenTrial:
         """A job's trial, as the study knows it now."""
         return self._study.trials.at(self._number[job.task_id()])
 
     def _is_alive(self, job: BaseJob) -> bool:
         """Whether a process of an earlier start still works on a trial: it holds a lock then."""
         plan = plan_from_plain(self._trial(job).user_attrs["plan"])
-        return is_locked(self._study.world.lock_of(plan))
+        world = self._study.world
+        return world.locks.is_held(world.lock_of(plan))
 
     def _conclude(self, job: BaseJob, status: str, message: str) -> None:
         """A task has ended: the study knows what came of it."""

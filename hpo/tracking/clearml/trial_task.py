@@ -210,8 +210,8 @@ def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, 
         plan = plan_from(parameters, study.world.space)
     else:
         plan = plan_from_plain(study.trials.at(number).user_attrs["plan"])
-    with study.world.alone(plan):
-        if study.world.market.kind == "toloka" and not is_locked(_consent(study.folder)):
+    with study.world.buying(plan):
+        if study.world.market.kind.real_money and not is_locked(_consent(study.folder)):
             raise PlanRefused(
                 "spends real money, and no command runs that has confirmed it: start labelworth "
                 "run --engine clearml for this study"

@@ -16,7 +16,7 @@ from labeling.types import Condition, Ints
 
 
 @dataclass(frozen=True, slots=True)
-class Goods:
+class ShownTasks:
     """What annotators are shown and asked.
 
     Attributes:

@@ -143,7 +143,7 @@ class Reading:
         return question.classes.index(value)
 
 
-class News:
+class AssignmentUpdates:
     """What an order's assignments are by now.
 
     Args:

@@ -16,7 +16,7 @@ from labeling.toloka.api.client import Api
 from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.pools.assignment_updates import (
     AssignmentUpdate,
-    News,
+    AssignmentUpdates,
     Reading,
     seconds_between,
 )
@@ -104,7 +104,7 @@ class Collection:
         self._stopping = stopping
         end = journal.done("end", order.key)
         self._end = end
-        self._news = News(
+        self._news = AssignmentUpdates(
             api, placed.pool_id, placed.after, end["last"] if end else "", review is not None
         )
         self._tasks, self._wanted = wanted_arrays(order)

@@ -13,7 +13,7 @@ from labeling.toloka.pools.find_or_make import pools_of, status_of
 from labeling.toloka.pools.upload import wait_for
 
 
-class Doors:
+class PoolDoors:
     """The pools that this process has opened, and so has to close.
 
     Attributes:

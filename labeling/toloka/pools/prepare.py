@@ -12,7 +12,7 @@ from labeling.toloka.api.client import Api
 from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.describe import spec
 from labeling.toloka.describe.read_back import check_pool, check_tasks
-from labeling.toloka.describe.shown_tasks import Goods
+from labeling.toloka.describe.shown_tasks import ShownTasks
 from labeling.toloka.describe.spec import fact
 from labeling.toloka.pools.assignment_updates import Reading, read_suites
 from labeling.toloka.pools.collect import Placed
@@ -62,7 +62,7 @@ class Preparer:
     """
 
     def __init__(
-        self, api: Api, journal: IntentLog, shelf: Shelf, goods: Goods, horizon: timedelta
+        self, api: Api, journal: IntentLog, shelf: Shelf, goods: ShownTasks, horizon: timedelta
     ) -> None:
         self._api = api
         self._journal = journal

@@ -16,8 +16,9 @@ from budget.files import write_whole
 from budget.money import Money
 from hpo.settings.config import to_plain
 from hpo.settings.run_folder import read_config, to_json
-from hpo.study.next_purchase import Wish, carry_out, parse_plan, prepare
+from hpo.study.next_purchase import Wish, carry_out, prepare
 from hpo.study.study import open_study
+from labeling.types import LabelPlan
 from tests.hpo.cli.test_main import labelworth
 from training.images import load_digits
 
@@ -209,7 +210,7 @@ def test_a_cap_is_raised_and_never_lowered(folder: Path) -> None:
 
 @pytest.mark.parametrize("key", ["p0.002-k3-c1-n980-exam", "p0.0015-k2to5at0.9-c0-n1"])
 def test_plans_are_read_as_they_are_written(key: str) -> None:
-    assert parse_plan(key).key == key
+    assert LabelPlan.parse(key).key == key
 
 
 def test_the_command_says_plan_and_money_first(folder: Path) -> None:

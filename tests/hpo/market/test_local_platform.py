@@ -70,7 +70,7 @@ def test_a_rehearsal_answers_as_the_simulated_market_does_and_its_account_agrees
     assert (
         account["charged"]
         == rehearsed["money"]["spent"]["micros"]
-        == study.world.ledger.spent().micros
+        == study.world.ledger.balance().spent.micros
     )
     assert account["reserved"] == 0
     assert sim(study, "counts")["open_pools"] == []

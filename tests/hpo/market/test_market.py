@@ -61,7 +61,7 @@ def test_a_replay_defaults_to_what_recordings_know(recorded: str) -> None:
         ({"overlap": "4"}, r"--overlap: 4 answers per task, but .* has 3"),
         ({"controls": "9"}, "controls"),
         ({"exam": "on"}, "exam"),
-        ({"price_models": "both"}, "a replay knows nothing about price"),
+        ({"price_models": "both"}, "market replay knows nothing about price"),
     ],
 )
 def test_what_a_recording_cannot_give_is_refused_before_anything(

@@ -89,7 +89,7 @@ CAMPAIGN = 'name = "x"\n[exam]\ntasks = 3\npass_correct = 4\n[[questions]]\nname
         ({"campaign": "language.toml"}, "language_test: Toloka has no test of FI"),
         ({"overlap": "dynamic(1,3,0.9)"}, "dynamic overlap is not bought through Toloka's API"),
         ({"campaign": "two-questions", "question": "neat"}, "'neat' is a matter of taste"),
-        ({"price-models": "both"}, "Toloka has its own price; leave it out"),
+        ({"price-models": "both"}, "market toloka has its own price; leave it out"),
         ({"toloka-environment": "prod"}, "--toloka-environment: 'prod' is not known; did you mean"),
         ({"budget": "9"}, r"the account holds \$5.00, but \$9.00 may be spent; top it up, or give"),
     ],

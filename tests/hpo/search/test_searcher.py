@@ -12,12 +12,13 @@ from budget.errors import InputError
 from budget.money import ZERO, Money
 from hpo.answer.forecast import backtest, forecast
 from hpo.answer.sentences import advice_lines, confirmation_line, merged_line
+from hpo.market.quote import Quote, quote
 from hpo.search.rule_of_thumb import rule_curve, rule_purchase
 from hpo.settings.config import make_config
 from hpo.settings.run_folder import to_json
 from hpo.settings.search_space import SearchSpace
 from hpo.study.confirmation import affordable, confirming, is_confirmation
-from hpo.trial.prices import Holdings
+from hpo.trial.world import World
 from labeling.types import LabelPlan
 
 Make = Callable[..., object]
@@ -38,21 +39,29 @@ def test_every_proposal_is_bought(done) -> None:
     assert len(report["purchases"]) >= 5
 
 
+def by_database(plan: LabelPlan, world: World) -> Quote:
+    """What a plan lacks by the order that the database would write down for it."""
+    order = world.prices.lacking(plan)
+    wanted = [count for _, count in order.wanted] if order else []
+    condition, allowance = world.condition(plan), world.config.allowance
+    return quote(world.source, condition, sum(wanted), max(wanted, default=0), allowance)
+
+
 def test_the_initial_design_is_cheap_and_spread_out(small_study) -> None:
     searcher = small_study(study="s", budget="20", controls="0,1,2", exam="off")._searcher
     design = searcher._design
-    cost = sum(searcher.world.list_price(plan).cost.dollars for plan in design)
+    cost = sum(searcher.world.prices.list_price(plan).cost.dollars for plan in design)
     assert cost <= 0.15 * 20
     assert design[0] in searcher.rule
-    assert len({searcher.holdings.condition(plan).key for plan in design}) == len(design) >= 4
+    assert len({searcher.prices.condition(plan).key for plan in design}) == len(design) >= 4
 
 
 def test_what_is_lacking_agrees_with_the_database(done) -> None:
     study, _ = done
-    holdings = Holdings(study.world)
-    holdings.refresh()
+    prices = study.world.prices
+    prices.refresh()
     for plan in study.world.space.plans:
-        assert holdings.to_buy(plan) == study.world.to_buy(plan), plan.key
+        assert prices.to_buy(plan) == by_database(plan, study.world), plan.key
 
 
 def test_reuse_evaluates_more_plans_than_were_bought_and_buys_none_of_them(small_study) -> None:
@@ -103,7 +112,7 @@ def test_as_much_is_confirmed_as_the_money_bears(done) -> None:
     study, _ = done
     fresh = confirming(study.world)
     plan = dataclasses.replace(study.recommend().plan, price=Money(4_000))
-    whole = fresh.to_buy(plan).hold
+    whole = fresh.prices.to_buy(plan).hold
     assert affordable(plan, fresh, whole) == plan
     part = affordable(plan, fresh, whole.share(make_config({"budget": "1"}).allowance))
     assert part is not None

@@ -7,7 +7,6 @@ import pytest
 from budget.errors import InputError
 from budget.money import Money
 from hpo.settings.config import (
-    FIELDS,
     StudyConfig,
     check_unchanged,
     make_config,
@@ -15,6 +14,9 @@ from hpo.settings.config import (
     to_plain,
     to_toml,
 )
+from hpo.settings.page import settings_table
+from hpo.settings.table import REQUIRED, SETTINGS
+from tests import ROOT
 
 
 @pytest.mark.parametrize(
@@ -28,8 +30,6 @@ from hpo.settings.config import (
         ({"budget": "1e30"}, "too large"),
         ({"budget": "0.0000001"}, "more than six decimals"),
         ({}, "--budget: how much may be spent"),
-        ({"budget": "20", "sampler": "tep"}, "did you mean 'tpe'"),
-        ({"budget": "20", "sampler": "zzz"}, "valid are money, rule, tpe, nsga2, gp, random"),
         ({"budget": "20", "data": "digit"}, "did you mean 'digits'"),
         ({"budget": "20", "data": "npz:"}, "data: 'npz:' is not known"),
         ({"budget": "20", "aggregation": "mean"}, "aggregation: 'mean' is not known"),
@@ -70,8 +70,17 @@ def test_origin_names_the_flag() -> None:
         make_config({"budget": "twenty"}, {"budget": "--budget"})
 
 
-def test_every_field_has_a_reader() -> None:
-    assert set(FIELDS) == set(StudyConfig.__dataclass_fields__)
+def test_every_setting_is_a_row_and_a_typed_field_and_its_default_is_readable() -> None:
+    assert sorted(row.name for row in SETTINGS) == sorted(StudyConfig.__dataclass_fields__)
+    config = make_config({"budget": "20"})
+    for row in SETTINGS:
+        if row.default != REQUIRED and row.name != "study":
+            assert getattr(config, row.name) == row.read(row.default, row.name)
+
+
+def test_the_page_of_settings_is_made_from_the_rows() -> None:
+    page = (ROOT / "docs/settings.md").read_text()
+    assert settings_table() in page, "run: make docs"
 
 
 @pytest.mark.parametrize(

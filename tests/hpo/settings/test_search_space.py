@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budget.errors import InputError
+from hpo.search.samplers import distributions
 from hpo.settings.config import make_config
 from hpo.settings.search_space import SearchSpace, task_count
 
@@ -44,8 +45,8 @@ def test_a_draw_stands_for_the_nearest_levels(price, overlap, controls, tasks, e
 def test_fixed_dimensions_are_left_out_of_the_box() -> None:
     config = make_config({"budget": "20", "price": "0.002", "exam": "off", "tasks": "980"})
     space = SearchSpace.of(config, 980)
-    assert set(space.distributions()) == {"overlap", "controls"}
-    trial = optuna.create_study().ask(space.distributions())
+    assert set(distributions(space)) == {"overlap", "controls"}
+    trial = optuna.create_study().ask(distributions(space))
     assert space.plan_of(trial.params).tasks == 980
 
 

@@ -41,7 +41,7 @@ def test_up_to_200_seeds_spend_within_the_cap_and_every_cent_is_accounted_for(
         assert len(report["purchases"]) >= 3
         assert 0 < spent <= 1_000_000
         assert spent == paid_in_database(study.folder / "labelworth.sqlite")
-        assert spent == study.world.ledger.spent().micros
+        assert spent == study.world.ledger.balance().spent.micros
         again = report["confirmation"]["paid"]["micros"] if report["confirmation"] else 0
         assert spent == again + sum(row["paid"]["micros"] for row in report["purchases"])
         assert spent == sum(part["micros"] for part in report["money"]["bought"].values())
@@ -230,6 +230,6 @@ def test_label_versions_hold_what_was_bought(small_study) -> None:
 def test_money_is_never_held_after_a_study(small_study) -> None:
     study = small_study(study="s")
     study.run()
-    assert study.world.ledger.held() == ZERO
+    assert study.world.ledger.balance().held == ZERO
     assert not study.world.ledger.open_holds()
     assert not study.world.store.unfinished()

@@ -54,11 +54,11 @@ def test_workers_ask_for_different_conditions_within_the_money_left(
         assert len(asked) < 10
     conditions = {study.world.condition(one.plan).key for one in asked}
     assert len(asked) == len(conditions) >= 2
-    holds = sum((study.world.list_price(one.plan).hold for one in asked), ZERO)
-    assert holds <= study.world.ledger.cap - study.world.config.confirm_reserve
+    holds = sum((study.world.prices.list_price(one.plan).hold for one in asked), ZERO)
+    assert holds <= study.world.ledger.balance().cap - study.world.config.confirm_reserve
     for one in asked:
         assert study.finish(one.trial.number).state.name == "COMPLETE"
-    assert study.world.ledger.spent() <= holds
+    assert study.world.ledger.balance().spent <= holds
     assert len(study.trials.purchases()) == len(asked)
 
 
@@ -78,12 +78,12 @@ def test_what_a_trial_in_hand_will_hold_is_counted_once(small_study: MakeStudy) 
     study = small_study(study="s", confirm="0", no_reuse=True)
     asked = study.ask()
     assert asked is not None
-    hold = study.world.list_price(asked.plan).hold
-    assert study._asker.left() == study.world.ledger.cap - hold
-    order = study.world.lacking(asked.plan)
+    hold = study.world.prices.list_price(asked.plan).hold
+    assert study._asker.left() == study.world.ledger.balance().cap - hold
+    order = study.world.prices.lacking(asked.plan)
     assert order is not None
     study.world.ledger.reserve(order.key, hold)
-    assert study._asker.left() == study.world.ledger.cap - hold
+    assert study._asker.left() == study.world.ledger.balance().cap - hold
 
 
 def test_two_processes_with_one_trial_buy_it_once(small_study: MakeStudy, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_two_processes_buy_in_one_condition_one_after_the_other(
 
     def buy(plan: LabelPlan) -> None:
         own = open_study(tmp_path / "runs/s")
-        with own.world.alone(plan):
+        with own.world.buying(plan):
             number = own.admit(plan, plan.key)
             assert number is not None
             own.finish(number)
@@ -124,7 +124,7 @@ def test_two_processes_buy_in_one_condition_one_after_the_other(
     study = open_study(tmp_path / "runs/s")
     orders = study.world.store.all_orders()
     assert all(record.end is not None for record in orders)
-    assert study.world.ledger.held() == ZERO
+    assert study.world.ledger.balance().held == ZERO
     assert {outcome.plan.key for outcome in study.outcomes()} == {plan.key for plan in plans}
     larger = study.world.condition(plans[1])
     owned = study.world.store.owned_target(larger)

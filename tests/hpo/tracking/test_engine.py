@@ -53,7 +53,7 @@ def check_money(folder: Path) -> None:
     """The cap held at every moment, and nothing was bought twice."""
     engine = open_database(folder / "labelworth.sqlite")
     ledger = Ledger.open(engine, folder.name)
-    cap = ledger.cap.micros
+    cap = ledger.balance().cap.micros
     held, spent = dict[str, int](), 0
     for entry in ledger.entries():
         if entry.kind == "reserve":
@@ -177,7 +177,7 @@ def test_the_stock_optimizer_cannot_overspend(
     check_money(runs / "stock")
     study = open_study(runs / "stock")
     bought = {purchase.outcome.plan.key for purchase in study.trials.purchases()}
-    assert study.world.ledger.left().dollars >= 0.1  # kept for the confirmation
+    assert study.world.ledger.balance().left.dollars >= 0.1  # kept for the confirmation
     study.close()
     tasks = trial_tasks(stand_in)
     told = {t["hyperparams"]["properties"]["plan"]["value"] for t in tasks if is_done(t)}

@@ -51,7 +51,7 @@ def test_a_rehearsal_through_kills(
     check_money(runs / "rehearsed")
     study = open_study(runs / "rehearsed")
     assert len(study.trials.purchases()) == 2
-    assert sim(study, "account")["charged"] == study.world.ledger.spent().micros > 0
+    assert sim(study, "account")["charged"] == study.world.ledger.balance().spent.micros > 0
     assert sim(study, "counts")["open_pools"] == []
     study.close()
     assert gone(runs)
@@ -88,7 +88,7 @@ def test_real_money_is_spent_while_a_command_runs_that_confirmed_it_and_not_else
     refused = stand_in.api.tasks.get(clone.id)["hyperparams"]["properties"]["refused"]["value"]
     assert "no command runs that has confirmed it" in refused
     assert not toloka.platform.world.pools
-    assert study.world.ledger.left() == study.world.ledger.cap
+    assert study.world.ledger.balance().left == study.world.ledger.balance().cap
     study.close()
 
     controller = in_process(search, runs, settings, OPTIONS, log=log)
@@ -98,7 +98,7 @@ def test_real_money_is_spent_while_a_command_runs_that_confirmed_it_and_not_else
     check_money(runs / "real")
     study = open_study(runs / "real")
     assert len(study.trials.purchases()) == 1
-    assert study.world.ledger.spent() > ZERO
+    assert study.world.ledger.balance().spent > ZERO
     assert not [pool for pool in toloka.platform.world.pools.values() if pool.is_open]
     assert TOKEN not in said + repr(stand_in.log)
     study.close()

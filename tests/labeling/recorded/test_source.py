@@ -270,7 +270,7 @@ def test_own_labels_are_kept_for_nothing(tmp_path: Path, named: bool) -> None:
     record = store.orders(own.condition)[0]
     assert record.reward == ZERO
     assert (record.end and record.end.missing) == 4 - counts[3]
-    assert ledger.spent() == ZERO
+    assert ledger.balance().spent == ZERO
     engine.dispose()
 
 

@@ -21,7 +21,7 @@ from labeling.crowd.source import CrowdSource
 from labeling.toloka.api.client import Api, connect, kit
 from labeling.toloka.api.clock import PlatformClock
 from labeling.toloka.api.token import Token
-from labeling.toloka.describe.shown_tasks import Goods
+from labeling.toloka.describe.shown_tasks import ShownTasks
 from labeling.toloka.server import Server, Settings, Truth
 from labeling.toloka.source import TolokaSource
 from labeling.types import Condition, Order, Page
@@ -132,7 +132,7 @@ class Ground:
     def market(self, api: Api | None = None, **options: Any) -> TolokaSource:
         """The market as a new process would open it."""
         truth = self.truth
-        goods = Goods(
+        goods = ShownTasks(
             options.pop("campaign", self.campaign),
             options.pop("address", address),
             {row: int(truth[row]) for row in self.control_rows},

@@ -46,9 +46,9 @@ def test_the_food_campaign_costs_what_it_cost_to_the_micro_dollar(tmp_path: Path
     rewards = sum((a.reward for page in pages for a in page.assignments), ZERO)
     assert len(found) == 327
     assert rewards == Money(6_540_000)
-    assert ledger.spent() == Money(8_502_000)  # with the fee of 30 %
-    assert ledger.spent() == world.account.charged
-    assert balance == on.balance - ledger.spent()
+    assert ledger.balance().spent == Money(8_502_000)  # with the fee of 30 %
+    assert ledger.balance().spent == world.account.charged
+    assert balance == on.balance - ledger.balance().spent
     assert all(len(labels) == 10 for labels in (entry[2] for entry in found[:300]))
     assert all(len(entry[7]) == 1 for entry in found), "both questions are answered"
     assert bans

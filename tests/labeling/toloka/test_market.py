@@ -15,10 +15,10 @@ import pytest
 
 from budget.errors import InputError, MarketError
 from budget.money import Money
+from labeling.source import Book
 from labeling.toloka.api.client import connect
 from labeling.toloka.api.clock import PlatformClock
 from labeling.toloka.api.token import Token
-from labeling.toloka.reconcile import Book, mend, reconcile
 from labeling.toloka.server import Server
 from labeling.toloka.server.model.clock import START
 from labeling.toloka.server.web.faults import Fault
@@ -492,7 +492,7 @@ def book(on: Ground, order: Any, pages: list[Any], hold: Money | None, ended: bo
 def test_books_that_agree_have_no_findings(on: Ground) -> None:
     market, order = on.market(), on.order()
     pages = buy(market, order)
-    assert reconcile(market, [book(on, order, pages, None, True)]) == []
+    assert market.differences([book(on, order, pages, None, True)]) == []
 
 
 def test_findings_name_what_to_do_and_the_markets_are_mended(on: Ground) -> None:
@@ -500,16 +500,16 @@ def test_findings_name_what_to_do_and_the_markets_are_mended(on: Ground) -> None
     order, never = on.order(overlap=2), on.order(price="0.004")
     pages = buy(market, order)
     late, unsettled = book(on, order, pages[:0], hold, False), book(on, order, pages, hold, True)
-    assert [f.mend for f in reconcile(market, [late])] == ["collect"]
-    assert [f.mend for f in reconcile(market, [unsettled])] == ["settle"]
-    assert reconcile(market, [unsettled])[0].amount == unsettled.paid
-    assert [f.mend for f in reconcile(market, [book(on, never, [], hold, False)])] == ["void"]
+    assert [f.mend for f in market.differences([late])] == ["collect"]
+    assert [f.mend for f in market.differences([unsettled])] == ["settle"]
+    assert market.differences([unsettled])[0].amount == unsettled.paid
+    assert [f.mend for f in market.differences([book(on, never, [], hold, False)])] == ["void"]
     second = on.order(tranche=1)
     market.place(second)
     market._locks.clear()
-    findings = reconcile(market, [book(on, order, pages, None, True)])
+    findings = market.differences([book(on, order, pages, None, True)])
     assert [f.mend for f in findings] == ["close"]
-    assert all(mend(market, finding) for finding in findings)
+    assert all(market.mend(finding) for finding in findings)
     assert open_pools(on) == []
 
 
@@ -520,10 +520,10 @@ def test_a_pool_made_twice_is_found_and_archived(on: Ground) -> None:
     client = on.api()._client
     twin = client.get_pool(pool.id)
     client.create_pool(twin)
-    findings = reconcile(market, [book(on, order, pages, None, True)])
+    findings = market.differences([book(on, order, pages, None, True)])
     assert [f.mend for f in findings] == ["archive"]
-    assert mend(market, findings[0])
-    assert reconcile(market, [book(on, order, pages, None, True)]) == []
+    assert market.mend(findings[0])
+    assert market.differences([book(on, order, pages, None, True)]) == []
 
 
 # --- quotas ---

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from budget.errors import MarketError
-from labeling.toloka.pools.assignment_updates import News, Reading
+from labeling.toloka.pools.assignment_updates import AssignmentUpdates, Reading
 from tests.labeling.toloka.ground import TWO
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -44,8 +44,8 @@ class Told:
         }
 
 
-def news(told: Told, review: bool = False, upto: str = "", after: str = "") -> News:
-    return News(told, "1", after, upto, review)  # type: ignore[arg-type]
+def news(told: Told, review: bool = False, upto: str = "", after: str = "") -> AssignmentUpdates:
+    return AssignmentUpdates(told, "1", after, upto, review)  # type: ignore[arg-type]
 
 
 def test_an_assignment_that_is_submitted_then_accepted_is_paid_once() -> None:

@@ -1,0 +1,112 @@
+"""The kinds of market, a row each: everything that depends on who answers.
+
+A kind's module, named by its row, has `open_market(opening)`, which gives the market, and where
+money is real `account(config)`, which tells what the account holds. It is imported when it is used.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from budget.errors import InputError, nearest
+
+
+class MarketKind(NamedTuple):
+    """One kind of market.
+
+    Attributes:
+        name: as `--market` takes it, before ":FILE".
+        module: has `open_market`.
+        sentence: who answers, in words; may name {file}, {scenario} and {environment}.
+        takes_file: whether `--market NAME:FILE` names a recording.
+        has_pools: whether it keeps pools on a platform, which are closed, archived and locked.
+        real_money: whether buying spends money outside this machine.
+        knows_price: whether answers depend on the price.
+        models_price: whether a scenario says how they do.
+        sells_again: whether the same order gives fresh answers when it is bought again.
+        assumes_difficulty: whether how hard images are is an assumption, not a record.
+        banner: stands above the answer; may name {spent} and {market}. Empty for none.
+    """
+
+    name: str
+    module: str
+    sentence: str
+    takes_file: bool = False
+    has_pools: bool = False
+    real_money: bool = False
+    knows_price: bool = True
+    models_price: bool = True
+    sells_again: bool = True
+    assumes_difficulty: bool = False
+    banner: str = ""
+
+    @property
+    def usage(self) -> str:
+        """How `--market` names it."""
+        return f"{self.name}:FILE" if self.takes_file else self.name
+
+
+KINDS = (
+    MarketKind(
+        "simulated",
+        "hpo.market.simulated",
+        "simulated crowd {scenario!r}, no real money is spent",
+        assumes_difficulty=True,
+    ),
+    MarketKind(
+        "rehearsal",
+        "hpo.market.local_platform",
+        "REHEARSAL through Toloka's API, simulated crowd {scenario!r}, no real money is spent",
+        has_pools=True,
+        assumes_difficulty=True,
+        banner="REHEARSAL of a purchase on Toloka: no real money was spent",
+    ),
+    MarketKind(
+        "toloka",
+        "hpo.market.toloka",
+        "REAL MONEY on Toloka {environment}",
+        has_pools=True,
+        real_money=True,
+        models_price=False,
+        banner="REAL MONEY: {spent} spent on {market}",
+    ),
+    MarketKind(
+        "hybrid",
+        "hpo.market.hybrid",
+        "simulated crowd {scenario!r} on images as hard as {file} says, no real money is spent",
+        takes_file=True,
+    ),
+    MarketKind(
+        "replay",
+        "hpo.market.recorded",
+        "recorded answers of {file}, no real money is spent",
+        takes_file=True,
+        knows_price=False,
+        models_price=False,
+        sells_again=False,
+    ),
+)
+_BY_NAME = {kind.name: kind for kind in KINDS}
+
+
+def kind_named(name: str) -> MarketKind:
+    """The kind of a name that `split_market` has checked, or that a report holds."""
+    return _BY_NAME[name]
+
+
+def split_market(text: str, name: str = "--market") -> tuple[MarketKind, str]:
+    """The kind of a market, and its file; "" where it takes none.
+
+    Args:
+        text: NAME or NAME:FILE.
+        name: what the setting is called, for the error.
+
+    Raises:
+        InputError: no such kind, or a file where none is taken, or none where one is.
+    """
+    word, _, file = text.partition(":")
+    kind = _BY_NAME.get(word)
+    if kind is None or kind.takes_file != bool(file) or (":" in text and not kind.takes_file):
+        known = [kind.usage for kind in KINDS]
+        raise InputError(f"{name}: {text!r} is not known; {nearest(text, known)}")
+    return kind, file
