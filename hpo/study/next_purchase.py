@@ -26,6 +26,7 @@ from hpo.study.pools import look
 from hpo.trial import spending
 from hpo.trial.final_model import Final, make_final
 from hpo.trial.purchase import buy
+from hpo.trial.trainer import Trainer
 from hpo.trial.world import World, build, features_of
 from labeling.campaign.templates import advised_plan
 from labeling.types import LabelPlan
@@ -88,8 +89,13 @@ class NextPurchase:
         return self.plan.tasks - (len(order.wanted) if order else 0)
 
 
-def prepare(folder: Path, wish: Wish) -> NextPurchase:
+def prepare(folder: Path, wish: Wish, trainer: Trainer | None = None) -> NextPurchase:
     """Look at what is owned and say what would be bought. Buys and writes nothing.
+
+    Args:
+        folder: the study's.
+        wish: what to buy.
+        trainer: fits the final model; None for the study's cross-validated heads.
 
     Raises:
         InputError: no study or no answer there, or a wish that cannot be; the remedy is named.
@@ -102,7 +108,7 @@ def prepare(folder: Path, wish: Wish) -> NextPurchase:
             f"start a study with another --market ({others})"
         )
     plan = _wished(folder, config, wish)
-    world, study_pool = _world(folder, config, plan, wish)
+    world, study_pool = _world(folder, config, plan, wish, trainer)
     plan = replace(plan, tasks=_tasks(wish, len(world.pool)))
     name = plan.key if wish.images is None else f"{plan.key}-{world.market.data[:8]}"
     account = f"{config.study}/{name}"
@@ -164,7 +170,7 @@ def _wished(folder: Path, config: StudyConfig, wish: Wish) -> LabelPlan:
 
 
 def _world(
-    folder: Path, config: StudyConfig, plan: LabelPlan, wish: Wish
+    folder: Path, config: StudyConfig, plan: LabelPlan, wish: Wish, trainer: Trainer | None
 ) -> tuple[World, tuple[int, ...]]:
     """A world in which the plan is the whole space, and the rows of the study's own pool."""
     from hpo.data.dataset import load
@@ -190,7 +196,7 @@ def _world(
     if plan.controls >= config.suite_size:
         raise InputError(f"--plan: {plan.controls} controls fill a suite of {config.suite_size}")
     config.tariff.check_reward(plan.price * config.suite_size, "--plan")
-    return build(alone, folder, data), pool
+    return build(alone, folder, data, trainer=trainer), pool
 
 
 def _tasks(wish: Wish, pool: int) -> int:

@@ -30,6 +30,7 @@ from hpo.trial.label_versions import save_version
 from hpo.trial.labels import views_to_plain
 from hpo.trial.outcome import Outcome, outcome_to_plain, plan_from_plain
 from hpo.trial.purchase import buy
+from hpo.trial.trainer import Trainer
 from hpo.trial.world import World, build
 from labeling.types import STOPPED, LabelPlan
 
@@ -68,6 +69,7 @@ class Study:
     Args:
         config: a validated configuration; or give its fields as keyword arguments.
         runs: folder of all studies; this one lies in runs/<study name>.
+        trainer: fits the heads; None for the cross-validated ones.
         settings: fields of `StudyConfig`, raw: Study(budget="20", sampler="random").
 
     Attributes:
@@ -79,7 +81,11 @@ class Study:
     """
 
     def __init__(
-        self, config: StudyConfig | None = None, runs: str | Path = "runs", **settings_: object
+        self,
+        config: StudyConfig | None = None,
+        runs: str | Path = "runs",
+        trainer: Trainer | None = None,
+        **settings_: object,
     ) -> None:
         self.config = config or settings.make_config(settings_)
         self.folder = Path(runs) / self.config.study
@@ -87,7 +93,7 @@ class Study:
         if not (self.folder / "study.json").exists():
             data = check_new_study(self.config, Path(runs))  # bad input leaves no study behind
         claim(self.folder, self.config)
-        self.world: World = build(self.config, self.folder, data)
+        self.world: World = build(self.config, self.folder, data, trainer=trainer)
         self.journal = StudyJournal(self.folder / "journal.jsonl")
         self.events = StudyEvents(self.journal, self.world)
         self.trials = Trials(self.folder / SEARCH, self.config.study, self.world.space)
@@ -215,7 +221,7 @@ class Study:
 
     def _search_again(self, config: StudyConfig) -> dict[str, Any]:
         """The report of another study beside this one."""
-        study = Study(config, self.folder.parent)
+        study = Study(config, self.folder.parent, self.world.trainer)
         try:
             return study.run()
         finally:
@@ -345,11 +351,15 @@ class Study:
         self.say(f"done {plan.key}")
 
 
-def open_study(folder: Path) -> Study:
+def open_study(folder: Path, trainer: Trainer | None = None) -> Study:
     """The study in a folder, as it was configured.
+
+    Args:
+        folder: the study's folder.
+        trainer: as for `Study`.
 
     Raises:
         InputError: there is no study in the folder.
     """
     config = read_config(folder)
-    return Study(config, folder.parent)
+    return Study(config, folder.parent, trainer)

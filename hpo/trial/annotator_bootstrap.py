@@ -58,7 +58,7 @@ def redrawn(
     Returns:
         [draws, n, C] probabilities.
     """
-    from training.fit import hard, refit
+    from training.fit import hard
 
     targets = np.repeat(labels.shares[None], draws, axis=0)
     weights = np.zeros((draws, len(labels.task)))
@@ -69,6 +69,5 @@ def redrawn(
         targets[draw, at] = hard(said, rng) if model.target == "hard" else said
         weights[draw, at] = other.answers
     weights[weights.sum(axis=1) == 0] = labels.answers
-    return refit(
-        model, world.features.values[labels.task], targets, weights, world.features.values[rows]
-    )
+    values = world.features.values
+    return world.trainer.refit(model, values[labels.task], targets, weights, values[rows])

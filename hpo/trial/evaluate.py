@@ -110,7 +110,7 @@ def train_labels(
     Returns:
         The model, and the [N, C] targets it was trained on.
     """
-    from training.fit import hard, train
+    from training.fit import hard
 
     rng = generator(world.config.seed, "folds", plan.key, *_further(draw))
     targets = {
@@ -120,7 +120,7 @@ def train_labels(
     }
     if is_subjective(world):
         targets = {"soft": labels.shares}
-    model = train(
+    model = world.trainer.train(
         world.features.values[labels.task],
         targets,
         judge=labels.shares,
@@ -165,15 +165,13 @@ def score_on(
 
 def _redrawn(trained: Trained, rows: Ints, world: World, redraws: int, annotators: bool) -> Floats:
     """[redraws, n, C] probabilities of heads on redrawn labels: by annotators, or by tasks."""
-    from training.fit import bootstrap
-
     model, labels = trained.model, trained.labels
     rng = generator(world.config.seed, "bootstrap", trained.plan.key)
     if annotators:
         return redrawn(model, labels, trained.answers, rows, world, redraws, rng)
     values = world.features.values
     confidence = labels.answers.astype(np.float64)
-    return bootstrap(
+    return world.trainer.bootstrap(
         model, values[labels.task], trained.target, confidence, values[rows], redraws, rng
     )
 

@@ -20,6 +20,7 @@ from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import Locks, open_store
 from hpo.settings.search_space import SearchSpace
 from hpo.trial.prices import PriceList, Prices
+from hpo.trial.trainer import CrossValidated, Trainer
 from labeling.aggregation.selection import task_order
 from labeling.aggregation.shares import Shares
 from labeling.seeds import derive
@@ -69,6 +70,7 @@ class World:
         locks: by which processes wait for each other.
         prices: of plans, given what is owned.
         computed: what is computed once, shared by all worlds of the study.
+        trainer: fits the heads.
     """
 
     config: StudyConfig
@@ -83,6 +85,7 @@ class World:
     locks: Locks
     prices: Prices
     computed: Computed
+    trainer: Trainer
 
     def but(self, **changes: Any) -> World:
         """A world that differs in some of its wiring; its prices are read anew.
@@ -172,6 +175,7 @@ def build(
     folder: Path,
     data: Dataset | None = None,
     crowd_seed: int | None = None,
+    trainer: Trainer | None = None,
 ) -> World:
     """Wire a study's world in its folder. Buys nothing.
 
@@ -180,6 +184,7 @@ def build(
         folder: its folder, which exists.
         data: its images, when loaded already.
         crowd_seed: draws other annotators over the same items; None for the study's own.
+        trainer: fits the heads; None for the cross-validated ones.
 
     Raises:
         InputError: the data, the scenario or the folder are wrong.
@@ -211,4 +216,5 @@ def build(
         Locks(folder),
         Prices(listed, store, pool),
         computed,
+        trainer or CrossValidated(),
     )
