@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
 from typing import TYPE_CHECKING, TypeVar
 
 from budget.errors import InputError
@@ -16,6 +14,9 @@ from budget.errors import nearest as nearest
 from hpo.settings.market_kinds import split_market
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+    from fractions import Fraction
+
     from budget.money import Money
     from labeling.types import DynamicOverlap
     from labeling.views.columns import Column
@@ -25,6 +26,8 @@ BUILT_IN_DATA = ("digits3", "digits")
 
 
 def _number(value: object, name: str) -> Decimal:
+    from decimal import Decimal, InvalidOperation  # --help waits for what this module imports
+
     try:
         if isinstance(value, bool):
             raise InvalidOperation
@@ -66,6 +69,9 @@ def share(low: str, high: str) -> Callable[[object, str], Fraction]:
     """A share such as 0.4 or 40%, within bounds."""
 
     def read(value: object, name: str) -> Fraction:
+        from decimal import Decimal
+        from fractions import Fraction
+
         text = str(value).strip()
         scale = 100 if text.endswith("%") else 1
         number = _number(text.removesuffix("%"), name) / scale
@@ -199,9 +205,9 @@ def _view(value: object, name: str, columns: Mapping[str, Column]) -> str:
 
 def aggregation(value: object, name: str) -> str:
     """The name of an aggregator."""
-    from labeling.aggregation.methods import METHODS
+    from labeling.aggregation.registry import AGGREGATORS
 
-    return one_of(*METHODS)(value, name)
+    return one_of(*AGGREGATORS)(value, name)
 
 
 def exponent(value: object, name: str) -> float | None:

@@ -11,7 +11,8 @@ import numpy as np
 from budget.errors import PlanRefused
 from budget.money import ZERO, Money
 from hpo.answer import confirmation
-from hpo.search.samplers import distributions, make_sampler, sampler_named
+from hpo.search.money_aware import distributions
+from hpo.search.samplers import make_sampler, sampler_named
 from hpo.search.searcher import Decision, Searcher, used_up
 from hpo.search.surrogate import encode
 from hpo.study.trials import Trials

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.search.samplers import distributions
+from hpo.search.money_aware import distributions
 from hpo.settings.search_space import SearchSpace
 from hpo.trial.outcome import Outcome, Purchase, outcome_from_plain, outcome_to_plain, plan_to_plain
 from labeling.types import LabelPlan

@@ -6,6 +6,7 @@ import pytest
 
 from budget.errors import InputError
 from budget.money import Money
+from hpo.cli.settings_page import settings_table
 from hpo.settings.config import (
     StudyConfig,
     check_unchanged,
@@ -14,7 +15,6 @@ from hpo.settings.config import (
     to_plain,
     to_toml,
 )
-from hpo.settings.page import settings_table
 from hpo.settings.table import REQUIRED, SETTINGS
 from tests import ROOT
 
