@@ -89,13 +89,13 @@ def view_today_lines(today: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def inside_words(found: Mapping[str, Any]) -> str:
+def inside_words(scored: Mapping[str, Any]) -> str:
     """Accuracy on some images: "87.1 % (82.0 to 91.0) on 133"."""
-    if found["accuracy"] is None:
+    if scored["accuracy"] is None:
         return "accuracy is not known on the 0"
-    low, high = found["interval_95"]
-    accuracy = f"{100 * found['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
-    return f"{accuracy} on the {found['images']}"
+    low, high = scored["interval_95"]
+    accuracy = f"{100 * scored['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{accuracy} on the {scored['images']}"
 
 
 def _matters(rows: Sequence[Mapping[str, Any]]) -> str:

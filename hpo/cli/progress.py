@@ -16,9 +16,9 @@ from hpo.study.study import Progress
 def describe(progress: Progress) -> str:
     """Where a study stands, in one line."""
     best = progress.best
-    found = f"{percent(best.accuracy)} for {best.price_tag.cents()}" if best else "none yet"
+    so_far = f"{percent(best.accuracy)} for {best.price_tag.cents()}" if best else "none yet"
     return (
-        f"purchases {progress.purchases} | best {found} | spent {progress.spent.cents()} "
+        f"purchases {progress.purchases} | best {so_far} | spent {progress.spent.cents()} "
         f"held {progress.held.cents()} left {progress.left.cents()} | {progress.doing}"
     )
 

@@ -101,7 +101,7 @@ def check_sampler(config: StudyConfig) -> None:
     """
     sampler = sampler_named(config.sampler)
     if config.dynamic_overlap and not sampler.searches_rules:
-        able = [name for name, known in SAMPLERS.items() if known.searches_rules]
+        able = [name for name, sampler in SAMPLERS.items() if sampler.searches_rules]
         raise InputError(
             f"--sampler: {config.sampler} does not search dynamic overlap; use "
             f"{', '.join(able[:-1])} or {able[-1]}"

@@ -204,10 +204,10 @@ class Searcher:
         offers = self.offers(outcomes, Money(0))
         mean, _, _ = self.surrogate(outcomes).predict(offers.inputs)
         lowest = math.inf
-        known = offers.contained | offers.evaluated
+        owned = offers.contained | offers.evaluated
         order: list[int] = np.lexsort((mean, offers.tag)).tolist()
         for i in order:
-            if known[i] and mean[i] < lowest:
+            if owned[i] and mean[i] < lowest:
                 lowest = float(mean[i])
                 if not offers.evaluated[i]:
                     return self.plans[i]

@@ -114,6 +114,6 @@ def split_market(text: str, name: str = "--market") -> tuple[MarketKind, str]:
     word, _, file = text.partition(":")
     kind = _BY_NAME.get(word)
     if kind is None or kind.takes_file != bool(file) or (":" in text and not kind.takes_file):
-        known = [kind.usage for kind in KINDS]
-        raise InputError(f"{name}: {text!r} is not known; {nearest(text, known)}")
+        usages = [kind.usage for kind in KINDS]
+        raise InputError(f"{name}: {text!r} is not known; {nearest(text, usages)}")
     return kind, file

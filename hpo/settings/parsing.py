@@ -57,10 +57,10 @@ def number(low: float, high: float) -> Callable[[object, str], float]:
     """A number from `low` to `high`."""
 
     def read(value: object, name: str) -> float:
-        found = _number(value, name)
-        if not low <= found <= high:
+        amount = _number(value, name)
+        if not low <= amount <= high:
             raise InputError(f"{name}: {value} is not a number from {low:g} to {high:g}")
-        return float(found)
+        return float(amount)
 
     return read
 
@@ -113,10 +113,10 @@ def price(value: object, name: str) -> Money:
 def boolean(value: object, name: str) -> bool:
     """on/off, yes/no or true/false."""
     words = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
-    known = words.get(str(value).strip().lower())
-    if known is None:
+    meaning = words.get(str(value).strip().lower())
+    if meaning is None:
         raise InputError(f"{name}: {value!r} is neither on nor off")
-    return known
+    return meaning
 
 
 def tasks(value: object, name: str) -> str:
@@ -161,8 +161,8 @@ def data(value: object, name: str) -> str:
     given = text(value, name)
     kind, _, rest = given.partition(":")
     if given not in BUILT_IN_DATA and not (kind in ("npz", "folder") and rest):
-        known = (*BUILT_IN_DATA, "npz:FILE", "folder:DIR")
-        raise InputError(f"{name}: {given!r} is not known; {nearest(given, known)}")
+        sources = (*BUILT_IN_DATA, "npz:FILE", "folder:DIR")
+        raise InputError(f"{name}: {given!r} is not known; {nearest(given, sources)}")
     return given
 
 

@@ -105,8 +105,8 @@ def balance_in(folder: Path) -> Balance | None:
     database = open_store(folder)
     try:
         # A study that was killed in its first moments has a database, and no account in it yet.
-        known = folder.name in accounts_of(database, folder.name)
-        return Ledger.open(database, folder.name).balance() if known else None
+        has_account = folder.name in accounts_of(database, folder.name)
+        return Ledger.open(database, folder.name).balance() if has_account else None
     finally:
         database.dispose()
 

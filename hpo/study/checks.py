@@ -48,12 +48,12 @@ def check_ground(world: World, trials: Trials) -> None:
                 f"an order of plan {bought.outcome.plan.key} that was paid for is missing",
             )
     ground = {"--data": world.data.key(), "--scenario": world.market.name}
-    known = trials.attr("ground")
-    if known is None:
+    begun_with = trials.attr("ground")
+    if begun_with is None:
         trials.keep("ground", ground)
         return
     for name, content in ground.items():
-        if known[name] != content:
+        if begun_with[name] != content:
             raise InputError(
                 f"{name}: its content changed since study {world.config.study!r} was started; "
                 "bring it back, or start another study with --study NAME"

@@ -92,12 +92,12 @@ class StudyEvents:
         # The first id is the study's own: two folders never share one.
         self._journal.write(STUDY, digest(facts), {"id": uuid.uuid4().hex, **facts})
         for trial in trials.evaluated():
-            known = trial.user_attrs
-            task = known.get(TASK, "")
-            if known["bought"]:
-                self.purchase(known["outcome"], known["version"], known["order"], task)
+            attrs = trial.user_attrs
+            task = attrs.get(TASK, "")
+            if attrs["bought"]:
+                self.purchase(attrs["outcome"], attrs["version"], attrs["order"], task)
             else:
-                self.evaluation(known["outcome"], task)
+                self.evaluation(attrs["outcome"], task)
         for key, done in trials.known("confirmed").items():
             self.section(CONFIRMATION, key, done)
 

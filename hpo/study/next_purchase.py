@@ -112,8 +112,8 @@ def prepare(folder: Path, wish: Wish, trainer: Trainer | None = None) -> NextPur
     plan = replace(plan, tasks=_tasks(wish, len(world.pool)))
     name = plan.key if wish.images is None else f"{plan.key}-{world.market.data[:8]}"
     account = f"{config.study}/{name}"
-    known = account in accounts_of(world.database, config.study)
-    before = Ledger.open(world.database, account).balance() if known else None
+    has_account = account in accounts_of(world.database, config.study)
+    before = Ledger.open(world.database, account).balance() if has_account else None
     quote = world.prices.to_buy(plan)
     cap = wish.budget or (before.cap if before else quote.hold)
     if before is None and not quote.answers:

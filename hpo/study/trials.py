@@ -46,8 +46,8 @@ class Trials:
 
     def _version(self) -> int:
         """A number that changes with every write by any other connection, Optuna's among them."""
-        found: int = self._looker.execute("PRAGMA data_version").fetchone()[0]
-        return found
+        version: int = self._looker.execute("PRAGMA data_version").fetchone()[0]
+        return version
 
     @cached_property
     def _looker(self) -> sqlite3.Connection:
@@ -184,8 +184,8 @@ def _after_search(trial: FrozenTrial) -> bool:
 
 def _once(trials: Iterable[FrozenTrial]) -> list[Outcome]:
     """One outcome a plan: the last one measured, in the first one's place."""
-    found = [outcome_from_plain(trial.user_attrs["outcome"]) for trial in trials]
-    return list({outcome.plan.key: outcome for outcome in found}.values())
+    outcomes = [outcome_from_plain(trial.user_attrs["outcome"]) for trial in trials]
+    return list({outcome.plan.key: outcome for outcome in outcomes}.values())
 
 
 def _open(path: Path, name: str) -> optuna.Study:

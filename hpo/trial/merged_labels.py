@@ -58,19 +58,21 @@ def merged_labels(
 def _conditions(world: World, study: str | None) -> list[Condition]:
     """What labels were bought in; own labels, at price 0, stand on a line of their own."""
     owned = dict.fromkeys(record.order.condition for record in world.store.all_orders())
-    known = (world.market.data, study)
-    return [one for one in owned if one.price != ZERO and one.data in known]
+    wanted = (world.market.data, study)
+    return [
+        condition for condition in owned if condition.price != ZERO and condition.data in wanted
+    ]
 
 
 def merged_times(world: World, study: str | None = None) -> AnswerTimes:
     """When the answers of `merged_labels` came, row by row."""
-    question, found = world.market.question, []
+    question, parts = world.market.question, []
     for condition in _conditions(world, study):
         usable = world.store.answers(condition, question).usable
-        found.append(world.store.times(condition, question).where(usable))
+        parts.append(world.store.times(condition, question).where(usable))
     return AnswerTimes(
-        np.concatenate([times.submitted_s for times in found]),
-        np.concatenate([times.seconds for times in found]),
+        np.concatenate([times.submitted_s for times in parts]),
+        np.concatenate([times.seconds for times in parts]),
     )
 
 

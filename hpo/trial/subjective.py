@@ -89,21 +89,21 @@ def score_opinion(predicted: Floats, draws: Floats | None, observed: Shares) -> 
     """
     from training.evaluate import Scores
 
-    found = score_shares(predicted, observed)
+    scored = score_shares(predicted, observed)
     apart = np.abs(predicted - observed.share).sum(axis=1) / 2
     variance = float(apart.var(ddof=1)) / len(apart) if len(apart) > 1 else 0.0
     if draws is not None:
         errors = np.abs(draws - observed.share).sum(axis=2).mean(axis=1) / 2
         variance += float(errors.var(ddof=1))
-    half, near = 1.96 * variance**0.5, 1 - found.error
+    half, near = 1.96 * variance**0.5, 1 - scored.error
     return Scores(
         accuracy=near,
         low=max(0.0, near - half),
         high=min(1.0, near + half),
         macro_f1=0.0,
         ece=0.0,
-        log_loss=found.log_loss,
+        log_loss=scored.log_loss,
         balanced_accuracy=0.0,
         per_class_recall=(),
-        n=found.items,
+        n=scored.items,
     )

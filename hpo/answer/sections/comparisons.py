@@ -44,13 +44,13 @@ def _tell(findings: Findings, report: Report) -> Report:
 
 
 def tell_comparisons(
-    report: dict[str, Any], found: Mapping[str, Any] | None, world: World
+    report: dict[str, Any], measured: Mapping[str, Any] | None, world: World
 ) -> dict[str, Any]:
     """A report with what was found beside it, and notes in words."""
-    if found is None:
+    if measured is None:
         return {**report, "own_labels": None, "sensitivity": None, "price_models": None}
     notes = list(report["notes"])
-    other = found["other_price_model"]
+    other = measured["other_price_model"]
     prices = compare_price_models(report, other, world.config) if other else None
     if prices is not None and not prices["same_price"]:
         notes.append(
@@ -59,14 +59,14 @@ def tell_comparisons(
         )
     elif prices is not None:
         notes.append("Both assumptions on whom pay attracts recommend the same price.")
-    lean = found["difficulty"]
+    lean = measured["difficulty"]
     if lean is not None:
         notes.append(
             "If images are hard where classes overlap, instead of independently of what they "
             f"look like, the recommended plan gives {100 * lean['difference']:+.1f} +- "
             f"{196 * lean['standard_error']:.1f} points."
         )
-    own = found["own_labels"]
+    own = measured["own_labels"]
     if own is not None:
         notes.append(
             f"Own labels: {own['answers']} answers on {own['labelled_images']} images give "

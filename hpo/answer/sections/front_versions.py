@@ -23,8 +23,8 @@ def front_versions(findings: Findings) -> dict[str, str]:
 
 
 def _keys(findings: Findings) -> Sequence[str]:
-    known = front_versions(findings)
-    return [state_key(findings, o) for o in findings.front if o.plan.key not in known]
+    versions = front_versions(findings)
+    return [state_key(findings, o) for o in findings.front if o.plan.key not in versions]
 
 
 def _measure(findings: Findings, key: str) -> Any:

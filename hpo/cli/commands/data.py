@@ -144,8 +144,8 @@ def list_versions(folder: Path, as_json: bool) -> None:
 
     read_config(folder)
     paths = sorted(versions.find(folder / "versions"), key=_saved)
-    found = [versions.load(path.name, path.parent) for path in paths]
-    rows = [_facts(version) for version in found]
+    loaded = [versions.load(path.name, path.parent) for path in paths]
+    rows = [_facts(version) for version in loaded]
     if as_json:
         print_json(rows)
         return

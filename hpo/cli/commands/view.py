@@ -93,8 +93,8 @@ def show_view(
         if out is not None:
             write_table(out, table(catalogue, view), {n: c.kind for n, c in COLUMNS.items()})
         if as_json:
-            found = {"view": view_to_plain(view), "name": name, "inside": inside, "of": total}
-            print_json({**found, "file": str(out) if out else None})
+            facts = {"view": view_to_plain(view), "name": name, "inside": inside, "of": total}
+            print_json({**facts, "file": str(out) if out else None})
         elif count:
             print(inside)
         else:
