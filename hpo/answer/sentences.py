@@ -102,7 +102,7 @@ def _matters(rows: Sequence[Mapping[str, Any]]) -> str:
     strong = [row for row in rows if row["matters"]]
     weak = [row["knob"] for row in rows if not row["matters"]]
     words = ", ".join(f"{row['knob']} ({row['points']:.1f} points)" for row in strong) or "nothing"
-    rest = f"; not told from no effect: {', '.join(weak)}" if weak else ""
+    rest = f"; no measurable effect: {', '.join(weak)}" if weak else ""
     flat = any(row["knob"] == "price" and row["points"] < 0.5 for row in rows)
     price = "; price bought time, not accuracy" if flat else ""
     return f"What matters around the recommended plan: {words}{rest}{price}."
@@ -112,7 +112,7 @@ def _importance(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return []
     shares = ", ".join(f"{row['knob']} {row['share']:.0%}" for row in rows)
-    return [f"Of what plans differ by over the whole space, each knob alone explains: {shares}."]
+    return [f"Share of the variation between plans that each setting explains alone: {shares}."]
 
 
 def _verdict_words(verdict: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from hpo.settings.config import StudyConfig
 
 
 def check_flags(config: StudyConfig, yes: bool, budget_given: bool) -> None:
-    """Refuse to go on where nobody could confirm, before anything else is looked at.
+    """Refuse to go on where the user cannot confirm, before anything else is looked at.
 
     Args:
         config: the study's configuration.

@@ -136,7 +136,7 @@ def quote_space(config: StudyConfig) -> list[Quoted]:
 def meant(config: StudyConfig) -> StudyConfig:
     """The configuration narrowed to the plan that its campaign is meant for, if it names one.
 
-    Only where none of the knobs was chosen: whoever chooses one wants to see the space.
+    Only where no knob was chosen: a user who chooses one wants to see the space.
     """
     usual = make_config({"budget": config.budget.exact()})
     knobs = ("price", "overlap", "dynamic_overlap", "controls", "tasks", "exam")

@@ -108,7 +108,7 @@ def _items(opening: Opening, scenario: Scenario, recording: Recording | None) ->
     """How hard each image is for the crowd, and what it is mistaken for."""
     config, data, features = opening.config, opening.data, opening.features
     classes, seed = len(data.classes), derive(config.seed, "items")
-    if opening.kind.real_money:  # unknown labels: nobody answers from these, time is all
+    if opening.kind.real_money:  # labels are not known, and needed for times only
         data = replace(data, truth=np.maximum(data.truth, 0))
     if recording is None and config.difficulty == "images" and features is not None:
         errors = difficulty_from_features(features(), data.truth, classes, scenario, seed)

@@ -1,4 +1,4 @@
-"""The rule of thumb: what somebody who knows crowdsourcing would buy without any search.
+"""The rule of thumb: the plans that a practitioner buys without any search.
 
 The smallest price that meets the deadline, one control task per suite, overlap 1; fill the pool;
 then raise the overlap.

@@ -221,7 +221,7 @@ class Searcher:
         return bool(self._inside[self._at[plan.key]])
 
     def is_in_time(self, plan: LabelPlan) -> bool:
-        """Whether a plan of the space is expected to meet the deadline, whatever it costs."""
+        """Whether a plan of the space is expected to meet the deadline, at any cost."""
         longest = self.world.config.max_minutes
         return longest is None or self.prices.list_price(plan).minutes <= longest
 

@@ -106,7 +106,9 @@ def price(value: object, name: str) -> Money:
     """A positive price per task."""
     amount = money(value, name)
     if not amount.micros:
-        raise InputError(f"{name}: nobody answers for $0; give a price per task, such as 0.002")
+        raise InputError(
+            f"{name}: annotators do not answer for $0; give a price per task, such as 0.002"
+        )
     return amount
 
 

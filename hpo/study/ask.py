@@ -30,7 +30,7 @@ _PATIENCE = 10  # asks outside the study's limits before the nearest plan inside
 
 @dataclass(frozen=True, slots=True)
 class AskedTrial:
-    """A trial that was asked for and written down, to be bought by whoever takes it.
+    """A trial that was asked for and written down, and is still to be bought.
 
     Attributes:
         trial: Optuna's.
@@ -106,7 +106,7 @@ class Asker:
         return AskedTrial(trial, plan, bought)
 
     def check(self, plan: LabelPlan) -> None:
-        """Refuse a plan that someone else asks for, where the search could not buy it either.
+        """Refuse a plan that another program asks for, where the search could not buy it either.
 
         Raises:
             PlanRefused: the money left does not bear it, or it is outside the study's limits.

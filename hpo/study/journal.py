@@ -78,7 +78,7 @@ class StudyEvents:
         self._world = world
 
     def begin(self, trials: Trials) -> None:
-        """Tell what is studied, and whatever a crash kept from being told."""
+        """Write what is studied, and every event that a crash kept from being written."""
         from hpo.answer.report import ground, question
         from hpo.trial.label_versions import campaign_to_plain
 

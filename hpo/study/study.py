@@ -136,7 +136,7 @@ class Study:
                 self._evaluations.after_last_purchase()
             return self.conclude(self.why_none, archive)
         except BaseException:
-            self.world.source.close()  # whoever called may not: no pool is left open
+            self.world.source.close()  # the caller may not do it: no pool stays open
             raise
 
     def prepare(self, watch: Watch | None = None, real_money: bool = False) -> None:
@@ -153,7 +153,7 @@ class Study:
         self.trials.keep("stopped", "")
         self._record_views()
         self.say("looking at the images")
-        self.world.features  # noqa: B018 - whatever is wrong with them shows before money moves
+        self.world.features  # noqa: B018 - a fault in them shows before money moves
         self.events.begin(self.trials)
         for line in pools.look(self.world):
             self.say("looking at the market", line)
@@ -230,7 +230,7 @@ class Study:
     # --- the loop -------------------------------------------------------------------------------
 
     def say(self, doing: str, note: str = "") -> None:
-        """Tell whoever watches what is going on, and perhaps something to be kept in sight."""
+        """Report progress, with a note that is to stay in sight where there is one."""
         money = self.world.ledger.balance()
         self._watch(
             Progress(
@@ -275,7 +275,7 @@ class Study:
                 return
 
     def ask(self) -> AskedTrial | None:
-        """The next trial, written down for whoever buys it; None where there is none for now.
+        """The next trial, written down before it is bought; None where there is none for now.
 
         `why_none` then says why. While trials are in hand that may be for the time being.
         """

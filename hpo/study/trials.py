@@ -38,7 +38,7 @@ class Trials:
         self._read: tuple[int, list[FrozenTrial]] | None = None
 
     def all(self) -> list[FrozenTrial]:
-        """Every trial, in order; read again only after somebody has written to the file."""
+        """Every trial, in order; read again only after a process has written to the file."""
         version = self._version()
         if self._read is None or self._read[0] != version:
             self._read = version, self.study.get_trials(deepcopy=False)

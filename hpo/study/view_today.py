@@ -190,7 +190,7 @@ def _distinct(parts: Iterable[tuple[Version, Answers]]) -> Answers:
         again: dict[tuple[int, ...], int] = {}
         columns = (answers.task, answers.annotator, answers.control, answers.label, answers.usable)
         for task, annotator, control, *rest in zip(*(c.tolist() for c in columns), strict=True):
-            key = (task, annotator, control)  # a control task may come to somebody twice
+            key = (task, annotator, control)  # an annotator may meet a control task twice
             again[key] = again.get(key, 0) + 1
             by_answer.setdefault((*key, again[key]), (task, annotator, control, *rest))
     return merge([_answers(list(by_answer.values())) for by_answer in by_condition.values()])

@@ -21,7 +21,7 @@ from labeling.types import Answers, AnswerTimes, Condition, LabelPlan, LabelSet
 
 
 def merge(parts: list[Answers]) -> Answers:
-    """Answers of several conditions as one: nobody answers in two of them."""
+    """Answers of several conditions as one: no annotator answers in two of them."""
     shifts = np.cumsum([0, *(int(part.annotator.max(initial=-1)) + 1 for part in parts)])
     return Answers(
         np.concatenate([part.task for part in parts]),

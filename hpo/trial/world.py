@@ -159,7 +159,7 @@ class World:
 
 
 MARKET_LOCK = "market"
-"""The lock of whoever buys on a market with pools."""
+"""The lock under which one process at a time buys on a market with pools."""
 
 
 def features_of(config: StudyConfig, data: Dataset, runs: Path) -> Features:

@@ -1,4 +1,4 @@
-"""How much the answer leans on what a simulated crowd assumes and nobody has measured."""
+"""How much the answer depends on what a simulated crowd assumes without a measurement."""
 
 from __future__ import annotations
 

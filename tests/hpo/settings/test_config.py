@@ -35,7 +35,7 @@ from tests import ROOT
         ({"budget": "20", "aggregation": "mean"}, "aggregation: 'mean' is not known"),
         ({"budget": "20", "overlaps": "3"}, "overlaps: no such setting; did you mean 'overlap'"),
         ({"budget": "20", "price": "0.0004"}, "below the platform's smallest reward of $0.005"),
-        ({"budget": "20", "price": "0"}, "price: nobody answers for $0"),
+        ({"budget": "20", "price": "0"}, "price: annotators do not answer for $0"),
         ({"budget": "20", "price": "0.01:0.001:0.001"}, "a range is LOW:HIGH:STEP"),
         ({"budget": "20", "price": "0.001:1:0.000001"}, "gives too many values"),
         ({"budget": "20", "price": ","}, "price: no value given"),
