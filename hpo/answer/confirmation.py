@@ -46,7 +46,7 @@ def paid_for_confirmation(world: World) -> Money:
 
 
 def reserved(world: World) -> Money:
-    """What is still kept for confirmations: out of the search's reach."""
+    """Money still reserved for confirmations, out of the search's reach."""
     if not world.market.kind.sells_again:
         return ZERO
     return max(ZERO, world.config.confirm_reserve - paid_for_confirmation(world))
@@ -70,7 +70,7 @@ def affordable(plan: LabelPlan, world: World, money: Money) -> LabelPlan | None:
 
 
 def key_of(plan: LabelPlan, world: World) -> str:
-    """What a plan's confirmation is stored under: a raised cap keeps more money for it."""
+    """The key of a plan's confirmation: a raised cap reserves more money for it."""
     return f"{plan.key}/{world.ledger.balance().cap.micros}"
 
 
@@ -113,7 +113,7 @@ def confirmed(
     suite_size: int,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """What a confirmation says about the whole plan.
+    """The confirmed accuracy of the whole plan.
 
     Where only a part was bought again, its error is scaled by the surrogate's ratio of the plan's
     to the part's: on that scale, and not on the accuracy's, a purchase's luck stays the same.

@@ -1,4 +1,4 @@
-"""What money not tried would buy: learning curves through the front, with their own track record.
+"""Forecasts beyond the money tried: learning curves through the front, with a track record.
 
 Two families of curves in dollars D, fitted to every posterior draw of the front's accuracies:
 power law, error = c + a D^-b, and arctan, accuracy = u (2/pi) arctan((D/d)^h). Mahmood et al. 2022,
@@ -39,7 +39,7 @@ def forecast(
     track: float = 0.0,
     model: Floats | None = None,
 ) -> Forecast | None:
-    """What the best plan at a number of dollars would give.
+    """The accuracy to expect of the best plan at a number of dollars.
 
     Args:
         cost: [n] price tags of the front, rising, in dollars.

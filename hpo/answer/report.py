@@ -74,7 +74,7 @@ def build_report(
     purchases: Sequence[Purchase],
     stopped: str,
 ) -> dict[str, Any]:
-    """What a study has bought and evaluated, as JSON types; sections of the answer add theirs.
+    """A study's purchases and evaluations as JSON types; sections of the answer add theirs.
 
     It holds no clock time, path or thread count, so that the same study gives the same bytes.
 
@@ -123,7 +123,7 @@ def build_report(
 
 
 def ground(world: World) -> dict[str, Any]:
-    """What a study stands on: its configuration, images and market, as JSON types."""
+    """A study's configuration, images and market, as JSON types."""
     return {
         "config": _config(world),
         "data": _data(world),
@@ -132,7 +132,7 @@ def ground(world: World) -> dict[str, Any]:
 
 
 def question(world: World) -> dict[str, Any]:
-    """What annotators are asked and how a model's answer to it is scored."""
+    """The question that annotators answer, and the score of a model's answers to it."""
     return {
         "name": world.market.asked.name,
         "kind": world.market.asked.kind,

@@ -53,7 +53,7 @@ def advice_lines(advice: Mapping[str, Any]) -> list[str]:
 
 
 def confirmation_line(confirmation: Mapping[str, Any], tasks: int) -> str:
-    """What buying the recommended plan again gave, beside the search's estimate."""
+    """The confirmed accuracy in words."""
     low, high = confirmation["interval_95"]
     part = f"{confirmation['tasks']} of {tasks} tasks bought again for"
     paid = Money(confirmation["paid"]["micros"])
@@ -64,7 +64,7 @@ def confirmation_line(confirmation: Mapping[str, Any], tasks: int) -> str:
 
 
 def merged_line(merged: Mapping[str, Any]) -> str:
-    """What the labels owned already give."""
+    """The accuracy of a model of all labels owned, in words."""
     low, high = merged["interval_95"]
     return (
         f"All {merged['answers']} answers owned, merged over {merged['conditions']} conditions, "
@@ -73,7 +73,7 @@ def merged_line(merged: Mapping[str, Any]) -> str:
 
 
 def view_today_lines(today: Mapping[str, Any]) -> list[str]:
-    """What the labels inside a view, or the recommended plan's, give on validation images."""
+    """The accuracy of a model of the labels in a view, or of the recommended plan's, in words."""
     low, high = today["interval_95"]
     who = "the recommended plan's labels"
     if today["view"]:

@@ -56,7 +56,7 @@ def stand_ins(config: StudyConfig, data: Dataset, rows: Iterable[int]) -> dict[i
 
 
 def _problem(url: str) -> str | None:
-    """What is wrong with an address, in words that follow the image's name."""
+    """The fault of an address, in words that follow the image's name."""
     if len(url) > _LONGEST:
         return f"has an address of {len(url)} characters"
     try:

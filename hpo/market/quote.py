@@ -1,4 +1,4 @@
-"""What a plan would cost and take, before anything is bought."""
+"""Quotes: the cost and minutes of a plan, before anything is bought."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def answers_share(market: Market, plan: LabelPlan) -> Fraction:
 
 
 def outside(config: StudyConfig, cap: Money, whole: Quote) -> str | None:
-    """Why a whole plan's quote is outside a study's limits, or None when it is inside."""
+    """The reason why a whole plan's quote is outside a study's limits; None when it is inside."""
     share = config.max_plan_share
     if whole.cost > cap.share(share):
         return f"costs {whole.cost}, above {float(share):.0%} of the cap of {cap}"

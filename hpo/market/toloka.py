@@ -52,7 +52,7 @@ def open_market(opening: Opening) -> Market:
 
 
 def account(config: StudyConfig) -> MarketAccount:
-    """What the user's account holds.
+    """The balance of the user's account.
 
     Raises:
         InputError: no token, or a wrong one.

@@ -48,7 +48,7 @@ class Offers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlook:
-    """What is expected of every plan.
+    """The surrogate's expectation of every plan.
 
     Attributes:
         error: [n] expected share of errors of the trained model.

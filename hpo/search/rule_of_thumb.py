@@ -39,7 +39,7 @@ def rule_curve(plans: Sequence[LabelPlan], inside: Callable[[LabelPlan], bool]) 
 def rule_purchase(
     curve: Sequence[LabelPlan], affordable: Callable[[LabelPlan], bool]
 ) -> LabelPlan | None:
-    """What the rule buys next: the full pool first, then more overlap; else what fits.
+    """The rule's next purchase: the full pool first, then more overlap; else the largest that fits.
 
     Args:
         curve: of `rule_curve`.

@@ -31,7 +31,7 @@ _SPOILT, _SPOILT_WEIGHT = 0.2, 20.0  # prior share of unusable suites under cont
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to buy next.
+    """The next purchase, or the reason to stop.
 
     Attributes:
         plan: the plan, or None to stop.

@@ -1,4 +1,4 @@
-"""What plans not bought yet would give: a Gaussian process on the logarithm of the error.
+"""The surrogate of plans' accuracies: a Gaussian process on the logarithm of the error.
 
 On that scale learning curves are nearly straight and noise is nearly even. Observed is
 
@@ -214,7 +214,7 @@ def fit(inputs: Inputs, log_error: Floats, items: int) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Problem:
-    """What does not change with the hyper-parameters while they are fitted.
+    """The parts of a fit that do not depend on the hyper-parameters.
 
     Attributes:
         gaps: [5, n, n] squared distances. linear, purchase: [n, n] covariances, purchase at

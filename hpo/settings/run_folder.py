@@ -99,7 +99,7 @@ def has_store(folder: Path) -> bool:
 
 
 def balance_in(folder: Path) -> Balance | None:
-    """What a study's ledger amounts to; None where there is no study yet."""
+    """The balance of a study's ledger; None where there is no study yet."""
     if not has_store(folder):
         return None
     database = open_store(folder)

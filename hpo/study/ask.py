@@ -243,7 +243,7 @@ def still_to_hold(running: Sequence[TrialInHand], world: World) -> Money:
 def guesses(
     running: Sequence[TrialInHand], outcomes: Sequence[Outcome], searcher: Searcher
 ) -> list[Outcome]:
-    """What the search takes trials in hand to give, until they are evaluated: their mean.
+    """The outcomes that the search assumes of trials in hand: their predicted mean.
 
     Two workers then do not buy the same, nor what the other's purchase is about to tell.
     """

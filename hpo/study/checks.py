@@ -1,4 +1,4 @@
-"""What is checked before a study spends: a new one's inputs, an old one's ground."""
+"""Checks before a study spends: a new study's inputs, an old study's data and crowd."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study makes of what it has found: estimates, the front, the sections, the report."""
+"""A study's conclusion: estimates, the front, the sections of the answer, the report."""
 
 from __future__ import annotations
 

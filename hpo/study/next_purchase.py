@@ -36,7 +36,7 @@ FOLDER = "bought"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the command line asks for.
+    """The purchase that the command line asks for.
 
     Attributes:
         plan: a plan's key, "advised" for the campaign's own, or None for the recommended one.
@@ -57,7 +57,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class NextPurchase:
-    """What is about to be bought, and from which money.
+    """A purchase that is prepared, and the money that it may spend.
 
     Attributes:
         world: the study's, with the purchase's account for a ledger once there is one.

@@ -1,4 +1,4 @@
-"""What the labels inside a view give today: over one or several versions, for nothing.
+"""A model of the labels inside a view, over one or several versions; it costs nothing.
 
 Scored on the validation images, which the search has seen: one may look at as many views as one
 likes, and the final images stay untouched by the choice among them.

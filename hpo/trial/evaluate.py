@@ -78,7 +78,7 @@ def _own(owned: Answers, plan: LabelPlan, world: World, draw: int) -> Bools:
 
 
 def _further(draw: int) -> tuple[int, ...]:
-    """What sets a repeat draw's seeds apart; the first draw has nothing."""
+    """The purpose that sets a repeat draw's seeds apart; the first draw has none."""
     return (draw,) if draw else ()
 
 

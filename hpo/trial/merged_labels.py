@@ -56,7 +56,7 @@ def merged_labels(
 
 
 def _conditions(world: World, study: str | None) -> list[Condition]:
-    """What labels were bought in; own labels, at price 0, stand on a line of their own."""
+    """The conditions in which labels were bought; own labels, at price 0, are reported apart."""
     owned = dict.fromkeys(record.order.condition for record in world.store.all_orders())
     wanted = (world.market.data, study)
     return [

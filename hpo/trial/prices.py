@@ -1,4 +1,4 @@
-"""What plans cost: whole, and what is lacking of them given what is owned.
+"""Prices of plans: whole, and of the answers that are lacking given those owned.
 
 Two objects, made anew where what they stand on changes: a `PriceList` for a market, `Prices` for
 what is owned on it.

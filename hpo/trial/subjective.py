@@ -76,7 +76,7 @@ def _ask_panel(world: World, role: str) -> Shares:
 
 
 def score_opinion(predicted: Floats, draws: Floats | None, observed: Shares) -> Scores:
-    """How near predicted shares come to observed ones, in the shape of a classifier's scores.
+    """The distance of predicted shares from observed ones, in the shape of a classifier's scores.
 
     `accuracy` is 1 minus the mean absolute error of the share (half the sum over answers), with a
     95 % interval over images and training labels; `log_loss` is the cross entropy to the shares.

@@ -1,4 +1,4 @@
-"""What to make of everything evaluated: ties, what matters, forecasts, a verdict."""
+"""The section of advice: ties, influence of settings, forecasts, a verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands beside the answer: own labels, sensitivity to assumptions, the other price model."""
+"""Comparisons beside the answer: own labels, assumed difficulty, the other price model."""
 
 from __future__ import annotations
 

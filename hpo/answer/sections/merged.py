@@ -1,4 +1,4 @@
-"""What all labels owned, merged over conditions, give today."""
+"""The section on all labels owned, merged over conditions: the model they give today."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ Place = Literal["headline", "body"]
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a study has found so far, for its parts of the answer.
+    """A study's state, as its parts of the answer need it.
 
     Attributes:
         world: the study's world.

@@ -1,4 +1,4 @@
-"""How much the answer depends on what a simulated crowd assumes without a measurement."""
+"""Sensitivity of the answer to assumptions of a simulated crowd that have no measurement."""
 
 from __future__ import annotations
 
