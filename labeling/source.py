@@ -60,7 +60,7 @@ CLOSE, ARCHIVE, COLLECT, VOID, SETTLE = "close", "archive", "collect", "void", "
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class StoredOrder:
     """An order as a study's database holds it.
 
     Attributes:
@@ -117,7 +117,7 @@ class PooledSource(LabelSource, Protocol):
         """Money in the requester's account."""
         ...
 
-    def differences(self, books: Sequence[Book]) -> list[Finding]:
+    def differences(self, books: Sequence[StoredOrder]) -> list[Finding]:
         """Compare a study's orders and holds with the market; change nothing."""
         ...
 

@@ -79,7 +79,7 @@ class QualityRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Advised:
+class AdvisedPlan:
     """The plan that a campaign's author advises; a study searches the knobs all the same.
 
     Attributes:
@@ -117,7 +117,7 @@ class Campaign:
     language: str = "EN"
     assignment_seconds: int = 300
     language_test: bool = False
-    advised: Advised | None = None
+    advised: AdvisedPlan | None = None
 
     def __post_init__(self) -> None:
         names = [question.name for question in self.questions]

@@ -13,10 +13,17 @@ from typing import Any, TypeVar
 
 from budget.errors import InputError
 from budget.money import ZERO, Money
-from labeling.campaign.campaign import OBJECTIVE, Advised, Campaign, Exam, QualityRules, Question
+from labeling.campaign.campaign import (
+    OBJECTIVE,
+    AdvisedPlan,
+    Campaign,
+    Exam,
+    QualityRules,
+    Question,
+)
 
-_T = TypeVar("_T", Advised, Campaign, Exam, QualityRules, Question)
-_TABLES = {"exam": Exam, "rules": QualityRules, "plan": Advised}
+_T = TypeVar("_T", AdvisedPlan, Campaign, Exam, QualityRules, Question)
+_TABLES = {"exam": Exam, "rules": QualityRules, "plan": AdvisedPlan}
 
 
 def template_names() -> tuple[str, ...]:
@@ -40,7 +47,7 @@ def load_campaign(name_or_path: str, classes: Sequence[str]) -> Campaign:
     return _campaign(raw, origin, tuple(classes))
 
 
-def advised_plan(name_or_path: str) -> Advised | None:
+def advised_plan(name_or_path: str) -> AdvisedPlan | None:
     """The plan that a campaign advises, or None; needs no data.
 
     Raises:
@@ -49,7 +56,7 @@ def advised_plan(name_or_path: str) -> Advised | None:
     raw, origin = _raw(name_or_path)
     if "plan" not in raw:
         return None
-    return _make(Advised, _plain(raw["plan"], origin), f"{origin}: plan")
+    return _make(AdvisedPlan, _plain(raw["plan"], origin), f"{origin}: plan")
 
 
 def _raw(name_or_path: str) -> tuple[dict[str, Any], str]:

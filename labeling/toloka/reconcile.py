@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labeling.source import ARCHIVE, CLOSE, COLLECT, SETTLE, VOID, Book, Finding
+from labeling.source import ARCHIVE, CLOSE, COLLECT, SETTLE, VOID, Finding, StoredOrder
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.intents import IntentLog
 from labeling.toloka.describe.spec import Marker, fact
@@ -34,7 +34,7 @@ class StudyOnMarket:
     reviews: bool
 
 
-def differences(market: StudyOnMarket, books: Sequence[Book]) -> list[Finding]:
+def differences(market: StudyOnMarket, books: Sequence[StoredOrder]) -> list[Finding]:
     """Compare a study's orders and holds with the market. Changes nothing.
 
     Args:
@@ -51,7 +51,7 @@ def differences(market: StudyOnMarket, books: Sequence[Book]) -> list[Finding]:
     return findings
 
 
-def _open(pool: Any, known: dict[str, Book]) -> Finding:
+def _open(pool: Any, known: dict[str, StoredOrder]) -> Finding:
     key = fact(pool, "order") or ""
     book = known.get(key)
     if book is None or book.ended:
@@ -74,7 +74,7 @@ def _surplus(pools: Sequence[Any]) -> list[Finding]:
     ]
 
 
-def _order(market: StudyOnMarket, book: Book, pools: Sequence[Any]) -> list[Finding]:
+def _order(market: StudyOnMarket, book: StoredOrder, pools: Sequence[Any]) -> list[Finding]:
     """What an order's books and its pool do not agree on."""
     key, short = book.order.key, book.order.key[:12]
     prepared = market.journal.done("prepare", key)

@@ -13,7 +13,7 @@ from typing import Any
 from budget.errors import InputError
 from budget.money import MICROS_PER_DOLLAR, Money
 from budget.tariff import Tariff
-from labeling.source import ARCHIVE, CLOSE, Book, Finding, Pool, checked_tasks
+from labeling.source import ARCHIVE, CLOSE, Finding, Pool, StoredOrder, checked_tasks
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.describe.askable import check_campaign
@@ -240,7 +240,7 @@ class TolokaSource:
         )
         self.journal.write("archive", pool_id, DONE)
 
-    def differences(self, books: Sequence[Book]) -> list[Finding]:
+    def differences(self, books: Sequence[StoredOrder]) -> list[Finding]:
         """Compare the study's orders and holds with the market. Changes nothing."""
         market = StudyOnMarket(self.api, self.marker, self.journal, self.reviews)
         return differences(market, books)
