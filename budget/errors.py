@@ -1,7 +1,7 @@
 """The tree of errors whose cause lies outside the program.
 
     LabelworthError                 exit code
-    ├── InputError                  2   something the user gave is wrong
+    ├── InputError                  2   the user's input is wrong
     │   └── VersionMissing          2   the label version does not exist
     ├── StorageError                2   a file or database cannot be used as it is
     │   ├── VersionDamaged          2   a label version is not as it was saved
@@ -38,7 +38,7 @@ class LabelworthError(Exception):
 
     @property
     def line(self) -> str:
-        """What a command prints of it."""
+        """The line that a command prints."""
         return str(self)
 
 
@@ -85,7 +85,7 @@ class LedgerCorrupt(StorageError):  # noqa: N818
 
     @property
     def line(self) -> str:
-        """What a command prints of it."""
+        """The line that a command prints."""
         return f"ledger refused, nothing was bought: {self}"
 
 

@@ -125,7 +125,6 @@ def train(
     weight = np.asarray(confidence, dtype=np.float64)
     _check(X, targets, judge, weight, counts)
     mean, spread = _moments(X if scale is None else scale)
-    # One class or one row of weight leaves nothing to cross-validate.
     seen = np.count_nonzero(counts @ judge)
     if seen < 2 or np.count_nonzero(weight) < 2:
         return _constant(judge, counts, mean, spread)

@@ -346,7 +346,7 @@ def _gradient(X: Tensor, transposed: Tensor, stack: _Stack) -> tuple[Tensor, Ten
     K, C, D = stack.w.shape
     # Centring moves into the intercept: centred features of K heads would be K copies of X.
     shift = stack.b - stack.w @ stack.mean.transpose(1, 2)
-    # Probability exactly 0: the gradient of an absent class is 0, and its intercept stays put.
+    # Probability exactly 0: the data pull neither the weights nor the intercept of such a class.
     shift.masked_fill_(stack.absent, -float("inf"))
     logits = (stack.w.view(K * C, D) @ transposed).view(K, C, -1)
     logits += shift

@@ -145,8 +145,8 @@ def pooled_skill(votes: Answers, controls: Answers, truth: Ints, classes: int) -
 
 def log_odds(skill: Floats, classes: int) -> Floats:
     """Log-odds of a vote, ln(p (C-1) / (1-p)), at least 0.01: no vote counts against its class."""
-    # A skill below chance means a poor estimate more often than an annotator who knows the truth
-    # and avoids it; and a weight above 0 keeps the shares of every task defined.
+    # A skill below chance is rather a poor estimate than an annotator who avoids the truth. And a
+    # weight above 0 keeps the shares of every task defined.
     odds = skill * (classes - 1) / (1 - skill)
     return np.maximum(np.log(np.maximum(odds, 1.0)), _SMALLEST_WEIGHT)
 

@@ -244,7 +244,7 @@ class _IssuerWithIds:
         self._offer = np.bincount(self._recorded.person[wanted], minlength=len(self._offer))
 
     def take(self, idle: Bools) -> tuple[int, Ints] | None:
-        """The next suite, by one of the idle people."""
+        """The next suite of an idle annotator."""
         able = np.where(idle & (self._left >= self._per_suite), self._offer, 0)
         most = int(able.max(initial=0))
         if not most:

@@ -172,7 +172,7 @@ class ReplaySource:
     def _open(self, condition: Condition) -> Playback:
         admitted, failed = self._admitted(condition)
         recorded = self._recorded
-        if condition.exam:  # nobody sees an exam task again
+        if condition.exam:  # an exam task is never shown again
             seen = np.isin(recorded.row, self._exam_rows())
             recorded = RecordedAnswers(
                 *(getattr(recorded, name)[~seen] for name in RecordedAnswers.__slots__)

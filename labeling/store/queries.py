@@ -25,7 +25,6 @@ ANSWERED = ANSWERS.join(ASSIGNMENTS).join(ORDERS, ORDERS.c.id == ASSIGNMENTS.c.o
 ENDED = ORDERS.c.end_reason.is_not(None)
 
 
-# An alias, so that the subquery can compare an order with the order of the outer query.
 EARLIER = ORDERS.alias("earlier")
 
 

@@ -115,7 +115,6 @@ Index("restrictions_by_annotator", RESTRICTIONS.c.annotator)
 
 def condition_to_text(condition: Condition) -> str:
     """A condition as JSON."""
-    # Money is no JSON type: the price is stored as whole micro-dollars.
     fields: dict[str, Any] = {
         "data": condition.data,
         "market": condition.market,

@@ -50,7 +50,7 @@ class Ballots:
 
     def withdrawn(self, tasks: Ints, labels: Ints, skill: float) -> None:
         """Remove the votes of a page whose annotator is banned."""
-        # The skill must be the one of the submission: else the removal leaves a rest of the votes.
+        # The skill must be the skill at submission: else a part of the votes stays in the score.
         self._answers[tasks] -= 1
         self._score[tasks] -= votes(labels, skill, self._classes)
 

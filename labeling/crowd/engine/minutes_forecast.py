@@ -219,7 +219,6 @@ def _sample_labels(
     rng: np.random.Generator,
 ) -> Ints:
     """Answers [n, k] to tasks whose truth is class 0 and whose own distractor is class 1."""
-    # The likelihood treats classes alike: which class is the truth does not matter.
     share = np.where(traits.kind == HONEST, 0.0, 1.0)
     share[traits.kind == CARELESS] = scenario.careless_guess
     logit = np.log(np.clip(error, 1e-9, 1 - 1e-9) / (1 - np.clip(error, 1e-9, 1 - 1e-9)))

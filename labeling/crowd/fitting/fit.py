@@ -147,7 +147,7 @@ def _free(recording: Recording, with_gold: bool, caveats: list[str]) -> tuple[st
     return free if with_gold else (*free, "distractor")
 
 
-# --- what is observed ---
+# --- observed counts ---
 
 
 def _tally(recording: Recording, same: float, with_gold: bool) -> Tallies:
@@ -243,8 +243,6 @@ def _distractor(
     weights = weights / weights.sum(axis=1, keepdims=True)
     by_class = np.bincount(true, weights=pairs, minlength=classes) / pairs.sum()
     by_chance = float(by_class @ (weights**2).sum(axis=1))
-    # First the pairs with a spammer are taken out of the observed agreement, then the equation for
-    # s is solved.
     both_tried = _both_tried(crowd, classes)
     honest = (observed - (1 - both_tried) / (classes - 1)) / both_tried
     squared = (honest - by_chance) / (1 - by_chance)

@@ -81,7 +81,6 @@ def _difficulty(counts: Ints, truth: Ints, people: Scenario, rng: np.random.Gene
         people.error_a, people.error_b, people.skill_sd, blind, people.distractor_share
     )
     right = counts[np.arange(len(truth)), truth]
-    # Items with equal counts have equal posteriors: each is computed once.
     seen, which = np.unique(np.c_[right, counts.sum(axis=1)], axis=0, return_inverse=True)
     errors, weights = item_weights(crowd, counts.shape[1], seen[:, 0], seen[:, 1])
     steps = np.cumsum(weights, axis=1)[which.ravel()]
