@@ -1,8 +1,8 @@
 """SQL databases, opened so that a commit is a commit: SQLite files, PostgreSQL by URL.
 
 SQLite runs with a write-ahead log, synchronous=FULL (a commit survives a power cut) and
-BEGIN IMMEDIATE for transactions that write: a transaction that reads first and writes later
-would otherwise fail at once, instead of waiting, when another process wrote in between.
+BEGIN IMMEDIATE for transactions that write. Under a plain BEGIN, a transaction that reads first
+and writes later fails at once when another process wrote in between; BEGIN IMMEDIATE waits.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from budget.errors import InputError, LedgerCorrupt, StorageError
 from budget.files import sync_folder
 
 Database: TypeAlias = Engine
-"""An opened database, by the name that the rest of the house knows it by."""
+"""An opened database; the other packages use this name."""
 
 _WRITES = "labelworth_writes"
 _SIDE_FILES = ("-wal", "-shm")
 
-# What SQLite's primary result codes mean to the user: problem and remedy.
+# Problem and remedy, as the user reads them, of SQLite's primary result codes.
 _TROUBLES = {
     sqlite3.SQLITE_FULL: ("the disk is full", "free some space and run the same command again"),
     sqlite3.SQLITE_BUSY: (
@@ -58,13 +58,13 @@ _TROUBLES = {
 
 
 def open_database(url_or_path: str | Path, *, wait_s: float = 30.0) -> Engine:
-    """Open a database, creating the SQLite file (mode 0600) where there is none.
+    """Open a database; create the SQLite file (mode 0600) if there is none.
 
-    The engine may be carried through a fork: the child opens its own connections.
+    The engine survives a fork: the child opens its own connections.
 
     Args:
         url_or_path: path of a SQLite file, or an SQLAlchemy URL such as postgresql://host/name.
-        wait_s: how long a transaction waits for another one's lock, in seconds.
+        wait_s: how long a transaction waits for the lock of another transaction, in seconds.
 
     Raises:
         StorageError: the place cannot be read or written, or another process holds the lock.
@@ -81,6 +81,7 @@ def open_database(url_or_path: str | Path, *, wait_s: float = 30.0) -> Engine:
     except OSError as error:
         raise _os_trouble(path, error) from error
     else:
+        # `_create_file` links a finished database to this name: an empty file is a lost one.
         if size == 0:
             raise LedgerCorrupt(str(path), "the file is empty, which no database ever is")
     engine = create_engine(
@@ -99,14 +100,14 @@ def open_database(url_or_path: str | Path, *, wait_s: float = 30.0) -> Engine:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that only reads, on one consistent state of the database."""
+    """A transaction that reads one consistent state of the database and writes nothing."""
     with _translated(engine), engine.connect() as connection, connection.begin():
         yield connection
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes: alone from its first statement on, committed as a whole."""
+    """A transaction that writes, committed as a whole; on SQLite no other writer runs beside it."""
     with _translated(engine), engine.connect() as connection:
         connection.execution_options(**{_WRITES: True})
         with connection.begin():
@@ -114,15 +115,17 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 def checkpoint(engine: Engine) -> None:
-    """Move what SQLite's write-ahead log holds into the database file and empty the log.
+    """Move the rows of SQLite's write-ahead log into the database file and empty the log.
 
-    A log that is lost or damaged after a crash then takes no committed row with it. Where another
-    process is reading just now nothing happens: its own commit will do it.
+    A log that is lost or damaged after a crash then takes no committed row with it. While another
+    process reads, the log stays: the checkpoint of a later commit empties it.
     """
     if engine.dialect.name != "sqlite":
         return
     with _translated(engine), engine.connect() as connection:
-        driver = connection.connection.cursor()  # a checkpoint is refused inside a transaction
+        # The driver's own cursor opens no transaction: SQLite refuses a checkpoint inside one.
+        driver = connection.connection.cursor()
+        # No waiting: a busy checkpoint costs nothing, a wait of `wait_s` stalls every commit.
         wait_ms = driver.execute("PRAGMA busy_timeout").fetchone()[0]
         driver.execute("PRAGMA busy_timeout=0")
         try:
@@ -132,16 +135,17 @@ def checkpoint(engine: Engine) -> None:
 
 
 def create_tables(engine: Engine, tables: MetaData) -> None:
-    """Create the tables if there are none of them yet.
+    """Create the tables unless all of them exist.
 
     Raises:
-        LedgerCorrupt: some of them are there and others are not.
+        LedgerCorrupt: some of the tables exist and others do not.
     """
     with reading(engine) as connection:
         missing = set(tables.tables) - set(inspect(connection).get_table_names())
     if not missing:
         return
-    with writing(engine) as connection:  # looks again: another process may have been faster
+    # The read took no lock: between the two transactions another process may create the tables.
+    with writing(engine) as connection:
         missing = set(tables.tables) - set(inspect(connection).get_table_names())
         if missing and len(missing) < len(tables.tables):
             raise LedgerCorrupt(name_of(engine), f"table {min(missing)!r} is missing")
@@ -152,14 +156,14 @@ def check_integrity(engine: Engine) -> None:
     """Let the database check all its pages and indexes.
 
     Raises:
-        LedgerCorrupt: it found something.
+        LedgerCorrupt: the check found damage.
     """
     if engine.dialect.name != "sqlite":
         return
     with reading(engine) as connection:
-        found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
-    if found != "ok":
-        line = " ".join(str(found).split())
+        report = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+    if report != "ok":
+        line = " ".join(str(report).split())
         raise LedgerCorrupt(name_of(engine), f"the integrity check failed ({line})")
 
 
@@ -185,6 +189,9 @@ def _open_url(text: str) -> Engine:
         kind = url.get_backend_name()
         raise InputError(f"database: {kind!r} is not supported; use a path or postgresql://...")
     try:
+        # READ COMMITTED takes a new snapshot for each statement. The ledger waits for the lock of
+        # its head row and then reads the rows: it sees the commit that it waited for. REPEATABLE
+        # READ would end the same wait with a serialization error.
         return create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True)
     except ImportError as error:
         raise InputError(
@@ -195,9 +202,9 @@ def _open_url(text: str) -> Engine:
 def _create_file(path: Path) -> None:
     """Put an empty database in WAL mode at the path, in one step.
 
-    It is made beside and linked to its name, so that a file without content is never ours and a
-    database that was cut to nothing is not mistaken for a new one. A link, unlike a rename,
-    leaves a database alone that another process has put there in the meantime.
+    The database is made under another name and then linked to the path. So an empty file at the
+    path is a damaged database, never a new one. A link, unlike a rename, does not replace a
+    database that another process created in the meantime.
     """
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
@@ -214,6 +221,7 @@ def _create_file(path: Path) -> None:
         os.link(name, path)
         sync_folder(path.parent)
     except FileExistsError:
+        # Another process was faster: its database is as good as this one.
         pass
     except OSError as error:
         raise _os_trouble(path, error) from error
@@ -225,22 +233,27 @@ def _create_file(path: Path) -> None:
 
 
 def _configure(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # transactions are begun by _begin alone
+    # The driver would open a plain BEGIN before the first write; here `_begin` alone opens one.
+    connection.isolation_level = None
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
 
 
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, False)
+    # IMMEDIATE takes the write lock before the first read: what the transaction read stays true
+    # until its commit, so two processes cannot both spend the same money left.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _renew_pools_in_child() -> None:
-    """Keep a forked child from touching its parent's SQLite connections, which would harm both.
+    """Give a forked child connections of its own; its parent's stay untouched.
 
-    The child neither uses nor closes them (closing one drops file locks): it leaves them be.
+    SQLite connections must not cross a fork. The child must not close them either: a close drops
+    the parent's file locks.
     """
     for engine in list(_engines):
+        # A reference keeps the old pool alive: the garbage collector would close its connections.
         _left_to_parent.append(engine.pool)
         engine.dispose(close=False)
 
@@ -252,9 +265,9 @@ os.register_at_fork(after_in_child=_renew_pools_in_child)
 
 @contextmanager
 def _translated(engine: Engine) -> Iterator[None]:
-    """Raise what goes wrong inside as an error of ours with one clear line.
+    """Turn a database error of the block into a StorageError with one clear line.
 
-    A damaged file's own error message may not be readable text: then decoding it fails.
+    A damaged file can make SQLite's error message undecodable: hence UnicodeDecodeError.
     """
     try:
         yield
@@ -268,6 +281,7 @@ def _translated(engine: Engine) -> Iterator[None]:
 
 def _sqlite_trouble(path: str, error: BaseException) -> StorageError:
     code = getattr(error, "sqlite_errorcode", None)
+    # Extended result codes, such as SQLITE_IOERR_FSYNC, carry the primary code in the low byte.
     if code is not None and code & 0xFF in _TROUBLES:
         return StorageError(path, *_TROUBLES[code & 0xFF])
     line = " ".join(str(error).split())

@@ -1,24 +1,24 @@
-"""Everything that can go wrong by a cause outside the program, as one tree of errors.
+"""The tree of errors whose cause lies outside the program.
 
     LabelworthError                 exit code
-    ├── InputError                  2   something the user gave is wrong
-    │   └── VersionMissing          2   no such label version here
+    ├── InputError                  2   the user's input is wrong
+    │   └── VersionMissing          2   the label version does not exist
     ├── StorageError                2   a file or database cannot be used as it is
     │   ├── VersionDamaged          2   a label version is not as it was saved
-    │   └── LedgerCorrupt           6   what is stored cannot be what was written
+    │   └── LedgerCorrupt           6   the stored rows are not the rows that were written
     ├── AlreadyResolved             6   a hold was resolved before, in another way
-    ├── BudgetExceeded              3   a hold above what the cap leaves
+    ├── BudgetExceeded              3   a hold exceeds the money left under the cap
     ├── PlanRefused                 3   a plan outside the limits, or above the money left
     ├── NotConfirmed                4   real money was not confirmed
-    ├── MarketError                 5   the market did not do what was asked
-    │   ├── MarketUnreachable       5   no answer that can be read
-    │   ├── MarketRefused           5   the market said no
-    │   └── MarketContradiction     5   the market says two things that cannot both be true
-    └── MirrorError                 7   a ClearML server does not hold what it should
+    ├── MarketError                 5   a request to the market failed
+    │   ├── MarketUnreachable       5   the market gave no readable answer
+    │   ├── MarketRefused           5   the market refused the request
+    │   └── MarketContradiction     5   the market's answers contradict each other
+    └── MirrorError                 7   a ClearML server lacks a part of the study
         ├── MirrorUnavailable       7   the server does not answer now
         └── MirrorRefused           7   the server does not accept a request
 
-A mistake in the program itself is none of these: it is a ValueError or TypeError, with a traceback.
+A mistake in the program itself is a plain ValueError or TypeError, with a traceback.
 """
 
 from __future__ import annotations
@@ -28,37 +28,37 @@ from typing import ClassVar
 
 
 class LabelworthError(Exception):
-    """The root of the tree: its text is one line that names the cause and the remedy.
+    """The root of the tree; the text is one line that names the cause and the remedy.
 
     Attributes:
-        exit_code: of a command that ends with it.
+        exit_code: exit code of a command that ends with this error.
     """
 
     exit_code: ClassVar[int] = 2
 
     @property
     def line(self) -> str:
-        """What a command prints of it."""
+        """The line that a command prints."""
         return str(self)
 
 
 class InputError(LabelworthError, ValueError):
-    """Something the user gave is wrong; the message is one line naming it and the remedy."""
+    """The user's input is wrong; the message is one line that names the input and the remedy."""
 
 
 class VersionMissing(InputError):  # noqa: N818
-    """No label version of this id, or of this beginning of one, is where it was looked for."""
+    """The place searched holds no label version whose id is, or starts with, the given text."""
 
 
 class StorageError(LabelworthError):
     """A file or database cannot be used as it is: full disk, no permission, locked, not reachable.
 
-    Nothing of the failed step was kept; the same call works once the cause is gone.
+    The failed step left nothing behind; the same call works once the cause is gone.
 
     Attributes:
         path: the file, folder or database concerned, without credentials.
-        problem: what is wrong.
-        remedy: what the user can do about it.
+        problem: the cause.
+        remedy: the user's next step.
     """
 
     def __init__(self, path: str, problem: str, remedy: str) -> None:
@@ -76,7 +76,7 @@ class VersionDamaged(StorageError):  # noqa: N818
 
 
 class LedgerCorrupt(StorageError):  # noqa: N818
-    """What is stored cannot be what was written: nothing may be bought on it."""
+    """The stored rows are not the rows that were written: no purchase may rest on them."""
 
     exit_code = 6
 
@@ -85,7 +85,7 @@ class LedgerCorrupt(StorageError):  # noqa: N818
 
     @property
     def line(self) -> str:
-        """What a command prints of it."""
+        """The line that a command prints."""
         return f"ledger refused, nothing was bought: {self}"
 
 
@@ -94,8 +94,8 @@ class AlreadyResolved(LabelworthError):  # noqa: N818
 
     Attributes:
         key: the key of the hold.
-        recorded: what the ledger holds under it, such as "settle $0.12".
-        asked: what was asked now.
+        recorded: the ledger's entry under the key, such as "settle $0.12".
+        asked: the entry of this call.
     """
 
     exit_code = 6
@@ -108,11 +108,11 @@ class AlreadyResolved(LabelworthError):  # noqa: N818
 
 
 class BudgetExceeded(LabelworthError):  # noqa: N818 - the field's word for it
-    """A hold was asked for that the cap cannot bear; nothing was written.
+    """A hold exceeds the money left under the cap; the ledger wrote nothing.
 
     Attributes:
         asked: the amount of the hold, as text.
-        left: what the cap leaves beside settled money and open holds, as text.
+        left: the cap less settled money and open holds, as text.
     """
 
     exit_code = 3
@@ -124,35 +124,35 @@ class BudgetExceeded(LabelworthError):  # noqa: N818 - the field's word for it
 
 
 class PlanRefused(LabelworthError):  # noqa: N818
-    """A trial that cannot be: outside the study's limits, or the money left does not bear it."""
+    """A trial's plan lies outside the study's limits or costs more than the money left."""
 
     exit_code = 3
 
 
 class NotConfirmed(LabelworthError):  # noqa: N818
-    """Another amount was typed than the one to be confirmed; nothing was bought."""
+    """The user typed another amount than the amount to confirm; nothing was bought."""
 
     exit_code = 4
 
 
 class MarketError(LabelworthError):
-    """The market did not do what was asked.
+    """A request to the market failed.
 
-    Everything bought so far is kept. The same command goes on from there once the cause is gone.
+    The study keeps everything it has bought. The same command continues once the cause is gone.
     """
 
     exit_code = 5
 
 
 class MarketUnreachable(MarketError):  # noqa: N818 - an adjective says it better
-    """No answer that can be read, however often it was asked for."""
+    """The market gave no readable answer, after all retries."""
 
 
 class MarketRefused(MarketError):  # noqa: N818
-    """The market understood, and said no: nothing was done.
+    """The market read the request and refused it; the market changed nothing.
 
     Attributes:
-        code: the platform's own word for it, such as "NOT_ENOUGH_BALANCE".
+        code: the platform's code of the refusal, such as "NOT_ENOUGH_BALANCE".
         status: the HTTP status.
     """
 
@@ -163,24 +163,24 @@ class MarketRefused(MarketError):  # noqa: N818
 
 
 class MarketContradiction(MarketError):  # noqa: N818
-    """The market says something that cannot be true beside what it said before, or what was asked.
+    """An answer of the market contradicts an earlier answer or the request.
 
-    No user gave it, and nothing was stored of it.
+    The contradiction is no user's input, and the study stored nothing of the answer.
     """
 
 
 class MirrorError(LabelworthError):
-    """A ClearML server does not hold what it should; the study itself is whole."""
+    """A ClearML server lacks a part of the study; the study itself is whole."""
 
     exit_code = 7
 
 
 class MirrorUnavailable(MirrorError):  # noqa: N818
-    """The server did not answer, or said that it cannot now. Asking again later may help."""
+    """The server did not answer or is not ready. A later request may succeed."""
 
 
 class MirrorRefused(MirrorError):  # noqa: N818
-    """The server does not accept a request.
+    """The server refused a request.
 
     Attributes:
         code: the HTTP status.
@@ -191,11 +191,11 @@ class MirrorRefused(MirrorError):  # noqa: N818
         self.code = code
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
+def nearest(word: str, names: Sequence[str]) -> str:
     """A question after the closest valid name, or the list of valid names."""
     import difflib
 
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"valid are {', '.join(known)}"
+    return f"valid are {', '.join(names)}"

@@ -1,4 +1,4 @@
-"""Files that a crash cannot tear: written whole, appended line by line, or locked by processes."""
+"""Files that survive a crash: replaced whole, appended line by line, or locked by a process."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A draft beside a file, which takes its place when the block ends without an error.
+    """A draft beside a file; the draft replaces the file when the block ends without an error.
 
-    Readers and crashes see the old content or the new. Several processes may do it at once: the
-    last one stays.
+    A reader, also after a crash, sees the old content or the new content. Several processes may
+    replace the file at once: the last draft stays.
     """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     draft = Path(name)
     try:
         yield draft
-        os.fsync(handle)  # the same file, whoever wrote it: what is synced is the content
+        # The block wrote through a handle of its own, but fsync flushes the file, not the handle.
+        # The content must reach the disk before the name: else a power cut can leave an empty file.
+        os.fsync(handle)
         draft.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -44,23 +46,23 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file whole: readers and crashes see the old content or the new."""
+    """Replace a file whole: a reader sees the old content or the new, also after a crash."""
     with replacing(path) as draft:
         draft.write_bytes(content)
 
 
 def whole_lines(raw: bytes) -> bytes:
-    """What a crash has left whole of a file that is appended line by line."""
+    """The complete lines of a file that is appended line by line; a cut last line is dropped."""
     return raw[: raw.rfind(b"\n") + 1]
 
 
 class JsonLines:
-    """An append-only file of JSON objects, one a line, which several processes may write.
+    """An append-only file with one JSON object per line; several processes may write it.
 
-    A line that a crash cut short is dropped before the next one is written.
+    `append` removes a line that a crash cut short before it writes the next line.
 
     Args:
-        path: the file; made by the first line.
+        path: the file; the first append creates it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,7 +70,7 @@ class JsonLines:
         self._read = 0
 
     def new(self) -> list[Any]:
-        """What was appended since the last look, by any process; whole lines only.
+        """The records that any process appended since the last call; complete lines only.
 
         Raises:
             ValueError: a line is not JSON.
@@ -83,11 +85,11 @@ class JsonLines:
         return [json.loads(line) for line in whole.splitlines()]
 
     def append(self, record: Mapping[str, Any], unless: Callable[[], bool] = lambda: False) -> None:
-        """Append a record, durably: after the return it survives a power cut.
+        """Append a record durably: once this returns, the record survives a power cut.
 
         Args:
-            record: what is written.
-            unless: asked while no other process can write; True leaves the file as it is.
+            record: the record to write.
+            unless: called while no other process can write; True leaves the file as it is.
         """
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
@@ -107,7 +109,10 @@ _OURS: set[int] = set()
 
 
 def _forget() -> None:
-    """In a forked child: let go of what would seem to be held when its parent has ended."""
+    """In a forked child: close the parent's lock files.
+
+    An inherited descriptor would keep the lock after the parent has ended.
+    """
     for descriptor in _OURS:
         os.close(descriptor)
     _OURS.clear()
@@ -118,19 +123,20 @@ os.register_at_fork(after_in_child=_forget)
 
 @contextmanager
 def ours(descriptor: int) -> Iterator[None]:
-    """Keep a descriptor from children that this process forks, and close it in the end."""
+    """Close a descriptor at the end of the block, and at once in every forked child."""
     _OURS.add(descriptor)
     try:
         yield
     finally:
-        if descriptor in _OURS:  # else this is such a child
+        # In a forked child `_forget` has closed it; its number may name another file by now.
+        if descriptor in _OURS:
             _OURS.remove(descriptor)
             os.close(descriptor)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    """A file to lock by, made if it is not there, until the block is left."""
+    """Descriptor of a lock file for the length of the block; a missing file is created."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     with ours(descriptor):
         yield descriptor
@@ -138,10 +144,10 @@ def _opened(path: Path) -> Iterator[int]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock named by a file, which is made and stays; waits until no other process holds it.
+    """Hold a lock named by a file; wait until no other process holds it.
 
-    The system lets go of it when the process ends, however that happens. Children that the process
-    forks, as ClearML does, do not hold it.
+    The file is created and stays. The system releases the lock when the process ends, also on a
+    crash. Forked children, such as ClearML's, do not hold it.
     """
     path.parent.mkdir(mode=0o700, exist_ok=True)
     with _opened(path) as descriptor:
@@ -151,9 +157,10 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def try_locked(path: Path) -> Iterator[bool]:
-    """Whether this process holds the lock of `locked` at a path, until the block is left.
+    """Try to hold the lock of `locked` at a path for the length of the block, without waiting.
 
-    Waits for nobody.
+    Yields:
+        Whether this process holds the lock.
     """
     path.parent.mkdir(mode=0o700, exist_ok=True)
     with _opened(path) as descriptor:
@@ -166,7 +173,7 @@ def try_locked(path: Path) -> Iterator[bool]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether some process holds the lock of `locked` at a path."""
+    """Whether a process holds the lock of `locked` at a path."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:

@@ -1,9 +1,9 @@
 """The account of a study: money is held before it is spent, and never beyond the cap.
 
-Rows are only ever added: the cap, then for each key a reserve and later its settle or void. Each
-row carries the hash of the one before it, and a head row names the last one, so that an edited,
-inserted or deleted row is noticed. Every look at the ledger replays all rows of the study and
-checks them; there is no stored balance that could disagree.
+The ledger only adds rows: the cap, then for each key a reserve and later its settle or void. Each
+row carries the hash of the row before it, and a head row names the last row. So the ledger notices
+an edited, inserted or deleted row. Every call replays and checks all rows of the study; no stored
+balance can disagree with them.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ _HEADS = Table(
 
 
 def _forbid(table: Table, name: str, change: str) -> None:
-    """Let SQLite itself refuse a change of the table."""
+    """Make SQLite itself refuse a change of the table."""
     trigger = f"CREATE TRIGGER {name} BEFORE {change} BEGIN SELECT RAISE(ABORT, 'append-only'); END"
     ddl = DDL(trigger)  # type: ignore[no-untyped-call]
     event.listen(table, "after_create", ddl.execute_if(dialect="sqlite"))
@@ -92,6 +92,7 @@ def _forbid(table: Table, name: str, change: str) -> None:
 _forbid(_ROWS, "no_update_of_rows", "UPDATE ON ledger_rows")
 _forbid(_ROWS, "no_delete_of_rows", "DELETE ON ledger_rows")
 _forbid(_HEADS, "no_delete_of_heads", "DELETE ON ledger_heads")
+# Every added row moves the head on by one; any other change of a head is a fault.
 _forbid(_HEADS, "no_skip_of_heads", "UPDATE ON ledger_heads WHEN NEW.seq <> OLD.seq + 1")
 
 _GENESIS = "0" * 64
@@ -118,7 +119,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What the ledger amounts to at one moment; left + held + spent = cap.
+    """The ledger's sums at one moment; left + held + spent = cap.
 
     Attributes:
         cap: the most that may be spent.
@@ -134,7 +135,7 @@ class Balance:
 
     @property
     def left(self) -> Money:
-        """What may still be held; negative when settlements above their holds broke the cap."""
+        """Money left to hold; negative when settlements above their holds broke the cap."""
         return self.cap - self.spent - self.held
 
 
@@ -161,26 +162,27 @@ class _Book:
 
 
 class Ledger:
-    """The account of one study in a database; safe to use from any number of processes."""
+    """The account of one study in a database; any number of processes may use it."""
 
     def __init__(self, engine: Engine, study: str) -> None:
-        """Use `open`, which verifies what is stored."""
+        """Use `open`, which verifies the stored rows."""
         self._engine = engine
         self._study = study
 
     @classmethod
     def open(cls, engine: Engine, study: str, cap: Money | None = None) -> Ledger:
-        """Open a study's ledger, creating it on first use, and verify all of it.
+        """Open a study's ledger, create it on first use, and verify all of its rows.
 
         Args:
             engine: from `budget.database.open_database`.
             study: name of the study.
-            cap: the most the study may spend; more than before raises the stored cap by a row of
-                its own. None opens a ledger that is there, at its cap.
+            cap: the most that the study may spend; a higher cap than the stored one is added as a
+                row. None opens an existing ledger at its stored cap.
 
         Raises:
-            InputError: no positive cap, one below the stored cap, or none for a new ledger.
-            LedgerCorrupt: what is stored is not what was written.
+            InputError: the cap is not positive, is below the stored cap, or is missing for a new
+                ledger.
+            LedgerCorrupt: the stored rows are not the rows that were written.
         """
         if cap is not None and cap <= ZERO:
             raise InputError(f"budget: {cap} cannot buy anything; give a positive amount")
@@ -196,26 +198,30 @@ class Ledger:
         return ledger
 
     def reserve(self, key: str, amount: Money, note: str = "") -> Hold:
-        """Hold money under a key. Asked again for the same amount, it returns the same hold.
+        """Hold money under a key. The same call again returns the same hold.
 
-        That holds for a settled key, too; a voided one holds nothing any more and is refused.
+        A settled key still returns its hold. A voided key holds no money and is refused.
 
         Raises:
             BudgetExceeded: settled money, open holds and this amount exceed the cap.
-            AlreadyResolved: the key is known with another amount, or was voided.
+            AlreadyResolved: the key has a hold of another amount, or was voided.
             InputError: the amount is negative.
         """
         if amount < ZERO:
             raise InputError(f"hold {key!r}: {amount} is negative")
         with writing(self._engine) as connection:
+            # The balance is read under the lock: beside it no other process can hold money, so the
+            # check against the cap and the new row belong together.
             book = self._replay(connection, lock=True)
             resolution = book.resolved.get(key)
             if resolution is not None and resolution.kind == "void":
                 raise AlreadyResolved(key, "a void", f"a hold of {amount}")
-            known = book.reserved.get(key)
-            if known is not None and known != amount:
-                raise AlreadyResolved(key, f"a hold of {known}", f"one of {amount}")
-            if known is None:
+            reserved = book.reserved.get(key)
+            if reserved is not None and reserved != amount:
+                raise AlreadyResolved(key, f"a hold of {reserved}", f"one of {amount}")
+            # After a crash the caller cannot tell whether the hold was written and asks again: an
+            # existing hold is not checked against the cap a second time.
+            if reserved is None:
                 left = book.balance().left
                 if amount > left:
                     raise BudgetExceeded(str(amount), str(left))
@@ -224,9 +230,9 @@ class Ledger:
         return Hold(key, amount)
 
     def settle(self, hold: Hold, paid: Money, note: str = "") -> None:
-        """Record what was paid for a hold and let go of the rest. Once more with the same: nothing.
+        """Record the payment for a hold and release the rest. The same call again changes nothing.
 
-        A payment above its hold is recorded all the same, and sets `overrun`.
+        A payment above its hold is recorded as well, and sets `overrun`.
 
         Raises:
             AlreadyResolved: the hold was settled at another amount, or voided.
@@ -237,7 +243,7 @@ class Ledger:
         self._resolve(hold, "settle", paid, note)
 
     def void(self, hold: Hold, note: str = "") -> None:
-        """Let go of a hold for which, for certain, nothing was or will be paid.
+        """Release a hold; the caller is certain that no payment was or will be made for it.
 
         Raises:
             AlreadyResolved: the hold was settled.
@@ -251,7 +257,7 @@ class Ledger:
 
     @property
     def name(self) -> str:
-        """The account's name: a study's, or STUDY/PURCHASE for a purchase beside its search."""
+        """The account's name: STUDY for the search, STUDY/PURCHASE for a later purchase."""
         return self._study
 
     def open_holds(self) -> tuple[Hold, ...]:
@@ -283,11 +289,13 @@ class Ledger:
             book = self._replay(connection, lock=True)
             if book.reserved.get(hold.key) != hold.amount:
                 raise InputError(f"hold {hold.key!r} of {hold.amount} is not in this ledger")
-            known = book.resolved.get(hold.key)
-            if known is None:
+            resolution = book.resolved.get(hold.key)
+            if resolution is None:
                 self._append(connection, book, kind, hold.key, amount, note)
-            elif (known.kind, known.amount) != (kind, amount):
-                raise AlreadyResolved(hold.key, f"{known.kind} {known.amount}", f"{kind} {amount}")
+            elif (resolution.kind, resolution.amount) != (kind, amount):
+                raise AlreadyResolved(
+                    hold.key, f"{resolution.kind} {resolution.amount}", f"{kind} {amount}"
+                )
         checkpoint(self._engine)
 
     def _append(
@@ -298,16 +306,19 @@ class Ledger:
         row = {"kind": kind, "key": key, "micros": amount.micros, "note": note, "prev": book.head}
         connection.execute(insert(_ROWS).values(study=self._study, seq=seq, hash=digest, **row))
         head = {"seq": seq, "hash": digest}
+        # Row and head are written in one transaction: a crash leaves both or neither.
         if seq == 1:
             connection.execute(insert(_HEADS).values(study=self._study, **head))
         else:
             connection.execute(update(_HEADS).where(_HEADS.c.study == self._study).values(**head))
 
     def _replay(self, connection: Connection, lock: bool = False) -> _Book:
-        """Read and verify all rows; with `lock`, nobody else writes until the commit.
+        """Read and verify all rows; with `lock`, no other process writes until the commit.
 
-        SQLite's writers are alone anyhow; on PostgreSQL the head row is what they queue for.
+        On SQLite a writer is alone from its BEGIN on; on PostgreSQL writers queue for the lock of
+        the head row.
         """
+        # The head comes first: the rows must be read after the wait for its lock has ended.
         wanted = select(_HEADS).where(_HEADS.c.study == self._study)
         head = connection.execute(wanted.with_for_update() if lock else wanted).one_or_none()
         rows = connection.execute(
@@ -318,6 +329,7 @@ class Ledger:
             problem = _take(book, *row)
             if problem:
                 raise LedgerCorrupt(name_of(self._engine), f"ledger row {row.seq}: {problem}")
+        # The chain of hashes proves the rows that are there; only the head shows a cut-off end.
         last = (len(book.entries), book.head) if book.entries else None
         if last != ((head.seq, head.hash) if head else None):
             raise LedgerCorrupt(name_of(self._engine), "ledger: the last rows are not as written")
@@ -325,7 +337,7 @@ class Ledger:
 
 
 def accounts_of(engine: Engine, study: str) -> tuple[str, ...]:
-    """Names of a study's account and of those of the purchases beside its search, sorted."""
+    """Names of a study's account and of the accounts of its later purchases, sorted."""
     with reading(engine) as connection:
         if not inspect(connection).has_table(_HEADS.name):
             return ()
@@ -334,7 +346,7 @@ def accounts_of(engine: Engine, study: str) -> tuple[str, ...]:
 
 
 def is_reserved(connection: Connection, study: str, key: str) -> bool:
-    """Whether any account of a study in this database ever held money under a key."""
+    """Whether an account of a study in this database ever held money under a key."""
     if not inspect(connection).has_table(_ROWS.name):
         return False
     where = (_belongs(_ROWS, study), _ROWS.c.kind == "reserve", _ROWS.c.key == key)
@@ -347,6 +359,7 @@ def _belongs(table: Table, study: str) -> ColumnElement[bool]:
 
 
 def _digest(prev: str, *content: str | int) -> str:
+    # A JSON list keeps the fields apart: joined texts of different fields could be equal.
     return hashlib.sha256(json.dumps([prev, *content]).encode()).hexdigest()
 
 
@@ -361,7 +374,11 @@ def _take(
     prev: str,
     digest: str,
 ) -> str | None:
-    """Add a row to the book; what is wrong with it, if anything."""
+    """Add a row to the book.
+
+    Returns:
+        The fault of the row, or None.
+    """
     if seq != len(book.entries) + 1 or prev != book.head or type(micros) is not int:
         return "it does not follow the one before"
     if digest != _digest(prev, study, seq, kind, key, micros, note):

@@ -11,14 +11,14 @@ from typing import Any
 from budget.errors import InputError
 
 MICROS_PER_DOLLAR = 1_000_000
-_LARGEST = 10**15  # a billion dollars: far above any study, far below what SQL integers hold
+_LARGEST = 10**15  # a billion dollars: far above any study, far below the largest SQL integer
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Money:
     """An amount of US dollars, held as an integer number of micro-dollars (10^-6 dollars).
 
-    Amounts may be negative (what is left after a settlement above its hold).
+    Amounts may be negative, such as the money left after a settlement above its hold.
     """
 
     micros: int
@@ -29,11 +29,11 @@ class Money:
 
     @classmethod
     def parse(cls, text: str, name: str = "amount") -> Money:
-        """Read dollars as people write them: "20", "0.002", "$6.54".
+        """Read an amount of dollars, such as "20", "0.002" or "$6.54".
 
         Args:
             text: the dollars in decimal notation, with at most six decimal places.
-            name: what the amount is called, for the error message.
+            name: name of the amount in the error message.
 
         Raises:
             InputError: not a finite decimal number, more than six decimals, or a billion or more.
@@ -77,7 +77,7 @@ class Money:
         return self.micros / MICROS_PER_DOLLAR
 
     def exact(self) -> str:
-        """Plain decimal dollars without a sign of currency: "6.54", "0.0065", "20.00"."""
+        """Decimal dollars without a currency sign: "6.54", "0.0065", "20.00"."""
         sign, micros = ("-", -self.micros) if self.micros < 0 else ("", self.micros)
         whole, part = divmod(micros, MICROS_PER_DOLLAR)
         digits = f"{part:06d}".rstrip("0").ljust(2, "0")

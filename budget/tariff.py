@@ -1,4 +1,4 @@
-"""What a platform charges: reward per assignment, fee, smallest reward."""
+"""A platform's tariff: reward per assignment, platform fee, smallest reward."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Tariff:
         return max(reward.share(self.fee_share), self.fee_minimum) * assignments
 
     def cost(self, assignments: int, reward: Money) -> Money:
-        """Reward and fee together of a number of assignments at a reward each."""
+        """Rewards and platform fee of a number of assignments at a reward each."""
         return reward * assignments + self.fee(assignments, reward)
 
     def check_reward(self, reward: Money, name: str = "reward per assignment") -> None:
@@ -57,8 +57,8 @@ class Tariff:
 def expected_assignments(tasks: int, overlap: int, real_per_suite: int) -> int:
     """Assignments that deliver `overlap` answers on each of `tasks` tasks.
 
-    ceil(tasks * overlap / real tasks per suite): Toloka's own rule, exact but for a tail of
-    0 to 2 assignments. Control tasks take places in the suite and so raise the number.
+    ceil(tasks * overlap / real tasks per suite) is Toloka's own rule, exact up to a tail of 0 to 2
+    assignments. Control tasks take places in the suite and so raise the number.
     """
     return assignments_for(tasks * overlap, overlap if tasks else 0, real_per_suite)
 
@@ -66,7 +66,8 @@ def expected_assignments(tasks: int, overlap: int, real_per_suite: int) -> int:
 def assignments_for(answers: int, most: int, real_per_suite: int) -> int:
     """Assignments that deliver `answers` answers in all, up to `most` of them on one task.
 
-    At least `most`, as nobody answers a task twice: it counts where tasks are few.
+    The number is at least `most`, because an annotator answers a task once. This matters where
+    tasks are few.
 
     Raises:
         InputError: no place in the suite is left for a real task.

@@ -1,1 +1,1 @@
-"""Labels: what is asked, who sells the answers, what is owned, and what they add up to."""
+"""Labels: campaigns, markets of labels, the store of answers, and aggregation."""

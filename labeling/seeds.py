@@ -1,4 +1,4 @@
-"""Random streams, each determined by a seed and the words of a purpose, and by nothing else."""
+"""Random streams; a seed and the words of a purpose determine each stream alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def derive(seed: int, *purpose: str | int) -> int:
-    """A 63-bit seed for one purpose: the same whatever else was drawn before."""
+    """A 63-bit seed for one purpose; it does not depend on earlier draws."""
     text = "\x1f".join(str(part) for part in (seed, *purpose))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
@@ -19,6 +19,6 @@ def generator(seed: int, *purpose: str | int) -> np.random.Generator:
 
 
 def stream(seed: int, *purpose: str) -> np.random.Generator:
-    """A generator determined by a seed and the words of a purpose, and by nothing else."""
+    """A generator that depends on a seed and the words of a purpose alone."""
     digest = hashlib.blake2b("\x1f".join((str(seed), *purpose)).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))

@@ -1,4 +1,4 @@
-"""Markets of labels: what each can do, and arithmetic that they share."""
+"""Markets of labels: their interface, and the arithmetic that they share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Pool:
     """An order placed on a market.
 
     Attributes:
-        id: the market's name of the pool, the same however often the order is placed.
+        id: the market's name of the pool; placing the order again gives the same id.
     """
 
     id: str
@@ -31,44 +31,44 @@ class LabelSource(Protocol):
 
     @property
     def tariff(self) -> Tariff:
-        """What the market charges."""
+        """The market's tariff."""
         ...
 
     def expected_minutes(self, condition: Condition, assignments: int) -> float:
-        """How long a number of assignments is expected to take in a condition's pool."""
+        """Expected minutes for a number of assignments in a condition's pool."""
         ...
 
     def place(self, order: Order) -> Pool:
-        """Open the order's pool. Same key, same pool, however often it is asked."""
+        """Open the order's pool. Repeated calls with the same key give the same pool."""
         ...
 
     def collect(self, pool: Pool) -> Iterator[Page]:
-        """Wait for the order's assignments, a page at a time, from its first one on.
+        """Wait for the order's assignments, a page at a time, from the first assignment on.
 
-        The last page carries the order's end: by then the pool is closed and no assignment is
-        active any more. Collecting again yields the same assignments again.
+        The last page carries the order's end; the pool is then closed and no assignment is active.
+        Another call yields the same assignments again.
         """
         ...
 
     def close(self) -> None:
-        """Let go of what the source holds open; every pool it opened is closed."""
+        """Release the source's resources and close every pool that the source opened."""
         ...
 
 
 CLOSE, ARCHIVE, COLLECT, VOID, SETTLE = "close", "archive", "collect", "void", "settle"
-"""What mends a difference between a study's books and its market."""
+"""Repairs of a difference between a study's orders and its market."""
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
-    """An order as a study's database has it.
+class StoredOrder:
+    """An order as a study's database holds it.
 
     Attributes:
-        order: as it was written down.
-        hold: money held for it; None where none is held any more.
-        ended: whether it has ended.
-        assignments: assignments stored.
-        paid: reward and fee of those.
+        order: the stored order.
+        hold: money held for the order; None without an open hold.
+        ended: whether the order has ended.
+        assignments: number of stored assignments.
+        paid: rewards and platform fee of the stored assignments.
     """
 
     order: Order
@@ -80,15 +80,15 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that does not agree, and what mends it.
+    """A difference between a study's orders and its market, and the repair.
 
     Attributes:
-        text: one line for people.
-        mend: CLOSE or ARCHIVE (a pool, on the market), COLLECT (start the study again: it goes on
-            with the order), VOID or SETTLE (the ledger's hold); empty where nothing can be done.
+        text: one line for the user.
+        mend: CLOSE or ARCHIVE (a pool, on the market), COLLECT (start the study again: it continues
+            the order), VOID or SETTLE (the ledger's hold); empty if no repair is possible.
         pool_id: the pool concerned; empty for none.
         order: key of the order concerned; empty for none.
-        amount: what is to be settled; None elsewhere.
+        amount: money to settle; None for other repairs.
     """
 
     text: str
@@ -99,7 +99,7 @@ class Finding:
 
 
 class PooledSource(LabelSource, Protocol):
-    """A market with pools on a platform, which outlive the process that opened them."""
+    """A market with pools on a platform; the pools outlive the process that opened them."""
 
     def sweep(self, adopt: Collection[str] = ()) -> list[str]:
         """Close every open pool of the study that no order in `adopt` needs; returns their ids."""
@@ -110,35 +110,39 @@ class PooledSource(LabelSource, Protocol):
         ...
 
     def archived(self, conditions: Collection[str]) -> list[str]:
-        """Those of some conditions that have no pool any more but archived ones."""
+        """Those of the given conditions whose pools are all archived."""
         ...
 
     def balance(self) -> Money:
-        """What the account holds."""
+        """Money in the requester's account."""
         ...
 
-    def differences(self, books: Sequence[Book]) -> list[Finding]:
-        """Compare a study's orders and holds with the market. Changes nothing."""
+    def differences(self, books: Sequence[StoredOrder]) -> list[Finding]:
+        """Compare a study's orders and holds with the market; change nothing."""
         ...
 
     def mend(self, finding: Finding) -> bool:
-        """Do what a finding asks for on the market; whether it was the market's to mend."""
+        """Repair a finding on the market.
+
+        Returns:
+            Whether the repair belongs to the market (and not to the ledger or the study).
+        """
         ...
 
     def alone_with(self, order_key: str) -> AbstractContextManager[bool]:
-        """Whether no other process is at work on an order, until the block is left."""
+        """Whether this process works alone on an order, for the length of the block."""
         ...
 
 
 def checked_tasks(order: Order, controls: Collection[int]) -> tuple[Ints, Ints]:
-    """An order's tasks and the answers wanted on each, both [n], if they can be bought.
+    """An order's tasks and the answers wanted on each, both [n], after a check.
 
     Args:
-        order: the order to come.
+        order: the new order.
         controls: rows of the market's control tasks.
 
     Raises:
-        ValueError: a task is wanted twice or not at all, or is a control task.
+        ValueError: a task occurs twice, has no wanted answer, or is a control task.
     """
     tasks, wanted = wanted_arrays(order)
     if len(np.unique(tasks)) < len(tasks) or np.any(wanted < 1):
@@ -149,14 +153,14 @@ def checked_tasks(order: Order, controls: Collection[int]) -> tuple[Ints, Ints]:
 
 
 def orders_before(order: Order, ended: Sequence[Order]) -> list[Order]:
-    """The orders that a condition has been through before an order, by tranche.
+    """The condition's orders before a new order, sorted by tranche.
 
     Args:
-        order: the order to come.
-        ended: the condition's ended orders, in any order.
+        order: the new order.
+        ended: the condition's ended orders, in any sequence.
 
     Raises:
-        ValueError: one of them is not known.
+        ValueError: an earlier order is missing.
     """
     before = order.tranche
     orders = sorted((o for o in ended if o.tranche < before), key=lambda o: o.tranche)
@@ -179,8 +183,8 @@ def missing_answers(tasks: Ints, wanted: Ints, answered: Ints, usable: Bools) ->
 
     Args:
         tasks: [n] rows of the tasks, all different.
-        wanted: [n] usable answers wanted on each.
-        answered: [A] row of the task of each answer given; answers to other rows do not count.
+        wanted: [n] usable answers wanted on each task.
+        answered: [A] task row of each answer; answers to other rows do not count.
         usable: [A] whether the answer's annotator is not banned.
 
     Returns:
@@ -193,15 +197,15 @@ def missing_answers(tasks: Ints, wanted: Ints, answered: Ints, usable: Bools) ->
 
 
 def assignments_left(limit: int, submitted: int, active: int) -> int:
-    """Assignments that may still be issued: each active one may yet be submitted."""
+    """Assignments that may still be issued; an active assignment counts as submitted."""
     return max(0, limit - submitted - active)
 
 
 def next_round(missing: Ints, real_per_suite: int, left: int) -> Ints:
-    """By how much to raise each task's overlap for the next round.
+    """Answers by which to raise each task's overlap for the next round.
 
-    All that is missing or, where the assignments left cannot carry it, as much of it as they can,
-    the first tasks first.
+    The round asks for all missing answers. If the assignments left cannot carry them all, the first
+    tasks come first.
 
     Args:
         missing: [n] usable answers missing on each task.
@@ -209,7 +213,7 @@ def next_round(missing: Ints, real_per_suite: int, left: int) -> Ints:
         left: assignments that may still be issued.
 
     Returns:
-        [n] further answers to ask for; all 0 if nothing is missing or no assignment is left.
+        [n] further answers to ask for; all 0 if no answer is missing or no assignment is left.
     """
     before = np.cumsum(missing) - missing
     raised: Ints = np.clip(left * real_per_suite - before, 0, missing)

@@ -1,7 +1,7 @@
 """The nouns of labeling, all frozen: plan, condition, order, assignment, answers, labels.
 
-A task is named by its row in the study's image index (an int); an annotator by the platform's
-opaque id (a str); a label by its class index (an int).
+A task is the row of its image in the study's image index (an int), an annotator the platform's
+opaque id (a str), a label the class index (an int).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _KEY = re.compile(
     r"p(\d+\.\d+)-k(?:(\d+)to)?(\d+)(?:at([0-9.]+(?:e-\d+)?))?-c(\d+)-n(\d+)(-exam)?"
 )  # of a plan
 STOPPED = "stopped"
-"""How an order ended that the user stopped: what it lacks is bought by the next one."""
+"""End of an order that the user stopped: the next order buys the missing answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class DynamicOverlap:
-    """A task gets further answers until its label is sure enough: a pool's setting.
+    """A pool's setting: a task gets further answers until its label is sure enough.
 
     Attributes:
-        least: usable answers every task gets, at least 1.
-        most: usable answers no task exceeds.
+        least: smallest number of usable answers per task, at least 1.
+        most: largest number of usable answers per task.
         confidence: probability of the leading label at which a task is done.
     """
 
@@ -55,12 +55,12 @@ class LabelPlan:
     """The knobs of one trial.
 
     Attributes:
-        price: dollars per task (control tasks are paid like any other).
-        overlap: usable answers wanted per task; the most of them where overlap is dynamic.
+        price: dollars per task (a control task is paid like a real task).
+        overlap: usable answers wanted per task; the largest number under dynamic overlap.
         controls: control tasks in each suite.
-        tasks: how many tasks of the pool, a prefix of its seeded order.
+        tasks: number of tasks, taken from the start of the pool's seeded order.
         exam: whether annotators must pass the campaign's exam first.
-        dynamic: when a task needs no further answer; None for the same overlap on every task.
+        dynamic: the dynamic overlap; None for the same overlap on every task.
     """
 
     price: Money
@@ -91,10 +91,10 @@ class LabelPlan:
 
         Args:
             key: such as "p0.002-k3-c1-n980-exam".
-            name: what the key is called, for the error.
+            name: name of the key in the error message.
 
         Raises:
-            InputError: it is no plan's key.
+            InputError: the text is no plan's key.
         """
         parts = _KEY.fullmatch(key)
         if not parts:
@@ -113,18 +113,19 @@ class LabelPlan:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Everything that changes what annotators answer: one condition, one pool.
+    """The settings that influence annotators' answers; each condition has its own pool.
 
     Attributes:
         data: content hash of the pool's and the control tasks' images.
-        market: who answers, such as "simulated:default".
+        market: the market that answers, such as "simulated:default".
         campaign: the campaign's key.
         price: dollars per task.
         controls: control tasks per suite.
         suite_size: tasks per suite, control tasks included.
         exam: whether an exam must be passed.
-        dynamic: the pool's dynamic overlap; None for the same overlap on every task. Answers to
-            it stop where they agree, so they may not be thinned to another overlap.
+        dynamic: the pool's dynamic overlap; None for the same overlap on every task. Under dynamic
+            overlap a task's answers stop when they agree: a smaller overlap cannot be selected from
+            them.
     """
 
     data: str
@@ -138,7 +139,8 @@ class Condition:
 
     @property
     def key(self) -> str:
-        """Content hash of all fields; one without dynamic overlap keeps its key."""
+        """Content hash of all fields."""
+        # Conditions without dynamic overlap keep the keys that they had before the field existed.
         parts = (
             self.data,
             self.market,
@@ -164,15 +166,15 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A purchase in a condition's pool, written down before any money is held.
+    """A purchase in a condition's pool, stored before any money is held.
 
     Attributes:
-        condition: the pool it is bought in.
+        condition: the condition whose pool sells the answers.
         tranche: 0 for the condition's first order, then 1, 2, ...
-        wanted: (task, further usable answers wanted), in the pool's order; at most as many
-            where the condition's overlap is dynamic.
+        wanted: (task, further usable answers wanted), in the pool's order; under dynamic overlap
+            the largest number of further answers.
         limit: the most assignments that may be submitted, recompletion included.
-        minutes: the pool is closed after this many minutes; None for no deadline.
+        minutes: minutes after which the pool is closed; None for no deadline.
     """
 
     condition: Condition
@@ -183,13 +185,13 @@ class Order:
 
     @property
     def key(self) -> str:
-        """Hash of (condition, tranche): the idempotency key of everything the order does."""
+        """Hash of (condition, tranche): the idempotency key of every request of the order."""
         text = f"{self.condition.key}/{self.tranche}"
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     @property
     def answers_wanted(self) -> int:
-        """Answers wanted in all."""
+        """Number of answers wanted in all."""
         return sum(count for _, count in self.wanted)
 
 
@@ -198,15 +200,15 @@ class Assignment:
     """One suite done by one annotator, submitted and therefore paid.
 
     Attributes:
-        id: unique in the order, the same each time the order is collected.
+        id: unique in the order; collecting the order again gives the same id.
         tasks: rows of all tasks shown, control tasks included.
         labels: the answer to each task.
-        control: which of the tasks were control tasks.
+        control: whether each task was a control task.
         submitted_s: seconds from the opening of the order's pool to submission.
         seconds: working time.
-        reward: what was paid to the annotator, without the platform's fee.
-        further: the answers to each further question of the campaign, one tuple per question in
-            the campaign's order, in the places of `labels` (which answer the first question).
+        reward: the annotator's reward, without the platform fee.
+        further: the answers to the campaign's further questions: one tuple per question, in the
+            campaign's order, each in the sequence of `labels` (which answer the first question).
     """
 
     id: str
@@ -222,7 +224,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """A ban: the annotator gets no more suites of the condition."""
+    """A ban: the annotator gets no further suites of the condition."""
 
     annotator: str
     at_s: float
@@ -231,14 +233,14 @@ class Restriction:
 
 @dataclass(frozen=True, slots=True)
 class OrderEnd:
-    """How an order ended.
+    """The end of an order.
 
     Attributes:
         reason: "complete", "limit" (assignments used up, answers missing), "deadline", "supply"
-            (nobody left who may answer what is missing), or "stopped" (by the user: what is
-            missing is still wanted).
-        minutes: from opening to the last submission or the closing, whichever is later.
-        missing: usable answers wanted and not got.
+            (no annotator left for the missing answers), or "stopped" (by the user: the missing
+            answers are still wanted).
+        minutes: from the opening to the last submission or to the closing, whichever is later.
+        missing: usable answers still missing.
         looked: annotators who opened the pool's page.
         joined: annotators who submitted at least one assignment.
         exam_failed: annotators who sat the exam and failed.
@@ -254,7 +256,7 @@ class OrderEnd:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one round of news brought. The last page of an order, and only it, has an `end`."""
+    """A batch of an order's new assignments and bans. Only an order's last page has an `end`."""
 
     assignments: tuple[Assignment, ...]
     restrictions: tuple[Restriction, ...]
@@ -270,7 +272,7 @@ class Answers:
         annotator: [A] small integer code of the annotator.
         label: [A] class index.
         control: [A] whether the task was shown as a control task.
-        usable: [A] whether the annotator was not banned when the order ended.
+        usable: [A] whether the annotator was not banned at the order's end.
     """
 
     task: Ints
@@ -295,11 +297,11 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class AnswerTimes:
-    """When answers came, row by row beside `Answers`.
+    """Times of answers, row by row beside `Answers`.
 
     Attributes:
         submitted_s: [A] seconds from the opening of the order's pool to submission.
-        seconds: [A] working time of the answer: its suite's, shared equally among its tasks.
+        seconds: [A] working time of the answer: the suite's time, divided equally among its tasks.
     """
 
     submitted_s: Floats
@@ -315,7 +317,7 @@ class LabelSet:
     """Aggregated labels of a plan's tasks.
 
     Attributes:
-        task: [N] row of each task that got at least one usable answer.
+        task: [N] row of each task with at least one usable answer.
         shares: [N, C] (weighted) vote shares; rows sum to 1.
         posterior: [N, C] probability of each class under the aggregation model; rows sum to 1.
         answers: [N] number of answers behind each row.

@@ -1,7 +1,7 @@
 """Label sets on disk: one folder per version, named by the hash of its content.
 
 A version is manifest.json (plan, condition, cost, hashes, label distribution), labels.csv and
-answers.csv. It appears whole or not at all, is never changed, and is verified when it is read.
+answers.csv. A version appears whole or not at all, never changes, and is verified on every read.
 
     from labeling import versions
     version = versions.load("3fa2c1")              # from runs/*/versions, verified
@@ -65,17 +65,17 @@ class Version:
     manifest: dict[str, Any]
 
     def table(self, name: str) -> dict[str, list[str]]:
-        """The columns of labels.csv or answers.csv, texts as they were before saving.
+        """The columns of labels.csv or answers.csv, with the texts as given to `save`.
 
         labels.csv: image, label (most probable class), confidence (its probability), agreement
-        (share of the usable answers that say it), answers (usable ones behind it), p(class) of
+        (share of usable answers with this class), answers (number of usable answers), p(class) of
         every class. answers.csv: image, annotator (number within the condition), label, control
         and usable (1 or 0), skill (share of right control answers, shrunk to the crowd's; empty
-        where no answer is right), seconds (working time), submitted (minutes from the opening of
+        for a subjective question), seconds (working time), submitted (minutes from the opening of
         the pool).
 
         Raises:
-            VersionDamaged: the file is not as it was saved.
+            VersionDamaged: the file differs from the saved file.
         """
         raw = _checked(self.path, name, self.manifest)
         header, *rows = csv.reader(io.StringIO(raw.decode(), newline=""))
@@ -97,24 +97,25 @@ def save(
     annotators: Sequence[str] | None = None,
     facts: AnswerFacts | None = None,
 ) -> Version:
-    """Save a label set under its content's hash. Saving the same again changes nothing.
+    """Save a label set under its content's hash. Saving the same set again changes nothing.
 
     Args:
-        root: the folder of all versions; made if missing.
-        manifest: what the caller knows of the set (plan, condition, cost, hash of the images...):
-            JSON types, Money, fractions and dataclasses. The hashes of the two tables and the
-            label distribution are added.
+        root: the folder of all versions; created if missing.
+        manifest: the caller's facts of the set (plan, condition, cost, hash of the images, ...):
+            JSON types, Money, fractions and dataclasses. This function adds the hashes of the two
+            tables and the label distribution.
         labels: the aggregated labels.
-        answers: the answers behind them, control answers included.
+        answers: the answers behind the labels, control answers included.
         names: name of each image, by row.
         classes: name of each class.
-        annotators: name of each annotator, by code; the codes themselves if not given.
-        facts: skill and times of the answers, where they are known.
+        annotators: name of each annotator, by code; None for the codes themselves.
+        facts: skill and times of the answers, or None.
 
     Raises:
-        InputError: the manifest holds something that JSON does not, or uses a name that is added.
+        InputError: the manifest holds a value without a JSON form, or a name that this function
+            adds.
         StorageError: the folder cannot be written.
-        VersionDamaged: the version is there already, but is not as it was saved.
+        VersionDamaged: the version exists, but differs from what was saved.
     """
     tables = {
         LABELS: _labels_table(labels, label_facts(labels, answers), names, classes),
@@ -145,13 +146,13 @@ def load(version_id: str, folder: str | Path = "runs") -> Version:
     """Open a version and verify all its files.
 
     Args:
-        version_id: its id, or a beginning of at least 4 digits that no other version has.
-        folder: where to look: a folder of versions, a study's folder, or the folder of all studies.
+        version_id: the id, or its first digits: at least 4, and unique in the folder.
+        folder: a folder of versions, a study's folder, or the folder of all studies.
 
     Raises:
-        VersionMissing: there is no such version there; an InputError.
-        InputError: that is no version's id, or the beginning fits several.
-        VersionDamaged: a file is missing or differs from what was saved.
+        VersionMissing: the folder holds no such version; an InputError.
+        InputError: the text is no version's id, or several ids start with it.
+        VersionDamaged: a file is missing or differs from the saved file.
     """
     if not _ID.fullmatch(version_id):
         raise InputError(f"version: {version_id!r} is not an id of 4 to 32 hexadecimal digits")
@@ -167,20 +168,20 @@ def load(version_id: str, folder: str | Path = "runs") -> Version:
 
 
 def find(folder: str | Path) -> list[Path]:
-    """Folders of all versions in a folder of versions, a study's, or that of all studies."""
+    """Folders of all versions in a folder of versions, a study's folder, or all studies' folder."""
     root = Path(folder)
     patterns = ("*", "versions/*", "*/versions/*")
-    found = (path for pattern in patterns for path in sorted(root.glob(pattern)))
-    return [p for p in found if len(p.name) == _FULL and _ID.fullmatch(p.name) and p.is_dir()]
+    paths = (path for pattern in patterns for path in sorted(root.glob(pattern)))
+    return [p for p in paths if len(p.name) == _FULL and _ID.fullmatch(p.name) and p.is_dir()]
 
 
 def copy(version: Version, folder: Path) -> None:
-    """Put a version's three files into a folder; files of other content there are not replaced.
+    """Put a version's three files into a folder; never replace a file of other content.
 
     Raises:
-        InputError: a file of that name with other content is there already.
+        InputError: the folder holds a file of the same name with other content.
         StorageError: the folder cannot be written.
-        VersionDamaged: a file is not as it was saved.
+        VersionDamaged: a file differs from the saved file.
     """
     names = (*version.manifest["files"], MANIFEST)
     content = {name: _checked(version.path, name, version.manifest) for name in names}
@@ -207,7 +208,7 @@ def _open(folder: Path) -> Version:
 
 
 def _checked(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
-    """A file's content, verified; the manifest's own was verified when the version was opened."""
+    """A file's content, verified; `_open` has verified the manifest itself."""
     raw = _read(folder, name)
     if name != MANIFEST and _hash(raw) != manifest["files"][name]:
         raise VersionDamaged(str(folder), f"{name} is not as it was saved")
@@ -231,7 +232,8 @@ def _publish(root: Path, target: Path, content: Mapping[str, bytes]) -> None:
         try:
             draft.rename(target)
         except OSError:
-            if not target.exists():  # else another process was faster, with the same content
+            # If the target exists, another process was faster, with the same content.
+            if not target.exists():
                 raise
         sync_folder(root)
     finally:
@@ -258,7 +260,7 @@ def _hash(content: bytes) -> str:
 
 
 def _plain(value: object) -> Any:
-    """JSON form of what the manifest may hold beside JSON types."""
+    """JSON form of the manifest's values that are no JSON types."""
     if isinstance(value, Money):
         return {"usd": value.exact(), "micros": value.micros}
     if isinstance(value, Fraction):
@@ -313,7 +315,7 @@ def _answers_table(
 
 
 def _shares(values: Floats) -> list[str]:
-    """Shares with the digits that are kept; nothing where one is not known."""
+    """Shares as text with the saved digits; an unknown share is empty."""
     return [
         "" if np.isnan(value) else f"{value:.{SHARE_DIGITS}f}"
         for value in np.round(values, SHARE_DIGITS)
@@ -321,12 +323,12 @@ def _shares(values: Floats) -> list[str]:
 
 
 def guarded(text: str) -> str:
-    """A text that a spreadsheet takes for a text, not for a formula."""
+    """A text that a spreadsheet reads as a text, not as a formula."""
     return f"'{text}" if text.startswith(_GUARDED) else text
 
 
 def _plain_text(text: str) -> str:
-    """The text that `guarded` gave."""
+    """The text before `guarded`."""
     return text.removeprefix("'")
 
 

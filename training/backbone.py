@@ -1,8 +1,8 @@
 """A frozen timm model as feature extractor, with a guard on its weights.
 
-timm loads a checkpoint whose keys do not match with no more than a warning and leaves random
-weights, which are worse than raw pixels. So weights are read here: safetensors only, every weight
-of the model present with equal shape, and nothing in the file beyond a classifier.
+When the keys of a checkpoint do not match, timm only warns and leaves random weights, which are
+worse than raw pixels. So this module reads the weights itself. The file is safetensors, holds every
+weight of the model with equal shape, and holds nothing else except a classifier.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from budget.errors import InputError
 from training.images import ImageIndex, read_batch
 
 WAYS_OUT = "give --backbone-file FILE.safetensors or take --backbone patch"
-PROBE_SECONDS = 10.0  # for the hub to answer at all
-FETCH_SECONDS = 600.0  # for the file, once it has answered
+PROBE_SECONDS = 10.0  # limit for the hub's first answer
+FETCH_SECONDS = 600.0  # limit for the download after that answer
 BATCH = 64
 
 
@@ -35,7 +35,7 @@ class WeightsFile:
 
     Attributes:
         path: the file.
-        source: "file:NAME" or "hub:REPOSITORY"; without folders, so that reports can hold it.
+        source: "file:NAME" or "hub:REPOSITORY"; without folders, because reports show it.
         hash: hex blake2b of the file.
     """
 
@@ -49,9 +49,9 @@ class Backbone:
     """A model ready to embed.
 
     Attributes:
-        model: the torch module in evaluation mode. device: where it lives.
+        model: the torch module in evaluation mode. device: the torch device that holds it.
         size: side of its input in pixels. mean, std: [3] normalisation of pixels in 0..1.
-        dim: features per image, read from a pass over one blank image.
+        dim: features per image, measured on a blank image.
     """
 
     model: Any
@@ -70,10 +70,11 @@ def find_weights(name: str, file: Path | None) -> WeightsFile:
         file: safetensors file, or None.
 
     Returns:
-        The weights, not yet opened.
+        The weights file, not yet opened.
 
     Raises:
-        InputError: unknown model name, no such file, another format, or weights that cannot be had.
+        InputError: unknown model name, missing file, another format, or weights that are neither
+            cached nor fetched.
     """
     if file is not None:
         if not file.is_file():
@@ -89,17 +90,17 @@ def find_weights(name: str, file: Path | None) -> WeightsFile:
 
 
 def load_backbone(name: str, weights: WeightsFile) -> Backbone:
-    """Build the model and load its weights completely or not at all.
+    """Build the model and load its weights: all of them, or an error.
 
     Args:
         name: timm model name.
-        weights: what `find_weights` found.
+        weights: the result of `find_weights`.
 
     Returns:
         The model in evaluation mode, on the GPU if torch has CUDA.
 
     Raises:
-        InputError: unknown model, or weights that do not fit it; names the first key.
+        InputError: unknown model, or weights that do not fit it; the message names the first key.
     """
     import torch
 
@@ -157,7 +158,7 @@ def _timm() -> Any:
 
 
 def _check_name(name: str) -> None:
-    """Refuse a name that timm does not know, naming the nearest ones."""
+    """Refuse a name that timm does not know; the message lists the nearest names."""
     timm = _timm()
     architectures = timm.list_models()
     if name in architectures:
@@ -165,8 +166,8 @@ def _check_name(name: str) -> None:
     tagged = timm.list_models(pretrained=True)
     if name in tagged:
         return
-    known = [*architectures, *tagged, "pixels", "patch", "auto"]
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    names = [*architectures, *tagged, "pixels", "patch", "auto"]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f": did you mean {', '.join(near)}?" if near else "; see timm.list_models()"
     raise InputError(f"unknown backbone {name!r}{hint}")
 
@@ -198,7 +199,7 @@ def _load_weights(model: Any, path: Path, name: str) -> None:
 
 
 def _classifiers(model: Any) -> tuple[str, ...]:
-    """Key prefixes of the layers that num_classes=0 leaves out."""
+    """Key prefixes of the layers that num_classes=0 leaves out of the model."""
     named = model.pretrained_cfg.get("classifier") or ()
     names: Iterable[str] = (named,) if isinstance(named, str) else named
     return tuple(f"{name}." for name in names)
@@ -217,12 +218,15 @@ def _hub_repository(name: str) -> str:
 def _cached(repository: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(repository, "model.safetensors")
-    return Path(found) if isinstance(found, str) else None
+    path = try_to_load_from_cache(repository, "model.safetensors")
+    return Path(path) if isinstance(path, str) else None
 
 
 def _download(name: str, repository: str) -> Path:
-    """One attempt, in a process of its own since the hub's client retries for a minute."""
+    """Fetch the weights, in one attempt.
+
+    A process of its own has a time limit; the hub's client in this process retries for a minute.
+    """
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         raise InputError(
             f"weights of {name} are not in the cache and HF_HUB_OFFLINE is set: {WAYS_OUT}"

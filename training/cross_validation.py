@@ -1,4 +1,4 @@
-"""Penalty and kind of target of a head, by cross-validation on the bought labels alone."""
+"""Cross-validation on the bought labels alone: it chooses a head's penalty and kind of target."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ Ints = NDArray[np.int64]
 PRIOR_DECADES = 0.75  # standard deviation of the prior on log10(penalty)
 
 
-CV_TOL = 3e-4  # gradient norm at which a head of the cross-validation is finished
+# Gradient norm at which a head of the cross-validation is finished. It is looser than that of the
+# final fit: losses are only compared with each other.
+CV_TOL = 3e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class CvRow:
         target: kind of target. lam: penalty.
         loss: held-out cross entropy against the raw answer shares, nats per answer.
         error: its standard error over rows.
-        penalised: loss plus the prior's share, what the choice is made by.
+        penalised: loss plus the prior's share; the choice minimises it.
     """
 
     target: str
@@ -39,12 +41,12 @@ class CvRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
-    """What all candidates of a cross-validation share.
+    """The data that all candidates of a cross-validation share.
 
     Attributes:
         Z: [N, D] standardised features. judge: [N, C] raw answer shares.
-        weight: [N] sample weights. answers: [N] the yardstick's weights. fold: [N].
-        centre: of the prior on the penalty.
+        weight: [N] sample weights. answers: [N] the yardstick's weights. fold: [N] fold index.
+        centre: centre of the prior on the penalty.
     """
 
     Z: Floats
@@ -56,12 +58,14 @@ class Problem:
 
 
 def floored(probabilities: Floats, floor: float) -> Floats:
-    """Probabilities mixed with a little of the uniform distribution, so that none is 0."""
+    """Probabilities mixed with a small share of the uniform distribution: none is 0."""
     return np.asarray((1 - floor) * probabilities + floor / probabilities.shape[-1])
 
 
 def deal_folds(judge: Floats, folds: int, rng: np.random.Generator) -> Ints:
-    """Fold of each row: classes (by largest share) dealt evenly, in random order."""
+    """Fold of each row: the rows of each class (by largest share) are dealt evenly, at random."""
+    # Rows sorted by class, at random inside a class, are dealt in turn. So each fold gets its part
+    # of a class, and a class of two rows or more is never missing from the rows trained on.
     order = np.lexsort((rng.random(len(judge)), judge.argmax(axis=1)))
     fold = np.empty(len(judge), dtype=np.int64)
     fold[order] = np.arange(len(judge)) % folds
@@ -71,7 +75,8 @@ def deal_folds(judge: Floats, folds: int, rng: np.random.Generator) -> Ints:
 def search_penalties(
     problem: Problem, kinds: Mapping[str, Floats], grid: Floats, threads: int
 ) -> tuple[CvRow, ...]:
-    """Try the larger penalties, then smaller, slower ones while the smallest so far is best."""
+    """Try the larger penalties, then smaller ones while the smallest tried so far is best."""
+    # Small penalties take many more iterations: they are tried only when the search points there.
     first, names = (len(grid) - 1) // 2, tuple(kinds)
     losses = _cross_validate(problem, kinds, grid[first:], threads)
     table = _table(problem, names, grid[first:], losses)
@@ -89,6 +94,7 @@ def _cross_validate(
     """Held-out cross entropy of every row: [targets, penalties, N]."""
     Z, judge, fold = problem.Z, problem.judge, problem.fold
     T, (N, C), L = len(kinds), judge.shape, len(grid)
+    # A fold may hold all rows of positive weight; the rest then cannot train a head.
     kept = [f for f in range(int(fold.max()) + 1) if problem.weight[fold != f].sum() > 0]
     masks = np.stack([problem.weight * (fold != f) for f in kept])
     targets, F = np.stack(list(kinds.values())), len(kept)
@@ -101,9 +107,11 @@ def _cross_validate(
         threads=threads,
     )
     weights = heads.weights.reshape(F, L * T, Z.shape[1] + 1, C)
-    losses = np.full((T, L, N), np.log(C))  # stays for a fold that leaves nothing to train on
+    # log C is the loss of a uniform guess: it stays where a fold leaves no rows to train on.
+    losses = np.full((T, L, N), np.log(C))
     for f, stack in zip(kept, weights, strict=True):
         out = fold == f
+        # The same floor as the final model's: without it one confident miss outweighs all rows.
         p = floored(softmax(Z[out] @ stack[:, :-1] + stack[:, -1:]), 1 / (N + 2))
         loss = -(judge[out] * np.log(p)).sum(axis=2)
         losses[:, :, out] = loss.reshape(L, T, -1).transpose(1, 0, 2)
@@ -116,6 +124,7 @@ def _table(
     """Mean losses with standard errors and the prior's share, targets in blocks of penalties."""
     share = problem.answers / problem.answers.sum()
     decades = np.log10(grid / problem.centre)
+    # A log prior counts once, but the losses are means over rows: hence the division by the rows.
     prior = (decades / PRIOR_DECADES) ** 2 / 2 / len(share)
     rows = []
     for name, block in zip(names, losses, strict=True):
@@ -130,12 +139,15 @@ def choose(table: tuple[CvRow, ...]) -> tuple[str, float]:
     """Kind of target with the smallest penalised loss, and the penalty at its parabola's bottom."""
     best = min(range(len(table)), key=lambda i: table[i].penalised)
     row, three = table[best], table[max(0, best - 1) : best + 2]
-    if len(three) < 3 or len({r.target for r in three}) > 1:  # the best is at the grid's edge
+    # The table is blocks of penalties, one per kind: a neighbour of another kind marks the edge of
+    # the grid, where no parabola brackets the minimum.
+    if len(three) < 3 or len({r.target for r in three}) > 1:
         return row.target, row.lam
     at = np.log([r.lam for r in three])
     value = np.array([r.penalised for r in three])
     slope, curve = np.polyfit(at - at[1], value, 2)[1], np.polyfit(at - at[1], value, 2)[0]
     if curve <= 0:
         return row.target, row.lam
+    # Rounding can push the bottom of a flat parabola beyond the three points that it was fitted to.
     bottom = np.clip(-slope / (2 * curve), at[0] - at[1], at[2] - at[1])
     return row.target, float(row.lam * np.exp(bottom))

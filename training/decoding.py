@@ -1,4 +1,4 @@
-"""One image file to pixels: bounded in size, and refused with a reason."""
+"""One image file to pixels: its size is bounded, and a bad file is refused with a reason."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_FILE_BYTES = 64 * 2**20
 
 
 class BadImageError(Exception):
-    """Why a file is bad."""
+    """The reason why an image file is bad."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -38,7 +38,7 @@ class BadImageError(Exception):
 
 
 def inside(base: Path, name: str) -> Path:
-    """The file a name stands for, if it lies in the folder even after following links."""
+    """Path of a named file; the file lies in the folder, also after its links are followed."""
     try:
         path = (base / name).resolve()
         lies_inside, is_file = path.is_relative_to(base), path.is_file()
@@ -53,9 +53,9 @@ def inside(base: Path, name: str) -> Path:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Pillow's bomb warning becomes an error and its other warnings are dropped.
+    """Turn Pillow's decompression bomb warning into an error and drop its other warnings.
 
-    To be entered by the thread that starts the readers: filters belong to the whole process.
+    The thread that starts the readers enters this block: filters belong to the whole process.
     """
     from PIL import Image
 
@@ -66,7 +66,7 @@ def quiet_pillow() -> Iterator[None]:
 
 
 def decode(path: Path, max_pixels: int, max_bytes: int) -> Bytes:
-    """[h, w, 3] upright RGB pixels of a file's first frame."""
+    """Upright RGB pixels [h, w, 3] of a file's first frame."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
@@ -88,12 +88,12 @@ def decode(path: Path, max_pixels: int, max_bytes: int) -> Bytes:
         raise BadImageError("unsupported") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise BadImageError("oversized") from None
-    except Exception:  # damaged files make decoders fail in many ways, all of them the file's fault
+    except Exception:  # a damaged file makes a decoder fail in many ways
         raise BadImageError("corrupt") from None
 
 
 def _to_rgb(image: Image) -> Bytes:
-    """RGB pixels; transparent parts on white, 16-bit grey scaled down."""
+    """RGB pixels; transparent parts become white, 16-bit grey is scaled down."""
     from PIL import Image
 
     if image.mode.startswith("I"):

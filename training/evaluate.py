@@ -1,4 +1,4 @@
-"""How good probabilities are against true labels, with intervals. Nothing here is rounded."""
+"""Scores of predicted probabilities against true labels, with intervals. No score is rounded."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Scores:
     Attributes:
         accuracy: share of items whose most probable class is the true one.
         low, high: 95 % interval of the accuracy.
-        macro_f1: mean F1 over the classes that are true or predicted somewhere.
+        macro_f1: mean F1 over the classes that are true or predicted for at least one item.
         ece: expected calibration error, 15 bins of equal mass.
         log_loss: mean -log probability of the true class, nats.
-        balanced_accuracy: mean recall over the classes that are true somewhere.
-        per_class_recall: recall of each class; None where no item has it.
+        balanced_accuracy: mean recall over the classes that are true for at least one item.
+        per_class_recall: recall of each class; None for a class that no item has.
         n: number of items.
     """
 
@@ -55,7 +55,8 @@ def score(probabilities: Floats, truth: Ints, draws: Floats | None = None) -> Sc
         draws are given, the choice of training rows; see `accuracy_interval`.
 
     Raises:
-        InputError: no items, shapes that do not fit, a class out of range, values not finite.
+        InputError: no items, shapes that do not fit, a class out of range, or values that are not
+            finite.
     """
     p = np.asarray(probabilities, dtype=np.float64)
     truth = np.asarray(truth)
@@ -118,7 +119,7 @@ def calibration_error(probabilities: Floats, truth: Ints, bins: int = BINS) -> f
     Args:
         probabilities: [n, C].
         truth: [n] class indices.
-        bins: number of bins; empty ones count nothing.
+        bins: number of bins; an empty bin counts nothing.
 
     Returns:
         The error, 0 to 1.

@@ -1,8 +1,8 @@
 """Features of all images, computed once and cached on disk by content.
 
-A cache file is named by everything its content depends on: the images' hashes in order, backbone,
-weights, preprocessing and the version of this code. So it never goes stale, it can only be missing
-or damaged, and then it is computed again.
+The name of a cache file covers everything that its content depends on: the images' hashes in order,
+backbone, weights, preprocessing and the version of this code. So a cache file never goes stale. A
+missing or damaged file is computed again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from training import backbone as backbones
 from training import patches
 from training.images import ImageIndex, read_batch
 
-CODE_VERSION = 1  # raise when anything below, in patches or in backbone changes the numbers
+CODE_VERSION = 1  # raise it when a change here, in patches or in backbone changes the numbers
 TINY = 16  # longest side up to which raw pixels are the better default
 
 
@@ -32,9 +32,9 @@ class Features:
     Attributes:
         values: [n, D] float32, not standardised.
         key: hex name of the cache entry.
-        name: the backbone that was used, never "auto".
-        weights_source: where weights came from: "none", "file:NAME" or "hub:REPOSITORY".
-        weights_hash: blake2b of the weights file, "" where there is none.
+        name: the backbone in use, never "auto".
+        weights_source: origin of the weights: "none", "file:NAME" or "hub:REPOSITORY".
+        weights_hash: blake2b of the weights file, "" without a file.
     """
 
     values: NDArray[np.float32]
@@ -45,7 +45,7 @@ class Features:
 
 
 def extract(index: ImageIndex, backbone: str, weights: Path | None, cache: Path) -> Features:
-    """Features from the cache, or computed and put there.
+    """Features from the cache; missing features are computed and cached.
 
     Args:
         index: the images.
@@ -53,13 +53,13 @@ def extract(index: ImageIndex, backbone: str, weights: Path | None, cache: Path)
             "auto": pixels for images of at most 16 pixels a side, else patch.
         weights: safetensors file for a timm model; None looks in the Hugging Face cache, then on
             the hub.
-        cache: folder for cache files, made if it is missing.
+        cache: folder for cache files, created if it is missing.
 
     Returns:
-        The features, identical whether cached or not.
+        The features, the same bytes whether cached or not.
 
     Raises:
-        InputError: no images, unknown backbone, weights that cannot be had or do not fit.
+        InputError: no images, unknown backbone, or weights that are not found or do not fit.
     """
     if len(index) == 0:
         raise InputError("no images to compute features of")
@@ -67,19 +67,19 @@ def extract(index: ImageIndex, backbone: str, weights: Path | None, cache: Path)
     if name in ("pixels", "patch"):
         if weights is not None:
             raise InputError(f"--backbone {name} has no weights: leave out --backbone-file")
-        found = backbones.WeightsFile(Path(), "none", "")
+        weights_file = backbones.WeightsFile(Path(), "none", "")
         engine = f"numpy side={index.side if name == 'pixels' else patches.SIDE}"
     else:
-        found = backbones.find_weights(name, weights)
+        weights_file = backbones.find_weights(name, weights)
         engine = f"timm {version('timm')}"
-    text = "\n".join((str(CODE_VERSION), name, found.hash, engine, *index.hashes))
+    text = "\n".join((str(CODE_VERSION), name, weights_file.hash, engine, *index.hashes))
     key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     file = cache / f"{key}.safetensors"
     values = _load(file, len(index))
     if values is None:
-        values = _compute(index, name, found)
+        values = _compute(index, name, weights_file)
         _store(file, values)
-    return Features(values, key, name, found.source, found.hash)
+    return Features(values, key, name, weights_file.source, weights_file.hash)
 
 
 def _resolve(index: ImageIndex, backbone: str) -> str:
@@ -99,7 +99,7 @@ def _compute(index: ImageIndex, name: str, weights: backbones.WeightsFile) -> ND
 
 
 def _raw_pixels(index: ImageIndex) -> NDArray[np.float32]:
-    """[n, h w c] in 0..1; images in files are squashed to squares of the longest side."""
+    """Pixels [n, h w c] in 0..1; images in files are squashed to squares of the longest side."""
     pixels = index.pixels
     if pixels is None:
         pixels = read_batch(index, range(len(index)), index.side)
@@ -108,7 +108,7 @@ def _raw_pixels(index: ImageIndex) -> NDArray[np.float32]:
 
 
 def _load(file: Path, n: int) -> NDArray[np.float32] | None:
-    """A cache entry, or None if it is missing or damaged."""
+    """A cache entry; None for a missing or damaged one."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -124,7 +124,7 @@ def _load(file: Path, n: int) -> NDArray[np.float32] | None:
 
 
 def _store(file: Path, values: NDArray[np.float32]) -> None:
-    """Write a cache entry so that readers see all of it or nothing; a digest ends the file."""
+    """Write a cache entry whole; a digest ends the file."""
     from safetensors.numpy import save
 
     body = save({"values": np.ascontiguousarray(values)})

@@ -1,10 +1,10 @@
-"""Bought labels to one model: penalty and kind of target chosen by cross-validation on them alone.
+"""Bought labels to one model: cross-validation on the labels chooses penalty and kind of target.
 
-Every candidate (kind of target, penalty) is judged by the same yardstick: the cross entropy of its
-held-out predictions against the raw answer shares, weighted by the number of answers. To this a
-weak Gaussian prior on log10(penalty) is added, centred on features / (2 rows): the penalty of a
-Bayesian logistic model whose standardised features together move a logit by about sqrt(2). So with
-few labels the choice does not jump between neighbouring plans. The penalty is then read off the
+One yardstick judges every candidate (kind of target, penalty): the cross entropy of its held-out
+predictions against the raw answer shares, weighted by the number of answers. A weak Gaussian prior
+on log10(penalty) is added to it, centred on features / (2 rows): the penalty of a Bayesian logistic
+model whose standardised features together move a logit by about sqrt(2). With few labels the prior
+keeps the choice from jumping between neighbouring plans. The chosen penalty is the minimum of the
 parabola through the best grid point and its neighbours.
 """
 
@@ -42,12 +42,12 @@ class Model:
     Attributes:
         weights: [D + 1, C] on standardised features, last row the intercept.
         mean, scale: [D] standardisation: (x - mean) / scale.
-        floor: share of probability spread evenly over the classes, 1 / (N + 2): what was never
-            seen among N rows is not impossible (Laplace's rule of succession).
+        floor: share of probability spread evenly over the classes, 1 / (N + 2): an event that N
+            rows never showed is still possible (Laplace's rule of succession).
         target: kind of target chosen; "constant" for class shares only.
         lam: penalty chosen; 0 for a constant model.
         rows: number of training rows N.
-        table: all candidates that were tried; empty for a constant model.
+        table: all candidates tried; empty for a constant model.
         grad_norm, iterations: of the final fit.
     """
 
@@ -100,14 +100,15 @@ def train(
 
     Args:
         X: [N, D] features of the labelled rows.
-        targets: kinds of target, each [N, C] with rows summing to 1; of equal ones the first is
-            tried.
+        targets: kinds of target, each [N, C] with rows summing to 1; only the first of several
+            equal kinds is tried.
         judge: [N, C] raw answer shares, the yardstick for all kinds.
         confidence: [N] sample weights of the rows.
         rng: deals the folds.
         answers: [N] answers behind each row, the yardstick's weights; None takes `confidence`.
         lambdas: increasing penalties to try; None for seven half decades around the prior's centre.
-            Of the smaller half one after the other is tried while the smallest so far is best.
+            The penalties of the smaller half are tried one by one, from the largest, while the
+            smallest tried so far is best.
         folds: number of folds; fewer when there are fewer rows.
         scale: [m, D] rows to take mean and spread from, such as all unlabelled features of the
             pool; None for X.
@@ -169,24 +170,27 @@ def bootstrap(
     Penalty, kind of target and standardisation stay the model's.
 
     Args:
-        model: what `train` returned.
-        X: [N, D] the features it was trained on.
+        model: the result of `train`.
+        X: [N, D] the features that the model was trained on.
         target: [N, C] the targets of kind `model.target`.
-        confidence: [N] the sample weights it was trained with.
+        confidence: [N] the sample weights of that training.
         X_eval: [n, D] rows to predict.
         draws: number of resamples.
-        rng: draws them.
+        rng: draws the resamples.
         threads: torch threads.
 
     Returns:
         [draws, n, C]. For a constant model all draws are equal.
     """
     n = len(X)
-    if model.lam == 0:  # nothing to draw, and perhaps nothing to draw from
+    # A constant model may have no rows at all, from which a multinomial cannot draw.
+    if model.lam == 0:
         return refit(model, X, target, np.ones((draws, n)), X_eval)
     times = rng.multinomial(n, np.full(n, 1 / n), size=draws)
     weights = times * np.asarray(confidence, dtype=np.float64)[None]
-    empty = weights.sum(axis=1) == 0  # possible only where most rows have confidence 0
+    # If most rows have confidence 0, a resample may hold only those; a head without weight has no
+    # optimum, so such a draw takes the original rows.
+    empty = weights.sum(axis=1) == 0
     weights[empty] = confidence
     return refit(model, X, target, weights, X_eval, threads)
 
@@ -199,15 +203,15 @@ def refit(
     X_eval: NDArray[np.floating],
     threads: int = 1,
 ) -> Floats:
-    """Probabilities of heads fitted anew to other targets or weights of the same rows.
+    """Probabilities of heads fitted again, to other targets or weights of the same rows.
 
     Penalty and standardisation stay the model's.
 
     Args:
-        model: what `train` returned.
-        X: [N, D] the features it was trained on.
-        targets: [N, C], or [draws, N, C] one set a head.
-        weights: [draws, N] sample weights, not all 0 in any draw.
+        model: the result of `train`.
+        X: [N, D] the features that the model was trained on.
+        targets: [N, C], or [draws, N, C] with one set for each head.
+        weights: [draws, N] sample weights; each draw has a positive weight.
         X_eval: [n, D] rows to predict.
         threads: torch threads.
 
@@ -217,6 +221,7 @@ def refit(
     if model.lam == 0:
         return np.repeat(model.predict(X_eval)[None], len(weights), axis=0)
     Z = _standardised(X, model.mean, model.scale)
+    # The loose tolerance is enough: resampling moves a head far more than the last iterations do.
     heads = fit_heads(
         Z, targets, weights, model.lam, tol=CV_TOL, start=model.weights, threads=threads
     )
@@ -240,7 +245,7 @@ def _check(
     weight: Floats,
     counts: Floats,
 ) -> None:
-    """Refuse what does not fit together, naming it."""
+    """Refuse arrays that do not fit together; the message names the array."""
     if X.ndim != 2:
         raise InputError(f"features must be [rows, dimensions], not {X.shape}")
     if not targets:
@@ -259,7 +264,7 @@ def _check(
 
 
 def _distinct(targets: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The kinds that differ; at overlap 1 shares and hard targets are the same, tried once."""
+    """The kinds of target that differ; at overlap 1, shares and hard targets are the same."""
     kinds: dict[str, Floats] = {}
     for name, target in targets.items():
         if not any(np.array_equal(target, other) for other in kinds.values()):
@@ -268,10 +273,10 @@ def _distinct(targets: Mapping[str, Floats]) -> dict[str, Floats]:
 
 
 def _moments(X: NDArray[np.floating]) -> tuple[Floats, Floats]:
-    """Mean and spread of the columns; nearly constant columns are not blown up.
+    """Mean and spread of the columns.
 
-    The spread is at least a tenth of the columns' root mean square spread, so that a pixel lit in
-    one image of a thousand does not become that image's loudest feature.
+    The spread is at least a tenth of the columns' root mean square spread. Without this bound a
+    pixel lit in one image of a thousand becomes that image's largest feature.
     """
     if len(X) == 0:
         return np.zeros(X.shape[1]), np.ones(X.shape[1])
@@ -288,6 +293,7 @@ def _standardised(X: NDArray[np.floating], mean: Floats, scale: Floats) -> Float
 def _constant(judge: Floats, counts: Floats, mean: Floats, scale: Floats) -> Model:
     """Predict the class shares, smoothed by one answer spread evenly over the classes."""
     C = judge.shape[1]
+    # The added answer keeps every log share finite, also for a class without answers.
     shares = (counts @ judge + 1 / C) / (counts.sum() + 1)
     weights = np.zeros((len(mean) + 1, C))
     weights[-1] = np.log(shares)

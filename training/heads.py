@@ -6,18 +6,18 @@ Head k minimises, over W [D, C] and an unpenalised intercept b [C],
 
 Method: majorise-minimise with a fixed curvature bound. For every W the Hessian of the cross entropy
 is at most 1/2 I (x) X'diag(w)X (Boehning, "Multinomial logistic regression algorithm", Annals of
-the Institute of Statistical Mathematics 44, 1992), so one factor per head preconditions all its
-steps; Nesterov's momentum with the gradient restart of O'Donoghue and Candes ("Adaptive
-restart for accelerated gradient schemes", Found. Comput. Math. 15, 2015) makes them few. All heads
-share X, so the logits of the whole stack are one matrix product. The problem is convex: there is no
-seed, and the result is the optimum to within the gradient norm that is returned.
+the Institute of Statistical Mathematics 44, 1992). So one factor per head preconditions all steps
+of the head. Nesterov's momentum with the gradient restart of O'Donoghue and Candes ("Adaptive
+restart for accelerated gradient schemes", Found. Comput. Math. 15, 2015) keeps the steps few. All
+heads share X: the logits of the whole stack are one matrix product. The problem is convex: it needs
+no seed, and the result is the optimum to within the returned gradient norm.
 
-Features are centred by each head's weighted mean while solving, which makes the bound block
-diagonal in W and b. Many heads whose weights differ little (fold masks) share one eigenbasis of the
-pooled covariance S: from w_k <= r w follows S_k <= r S, so that in this basis the bound of every
-head is diagonal. Otherwise (bootstrap weights) every distinct pair of weights and penalty gets a
-Cholesky factor of its own. With fewer rows than features the stack is solved in the span of the
-centred rows, which holds the optimum because of the penalty.
+While solving, each head's weighted mean centres the features; this makes the bound block diagonal
+in W and b. Many heads whose weights differ little (fold masks) share one eigenbasis of the pooled
+covariance S: w_k <= r w implies S_k <= r S, so in this basis the bound of every head is diagonal.
+Otherwise (bootstrap weights) each distinct pair of weights and penalty gets its own Cholesky
+factor. With fewer rows than features, the stack is solved in the span of the centred rows; the
+penalty guarantees that the span holds the optimum.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-CHUNK_BYTES = 128 * 2**20  # of preconditioners, and of logits, held at a time
+CHUNK_BYTES = 128 * 2**20  # memory for the preconditioners, or for the logits, of a chunk of heads
 SHARED_FROM = 8  # distinct pairs of weights and penalty from which one eigenbasis is cheaper
-SHARED_RATIO = 1.5  # most by which a head's weights may exceed the pooled ones in it
+SHARED_RATIO = 1.5  # largest ratio of a head's weights to the pooled weights in a shared basis
 ABSENT_LOGIT = 40.0  # a class without any weight lies this far below the smallest intercept
 
 
@@ -47,8 +47,9 @@ class Heads:
     """A stack of K fitted heads.
 
     Attributes:
-        weights: [K, D + 1, C]; the last row is the intercept. A class that has no weight in a head
-            would have intercept minus infinity; it gets the smallest other intercept minus 40.
+        weights: [K, D + 1, C]; the last row is the intercept. The optimal intercept of a class
+            without weight in a head is minus infinity; the class gets the smallest other intercept
+            minus 40.
         grad_norm: [K] Euclidean norm of the objective's gradient at the weights.
         iterations: [K] gradient evaluations until the tolerance was met (or the limit).
     """
@@ -60,14 +61,14 @@ class Heads:
 
 @dataclass(slots=True)
 class _Stack:
-    """Heads still being solved; the first axis of every tensor is the head.
+    """Unfinished heads; the first axis of every tensor is the head.
 
     Attributes:
         head: [K] index into the result.
         target: [K, C, N]. weight: [K, 1, N], rows sum to 1. lam: [K, 1, 1]. mean: [K, 1, D].
         absent: [K, C, 1] true for classes without weight.
-        inverse: of the bound 1/2 Cov + lam I: [K, D, D], or its diagonal [K, 1, D].
-        w, b: current point, [K, C, D] and [K, C, 1], the intercept for centred features.
+        inverse: inverse of the bound 1/2 Cov + lam I: [K, D, D], or its diagonal [K, 1, D].
+        w, b: current point, [K, C, D] and [K, C, 1]; the intercept is for centred features.
         w_old, b_old: the last point before extrapolation. momentum: [K, 1, 1].
     """
 
@@ -106,21 +107,22 @@ def fit_heads(
         Y: [N, C] targets for all heads or [K, N, C]; rows are probabilities.
         weights: [K, N] (or [N]) non-negative sample weights; 0 leaves a row out (fold masks),
             counts give a bootstrap. None weighs all rows equally.
-        lam: [K] (or one) penalties, > 0.
+        lam: [K] penalties, or one penalty for all heads, > 0.
         tol: a head is finished when the norm of its gradient is at most this.
-        max_iter: limit of gradient evaluations; `Heads.grad_norm` tells who did not finish.
-        start: [D + 1, C] or [K, D + 1, C] where to start; None for zero.
-        threads: torch threads, explicit so that the digits do not depend on the machine's load.
+        max_iter: limit of gradient evaluations; `Heads.grad_norm` shows the unfinished heads.
+        start: [D + 1, C] or [K, D + 1, C] starting point; None for zero.
+        threads: torch threads; explicit, because the last digits depend on their number.
 
     Returns:
-        The heads, in the order given.
+        The heads, in the given order.
 
     Raises:
-        InputError: shapes that do not fit, a value that is not finite, a head without weight.
+        InputError: shapes that do not fit, a value that is not finite, or a head without weight.
     """
     import torch
 
-    X = np.require(X, np.float64, ["C", "W"])  # writable, as torch wants it; copied only if need be
+    # torch.from_numpy warns about read-only arrays; a writable, contiguous X is not copied.
+    X = np.require(X, np.float64, ["C", "W"])
     Y, weights, lams = _checked(X, Y, weights, lam)
     K, _, C = Y.shape
     D = X.shape[1]
@@ -130,8 +132,11 @@ def fit_heads(
     with torch_threads(threads), torch.inference_mode():
         basis, spectrum = _shared_basis(torch.from_numpy(X), w, lams)
         features = torch.from_numpy(X) if basis is None else torch.from_numpy(X) @ basis
+        # The columns of the basis are orthonormal: W = basis V, so basis' W is the start in it.
         if basis is not None and start is not None:
             start = np.concatenate([basis.T.numpy() @ start[:, :-1], start[:, -1:]], axis=1)
+        # Per head: a square preconditioner, or only its diagonal in a shared basis, and the arrays
+        # of the size of the logits. Chunks bound the memory, whatever the number of heads.
         squares = features.shape[1] ** 2 if spectrum is None else 0
         size = max(1, CHUNK_BYTES // (8 * max(squares, 3 * C * len(X))))
         parts = []
@@ -140,11 +145,11 @@ def fit_heads(
             begin = None if start is None else start[part]
             stack = _prepare(features, Y[part], w[part], lams[part], spectrum, begin)
             parts.append(_solve(features, stack, tol, max_iter))
-    found = np.concatenate([p.weights for p in parts])
+    solution = np.concatenate([p.weights for p in parts])
     if basis is not None:
-        found = np.concatenate([basis.numpy() @ found[:, :-1], found[:, -1:]], axis=1)
+        solution = np.concatenate([basis.numpy() @ solution[:, :-1], solution[:, -1:]], axis=1)
     return Heads(
-        found,
+        solution,
         np.concatenate([p.grad_norm for p in parts]),
         np.concatenate([p.iterations for p in parts]),
     )
@@ -155,10 +160,10 @@ def predict(heads: Heads, X: Floats) -> Floats:
 
     Args:
         heads: K heads.
-        X: [n, D] features as they were for fitting.
+        X: [n, D] features, on the scale of the fit.
 
     Returns:
-        [K, n, C], last axis sums to 1.
+        [K, n, C]; the last axis sums to 1.
     """
     logits = np.asarray(X, dtype=np.float64) @ heads.weights[:, :-1] + heads.weights[:, -1:]
     return softmax(logits)
@@ -166,6 +171,7 @@ def predict(heads: Heads, X: Floats) -> Floats:
 
 def softmax(logits: Floats) -> Floats:
     """Softmax over the last axis."""
+    # The largest logit becomes 0, so that no exponential overflows.
     raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=-1, keepdims=True))
 
@@ -173,7 +179,7 @@ def softmax(logits: Floats) -> Floats:
 def _checked(
     X: Floats, Y: Floats, weights: Floats | None, lam: ArrayLike
 ) -> tuple[Floats, Floats, Floats]:
-    """Bring targets, weights and penalties to [K, N, C], [K, N] and [K], without copies."""
+    """Broadcast targets, weights and penalties to [K, N, C], [K, N] and [K], without copies."""
     if X.ndim != 2 or len(X) == 0:
         raise InputError(
             f"features must be [rows, dimensions] with at least one row, not {X.shape}"
@@ -202,27 +208,31 @@ def _checked(
 
 
 def _shared_basis(X: Tensor, w: Floats, lams: Floats) -> tuple[Tensor | None, Tensor | None]:
-    """Eigenvectors [D, r] to solve in, and bounds [r] of every head's covariance in them.
+    """Eigenvectors [D, r] to solve in, and bounds [r] on every head's covariance in this basis.
 
-    Both are None when solving in the features themselves is cheaper. The bounds are None when the
+    Both are None if solving in the features themselves is cheaper. The bounds are None if the
     heads' weights differ too much for one bound.
     """
     import torch
 
     N, D = X.shape
     pooled = w.mean(axis=0)
+    # A row without pooled weight has no weight in any head: its ratio is 0, not 0 / 0.
     ratio = float((w / np.where(pooled > 0, pooled, 1.0)).max())
     pairs = {(row.tobytes(), lam) for row, lam in zip(w, lams.tolist(), strict=True)}
     shared = len(pairs) >= SHARED_FROM and ratio <= SHARED_RATIO
     if not shared and N >= D:
         return None, None
     share = torch.from_numpy(pooled)
+    # Roots of the weights, so that centred' centred is the weighted covariance.
     centred = (X - share @ X) * share.sqrt()[:, None]
     if N >= D:
         variance, basis = torch.linalg.eigh(centred.T @ centred)
     else:
+        # The covariance is D x D, but of rank below N: the SVD of the rows never forms it.
         _, spread, rows = torch.linalg.svd(centred, full_matrices=False)
         variance, basis = spread.square(), rows.T.contiguous()
+    # eigh can return eigenvalues slightly below 0; a bound on a covariance must not be negative.
     return basis, ratio * variance.clamp(min=0) if shared else None
 
 
@@ -239,6 +249,7 @@ def _prepare(
 
     K, _, C = Y.shape
     w = torch.from_numpy(weights)
+    # Broadcast arrays are read-only views: torch gets copies of them.
     lam = torch.from_numpy(np.array(lams))
     target = torch.from_numpy(np.array(Y.transpose(0, 2, 1), order="C"))
     mean = (w @ X)[:, None]
@@ -252,6 +263,7 @@ def _prepare(
         at += torch.from_numpy(np.array(start.transpose(0, 2, 1), order="C"))
         at.masked_fill_(absent, 0.0)
     coefficients = at[:, :, :-1].contiguous()
+    # w (x - mean) + b' equals w x + b for b' = b + w mean.
     intercept = at[:, :, -1:] + coefficients @ mean.transpose(1, 2)
     return _Stack(
         head=torch.arange(K),
@@ -270,7 +282,7 @@ def _prepare(
 
 
 def _inverses(X: Tensor, w: Tensor, mean: Tensor, lam: Tensor) -> Tensor:
-    """[K, D, D] inverse of 1/2 Cov_k + lam_k I; equal ones are computed once."""
+    """Inverses [K, D, D] of 1/2 Cov_k + lam_k I; equal inverses are computed once."""
     import torch
 
     K, D = len(w), X.shape[1]
@@ -291,13 +303,13 @@ def _inverses(X: Tensor, w: Tensor, mean: Tensor, lam: Tensor) -> Tensor:
 
 
 def _first_of_equal(items: list[bytes] | list[tuple[int, float]]) -> list[int]:
-    """For every item the index of the first equal one."""
+    """For every item the index of the first equal item."""
     first: dict[object, int] = {}
     return [first.setdefault(item, k) for k, item in enumerate(items)]
 
 
 def _solve(X: Tensor, stack: _Stack, tol: float, max_iter: int) -> Heads:
-    """Iterate until every head's gradient is small, dropping finished heads by and by."""
+    """Iterate until every head's gradient is small; finished heads leave the stack in groups."""
     import torch
 
     K, C, D = stack.w.shape
@@ -308,8 +320,10 @@ def _solve(X: Tensor, stack: _Stack, tol: float, max_iter: int) -> Heads:
     transposed = X.T.contiguous()
     for iteration in range(1, max_iter + 1):
         grad_w, grad_b = _gradient(X, transposed, stack)
+        # The norm belongs to the problem as given (features not centred), which callers know.
         norm = (grad_w.square().sum((1, 2)) + grad_b.square().sum((1, 2))).sqrt()
         done = (norm <= tol) if iteration < max_iter else torch.ones_like(norm, dtype=torch.bool)
+        # A finished head is stepped on until the stack is packed: its first result is kept.
         fresh = done & open_[stack.head]
         if fresh.any():
             index = stack.head[fresh]
@@ -321,7 +335,8 @@ def _solve(X: Tensor, stack: _Stack, tol: float, max_iter: int) -> Heads:
             break
         _step(stack, grad_w, grad_b)
         alive = open_[stack.head]
-        if 4 * int(alive.sum()) <= 3 * len(alive):  # copying a stack is dear, so not every time
+        # Packing copies the whole stack: it pays once a quarter of the heads are finished.
+        if 4 * int(alive.sum()) <= 3 * len(alive):
             stack = stack.keep(alive)
     return Heads(weights.numpy(), grad_norm.numpy(), iterations.numpy())
 
@@ -329,7 +344,9 @@ def _solve(X: Tensor, stack: _Stack, tol: float, max_iter: int) -> Heads:
 def _gradient(X: Tensor, transposed: Tensor, stack: _Stack) -> tuple[Tensor, Tensor]:
     """Gradient in W [K, C, D] (uncentred features) and in the intercept [K, C, 1]."""
     K, C, D = stack.w.shape
+    # Centring moves into the intercept: centred features of K heads would be K copies of X.
     shift = stack.b - stack.w @ stack.mean.transpose(1, 2)
+    # Probability exactly 0: the data pull neither the weights nor the intercept of such a class.
     shift.masked_fill_(stack.absent, -float("inf"))
     logits = (stack.w.view(K * C, D) @ transposed).view(K, C, -1)
     logits += shift
@@ -348,9 +365,11 @@ def _step(stack: _Stack, grad_w: Tensor, grad_b: Tensor) -> None:
     """One preconditioned step with momentum; a head whose momentum points uphill restarts."""
     import torch
 
+    # The chain rule of the shift: in centred features the gradient in W loses grad_b times mean.
     centred = grad_w - grad_b * stack.mean
     diagonal = stack.inverse.shape[1] == 1
     w_new = stack.w - (centred * stack.inverse if diagonal else centred @ stack.inverse)
+    # The weights sum to 1, so the intercept's curvature is at most 1/2: its inverse is 2.
     b_new = stack.b - 2 * grad_b
     move_w, move_b = w_new - stack.w_old, b_new - stack.b_old
     uphill = (centred * move_w).sum((1, 2)) + (grad_b * move_b).sum((1, 2)) > 0
@@ -362,7 +381,7 @@ def _step(stack: _Stack, grad_w: Tensor, grad_b: Tensor) -> None:
 
 
 def _uncentred(stack: _Stack, rows: Tensor) -> Tensor:
-    """[k, D + 1, C] weights for features as given, absent classes far below the others."""
+    """Weights [k, D + 1, C] for features as given; absent classes lie far below the others."""
     import torch
 
     w, absent = stack.w[rows], stack.absent[rows]

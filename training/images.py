@@ -1,7 +1,7 @@
-"""Images as one index: names, content hashes, and pixels or paths. Bad files are found here.
+"""Images as one index: names, content hashes, and pixels or paths; bad files are listed.
 
-Files are untrusted: formats are limited, size is checked before pixels are decoded, a name never
-leads out of the given folder, and a bad file becomes an entry of a list, never an exception.
+Files are untrusted: formats are limited, the size is checked before pixels are decoded, a name
+never leads out of the given folder, and a bad file becomes an entry of a list, never an exception.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Duplicate:
 
     @property
     def across_roles(self) -> bool:
-        """Whether the same content has more than one role, which would leak labels into tests."""
+        """Whether the same content has more than one role: labels would leak into the test."""
         return len(set(self.roles)) > 1
 
 
@@ -105,14 +105,14 @@ def index_array(x: NDArray[Any], names: Sequence[str]) -> ImageIndex:
 
     Args:
         x: [n, h, w], [n, h, w, 1] or [n, h, w, 3]; integers 0..255, or floats in 0..1 or 0..255
-            (taken for the latter when any value is above 1).
+            (0..255 when any value is above 1).
         names: n unique names.
 
     Returns:
         The index, with pixels [n, h, w, c] as uint8 or as float32 in 0..1.
 
     Raises:
-        InputError: another shape, type or range, no images, or names that do not fit.
+        InputError: a wrong shape, type or range, no images, or names that do not fit.
     """
     pixels = _as_pixels(x)
     if len(names) != len(pixels):
@@ -126,14 +126,14 @@ def load_npz(path: Path) -> tuple[ImageIndex, NDArray[np.int64]]:
     """Read images `x` and class indices `y` from a NumPy archive.
 
     Args:
-        path: an .npz file; `x` as for `index_array`, `y` [n] integers from 0 (or `clean`, as
-            archives of human annotations call the true class). Never unpickled.
+        path: an .npz file, never unpickled; `x` as for `index_array`, `y` [n] integers from 0.
+            Archives of human annotations call the true class `clean` in place of `y`.
 
     Returns:
         The images, named by their row, and the labels.
 
     Raises:
-        InputError: not such a file; the message names the array and what was expected.
+        InputError: the file is no such archive; the message names the array and its expected form.
     """
     x, y = _read_npz(path)
     if y.ndim != 1 or y.dtype.kind not in "iu":
@@ -158,11 +158,11 @@ def scan_images(
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_FILE_BYTES,
 ) -> tuple[ImageIndex, tuple[BadImage, ...]]:
-    """Decode every file once, so that bad ones are known before any money moves.
+    """Decode every file once: bad files are listed before money is spent.
 
     Args:
         root: the folder.
-        names: paths relative to it, each once.
+        names: paths relative to the folder, each once.
         max_pixels: largest width times height that is decoded.
         max_bytes: largest file that is read.
 
@@ -186,8 +186,8 @@ def scan_images(
         return path, _content_hash(image), max(image.shape[:2])
 
     with quiet_pillow(), ThreadPoolExecutor(usable_cores()) as pool:
-        found = list(pool.map(examine, names))
-    good = [(n, f) for n, f in zip(names, found, strict=True) if not isinstance(f, BadImage)]
+        examined = list(pool.map(examine, names))
+    good = [(n, f) for n, f in zip(names, examined, strict=True) if not isinstance(f, BadImage)]
     index = ImageIndex(
         names=tuple(name for name, _ in good),
         hashes=tuple(f[1] for _, f in good),
@@ -195,18 +195,18 @@ def scan_images(
         paths=tuple(f[0] for _, f in good),
         side=max((f[2] for _, f in good), default=0),
     )
-    return index, tuple(f for f in found if isinstance(f, BadImage))
+    return index, tuple(f for f in examined if isinstance(f, BadImage))
 
 
 def duplicates(hashes: Sequence[str], roles: Sequence[str]) -> tuple[Duplicate, ...]:
-    """Groups of equal content, by first row; those across roles are the dangerous ones.
+    """Groups of images with equal content, sorted by first row.
 
     Args:
         hashes: content hash of each image.
         roles: role of each image, such as "pool" or "final".
 
     Returns:
-        One entry for every content that occurs more than once.
+        One entry for each content that occurs more than once.
     """
     rows: dict[str, list[int]] = {}
     for row, content in enumerate(hashes):
@@ -219,19 +219,18 @@ def duplicates(hashes: Sequence[str], roles: Sequence[str]) -> tuple[Duplicate, 
 
 
 def read_batch(index: ImageIndex, rows: Sequence[int] | NDArray[np.int64], size: int) -> Bytes:
-    """Read some images as RGB squares; the aspect ratio is squashed, nothing is cropped away.
+    """Read some images as RGB squares; the aspect ratio is squashed, no part is cropped.
 
     Args:
         index: the images.
-        rows: which of them.
+        rows: rows of the index to read.
         size: side of the result in pixels.
 
     Returns:
         [len(rows), size, size, 3] uint8.
 
     Raises:
-        InputError: a file that was good when it was scanned cannot be read any more, or has
-            other content.
+        InputError: since the scan a file has become unreadable or has changed.
     """
     from PIL import Image
 
@@ -297,14 +296,14 @@ def _read_npz(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
             return np.asarray(arrays["x"]), np.asarray(arrays[truth])
     except InputError:
         raise
-    except Exception as error:  # a damaged archive fails in many ways, all of them the file's fault
+    except Exception as error:  # a damaged archive fails in many ways
         raise InputError(
             f"{path}: not a NumPy archive of plain arrays x and y ({type(error).__name__})"
         ) from None
 
 
 def _rgb(index: ImageIndex, row: int) -> Bytes:
-    """[h, w, 3] uint8 of one image."""
+    """Pixels [h, w, 3] uint8 of one image."""
     if index.pixels is not None:
         image = index.pixels[row]
         if image.dtype != np.uint8:

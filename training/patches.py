@@ -1,9 +1,9 @@
 """Features without pretrained weights: responses to whitened k-means patches.
 
 After Coates and Ng, "Learning feature representations with k-means" (Neural Networks: Tricks of the
-Trade, 2012): patches of 6x6 pixels are contrast-normalised and whitened, centres are learned by
-spherical k-means on unlabelled images, responses are soft-thresholded on both sides and averaged
-over the image's quarters. Everything is seeded by a constant: the same images, the same features.
+Trade, 2012): patches of 6x6 pixels are contrast-normalised and whitened, spherical k-means learns
+centres from unlabelled images, responses are soft-thresholded on both sides and averaged over the
+image's quarters. The seed is a constant: the same images give the same features.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 Singles = NDArray[np.float32]
 
-SIDE = 32  # images are squashed to this
+SIDE = 32  # images are squashed to squares of this side
 PATCH = 6
 CENTRES = 64
-SAMPLES = 20_000  # patches to learn from
-IMAGES = 2_000  # images they are taken from
+SAMPLES = 20_000  # patches that the centres are learned from
+IMAGES = 2_000  # images that the patches are taken from
 THRESHOLD = 0.25
 CONTRAST = 10.0  # added to a patch's variance, in squared grey levels
 WHITENING = 0.1
@@ -42,7 +42,7 @@ class Filters:
 
 
 def patch_features(read: Callable[[NDArray[np.int64]], NDArray[np.uint8]], n: int) -> Singles:
-    """Learn patches from the images and describe every image by them.
+    """Learn patches from the images and compute every image's responses to them.
 
     Args:
         read: rows -> [b, SIDE, SIDE, 3] uint8 pixels.
@@ -57,7 +57,7 @@ def patch_features(read: Callable[[NDArray[np.int64]], NDArray[np.uint8]], n: in
 
 
 def _windows(pixels: NDArray[np.uint8]) -> Singles:
-    """[b, 27, 27, 108] contrast-normalised patches of [b, 32, 32, 3] pixels."""
+    """Contrast-normalised patches [b, 27, 27, 108] of pixels [b, 32, 32, 3]."""
     view = np.lib.stride_tricks.sliding_window_view(pixels, (PATCH, PATCH), axis=(1, 2))
     patches = view.reshape(*view.shape[:3], -1).astype(np.float32)
     patches -= patches.mean(axis=-1, keepdims=True)
@@ -70,13 +70,13 @@ def _learn(read: Callable[[NDArray[np.int64]], NDArray[np.uint8]], n: int) -> Fi
     rng = np.random.default_rng(SEED)
     rows = np.sort(rng.permutation(n)[:IMAGES])
     per_image = -(-SAMPLES // len(rows))
-    found = []
+    samples = []
     for first in range(0, len(rows), 64):
         windows = _windows(read(rows[first : first + 64]))
         flat = windows.reshape(len(windows), -1, windows.shape[-1])
         at = rng.integers(flat.shape[1], size=(len(flat), per_image))
-        found.append(np.take_along_axis(flat, at[..., None], axis=1).reshape(-1, flat.shape[2]))
-    patches = np.concatenate(found).astype(np.float64)
+        samples.append(np.take_along_axis(flat, at[..., None], axis=1).reshape(-1, flat.shape[2]))
+    patches = np.concatenate(samples).astype(np.float64)
     mean = patches.mean(axis=0)
     variance, axes = np.linalg.eigh(np.cov(patches - mean, rowvar=False))
     whiten = axes / np.sqrt(np.maximum(variance, 0) + WHITENING) @ axes.T
@@ -87,21 +87,22 @@ def _learn(read: Callable[[NDArray[np.int64]], NDArray[np.uint8]], n: int) -> Fi
 def _spherical_k_means(
     points: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """[CENTRES, d] unit vectors; points belong to the centre with the largest |product|."""
+    """Unit vectors [CENTRES, d]; a point belongs to the centre with the largest |product|."""
     centres = rng.normal(size=(CENTRES, points.shape[1]))
     centres /= np.linalg.norm(centres, axis=1, keepdims=True)
     for _ in range(ROUNDS):
         product = points @ centres.T
         nearest = np.abs(product).argmax(axis=1)
         pull = product[np.arange(len(points)), nearest]
-        moved = centres.copy()  # the damping of the method: an empty centre stays where it is
+        # The method's damping: the old centre is part of the sum, so an empty centre stays.
+        moved = centres.copy()
         np.add.at(moved, nearest, points * pull[:, None])
         centres = moved / np.linalg.norm(moved, axis=1, keepdims=True)
     return centres
 
 
 def _encode(pixels: NDArray[np.uint8], filters: Filters) -> Singles:
-    """[b, DIMENSION]: both sides of each response beyond the threshold, averaged in quarters."""
+    """Features [b, DIMENSION]: both sides of each thresholded response, averaged in quarters."""
     response = (_windows(pixels) - filters.mean) @ filters.project
     both = np.concatenate([response, -response], axis=-1) - np.float32(THRESHOLD)
     np.maximum(both, 0, out=both)

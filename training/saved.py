@@ -1,4 +1,4 @@
-"""A fitted classifier as one file: to be kept, moved and used without the study."""
+"""A fitted classifier as one file, which works without the study."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from training.fit import Model
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SavedModel:
-    """A classifier and what it needs to be used.
+    """A classifier, its class names and its facts.
 
     Attributes:
         model: predicts from features.
-        classes: name of each class, in the order of its predictions.
-        facts: what the file says of itself: backbone, label version, ...
+        classes: name of each class, in the order of the predictions.
+        facts: texts stored in the file: backbone, label version, ...
     """
 
     model: Model
@@ -32,9 +32,9 @@ def model_bytes(model: Model, classes: Sequence[str], facts: Mapping[str, str]) 
     """A model as the content of a .safetensors file; the same model gives the same bytes.
 
     Args:
-        model: what was fitted.
+        model: the fitted model.
         classes: name of each class.
-        facts: further texts to keep with it, such as the backbone of its features.
+        facts: further texts to store, such as the backbone of the features.
     """
     from safetensors.numpy import save
 
@@ -49,10 +49,10 @@ _TENSORS = ("weights", "mean", "scale")
 
 
 def load_model(path: Path) -> SavedModel:
-    """Read a model that was saved.
+    """Read a saved model.
 
     Raises:
-        InputError: the file cannot be read, or is no such model.
+        InputError: the file cannot be read, or holds no model.
     """
     from safetensors import SafetensorError, safe_open
 

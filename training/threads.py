@@ -1,7 +1,7 @@
-"""How many threads torch may use, set explicitly so that speed and digits do not surprise.
+"""The number of torch threads, set explicitly because it changes speed and digits.
 
-Two processes with as many threads each as there are cores run many times slower than one thread
-each; and float sums change in the last bits with the number of threads.
+Two processes that each use a thread per core run many times slower than two processes of one
+thread. Float sums change in their last bits with the number of threads.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 
 def usable_cores() -> int:
-    """Cores this process may run on: its affinity where the system tells, else all cores."""
+    """Cores that this process may run on: its affinity if the system has one, else all cores."""
     affinity = getattr(os, "sched_getaffinity", None)
     if affinity is not None:
         return max(1, len(affinity(0)))
@@ -37,7 +37,7 @@ def limit_threads(jobs: int = 1) -> int:
 
 @contextmanager
 def torch_threads(threads: int) -> Iterator[None]:
-    """Run a block with exactly this many torch threads and put the old number back."""
+    """Run a block with this number of torch threads, then restore the old number."""
     import torch
 
     before = torch.get_num_threads()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from budget.money import Money
 from budget.tariff import Tariff
 from hpo.market import stop_signals
-from labeling.source import Book, Finding, Pool, PooledSource
+from labeling.source import Finding, Pool, PooledSource, StoredOrder
 from labeling.types import Condition, Order, Page
 
 
@@ -89,7 +89,7 @@ class LazySource:
         """What the account holds."""
         return self.source.balance()
 
-    def differences(self, books: Sequence[Book]) -> list[Finding]:
+    def differences(self, books: Sequence[StoredOrder]) -> list[Finding]:
         """Compare a study's orders and holds with the market."""
         return self.source.differences(books)
 

@@ -9,7 +9,7 @@ from budget.ledger import Hold, Ledger
 from budget.money import ZERO
 from hpo.trial.purchase import settle_ended
 from hpo.trial.world import World
-from labeling.source import SETTLE, VOID, Book, Finding, PooledSource
+from labeling.source import SETTLE, VOID, Finding, PooledSource, StoredOrder
 from labeling.types import STOPPED, Order, OrderEnd, Page
 
 
@@ -51,9 +51,9 @@ def _findings(world: World, ledgers: list[Ledger]) -> list[Finding]:
     ]
 
 
-def _books(world: World, holds: dict[str, Hold]) -> list[Book]:
+def _books(world: World, holds: dict[str, Hold]) -> list[StoredOrder]:
     return [
-        Book(
+        StoredOrder(
             record.order,
             holds[record.order.key].amount if record.order.key in holds else None,
             record.end is not None,

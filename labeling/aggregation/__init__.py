@@ -1,1 +1,1 @@
-"""Answers to labels: class probabilities, plans contained in what is owned, shares of taste."""
+"""Answers to labels: class probabilities, answers of a plan, shares for subjective questions."""

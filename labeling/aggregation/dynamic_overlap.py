@@ -1,13 +1,14 @@
-"""Dynamic overlap: when a task has answers enough, by the skills of those who answered.
+"""Dynamic overlap: the skills of the annotators decide when a task has enough answers.
 
-Toloka's rule (dynamic overlap of type BASIC). The skill of annotator i, from `right` of `judged`
-answers to tasks with a known answer, is q_i = (K + right) / (2 K + judged) with K = 1/2. With Y
-classes and no prior preference the answers have the likelihood, if z is the true label,
+Toloka's rule (dynamic overlap of type BASIC). An annotator i with `right` right answers of `judged`
+answers to tasks with a known answer has the skill q_i = (K + right) / (2 K + judged) with K = 1/2.
+For Y classes and a uniform prior, the likelihood of the answers under the true label z is
 
     P(answers | z) = prod_i (q_i if i answered z else (1 - q_i) / (Y - 1)).
 
-A task is done when the leading label's share of these likelihoods reaches the confidence asked for,
-or when it has the most answers allowed. Pure functions, and a running score for many tasks at once.
+A task is done when the leading label's share of these likelihoods reaches the rule's confidence, or
+when the task has the largest number of answers. The functions are pure; a running score serves many
+tasks at once.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from budget.errors import InputError
 from labeling.types import Bools, DynamicOverlap, Floats, Ints
 
 _K = 0.5
-_EDGE = 1e-9  # a given skill of 0 or 1 would forbid some answers
+_EDGE = 1e-9  # a skill of exactly 0 or 1 gives some answers the likelihood 0
 _FORM = re.compile(r"dynamic\(\s*([^,]+?)\s*,\s*([^,]+?)\s*,\s*([^,)]+?)\s*\)")
 
 
 def skill_of(right: ArrayLike, judged: ArrayLike) -> Floats:
-    """Skill from answers to control and exam tasks: one half without any evidence."""
+    """Skill from answers to control and exam tasks; 1/2 without such answers."""
     return (_K + np.asarray(right, dtype=np.float64)) / (2 * _K + np.asarray(judged))
 
 
 def votes(labels: Ints, skill: ArrayLike, classes: int) -> Floats:
-    """What each answer adds to the score of each label: its log-likelihood, up to a constant.
+    """Log-likelihood, up to a constant, that each answer adds to the score of each label.
 
     Args:
         labels: [A] class indices.
@@ -40,7 +41,7 @@ def votes(labels: Ints, skill: ArrayLike, classes: int) -> Floats:
         classes: number of classes Y.
 
     Returns:
-        [A, Y] ln(q (Y - 1) / (1 - q)) at the label given, else 0.
+        [A, Y] ln(q (Y - 1) / (1 - q)) at the answered label, else 0.
     """
     q = np.clip(np.asarray(skill, dtype=np.float64), _EDGE, 1 - _EDGE)
     added = np.zeros((len(labels), classes))
@@ -56,7 +57,7 @@ def posterior(score: Floats) -> Floats:
 
 
 def confidence(labels: Sequence[int] | Ints, skills: ArrayLike, classes: int) -> Floats:
-    """Probability of each label of one task, given its answers and who gave them.
+    """Probability of each label of one task, given its answers and its annotators' skills.
 
     Args:
         labels: [A] class indices.
@@ -75,8 +76,8 @@ def enough(rule: DynamicOverlap, answers: Ints, score: Floats) -> Bools:
 
     Args:
         rule: the pool's setting.
-        answers: [n] usable answers each task has.
-        score: [n, Y] sums of their votes.
+        answers: [n] number of usable answers of each task.
+        score: [n, Y] sums of the votes of these answers.
     """
     sure = posterior(score).max(axis=-1) >= rule.confidence
     done: Bools = (answers >= rule.most) | ((answers >= rule.least) & sure)
@@ -84,19 +85,19 @@ def enough(rule: DynamicOverlap, answers: Ints, score: Floats) -> Bools:
 
 
 def parse_overlap(text: str) -> int | DynamicOverlap:
-    """An overlap as a user writes it: "3", or "dynamic(2,5,0.9)" (least, most, confidence).
+    """Read an overlap: "3", or "dynamic(2,5,0.9)" (least, most, confidence).
 
     Raises:
-        InputError: neither of the two, or numbers that cannot be.
+        InputError: another form, or a number out of range.
     """
-    found = _FORM.fullmatch(text.strip())
+    match = _FORM.fullmatch(text.strip())
     try:
-        if found is None:
+        if match is None:
             overlap = int(text)
             if overlap < 1:
                 raise ValueError
             return overlap
-        least, most, sure = found.groups()
+        least, most, sure = match.groups()
         return DynamicOverlap(int(least), int(most), float(sure))
     except InputError:
         raise

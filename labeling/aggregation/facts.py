@@ -1,7 +1,7 @@
-"""What is known of labels and answers beside their content, as label versions keep it.
+"""Facts of labels and answers that views filter by: skills, times, confidence, agreement.
 
-Values are rounded as a version's tables hold them, so that a view finds the same rows in a trial
-and in the version saved from it.
+Values are rounded to the digits of a label version's tables. So a view keeps the same rows in a
+trial and in the version saved from that trial.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ SHARE_DIGITS, SECOND_DIGITS, MINUTE_DIGITS = 6, 3, 4
 
 @dataclass(frozen=True, slots=True)
 class AnswerFacts:
-    """What is known of each answer beside its content, rounded as it is saved.
+    """Skill and times of each answer, rounded to the digits of a label version.
 
     Attributes:
-        skill: [A] the annotator's skill; nan where the question has no right answers.
+        skill: [A] the annotator's skill; nan for a question without right answers.
         seconds: [A] working time of the answer.
         submitted: [A] minutes from the opening of the order's pool to submission.
     """
@@ -43,7 +43,7 @@ def answer_facts(
 
     Args:
         answers: the answers behind the labels, control answers included.
-        control_truth: true class of each control task; None for a question of taste.
+        control_truth: true class of each control task; None for a subjective question.
         classes: number of classes.
         seconds: [A] working time per answer.
         submitted_s: [A] seconds from the opening of the pool to submission.
@@ -60,12 +60,12 @@ def answer_facts(
 
 @dataclass(frozen=True, slots=True)
 class LabelFacts:
-    """What a view can ask about labels, one entry per row of a label set.
+    """Columns of labels for views, one entry per row of a label set.
 
     Attributes:
         label: [N] code of the most probable class.
-        confidence: [N] its probability, rounded as it is saved.
-        agreement: [N] share of usable answers that say that class, rounded as it is saved.
+        confidence: [N] probability of this class, rounded to the digits of a label version.
+        agreement: [N] share of usable answers with this class, rounded likewise.
     """
 
     label: Ints

@@ -1,9 +1,9 @@
 """Answers to class probabilities per task.
 
-Weighted majority and majority are closed forms; Dawid-Skene runs through crowd-kit. The model
-behind the closed forms is the one-coin model: an annotator of skill p gives the true class with
-probability p and each of the C-1 others with (1-p)/(C-1), so a vote's log-odds for its class
-against any other are ln(p (C-1) / (1-p)).
+Weighted majority and majority are closed forms; Dawid-Skene runs through crowd-kit. The closed
+forms use the one-coin model: an annotator of skill p gives the true class with probability p and
+each of the C-1 other classes with (1-p)/(C-1). So a vote's log-odds for its class against any other
+class are ln(p (C-1) / (1-p)).
 """
 
 from __future__ import annotations
@@ -35,15 +35,16 @@ def aggregate(
 
     Args:
         answers: a plan's answers, control answers included.
-        tasks: the plan's tasks; the result follows their order. A task without a usable answer,
-            and every control task, is left out.
+        tasks: the plan's tasks; the result follows their order. The result leaves out control
+            tasks and tasks without a usable answer.
         classes: number of classes C, at least 2.
         method: a name of `AGGREGATORS`. Without control tasks "weighted" has equal weights; the
             shares of "dawid-skene" are plain vote shares.
         control_truth: true class of each control task, by row.
 
     Returns:
-        Vote shares, and the posterior of the method's model (uniform prior but for Dawid-Skene).
+        Vote shares, and the posterior of the method's model (with a uniform prior, except for
+        Dawid-Skene).
 
     Raises:
         InputError: an unknown method, a label beyond the classes, fewer than two classes, or a
@@ -55,6 +56,8 @@ def aggregate(
     given = answers.where(answers.usable & ~answers.control & np.isin(answers.task, order))
     row, order = _rows(given.task, order)
     people = np.unique(given.annotator)
+    # Annotators without a usable answer to these tasks would move the crowd's skill, by which the
+    # others are judged.
     controls = answers.where(answers.control & np.isin(answers.annotator, people))
     truth = _truth(controls, control_truth)
     counts = _tally(row, given.label, np.ones(len(given)), len(order), classes)
@@ -72,14 +75,14 @@ def weighted(votes: Votes) -> tuple[Floats, Floats]:
 
 
 def majority(votes: Votes) -> tuple[Floats, Floats]:
-    """Votes of one weight: the log-odds of the crowd's skill."""
+    """Votes of equal weight: the log-odds of the crowd's skill."""
     skill = pooled_skill(votes.answers, votes.controls, votes.truth, votes.classes)
     scores = votes.counts * log_odds(np.array(skill), votes.classes)
     return _shares(scores), _softmax(scores)
 
 
 def dawid_skene(votes: Votes) -> tuple[Floats, Floats]:
-    """A confusion matrix per annotator (Dawid and Skene 1979), control tasks as known labels."""
+    """A confusion matrix per annotator (Dawid and Skene 1979); control tasks have known labels."""
     shares, posterior = majority(votes)
     return shares, _dawid_skene(votes) if len(shares) else posterior
 
@@ -88,16 +91,17 @@ def annotator_weights(votes: Answers, controls: Answers, truth: Ints, classes: i
     """Weight of a vote, by annotator code: log-odds of the shrunk control accuracy.
 
     skill = (right + 4 m) / (n + 4) over the annotator's n control answers, with m the pooled
-    skill: who has few control answers is judged by the crowd's.
+    skill: few control answers leave an annotator's skill near the crowd's.
     """
     people = int(max(votes.annotator.max(initial=-1), controls.annotator.max(initial=-1))) + 1
     return log_odds(_skills(votes, controls, truth, classes, people), classes)
 
 
 def annotator_skills(answers: Answers, control_truth: Mapping[int, int], classes: int) -> Floats:
-    """Skill behind those weights, by annotator code, from a label set's own answers.
+    """Skill behind the weights of `annotator_weights`, by annotator code, from a set of answers.
 
-    It has an entry for every code in the answers: who gave no usable answer has the crowd's skill.
+    The result has an entry for every code in the answers; an annotator without a usable answer has
+    the crowd's skill.
 
     Args:
         answers: the answers behind the labels, control answers included.
@@ -119,11 +123,11 @@ def _skills(votes: Answers, controls: Answers, truth: Ints, classes: int, people
 
 
 def pooled_skill(votes: Answers, controls: Answers, truth: Ints, classes: int) -> float:
-    """The crowd's accuracy, from its control answers; without them, from how often it agrees.
+    """The crowd's accuracy, from its control answers; without these, from its agreement.
 
     Two annotators of skill p agree on a task with probability a = p^2 + (1-p)^2 / (C-1), so
-    p = (1 + sqrt((C-1) (C a - 1))) / C. Both estimates are shrunk to 0.8 by four answers or
-    pairs: a perfect record of a few answers is no certainty.
+    p = (1 + sqrt((C-1) (C a - 1))) / C. Four prior answers, or pairs of answers, shrink both
+    estimates to 0.8: a few right answers do not prove a skill of 1.
     """
     if len(controls):
         right = float(np.count_nonzero(controls.label == truth))
@@ -135,11 +139,14 @@ def pooled_skill(votes: Answers, controls: Answers, truth: Ints, classes: int) -
     agreeing = float((counts * (counts - 1)).sum()) / 2
     expected = _PRIOR_SKILL**2 + (1 - _PRIOR_SKILL) ** 2 / (classes - 1)
     agreement = (agreeing + _PRIOR_ANSWERS * expected) / (pairs + _PRIOR_ANSWERS)
+    # Agreement below 1 / C, that of random answers, has no real root: it counts as 1 / C.
     return float((1 + np.sqrt(max(0.0, (classes - 1) * (classes * agreement - 1)))) / classes)
 
 
 def log_odds(skill: Floats, classes: int) -> Floats:
-    """Log-odds of a vote, ln(p (C-1) / (1-p)), at least 0.01: nobody votes against a class."""
+    """Log-odds of a vote, ln(p (C-1) / (1-p)), at least 0.01: no vote counts against its class."""
+    # A skill below chance is rather a poor estimate than an annotator who avoids the truth. And a
+    # weight above 0 keeps the shares of every task defined.
     odds = skill * (classes - 1) / (1 - skill)
     return np.maximum(np.log(np.maximum(odds, 1.0)), _SMALLEST_WEIGHT)
 
@@ -161,14 +168,15 @@ def _truth(controls: Answers, control_truth: Mapping[int, int]) -> Ints:
 
 
 def _rows(task: Ints, order: Ints) -> tuple[Ints, Ints]:
-    """Row of each answer's task in the result, and the result's tasks: those with an answer."""
+    """Row of each answer's task in the result, and the result's tasks: the tasks with an answer."""
     order = order[np.isin(order, task)]
     by_task = np.argsort(order)
     return by_task[np.searchsorted(order, task, sorter=by_task)], order
 
 
 def _tally(row: Ints, label: Ints, weight: Floats, rows: int, classes: int) -> Floats:
-    """[rows, classes] sum of the votes' weights."""
+    """Sums [rows, classes] of the votes' weights."""
+    # `tally[row, label] += weight` would count only one of several votes for the same cell.
     tally: Floats = np.zeros((rows, classes))
     np.add.at(tally, (row, label), weight)
     return tally
@@ -184,11 +192,11 @@ def _shares(scores: Floats) -> Floats:
 
 
 def _dawid_skene(votes: Votes) -> Floats:
-    """[N, C] posterior of crowd-kit's Dawid-Skene.
+    """Posterior [N, C] of crowd-kit's Dawid-Skene.
 
-    Its traps are met here: it knows only classes that some annotator gave as an answer (the others
-    get probability 0, and a control task of such a class counts as unknown), it draws from numpy's
-    global generator for a by-product, and it warns about its own use of pandas.
+    This function works around three traits of crowd-kit. It knows only classes that occur among the
+    answers: other classes get probability 0, and a control task of such a class counts as unknown.
+    It draws from numpy's global generator for a by-product. It warns about its own use of pandas.
     """
     import pandas as pd
     from crowdkit.aggregation import DawidSkene
@@ -196,7 +204,8 @@ def _dawid_skene(votes: Votes) -> Floats:
     given, controls, truth = votes.answers, votes.controls, votes.truth
     rows, classes = votes.counts.shape
     label = np.r_[given.label, controls.label]
-    control_task = rows + controls.task  # apart from the rows of real tasks
+    # Control tasks get numbers above the rows of real tasks, so that the two never meet.
+    control_task = rows + controls.task
     data = pd.DataFrame(
         {
             "task": np.r_[votes.row, control_task],
@@ -204,9 +213,10 @@ def _dawid_skene(votes: Votes) -> Floats:
             "label": label,
         }
     )
-    known = np.isin(truth, label)
-    true_labels = pd.Series(truth[known], index=control_task[known])
+    class_answered = np.isin(truth, label)
+    true_labels = pd.Series(truth[class_answered], index=control_task[class_answered])
     true_labels = true_labels[~true_labels.index.duplicated()]
+    # The global generator belongs to the caller: its stream must not depend on the aggregation.
     state = np.random.get_state()  # noqa: NPY002
     try:
         with warnings.catch_warnings():
@@ -215,6 +225,7 @@ def _dawid_skene(votes: Votes) -> Floats:
             fitted = model.fit_predict_proba(data, true_labels if len(true_labels) else None)
     finally:
         np.random.set_state(state)  # noqa: NPY002
+    # The result also has rows of control tasks, and lacks classes that no answer names.
     complete = fitted.reindex(index=np.arange(rows), columns=np.arange(classes), fill_value=0.0)
     posterior = complete.to_numpy(dtype=np.float64)
     return np.asarray(posterior / posterior.sum(axis=1, keepdims=True), dtype=np.float64)

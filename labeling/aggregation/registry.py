@@ -1,6 +1,6 @@
-"""Aggregators by the name that `--aggregation` takes; each is imported when it is used.
+"""Aggregators by their `--aggregation` name; each is imported on first use.
 
-A new aggregator is a function of `labeling.aggregation.votes.Votes`, and its row here.
+A new aggregator is a function of `labeling.aggregation.votes.Votes` and a row in this table.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def aggregator_named(name: str) -> Aggregator:
     """The aggregator of a name.
 
     Raises:
-        InputError: there is none.
+        InputError: no aggregator has this name.
     """
     if name not in AGGREGATORS:
         raise InputError(f"aggregation: {name!r} is not known; {nearest(name, tuple(AGGREGATORS))}")

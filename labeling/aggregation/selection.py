@@ -1,7 +1,7 @@
-"""Which plans an owned set of answers contains. Pure functions of answers and seeds.
+"""The answers of a plan, selected from all answers owned. Pure functions of answers and seeds.
 
-Random choices are ranks of a seeded hash, not draws from a stream: an answer keeps its rank
-whatever else is owned, so smaller plans lie inside larger ones, on any machine.
+Random choices are ranks of a seeded hash, not draws from a stream. An answer's hash does not depend
+on the other answers owned, so a smaller plan's answers are a subset of a larger plan's.
 """
 
 from __future__ import annotations
@@ -41,21 +41,22 @@ def task_order(
 
 
 def select(answers: Answers, tasks: Sequence[int] | Ints, overlap: int, seed: int) -> Answers:
-    """A plan's own answers out of all that its condition owns: the rows of `selection`."""
+    """A plan's answers out of all answers of its condition: the rows of `selection`."""
     return answers.where(selection(answers, tasks, overlap, seed))
 
 
 def selection(answers: Answers, tasks: Sequence[int] | Ints, overlap: int, seed: int) -> Bools:
-    """Which answers are a plan's own, of all that its condition owns.
+    """The answers of a plan, out of all answers of its condition.
 
-    Of each of the plan's tasks at most `overlap` usable answers are kept. Of an annotator's
-    control answers the share is kept that was kept of the usable answers to real tasks, rounded
-    up or down at random in proportion: all of them at share 1, none at share 0. So a small plan
-    knows its annotators no better than if it had been bought alone.
+    A plan keeps at most `overlap` usable answers to each of its tasks. It keeps the same share of
+    an annotator's control answers as of the annotator's usable answers to real tasks, rounded up or
+    down at random in proportion: all at share 1, none at share 0. So a small plan knows its
+    annotators no better than if the plan had been bought alone.
 
-    Control answers are evidence on a person, not labels: those of an annotator with kept answers
-    count whether or not they are usable, such as the failures for which a later order banned
-    somebody whose earlier answers stay. Annotators without any usable answer are left out.
+    Control answers are evidence on an annotator, not labels. They count whether or not they are
+    usable, if the annotator has kept answers: a later order may ban an annotator for failed control
+    tasks, while the annotator's earlier answers stay. The plan leaves out annotators without any
+    usable answer.
 
     Args:
         answers: all answers of the condition.
@@ -82,7 +83,7 @@ def selection(answers: Answers, tasks: Sequence[int] | Ints, overlap: int, seed:
 
 
 def _lowest(mask: Bools, group: Ints, draw: Floats, most: Ints) -> Bools:
-    """Those rows of the mask whose draw is among the `most` lowest of their group."""
+    """The rows of the mask whose draw is among the `most` lowest of their group."""
     rows = np.flatnonzero(mask)
     chosen = np.zeros(len(mask), dtype=np.bool_)
     chosen[rows] = _rank_within(group[rows], draw[rows]) < most[rows]

@@ -1,7 +1,7 @@
-"""Subjective questions: an item's label is the share of people who give each answer.
+"""Subjective questions: an item's label is the share of annotators who give each answer.
 
-There is no truth to be right about. Shares of few answers are uncertain, so each has a Wilson
-interval; predicted shares are scored on items that were answered densely.
+A subjective question has no true answer. Shares of few answers are uncertain: each share has a
+Wilson interval, and predicted shares are scored on items with many answers.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 from budget.errors import InputError
 from labeling.types import Answers, Floats, Ints
 
-DENSE = 20  # answers from which an item's share counts as known: a standard error of .11 or less
+DENSE = 20  # answers from which an item's share counts as known: its standard error is at most .11
 _LEAST = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Shares of answers, one row per item that has any usable answer.
+    """Shares of answers, one row per item with at least one usable answer.
 
     Attributes:
         task: [N] rows of the items.
@@ -38,7 +38,7 @@ class Shares:
     answers: Ints
 
     def dense(self, least: int = DENSE) -> Shares:
-        """The items with at least so many answers."""
+        """The items with at least `least` answers."""
         kept = self.answers >= least
         return Shares(
             self.task[kept], self.share[kept], self.low[kept], self.high[kept], self.answers[kept]
@@ -47,14 +47,14 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class ShareScore:
-    """How well predicted shares meet observed ones.
+    """Score of predicted shares against observed shares.
 
     Attributes:
         log_loss: mean over items of -sum_c share_c ln(predicted_c), nats.
-        floor: the same for a prediction equal to the observed shares: their mean entropy.
-        error: mean over items of sum_c |predicted_c - share_c| / 2; with two answers that is the
-            absolute error of the share.
-        noise: what `error` would be, by the answers' number alone, for the true shares.
+        floor: log loss of the observed shares themselves: their mean entropy.
+        error: mean over items of sum_c |predicted_c - share_c| / 2; for a question with two answers
+            this is the absolute error of the share.
+        noise: expected `error` of the true shares; it comes from the number of answers alone.
         items: number of items scored.
     """
 
@@ -70,12 +70,12 @@ def answer_shares(
 ) -> Shares:
     """Shares of usable answers per item, with Wilson intervals.
 
-    Answers count wherever the item was shown, as a control task too: no answer to a subjective
-    question is checked.
+    Answers to an item shown as a control task count, too: the platform checks no answer to a
+    subjective question.
 
     Args:
         answers: answers to the question.
-        tasks: rows of the items wanted; those without a usable answer are left out.
+        tasks: rows of the items; the result leaves out items without a usable answer.
         classes: number of possible answers C.
         level: coverage of each interval.
     """
@@ -91,11 +91,11 @@ def answer_shares(
 
 
 def wilson(share: Floats, answers: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Wilson's score interval of a share of so many independent answers (Wilson 1927).
+    """Wilson's score interval of a share of independent answers (Wilson 1927).
 
     Args:
         share: observed shares.
-        answers: numbers of answers behind them, above 0; broadcast against `share`.
+        answers: number of answers behind each share, above 0; broadcast against `share`.
         level: coverage.
     """
     z = NormalDist().inv_cdf((1 + level) / 2)
@@ -110,10 +110,10 @@ def score_shares(predicted: Floats, observed: Shares) -> ShareScore:
 
     Args:
         predicted: [N, C] probabilities of the answers on the items of `observed`, in their order.
-        observed: densely answered items that the prediction has not learned from.
+        observed: items with many answers, none of which the prediction has learned from.
 
     Raises:
-        InputError: no item, or another shape.
+        InputError: no items, or shapes that differ.
     """
     share = observed.share
     if not len(share):

@@ -1,4 +1,4 @@
-"""What an aggregator is given, and what it gives."""
+"""Input and output of an aggregator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from labeling.types import Answers, Floats, Ints
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Votes:
-    """What an aggregator is given: usable answers, and what is known of those who gave them.
+    """Input of an aggregator: usable answers, and their annotators' control answers.
 
     Attributes:
         answers: [A] usable answers to real tasks.
@@ -33,4 +33,4 @@ class Votes:
 
 
 Aggregator = Callable[[Votes], tuple[Floats, Floats]]
-"""Gives [N, C] vote shares and the [N, C] posterior of its model."""
+"""Returns [N, C] vote shares and the [N, C] posterior of the aggregator's model."""

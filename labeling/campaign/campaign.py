@@ -1,4 +1,4 @@
-"""A campaign: what annotators are asked, and under which rules, as plain data."""
+"""A campaign as plain data: the questions to annotators and the quality rules."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Question:
     """One closed question about an image.
 
     Attributes:
-        kind: "objective" where each image has a true answer; "subjective" where people may differ
-            and the label is the share of each answer: no control task can check it.
+        kind: "objective" if each image has a true answer; "subjective" if annotators may differ:
+            then the label is the share of each answer, and no control task can check an answer.
     """
 
     name: str
@@ -41,8 +41,8 @@ class Exam:
     Attributes:
         tasks: number of exam tasks, taken from the control tasks.
         pass_correct: right answers needed to be admitted.
-        composition: (class, number of exam tasks of it), in the order in which the exam holds
-            them; empty for exam tasks of whatever class.
+        composition: (class, number of exam tasks of this class), in the exam's order; empty for
+            exam tasks of any class.
     """
 
     tasks: int = 10
@@ -60,7 +60,7 @@ class Exam:
 
 WRONG_CONTROLS = "wrong answers to control tasks"
 FAST_RESPONSES = "fast responses"
-"""Why an annotator is banned by a campaign's rules, on every market."""
+"""Reasons of a ban by a campaign's rules, on every market."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class QualityRules:
 
     Attributes:
         wrong_controls: banned at this many wrong control answers.
-        fast_seconds: an assignment submitted in less time than this is a fast response.
+        fast_seconds: an assignment submitted in fewer seconds is a fast response.
         fast_responses: banned at this many fast responses; 0 switches the rule off.
     """
 
@@ -79,8 +79,8 @@ class QualityRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Advised:
-    """The plan that a campaign was meant for; a study searches the knobs all the same.
+class AdvisedPlan:
+    """The plan that a campaign's author advises; a study searches the knobs all the same.
 
     Attributes:
         price: dollars per task.
@@ -97,15 +97,15 @@ class Advised:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """Everything annotators see and are held to, apart from price and control tasks.
+    """Questions, instructions and rules for annotators, without price and control tasks.
 
     Attributes:
-        questions: asked about every image; one answer to each.
+        questions: the questions about every image; an annotator answers each once.
         suite_size: tasks in one suite, control tasks included.
-        language: what annotators must read.
+        language: language that annotators must read.
         assignment_seconds: an assignment not submitted in this time expires unpaid.
         language_test: only annotators who passed the platform's test of the language see the pool.
-        advised: the plan it was meant for, if it names one; no part of what it asks.
+        advised: the plan that the campaign advises, or None; it changes nothing for annotators.
     """
 
     name: str
@@ -117,7 +117,7 @@ class Campaign:
     language: str = "EN"
     assignment_seconds: int = 300
     language_test: bool = False
-    advised: Advised | None = None
+    advised: AdvisedPlan | None = None
 
     def __post_init__(self) -> None:
         names = [question.name for question in self.questions]
@@ -126,19 +126,19 @@ class Campaign:
                 f"campaign {self.name!r}: questions are {', '.join(names) or 'missing'}; "
                 "give at least one, each under a name of its own"
             )
-        known = self.questions[self.judged].classes if self.judged is not None else ()
+        judged_classes = self.questions[self.judged].classes if self.judged is not None else ()
         for name, _ in self.exam.composition:
-            if name not in known:
+            if name not in judged_classes:
                 raise InputError(
                     f"campaign {self.name!r}: exam: there is no class {name!r} to take exam tasks "
-                    f"of; valid are {', '.join(known) or 'none, as no answer is right'}"
+                    f"of; valid are {', '.join(judged_classes) or 'none, as no answer is right'}"
                 )
 
     def question(self, name: str) -> int:
-        """The place of a question, by its name.
+        """Index of a question, by its name.
 
         Raises:
-            InputError: there is no such question.
+            InputError: no question has this name.
         """
         names = [question.name for question in self.questions]
         if name not in names:
@@ -149,13 +149,16 @@ class Campaign:
 
     @property
     def judged(self) -> int | None:
-        """The question that control tasks and the exam check: the first objective one, if any."""
+        """Index of the question that control tasks and the exam check.
+
+        It is the first objective question; None if all questions are subjective.
+        """
         kinds = [question.kind for question in self.questions]
         return kinds.index(OBJECTIVE) if OBJECTIVE in kinds else None
 
     @property
     def key(self) -> str:
-        """Content hash: two campaigns with the same key ask the same under the same rules."""
+        """Content hash: campaigns with the same key have the same questions and rules."""
         plain = asdict(self)
         plain["questions"] = [_without(asdict(q), ("kind",), q) for q in self.questions]
         plain["exam"] = _without(asdict(self.exam), ("composition",), self.exam)
@@ -166,6 +169,6 @@ class Campaign:
 
 
 def _without(plain: dict[str, Any], names: tuple[str, ...], owner: Any) -> dict[str, Any]:
-    """A mapping without those fields that are at their default: keys outlive new options."""
+    """A mapping without the named fields at their default: a new option changes no old key."""
     defaults = {f.name: f.default for f in fields(owner) if f.default is not MISSING}
     return {k: v for k, v in plain.items() if k not in names or v != defaults[k]}

@@ -1,4 +1,4 @@
-"""Which control tasks make up the exam: the same whoever runs it, a simulated crowd or a market."""
+"""The control tasks that make up the exam: a simulated crowd and a platform take the same."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from labeling.types import Ints
 def set_apart(
     exam: Exam | None, shuffled: Ints, truth: Ints, classes: tuple[str, ...]
 ) -> tuple[Ints, Ints]:
-    """Split control tasks into the exam's and those that are mixed into suites.
+    """Split control tasks into exam tasks and tasks that are mixed into suites.
 
     Args:
-        exam: the exam, or None where there is none.
-        shuffled: [G] rows of all control tasks, in the order in which they are taken.
-        truth: [G] class code of each of them.
+        exam: the exam, or None.
+        shuffled: [G] rows of all control tasks; the exam takes the first ones.
+        truth: [G] class code of each control task.
         classes: names of the classes, by code.
 
     Returns:
-        The exam's rows, in its composition's order, and the other rows, as they were shuffled.
+        The exam's rows, in the order of its composition, and the other rows, in their given order.
 
     Raises:
-        InputError: there are fewer control tasks, of a class or in all, than the exam asks for.
+        InputError: fewer control tasks, of a class or in all, than the exam needs.
     """
     if exam is None:
         return shuffled[:0], shuffled
@@ -37,11 +37,11 @@ def set_apart(
         return shuffled[: exam.tasks], shuffled[exam.tasks :]
     places: list[int] = []
     for name, count in exam.composition:
-        found = np.flatnonzero(truth == classes.index(name))
-        if count > len(found):
+        rows = np.flatnonzero(truth == classes.index(name))
+        if count > len(rows):
             raise InputError(
-                f"exam: {count} exam tasks of class {name!r}, but {len(found)} control tasks have "
+                f"exam: {count} exam tasks of class {name!r}, but {len(rows)} control tasks have "
                 "it; give more control tasks of this class"
             )
-        places += found[:count].tolist()
+        places += rows[:count].tolist()
     return shuffled[places], np.delete(shuffled, places)

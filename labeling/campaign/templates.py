@@ -1,4 +1,4 @@
-"""Campaigns as TOML: named templates, and files of one's own."""
+"""Campaigns as TOML: named templates, and the user's files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ from typing import Any, TypeVar
 
 from budget.errors import InputError
 from budget.money import ZERO, Money
-from labeling.campaign.campaign import OBJECTIVE, Advised, Campaign, Exam, QualityRules, Question
+from labeling.campaign.campaign import (
+    OBJECTIVE,
+    AdvisedPlan,
+    Campaign,
+    Exam,
+    QualityRules,
+    Question,
+)
 
-_T = TypeVar("_T", Advised, Campaign, Exam, QualityRules, Question)
-_TABLES = {"exam": Exam, "rules": QualityRules, "plan": Advised}
+_T = TypeVar("_T", AdvisedPlan, Campaign, Exam, QualityRules, Question)
+_TABLES = {"exam": Exam, "rules": QualityRules, "plan": AdvisedPlan}
 
 
 def template_names() -> tuple[str, ...]:
-    """Campaigns that come with the program."""
+    """Names of the campaigns that come with the program."""
     folder = resources.files("labeling.campaign")
     files = (Path(file.name) for file in folder.iterdir())
     return tuple(sorted(file.stem for file in files if file.suffix == ".toml"))
@@ -31,29 +38,29 @@ def load_campaign(name_or_path: str, classes: Sequence[str]) -> Campaign:
 
     Args:
         name_or_path: a name of `template_names`, or a file ending in .toml.
-        classes: the data's classes: an objective question that names none asks for these.
+        classes: the data's classes; an objective question without classes of its own takes these.
 
     Raises:
-        InputError: unknown template, unreadable file, unknown key or a value that cannot be.
+        InputError: unknown template, unreadable file, unknown key or invalid value.
     """
     raw, origin = _raw(name_or_path)
     return _campaign(raw, origin, tuple(classes))
 
 
-def advised_plan(name_or_path: str) -> Advised | None:
-    """The plan that a campaign was meant for, if it names one; the data need not be known.
+def advised_plan(name_or_path: str) -> AdvisedPlan | None:
+    """The plan that a campaign advises, or None; needs no data.
 
     Raises:
-        InputError: unknown template, unreadable file, or a plan that cannot be.
+        InputError: unknown template, unreadable file, or an invalid plan.
     """
     raw, origin = _raw(name_or_path)
     if "plan" not in raw:
         return None
-    return _make(Advised, _plain(raw["plan"], origin), f"{origin}: plan")
+    return _make(AdvisedPlan, _plain(raw["plan"], origin), f"{origin}: plan")
 
 
 def _raw(name_or_path: str) -> tuple[dict[str, Any], str]:
-    """A campaign's TOML, and what to call it in an error."""
+    """A campaign's TOML, and its name for error messages."""
     if name_or_path.endswith(".toml"):
         origin, text = name_or_path, _read(Path(name_or_path))
     elif name_or_path in template_names():
@@ -79,8 +86,8 @@ def _read(path: Path) -> str:
 
 def _nearest(name: str) -> str:
     close = difflib.get_close_matches(name, template_names(), n=1, cutoff=0.5)
-    known = f"valid are {', '.join(template_names())} or a .toml file"
-    return f"did you mean {close[0]!r}?" if close else known
+    valid = f"valid are {', '.join(template_names())} or a .toml file"
+    return f"did you mean {close[0]!r}?" if close else valid
 
 
 def _campaign(raw: Mapping[str, Any], origin: str, classes: tuple[str, ...]) -> Campaign:
@@ -107,10 +114,10 @@ def _campaign(raw: Mapping[str, Any], origin: str, classes: tuple[str, ...]) -> 
 
 
 def _like_data(question: Question, classes: tuple[str, ...], origin: str) -> Question:
-    """An objective question with its classes in the data's order; others as they are.
+    """An objective question with its classes in the data's order; a subjective one unchanged.
 
-    Classes of which none is the data's stand for the data's, in their order: a study can be
-    rehearsed on other images. A mixture would be a mistake.
+    If none of the question's classes is a class of the data, they stand for the data's classes in
+    their order: so a study can be rehearsed on other images. A mixture is refused as a mistake.
     """
     if question.kind != OBJECTIVE:
         return question
@@ -131,7 +138,7 @@ def _like_data(question: Question, classes: tuple[str, ...], origin: str) -> Que
 
 
 def stands_for(campaign: Campaign, classes: Sequence[str]) -> str | None:
-    """A note where the campaign's classes stand for others of the data; None where they agree."""
+    """A note if the campaign's classes stand for other classes of the data, else None."""
     for question in campaign.questions:
         if question.kind == OBJECTIVE and question.classes != tuple(classes):
             return (
@@ -142,7 +149,7 @@ def stands_for(campaign: Campaign, classes: Sequence[str]) -> str | None:
 
 
 def _check(campaign: Campaign, origin: str) -> None:
-    """Refuse numbers under which no annotator could ever take part."""
+    """Refuse numbers that would keep every annotator out."""
     if not campaign.name or not campaign.suite_size or not campaign.assignment_seconds:
         raise InputError(f"{origin}: name, suite_size and assignment_seconds cannot be empty or 0")
     if campaign.exam.pass_correct > campaign.exam.tasks:
@@ -175,14 +182,14 @@ def _frozen(value: object) -> object:
 
 
 def _make(kind: type[_T], values: Mapping[str, Any], origin: str) -> _T:
-    known = {field.name: field for field in fields(kind)}
+    by_name = {field.name: field for field in fields(kind)}
     values = dict(values)
     for key, value in values.items():
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]!r}?" if close else f"valid are {', '.join(known)}"
+        if key not in by_name:
+            close = difflib.get_close_matches(key, by_name, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]!r}?" if close else f"valid are {', '.join(by_name)}"
             raise InputError(f"{origin}: {key}: no such setting; {hint}")
-        values[key] = _typed(value, str(known[key].type), f"{origin}: {key}")
+        values[key] = _typed(value, str(by_name[key].type), f"{origin}: {key}")
     missing = [f.name for f in fields(kind) if f.name not in values and _needed(f)]
     if missing:
         raise InputError(f"{origin}: {missing[0]} is missing")
@@ -207,10 +214,10 @@ _COUNTS = "tuple[tuple[str, int], ...]"
 
 
 def _typed(value: object, name: str, origin: str) -> object:
-    """A value of TOML as a field of a campaign holds it.
+    """A TOML value as the type of a campaign's field.
 
     Raises:
-        InputError: it is of another type, or negative.
+        InputError: another type, or a negative number.
     """
     if name == "Money":
         amount = Money.parse(str(value), origin)

@@ -1,1 +1,1 @@
-"""The simulated annotation platform: one seeded, event-driven engine with a virtual clock."""
+"""The simulated annotation platform: a seeded, event-driven engine with a virtual clock."""

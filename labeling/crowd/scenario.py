@@ -1,4 +1,4 @@
-"""Scenarios: who the simulated annotators are, as named and documented parameters."""
+"""Scenarios: crowds of simulated annotators, as named and documented parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 from budget.errors import InputError
 
 _INFINITE = math.inf
-# Parameter: (smallest, largest) value allowed; both ends included.
+# Parameter: (smallest, largest) allowed value, both included.
 _RANGES: dict[str, tuple[float, float]] = {
     "looks_per_minute": (1e-6, 1e6),
     "population": (1, 1e8),
@@ -61,7 +61,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "return_minutes": (0, 1e5),
     "horizon_minutes": (1e-3, 1e7),
 }
-# Parameters that came later, with the default scenario's values.
+# Parameters added after the first version, with the default scenario's values.
 _LATER: dict[str, Any] = {
     "exam_pass_rates": (),
     "tested_share": 0.843,
@@ -77,26 +77,26 @@ _LATER: dict[str, Any] = {
 class Scenario:
     """A crowd, its wages and its items.
 
-    Values and the source of each are in `scenarios/default.toml`; the other named scenarios say
-    what they change. [M] there means measured on public data, [R] read in a paper, [G] a guess.
+    `scenarios/default.toml` gives each value with its source; the other named scenarios list their
+    changes. In these files [M] means measured on public data, [R] read in a paper, [G] a guess.
 
     Attributes:
-        name: what the scenario is called; names the market in a condition.
-        about: one line on what it stands for.
+        name: name of the scenario; the market of a condition carries it.
+        about: one line of description.
         looks_per_minute: annotators who open an open pool's page, per minute (Poisson).
-        population: annotators who ever look, a number of people; nobody new comes after them.
-        reservation_wage: dollars per hour at which half of those who look take part.
+        population: number of annotators who ever look; no new annotators come after them.
+        reservation_wage: dollars per hour at which half of the annotators who look take part.
         reservation_sd: sd of the logarithm of the reservation wage.
         careless: share of annotators, at the reference wage, who guess part of their answers.
         spammers: share of annotators, at the reference wage, who never look at the image.
-        selection: g: the odds of careless and spamming annotators go with (wage /
-            reference_wage)^-g. 0 is the null: price does not change who comes.
-        reference_wage: dollars per hour at which the two shares above hold.
+        selection: g: the odds of careless and spamming annotators are proportional to (wage /
+            reference_wage)^-g. 0 is the null: price does not change the mix of annotators.
+        reference_wage: dollars per hour at which `careless` and `spammers` hold.
         careless_guess: share of answers that a careless annotator guesses.
         spam_random: share of spammers who answer at random.
         spam_same: share of spammers who always give the same answer.
         spam_repeat: share of spammers who give one answer throughout a suite.
-        spam_collude: share of spammers who share one made-up answer per image among them.
+        spam_collude: share of spammers who all give the same made-up answer to an image.
         skill_mean: mean skill theta of annotators who try, in logits.
         skill_sd: sd of skill, in logits.
         learning: logits of skill missing in an annotator's first suite; halves with each suite.
@@ -106,31 +106,32 @@ class Scenario:
         error_scale: factor on the drawn item error.
         control_error: factor on the item error of control tasks (requesters choose clear ones).
         distractor_share: share of wrong answers that go to the item's own distractor.
-        confusion: [C][C] weights of the other classes for each true class, diagonal ignored; the
-            rest of the wrong answers and the distractors follow it. Empty for equal weights.
+        confusion: [C][C] weights of the other classes for each true class, diagonal ignored; other
+            wrong answers and the distractors are drawn by them. Empty for equal weights.
         task_seconds: median seconds per task of annotators who try.
         careless_seconds: median seconds per task of careless annotators.
         spam_seconds: median seconds per task of spammers.
         seconds_between: sd of log seconds between annotators.
         seconds_within: sd of log seconds between suites of one annotator.
-        slow_on_hard: relative extra time per unit of item error above the mean, for annotators
-            who try.
+        slow_on_hard: relative extra time of annotators who try, per unit of item error above the
+            mean.
         speed_up: share of time saved with each doubling of suites done.
         suites_median: median of the lognormal number of suites an annotator wants to do.
         suites_sd: sd of the logarithm of that number.
         skip_share: share of suites opened and handed back at once, unpaid.
         expire_share: share of suites abandoned; they expire unpaid.
-        exam_pass_rates: share of those who sit the exam, at the reference wage, that gets each of
-            its tasks right; empty for exam tasks as hard as control tasks.
+        exam_pass_rates: for each exam task, share of the annotators at the exam who get it right,
+            at the reference wage; empty for exam tasks as hard as control tasks.
         tested_share: share of annotators who passed the platform's language test.
-        tested_odds: their odds of being careless or a spammer, relative to everybody's.
-        question_time: time that each further question on a task takes, relative to the first.
+        tested_odds: odds of a tested annotator being careless or a spammer, relative to the odds of
+            all annotators.
+        question_time: time for each further question of a task, relative to the first question.
         appeal_mean: subjective questions: mean logit of each later answer against the first.
         appeal_sd: sd of that logit between items.
         taste_sd: sd of that logit between annotators.
-        return_share: chance that an earlier annotator comes back when new tasks appear.
-        return_minutes: mean minutes until then (exponential).
-        horizon_minutes: an order still incomplete after this many minutes is out of supply.
+        return_share: chance that an earlier annotator returns when new tasks appear.
+        return_minutes: mean minutes until the return (exponential).
+        horizon_minutes: minutes after which an incomplete order is out of supply.
     """
 
     name: str
@@ -218,8 +219,8 @@ class Scenario:
     def key(self) -> str:
         """Content hash of all parameters, without name and description.
 
-        A parameter that came later counts only where it is not the default scenario's: studies
-        begun before it go on with the same annotators.
+        A parameter of `_LATER` enters the hash only if it differs from the default scenario: a
+        study begun before the parameter existed continues with the same annotators.
         """
         values = {
             k: v
@@ -230,10 +231,10 @@ class Scenario:
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     def most_overlap(self, minutes: float | None) -> int:
-        """The most different annotators who may look in time: no task can get more answers.
+        """The number of different annotators who may look in time; it bounds a task's answers.
 
         Args:
-            minutes: how long a pool stays open; None for as long as it takes.
+            minutes: minutes for which a pool stays open; None for no limit.
         """
         if minutes is None:
             return self.population
@@ -250,17 +251,17 @@ def scenario_names() -> tuple[str, ...]:
 def load_scenario(name_or_path: str | Path) -> Scenario:
     """Read a scenario by its name or from a TOML file.
 
-    A file gives the parameters that differ from those of its `base` (another scenario's name;
-    "default" if it names none).
+    A file gives the parameters that differ from its `base` (another scenario's name, "default" by
+    default).
 
     Raises:
-        InputError: no such scenario or file, bad TOML, an unknown or wrong parameter.
+        InputError: no such scenario or file, bad TOML, or an unknown or wrong parameter.
     """
     return _build(_values(str(name_or_path), seen=()), str(name_or_path))
 
 
 def scenario_text(scenario: Scenario) -> str:
-    """What differs from the default scenario, as TOML that `load_scenario` reads back."""
+    """Differences from the default scenario, as TOML that `load_scenario` reads back."""
     default = asdict(load_scenario("default"))
     lines = [
         # JSON strings, numbers and lists are TOML; so is every escape that JSON writes.
@@ -272,7 +273,7 @@ def scenario_text(scenario: Scenario) -> str:
 
 
 def _values(name: str, seen: tuple[str, ...]) -> dict[str, Any]:
-    """All parameters of a scenario, its base's filled in."""
+    """All parameters of a scenario, filled in from its base."""
     if name in seen:
         raise InputError(f"scenario {name}: its bases lead back to itself: {' -> '.join(seen)}")
     own = _read(name)
@@ -312,14 +313,16 @@ def _user_file(name: str) -> Path:
 
 
 def _check_keys(values: Mapping[str, Any], name: str) -> None:
-    known = [field.name for field in fields(Scenario)]
+    parameters = [field.name for field in fields(Scenario)]
     for key in values:
-        if key not in known:
-            raise InputError(f"scenario {name}: unknown parameter {key!r}{_nearest(key, known)}")
+        if key not in parameters:
+            raise InputError(
+                f"scenario {name}: unknown parameter {key!r}{_nearest(key, parameters)}"
+            )
 
 
-def _nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
+def _nearest(word: str, candidates: list[str] | tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, candidates, n=1, cutoff=0.4)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

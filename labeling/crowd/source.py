@@ -35,8 +35,8 @@ _PAGE = 50  # assignments
 
 
 @dataclass(frozen=True, slots=True)
-class _Live:
-    """A condition's engine and the orders it has run, by tranche."""
+class _SimulatedCondition:
+    """A condition's engine and its simulated orders, by tranche."""
 
     crowd: Crowd
     done: list[OrderRun]
@@ -45,26 +45,26 @@ class _Live:
 class CrowdSource:
     """A market of simulated annotators.
 
-    What a condition's annotators do follows from the seed and the condition alone: an order is
-    simulated from the condition's beginning, through its earlier orders, so a fresh process comes
-    to the same pages. Engines are kept in memory only to save that work.
+    The seed and the condition alone determine the annotators' answers. An order is simulated from
+    the condition's beginning, through its earlier orders, so a fresh process yields the same pages.
+    Engines stay in memory only to save this work.
 
     Args:
-        scenario: who the annotators are.
-        campaign: what they are asked, under which rules.
+        scenario: the annotators.
+        campaign: the questions and the rules.
         items: truth, difficulty and distractor of every row of the image index, for the campaign's
-            first objective question; without one, only their number matters.
-        controls: rows of the control tasks, the exam's included.
-        tariff: what the market charges.
+            first objective question; for a campaign without one, only their number matters.
+        controls: rows of the control tasks, exam tasks included.
+        tariff: the market's tariff.
         seed: the study's seed.
-        earlier: the orders already ended in a condition.
+        earlier: returns the ended orders of a condition.
         further: items of the campaign's other objective questions, by name. Opinions on
             subjective questions are drawn from the scenario.
 
     Attributes:
-        scenario: as it was given, before the campaign's filter.
-        campaign: as it was given.
-        items: what annotators see: `items` with clear control tasks.
+        scenario: the given scenario, before the campaign's filter.
+        campaign: the given campaign.
+        items: the items that annotators see: `items` with clear control tasks.
 
     Raises:
         InputError: control tasks or classes that do not fit the items or the campaign, or a
@@ -92,7 +92,7 @@ class CrowdSource:
         self._tariff = tariff
         self._seed = seed
         self._earlier = earlier
-        self._live: dict[str, _Live] = {}
+        self._simulated: dict[str, _SimulatedCondition] = {}
         self._flows: dict[str, Flow] = {}
         self._check_rows(items)
         self._further = [self._seen(at, len(items), further or {}) for at in self._others]
@@ -100,17 +100,17 @@ class CrowdSource:
 
     @property
     def tariff(self) -> Tariff:
-        """What the market charges."""
+        """The market's tariff."""
         return self._tariff
 
     @property
     def further(self) -> dict[str, Items | Opinions]:
-        """What annotators see in the campaign's other questions, by name."""
+        """Items or opinions of the campaign's other questions, by name."""
         names = [self.campaign.questions[at].name for at in self._others]
         return dict(zip(names, self._further, strict=True))
 
     def expected_minutes(self, condition: Condition, assignments: int) -> float:
-        """Minutes until an order that lists at `assignments` is complete, recompletion included."""
+        """Minutes until an order of `assignments` is complete, recompletion included."""
         flow = self._flows.get(condition.key)
         if flow is None:
             pool = self._settings(condition)
@@ -119,18 +119,18 @@ class CrowdSource:
         return flow.minutes(assignments)
 
     def expected_overlap(self, condition: Condition) -> float | None:
-        """Usable answers a task is expected to get where overlap is dynamic; None elsewhere."""
+        """Expected usable answers per task under dynamic overlap; None for a fixed overlap."""
         if condition.dynamic is None:
             return None
         pool = self._settings(condition)
         return mean_overlap(self._scenario, pool, self.items_in(pool), condition.dynamic)
 
     def place(self, order: Order) -> Pool:
-        """Name the order's pool; nothing is simulated before it is collected.
+        """Name the order's pool; `collect` simulates it.
 
         Raises:
             InputError: the order cannot be served: another campaign, too few control tasks, rows
-                that do not exist, or a reward below the tariff's smallest.
+                outside the image index, or a reward below the tariff's smallest.
         """
         self._tariff.check_reward(order.condition.reward)
         self._settings(order.condition)
@@ -141,21 +141,21 @@ class CrowdSource:
 
     def collect(self, pool: Pool) -> Iterator[Page]:
         """Simulate the order and yield its assignments in the order of submission."""
-        live, done = self._run(pool.order)
+        simulated, done = self._run(pool.order)
         first, last = done.submissions
         ban = done.bans[0]
         while True:
             upto = min(first + _PAGE, last)
-            suites = live.crowd.submitted[first:upto]
+            suites = simulated.crowd.submitted[first:upto]
             ban_end = ban
-            while ban_end < done.bans[1] and live.crowd.bans[ban_end].suite in suites:
+            while ban_end < done.bans[1] and simulated.crowd.bans[ban_end].suite in suites:
                 ban_end += 1
             yield Page(
                 tuple(
-                    self._assignment(live.crowd, done, suite, first + at - done.submissions[0])
+                    self._assignment(simulated.crowd, done, suite, first + at - done.submissions[0])
                     for at, suite in enumerate(suites)
                 ),
-                tuple(self._restriction(live.crowd, done, at) for at in range(ban, ban_end)),
+                tuple(self._restriction(simulated.crowd, done, at) for at in range(ban, ban_end)),
                 done.end if upto == last else None,
             )
             if upto == last:
@@ -163,19 +163,19 @@ class CrowdSource:
             first, ban = upto, ban_end
 
     def close(self) -> None:
-        """Forget the engines; collecting again simulates again, with the same result."""
-        self._live.clear()
+        """Forget the engines; collecting an order again simulates it with the same result."""
+        self._simulated.clear()
 
     def simulate(self, order: Order) -> tuple[Crowd, OrderRun]:
-        """The order's pool, in columns, and where the order lies in it.
+        """The order's pool, in columns, and the order's range in it.
 
-        The same pool goes on with the condition's later orders.
+        The condition's later orders continue the same pool.
         """
-        live, done = self._run(order)
-        return live.crowd, done
+        simulated, done = self._run(order)
+        return simulated.crowd, done
 
     def open_pool(self, condition: Condition) -> Crowd:
-        """A condition's pool before its first order, nothing asked yet."""
+        """A condition's pool before its first order."""
         pool = self._settings(condition)
         classes = [len(self.campaign.questions[at].classes) for at in self._others]
         return Crowd(
@@ -188,23 +188,26 @@ class CrowdSource:
             classes,
         )
 
-    def _run(self, order: Order) -> tuple[_Live, OrderRun]:
+    def _run(self, order: Order) -> tuple[_SimulatedCondition, OrderRun]:
         """The order's simulation, after all earlier orders of its condition."""
         key, before = order.condition.key, order.tranche
-        live = self._live.get(key)
-        if live and len(live.done) > before and live.done[before].order == order:
-            return live, live.done[before]
+        simulated = self._simulated.get(key)
+        if simulated and len(simulated.done) > before and simulated.done[before].order == order:
+            return simulated, simulated.done[before]
+        # An engine only runs forward: a kept one serves if its orders are exactly the earlier ones.
         orders = orders_before(order, self._earlier(order.condition))
-        if live is None or [done.order for done in live.done] != orders:
-            live = _Live(self.open_pool(order.condition), [])
+        if simulated is None or [done.order for done in simulated.done] != orders:
+            simulated = _SimulatedCondition(self.open_pool(order.condition), [])
             for old in orders:
-                live.done.append(run_order(live.crowd, old, self._scenario.horizon_minutes))
-            self._live[key] = live
-        live.done.append(run_order(live.crowd, order, self._scenario.horizon_minutes))
-        return live, live.done[before]
+                simulated.done.append(
+                    run_order(simulated.crowd, old, self._scenario.horizon_minutes)
+                )
+            self._simulated[key] = simulated
+        simulated.done.append(run_order(simulated.crowd, order, self._scenario.horizon_minutes))
+        return simulated, simulated.done[before]
 
     def items_in(self, pool: PoolSettings) -> Items:
-        """The items of a pool: its exam tasks as hard as the scenario says."""
+        """The items of a pool; its exam tasks have the scenario's pass rates."""
         if pool.exam is None or not self._scenario.exam_pass_rates:
             return self.items
         return set_exam(self._scenario, self.items, pool.exam_rows, self._classes)
@@ -212,7 +215,7 @@ class CrowdSource:
     def _seen(
         self, at: int, rows: int, further: Mapping[str, Items | Opinions]
     ) -> Items | Opinions:
-        """What annotators see in a question that control tasks do not check."""
+        """Items or opinions of a question that control tasks do not check."""
         question = self.campaign.questions[at]
         classes = len(question.classes)
         items = further.get(question.name)
@@ -228,11 +231,11 @@ class CrowdSource:
         return items
 
     def _settings(self, condition: Condition) -> PoolSettings:
-        """A condition's pool, its exam tasks set apart from its control tasks.
+        """A condition's pool settings, with exam tasks set apart from control tasks.
 
         Raises:
             InputError: the condition does not belong to the campaign, or needs more control tasks
-                than there are.
+                than the market has.
         """
         campaign, controls = self.campaign, self._controls
         if condition.campaign != campaign.key or condition.suite_size != campaign.suite_size:
@@ -255,6 +258,7 @@ class CrowdSource:
                 "tasks, an exam or dynamic overlap could go by; set controls = 0, no exam and a "
                 "fixed overlap"
             )
+        # The stream's name holds no condition: all conditions share the same exam tasks.
         shuffled = stream(self._seed, "exam tasks").permutation(controls)
         names = campaign.questions[campaign.judged].classes if campaign.judged is not None else ()
         exam_rows, control_rows = set_apart(exam, shuffled, self.items.truth[shuffled], names)
@@ -278,6 +282,7 @@ class CrowdSource:
         if self.campaign.judged is not None:
             answers.insert(self.campaign.judged, log.labels[suite][shown])
         first, *further = (tuple(labels.tolist()) for labels in answers)
+        # Both times are rounded before the difference, as platforms report times.
         started = milliseconds(float(log.start[suite]) - done.opened)
         submitted = milliseconds(float(log.end[suite]) - done.opened)
         return Assignment(
@@ -317,7 +322,7 @@ def _annotator(condition: Condition, person: int) -> str:
 
 
 def _with_clear_controls(items: Items, controls: Ints, factor: float) -> Items:
-    """Items whose control rows are easier by a factor on their error."""
+    """Items whose control rows have an error multiplied by a factor."""
     error = items.error.copy()
     error[controls] *= factor
     return replace(items, error=error)

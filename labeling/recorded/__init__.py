@@ -1,1 +1,1 @@
-"""Answers that people have given already: read, replayed as a market, or owned for nothing."""
+"""Recorded answers: read from files, replayed as a market, or owned at no cost."""

@@ -1,4 +1,4 @@
-"""Recorded answers kept as arrays: one row an answer, or counts by task and class."""
+"""Recorded answers from arrays: labels by task and answer, or counts by task and class."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load_arrays(file: Path) -> dict[str, NDArray[Any]]:
 def from_arrays(
     file: Path, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str] | None
 ) -> Recording:
-    """A recording from arrays: one row an answer, or counts by task and class."""
+    """A recording from arrays: labels by task and answer, or counts by task and class."""
     if "label" in arrays:
         table = _matrix(file, "label", arrays["label"], least=-1)
         row, place = np.nonzero(table >= 0)
@@ -48,15 +48,17 @@ def from_arrays(
         if given.shape != (len(table),) or given.dtype.kind not in "iu":
             raise InputError(f"{file}: clean must hold one whole number per row, {len(table)}")
         gold = given.astype(np.int64)
-    found = table.shape[1] if "label" not in arrays else 1 + int(max(table.max(), gold.max()))
-    names = tuple(classes) if classes else tuple(str(number) for number in range(max(found, 2)))
+    class_count = table.shape[1] if "label" not in arrays else 1 + int(max(table.max(), gold.max()))
+    names = (
+        tuple(classes) if classes else tuple(str(number) for number in range(max(class_count, 2)))
+    )
     return checked(file, names, tuple(map(str, range(len(table)))), task, label, gold)
 
 
 def from_count_table(
     file: Path, table: Mapping[str, list[str]], classes: Sequence[str] | None
 ) -> Recording:
-    """A CSV of counts: a column per class, named after it, and optionally task and gold."""
+    """A recording from a CSV of counts: one column per class, and optionally task and gold."""
     named = [name for name in table if name not in ("task", "gold")]
     if len(named) < 2:
         raise InputError(

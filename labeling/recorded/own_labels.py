@@ -1,4 +1,4 @@
-"""Own labels: answers bought elsewhere, brought into a study's store for nothing."""
+"""Own labels: answers bought elsewhere, brought into a study's store at no cost."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OwnLabels:
-    """Answers as an order that has come to its end.
+    """Own labels as an ended order.
 
     Attributes:
-        condition: named after the answers' content, at price 0.
+        condition: a condition at price 0, whose market is named after the answers' content.
         tasks: image rows with at least one answer, ascending.
-        overlap: most answers on one of them.
+        overlap: largest number of answers to one task.
         page: all answers, and the end.
     """
 
@@ -44,20 +44,20 @@ def own_label_page(
     data: str,
     controls: Collection[int] = (),
 ) -> OwnLabels:
-    """Turn recorded answers into what a store keeps.
+    """Turn recorded answers into an order's page.
 
-    Answers to control tasks come as control answers where the recording says who answered, and
-    are left out where it does not: they are evidence on a person.
+    Answers to control tasks become control answers if the recording has annotators' ids. Without
+    ids they are left out: control answers are evidence on an annotator.
 
     Args:
         recording: the answers.
-        rows: recorded task of each image row that has one (see `recordings.task_rows`).
+        rows: recorded task of each image row that has one (see `reading.task_rows`).
         campaign: the study's campaign.
         data: content hash of the pool's and the control tasks' images.
         controls: image rows of the control tasks.
 
     Raises:
-        InputError: the classes are not the campaign's, or no answer is to a real task.
+        InputError: the classes are not the campaign's, or real tasks have no answers.
     """
     check_classes(recording, campaign.questions[0].classes)
     row_of = np.full(len(recording.tasks), -1, dtype=np.int64)
@@ -90,7 +90,7 @@ def own_label_page(
 
 
 def bring_in(store: Store, own: OwnLabels) -> None:
-    """Keep own labels in a store; doing it again changes nothing. No money is held or paid."""
+    """Add own labels to a store; a second call changes nothing. No money is held or paid."""
     order = store.order_for(own.condition, own.tasks, own.overlap, Fraction(0), None)
     if order is not None:
         store.add(order, own.page)
@@ -99,7 +99,7 @@ def bring_in(store: Store, own: OwnLabels) -> None:
 def _assignments(
     recording: Recording, row: Ints, control: Bools, places: Ints, size: int
 ) -> tuple[Assignment, ...]:
-    """One assignment per annotator and `size` answers; without ids one per answer."""
+    """One assignment per annotator and `size` answers; without ids, one per answer."""
     who = np.arange(len(recording)) if recording.annotator is None else recording.annotator
     places = places[np.argsort(who[places], kind="stable")]
     starts = np.flatnonzero(np.r_[True, np.diff(who[places]) > 0])

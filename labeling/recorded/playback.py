@@ -1,10 +1,10 @@
-"""Playback: one condition's recorded people at work on a virtual clock, an order at a time.
+"""Playback: one condition's recorded annotators at work on a virtual clock, an order at a time.
 
-A suite goes to one annotator, filled with tasks that this annotator answered in the recording;
-no recorded answer is given twice. Whoever can fill a suite comes first, each with a chance in
-proportion to the answers they have to offer, so that every recorded answer is about as likely to
-be served; when nobody can fill one, whoever has most to offer. Where the recording has no ids, each
-suite is somebody new.
+A suite goes to one annotator and shows tasks that this annotator answered in the recording; no
+recorded answer is given twice. Annotators who can fill a whole suite come first. Each of them has a
+chance in proportion to the number of answers that they can give, so every recorded answer is about
+as likely to be served. If no annotator can fill a suite, an annotator with the most answers comes
+next. In a recording without ids, each suite is done by a new annotator.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from labeling.source import assignments_left, missing_answers, next_round, wante
 from labeling.types import Bools, Floats, Ints, Order, OrderEnd
 
 AT_ONCE = 8
-"""Annotators at work at a time: what 327 suites of 42 s within 30 minutes come to, the figures of a
-published campaign. A recording does not say it; minutes go with it."""
+"""Annotators at work at a time. A recording does not tell this number. It follows from a published
+campaign: 327 suites of 42 s within 30 minutes. Minutes are proportional to its inverse."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tape:
+class RecordedAnswers:
     """Recorded answers to the study's images, one entry per answer, sorted by row.
 
     Attributes:
         row: [A] image row.
         label: [A] class index.
-        person: [A] code of the annotator; all 0 where the recording has no ids.
-        seconds: [A] working time; all 0 where unknown.
-        wrong: [A] whether it is a wrong answer to a control task.
+        person: [A] code of the annotator; all 0 for a recording without ids.
+        seconds: [A] working time; all 0 for a recording without times.
+        wrong: [A] whether the answer is a wrong answer to a control task.
         control: [A] whether the row is a control task.
     """
 
@@ -48,7 +48,7 @@ class Tape:
 
 @dataclass(frozen=True, slots=True)
 class RecordedSuite:
-    """A suite: who does it, which places of the tape it shows, and when it is submitted."""
+    """A suite: its annotator, its places among the recorded answers, and its times in seconds."""
 
     person: int
     places: Ints
@@ -58,7 +58,7 @@ class RecordedSuite:
 
 @dataclass(frozen=True, slots=True)
 class OrderPlayback:
-    """An order played back: [first, last) of the suites and bans, and how it ended."""
+    """A played order: [first, last) of the suites and of the bans, and the end."""
 
     order: Order
     opened: float
@@ -67,34 +67,34 @@ class OrderPlayback:
     end: OrderEnd
 
 
-class _Desk(Protocol):
-    """Hands out suites of recorded answers."""
+class _SuiteIssuer(Protocol):
+    """Issues suites of recorded answers."""
 
     def ask(self, tasks: Ints, counts: Ints) -> None:
-        """Ask for so many answers on each task, and for nothing else any more."""
+        """Set the number of answers wanted on each task; this replaces the earlier numbers."""
         ...
 
     def take(self, idle: Bools) -> tuple[int, Ints] | None:
-        """The next suite, by one of the idle people: person and places; None if nobody can."""
+        """The next suite of an idle annotator: annotator and places; None if no annotator can."""
         ...
 
 
 class Playback:
-    """A condition's people.
+    """A condition's annotators at work.
 
     Args:
-        tape: the recorded answers; with `admitted` None they carry no ids.
-        admitted: [J] who may work; None without ids.
+        recorded: the recorded answers.
+        admitted: [J] whether each annotator may work; None for a recording without ids.
         real: most real tasks per suite.
         controls: control tasks per suite.
-        rules: when people are banned; without ids nobody is.
-        exam_failed: people who sat the exam and failed.
-        rng: decides what is drawn.
+        rules: the rules for bans; without ids they ban no annotator.
+        exam_failed: annotators who sat the exam and failed.
+        rng: draws annotators and tasks.
     """
 
     def __init__(
         self,
-        tape: Tape,
+        recorded: RecordedAnswers,
         admitted: Bools | None,
         real: int,
         controls: int,
@@ -104,21 +104,21 @@ class Playback:
     ) -> None:
         self.suites: list[RecordedSuite] = []
         self.bans: list[tuple[int, float, str, int]] = []  # person, time, reason, suite
-        self.tape, self._real, self._controls, self._rules = tape, real, controls, rules
+        self.recorded, self._real, self._controls, self._rules = recorded, real, controls, rules
         self._clock = 0.0
         self._idle = np.ones(1, dtype=np.bool_) if admitted is None else admitted.copy()
         self._named = admitted is not None
         self._wrong = np.zeros(len(self._idle), dtype=np.int64)
         self._fast = np.zeros(len(self._idle), dtype=np.int64)
         self._exam_failed = exam_failed
-        self._desk: _Desk = (
-            _NamedDesk(tape, len(self._idle), real, controls, rng)
+        self._issuer: _SuiteIssuer = (
+            _IssuerWithIds(recorded, len(self._idle), real, controls, rng)
             if self._named
-            else _NamelessDesk(tape, real, rng)
+            else _IssuerWithoutIds(recorded, real, rng)
         )
 
     def run(self, order: Order) -> OrderPlayback:
-        """Play an order back, asking again for what bans take away."""
+        """Play an order; further rounds ask again for answers that bans made unusable."""
         opened, first, bans = self._clock, len(self.suites), len(self.bans)
         deadline = opened + 60 * order.minutes if order.minutes is not None else math.inf
         reason = self._rounds(order, first, deadline)
@@ -134,7 +134,7 @@ class Playback:
             joined=len({s.person for s in self.suites[first:]}),
             exam_failed=self._exam_failed,
         )
-        self._exam_failed = 0  # they sat it once
+        self._exam_failed = 0  # the exam belongs to the condition's first order
         return OrderPlayback(order, opened, (first, len(self.suites)), (bans, len(self.bans)), end)
 
     def _rounds(self, order: Order, first: int, deadline: float) -> str:
@@ -142,7 +142,7 @@ class Playback:
         raised = next_round(wanted, self._real, order.limit)
         while True:
             before = len(self.suites)
-            self._desk.ask(tasks, raised)
+            self._issuer.ask(tasks, raised)
             in_time = self._work(order.limit - (before - first), deadline)
             if not in_time:
                 return "deadline"
@@ -155,7 +155,11 @@ class Playback:
                 return "supply"
 
     def _work(self, most: int, deadline: float) -> bool:
-        """Hand out suites and let time pass until all are done; whether all started in time."""
+        """Issue suites and let time pass until all are submitted.
+
+        Returns:
+            Whether all suites were issued before the deadline.
+        """
         active: list[tuple[float, int, int, Ints, float]] = []
         issued, in_time, exhausted = 0, True, False
         while True:
@@ -163,11 +167,11 @@ class Playback:
                 if self._clock >= deadline:
                     in_time, exhausted = False, True
                     break
-                suite = self._desk.take(self._idle)
+                suite = self._issuer.take(self._idle)
                 if suite is None:
                     break
                 person, places = suite
-                seconds = float(self.tape.seconds[places].sum())
+                seconds = float(self.recorded.seconds[places].sum())
                 heapq.heappush(active, (self._clock + seconds, issued, person, places, seconds))
                 issued += 1
                 if self._named:
@@ -182,7 +186,7 @@ class Playback:
         if not self._named:
             return
         rules, person = self._rules, suite.person
-        self._wrong[person] += int(self.tape.wrong[suite.places].sum())
+        self._wrong[person] += int(self.recorded.wrong[suite.places].sum())
         full = len(suite.places) == self._real + self._controls
         self._fast[person] += full and 0 < suite.seconds < rules.fast_seconds
         reason = None
@@ -204,38 +208,43 @@ class Playback:
             np.array([s.person not in banned for s in mine], dtype=np.bool_),
             [len(s.places) for s in mine],
         )
-        real = ~self.tape.control[places]
-        return missing_answers(tasks, wanted, self.tape.row[places][real], usable[real])
+        real = ~self.recorded.control[places]
+        return missing_answers(tasks, wanted, self.recorded.row[places][real], usable[real])
 
 
-class _NamedDesk:
-    """Suites of people who are known: their own answers, and their own control answers."""
+class _IssuerWithIds:
+    """Suites of annotators with ids: their own answers, and their own control answers."""
 
     def __init__(
-        self, tape: Tape, people: int, real: int, controls: int, rng: np.random.Generator
+        self,
+        recorded: RecordedAnswers,
+        people: int,
+        real: int,
+        controls: int,
+        rng: np.random.Generator,
     ) -> None:
-        self._tape, self._real, self._per_suite, self._rng = tape, real, controls, rng
-        rows = int(tape.row.max(initial=-1)) + 1
+        self._recorded, self._real, self._per_suite, self._rng = recorded, real, controls, rng
+        rows = int(recorded.row.max(initial=-1)) + 1
         self._need = np.zeros(rows, dtype=np.int64)
-        self._first = np.searchsorted(tape.row, np.arange(rows + 1))
-        self._unused = ~tape.control
+        self._first = np.searchsorted(recorded.row, np.arange(rows + 1))
+        self._unused = ~recorded.control
         self._offer = np.zeros(people, dtype=np.int64)  # unused answers to tasks that are needed
-        by_person = np.argsort(tape.person, kind="stable")
-        ends = np.searchsorted(tape.person[by_person], np.arange(people + 1))
+        by_person = np.argsort(recorded.person, kind="stable")
+        ends = np.searchsorted(recorded.person[by_person], np.arange(people + 1))
         own = [by_person[ends[j] : ends[j + 1]] for j in range(people)]
-        self._answers = [places[~tape.control[places]] for places in own]
-        self._controls = [rng.permutation(places[tape.control[places]]) for places in own]
+        self._answers = [places[~recorded.control[places]] for places in own]
+        self._controls = [rng.permutation(places[recorded.control[places]]) for places in own]
         self._left = np.array([len(places) for places in self._controls], dtype=np.int64)
 
     def ask(self, tasks: Ints, counts: Ints) -> None:
-        """Ask for so many answers on each task, and for nothing else any more."""
+        """Set the number of answers wanted on each task; this replaces the earlier numbers."""
         self._need[:] = 0
         self._need[tasks] = counts
-        wanted = self._unused & (self._need[self._tape.row] > 0)
-        self._offer = np.bincount(self._tape.person[wanted], minlength=len(self._offer))
+        wanted = self._unused & (self._need[self._recorded.row] > 0)
+        self._offer = np.bincount(self._recorded.person[wanted], minlength=len(self._offer))
 
     def take(self, idle: Bools) -> tuple[int, Ints] | None:
-        """The next suite, by one of the idle people."""
+        """The next suite of an idle annotator."""
         able = np.where(idle & (self._left >= self._per_suite), self._offer, 0)
         most = int(able.max(initial=0))
         if not most:
@@ -243,7 +252,7 @@ class _NamedDesk:
         chosen = np.where(able >= min(most, self._real), able, 0)
         person = int(self._rng.choice(len(able), p=chosen / chosen.sum()))
         own = self._answers[person]
-        own = own[self._unused[own] & (self._need[self._tape.row[own]] > 0)]
+        own = own[self._unused[own] & (self._need[self._recorded.row[own]] > 0)]
         real = self._rng.permutation(own)[: self._real]
         self._give(real)
         last = int(self._left[person])
@@ -252,30 +261,32 @@ class _NamedDesk:
         return person, self._rng.permutation(np.concatenate((real, controls)))
 
     def _give(self, places: Ints) -> None:
-        tape = self._tape
+        recorded = self._recorded
         self._unused[places] = False
-        np.subtract.at(self._offer, tape.person[places], 1)
-        rows = tape.row[places]
+        np.subtract.at(self._offer, recorded.person[places], 1)
+        rows = recorded.row[places]
         self._need[rows] -= 1
         for row in rows[self._need[rows] == 0].tolist():
             others = np.arange(self._first[row], self._first[row + 1])
-            np.subtract.at(self._offer, tape.person[others[self._unused[others]]], 1)
+            np.subtract.at(self._offer, recorded.person[others[self._unused[others]]], 1)
 
 
-class _NamelessDesk:
-    """Suites of people who are not known: each somebody new, with one answer to each task."""
+class _IssuerWithoutIds:
+    """Suites of a recording without ids: each by a new annotator, with one answer to each task."""
 
-    def __init__(self, tape: Tape, real: int, rng: np.random.Generator) -> None:
-        self._tape, self._real, self._rng = tape, real, rng
-        rows = int(tape.row.max(initial=-1)) + 1
-        self._shuffled = np.lexsort((rng.random(len(tape.row)), tape.row))
-        self._next, self._end = np.searchsorted(tape.row, [np.arange(rows), np.arange(1, rows + 1)])
+    def __init__(self, recorded: RecordedAnswers, real: int, rng: np.random.Generator) -> None:
+        self._recorded, self._real, self._rng = recorded, real, rng
+        rows = int(recorded.row.max(initial=-1)) + 1
+        self._shuffled = np.lexsort((rng.random(len(recorded.row)), recorded.row))
+        self._next, self._end = np.searchsorted(
+            recorded.row, [np.arange(rows), np.arange(1, rows + 1)]
+        )
         self._queue: Ints = np.empty(0, dtype=np.int64)
         self._at = 0
         self._people = 0
 
     def ask(self, tasks: Ints, counts: Ints) -> None:
-        """Ask for so many answers on each task, and for nothing else any more."""
+        """Set the number of answers wanted on each task; this replaces the earlier numbers."""
         counts = np.minimum(counts, self._end[tasks] - self._next[tasks])
         order = self._rng.permutation(len(tasks))
         tasks, counts = tasks[order], counts[order]
@@ -285,7 +296,7 @@ class _NamelessDesk:
         self._at = 0
 
     def take(self, idle: Bools) -> tuple[int, Ints] | None:
-        """The next suite: tasks in the queue's order, up to one that is in it already."""
+        """The next suite: tasks in the queue's order, up to the first repeated task."""
         rows = self._queue[self._at : self._at + self._real]
         if not len(rows):
             return None

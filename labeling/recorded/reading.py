@@ -1,8 +1,8 @@
-"""Recorded answers: what real people answered somewhere, read from the formats it is kept in.
+"""Recorded answers of real annotators, read from the usual file formats.
 
-A long table (CSV or Parquet) holds one answer per row; an array of labels (CIFAR-10N) a row per
-task and a column per answer; a count matrix (CIFAR-10H) a row per task and a column per class.
-All become one `Recording` in columns.
+A long table (CSV or Parquet) holds one answer per row. An array of labels (CIFAR-10N) has a row per
+task and a column per answer. A count matrix (CIFAR-10H) has a row per task and a column per class.
+Each format becomes a `Recording` in columns.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def read_recording(path: str | Path, classes: Sequence[str] | None = None) -> Re
     Args:
         path: `.csv` (also `.csv.gz`) or `.parquet` with columns task, label, and optionally
             annotator (or worker), seconds and gold, one answer per row; `.npz` with `label`
-            [n, answers] (-1 for none) or `counts` [n, C], and optionally `clean` [n]; `.npy` with
-            counts; or a CSV of counts, a column per class and optionally task and gold.
-        classes: the class names; a label is one of them, or its index. Without them the classes
-            are the labels found, or 0 to the largest where all are whole numbers.
+            [n, answers] (-1 for no answer) or `counts` [n, C], and optionally `clean` [n]; `.npy`
+            with counts; or a CSV of counts, a column per class and optionally task and gold.
+        classes: the class names; a label is a class's name or its index. None takes the distinct
+            labels as classes, or 0 to the largest label if all labels are whole numbers.
 
     Raises:
-        InputError: the file cannot be read, lacks a column, or holds a value that cannot be; the
-            message names file, row, column and remedy.
+        InputError: the file cannot be read, lacks a column, or holds an invalid value; the message
+            names file, row, column and remedy.
     """
     file = Path(path)
     if not file.is_file():
@@ -60,27 +60,27 @@ def read_recording(path: str | Path, classes: Sequence[str] | None = None) -> Re
 
 
 def task_rows(recording: Recording, names: Sequence[str]) -> dict[int, int]:
-    """Which recorded task belongs to which image: image row -> position of the task, by name.
+    """Recorded task of each image, matched by name: image row -> position of the task.
 
     Images without a recorded task are left out. The tasks of an array are named by their position,
-    "0", "1", ..., and so belong to images of the same positions.
+    "0", "1", ...: they match images with these names.
 
     Args:
         recording: the answers.
         names: the images' names, by row.
 
     Raises:
-        InputError: no image has a recorded task, or two tasks have one name.
+        InputError: no image has a recorded task.
     """
     places = {name: place for place, name in enumerate(recording.tasks)}
-    found = {row: places[name] for row, name in enumerate(names) if name in places}
-    if not found:
+    task_of = {row: places[name] for row, name in enumerate(names) if name in places}
+    if not task_of:
         raise InputError(
             f"{recording.source}: no task is named like an image (tasks such as "
             f"{recording.tasks[0]!r}, images such as {names[0] if names else ''!r}); name the "
             "tasks as the images are named"
         )
-    return found
+    return task_of
 
 
 # --- long tables ---
@@ -160,14 +160,14 @@ def _class_names(
 ) -> tuple[str, ...]:
     if classes is not None:
         return tuple(classes)
-    found = {value.strip() for value in (*labels, *gold) if value.strip().lower() not in MISSING}
-    if all(name.isdecimal() for name in found):
-        most = max((int(name) for name in found), default=0)
+    texts = {value.strip() for value in (*labels, *gold) if value.strip().lower() not in MISSING}
+    if all(name.isdecimal() for name in texts):
+        most = max((int(name) for name in texts), default=0)
         if most > 10_000:
             raise InputError(f"{file}: column label: class {most} is above 10000; number from 0")
         names = tuple(str(number) for number in range(max(most + 1, 2)))
     else:
-        names = tuple(sorted(found))
+        names = tuple(sorted(texts))
     if len(names) < 2:
         raise InputError(f"{file}: column label: all answers are {names[0]!r}; name the classes")
     return names

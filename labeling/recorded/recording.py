@@ -1,4 +1,4 @@
-"""Recorded answers in memory, and the checks that every format passes."""
+"""Recorded answers in memory, and the checks of every format."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Recording:
         tasks: names of the N tasks.
         task: [A] position of the task in `tasks`.
         label: [A] class index.
-        annotator: [A] code of the annotator, from 0; None where nobody recorded who answered.
-        seconds: [A] working time on the answer, NaN where unknown; None where none is known.
-        gold: [N] true class, -1 where unknown.
+        annotator: [A] code of the annotator, from 0; None for a recording without annotators' ids.
+        seconds: [A] working time on the answer, NaN if unknown; None if all are unknown.
+        gold: [N] true class, -1 if unknown.
     """
 
     source: str
@@ -42,7 +42,7 @@ class Recording:
 
     @property
     def key(self) -> str:
-        """Content hash of everything but the file's name."""
+        """Content hash of all fields except the file's name."""
         digest = hashlib.blake2b(digest_size=8)
         digest.update("\x1f".join((*self.classes, "", *self.tasks)).encode())
         for column in (self.task, self.label, self.annotator, self.seconds, self.gold):
@@ -69,7 +69,7 @@ class Recording:
 
 
 def codes_of(file: Path, column: str, values: Sequence[str]) -> tuple[tuple[str, ...], Ints]:
-    """Names in the order in which they come first, and each row's place among them."""
+    """Distinct names in the order of their first row, and each row's index among them."""
     places: dict[str, int] = {}
     codes = np.empty(len(values), dtype=np.int64)
     for at, value in enumerate(values):
@@ -85,7 +85,7 @@ def codes_of(file: Path, column: str, values: Sequence[str]) -> tuple[tuple[str,
 def gold_of(
     file: Path, values: Sequence[str], names: tuple[str, ...], task: Ints, tasks: int
 ) -> Ints:
-    """[tasks] true class by task; -1 where no row says it."""
+    """True class by task [tasks]; -1 if no row has it."""
     gold = np.full(tasks, -1, dtype=np.int64)
     rows = [at for at, value in enumerate(values) if value.strip().lower() not in MISSING]
     given = labels_of(file, "gold", values, names, rows)
@@ -102,7 +102,7 @@ def gold_of(
 def checked(
     file: Path, names: tuple[str, ...], tasks: tuple[str, ...], task: Ints, label: Ints, gold: Ints
 ) -> Recording:
-    """The recording, if every part of it can be."""
+    """The recording, after a check of its class indices."""
     if not len(task):
         raise InputError(f"{file}: it holds no answers")
     most = len(names)
@@ -126,16 +126,16 @@ def labels_of(
     names: tuple[str, ...],
     rows: Sequence[int] | None = None,
 ) -> Ints:
-    """Class index of the values (of some rows only); a value is a class's name or its index."""
-    known = {str(place): place for place in range(len(names))}
-    known |= {name: place for place, name in enumerate(names)}
+    """Class index of the values (of `rows` only); a value is a class's name or its index."""
+    index_of = {str(place): place for place in range(len(names))}
+    index_of |= {name: place for place, name in enumerate(names)}
     rows = range(len(values)) if rows is None else rows
-    found = [known.get(values[at].strip(), -1) for at in rows]
-    if -1 in found:
-        at = rows[found.index(-1)]
+    indices = [index_of.get(values[at].strip(), -1) for at in rows]
+    if -1 in indices:
+        at = rows[indices.index(-1)]
         shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
         raise InputError(
             f"{file}: row {at + 2}, column {column}: {values[at]!r} is not one of the "
             f"{len(names)} classes ({shown}); correct it, or name it among the classes"
         )
-    return np.array(found, dtype=np.int64)
+    return np.array(indices, dtype=np.int64)

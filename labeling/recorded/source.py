@@ -1,8 +1,8 @@
-"""Replay: recorded answers of real people, served as a market of labels.
+"""Replay: recorded answers of real annotators, served as a market of labels.
 
-Overlap, control tasks and aggregation can be studied on real answers before anything is bought. A
-replay knows nothing about price: whatever a plan pays, the same people answer the same. It is paid
-all the same, in whole suites.
+A study can try overlap, control tasks and aggregation on real answers before it buys any. A replay
+knows nothing about price: the answers are the same at every price. A plan still pays for them, in
+whole suites.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from budget.errors import InputError
 from budget.tariff import Tariff
 from labeling.campaign.campaign import Campaign
-from labeling.recorded.playback import AT_ONCE, OrderPlayback, Playback, Tape
+from labeling.recorded.playback import AT_ONCE, OrderPlayback, Playback, RecordedAnswers
 from labeling.recorded.recording import Recording
 from labeling.seeds import stream
 from labeling.source import Pool, checked_tasks, orders_before
@@ -25,8 +25,8 @@ _PAGE = 50  # assignments
 
 
 @dataclass(frozen=True, slots=True)
-class _Live:
-    """A condition's playback and the orders it has run, by tranche."""
+class _PlayedCondition:
+    """A condition's playback and its played orders, by tranche."""
 
     playback: Playback
     done: list[OrderPlayback]
@@ -35,24 +35,25 @@ class _Live:
 class ReplaySource:
     """A market of recorded answers.
 
-    Each condition draws from all recorded answers, without replacement, by the seed and the
-    condition alone. With annotator ids people work on their own control answers, are banned by the
-    campaign's rules and sit the exam by what they answered to its tasks. Without ids there are no
-    control tasks, no exam and no bans, and each suite is somebody new.
+    Each condition draws from all recorded answers, without replacement; the draw depends on the
+    seed and the condition alone. With annotators' ids, an annotator's suites show the annotator's
+    own answers to control tasks, the campaign's rules ban annotators, and recorded answers to the
+    exam tasks decide the exam. Without ids a replay has no control tasks, no exam and no bans, and
+    each suite is done by a new annotator.
 
     Attributes:
-        knows_price: False: a price changes nothing but the cost.
-        knows_time: whether working times were recorded. Minutes are then those of eight
-            annotators at work at a time, and 0 otherwise.
+        knows_price: False: a price changes the cost only.
+        knows_time: whether the recording has working times. If so, minutes assume eight annotators
+            at work at a time; otherwise they are 0.
 
     Args:
         recording: the answers.
-        rows: recorded task of each image row that has one (see `recordings.task_rows`).
-        campaign: what was asked, and the rules people are held to.
+        rows: recorded task of each image row that has one (see `reading.task_rows`).
+        campaign: the question, and the rules for annotators.
         control_truth: true class of each control task, by image row.
-        tariff: what the answers cost.
+        tariff: the tariff that the answers are charged by.
         seed: the study's seed.
-        earlier: the orders already ended in a condition.
+        earlier: returns the ended orders of a condition.
 
     Raises:
         InputError: the recording's labels do not fit the campaign's question.
@@ -79,42 +80,43 @@ class ReplaySource:
         self._tariff = tariff
         self._seed = seed
         self._earlier = earlier
-        self._tape = _tape(recording, rows, control_truth)
-        size = int(self._tape.row.max(initial=-1)) + 1
-        self._recorded = np.bincount(self._tape.row, minlength=size)
-        known = self._tape.seconds[self._tape.seconds > 0]
-        self._pace = float(known.mean()) if len(known) else 0.0
-        self._live: dict[str, _Live] = {}
+        self._recorded = _recorded_answers(recording, rows, control_truth)
+        size = int(self._recorded.row.max(initial=-1)) + 1
+        self._answer_counts = np.bincount(self._recorded.row, minlength=size)
+        timed = self._recorded.seconds[self._recorded.seconds > 0]
+        self._pace = float(timed.mean()) if len(timed) else 0.0
+        self._played: dict[str, _PlayedCondition] = {}
 
     @property
     def tariff(self) -> Tariff:
-        """What the answers cost."""
+        """The tariff that the answers are charged by."""
         return self._tariff
 
     def most_overlap(self, tasks: Sequence[int]) -> int:
-        """The most answers per task that the recording has on every one of the tasks."""
+        """The largest overlap that the recording has answers for on all of the tasks."""
         return min((self._answers_to(int(task)) for task in tasks), default=0)
 
     def expected_minutes(self, condition: Condition, assignments: int) -> float:
-        """Minutes of work of eight annotators at a time; 0 where no times were recorded."""
+        """Minutes of work of eight annotators at a time; 0 for a recording without times."""
         return assignments * condition.suite_size * self._pace / 60 / AT_ONCE
 
     def check(self, condition: Condition) -> None:
-        """Refuse a condition that no recorded answers can stand for.
+        """Refuse a condition for which the recording lacks answers.
 
         Raises:
-            InputError: another campaign, or control tasks or an exam that nobody answered.
+            InputError: another campaign, or no annotator with enough answers to control tasks or
+                to the exam.
         """
         self._check_condition(condition)
         self._admitted(condition)
 
     def place(self, order: Order) -> Pool:
-        """Name the order's pool; nothing is played before it is collected.
+        """Name the order's pool; `collect` plays it.
 
         Raises:
             InputError: the recording cannot serve the order: another campaign, an image without
-                answers, more overlap than was recorded, control tasks or an exam that nobody's
-                recorded answers can stand for, or a reward below the tariff's smallest.
+                answers, more overlap than recorded, no annotator with enough answers to control
+                tasks or to the exam, or a reward below the tariff's smallest.
         """
         self._tariff.check_reward(order.condition.reward)
         self.check(order.condition)
@@ -149,32 +151,34 @@ class ReplaySource:
             first, ban = upto, ban_end
 
     def close(self) -> None:
-        """Forget what was played; collecting again plays it again, with the same result."""
-        self._live.clear()
+        """Forget the played orders; collecting an order again plays it with the same result."""
+        self._played.clear()
 
-    def _run(self, order: Order) -> tuple[_Live, OrderPlayback]:
+    def _run(self, order: Order) -> tuple[_PlayedCondition, OrderPlayback]:
         """The order's run, after all earlier orders of its condition."""
         key, before = order.condition.key, order.tranche
-        live = self._live.get(key)
+        live = self._played.get(key)
         if live and len(live.done) > before and live.done[before].order == order:
             return live, live.done[before]
         orders = orders_before(order, self._earlier(order.condition))
         if live is None or [run.order for run in live.done] != orders:
-            live = _Live(self._open(order.condition), [])
+            live = _PlayedCondition(self._open(order.condition), [])
             for old in orders:
                 live.done.append(live.playback.run(old))
-            self._live[key] = live
+            self._played[key] = live
         live.done.append(live.playback.run(order))
         return live, live.done[before]
 
     def _open(self, condition: Condition) -> Playback:
         admitted, failed = self._admitted(condition)
-        tape = self._tape
-        if condition.exam:  # nobody sees an exam task again
-            seen = np.isin(tape.row, self._exam_rows())
-            tape = Tape(*(getattr(tape, name)[~seen] for name in Tape.__slots__))
+        recorded = self._recorded
+        if condition.exam:  # an exam task is never shown again
+            seen = np.isin(recorded.row, self._exam_rows())
+            recorded = RecordedAnswers(
+                *(getattr(recorded, name)[~seen] for name in RecordedAnswers.__slots__)
+            )
         return Playback(
-            tape,
+            recorded,
             admitted if self._named else None,
             condition.real_per_suite,
             condition.controls,
@@ -184,20 +188,20 @@ class ReplaySource:
         )
 
     def _admitted(self, condition: Condition) -> tuple[Bools, int]:
-        """Who may work in a condition's pool, and how many failed its exam.
+        """The annotators who may work in a condition's pool, and the number who failed its exam.
 
         Raises:
-            InputError: nobody can.
+            InputError: no annotator may work.
         """
-        tape, exam = self._tape, self._campaign.exam
-        people = int(tape.person.max(initial=-1)) + 1
+        recorded, exam = self._recorded, self._campaign.exam
+        people = int(recorded.person.max(initial=-1)) + 1
         admitted, failed, left = np.ones(people, dtype=np.bool_), 0, self._controls
         if condition.exam:
             rows = self._exam_rows()
             left = np.setdiff1d(left, rows)
-            sat = np.isin(tape.row, rows)
-            answered = np.bincount(tape.person[sat], minlength=people)
-            right = np.bincount(tape.person[sat & ~tape.wrong], minlength=people)
+            sat = np.isin(recorded.row, rows)
+            answered = np.bincount(recorded.person[sat], minlength=people)
+            right = np.bincount(recorded.person[sat & ~recorded.wrong], minlength=people)
             able = answered >= exam.tasks
             if not able.any() or len(rows) < exam.tasks:
                 raise InputError(
@@ -206,8 +210,10 @@ class ReplaySource:
                 )
             admitted = able & (right >= exam.pass_correct)
             failed = int((able & ~admitted).sum())
-        known = np.bincount(tape.person[np.isin(tape.row, left)], minlength=people)
-        if self._named and not (known[admitted] >= condition.controls).any():
+        answered_controls = np.bincount(
+            recorded.person[np.isin(recorded.row, left)], minlength=people
+        )
+        if self._named and not (answered_controls[admitted] >= condition.controls).any():
             raise InputError(
                 f"controls: nobody who may work has {condition.controls} recorded answers to "
                 f"control tasks in {self._source}; ask for fewer, or record them"
@@ -236,16 +242,16 @@ class ReplaySource:
             )
 
     def _answers_to(self, task: int) -> int:
-        return int(self._recorded[task]) if 0 <= task < len(self._recorded) else 0
+        return int(self._answer_counts[task]) if 0 <= task < len(self._answer_counts) else 0
 
     def _assignment(self, playback: Playback, run: OrderPlayback, at: int) -> Assignment:
-        suite, tape = playback.suites[at], playback.tape
+        suite, recorded = playback.suites[at], playback.recorded
         return Assignment(
             id=f"{run.order.key[:12]}-{at - run.suites[0]:06d}",
             annotator=self._name(run.order, suite.person),
-            tasks=tuple(tape.row[suite.places].tolist()),
-            labels=tuple(tape.label[suite.places].tolist()),
-            control=tuple(tape.control[suite.places].tolist()),
+            tasks=tuple(recorded.row[suite.places].tolist()),
+            labels=tuple(recorded.label[suite.places].tolist()),
+            control=tuple(recorded.control[suite.places].tolist()),
             submitted_s=suite.end - run.opened,
             seconds=suite.seconds,
             reward=run.order.condition.reward,
@@ -279,7 +285,9 @@ def check_classes(recording: Recording, classes: Sequence[str]) -> None:
         )
 
 
-def _tape(recording: Recording, rows: Mapping[int, int], control_truth: Mapping[int, int]) -> Tape:
+def _recorded_answers(
+    recording: Recording, rows: Mapping[int, int], control_truth: Mapping[int, int]
+) -> RecordedAnswers:
     """The answers to the study's images, sorted by row."""
     row_of = np.full(len(recording.tasks), -1, dtype=np.int64)
     for image, task in rows.items():
@@ -300,4 +308,4 @@ def _tape(recording: Recording, rows: Mapping[int, int], control_truth: Mapping[
         usual = float(np.nanmedian(recording.seconds))
         seconds = np.nan_to_num(recording.seconds[order], nan=usual)
     wrong = is_control & (truth[row] != label)
-    return Tape(row, label, person, seconds, wrong, is_control)
+    return RecordedAnswers(row, label, person, seconds, wrong, is_control)

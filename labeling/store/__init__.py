@@ -1,4 +1,4 @@
-"""Orders and every answer ever bought, in SQL: what is owned, and what a plan still lacks."""
+"""Orders and all bought answers in SQL: the answers owned, and the answers a plan still lacks."""
 
 from labeling.store.records import OrderRecord, order_limit
 from labeling.store.store import Store

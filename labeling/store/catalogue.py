@@ -1,7 +1,7 @@
-"""The catalogue of a study's label versions in SQL, and the views that were given a name.
+"""The catalogue of a study's label versions in SQL, and the named views.
 
-A version is entered once, from its files, and never changes; views are queries over the entries and
-copy nothing. The catalogue can always be made again from the versions, so nothing depends on it.
+The catalogue enters a version once, from its files, and never changes it. A view is a query over
+the entries and copies no rows. The versions' files can rebuild the entries at any time.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from labeling.views.columns import ANSWERS, COLUMNS, LABELS
 CATALOGUE = MetaData()
 
 NO_LABEL = -1
-"""The label position of an answer to a control task, which has no label."""
+"""The label position of an answer to a control task: control tasks have no label."""
 
 VERSIONS = Table(
     "catalogue_versions",
@@ -51,7 +51,7 @@ VERSIONS = Table(
     Column("study", String(200), nullable=False),
     Column("version", String(32), nullable=False),
     Column("day", Integer, nullable=False),
-    Column("condition", String(32)),  # null for labels merged over conditions, as are those below
+    Column("condition", String(32)),  # null for labels merged over conditions
     Column("market", String(40), nullable=False),
     Column("price_micros", BigInteger),
     Column("overlap", Integer),
@@ -95,7 +95,7 @@ _ANSWERS = Table(
 _VIEWS = Table(
     "views",
     CATALOGUE,
-    Column("id", Integer, primary_key=True),  # the latest of a name has the largest
+    Column("id", Integer, primary_key=True),  # a name's latest version has the largest id
     Column("study", String(200), nullable=False),
     Column("name", String(80), nullable=False),
     Column("version", String(32), nullable=False),
@@ -129,13 +129,13 @@ _COLUMNS: Mapping[str, Mapping[str, ColumnElement[Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """What the catalogue knows of a version as a whole.
+    """The catalogue's columns of a whole version.
 
     Attributes:
-        day: UTC day on which it was saved, as a day's number (date.toordinal).
-        condition: key of its condition; None for labels merged over conditions, as is then what
-            follows from it.
-        market: who answered: simulated, hybrid, replay, ...
+        day: UTC day on which the version was saved, as a day's number (date.toordinal).
+        condition: key of the condition; None for labels merged over conditions. Then the values
+            that follow from a condition are None, too.
+        market: the market that answered: simulated, hybrid, replay, ...
         price_micros: micro-dollars per task.
         overlap: usable answers wanted per task.
         controls: control tasks per suite.
@@ -156,7 +156,7 @@ class CatalogueEntry:
 
 @dataclass(frozen=True, slots=True)
 class NamedView:
-    """A view under a name. Another expression under the same name is its next version."""
+    """A view with a name. Another expression under the same name is the view's next version."""
 
     name: str
     version: str
@@ -169,10 +169,10 @@ class NamedView:
 
 
 class Catalogue:
-    """The label versions and named views of one study; safe to use from several processes."""
+    """The label versions and named views of one study; several processes may use them."""
 
     def __init__(self, engine: Engine, study: str) -> None:
-        """Open the study's catalogue, creating the tables on first use.
+        """Open the study's catalogue; create the tables on first use.
 
         Raises:
             StorageError: the database cannot be read or written.
@@ -184,7 +184,7 @@ class Catalogue:
     # --- versions ---
 
     def entries(self) -> dict[str, CatalogueEntry]:
-        """Every version in the catalogue, by id."""
+        """All versions in the catalogue, by id."""
         query = select(VERSIONS).where(self._mine).order_by(VERSIONS.c.id)
         names = [field.name for field in fields(CatalogueEntry)]
         with reading(self._engine) as connection:
@@ -203,17 +203,17 @@ class Catalogue:
         labels: Mapping[str, Sequence[Any]],
         answers: Mapping[str, Sequence[Any]],
     ) -> None:
-        """Enter a version with its rows, in the order of its files; a known one changes nothing.
+        """Enter a version with its rows, in the order of its files; a version is entered once.
 
         Args:
             entry: the version.
-            labels: every column of labels, with the values of its rows.
-            answers: every column of answers, and `label_position`: which row of `labels` is the
-                same image's, or NO_LABEL.
+            labels: all columns of labels, with the values of their rows.
+            answers: all columns of answers, and `label_position`: the row of `labels` with the same
+                image, or NO_LABEL.
         """
         with writing(self._engine) as connection:
-            known = select(VERSIONS.c.id).where(self._mine, VERSIONS.c.version == entry.version)
-            if connection.execute(known).first() is not None:
+            stored = select(VERSIONS.c.id).where(self._mine, VERSIONS.c.version == entry.version)
+            if connection.execute(stored).first() is not None:
                 return
             row = {**asdict(entry), "classes": json.dumps(entry.classes), "study": self._study}
             number = connection.execute(
@@ -223,10 +223,10 @@ class Catalogue:
             _insert(connection, _ANSWERS, number, answers)
 
     def bind(self, view: View, name: str = "view") -> View:
-        """The view with whole ids, checked against the versions there are.
+        """The view with complete ids, checked against the versions in the catalogue.
 
         Raises:
-            InputError: a class or an id that no version has.
+            InputError: no version has the class or the id.
         """
         entries = self.entries().values()
         check_classes(view, (c for entry in entries for c in entry.classes), name)
@@ -237,21 +237,21 @@ class Catalogue:
         return resolve(view, ids, name)
 
     def places(self, view: View) -> list[tuple[str, int]]:
-        """(version, position in its file) of every row inside a bound view, in that order."""
-        return [(row[0], row[1]) for row in self._found(view, ())]
+        """(version, position in its file) of every row inside a bound view, sorted."""
+        return [(row[0], row[1]) for row in self._select_rows(view, ())]
 
     def rows(self, view: View) -> list[tuple[Any, ...]]:
-        """Every row inside a bound view: the values of `columns_of` it, in the same order."""
-        return [tuple(row)[2:] for row in self._found(view, columns_of(view.over))]
+        """Every row inside a bound view: the values of its `columns_of`, in the same order."""
+        return [tuple(row)[2:] for row in self._select_rows(view, columns_of(view.over))]
 
     def count(self, view: View | None, over: str = LABELS) -> int:
-        """Rows inside a bound view; None counts all rows of what is named."""
+        """Number of rows inside a bound view; without a view, of all labels or all answers."""
         over = view.over if view else over
         query = self._query(view, over, [func.count()])
         with reading(self._engine) as connection:
             return int(connection.execute(query).scalar_one())
 
-    def _found(self, view: View, names: Sequence[str]) -> Sequence[Sequence[Any]]:
+    def _select_rows(self, view: View, names: Sequence[str]) -> Sequence[Sequence[Any]]:
         place = (_LABELS if view.over == LABELS else _ANSWERS).c.position
         wanted = [VERSIONS.c.version, place, *(_COLUMNS[view.over][name] for name in names)]
         query = self._query(view, view.over, wanted).order_by(VERSIONS.c.version, place)
@@ -267,20 +267,21 @@ class Catalogue:
     # --- named views ---
 
     def keep(self, name: str, view: View) -> NamedView:
-        """Give a bound view a name; the same view under the same name is its latest version."""
+        """Give a bound view a name; the view becomes the latest version of this name."""
         named = NamedView(name, view.version, view.text, view.over)
         with writing(self._engine) as connection:
             mine = and_(_VIEWS.c.study == self._study, _VIEWS.c.name == name)
             latest = connection.execute(
                 select(_VIEWS.c.version).where(mine).order_by(_VIEWS.c.id.desc())
             ).scalar()
+            # Deleted and inserted again, an older version gets the largest id and is the latest.
             if latest != view.version:
                 connection.execute(_VIEWS.delete().where(mine, _VIEWS.c.version == view.version))
                 connection.execute(insert(_VIEWS).values(study=self._study, **asdict(named)))
         return named
 
     def named(self) -> list[NamedView]:
-        """Every named view, the latest version of each name last."""
+        """All named views; the latest version of each name comes last."""
         query = (
             select(_VIEWS.c.name, _VIEWS.c.version, _VIEWS.c.expression, _VIEWS.c.over)
             .where(_VIEWS.c.study == self._study)
@@ -295,7 +296,7 @@ class Catalogue:
 
 
 def columns_of(over: str) -> tuple[str, ...]:
-    """The columns of a row of labels or of answers, in the order of the documentation."""
+    """Names of the columns of labels or of answers, in the order of the documentation."""
     return tuple(name for name in COLUMNS if name in _COLUMNS[over])
 
 
@@ -308,6 +309,7 @@ def _source(over: str) -> FromClause:
         _LABELS.c.version_id == _ANSWERS.c.version_id,
         _LABELS.c.position == _ANSWERS.c.label_position,
     )
+    # An outer join: answers to control tasks have no label, and views keep them all the same.
     answered = VERSIONS.join(_ANSWERS, _ANSWERS.c.version_id == VERSIONS.c.id)
     return answered.outerjoin(_LABELS, of_image)
 
@@ -315,7 +317,7 @@ def _source(over: str) -> FromClause:
 def _insert(
     connection: Connection, table: Table, number: int, columns: Mapping[str, Sequence[Any]]
 ) -> None:
-    """Insert a version's rows. The statement is compiled once, which halves the time of many."""
+    """Insert a version's rows. The statement is compiled once, which halves the time."""
     count = len(next(iter(columns.values())))
     given = {"version_id": [number] * count, "position": range(count), **columns}
     statement = insert(table).compile(dialect=connection.dialect, column_keys=list(given))

@@ -1,4 +1,4 @@
-"""How a page of news gets into the tables: once, however often it comes."""
+"""A market's page of assignments and bans into the tables; a repeated page changes nothing."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from labeling.store.tables import (
 )
 from labeling.types import Assignment, Page, Restriction
 
-_CHUNK = 500  # ids asked for at once: below every database's limit of parameters
+_CHUNK = 500  # ids in one query: below every database's limit of parameters
 
 
 def add_page(connection: Connection, number: int, has_ended: bool, page: Page) -> None:
-    """Add what is new in a page to the order of that number.
+    """Add a page's new assignments, bans and end to an order, given by its number.
 
     Raises:
-        MarketContradiction: an assignment contradicts itself or one stored under the same id, or
-            is new though the order has ended.
+        MarketContradiction: an assignment comes twice and differs, differs from the stored
+            assignment of the same id, or is new though the order has ended.
     """
     rows: dict[str, dict[str, Any]] = {}
     fresh: dict[str, Assignment] = {}
@@ -38,12 +38,15 @@ def add_page(connection: Connection, number: int, has_ended: bool, page: Page) -
         if rows.setdefault(assignment.id, row) != row:
             raise MarketContradiction(f"assignment {assignment.id!r}: it comes twice and differs")
         fresh[assignment.id] = assignment
+    # After a crash the market delivers everything again: a stored assignment must be the same, and
+    # is not inserted twice.
     for name, digest in _digests(connection, number, list(rows)).items():
         if rows[name]["digest"] != digest:
             raise MarketContradiction(f"assignment {name!r}: it differs from the one stored before")
         del fresh[name]
     if has_ended and fresh:
         raise MarketContradiction(f"assignment {min(fresh)!r}: its order ended without it")
+    # The end fixed which answers are usable: a ban that comes later must not change it.
     if has_ended:
         return
     insert_rows(connection, ASSIGNMENTS, number, [rows[name] for name in fresh])
@@ -61,14 +64,14 @@ def add_page(connection: Connection, number: int, has_ended: bool, page: Page) -
 def insert_rows(
     connection: Connection, table: Table, number: int, rows: Sequence[dict[str, Any]]
 ) -> None:
-    """Add rows that belong to the order of that number."""
+    """Add rows that belong to an order, given by its number."""
     if rows:
         connection.execute(insert(table), [{"order_id": number, **row} for row in rows])
 
 
 def _digests(connection: Connection, number: int, names: Sequence[str]) -> dict[str, str]:
-    """Digests of those assignments of an order that are stored already, by id."""
-    known: dict[str, str] = {}
+    """Digests of an order's stored assignments, by id."""
+    digests: dict[str, str] = {}
     for start in range(0, len(names), _CHUNK):
         rows = connection.execute(
             select(ASSIGNMENTS.c.id, ASSIGNMENTS.c.digest).where(
@@ -76,8 +79,8 @@ def _digests(connection: Connection, number: int, names: Sequence[str]) -> dict[
                 ASSIGNMENTS.c.id.in_(names[start : start + _CHUNK]),
             )
         )
-        known.update({name: digest for name, digest in rows})
-    return known
+        digests.update({name: digest for name, digest in rows})
+    return digests
 
 
 def _add_restrictions(
@@ -88,14 +91,15 @@ def _add_restrictions(
             RESTRICTIONS.c.order_id == number
         )
     )
-    known = {(annotator, reason) for annotator, reason in rows}
+    stored = {(annotator, reason) for annotator, reason in rows}
     fresh = {
         (restriction.annotator, restriction.reason): float(restriction.at_s)
-        for restriction in reversed(restrictions)  # of several, the first counts
+        # A later entry replaces an earlier one: in reverse, the first ban of several stays.
+        for restriction in reversed(restrictions)
     }
     new = [
         {"annotator": annotator, "reason": reason, "at_s": at_s}
         for (annotator, reason), at_s in fresh.items()
-        if (annotator, reason) not in known
+        if (annotator, reason) not in stored
     ]
     insert_rows(connection, RESTRICTIONS, number, new)

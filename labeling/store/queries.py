@@ -1,4 +1,4 @@
-"""Pieces of SQL that the store's queries are made of."""
+"""Shared parts of the store's SQL queries."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BANNED = exists().where(
     EARLIER.c.condition_key == ORDERS.c.condition_key,
     EARLIER.c.tranche <= ORDERS.c.tranche,
 )
-"""Whether an assignment's annotator was restricted in its order or an earlier one."""
+"""Whether an assignment's annotator was banned in the same order or an earlier order."""
 
 
 def of_condition(condition: Condition) -> ColumnElement[bool]:
@@ -44,7 +44,7 @@ def of_condition(condition: Condition) -> ColumnElement[bool]:
 
 
 def wanted_of(connection: Connection, number: int) -> Wanted:
-    """The tasks of an order, each with the answers wanted."""
+    """An order's tasks, each with the number of answers wanted."""
     rows = connection.execute(
         select(ORDER_TASKS.c.task, ORDER_TASKS.c.wanted)
         .where(ORDER_TASKS.c.order_id == number, ORDER_TASKS.c.wanted > 0)

@@ -1,4 +1,4 @@
-"""Orders as they were written down, with what came of them."""
+"""Stored orders with the sums of their assignments and answers."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Wanted = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
-    """An order and what came of it so far.
+    """An order and the sums of its stored assignments.
 
     Attributes:
-        order: as it was written down.
-        overlap: the usable answers per task that its plan asked for.
-        end: how it ended; None while it is unfinished.
+        order: the stored order.
+        overlap: usable answers per task that the order's plan asked for.
+        end: the order's end; None while it is unfinished.
         assignments: assignments submitted, and so paid.
-        unusable: those of them by annotators who were banned when the order ended (who are
-            banned so far, while it is unfinished).
-        reward: paid to annotators, without the platform's fee.
+        unusable: assignments by annotators who were banned at the order's end (by now, for an
+            unfinished order).
+        reward: rewards of the annotators, without the platform fee.
         answers: answers to real tasks.
-        usable_answers: those of them that are usable.
+        usable_answers: usable answers to real tasks.
     """
 
     order: Order
@@ -41,7 +41,7 @@ class OrderRecord:
 
 
 def order_limit(wanted: Wanted, real_per_suite: int, allowance: Fraction) -> int:
-    """The most assignments of an order: the expected ones and the allowance, rounded up."""
+    """The most assignments of an order: the expected number plus the allowance, rounded up."""
     counts = [count for _, count in wanted]
     expected = assignments_for(sum(counts), max(counts, default=0), real_per_suite)
     return math.ceil(expected * (1 + allowance))

@@ -1,7 +1,8 @@
-"""Orders and every answer ever bought, in SQL: what is owned, and what a plan still lacks.
+"""Orders and all bought answers in SQL: the answers owned, and the answers a plan still lacks.
 
-An order is written down before anything is held or bought, and grows by pages, each one commit.
-Everything is idempotent: pages may come again, in any split, and change nothing.
+The store keeps an order before money is held or answers are bought. An order grows by pages, and
+each page is one commit. All calls are idempotent: a repeated page, also in another split, changes
+nothing.
 """
 
 from __future__ import annotations
@@ -48,10 +49,10 @@ from labeling.types import STOPPED, Answers, AnswerTimes, Condition, Order, Page
 
 
 class Store:
-    """Orders and answers of one study; safe to use from any number of processes."""
+    """Orders and answers of one study; any number of processes may use them."""
 
     def __init__(self, engine: Engine, study: str) -> None:
-        """Open the study's orders, creating the tables on first use.
+        """Open the study's orders; create the tables on first use.
 
         Raises:
             StorageError: the database cannot be read or written.
@@ -62,9 +63,9 @@ class Store:
         self._hidden: frozenset[str] = frozenset()
 
     def without(self, keys: frozenset[str]) -> Store:
-        """The same orders but for some, by key: what the study would know without them.
+        """The same orders except some, by key: the study's answers without these orders.
 
-        For looking only: an order written down there could repeat one that is left out.
+        Use the result for reading only: a new order there could repeat a left-out order.
         """
         other = Store(self._engine, self._study)
         other._hidden = keys
@@ -78,26 +79,29 @@ class Store:
         allowance: Fraction,
         minutes: float | None,
     ) -> Order | None:
-        """What has to be bought next so that a plan's answers are owned, written down.
+        """The next order that a plan's answers need, stored.
 
-        That is the condition's unfinished order if there is one, whatever plan asked for it: buy
-        it, then ask again. Several workers asking at once get the same order.
+        If the condition has an unfinished order, of any plan, the result is that order: buy it and
+        call again. Workers that call at the same time get the same order.
 
         Args:
             condition: the plan's condition.
             tasks: the plan's tasks, a prefix of the pool's order.
             overlap: usable answers wanted per task.
-            allowance: share of assignments allowed beyond the expected ones, for recompletion.
-            minutes: the deadline of a new order; None for none.
+            allowance: share of assignments allowed beyond the expected number, for recompletion.
+            minutes: the deadline of a new order; None for no deadline.
 
         Returns:
-            The order, or None when nothing is lacking: ended orders have asked for all of it,
-            also where they ended short, or brought it. The same plan is not bought again. What an
-            order lacks that the user stopped is lacking still.
+            The order, or None if ended orders have delivered, or at least asked for, all answers of
+            the plan: a short order is not repeated. Only an order that the user stopped does not
+            count as having asked.
 
         Raises:
             ValueError: an overlap below 1, or a task given twice.
         """
+        # One transaction from the look to the insert, else two workers buy the same answers twice.
+        # On SQLite a writer is alone; on PostgreSQL the unique (study, condition, tranche) refuses
+        # the second of two new orders.
         with writing(self._engine) as connection:
             unfinished = self._orders(connection, of_condition(condition), ~ENDED)
             if unfinished:
@@ -117,7 +121,7 @@ class Store:
         allowance: Fraction,
         minutes: float | None,
     ) -> Order | None:
-        """What `order_for` would return, without writing anything."""
+        """The order that `order_for` would return; nothing is stored."""
         with reading(self._engine) as connection:
             unfinished = self._orders(connection, of_condition(condition), ~ENDED)
             if unfinished:
@@ -125,34 +129,35 @@ class Store:
             return self._new(connection, condition, tasks, overlap, allowance, minutes)
 
     def quote(self, condition: Condition, tasks: Sequence[int], overlap: int) -> int:
-        """Further usable answers a plan would buy, beside what ended orders brought."""
+        """Number of further usable answers that a plan would buy."""
         with reading(self._engine) as connection:
             wanted = self._lacking(connection, condition, tasks, overlap)
         return sum(count for _, count in wanted)
 
     def add(self, order: Order, page: Page) -> None:
-        """Keep a page of an order's news, in one commit.
+        """Store a page of an order's assignments and bans, in one commit.
 
-        Known assignments and restrictions are ignored. A page with an end ends the order and
-        fixes which of its answers are usable: those of annotators without a restriction in this
-        or an earlier order of the condition. Restrictions that come later change nothing.
+        Stored assignments and bans are skipped. A page with an end ends the order and fixes its
+        usable answers: the answers of annotators without a ban in this or an earlier order of the
+        condition. Later bans change nothing.
 
         Raises:
             ValueError: the order is not in the store.
-            MarketContradiction: an assignment contradicts itself or one
-                stored under the same id, or is new though the order has ended.
+            MarketContradiction: an assignment comes twice and differs, differs from the stored
+                assignment of the same id, or is new though the order has ended.
         """
         with writing(self._engine) as connection:
             number, has_ended = self._stored(connection, order)
             add_page(connection, number, has_ended, page)
 
     def withdraw(self, order: Order) -> None:
-        """Take back an order that was refused its hold, as if it had not been written down.
+        """Delete an order for which the ledger refused to hold money.
 
         Raises:
-            ValueError: the order is not in the store, money was held for it in this database's
-                ledger, or something came of it: then it stays.
+            ValueError: the order is not in the store, or it stays: money was held for it in this
+                database's ledger, it has an assignment, or it has ended.
         """
+        # Look and delete in one transaction: between two, another process could hold the money.
         with writing(self._engine) as connection:
             number, has_ended = self._stored(connection, order)
             came = connection.execute(
@@ -165,7 +170,7 @@ class Store:
             connection.execute(delete(ORDERS).where(ORDERS.c.id == number))
 
     def paid(self, order: Order, tariff: Tariff) -> Money:
-        """Reward and fee of all assignments of an order, usable or not, at the tariff."""
+        """Rewards and platform fee of all assignments of an order, usable or not."""
         with reading(self._engine) as connection:
             counts = connection.execute(
                 select(ASSIGNMENTS.c.reward_micros, func.count())
@@ -175,7 +180,7 @@ class Store:
         return sum((tariff.cost(count, Money(micros)) for micros, count in counts), ZERO)
 
     def record(self, key: str) -> OrderRecord | None:
-        """The order with a key (a hold carries the same); None if there is none."""
+        """The order with a key (its hold has the same key), or None."""
         return next(iter(self._records(ORDERS.c.key == key)), None)
 
     def orders(self, condition: Condition) -> list[OrderRecord]:
@@ -183,28 +188,30 @@ class Store:
         return self._records(ORDERS.c.condition_key == condition.key)
 
     def all_orders(self) -> list[OrderRecord]:
-        """All orders of the study, as they were written down."""
+        """All orders of the study, in the sequence of their creation."""
         return self._records()
 
     def unfinished(self) -> list[Order]:
-        """Orders without an end, as they were written down."""
+        """Orders without an end, in the sequence of their creation."""
         with reading(self._engine) as connection:
             return self._orders(connection, ~ENDED)
 
     def owned_target(self, condition: Condition) -> dict[int, int]:
-        """The overlap that ended orders have asked for, by task; not those that were stopped."""
+        """The overlap that ended orders have asked for, by task; stopped orders do not count."""
         with reading(self._engine) as connection:
             return self._targets(connection, condition)
 
     def answers(self, condition: Condition, question: int = 0) -> Answers:
         """All answers of a condition's ended orders to one question, in order of submission.
 
-        Annotator codes are positions in `annotators`; they stay when further orders end.
+        Annotator codes are positions in `annotators`; a code stays when further orders end.
 
         Args:
             condition: the condition.
-            question: the question's place in the campaign, the first being 0.
+            question: index of the question in the campaign, from 0.
         """
+        # A code counts annotators by their first answer. The rows come by tranche, so the answers
+        # of a later order follow and leave earlier codes alone.
         rows = self._answer_rows(condition, question)
         codes: dict[str, int] = {}
         return Answers(
@@ -218,7 +225,8 @@ class Store:
         )
 
     def times(self, condition: Condition, question: int = 0) -> AnswerTimes:
-        """When the answers came that `answers` gives, row by row."""
+        """Times of the answers of `answers`, row by row."""
+        # The seconds belong to the whole suite: its answers, counted by the window, share them.
         suite = func.count().over(partition_by=[ANSWERS.c.order_id, ANSWERS.c.assignment])
         rows = self._answer_rows(
             condition, question, ASSIGNMENTS.c.submitted_s, ASSIGNMENTS.c.seconds / suite
@@ -257,6 +265,7 @@ class Store:
         if len(set(rows)) < len(rows):
             raise ValueError("tasks: one is given twice; each may be given once")
         targets = self._targets(connection, condition)
+        # Answers count only once their order has ended: until then a ban can still take them away.
         counts = connection.execute(
             select(ANSWERS.c.task, func.count())
             .select_from(ANSWERED)
@@ -270,6 +279,8 @@ class Store:
         )
 
     def _targets(self, connection: Connection, condition: Condition) -> dict[int, int]:
+        # The target, not the number of answers: an order that ended short is not repeated. The user
+        # still wants the missing answers of a stopped order, so that sets no target.
         rows = connection.execute(
             select(ORDER_TASKS.c.task, func.max(ORDERS.c.overlap))
             .select_from(ORDER_TASKS.join(ORDERS))
@@ -298,7 +309,7 @@ class Store:
         insert_rows(connection, ORDER_TASKS, number, rows)
 
     def _stored(self, connection: Connection, order: Order) -> tuple[int, bool]:
-        """Number of a stored order, and whether it has ended."""
+        """Number of a stored order, and whether the order has ended."""
         row = connection.execute(
             select(ORDERS.c.id, ORDERS.c.end_reason).where(self._mine, ORDERS.c.key == order.key)
         ).one_or_none()
@@ -307,10 +318,10 @@ class Store:
         return row.id, row.end_reason is not None
 
     def _orders(self, connection: Connection, *criteria: ColumnElement[bool]) -> list[Order]:
-        found = connection.execute(
+        rows = connection.execute(
             select(ORDERS).where(self._mine, *criteria).order_by(ORDERS.c.id)
         ).all()
-        return [order_from_row(row, wanted_of(connection, row.id)) for row in found]
+        return [order_from_row(row, wanted_of(connection, row.id)) for row in rows]
 
     def _records(self, *criteria: ColumnElement[bool]) -> list[OrderRecord]:
         real = ASSIGNMENTS.c.real_answers

@@ -1,4 +1,4 @@
-"""The store's tables, and how orders and assignments turn into rows and back."""
+"""The store's tables, and the conversion of orders and assignments to rows and back."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ORDERS = Table(
     UniqueConstraint("study", "condition_key", "tranche"),
 )
 
-# All tasks whose target the order raises; wanted is 0 where enough answers are owned already.
+# All tasks whose target the order raises; wanted is 0 for a task that has enough answers already.
 ORDER_TASKS = Table(
     "order_tasks",
     TABLES,
@@ -73,7 +73,7 @@ ASSIGNMENTS = Table(
     Column("seconds", Double, nullable=False),
     Column("reward_micros", BigInteger, nullable=False),
     Column("real_answers", Integer, nullable=False),
-    Column("digest", String(32), nullable=False),  # of all its content
+    Column("digest", String(32), nullable=False),  # hash of the assignment and its answers
 )
 
 ANSWERS = Table(
@@ -89,7 +89,7 @@ ANSWERS = Table(
     sqlite_with_rowid=False,
 )
 
-# Answers to the campaign's further questions; `question` counts from 1, 0 being in ANSWERS.
+# Answers to the campaign's further questions; `question` counts from 1, ANSWERS holds question 0.
 FURTHER_ANSWERS = Table(
     "further_answers",
     TABLES,
@@ -144,7 +144,7 @@ def order_from_row(row: Row[Any], wanted: tuple[tuple[int, int], ...]) -> Order:
 
 
 def end_to_row(end: OrderEnd) -> dict[str, Any]:
-    """The columns of ORDERS that say how it ended."""
+    """The columns of ORDERS for an order's end."""
     return {
         "end_reason": end.reason,
         "end_minutes": float(end.minutes),
@@ -156,7 +156,7 @@ def end_to_row(end: OrderEnd) -> dict[str, Any]:
 
 
 def end_from_row(row: Row[Any]) -> OrderEnd | None:
-    """How an order ended; None while it is unfinished."""
+    """An order's end from its row; None while the order is unfinished."""
     if row.end_reason is None:
         return None
     return OrderEnd(
@@ -194,6 +194,7 @@ def assignment_to_row(assignment: Assignment) -> dict[str, Any]:
         "reward_micros": assignment.reward.micros,
         "real_answers": sum(not control for control in assignment.control),
     }
+    # The digest covers the answers, too: a repeated assignment is compared without reading them.
     answers = [list(answer.values()) for answer in answers_to_rows(assignment)]
     answers += [list(answer.values()) for answer in further_to_rows(assignment)]
     content = json.dumps([*row.values(), answers]).encode()

@@ -1,4 +1,4 @@
-"""Views as SQL: a tree of comparisons becomes a criterion in which every value is bound."""
+"""Views as SQL: a tree of comparisons becomes a WHERE clause whose values are all bound."""
 
 from __future__ import annotations
 
@@ -69,11 +69,12 @@ def criterion(node: Node, columns: Columns) -> ColumnElement[bool]:
 
 
 def inside(view: View, rows: Mapping[str, Sequence[Any]]) -> Bools:
-    """Which rows in memory a view keeps, decided by the same SQL in a database in memory.
+    """The rows in memory that a view keeps; the same SQL decides, in a database in memory.
 
     Args:
         view: the view.
-        rows: the values of each column that the view uses, all of one length; None is unknown.
+        rows: the values of each column of the view's expression, all of one length; None is an
+            unknown value.
 
     Returns:
         A mask over the rows.
@@ -91,21 +92,22 @@ def inside(view: View, rows: Mapping[str, Sequence[Any]]) -> Bools:
         for position, row in enumerate(values)
     ]
     kept = np.zeros(len(staged), dtype=np.bool_)
+    # SQL, not numpy: its rules for unknown values must hold here as they do for stored versions.
     if staged:
         engine = create_engine("sqlite://")
         try:
             with engine.begin() as connection:
                 table.create(connection)
                 connection.execute(insert(table), staged)
-                found = connection.execute(
+                matching = connection.execute(
                     select(table.c.position).where(criterion(view.node, dict(table.c)))
                 )
-                kept[found.scalars().all()] = True
+                kept[matching.scalars().all()] = True
         finally:
             engine.dispose()
     return kept
 
 
 def _bound(value: Value, column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A value as a parameter of the column's type: never a part of the statement's text."""
+    """A value as a bound parameter of the column's type, never a part of the statement's text."""
     return bindparam(None, value, type_=column.type, unique=True)

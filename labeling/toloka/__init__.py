@@ -1,1 +1,1 @@
-"""Toloka: the real market, and a local server that speaks its language."""
+"""Toloka: the real market, and a local server with the same API."""

@@ -1,4 +1,4 @@
-"""A look at the account by reads only: is everything there to buy labels?"""
+"""A check of the account, by reads only: can it buy labels?"""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PER_DAY = 100  # projects, skills
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How much of a quota is used up."""
+    """A quota, and the used part of it."""
 
     name: str
     used: int
@@ -32,16 +32,16 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What a look at an account has found.
+    """The state of an account.
 
     Attributes:
-        platform: its name.
+        platform: the platform's name.
         requester: the account's id.
-        name: the requester's public name; empty if there is none.
-        balance: what it holds.
-        skew_s: by how many seconds the clock that pools expire by is ahead of the platform's; None
-            where the platform does not tell its time.
-        quotas: used within a minute or a day.
+        name: the requester's public name; empty without one.
+        balance: money in the account.
+        skew_s: seconds by which the clock that pools expire by is ahead of the platform's clock;
+            None if the platform does not tell its time.
+        quotas: quotas of a minute or a day.
         open_pools: ids of all open pools of the account.
     """
 
@@ -55,29 +55,29 @@ class Health:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What stands in the way, one line each, with its remedy."""
-        found = []
+        """The problems of the account, one line each, with the remedy."""
+        lines = []
         if self.balance.micros <= 0:
-            found.append(f"{self.platform}: the account is empty; top it up")
+            lines.append(f"{self.platform}: the account is empty; top it up")
         if self.skew_s is not None and abs(self.skew_s) > MOST_SKEW_S:
-            found.append(
+            lines.append(
                 f"clock: this machine is {self.skew_s:.0f} s off; set it, or pools expire at "
                 "another time than meant"
             )
-        found += [
+        lines += [
             f"{quota.name}: {quota.used} of {quota.allowed} are used up; wait"
             for quota in self.quotas
             if quota.used >= quota.allowed
         ]
-        return tuple(found)
+        return tuple(lines)
 
 
 def doctor(api: Api) -> Health:
-    """Look at the account behind a token. Changes nothing.
+    """Read the state of the account of a token; change nothing.
 
     Raises:
-        InputError: the platform does not know the token.
-        MarketUnreachable: it does not answer.
+        InputError: the platform does not accept the token.
+        MarketUnreachable: the platform does not answer.
     """
     requester = api.read(lambda client: client.get_requester())
     now = api.clock.now()
@@ -115,9 +115,9 @@ def _since(thing: Any, moment: datetime) -> bool:
 
 
 def _skew(api: Api) -> float | None:
-    """Seconds by which our clock is ahead, by the date that the platform's answers carry.
+    """Seconds by which the client's clock is ahead of the date in the platform's answers.
 
-    On Toloka ours is this machine's; a local server's clock is its own, and ours there.
+    With Toloka the client's clock is this machine's; with a local server it is the server's clock.
     """
     told = api.date()
     if told is None:

@@ -1,4 +1,4 @@
-"""Compares what a study has written down with what stands on the market."""
+"""Compares a study's stored orders with the market."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labeling.source import ARCHIVE, CLOSE, COLLECT, SETTLE, VOID, Book, Finding
+from labeling.source import ARCHIVE, CLOSE, COLLECT, SETTLE, VOID, Finding, StoredOrder
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.intents import IntentLog
 from labeling.toloka.describe.spec import Marker, fact
@@ -19,13 +19,13 @@ from labeling.types import Order
 
 @dataclass(frozen=True, slots=True)
 class StudyOnMarket:
-    """A study's part of the market, to be read.
+    """A study's part of the market, for reading.
 
     Attributes:
         api: the platform.
-        marker: tells which pools are the study's.
-        journal: what the study intended and did there.
-        reviews: whether suites are looked at before they are accepted.
+        marker: identifies the study's pools.
+        journal: the study's intents and their outcomes.
+        reviews: whether assignments are reviewed before they are accepted.
     """
 
     api: Api
@@ -34,26 +34,26 @@ class StudyOnMarket:
     reviews: bool
 
 
-def differences(market: StudyOnMarket, books: Sequence[Book]) -> list[Finding]:
-    """Compare a study's orders and holds with the market. Changes nothing.
+def differences(market: StudyOnMarket, books: Sequence[StoredOrder]) -> list[Finding]:
+    """Compare a study's orders and holds with the market; change nothing.
 
     Args:
         market: the study's part of the market.
-        books: all orders of the study.
+        books: all stored orders of the study.
     """
     pools = market.api.read(lambda client: pools_of(client))
     mine = [pool for pool in pools if market.marker.owns(pool)]
-    known = {book.order.key: book for book in books}
-    findings = [f for pool in mine if status_of(pool) == "OPEN" for f in [_open(pool, known)]]
+    by_key = {book.order.key: book for book in books}
+    findings = [f for pool in mine if status_of(pool) == "OPEN" for f in [_open(pool, by_key)]]
     findings += _surplus(mine)
     for book in books:
         findings += _order(market, book, mine)
     return findings
 
 
-def _open(pool: Any, known: dict[str, Book]) -> Finding:
+def _open(pool: Any, by_key: dict[str, StoredOrder]) -> Finding:
     key = fact(pool, "order") or ""
-    book = known.get(key)
+    book = by_key.get(key)
     if book is None or book.ended:
         text = f"pool {pool.id} is open, but no order is at work in it"
     else:
@@ -62,20 +62,20 @@ def _open(pool: Any, known: dict[str, Book]) -> Finding:
 
 
 def _surplus(pools: Sequence[Any]) -> list[Finding]:
-    """Pools of a condition beside its first: made twice, and never opened."""
+    """Pools of a condition beside its first pool: they were created twice and never opened."""
     of_condition: dict[str, list[Any]] = defaultdict(list)
     for pool in pools:
         if status_of(pool) != "ARCHIVED":
             of_condition[fact(pool, "condition") or ""].append(pool)
     return [
         Finding(f"pool {pool.id} is one too many in its condition", ARCHIVE, pool.id)
-        for found in of_condition.values()
-        for pool in sorted(found, key=lambda pool: (len(pool.id), pool.id))[1:]
+        for same_condition in of_condition.values()
+        for pool in sorted(same_condition, key=lambda pool: (len(pool.id), pool.id))[1:]
     ]
 
 
-def _order(market: StudyOnMarket, book: Book, pools: Sequence[Any]) -> list[Finding]:
-    """What an order's books and its pool do not agree on."""
+def _order(market: StudyOnMarket, book: StoredOrder, pools: Sequence[Any]) -> list[Finding]:
+    """Differences between a stored order and its pool."""
     key, short = book.order.key, book.order.key[:12]
     prepared = market.journal.done("prepare", key)
     pool = next((p for p in pools if fact(p, "order") == key), None)
@@ -101,7 +101,7 @@ def _order(market: StudyOnMarket, book: Book, pools: Sequence[Any]) -> list[Find
 
 
 def _counted(market: StudyOnMarket, order: Order, pool: Any) -> tuple[int, int]:
-    """Paid and active assignments of an order on the market."""
+    """Number of paid and of active assignments of an order on the market."""
     end = market.journal.done("end", order.key)
     prepared = market.journal.done("prepare", order.key)
     is_current = fact(pool, "order") == order.key

@@ -1,23 +1,22 @@
-"""Views: which labels or answers to use, as a small expression over documented columns.
+"""Views: a small expression over documented columns selects labels or answers.
 
     confidence >= 0.8 and label != 'other'
     skill >= 0.7 and not (seconds < 2 or annotator in ('12', '40'))
 
-A view is read by a grammar of its own into a frozen tree of comparisons; nothing is ever
-evaluated, and every value of it is later bound as a parameter of SQL (`labeling.store.views`).
+A grammar of its own turns a view into a frozen tree of comparisons. No code is evaluated, and every
+value is later bound as a parameter of SQL (`labeling.store.views`).
 
     view       = all { "or" all }
-    all        = one { "and" one }
-    one        = "not" one | "(" view ")" | comparison
+    all        = term { "and" term }
+    term       = "not" term | "(" view ")" | comparison
     comparison = column ( operator value | ["not"] "in" "(" value { "," value } ")" )
                | column of true or false
     operator   = == | != | < | <= | > | >=
     value      = number | 'text' | "text" | true | false
 
-`not` is carried down to the comparisons while reading, so that what is unknown (the skill of an
-annotator where no answer is right or wrong, the label of a control task) is kept by no comparison,
-with or without `not`. The words of the grammar may be written in capitals; a quote inside a text is
-doubled.
+The reader carries `not` down to the comparisons. So no comparison, with or without `not`, keeps a
+row whose value is unknown (an annotator's skill for a subjective question, the label of a control
+task). The words of the grammar may be written in capitals; a quote inside a text is doubled.
 """
 
 from __future__ import annotations
@@ -40,9 +39,9 @@ class View:
     """A query.
 
     Attributes:
-        node: what must hold of a row.
-        over: labels | answers | images: what the rows are.
-        columns: the columns it may use, by name.
+        node: the condition that a row must meet.
+        over: the kind of the rows: labels | answers | images.
+        columns: the columns that the view may use, by name.
     """
 
     node: Node
@@ -51,20 +50,20 @@ class View:
 
     @property
     def text(self) -> str:
-        """The view in its plainest words: equal views have equal texts, and it reads back."""
+        """The view in its normal form: equal views have equal texts, and the text reads back."""
         return write(self.node, self.columns)
 
     @property
     def version(self) -> str:
-        """Hash of what it is over and of its text."""
+        """Hash of the kind of rows and of the text."""
         content = f"{self.over}: {self.text}".encode()
         return hashlib.blake2b(content, digest_size=16).hexdigest()
 
     @property
     def used(self) -> tuple[str, ...]:
-        """The columns it uses, in the order of the list of columns."""
-        found = {leaf.column for leaf in leaves(self.node)}
-        return tuple(name for name in self.columns if name in found)
+        """Names of the columns in the expression, in the order of `columns`."""
+        names = {leaf.column for leaf in leaves(self.node)}
+        return tuple(name for name in self.columns if name in names)
 
 
 def parse_view(
@@ -74,10 +73,10 @@ def parse_view(
 
     Args:
         text: the expression.
-        name: what it is called in error messages, such as "--view".
-        columns: the columns it may use.
-        over: labels | answers | images; None for answers where it uses a column that only answers
-            have, for images where the columns are theirs, else labels.
+        name: name of the view in error messages, such as "--view".
+        columns: the columns that the view may use.
+        over: labels | answers | images; None infers it from the columns in the expression: answers
+            if a column belongs to answers, images if a column belongs to images, else labels.
 
     Raises:
         InputError: one line with the column or character, its position from 1, and the remedy.
@@ -108,33 +107,33 @@ def check_classes(view: View, classes: Iterable[str], name: str = "view") -> Non
     """Refuse a class that does not exist.
 
     Raises:
-        InputError: naming it and the nearest one.
+        InputError: the message names the class and the nearest valid class.
     """
-    known = tuple(dict.fromkeys(classes))
+    valid = tuple(dict.fromkeys(classes))
     for leaf in leaves(view.node):
         if view.columns[leaf.column].kind == "class":
             for value in leaf.values if isinstance(leaf, OneOf) else (leaf.value,):
-                if value not in known:
-                    near = nearest(str(value), known)
+                if value not in valid:
+                    near = nearest(str(value), valid)
                     raise InputError(f"{name}: {leaf.column}: no class {value!r}; {near}")
 
 
 def resolve(view: View, ids: Mapping[str, Iterable[str]], name: str = "view") -> View:
-    """The view with whole ids in the place of their beginnings.
+    """The view with complete ids in the place of abbreviated ids.
 
     Args:
         view: a view over stored versions.
-        ids: known ids by column ("version", "condition").
-        name: what it is called in error messages.
+        ids: all ids by column ("version", "condition").
+        name: name of the view in error messages.
 
     Raises:
-        InputError: a beginning fits no id, or several.
+        InputError: an abbreviated id fits no id, or several ids.
     """
 
     def whole(column: str, value: Value) -> Value:
         if view.columns[column].kind != "id":
             return value
-        fitting = sorted({known for known in ids[column] if known.startswith(str(value))})
+        fitting = sorted({owned for owned in ids[column] if owned.startswith(str(value))})
         if len(fitting) != 1:
             many = f"{len(fitting)} {column}s begin" if fitting else f"no {column} here begins"
             raise InputError(f"{name}: {column}: {many} with {value!r}; give more of its id")

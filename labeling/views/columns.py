@@ -1,4 +1,4 @@
-"""What a view can ask about: the columns of labels, answers and test images, with their kinds."""
+"""The columns that a view can use: of labels, answers and test images, with their kinds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 LABELS, ANSWERS, IMAGES = "labels", "answers", "images"
-"""What a view is over."""
+"""Kinds of the rows of a view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +14,10 @@ class Column:
     """One column.
 
     Attributes:
-        kind: text | class | id (hexadecimal, or its unique beginning) | share (0 to 1) | number |
-            count | dollars | flag (true or false) | day (UTC).
-        of: what it belongs to: label | answer | version | image.
-        about: its meaning and unit.
+        kind: text | class | id (hexadecimal, or its unique first digits) | share (0 to 1) | number
+            | count | dollars | flag (true or false) | day (UTC).
+        of: owner of the column: label | answer | version | image.
+        about: meaning and unit.
     """
 
     kind: str
@@ -47,13 +47,13 @@ COLUMNS: Mapping[str, Column] = {
     "controls": Column("count", "version", "control tasks per suite"),
     "exam": Column("flag", "version", "whether an exam had to be passed"),
 }
-"""Columns of stored label versions. `image` is also that of an answer."""
+"""Columns of stored label versions. `image` is a column of answers, too."""
 
 TRIAL_COLUMNS = {name: column for name, column in COLUMNS.items() if column.of != "version"}
-"""Columns of a trial's labels, which differ within it and are known before it is saved."""
+"""Columns of a trial's labels: they differ within the trial and exist before it is saved."""
 
 TEST_COLUMNS: Mapping[str, Column] = {
     "image": Column("text", "image", "name of the image"),
     "class": Column("class", "image", "its true class"),
 }
-"""Columns of test images, for which no labels are bought."""
+"""Columns of test images; the study buys no labels for these."""

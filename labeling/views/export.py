@@ -1,4 +1,4 @@
-"""Rows as a file: CSV that spreadsheets take for texts, or Parquet with the columns' types."""
+"""Rows as a file: CSV whose texts a spreadsheet reads as texts, or Parquet with column types."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KINDS = (".csv", ".parquet")
 
 
 def write_table(path: Path, table: Table, kinds: Mapping[str, str]) -> None:
-    """Write rows, replacing a file that is there; whole or not at all.
+    """Write rows whole or not at all; an existing file is replaced.
 
     Args:
         path: a .csv or .parquet file.
@@ -44,7 +44,7 @@ def write_table(path: Path, table: Table, kinds: Mapping[str, str]) -> None:
 
 
 def check_kind(path: Path) -> None:
-    """Refuse a file that could not be written, before there is anything to write.
+    """Refuse a kind of file that `write_table` cannot write, before the rows are computed.
 
     Raises:
         InputError: neither .csv nor .parquet, or Parquet without pyarrow.

@@ -1,4 +1,4 @@
-"""Reading a view: a tokenizer and a recursive descent, with positions in every error."""
+"""The reader of a view: a tokenizer and a recursive descent, with positions in every error."""
 
 from __future__ import annotations
 
@@ -77,17 +77,17 @@ class Reader:
         return any_of(parts)
 
     def _all(self, depth: int) -> Node:
-        parts = [self._one(depth)]
+        parts = [self._term(depth)]
         while self._skip("and"):
-            parts.append(self._one(depth))
+            parts.append(self._term(depth))
         return all_of(parts)
 
-    def _one(self, depth: int) -> Node:
+    def _term(self, depth: int) -> Node:
         token = self._peek()
         if depth > _DEEPEST:
             raise self._wrong(token, f"is nested more than {_DEEPEST} deep; write it flatter")
         if self._skip("not"):
-            return opposite(self._one(depth + 1))
+            return opposite(self._term(depth + 1))
         if self._skip("("):
             node = self._any(depth + 1)
             self._expect(")")
@@ -143,15 +143,15 @@ class Reader:
     def _split(self, text: str) -> list[_Token]:
         tokens, at = [], 0
         while text[at:].strip():
-            found = _TOKEN.match(text, at)
-            if found is None or found.lastgroup is None:
+            match = _TOKEN.match(text, at)
+            if match is None or match.lastgroup is None:
                 start = at + len(text[at:]) - len(text[at:].lstrip())
                 odd = _Token("sign", text[start], start + 1)
                 remedy = _REMEDIES.get(text[start], "no view has it outside quotes")
                 raise self._wrong(odd, f"cannot be read: {remedy}")
-            kind = found.lastgroup
-            tokens.append(_Token(kind, found[kind], found.start(kind) + 1))
-            at = found.end()
+            kind = match.lastgroup
+            tokens.append(_Token(kind, match[kind], match.start(kind) + 1))
+            at = match.end()
         return [*tokens, _Token("end", "", len(text) + 1)]
 
     def _peek(self) -> _Token:

@@ -1,4 +1,4 @@
-"""The tree of a view: comparisons joined by and / or, its writing, and its opposite."""
+"""The tree of a view: comparisons joined by and / or; its text and its opposite."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """One column against a list of values: among them, or with `negated` not among them."""
+    """One column against a list of values: in the list or, with `negated`, not in the list."""
 
     column: str
     values: tuple[Value, ...]
@@ -60,26 +60,26 @@ def leaves(node: Node) -> list[Compare | OneOf]:
 
 
 def compare(column: str, operator: str, value: Value) -> Compare:
-    """A comparison, flags in the one way to say them."""
+    """A comparison; a comparison of a flag has only the operator ==."""
     if isinstance(value, bool):
         return Compare(column, "==", value == (operator == "=="))
     return Compare(column, operator, value)
 
 
 def all_of(parts: Iterable[Node]) -> Node:
-    """Every part; parts that are such joins themselves are taken in, one alone stays itself."""
+    """Join parts by "and"; nested "and" joins are flattened, a single part stays itself."""
     flat = [n for p in parts for n in (p.parts if isinstance(p, AllOf) else (p,))]
     return AllOf(tuple(flat)) if len(flat) > 1 else flat[0]
 
 
 def any_of(parts: Iterable[Node]) -> Node:
-    """At least one part, in the same way."""
+    """Join parts by "or", as in `all_of`."""
     flat = [n for p in parts for n in (p.parts if isinstance(p, AnyOf) else (p,))]
     return AnyOf(tuple(flat)) if len(flat) > 1 else flat[0]
 
 
 def opposite(node: Node) -> Node:
-    """What holds where all that is known says that the node does not."""
+    """The node that holds for a row of known values if the given node does not."""
     if isinstance(node, Compare):
         return compare(node.column, OPPOSITE[node.operator], node.value)
     if isinstance(node, OneOf):

@@ -1,8 +1,7 @@
 """The engine: one condition's pool as seeded events on a virtual clock.
 
-It is stepped from outside: tasks are added, the clock is moved on, submissions are read from where
-the reader stopped, the pool is closed. No wall clock, no thread, no global random state: the same
-calls give the same pool.
+The caller adds tasks, moves the clock, reads new submissions and closes the pool. The engine uses
+no wall clock, no thread and no global random state: the same calls give the same pool.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 from labeling.crowd.engine.ballots import Ballots
 from labeling.crowd.engine.events import ARRIVE, EXAM, EXPIRE, HAND_BACK, RETURN, SUBMIT, EventQueue
 from labeling.crowd.engine.mixing import FixedPages, Mixing, SmartMixing
-from labeling.crowd.engine.pool import Ban, ExamSat, PoolSettings, Visitor
+from labeling.crowd.engine.pool import Ban, ExamRecord, PoolSettings, Visitor
 from labeling.crowd.engine.referee import CampaignRules, Referee
 from labeling.crowd.engine.slots import Slots
 from labeling.crowd.engine.suites import SuiteDraws, SuiteLog, fate_of
@@ -30,33 +29,33 @@ from labeling.types import Bools, Ints
 
 
 class Crowd:
-    """A pool and the people who come to it.
+    """A pool and its annotators.
 
     Args:
-        scenario: the crowd, as the campaign meets it.
-        pool: what the requester sets.
+        scenario: the crowd, after the campaign's filter.
+        pool: the pool's settings.
         items: truth, difficulty and distractor of every row, for the question that is checked.
         seed: the study's seed.
-        key: the pool's key; with the seed it determines everything.
-        further: what people see in the campaign's other questions, if there are any.
-        further_classes: number of answers of each of them.
-        referee: who admits and bans annotators; None for the campaign's own rules.
-        pages: rows of the tasks of suites that the requester has put together; None for suites
-            that are mixed from single tasks. With pages, the pool is opened for pages, by number.
+        key: the pool's key; key and seed determine every draw.
+        further: items or opinions of the campaign's other questions.
+        further_classes: number of answers of each other question.
+        referee: admits and bans annotators; None for the campaign's own rules.
+        pages: rows of the tasks of each suite that the requester composed; `open` and `add` then
+            take numbers of pages. None for suites mixed from single tasks.
 
     Attributes:
-        pool: what the requester sets.
-        clock: seconds of pool time; it stands still while nobody moves it.
-        suites: everything shown and answered.
-        submitted: rows of `suites` in the order of submission; read it from where you stopped.
-        exams: in the order in which they ended.
-        bans: in the order of time.
+        pool: the pool's settings.
+        clock: seconds of pool time; only `step` and `advance` move it.
+        suites: all suites with their answers.
+        submitted: rows of `suites` in the order of submission; it only grows.
+        exams: exams in the order in which they ended.
+        bans: bans in the order of time.
         active: assignments opened and not yet submitted, handed back or expired.
-        allowance: further assignments that may be opened now; the pool closes when it is used up.
+        allowance: further assignments that may be opened now; at 0 the pool closes.
         is_open: whether suites are issued.
-        exam_failed: people who sat the exam and failed.
-        exam_right: [E] those of them who got each exam task right.
-        ballots: what is asked again, task by task; None without dynamic overlap.
+        exam_failed: number of annotators who failed the exam.
+        exam_right: [E] number of annotators who got each exam task right.
+        ballots: the votes that decide on further answers; None without dynamic overlap.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class Crowd:
         self._events = EventQueue()
         self.suites = SuiteLog(pool.suite_size, len(further))
         self.submitted: list[int] = []
-        self.exams: list[ExamSat] = []
+        self.exams: list[ExamRecord] = []
         self.bans: list[Ban] = []
         self.active = 0
         self.allowance: float = math.inf
@@ -113,11 +112,11 @@ class Crowd:
     # What a requester does.
 
     def open(self, tasks: Ints, counts: Ints, allowance: float = math.inf) -> None:
-        """Open the pool for `counts` further answers on each of `tasks`; earlier people may return.
+        """Open the pool for further answers; earlier annotators may return.
 
         Args:
             tasks: [n] rows, all different.
-            counts: [n] answers wanted on each, above 0.
+            counts: [n] further answers wanted on each task, above 0.
             allowance: the most assignments that may be submitted or active from now on.
         """
         self.is_open = True
@@ -126,12 +125,12 @@ class Crowd:
         self._recall(new_visit=True)
 
     def add(self, tasks: Ints, counts: Ints) -> None:
-        """Raise overlap in the open pool; those who left for lack of tasks may come back."""
+        """Raise overlap in the open pool; annotators who left for lack of tasks may return."""
         self.slots.add(tasks, counts)
         self._recall(new_visit=False)
 
     def close(self) -> None:
-        """Issue nothing more; assignments already active may still be submitted."""
+        """Issue no further suites; active assignments may still be submitted."""
         self.is_open = False
         self.slots.clear()
 
@@ -140,14 +139,14 @@ class Crowd:
         return person in self._visitors and self._visitors[person].banned
 
     def restrict(self, person: int, banned: bool) -> None:
-        """Ban an annotator by hand, or lift a ban: they may go on at once."""
+        """Ban an annotator by hand, or lift a ban: then the annotator may continue at once."""
         visitor = self._visitors[person]
         if visitor.banned != banned:
             visitor.banned = banned
             self._resume(visitor)
 
     def admit(self, person: int, admitted: bool) -> None:
-        """Let an annotator see the pool from now on, or no longer."""
+        """Admit an annotator to the pool from now on, or exclude the annotator."""
         visitor = self._visitors[person]
         if visitor.admitted != admitted:
             visitor.admitted = admitted
@@ -165,13 +164,13 @@ class Crowd:
         control: Bools | None = None,
         pages: Sequence[Ints] = (),
     ) -> None:
-        """Further rows behind those there are, and further pages.
+        """Append rows and pages.
 
         Args:
             items: the rows, for the question that is checked.
             further: the same rows, for the other questions.
-            control: which of the rows are control tasks, where pages are fixed.
-            pages: rows of the tasks of each further page.
+            control: whether each row is a control task, for fixed pages.
+            pages: rows of the tasks of each new page.
         """
         self._truth = np.concatenate((self._truth, items.truth))
         self._model.extend(items)
@@ -183,20 +182,20 @@ class Crowd:
         self.slots.extend(len(items) if self._fixed is None else len(pages))
 
     def revise(self, pool: PoolSettings) -> None:
-        """The requester has changed the pool: its price counts for those still to come."""
+        """Change the pool's settings; a new price applies to annotators who look later."""
         if pool.price != self.pool.price:
             self.people.reprice(pool.price, self.clock)
         self.pool = pool
 
     def taken(self, suite: int) -> Ints:
-        """What a suite of the log was issued for: its real tasks, or its page."""
+        """Queue entries of a suite of the log: its real tasks, or its page."""
         return self._mixing.taken(suite)
 
     # The clock.
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is active and nothing more can be issued."""
+        """Whether no assignment is active and no suite can be issued."""
         return not self.active and (not self.slots or self.allowance < 1 or not self.is_open)
 
     @property
@@ -206,16 +205,16 @@ class Crowd:
 
     @property
     def next_event(self) -> float:
-        """Seconds of pool time at which something happens next; infinite if nothing will."""
+        """Seconds of pool time at the next event; infinite without a next event."""
         return math.inf if self.idle else self._events.next_at
 
     def step(self) -> None:
-        """Let the next event happen."""
+        """Run the next event."""
         event, index = self._events.pop()
         self._handlers[event](index)
 
     def advance(self, until: float = math.inf) -> None:
-        """Move the clock on to `until`, or to where the pool is idle or nobody is left to come."""
+        """Run events up to `until`, or until the pool is idle or has no events."""
         while not self.idle and self._events:
             if self._events.next_at > until:
                 self._events.now = until
@@ -231,6 +230,7 @@ class Crowd:
             self._events.schedule(arrival - self.clock, ARRIVE, person)
 
     def _arrive(self, person: int) -> None:
+        # Each arrival schedules the next one: the row of people is endless, the heap is not.
         self._expect_next(person)
         if not self._has_work():
             return
@@ -258,7 +258,7 @@ class Crowd:
             self._exam_rng.random((len(rows), CHANCES)),
         )
         correct = labels == self._truth[rows]
-        self.exams.append(ExamSat(person, self.clock, labels))
+        self.exams.append(ExamRecord(person, self.clock, labels))
         self.exam_right += correct
         visitor.judged += len(rows)
         visitor.failed += int(np.count_nonzero(~correct))
@@ -275,11 +275,7 @@ class Crowd:
         self._serve(visitor)
 
     def _recall(self, new_visit: bool) -> None:
-        """Some of the earlier annotators come again, after a while.
-
-        A new visit is open to all who may work; within a visit only those come back who left for
-        lack of tasks.
-        """
+        """Some earlier annotators return: on a new visit all may, else those who lacked tasks."""
         able = [v for v in self._visitors.values() if self._may_work(v) and not v.busy]
         able = able if new_visit else [v for v in able if v.left > 0]
         chance = self._return_rng.random(len(able))
@@ -300,7 +296,7 @@ class Crowd:
         return visitor.admitted and not visitor.banned and fresh_controls
 
     def _serve(self, visitor: Visitor) -> None:
-        """Give an annotator the next suite, or let them go."""
+        """Issue the next suite to an annotator, if there is one."""
         if visitor.left < 1 or not self._has_work() or not self._may_work(visitor):
             return
         taken = self._mixing.take(self.pool, visitor)
@@ -316,15 +312,19 @@ class Crowd:
         visitor.busy = True
         self.active += 1
         self.allowance -= 1
+        # An active assignment counts as submitted: so the limit of paid assignments holds.
         if self.allowance < 1:
             self.close()
 
     def _holds_back(self) -> bool:
-        """Whether a suite that is not full is kept back: with dynamic overlap, until it is last."""
+        """Whether a partial suite is kept back."""
+        # With dynamic overlap, active assignments may soon add tasks that fill the suite.
         return not self.pool.partial or (self.ballots is not None and self.active > 0)
 
     def _fill_suite(self, visitor: Visitor, taken: Ints) -> int:
-        """Lay out the page, draw the answers, the time and what becomes of the suite."""
+        """Lay out the page; draw its answers, its working time and its fate."""
+        # Answers are drawn when the suite is opened: its random numbers follow the order of
+        # openings, whatever other suites do until it is submitted.
         pool, log, draw, person = self.pool, self.suites, self._draws.next(), visitor.person
         traits = self.people.traits
         kind, pace = int(traits.kind[person]), float(traits.pace[person])
@@ -370,7 +370,7 @@ class Crowd:
             self._ban(visitor, reason, suite)
 
     def _count(self, ballots: Ballots, visitor: Visitor, suite: int) -> None:
-        """Count a suite's answers, and ask for one more where they are not sure enough."""
+        """Count a suite's votes, and ask for one more answer to tasks that are not sure enough."""
         tasks, labels = self.suites.real(suite)
         self.suites.skill[suite] = visitor.skill
         ballots.submitted(tasks, labels, visitor.skill)
@@ -386,7 +386,7 @@ class Crowd:
         self.bans.append(Ban(visitor.person, self.clock, reason, suite))
 
     def _give_up(self, suite: int) -> Visitor:
-        """Take the tasks of a suite that was not submitted back into the pool."""
+        """Return the tasks of a suite that was not submitted to the queue."""
         visitor = self._visitors[int(self.suites.person[suite])]
         self.active -= 1
         self.allowance += 1

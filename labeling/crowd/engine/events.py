@@ -1,4 +1,4 @@
-"""Events on a virtual clock, which only ever moves on."""
+"""Events on a virtual clock; the clock never moves back."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import heapq
 import math
 
 ARRIVE, EXAM, SUBMIT, HAND_BACK, EXPIRE, RETURN = range(6)
-"""What can happen in a pool: to a person, or (SUBMIT, HAND_BACK, EXPIRE) to a suite."""
+"""Events of a pool: of an annotator, or (SUBMIT, HAND_BACK, EXPIRE) of a suite."""
 
 
 class EventQueue:
-    """What happens next in a pool, and when; ties in the order in which they were scheduled.
+    """A pool's coming events, sorted by time; ties keep the order of scheduling.
 
     Attributes:
         now: seconds of pool time.
@@ -26,15 +26,16 @@ class EventQueue:
 
     @property
     def next_at(self) -> float:
-        """When the next event is due, in seconds of pool time; infinite without any."""
+        """Time of the next event, in seconds of pool time; infinite without events."""
         return self._heap[0][0] if self._heap else math.inf
 
     def schedule(self, delay: float, event: int, index: int) -> None:
-        """Let an event happen to something after some seconds."""
+        """Schedule an event of an annotator or a suite, given by its index, after some seconds."""
+        # The count breaks ties: the heap alone would order equal times by the kind of event.
         heapq.heappush(self._heap, (self.now + delay, self._count, event, index))
         self._count += 1
 
     def pop(self) -> tuple[int, int]:
-        """Move the clock to the next event; which it is, and to what it happens."""
+        """Move the clock to the next event; return the event and its index."""
         self.now, _, event, index = heapq.heappop(self._heap)
         return event, index

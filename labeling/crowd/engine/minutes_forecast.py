@@ -1,9 +1,10 @@
-"""Forecast: how long an order takes, worked out from the scenario without simulating it.
+"""Forecast of an order's minutes, computed from the scenario without a simulation.
 
-A fixed sample of people stands for those who look. For each one follows, in expectation, when
-their suites are opened and which share of them survives the ban rules. Added up over a steady
-arrival of such people this gives, for every minute, the suites opened and those that stay usable;
-an order is then a few rounds, each as long as it takes to open what the last one left missing.
+A fixed sample of annotators stands for all who look. For each of them the forecast computes, in
+expectation, the opening times of the suites and the share of suites that survives the ban rules.
+Summed over a steady arrival of such annotators, this gives the suites opened and usable by each
+minute. An order is a few rounds; each round lasts until the suites that the last one left missing
+are opened.
 """
 
 from __future__ import annotations
@@ -29,28 +30,28 @@ from labeling.crowd.scenario import Scenario
 from labeling.seeds import stream
 from labeling.types import DynamicOverlap, Floats, Ints
 
-_MOST_SUITES = 60  # of one annotator that matter before an order is done
-_QUANTILES = 20  # of item error, in place of all items
-_DRAIN = 1.2  # working times from the last suite opened to the last one submitted
-_STEP = 0.05  # minutes to which openings are rounded down
+_MOST_SUITES = 60  # largest number of an annotator's suites in the forecast
+_QUANTILES = 20  # quantiles of item error, in place of all items
+_DRAIN = 1.2  # working times between the last opening of a suite and the last submission
+_STEP = 0.05  # minutes; opening times are rounded down to multiples
 _MOST_STEPS = 200_000
-_TASKS = 2000  # sampled for the mean of dynamic overlap
-_SMALL = 0.02  # suites missing that are too few to wait for
+_TASKS = 2000  # tasks sampled for the mean of dynamic overlap
+_SMALL = 0.02  # number of missing suites that no further round waits for
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Suites per person who takes part, by the minutes since that person came.
+    """Expected suites per annotator who takes part, by the minutes since the arrival.
 
     Attributes:
         opened_at: [M] minutes, ascending, at which suites are opened.
-        weight: [M] expected suites opened then, per person.
+        weight: [M] expected suites opened at that minute, per annotator.
         spoilt: share of the submitted suites that a ban makes unusable.
         suite: mean minutes of work on a full suite.
-        rate: people who take part, per minute.
+        rate: annotators who take part, per minute.
         expire_share: share of suites abandoned.
         expire_minutes: minutes until an abandoned suite expires.
-        horizon: minutes after which an order is given up.
+        horizon: minutes after which an order is out of supply.
     """
 
     opened_at: Floats
@@ -63,17 +64,18 @@ class Flow:
     horizon: float
 
     def minutes(self, assignments: int) -> float:
-        """Minutes until an order that lists at `assignments` is complete, recompletion included.
+        """Minutes until an order is complete, recompletion included.
 
-        Within 20 % of the mean simulated time of 100 to 1,000 assignments at $.001 to $.008 a
-        task, with and without exam (tested). Nobody left to come reads as the horizon.
+        Tested: within 20 % of the mean simulated time of 100 to 1,000 assignments at $.001 to $.008
+        a task, with and without exam. The horizon stands for an order that runs out of supply.
 
         Args:
-            assignments: assignments expected without any ban.
+            assignments: expected assignments without bans.
         """
         total, missing = 0.0, float(assignments)
         while missing > _SMALL and total < self.horizon:
-            chance = min(1.0, missing)  # below one suite: the chance that there is such a round
+            # Less than one missing suite is the chance that a further round of one suite is needed.
+            chance = min(1.0, missing)
             suites = max(1.0, missing)
             opened = self.opened(suites)
             total += chance * (opened + _DRAIN * self.suite + self._expiry(suites, opened))
@@ -81,12 +83,14 @@ class Flow:
         return min(total, self.horizon)
 
     def opened(self, suites: float) -> float:
-        """Minutes from a pool's opening until so many suites are opened.
+        """Minutes from a pool's opening until a number of suites is opened.
 
-        People come at a steady rate, so the count is rate * sum_m weight_m (t - opened_at_m)+: a
-        rising line with bends, read backwards.
+        Annotators come at a steady rate, so by time t the count is
+        rate * sum_m weight_m (t - opened_at_m)+. This piecewise linear function is inverted.
         """
         weights = np.cumsum(self.weight)
+        # Count at each bend t = opened_at_m: the sum splits into t times the weights so far, less
+        # the weighted opening times so far.
         at_bend = self.rate * (weights * self.opened_at - np.cumsum(self.weight * self.opened_at))
         bend = max(0, int(np.searchsorted(at_bend, suites, "right")) - 1)
         slope = self.rate * float(weights[bend])
@@ -97,22 +101,23 @@ class Flow:
     def _expiry(self, suites: float, minutes: float) -> float:
         """Mean minutes for which a round waits for abandoned suites to expire."""
         longest = self.expire_minutes
-        late = min(1.0, longest / max(minutes, 1e-9))  # of the suites: expire after the round
+        # Share of the suites that are opened so late that they would expire after the round.
+        late = min(1.0, longest / max(minutes, 1e-9))
         wait = longest / 2 if late < 1 else longest - minutes / 2
         return wait * -math.expm1(-self.expire_share * suites * late)
 
 
 @dataclass(frozen=True, slots=True)
-class _Careers:
-    """What each of a sample of people is expected to do in a pool.
+class _SampledAnnotators:
+    """A sample of annotators with their expected work in a pool.
 
     Attributes:
-        traits: the people, P of them.
+        traits: traits of the P annotators.
         error: [P] share of wrong answers to control tasks.
         passed: [P] chance to pass the exam.
-        exam: [P] seconds the exam takes.
-        safe: [P, M + 1] chance that no rule has banned a person after so many suites.
-        reached: [P, M] chance that a suite is wanted and nothing but a ban keeps a person from it.
+        exam: [P] seconds for the exam.
+        safe: [P, M + 1] chance that no rule has banned an annotator after 0, 1, ... M suites.
+        reached: [P, M] chance that an annotator without a ban opens a suite.
     """
 
     traits: Traits
@@ -123,7 +128,7 @@ class _Careers:
     reached: Floats
 
 
-def _careers(scenario: Scenario, pool: PoolSettings, items: Items) -> _Careers:
+def _sample_annotators(scenario: Scenario, pool: PoolSettings, items: Items) -> _SampledAnnotators:
     traits = People(scenario, pool.price, stream(0, "forecast")).traits
     error = _mean_error(scenario, pool, items, traits, pool.control_rows)
     count = np.arange(_MOST_SUITES + 1)
@@ -132,30 +137,30 @@ def _careers(scenario: Scenario, pool: PoolSettings, items: Items) -> _Careers:
     wants = count[None, :-1] < np.minimum(traits.suites, cap)[:, None]
     passed, exam = _exam(scenario, pool, items, traits)
     safe = _never_banned(scenario, pool, traits, error, count)
-    return _Careers(traits, error, passed, exam, safe, passed[:, None] * wants * given_up)
+    return _SampledAnnotators(traits, error, passed, exam, safe, passed[:, None] * wants * given_up)
 
 
 def make_flow(scenario: Scenario, pool: PoolSettings, items: Items) -> Flow:
-    """What a typical person contributes to a pool, averaged over a fixed sample of people.
+    """Expected suites of an annotator in a pool, averaged over a fixed sample of annotators.
 
     Args:
         scenario: the crowd.
-        pool: what the requester sets.
-        items: the items, control rows as easy as the annotators find them.
+        pool: the pool's settings.
+        items: the items, with the control rows' final difficulty.
     """
-    c = _careers(scenario, pool, items)
-    suite = c.traits.pace * pool.suite_size * math.exp(scenario.seconds_within**2 / 2)
+    sample = _sample_annotators(scenario, pool, items)
+    suite = sample.traits.pace * pool.suite_size * math.exp(scenario.seconds_within**2 / 2)
     count = np.arange(_MOST_SUITES + 1)
     # Suite m + 1 is opened after m suites, if m did not lead to a ban.
-    weight = c.reached * c.safe[:, :-1]
-    opened_at = (c.exam[:, None] + count[None, :-1] * suite[:, None]) / 60
-    lost = (c.reached * (c.safe[:, :-1] - c.safe[:, 1:]) * count[1:]).sum()
+    weight = sample.reached * sample.safe[:, :-1]
+    opened_at = (sample.exam[:, None] + count[None, :-1] * suite[:, None]) / 60
+    lost = (sample.reached * (sample.safe[:, :-1] - sample.safe[:, 1:]) * count[1:]).sum()
     step = np.minimum(opened_at / _STEP, _MOST_STEPS).astype(np.int64)
     rate = participation(scenario, hourly_wage(scenario, pool.price))
     by_step = np.bincount(step.ravel(), weights=weight.ravel()).astype(np.float64)
     return Flow(
         opened_at=np.arange(len(by_step), dtype=np.float64) * _STEP,
-        weight=by_step / len(c.traits),
+        weight=by_step / len(sample.traits),
         spoilt=float(lost / max(weight.sum(), 1e-300)),
         suite=float(suite.mean()) / 60,
         rate=scenario.looks_per_minute * rate,
@@ -168,35 +173,37 @@ def make_flow(scenario: Scenario, pool: PoolSettings, items: Items) -> Flow:
 def mean_overlap(
     scenario: Scenario, pool: PoolSettings, items: Items, rule: DynamicOverlap
 ) -> float:
-    """Usable answers per task that dynamic overlap is expected to buy.
+    """Expected usable answers per task under dynamic overlap.
 
-    A fixed sample of tasks is answered by people drawn by how many suites they do unbanned.
-    Within 10 % of the mean simulated overlap where tasks get at least two answers, within 25 % at
-    one (tested): an order ends before most careers do, so skills are less known than here.
+    Annotators, drawn in proportion to their usable suites, answer a fixed sample of tasks. Tested:
+    within 10 % of the mean simulated overlap if tasks get at least two answers, within 25 % if they
+    get at least one. An order ends before most annotators have done all their suites, so their
+    skills are less certain than here.
 
     Args:
         scenario: the crowd.
-        pool: what the requester sets.
-        items: the items, control rows as easy as the annotators find them.
-        rule: when a task needs no further answer.
+        pool: the pool's settings.
+        items: the items, with the control rows' final difficulty.
+        rule: the dynamic overlap.
     """
-    c, rng = _careers(scenario, pool, items), stream(0, "overlap forecast")
-    usable = (c.reached * c.safe[:, 1:]).ravel()
+    sample, rng = _sample_annotators(scenario, pool, items), stream(0, "overlap forecast")
+    usable = (sample.reached * sample.safe[:, 1:]).ravel()
     if not usable.sum():
         return float(rule.most)
     drawn = rng.choice(len(usable), (_TASKS, rule.most), p=usable / usable.sum())
-    person, done = np.divmod(drawn, c.reached.shape[1])
+    person, done = np.divmod(drawn, sample.reached.shape[1])
     judged = (done + 1) * pool.controls
+    # Only annotators without a ban are drawn: their wrong answers stay below the rule's limit.
     most_wrong = pool.rules.wrong_controls - 1 if pool.rules.wrong_controls else judged
-    wrong = np.minimum(rng.binomial(judged, c.error[person]), most_wrong)
+    wrong = np.minimum(rng.binomial(judged, sample.error[person]), most_wrong)
     if pool.exam:
         sat = len(pool.exam_rows)
-        at_exam = _mean_error(scenario, pool, items, c.traits, pool.exam_rows)[person]
+        at_exam = _mean_error(scenario, pool, items, sample.traits, pool.exam_rows)[person]
         missed = rng.binomial(sat, at_exam)
         judged, wrong = judged + sat, wrong + np.minimum(missed, sat - pool.exam.pass_correct)
     skill = skill_of(judged - wrong, judged)
     error = rng.choice(np.delete(items.error, [*pool.control_rows, *pool.exam_rows]), _TASKS)
-    labels = _sample_labels(scenario, pool.classes, c.traits, person, error, rng)
+    labels = _sample_labels(scenario, pool.classes, sample.traits, person, error, rng)
     score = votes(labels.ravel(), skill.ravel(), pool.classes)
     score = np.cumsum(score.reshape(_TASKS, rule.most, pool.classes), axis=1)
     done_at = enough(rule, np.arange(1, rule.most + 1), score).argmax(axis=1)
@@ -211,7 +218,7 @@ def _sample_labels(
     error: Floats,
     rng: np.random.Generator,
 ) -> Ints:
-    """[n, k] answers to tasks whose truth is class 0 and whose own distractor is class 1."""
+    """Answers [n, k] to tasks whose truth is class 0 and whose own distractor is class 1."""
     share = np.where(traits.kind == HONEST, 0.0, 1.0)
     share[traits.kind == CARELESS] = scenario.careless_guess
     logit = np.log(np.clip(error, 1e-9, 1 - 1e-9) / (1 - np.clip(error, 1e-9, 1 - 1e-9)))
@@ -228,7 +235,7 @@ def _sample_labels(
 def _mean_error(
     scenario: Scenario, pool: PoolSettings, items: Items, traits: Traits, rows: Ints
 ) -> Floats:
-    """[P] each person's share of wrong answers on the given rows."""
+    """Each annotator's share [P] of wrong answers to the given rows."""
     chosen = items.error[rows]
     if not len(chosen):
         return np.zeros(len(traits))
@@ -248,12 +255,13 @@ def _mean_error(
 def _never_banned(
     scenario: Scenario, pool: PoolSettings, traits: Traits, error: Floats, count: Ints
 ) -> Floats:
-    """[P, M] chance that no rule has banned a person after so many suites."""
+    """Chance [P, M] that no rule has banned an annotator after a number of suites."""
     rules = pool.rules
     safe = np.ones((len(traits), len(count)))
     if rules.wrong_controls and pool.controls:
         safe *= _fewer_than(rules.wrong_controls, count * pool.controls, error)
     if rules.fast_responses and rules.fast_seconds > 0:
+        # Working time is lognormal: a response is fast if its normal draw lies below this distance.
         far = np.log(rules.fast_seconds / (traits.pace * pool.suite_size))
         scaled = (far / max(scenario.seconds_within, 1e-9)).tolist()
         fast = np.array([NormalDist().cdf(value) for value in scaled])
@@ -262,7 +270,7 @@ def _never_banned(
 
 
 def _fewer_than(limit: int, trials: Ints, chance: Floats) -> Floats:
-    """[P, M] binomial chance of fewer than `limit` events in each number of trials."""
+    """Binomial chance [P, M] of fewer than `limit` events in each number of trials."""
     n = trials[None, :]
     p = np.clip(chance, 0.0, 1 - 1e-12)[:, None]
     total = np.zeros((len(chance), n.shape[1]))
@@ -276,10 +284,11 @@ def _fewer_than(limit: int, trials: Ints, chance: Floats) -> Floats:
 def _exam(
     scenario: Scenario, pool: PoolSettings, items: Items, traits: Traits
 ) -> tuple[Floats, Floats]:
-    """[P] each person's chance to pass, and the seconds the exam takes them."""
+    """Each annotator's chance [P] to pass the exam, and the seconds [P] for it."""
     if pool.exam is None:
         return np.ones(len(traits)), np.zeros(len(traits))
-    # [P, wrong answers so far]: exam tasks differ, so their counts are added up one by one.
+    # Exam tasks differ in difficulty, so the number of wrong answers is no binomial: its
+    # distribution [P, wrong answers so far] is built up task by task.
     wrong = np.zeros((len(traits), len(pool.exam_rows) + 1))
     wrong[:, 0] = 1.0
     for row in pool.exam_rows:

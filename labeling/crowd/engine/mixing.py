@@ -1,4 +1,4 @@
-"""Mixing: which tasks make up a suite."""
+"""Mixing: the choice of a suite's tasks."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from labeling.types import Bools, Ints
 
 
 class Mixing(Protocol):
-    """What fills suites from the queue of what is asked."""
+    """Fills suites from the queue of tasks."""
 
     def take(self, pool: PoolSettings, visitor: Visitor) -> Ints:
-        """Places of the queue for an annotator's next suite; empty if there is nothing for them."""
+        """Queue entries for an annotator's next suite; empty if the queue has none for them."""
         ...
 
     def lay_out(
         self, pool: PoolSettings, visitor: Visitor, taken: Ints, places: Ints
     ) -> tuple[Ints, Bools]:
-        """Rows of the suite's tasks in the order on the page, and which are control tasks.
+        """Rows of the suite's tasks in the order of the page, and whether each is a control task.
 
         Args:
-            pool: what the requester sets.
+            pool: the pool's settings.
             visitor: the annotator.
-            taken: what `take` gave.
-            places: [S] a permutation: which task comes where.
+            taken: the result of `take`.
+            places: [S] a permutation that orders the page.
         """
         ...
 
     def taken(self, suite: int) -> Ints:
-        """Places of the queue that a suite of the log came from."""
+        """Queue entries of a suite of the log."""
         ...
 
 
 class SmartMixing:
-    """Real tasks from the queue, control tasks in each annotator's own order, shuffled."""
+    """Suites of real tasks from the queue and control tasks in the annotator's own order."""
 
     def __init__(self, slots: Slots, log: SuiteLog) -> None:
         self._slots = slots
@@ -58,6 +58,7 @@ class SmartMixing:
         """Real and control tasks in random places."""
         controls = visitor.controls[visitor.used : visitor.used + pool.controls]
         tasks = np.concatenate((taken, controls))
+        # The permutation is drawn for a full page: a shorter page keeps the order of its own tasks.
         if len(tasks) < pool.suite_size:
             places = places[places < len(tasks)]
         return tasks[places], places >= len(taken)
@@ -68,12 +69,12 @@ class SmartMixing:
 
 
 class FixedPages:
-    """Suites that the requester has put together: the queue holds whole pages.
+    """Suites that the requester composed: the queue holds whole pages.
 
     Args:
-        slots: the queue, a row per page.
+        slots: the queue, one row per page.
         pages: rows of each page's tasks, in order.
-        control: [n] which rows are control tasks.
+        control: [n] whether each row is a control task.
     """
 
     def __init__(self, slots: Slots, pages: Sequence[Ints], control: Bools) -> None:
@@ -84,12 +85,12 @@ class FixedPages:
         self._given: list[int] = []
 
     def extend(self, pages: Sequence[Ints], control: Bools) -> None:
-        """Further pages, and further rows."""
+        """Append pages and rows."""
         self._pages += pages
         self._control = np.concatenate((self._control, control))
 
     def take(self, pool: PoolSettings, visitor: Visitor) -> Ints:
-        """One page that the annotator has not seen."""
+        """A page that the annotator has not seen."""
         seen = self._seen.setdefault(visitor.person, [])
         page = self._slots.take(1, np.array(seen, dtype=np.int64))
         seen += page.tolist()
@@ -98,7 +99,8 @@ class FixedPages:
     def lay_out(
         self, pool: PoolSettings, visitor: Visitor, taken: Ints, places: Ints
     ) -> tuple[Ints, Bools]:
-        """The page as it is."""
+        """The page's tasks in their given order."""
+        # Suites of the log are laid out in the order of their rows: the list is indexed by suite.
         self._given.append(int(taken[0]))
         rows = self._pages[int(taken[0])]
         return rows, self._control[rows]

@@ -1,4 +1,4 @@
-"""A pool: what the requester sets, and what the platform knows of those who take part."""
+"""A pool: the requester's settings, and the platform's records of annotators, bans and exams."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from labeling.types import DynamicOverlap, Ints
 
 
 def milliseconds(seconds: float) -> int:
-    """Whole milliseconds, the resolution at which platforms tell times."""
+    """Whole milliseconds, the resolution of platforms' times."""
     return round(1000 * seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """What the requester sets for a pool.
+    """The requester's settings of a pool.
 
     Attributes:
         price: dollars per task.
         suite_size: tasks per suite S, control tasks included.
         controls: control tasks per suite.
         exam: the unpaid admission test, or None.
-        rules: when annotators are banned.
+        rules: the rules for bans.
         assignment_seconds: an assignment not submitted in this time expires unpaid.
         classes: number of classes of the question.
         control_rows: [G] rows that serve as control tasks.
         exam_rows: [E] rows that make up the exam.
-        dynamic: when a task needs no further answer; None for as many as are asked.
-        partial: whether the last suite is given out if there are too few real tasks to fill it.
+        dynamic: the dynamic overlap; None for a fixed overlap.
+        partial: whether a suite is issued if real tasks are too few to fill it.
     """
 
     price: Money
@@ -53,21 +53,21 @@ class PoolSettings:
 
 @dataclass(slots=True)
 class Visitor:
-    """What the platform knows about one annotator who takes part.
+    """The platform's record of an annotator who takes part.
 
     Attributes:
-        person: their number in the row of people.
-        controls: [G] the control tasks in the order in which this person gets them.
-        left: suites they still want on this visit.
-        used: control tasks shown to them.
-        done: suites submitted.
-        judged: answers to control and exam tasks.
-        wrong: wrong control answers submitted.
-        failed: wrong exam answers.
-        fast: fast responses submitted.
-        admitted: passed the exam, or there is none.
-        banned: gets no more suites.
-        busy: has an event to come.
+        person: the annotator's number in the row of people.
+        controls: [G] the control tasks, in the order in which this annotator gets them.
+        left: suites that the annotator still wants on this visit.
+        used: number of control tasks shown to the annotator.
+        done: number of suites submitted.
+        judged: number of answers to control and exam tasks.
+        wrong: number of wrong control answers submitted.
+        failed: number of wrong exam answers.
+        fast: number of fast responses submitted.
+        admitted: whether the annotator may work in the pool.
+        banned: whether the annotator is banned.
+        busy: whether an event of the annotator is scheduled.
         opened: suites opened, as rows of the log.
     """
 
@@ -87,13 +87,13 @@ class Visitor:
 
     @property
     def skill(self) -> float:
-        """The platform's estimate of the person's skill, by control and exam tasks."""
+        """The platform's estimate of the annotator's skill, from control and exam tasks."""
         return float(skill_of(self.judged - self.wrong - self.failed, self.judged))
 
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """A ban: who, when (seconds of pool time), why, and after which submission."""
+    """A ban: annotator, time (seconds of pool time), reason, and the suite submitted before it."""
 
     person: int
     at: float
@@ -102,8 +102,8 @@ class Ban:
 
 
 @dataclass(frozen=True, slots=True)
-class ExamSat:
-    """An exam: who sat it, when it ended (seconds of pool time), and the answer to each task."""
+class ExamRecord:
+    """An exam: annotator, end (seconds of pool time), and the answer to each task."""
 
     person: int
     at: float

@@ -1,4 +1,4 @@
-"""The referee: who admits annotators to a pool, and who bans them."""
+"""The referee: admission of annotators to a pool, and bans."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from labeling.crowd.engine.pool import Visitor
 
 
 class Referee(Protocol):
-    """What a platform decides about an annotator."""
+    """A platform's decisions about an annotator."""
 
     def admits(self, visitor: Visitor) -> bool:
-        """Whether someone may work: asked when they come, after the exam if there is one."""
+        """Whether an annotator may work; called on arrival, or after the exam if there is one."""
         ...
 
     def verdict(self, visitor: Visitor, suite: int) -> str | None:
-        """Why someone is banned after the suite they have just submitted; None if they are not."""
+        """Reason of a ban after the submission of a suite; None for no ban."""
         ...
 
     def given_up(self, visitor: Visitor, suite: int) -> None:
-        """Someone has handed a suite back, or let it expire."""
+        """Note that an annotator handed a suite back or let it expire."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignRules:
-    """A campaign's own exam and quality rules, as its annotators meet them in process."""
+    """A campaign's own exam and quality rules."""
 
     exam: Exam | None
     rules: QualityRules
 
     def admits(self, visitor: Visitor) -> bool:
-        """Enough right answers in the exam, if there is one."""
+        """Whether the exam has enough right answers; True without an exam."""
         return self.exam is None or visitor.judged - visitor.failed >= self.exam.pass_correct
 
     def verdict(self, visitor: Visitor, suite: int) -> str | None:
-        """Wrong control answers come before fast responses."""
+        """Reason of a ban; wrong control answers come before fast responses."""
         rules = self.rules
         if rules.wrong_controls and visitor.wrong >= rules.wrong_controls:
             return WRONG_CONTROLS
@@ -46,4 +46,4 @@ class CampaignRules:
         return None
 
     def given_up(self, visitor: Visitor, suite: int) -> None:
-        """Nobody is banned for that."""
+        """Do nothing: a campaign bans no annotator for this."""

@@ -1,4 +1,4 @@
-"""Rounds: an order worked through in a pool, asking again for what bans took away."""
+"""Rounds: an order in a pool; further rounds ask again for answers that bans made unusable."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from labeling.types import Answers, Ints, Order, OrderEnd
 
 @dataclass(frozen=True, slots=True)
 class OrderRun:
-    """A simulated order: where its submissions and bans lie in the engine's logs.
+    """A simulated order: the ranges of its submissions and bans in the engine's logs.
 
     Attributes:
-        opened: seconds of pool time at which it was opened.
-        submissions: [first, last) places in the engine's submissions.
-        bans: [first, last) places in the engine's bans.
+        opened: seconds of pool time at the pool's opening.
+        submissions: [first, last) indices of the engine's submissions.
+        bans: [first, last) indices of the engine's bans.
     """
 
     order: Order
@@ -31,12 +31,12 @@ class OrderRun:
 
 
 def run_order(crowd: Crowd, order: Order, horizon_minutes: float) -> OrderRun:
-    """Open the pool for an order, work through it, close the pool and let what is active end.
+    """Open the pool for an order, run its rounds, close the pool and let active suites end.
 
     Args:
         crowd: the condition's pool, after its earlier orders.
-        order: what is bought.
-        horizon_minutes: after this time an order still incomplete is out of supply.
+        order: the order.
+        horizon_minutes: minutes after which an incomplete order is out of supply.
     """
     opened, submitted, bans = crowd.clock, len(crowd.submitted), len(crowd.bans)
     failed = crowd.exam_failed
@@ -49,6 +49,7 @@ def run_order(crowd: Crowd, order: Order, horizon_minutes: float) -> OrderRun:
     crowd.open(tasks[first > 0], first[first > 0], order.limit)
     reason = _rounds(crowd, order, submitted, min(deadline, horizon))
     closed = crowd.clock
+    # Active assignments are paid when they are submitted: the order ends only after the last one.
     crowd.close()
     crowd.advance()
     mine = crowd.submitted[submitted:]
@@ -71,7 +72,7 @@ def run_order(crowd: Crowd, order: Order, horizon_minutes: float) -> OrderRun:
 
 
 def answers_of(crowd: Crowd, run: OrderRun) -> Answers:
-    """All answers of an order in columns, in order of submission; people are their own codes."""
+    """All answers of an order in columns, in order of submission; a code is a person's number."""
     log, mine = crowd.suites, crowd.submitted[slice(*run.submissions)]
     shown = log.tasks[mine]
     there = shown >= 0
@@ -87,23 +88,25 @@ def answers_of(crowd: Crowd, run: OrderRun) -> Answers:
 
 
 def _rounds(crowd: Crowd, order: Order, start: int, until: float) -> str:
-    """Work in rounds until nothing is missing, the limit is reached or time is up.
+    """Run rounds until no answer is missing, the limit is reached or time is up.
 
-    The pool closes once submitted and active assignments reach the limit. One of them may still be
-    handed back: what is missing then stays missing.
+    The pool closes once submitted and active assignments reach the limit. An active assignment may
+    still be handed back; its answers then stay missing.
     """
     tasks, wanted = wanted_arrays(order)
     while True:
         crowd.advance(until)
         if not crowd.idle and crowd.is_open:
             return "time"
-        crowd.advance()  # closed at the limit: what is active ends when it ends
+        # A pool closed at its limit waits for its active assignments, also beyond the deadline.
+        crowd.advance()
         mine = crowd.submitted[start:]
         missing = _missing(crowd, tasks, wanted, mine)
         left = assignments_left(order.limit, len(mine), crowd.active)
         raised = next_round(missing, order.condition.real_per_suite, left)
         if not raised.any() or not crowd.is_open:
             return "limit" if missing.any() else "complete"
+        # The missing answers include those still in the queue: they must not be asked twice.
         crowd.slots.clear()
         crowd.add(tasks[raised > 0], raised[raised > 0])
 

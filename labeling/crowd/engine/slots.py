@@ -1,4 +1,4 @@
-"""Slots: which tasks still want answers, as a queue that never has to be scanned."""
+"""Slots: the queue of tasks that still want answers; it is never scanned as a whole."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _NONE = np.empty(0, dtype=np.int64)
 
 
 class Slots:
-    """Tasks that want answers, each queued once however many it wants.
+    """Tasks that want answers; a task is queued once, whatever the number of answers.
 
-    A task taken goes to the back of the queue while it wants more, so overlap grows evenly. Only
-    the tasks that the person has seen already are stepped over: the work of a suite does not grow
-    with the size of the pool.
+    A taken task goes to the back of the queue while it wants further answers, so overlap grows
+    evenly. `take` steps only over tasks that the annotator has seen: the work per suite does not
+    grow with the size of the pool.
     """
 
     def __init__(self, rows: int) -> None:
@@ -34,11 +34,11 @@ class Slots:
         self._append(tasks[~self._queued[tasks]])
 
     def take(self, count: int, seen: Ints = _NONE) -> Ints:
-        """Up to `count` different tasks from the front of the queue that are not among `seen`.
+        """Up to `count` different tasks from the front of the queue, without the seen ones.
 
         Args:
             count: the most tasks wanted.
-            seen: rows that this person has been shown; -1 is padding.
+            seen: rows that this annotator has been shown; -1 is padding.
         """
         if not len(seen):
             taken = self._queue[self._head : min(self._head + count, self._tail)].copy()
@@ -53,6 +53,8 @@ class Slots:
         return taken
 
     def _take_unseen(self, count: int) -> Ints:
+        # The window grows by a factor until it holds enough unseen tasks: for an annotator with few
+        # suites the first windows are enough.
         reach = count
         while True:
             end = min(self._head + reach, self._tail)
@@ -68,19 +70,20 @@ class Slots:
         taken = window[fresh]
         left = np.ones(used, dtype=np.bool_)
         left[fresh] = False
+        # Tasks stepped over move up to the new head: they keep their turn for the next annotator.
         passed = window[:used][left]
         self._head += used - len(passed)
         self._queue[self._head : self._head + len(passed)] = passed
         return taken
 
     def extend(self, rows: int) -> None:
-        """Make room for so many further rows."""
+        """Append rows."""
         self.need = np.concatenate((self.need, np.zeros(rows, dtype=np.int64)))
         self._queued = np.concatenate((self._queued, np.zeros(rows, dtype=np.bool_)))
         self._seen = np.zeros(len(self.need) + 1, dtype=np.bool_)
 
     def lower(self, tasks: Ints) -> None:
-        """Ask for no further answer on these tasks."""
+        """Remove tasks from the queue: they want no further answers."""
         self.need[tasks] = 0
         waiting = self._queue[self._head : self._tail]
         kept = waiting[self.need[waiting] > 0]
@@ -90,7 +93,7 @@ class Slots:
         self._queued[kept] = True
 
     def clear(self) -> None:
-        """Forget what is wanted."""
+        """Empty the queue: no task wants further answers."""
         waiting = self._queue[self._head : self._tail]
         self.need[waiting] = 0
         self._queued[waiting] = False
@@ -106,6 +109,7 @@ class Slots:
     def _make_room(self, more: int) -> None:
         waiting = self._queue[self._head : self._tail].copy()
         wanted = len(waiting) + more
+        # Half of the queue stays free, so that moving the waiting tasks to the front is rare.
         if 2 * wanted > len(self._queue):
             self._queue = np.empty(4 * wanted, dtype=np.int64)
         self._queue[: len(waiting)] = waiting

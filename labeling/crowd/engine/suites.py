@@ -1,4 +1,4 @@
-"""Suites: the columns in which the engine writes what was shown and answered."""
+"""Suites: the engine's log of the tasks shown and the answers, in columns."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _SKIP_SECONDS = 5.0  # a look at the page before it is handed back
 
 
 class SuiteLog:
-    """Every suite ever opened, one row each, in columns that grow by doubling.
+    """All suites ever opened, one row each, in columns that grow by doubling.
 
     Attributes:
         count: number of suites opened.
-        tasks: [., S] rows of the tasks shown, in the order on the page; -1 where there is none.
+        tasks: [., S] rows of the tasks shown, in the order of the page; -1 for an empty place.
         labels: [., S] answers, in the same places.
         control: [., S] whether the place held a control task.
-        person: [.] who opened it.
-        start: [.] seconds of pool time at which it was opened.
-        end: [.] seconds of pool time at which it is submitted, handed back or expires.
+        person: [.] the annotator's number.
+        start: [.] seconds of pool time at the opening.
+        end: [.] seconds of pool time at the submission, handing back or expiry.
         seconds: [.] working time.
-        wrong: [.] wrong answers to its control tasks.
-        skill: [.] with dynamic overlap: the skill by which its answers are weighed; nan until it
-            is submitted.
+        wrong: [.] number of wrong answers to control tasks.
+        skill: [.] with dynamic overlap: the skill that weighs the suite's votes; nan until the
+            submission.
         further: [., S, Q] answers to Q further questions.
     """
 
@@ -53,7 +53,7 @@ class SuiteLog:
         return tasks[real], self.labels[suite][real]
 
     def next(self) -> int:
-        """The number of a new row."""
+        """Add a row and return its number."""
         if self.count == len(self.person):
             self._double()
         self.count += 1
@@ -73,9 +73,9 @@ class SuiteDraw:
 
     Attributes:
         chances: [S, CHANCES] uniform, for the answers.
-        places: [S] a permutation: which task comes where on the page.
-        fate: uniform: whether the suite is handed back or abandoned.
-        time: standard normal: how long it takes.
+        places: [S] a permutation that orders the page.
+        fate: uniform, decides whether the suite is handed back or abandoned.
+        time: standard normal, for the working time.
     """
 
     chances: Floats
@@ -85,7 +85,7 @@ class SuiteDraw:
 
 
 class SuiteDraws:
-    """Random numbers of suites in the sequence in which they are opened, drawn in blocks."""
+    """Random numbers of suites, in the sequence of their opening, drawn in blocks."""
 
     def __init__(self, size: int, rng: np.random.Generator) -> None:
         self._size = size
@@ -93,7 +93,7 @@ class SuiteDraws:
         self._next = _BLOCK
 
     def next(self) -> SuiteDraw:
-        """The numbers of the next suite."""
+        """The random numbers of the next suite."""
         if self._next == _BLOCK:
             self._fill()
         at = self._next
@@ -112,13 +112,13 @@ class SuiteDraws:
 def fate_of(
     draw: SuiteDraw, seconds: float, scenario: Scenario, longest: float
 ) -> tuple[int, float]:
-    """What becomes of a suite that was opened, and after how many seconds.
+    """The fate of an opened suite, and the delay in seconds.
 
     Args:
         draw: the suite's random numbers.
-        seconds: that its annotator would work on it.
-        scenario: how often suites are handed back or forgotten.
-        longest: seconds after which the platform takes it back.
+        seconds: working time that the annotator needs.
+        scenario: gives the shares of suites handed back and abandoned.
+        longest: seconds after which an assignment expires.
 
     Returns:
         SUBMIT, HAND_BACK or EXPIRE, and the delay.

@@ -1,4 +1,4 @@
-"""How answers agree, with the truth and with each other: the statistics a crowd is judged by."""
+"""Statistics of agreement: of answers with the truth, and of answers with each other."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import numpy as np
 from labeling.recorded.recording import Recording
 from labeling.types import Floats, Ints
 
-_DRAWS = (5, 20)  # random choices of k answers per task: fewest, and most on few tasks
-_DRAWN = 20_000  # tasks drawn in all, within those bounds
-_FEWEST_TASKS = 30  # below, a point of a curve is left out
-_FEWEST_ANSWERS = 10  # of an annotator, for a quantile of accuracy
+_DRAWS = (5, 20)  # smallest and largest number of random choices of k answers per task
+_DRAWN = 20_000  # tasks drawn in all, within these bounds
+_FEWEST_TASKS = 30  # fewest tasks for a point of a curve
+_FEWEST_ANSWERS = 10  # fewest answers of an annotator for a quantile of accuracy
 
 
 def counts_of(recording: Recording) -> Ints:
-    """[N, C] answers per task and class."""
+    """Number [N, C] of answers per task and class."""
     return _counts(recording.task, recording.label, len(recording.tasks), len(recording.classes))
 
 
 def majority_curve(recording: Recording, most: int, rng: np.random.Generator) -> Floats:
     """Accuracy of the majority of k answers drawn without replacement, for k = 1 to `most`.
 
-    Ties count in part: a fair choice among the classes in front. Each k is measured on the tasks
-    of known truth with at least k answers; NaN where they are fewer than 30.
+    A tie counts in part, as a random choice among the leading classes. Each k is measured on the
+    tasks of known truth with at least k answers; NaN for fewer than 30 tasks.
 
     Returns:
         [most] shares between 0 and 1.
@@ -39,10 +39,10 @@ def majority_curve(recording: Recording, most: int, rng: np.random.Generator) ->
 
 
 def prediction_curve(recording: Recording, most: int, rng: np.random.Generator) -> Floats:
-    """How often the majority of k answers names one further answer: needs no truth.
+    """Share of tasks on which the majority of k answers equals a further answer; needs no truth.
 
     Returns:
-        [most] shares between 0 and 1; NaN where fewer than 30 tasks have k + 1 answers.
+        [most] shares between 0 and 1; NaN if fewer than 30 tasks have k + 1 answers.
     """
     curve, draws = np.zeros(most), _draws(recording)
     for _ in range(draws):
@@ -65,9 +65,9 @@ def pairwise_agreement(recording: Recording) -> float:
 
 
 def fleiss_kappa(recording: Recording) -> float:
-    """Agreement beyond that of answers drawn by the classes' shares (Fleiss 1971).
+    """Agreement beyond that of random answers with the classes' shares (Fleiss 1971).
 
-    (P - P_e) / (1 - P_e), with P over all pairs, so that tasks may differ in their answers.
+    (P - P_e) / (1 - P_e), with P over all pairs, so that tasks may differ in number of answers.
     """
     shares = np.bincount(recording.label) / len(recording)
     by_chance = float((shares**2).sum())
@@ -75,14 +75,14 @@ def fleiss_kappa(recording: Recording) -> float:
 
 
 def unanimous_share(recording: Recording) -> float:
-    """Share of the tasks with two or more answers on which all agree."""
+    """Share of tasks whose answers all agree, among the tasks with two or more answers."""
     counts = counts_of(recording)
     counts = counts[counts.sum(axis=1) >= 2]
     return float((counts.max(axis=1) == counts.sum(axis=1)).mean()) if len(counts) else float("nan")
 
 
 def accuracy(recording: Recording) -> float:
-    """Share of right answers among those to tasks of known truth."""
+    """Share of right answers among the answers to tasks of known truth."""
     true = recording.gold[recording.task]
     return float((recording.label == true)[true >= 0].mean()) if (true >= 0).any() else float("nan")
 
@@ -103,7 +103,7 @@ def annotator_accuracy(recording: Recording, quantiles: Floats) -> Floats:
 
 
 def right_by_annotator(recording: Recording) -> tuple[Ints, Ints]:
-    """[J] right answers and answers to tasks of known truth, by annotator code."""
+    """Right answers [J], and answers [J] to tasks of known truth, by annotator code."""
     assert recording.annotator is not None  # noqa: S101 - callers have looked
     true = recording.gold[recording.task]
     people = int(recording.annotator.max()) + 1
@@ -113,7 +113,7 @@ def right_by_annotator(recording: Recording) -> tuple[Ints, Ints]:
 
 
 def right_cells(recording: Recording, answers: int) -> Floats:
-    """Shares of tasks with 0, 1, ... `answers` right answers, among those with exactly as many."""
+    """Shares of tasks with 0, 1, ... right answers, among the tasks with exactly `answers`."""
     counts = counts_of(recording)
     rows = np.flatnonzero((counts.sum(axis=1) == answers) & (recording.gold >= 0))
     right = counts[rows, recording.gold[rows]]
@@ -121,7 +121,7 @@ def right_cells(recording: Recording, answers: int) -> Floats:
 
 
 def shuffled_rank(group: Ints, rng: np.random.Generator) -> Ints:
-    """[A] each row's place, from 0, in a random order of the rows of its group."""
+    """Each row's rank [A], from 0, in a random order of the rows of its group."""
     order = np.lexsort((rng.random(len(group)), group))
     ordered = group[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)])
@@ -142,6 +142,6 @@ def _counts(task: Ints, label: Ints, tasks: int, classes: int) -> Ints:
 
 
 def _credit(counts: Ints, label: Ints) -> Floats:
-    """[n] 1 where the label is the only one in front, 1/m where it shares the place with m - 1."""
+    """Credit [n] for naming a label: 1 if it alone leads, 1/m if m classes lead, else 0."""
     front = counts == counts.max(axis=1, keepdims=True)
     return np.asarray(front[np.arange(len(label)), label] / front.sum(axis=1), dtype=np.float64)

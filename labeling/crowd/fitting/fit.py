@@ -1,9 +1,9 @@
-"""Fit: from recorded answers to a scenario, and how well its crowd resembles the recorded one.
+"""Fit: from recorded answers to a scenario, with the goodness of the fit.
 
-What answers can tell is estimated: how hard items are (Beta), how much annotators differ, how many
-are spammers, how often wrong answers gather on the item's own distractor, which classes are
-confused, and how long a task takes. Everything else, above all what price does, stays the base
-scenario's: answers do not know it.
+The fit estimates the parameters that answers can tell: difficulty of items (Beta), spread of skill,
+share of spammers, share of wrong answers on the item's own distractor, class confusion, and seconds
+per task. All other parameters, above all the effects of the price, stay the base scenario's: the
+answers do not depend on them.
 """
 
 from __future__ import annotations
@@ -20,23 +20,29 @@ import numpy as np
 from budget.errors import InputError
 from labeling.crowd.fitting import agreement as agree
 from labeling.crowd.fitting.goodness import GoodnessRow, goodness
-from labeling.crowd.fitting.likelihood import FittedCrowd, Tallies, layer_of, maximise, spam_odds
+from labeling.crowd.fitting.likelihood import (
+    FittedCrowd,
+    Tallies,
+    answer_chances,
+    maximise,
+    spam_odds,
+)
 from labeling.crowd.scenario import Scenario, load_scenario, scenario_text
 from labeling.recorded.reading import read_recording
 from labeling.recorded.recording import Recording
 from labeling.types import Floats, Ints
 
-_FEWEST_TASKS = 30  # with two answers, below which nothing can be said
-_FEWEST_GOLD = 50  # tasks of known truth, below which the truth counts as unknown
+_FEWEST_TASKS = 30  # fewest tasks with two answers for a fit
+_FEWEST_GOLD = 50  # fewest tasks of known truth; below, the truth counts as unknown
 _FEWEST_PEOPLE = 5
-_CAMPS = 6  # classes of an item that are counted singly when the truth is unknown
-_FEWEST_WRONG = 100  # wrong answers per true class, for its row of the confusion table
-_FEWEST_PAIRS = 100  # pairs of wrong answers to one item, for the distractor share
+_CAMPS = 6  # largest number of an item's classes that are counted singly without known truth
+_FEWEST_WRONG = 100  # fewest wrong answers per true class for the confusion table
+_FEWEST_PAIRS = 100  # fewest pairs of wrong answers to the same item for the distractor share
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A fitted scenario, how well it fits, and what to keep in mind."""
+    """A fitted scenario, its goodness of fit, and its caveats."""
 
     scenario: Scenario
     table: tuple[GoodnessRow, ...]
@@ -58,7 +64,7 @@ def fit_scenario(
 def estimate(
     recording: Recording, base: Scenario | None = None, name: str = "fitted"
 ) -> tuple[Scenario, tuple[str, ...]]:
-    """The scenario alone, and the caveats.
+    """The fitted scenario and the caveats, without the goodness of fit.
 
     Raises:
         InputError: too few tasks have two answers.
@@ -74,22 +80,26 @@ def estimate(
         base.error_a, base.error_b, max(base.skill_sd, 0.1), spam, base.distractor_share
     )
     crowd = maximise(tallies, start, free)
-    if "spam" in free:  # the items have the last word on difficulty: overlap is about items
+    # The items alone decide difficulty, in a second fit: the worth of overlap depends on them.
+    if "spam" in free:
         crowd = maximise(replace(tallies, by_right=np.empty(0)), crowd, ("a", "b"))
-    found: dict[str, Any] = {
+    fitted: dict[str, Any] = {
         "error_a": crowd.a,
         "error_b": crowd.b,
         "skill_sd": crowd.skill_sd,
         "spammers": crowd.spam,
     }
     if with_gold:
-        found["confusion"] = _confusion(recording, crowd.spam, base, caveats)
-        share = _distractor(recording, crowd, found["confusion"], caveats)
+        fitted["confusion"] = _confusion(recording, crowd.spam, base, caveats)
+        share = _distractor(recording, crowd, fitted["confusion"], caveats)
     else:
+        # The likelihood's share counts all wrong answers, the scenario's only those of annotators
+        # who tried: pairs of wrong answers agree as often under both.
         share = min(0.99, crowd.distractor / math.sqrt(_both_tried(crowd, tallies.classes)))
-    if share is not None and tallies.classes > 2:  # of two classes there is one wrong one
-        found["distractor_share"] = share
-    found |= _times(recording, spam_odds(crowd, tallies), base, caveats)
+    # Of two classes only one is wrong: the share means nothing.
+    if share is not None and tallies.classes > 2:
+        fitted["distractor_share"] = share
+    fitted |= _times(recording, spam_odds(crowd, tallies), base, caveats)
     about = f"fitted to {len(recording)} answers to {len(recording.tasks)} tasks"
     fixed = dict.fromkeys(("careless", "skill_mean", "learning", "fatigue"), 0.0)
     changes: dict[str, Any] = {
@@ -97,7 +107,7 @@ def estimate(
         "error_scale": 1.0,
         "name": name,
         "about": f"{about} of {recording.source}",
-        **{key: _rounded(value) for key, value in found.items()},
+        **{key: _rounded(value) for key, value in fitted.items()},
     }
     return replace(base, **changes), tuple(caveats)
 
@@ -112,10 +122,10 @@ def _check(recording: Recording) -> None:
 
 
 def _knows_truth(recording: Recording, caveats: list[str]) -> bool:
-    known = int((recording.gold >= 0).sum())
-    if known >= _FEWEST_GOLD:
-        if known < len(recording.tasks):
-            caveats.append(f"accuracy is measured on the {known} tasks of known truth only")
+    with_truth = int((recording.gold >= 0).sum())
+    if with_truth >= _FEWEST_GOLD:
+        if with_truth < len(recording.tasks):
+            caveats.append(f"accuracy is measured on the {with_truth} tasks of known truth only")
         return True
     caveats.append(
         "without known truth, difficulty and skill are read from agreement: an error that most "
@@ -137,7 +147,7 @@ def _free(recording: Recording, with_gold: bool, caveats: list[str]) -> tuple[st
     return free if with_gold else (*free, "distractor")
 
 
-# --- what is observed ---
+# --- observed counts ---
 
 
 def _tally(recording: Recording, same: float, with_gold: bool) -> Tallies:
@@ -160,7 +170,7 @@ def _tally(recording: Recording, same: float, with_gold: bool) -> Tallies:
 
 
 def _by_annotator(recording: Recording, counts: Ints, with_gold: bool) -> tuple[Floats, Floats]:
-    """Right answers (or agreements with the others on the task) and answers, by annotator."""
+    """Right answers (or agreements with the task's other answers) and answers, by annotator."""
     if recording.annotator is None:
         return np.empty(0), np.empty(0)
     if with_gold:
@@ -170,7 +180,7 @@ def _by_annotator(recording: Recording, counts: Ints, with_gold: bool) -> tuple[
     rows = np.flatnonzero(others > 0)
     same = counts[recording.task, recording.label] - 1
     agreed = same[rows] / others[rows]
-    # Shares vary less than single agreements: each says as much as several of those.
+    # A share of agreeing answers varies less than one agreement: it counts as several of these.
     worth = agreed.mean() * (1 - agreed.mean()) / max(float(agreed.var()), 1e-9)
     who, people = recording.annotator[rows], int(recording.annotator.max()) + 1
     by_right = np.bincount(who, weights=agreed, minlength=people) * worth
@@ -183,15 +193,15 @@ def _by_annotator(recording: Recording, counts: Ints, with_gold: bool) -> tuple[
 def _confusion(
     recording: Recording, spam: float, base: Scenario, caveats: list[str]
 ) -> tuple[tuple[float, ...], ...]:
-    """Weights of the wrong classes, where every true class has enough wrong answers.
+    """Weights of the wrong classes; the base's weights if a true class has few wrong answers.
 
-    Spammers' answers fall on all classes alike and are taken off; one is added to each weight.
+    Spammers' answers fall on all classes alike and are subtracted; one is added to each weight.
     """
     classes = len(recording.classes)
     true = recording.gold[recording.task]
     table = np.zeros((classes, classes))
-    known = true >= 0
-    np.add.at(table, (true[known], recording.label[known]), 1)
+    has_truth = true >= 0
+    np.add.at(table, (true[has_truth], recording.label[has_truth]), 1)
     wrong = table.sum(axis=1) - np.diag(table)
     if classes == 2 or wrong.min() < _FEWEST_WRONG:
         if classes > 2:
@@ -212,10 +222,10 @@ def _distractor(
     confusion: tuple[tuple[float, ...], ...],
     caveats: list[str],
 ) -> float | None:
-    """Distractor share from how often two wrong answers to an item agree; None where unknown.
+    """Distractor share from the agreement of wrong answers to the same item; None if unknown.
 
     Two wrong answers agree with probability s^2 + (1 - s^2) h, where h is their agreement under
-    class confusion alone; an answer of a spammer agrees with another by chance, 1 / (C - 1).
+    class confusion alone. A spammer's answer agrees with another answer by chance, 1 / (C - 1).
     """
     classes = len(recording.classes)
     if classes == 2:
@@ -240,10 +250,10 @@ def _distractor(
 
 
 def _both_tried(crowd: FittedCrowd, classes: int) -> float:
-    """Share of the pairs of wrong answers to an item that are both of annotators who tried."""
-    layer = layer_of(crowd, classes)
-    tried = (1 - crowd.spam) * (1 - layer.honest)
-    return float(layer.items @ tried**2 / (layer.items @ (1 - layer.right) ** 2))
+    """Share of pairs of wrong answers to an item whose annotators both tried."""
+    chances = answer_chances(crowd, classes)
+    tried = (1 - crowd.spam) * (1 - chances.honest)
+    return float(chances.items @ tried**2 / (chances.items @ (1 - chances.right) ** 2))
 
 
 # --- times ---
@@ -254,31 +264,31 @@ def _times(
 ) -> dict[str, float]:
     """Pace and its spread: one-way analysis of variance of log seconds, by annotator.
 
-    Equal times of one annotator count once: they are a suite's, split over its tasks.
+    Equal times of one annotator count once: they are a suite's time, divided over its tasks.
     """
     if recording.seconds is None:
         caveats.append("no times were recorded: they stay the base's")
         return {}
-    known = np.isfinite(recording.seconds)
+    timed = np.isfinite(recording.seconds)
     who = np.zeros(len(recording), dtype=np.int64)
     if recording.annotator is not None:
         who = recording.annotator
-    pairs = np.unique(np.c_[who[known], np.log(recording.seconds[known])], axis=0)
+    pairs = np.unique(np.c_[who[timed], np.log(recording.seconds[timed])], axis=0)
     code, log = pairs[:, 0].astype(np.int64), pairs[:, 1]
     bad = spam[code] > 0.5 if len(spam) else np.zeros(len(code), dtype=np.bool_)
     pace, between, within = _spreads(code[~bad], log[~bad])
-    found = {"task_seconds": pace, "careless_seconds": pace * base.careless_seconds}
-    found["careless_seconds"] /= base.task_seconds
-    found["spam_seconds"] = pace * base.spam_seconds / base.task_seconds
+    times = {"task_seconds": pace, "careless_seconds": pace * base.careless_seconds}
+    times["careless_seconds"] /= base.task_seconds
+    times["spam_seconds"] = pace * base.spam_seconds / base.task_seconds
     if len(np.unique(code[bad])) >= _FEWEST_PEOPLE:
-        found["spam_seconds"] = _spreads(code[bad], log[bad])[0]
+        times["spam_seconds"] = _spreads(code[bad], log[bad])[0]
     if recording.annotator is not None:
-        found |= {"seconds_between": between, "seconds_within": within}
-    return found
+        times |= {"seconds_between": between, "seconds_within": within}
+    return times
 
 
 def _spreads(code: Ints, log: Floats) -> tuple[float, float, float]:
-    """Median seconds, sd of log seconds between annotators, and within one."""
+    """Median seconds, sd of log seconds between annotators, and sd within an annotator."""
     people, row, seen = np.unique(code, return_inverse=True, return_counts=True)
     mean = np.bincount(row, weights=log) / seen
     freedom = max(len(log) - len(people), 1)
@@ -286,12 +296,13 @@ def _spreads(code: Ints, log: Floats) -> tuple[float, float, float]:
     typical = float(np.mean(mean))
     between = 0.0
     if len(people) > 1:
+        # Means of few times vary more: their sampling variance is no difference of annotators.
         between = float(np.var(mean, ddof=1) - within * np.mean(1 / seen))
     return float(np.exp(typical)), float(np.sqrt(max(between, 0.0))), float(np.sqrt(within))
 
 
 def _rounded(value: Any) -> Any:
-    """Four digits: more is not known, and a file is easier to read."""
+    """A number with four digits: the fit knows no more, and the file is easier to read."""
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
@@ -299,7 +310,7 @@ def _rounded(value: Any) -> Any:
 
 
 def write_scenario(fit: Fit, path: Path) -> None:
-    """Write what differs from the default scenario as TOML that `load_scenario` reads back.
+    """Write differences from the default scenario as TOML that `load_scenario` reads back.
 
     Raises:
         InputError: the file cannot be written, or its name does not end in .toml.
@@ -315,15 +326,15 @@ def write_scenario(fit: Fit, path: Path) -> None:
 
 
 def run_fit(path: Path, out: Path | None, as_json: bool) -> None:
-    """`labelworth crowd fit`: read, fit, write the scenario and print how well it fits.
+    """`labelworth crowd fit`: read, fit, write the scenario and print the goodness of fit.
 
     Args:
-        path: recorded answers.
-        out: where to write the scenario; None to write nothing.
+        path: file of the recorded answers.
+        out: file of the scenario; None writes no file.
         as_json: print JSON instead of a table.
 
     Raises:
-        InputError: of reading, fitting or writing.
+        InputError: reading, fitting or writing failed.
     """
     recording = read_recording(path)
     fit = fit_scenario(recording, name=(out or path).stem.partition(".")[0])

@@ -1,4 +1,4 @@
-"""Goodness of fit: what was recorded, beside imitations of it by a scenario's people."""
+"""Goodness of fit: recorded answers beside imitations by a scenario's annotators."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class GoodnessRow:
     """A line of the goodness-of-fit table.
 
     Attributes:
-        statistic: what is compared.
-        observed: in the recorded answers.
-        simulated: mean over imitations of them.
-        spread: sd over the imitations.
+        statistic: name of the statistic.
+        observed: its value in the recorded answers.
+        simulated: its mean over the imitations.
+        spread: its sd over the imitations.
     """
 
     statistic: str
@@ -34,7 +34,7 @@ class GoodnessRow:
 
 
 def goodness(recording: Recording, scenario: Scenario, seed: int = 0) -> tuple[GoodnessRow, ...]:
-    """Observed statistics beside those of imitations by the scenario's people."""
+    """Statistics of the recording beside those of imitations by the scenario's annotators."""
     observed = _statistics(recording, seed)
     simulated = [
         _statistics(imitate(scenario, recording, seed + number), seed)
@@ -42,30 +42,31 @@ def goodness(recording: Recording, scenario: Scenario, seed: int = 0) -> tuple[G
     ]
     rows = []
     for name, value in observed.items():
-        values = np.array([found[name] for found in simulated])
+        values = np.array([imitation[name] for imitation in simulated])
         rows.append(GoodnessRow(name, value, float(values.mean()), float(values.std(ddof=1))))
     return tuple(rows)
 
 
 def _statistics(recording: Recording, seed: int) -> dict[str, float]:
+    # The recording and its imitations draw the same numbers: their differences are less noisy.
     rng = stream(seed, "fit", "statistics")
     most = int(min(_CURVE, recording.answers_per_task.max()))
-    found: dict[str, float] = {}
+    statistics: dict[str, float] = {}
     if (recording.gold >= 0).any():
-        found["accuracy of one answer"] = agree.accuracy(recording)
+        statistics["accuracy of one answer"] = agree.accuracy(recording)
         for k, value in enumerate(agree.majority_curve(recording, most, rng), start=1):
-            found[f"accuracy of the majority of {k}"] = value
+            statistics[f"accuracy of the majority of {k}"] = value
         cut = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
         for q, value in zip(cut, agree.annotator_accuracy(recording, cut), strict=True):
-            found[f"annotator accuracy, {q:.0%} quantile"] = value
+            statistics[f"annotator accuracy, {q:.0%} quantile"] = value
     else:
         for k, value in enumerate(agree.prediction_curve(recording, most, rng), start=1):
-            found[f"majority of {k} names one more answer"] = value
-    found["two answers agree"] = agree.pairwise_agreement(recording)
-    found["Fleiss kappa"] = agree.fleiss_kappa(recording)
-    found["tasks with one voice"] = agree.unanimous_share(recording)
+            statistics[f"majority of {k} names one more answer"] = value
+    statistics["two answers agree"] = agree.pairwise_agreement(recording)
+    statistics["Fleiss kappa"] = agree.fleiss_kappa(recording)
+    statistics["tasks with one voice"] = agree.unanimous_share(recording)
     if recording.seconds is not None:
         log = np.log(recording.seconds[np.isfinite(recording.seconds)])
         for q in (0.1, 0.5, 0.9):
-            found[f"seconds per task, {q:.0%} quantile"] = float(np.exp(np.quantile(log, q)))
-    return {name: float(value) for name, value in found.items() if np.isfinite(value)}
+            statistics[f"seconds per task, {q:.0%} quantile"] = float(np.exp(np.quantile(log, q)))
+    return {name: float(value) for name, value in statistics.items() if np.isfinite(value)}

@@ -1,7 +1,7 @@
 """Hybrid: real item difficulty under simulated annotators.
 
-Recorded answers say how hard each image is and what people take it for; who answers, at what price
-and in what time stays the scenario's.
+Recorded answers give the difficulty and the distractor of each image. The annotators, their wages
+and their times stay the scenario's.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ def hybrid_items(
 ) -> tuple[Floats, Ints]:
     """Difficulty and distractor of each image, for `make_items(difficulty=, distractor=)`.
 
-    Both are draws from what the answers leave possible, not the most likely values: with three
-    answers an image, those would make all images alike. Images without answers are drawn like the
-    others before any answer.
+    Both are draws from the posterior given the answers, not its most likely values: with three
+    answers per image, the most likely values would make all images alike. Images without answers
+    are drawn from the prior.
 
     Args:
         recording: the answers.
         truth: [n] true class of each image.
         classes: number of classes C.
         seed: the study's seed.
-        rows: recorded task of each image row that has one; None where rows and tasks are the same.
-        people: who gave the recorded answers; None to fit it to them.
+        rows: recorded task of each image row that has one; None if rows and tasks are the same.
+        people: scenario of the recorded annotators; None fits it to the recording.
 
     Returns:
         [n] error of an annotator of skill 0, and [n] wrong class.
@@ -75,7 +75,7 @@ def hybrid_items(
 
 
 def _difficulty(counts: Ints, truth: Ints, people: Scenario, rng: np.random.Generator) -> Floats:
-    """[n] a draw from the posterior of each item's error, given its number of right answers."""
+    """A draw [n] from the posterior of each item's error, given its number of right answers."""
     blind = people.spammers + people.careless * people.careless_guess
     crowd = FittedCrowd(
         people.error_a, people.error_b, people.skill_sd, blind, people.distractor_share
@@ -89,10 +89,10 @@ def _difficulty(counts: Ints, truth: Ints, people: Scenario, rng: np.random.Gene
 
 
 def _distractor(counts: Ints, truth: Ints, people: Scenario, rng: np.random.Generator) -> Ints:
-    """[n] a draw from the posterior of each item's distractor, given its wrong answers.
+    """A draw [n] from the posterior of each item's distractor, given its wrong answers.
 
-    A wrong answer is the distractor with probability s, else class c with weight w_c; so each
-    answer c makes c the likelier by (s + (1 - s) w_c) / ((1 - s) w_c).
+    A wrong answer is the distractor with probability s, else class c with weight w_c. So each
+    answer c multiplies the odds of the distractor c by (s + (1 - s) w_c) / ((1 - s) w_c).
     """
     classes, share = counts.shape[1], min(people.distractor_share, 0.99)
     if people.confusion and len(people.confusion) != classes:
@@ -108,6 +108,7 @@ def _distractor(counts: Ints, truth: Ints, people: Scenario, rng: np.random.Gene
     chance = np.exp(log - log.max(axis=1, keepdims=True))
     steps = np.cumsum(chance / chance.sum(axis=1, keepdims=True), axis=1)
     drawn = (rng.random(len(truth))[:, None] >= steps).sum(axis=1)
+    # The sums can end slightly below 1: the last possible class, never the truth, takes the rest.
     last = classes - 1 - np.argmax(np.isfinite(log[:, ::-1]), axis=1)
     wrong: Ints = np.minimum(drawn, last).astype(np.int64)
     return wrong

@@ -1,7 +1,7 @@
-"""Imitations: who answered what as recorded, but by a scenario's people on a scenario's items.
+"""Imitations: a recording's tasks, answered by a scenario's annotators on a scenario's items.
 
-The simulated platform's own people and answer model are used, without its clock, control tasks,
-exam and rules: a recording knows nothing of those.
+An imitation uses the simulated platform's annotators and answer model, without its clock, control
+tasks, exam and rules, because a recording does not contain these.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from labeling.recorded.recording import Recording
 from labeling.seeds import stream
 from labeling.types import Floats, Ints
 
-_SUITE = 10  # answers that one person gives in a row
+_SUITE = 10  # consecutive answers of one person
 
 
 def blank(truth: Ints, overlap: int, classes: int) -> Recording:
-    """A recording still to be answered: each task `overlap` times, each time by somebody else."""
+    """A recording whose answers are still empty: `overlap` answers to each task, without ids."""
     tasks = len(truth)
     task = np.tile(np.arange(tasks), overlap)
     names = tuple(map(str, range(classes)))
@@ -36,11 +36,11 @@ def blank(truth: Ints, overlap: int, classes: int) -> Recording:
 
 
 def imitate(scenario: Scenario, like: Recording, seed: int) -> Recording:
-    """Answer the tasks of a recording again, by simulated people.
+    """Answer the tasks of a recording again, with simulated annotators.
 
-    An annotator becomes one person, with the same tasks; without ids a person answers ten tasks in
-    a row. Tasks of unknown truth get one drawn from the shares of the answers, and come back with
-    an unknown truth. Pay does not choose who comes here: `selection` is left out.
+    Each recorded annotator becomes one person with the same tasks; without ids, a person answers
+    ten tasks in a row. A task of unknown truth gets a truth drawn from the shares of the answers;
+    the result still has it as unknown. The price does not select annotators here: `selection` is 0.
     """
     classes = len(like.classes)
     rng = stream(seed, "imitation", "order")
@@ -66,9 +66,10 @@ def imitate(scenario: Scenario, like: Recording, seed: int) -> Recording:
 
 
 def _persons(like: Recording, rng: np.random.Generator) -> Ints:
-    """[A] who gives each answer; without ids, ten tasks in a row of a random order of answers."""
+    """The person [A] behind each answer; without ids, ten answers in a row in a random order."""
     if like.annotator is not None:
         return like.annotator
+    # Sorted by rank first, answers to a task lie far apart: hardly any person gets a task twice.
     order = np.lexsort((rng.random(len(like)), shuffled_rank(like.task, rng)))
     person = np.empty(len(like), dtype=np.int64)
     person[order] = np.arange(len(like)) // _SUITE
@@ -78,7 +79,8 @@ def _persons(like: Recording, rng: np.random.Generator) -> Ints:
 def _people(scenario: Scenario, count: int, seed: int) -> Traits:
     everyone = replace(scenario, selection=0.0, population=10**8)
     people = People(everyone, Money(2_000), stream(seed, "imitation", "people"))
-    people.next_joining(count)  # draws people beyond the last one needed
+    # The call draws the row of people up to the last one needed.
+    people.next_joining(count)
     return people.traits
 
 

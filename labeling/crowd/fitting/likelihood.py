@@ -1,12 +1,12 @@
 """The likelihood of recorded answers under the simulated crowd's model, by quadrature.
 
 An annotator of skill theta ~ N(0, sd) answers an item of error e ~ Beta(a, b) rightly with
-probability sigmoid(logit(1 - e) + theta); a share of annotators are spammers. Answers to one item
-by different people are independent given e, answers of one person to different items given theta.
-So each item's number of right answers, and each annotator's, has a likelihood that is one integral;
-their sum is a composite likelihood (Lindsay 1988): consistent, and milliseconds to compute. Without
-known truth the same is done with how the answers to an item split, and how often an annotator
-agrees with the others.
+probability sigmoid(logit(1 - e) + theta); a share of annotators are spammers. Given e, answers of
+different annotators to an item are independent. Given theta, so are an annotator's answers to
+different items. So the likelihood of an item's number of right answers is one integral, and so is
+that of an annotator's. The sum of their logarithms is a composite log-likelihood (Lindsay 1988): it
+is consistent and takes milliseconds. Without known truth, the split of an item's answers and an
+annotator's agreements with the other answers take the place of right answers.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _U = np.linspace(-16.0, 16.0, 161)  # logit(1 - e)
 _THETA = np.linspace(-8.0, 8.0, 161)  # logits of skill
 _RIGHT = 1 / (1 + np.exp(-(_U[None, :] + _THETA[:, None])))  # [theta, e]
 _LOG_E, _LOG_NOT_E = -np.logaddexp(0, _U), -np.logaddexp(0, -_U)
-_MOST = 300.0  # answers of one annotator that count: beyond, the model is the limit, not the data
+_MOST = 300.0  # most answers of an annotator that count: beyond, the model's error outweighs noise
 _TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class FittedCrowd:
-    """The parameters.
+    """The fitted parameters.
 
     Attributes:
-        a, b: of the Beta distribution of item error.
+        a, b: parameters of the Beta distribution of item error.
         skill_sd: sd of skill, logits.
         spam: share of annotators who are spammers.
         distractor: share of wrong answers that go to the item's own distractor.
@@ -45,13 +45,13 @@ class FittedCrowd:
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
-    """What the annotators make of the items.
+class AnswerChances:
+    """Chances of right answers on a grid of item errors.
 
     Attributes:
         items: [E] weights of the item errors.
-        honest: [E] chance of a right answer of one who tries.
-        right: [E] chance of a right answer of anybody.
+        honest: [E] chance of a right answer of an annotator who tries.
+        right: [E] chance of a right answer of any annotator.
         skills: [T] weights of the skills.
     """
 
@@ -63,17 +63,17 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Tallies:
-    """What is observed, in the fewest rows.
+    """Counts of the observed answers; equal items are one row.
 
     Attributes:
         classes: number of classes C.
-        shares: [C] shares of the true classes (of the answers, where truth is unknown).
+        shares: [C] shares of the true classes (of the answers, with unknown truth).
         same: share of spammers who always give the same answer.
-        right, answers, items: [U] so many items have `right` of `answers` right answers; with
-            unknown truth `right` is empty and `splits` is used.
-        splits: [U, m] answers to the item's classes in descending order, the first m <= C of them.
-        by_right, by_answers: [J] the same by annotator; with unknown truth `by_right` counts
-            agreements with the other answers, in fractions. Empty without ids.
+        right, answers, items: [U] `items` items have `right` right answers of `answers`. With
+            unknown truth `right` is empty and `splits` takes its place.
+        splits: [U, m] answers to an item by class, sorted from the largest count, the first m <= C.
+        by_right, by_answers: [J] right answers and answers by annotator; with unknown truth
+            `by_right` counts agreements with the other answers, in fractions. Empty without ids.
     """
 
     classes: int
@@ -87,42 +87,44 @@ class Tallies:
     by_answers: Floats
 
 
-def layer_of(crowd: FittedCrowd, classes: int) -> Layer:
+def answer_chances(crowd: FittedCrowd, classes: int) -> AnswerChances:
     """The chances of right answers, by item error."""
-    log_items = crowd.a * _LOG_E + crowd.b * _LOG_NOT_E  # Beta density in logits
+    # A Beta density in logits has the exponents a and b, not a - 1 and b - 1: the Jacobian
+    # e (1 - e) raises both.
+    log_items = crowd.a * _LOG_E + crowd.b * _LOG_NOT_E
     items = np.exp(log_items - log_items.max())
     skills = np.exp(-0.5 * (_THETA / max(crowd.skill_sd, 0.03)) ** 2)
     skills /= skills.sum()
     honest = skills @ _RIGHT
     right = (1 - crowd.spam) * honest + crowd.spam / classes
-    return Layer(items / items.sum(), honest, right, skills)
+    return AnswerChances(items / items.sum(), honest, right, skills)
 
 
 def item_weights(
     crowd: FittedCrowd, classes: int, right: Ints, answers: Ints
 ) -> tuple[Floats, Floats]:
-    """Posterior of the error of items with so many right answers.
+    """Posterior of the error of items, given their numbers of right answers.
 
     Returns:
-        [E] item errors, and [U, E] their weights, rows summing to 1.
+        [E] item errors, and [U, E] their weights; rows sum to 1.
     """
-    layer = layer_of(crowd, classes)
-    log = np.log(layer.items + 1e-300) + _binomial(right, answers, layer.right)
+    chances = answer_chances(crowd, classes)
+    log = np.log(chances.items + 1e-300) + _binomial(right, answers, chances.right)
     weights = np.exp(log - log.max(axis=1, keepdims=True))
     return 1 / (1 + np.exp(_U)), weights / weights.sum(axis=1, keepdims=True)
 
 
 def spam_odds(crowd: FittedCrowd, tallies: Tallies) -> Floats:
-    """[J] chance that each annotator is a spammer."""
-    honest, spam = _by_kind(crowd, tallies, layer_of(crowd, tallies.classes))
+    """Chance [J] that each annotator is a spammer."""
+    honest, spam = _by_kind(crowd, tallies, answer_chances(crowd, tallies.classes))
     return np.asarray(spam / (honest + spam + 1e-300), dtype=np.float64)
 
 
 def maximise(tallies: Tallies, start: FittedCrowd, free: tuple[str, ...]) -> FittedCrowd:
-    """The parameters that make the tallies most likely; those not in `free` stay at the start.
+    """The most likely parameters given the tallies; parameters not in `free` stay at the start.
 
-    Weak priors around usual crowds (each worth about one observation) keep what the answers do
-    not decide within reason.
+    Weak priors around usual crowds (each worth about one observation) keep parameters within reason
+    that the answers do not decide.
     """
 
     def loss(point: Floats) -> float:
@@ -135,57 +137,61 @@ def maximise(tallies: Tallies, start: FittedCrowd, free: tuple[str, ...]) -> Fit
 
 def log_likelihood(tallies: Tallies, crowd: FittedCrowd) -> float:
     """The composite log-likelihood."""
-    layer = layer_of(crowd, tallies.classes)
+    chances = answer_chances(crowd, tallies.classes)
     if len(tallies.right):
-        by_item = np.exp(_binomial(tallies.right, tallies.answers, layer.right)) @ layer.items
+        by_item = np.exp(_binomial(tallies.right, tallies.answers, chances.right)) @ chances.items
     else:
-        by_item = _split_likelihood(tallies, crowd, layer)
+        by_item = _split_likelihood(tallies, crowd, chances)
     total = float(tallies.items @ np.log(by_item + 1e-300))
     if len(tallies.by_right):
-        honest, spam = _by_kind(crowd, tallies, layer)
+        honest, spam = _by_kind(crowd, tallies, chances)
         total += float(np.log(honest + spam + 1e-300).sum())
     return total
 
 
 def _binomial(right: Ints | Floats, answers: Ints | Floats, chance: Floats) -> Floats:
-    """[n, m] log of chance^right (1 - chance)^wrong; each row of `right` with each chance."""
+    """Log [n, m] of chance^right (1 - chance)^wrong, for each row of `right` and each chance."""
     p = np.clip(chance, _TINY, 1 - _TINY)
     wrong = answers - right
     return np.asarray(right[:, None] * np.log(p) + wrong[:, None] * np.log1p(-p), dtype=np.float64)
 
 
-def _by_kind(crowd: FittedCrowd, tallies: Tallies, layer: Layer) -> tuple[Floats, Floats]:
-    """[J] likelihood of each annotator's record as one who tries, and as a spammer."""
-    by_skill = _RIGHT @ layer.items
+def _by_kind(crowd: FittedCrowd, tallies: Tallies, chances: AnswerChances) -> tuple[Floats, Floats]:
+    """Likelihood [J] of each annotator's record if the annotator tries, and if a spammer."""
+    by_skill = _RIGHT @ chances.items
     blind, same = np.array([1 / tallies.classes]), tallies.shares
     if not len(tallies.right):
+        # Two answers agree if both are right, or both are wrong and of the same class.
         second = crowd.distractor**2 + (1 - crowd.distractor**2) / (tallies.classes - 1)
-        each = _RIGHT * layer.right + (1 - _RIGHT) * (1 - layer.right) * second
-        by_skill = each @ layer.items
+        each = _RIGHT * chances.right + (1 - _RIGHT) * (1 - chances.right) * second
+        by_skill = each @ chances.items
+    # Records longer than `_MOST` are shortened in proportion: right answers may be fractions.
     scale = np.minimum(1.0, _MOST / np.maximum(tallies.by_answers, 1))
     right, answers = tallies.by_right * scale, tallies.by_answers * scale
-    honest = np.exp(_binomial(right, answers, by_skill)) @ layer.skills
+    honest = np.exp(_binomial(right, answers, by_skill)) @ chances.skills
     random = np.exp(_binomial(right, answers, blind))[:, 0]
     constant = np.exp(_binomial(right, answers, same)).mean(axis=1)
     spam = (1 - tallies.same) * random + tallies.same * constant
     return (1 - crowd.spam) * honest, crowd.spam * spam
 
 
-def _split_likelihood(tallies: Tallies, crowd: FittedCrowd, layer: Layer) -> Floats:
-    """[U] likelihood of how an item's answers split, its truth and distractor unknown.
+def _split_likelihood(tallies: Tallies, crowd: FittedCrowd, chances: AnswerChances) -> Floats:
+    """Likelihood [U] of the split of an item's answers, with unknown truth and distractor.
 
-    Classes count as alike: only the sizes of the camps matter. The truth and the distractor are
-    each one of the camps, or a class that nobody named.
+    Classes count as alike: only the numbers of answers per class matter. The truth and the
+    distractor are each one of the named classes, or a class without answers.
     """
     others = max(tallies.classes - 1, 1)
-    wrong = 1 - layer.right
-    log_right = np.log(np.clip(layer.right, _TINY, 1))
+    wrong = 1 - chances.right
+    log_right = np.log(np.clip(chances.right, _TINY, 1))
     by_chance = (1 - crowd.distractor) / others
     log_own = np.log(np.clip(wrong * (crowd.distractor + by_chance), _TINY, 1))
     log_other = np.log(np.clip(wrong * by_chance, _TINY, 1))
     camps, total, kept = tallies.splits, tallies.answers, tallies.splits.shape[1]
     weight = np.ones(kept)
-    if tallies.classes > kept:  # one more camp, empty, for all the classes not counted singly
+    # One further column, empty, stands for all classes that are not counted singly: its weight is
+    # their number.
+    if tallies.classes > kept:
         camps = np.c_[camps, np.zeros(len(camps), dtype=np.int64)]
         weight = np.r_[weight, tallies.classes - kept]
     likelihood = np.zeros(len(camps))
@@ -195,7 +201,7 @@ def _split_likelihood(tallies: Tallies, crowd: FittedCrowd, layer: Layer) -> Flo
                 continue
             t, d = camps[:, true], camps[:, own]
             log = np.outer(t, log_right) + np.outer(d, log_own) + np.outer(total - t - d, log_other)
-            likelihood += weight[true] * weight[own] * (np.exp(log) @ layer.items)
+            likelihood += weight[true] * weight[own] * (np.exp(log) @ chances.items)
     return likelihood
 
 
@@ -221,6 +227,7 @@ _FORWARD: dict[str, Callable[[float], float]] = {
 
 def _crowd(point: Floats, start: FittedCrowd, free: tuple[str, ...]) -> FittedCrowd:
     values = {name: getattr(start, name) for name in ("a", "b", "skill_sd", "spam", "distractor")}
+    # The simplex may stray: within bounds the shares stay off 0 and 1 and all logarithms finite.
     bounded = np.clip(point, -7, 7).tolist()
     for name, value in zip(free, bounded, strict=True):
         share = name in ("spam", "distractor")
@@ -242,7 +249,7 @@ def _log_prior(crowd: FittedCrowd, free: tuple[str, ...]) -> float:
 
 
 def _descend(loss: Callable[[Floats], float], start: Floats) -> Floats:
-    """The simplex method of Nelder and Mead (1965), which asks for no gradient."""
+    """The simplex method of Nelder and Mead (1965), which needs no gradient."""
     n = len(start)
     points = np.vstack([start, start + 0.4 * np.eye(n)])
     values = np.array([loss(point) for point in points])
@@ -256,7 +263,7 @@ def _descend(loss: Callable[[Floats], float], start: Floats) -> Floats:
 
 
 def _step(loss: Callable[[Floats], float], points: Floats, values: Floats) -> None:
-    """Replace the worst point by a reflected, stretched or drawn-in one, or shrink all."""
+    """Replace the worst point by a reflected, expanded or contracted point, or shrink all."""
     centre = points[:-1].mean(axis=0)
     away = centre - points[-1]
     reflected = loss(centre + away)

@@ -1,8 +1,8 @@
 """The published campaign: 980 food photographs, replayed on the scenario `food-campaign`.
 
-The scenario holds the crowd, the items and the pass rate of each exam task; what the requester set
-is here: three classes, overlap 3, one control task in suites of 10, $.002 a task, an exam of ten
-tasks that wants all ten right; what bans took away is not asked again.
+The scenario holds the crowd, the items and the pass rate of each exam task. This module holds the
+requester's settings: three classes, overlap 3, one control task in suites of 10, $.002 a task, an
+exam of ten tasks that wants all ten right. Answers that bans made unusable are not asked again.
 """
 
 from __future__ import annotations
@@ -32,19 +32,18 @@ PRICE = Money(2_000)
 
 @dataclass(frozen=True, slots=True)
 class PublishedRun:
-    """What one simulated run of the campaign came to.
+    """Results of one simulated run of the campaign.
 
     Attributes:
         assignments: suites submitted, and so paid.
-        reward: paid to annotators.
-        participants: annotators who submitted at least one paid suite. Those who only looked or
-            only sat the exam are not among them.
-        minutes: from opening to the last submission.
+        reward: rewards of the annotators.
+        participants: annotators who submitted at least one paid suite.
+        minutes: from the opening to the last submission.
         looked: annotators who opened the pool's page.
         exam_sat: annotators who sat the exam.
-        exam_right: [10] those of them who got each exam task right.
-        banned: annotators banned by a control task or for fast responses.
-        accuracy: share of right answers to real tasks, each by itself.
+        exam_right: [10] annotators who got each exam task right.
+        banned: annotators banned for a control task or for fast responses.
+        accuracy: share of right answers to real tasks, before aggregation.
     """
 
     assignments: int
@@ -62,8 +61,8 @@ def run_published(seed: int, scenario: Scenario | None = None) -> PublishedRun:
     """Run the campaign once.
 
     Args:
-        seed: another seed, other people and other photographs.
-        scenario: the crowd; `food-campaign` if not given.
+        seed: seed of the annotators and the photographs.
+        scenario: the crowd; None for `food-campaign`.
     """
     crowd = scenario or load_scenario("food-campaign")
     rows = TASKS + CONTROLS
@@ -93,7 +92,7 @@ def run_published(seed: int, scenario: Scenario | None = None) -> PublishedRun:
 
 
 def exam_pass_rates(runs: list[PublishedRun]) -> Floats:
-    """[10] share of all who sat the exam, over all runs, that got each task right."""
+    """Share [10] of all annotators at the exam, over all runs, who got each task right."""
     right = np.sum([run.exam_right for run in runs], axis=0)
     rates: Floats = right / sum(run.exam_sat for run in runs)
     return rates

@@ -1,1 +1,1 @@
-"""Simulated annotators: who they are, what they see in an image, and what they answer."""
+"""Simulated annotators: their traits, the items that they see, and their answers."""

@@ -1,4 +1,4 @@
-"""Answers: what one person answers to the tasks of one suite, and how long that takes."""
+"""Answers: one annotator's answers to the tasks of one suite, and the working time."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def blind_labels(kind: int, favourite: float, classes: int, ring: Ints, chance: 
 
     Args:
         kind: one of the SPAM_ kinds.
-        favourite: the person's number in [0, 1) behind always giving one answer.
+        favourite: the annotator's number in [0, 1); it decides the answer of SPAM_SAME.
         classes: number of answers to choose from.
-        ring: [n] the made-up answers that colluders share.
+        ring: [n] the made-up answers that colluding spammers share.
         chance: [n, CHANCES] uniform numbers.
     """
     if kind == SPAM_RANDOM:
@@ -35,16 +35,16 @@ def blind_labels(kind: int, favourite: float, classes: int, ring: Ints, chance: 
 def guess(labels: Ints, share: float, classes: int, chance: Floats) -> None:
     """Replace a share of the answers by blind guesses, in place."""
     guessed = np.flatnonzero(chance[:, 3] < share)
-    # Given that it lies below the share, the number is uniform again once rescaled.
+    # A uniform number below the share is uniform again once rescaled: no further draw is needed.
     again = chance[guessed, 3] / max(share, 1e-12)
     labels[guessed] = (again * classes).astype(np.int64)
 
 
 class AnswerModel:
-    """How people of each kind answer; price is not among what it knows.
+    """Answers of annotators of each kind; the price plays no part.
 
     An annotator who tries answers item i rightly with probability
-    sigmoid(logit(1 - error_i) + skill); a wrong answer is the item's own distractor with
+    sigmoid(logit(1 - error_i) + skill). A wrong answer is the item's own distractor with
     probability `distractor_share`, else a class drawn by confusion.
     """
 
@@ -62,7 +62,7 @@ class AnswerModel:
         self._ring = rng.integers(0, classes, len(items))
 
     def extend(self, items: Items) -> None:
-        """Further items behind those there are."""
+        """Append items."""
         logit, slow = self._hardness(items)
         ring = self._rng.integers(0, self._classes, len(items))
         self._truth = np.concatenate((self._truth, items.truth))
@@ -84,9 +84,9 @@ class AnswerModel:
         """Answers to a suite.
 
         Args:
-            kind: the person's kind.
+            kind: the annotator's kind.
             skill: theta in this suite, logits.
-            favourite: the person's number in [0, 1) behind always giving one answer.
+            favourite: the annotator's number in [0, 1); it decides the answer of SPAM_SAME.
             tasks: [n] rows of the tasks.
             chance: [n, CHANCES] uniform numbers.
 
@@ -111,7 +111,7 @@ class AnswerModel:
         return labels
 
     def skill_now(self, skill: float, done: int) -> float:
-        """Theta after a number of suites done: learning comes first, fatigue follows."""
+        """Theta after a number of suites done; learning raises it, fatigue lowers it."""
         s = self._scenario
         if s.learning:
             skill -= s.learning * 0.5**done
@@ -120,12 +120,13 @@ class AnswerModel:
         return skill
 
     def seconds(self, kind: int, pace: float, tasks: Ints, done: int, normal: float) -> float:
-        """Working time of a suite, lognormal around the person's pace.
+        """Working time of a suite, lognormal around the annotator's pace.
 
-        Two opposite effects: careless people have a fast pace of their own, while people who try
-        take longer over hard items.
+        Annotators who try take longer for hard items. Careless annotators and spammers have a fast
+        pace of their own, whatever the items.
         """
         s = self._scenario
+        # Each doubling of the suites done saves the share `speed_up`: time goes with a power.
         effort = float(self._slow[tasks].sum()) if kind < CARELESS else float(len(tasks))
         practice = (1 + done) ** math.log2(1 - min(s.speed_up, 0.99)) if done else 1.0
         return max(0.1, pace * effort * practice * math.exp(s.seconds_within * normal))

@@ -1,4 +1,4 @@
-"""Audience: the crowd as a campaign meets it, after its filter and with all its questions."""
+"""Audience: the crowd that a campaign reaches, after its filter and with all its questions."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from labeling.crowd.scenario import Scenario
 
 
 def audience(scenario: Scenario, campaign: Campaign) -> Scenario:
-    """What a campaign's language filter and further questions make of a crowd.
+    """The crowd after a campaign's language filter and with its further questions.
 
-    The filter lets only `tested_share` of the people see the pool, and these are careless or
-    spammers with other odds. Each further question takes time, so the same price per task is a
-    lower wage.
+    The filter lets only `tested_share` of the annotators see the pool; their odds of being careless
+    or spammers differ from the others' odds. Each further question takes time, so the same price
+    per task is a lower wage.
 
     Returns:
-        The scenario of those who see the pool; the same one without filter and further questions.
+        The scenario of the annotators who see the pool; the given scenario for a campaign without
+        filter and further questions.
     """
     return audience_of(scenario, campaign.language_test, len(campaign.questions))
 
 
 def audience_of(scenario: Scenario, tested: bool, questions: int) -> Scenario:
-    """The same, told by what counts: whether there is a language filter, how many questions."""
+    """The result of `audience` for a campaign with this filter and this number of questions."""
     people = _tested(scenario) if tested else scenario
     longer = 1 + people.question_time * (questions - 1)
     return replace(
@@ -36,6 +37,7 @@ def audience_of(scenario: Scenario, tested: bool, questions: int) -> Scenario:
 
 def _tested(scenario: Scenario) -> Scenario:
     bad = scenario.careless + scenario.spammers
+    # The odds ratio applies to careless annotators and spammers together; their mix stays.
     odds = bad / (1 - bad) * scenario.tested_odds
     fewer = odds / (1 + odds) / bad if bad else 1.0
     share = scenario.tested_share

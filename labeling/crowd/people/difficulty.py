@@ -1,8 +1,7 @@
-"""Difficulty that follows the images: where classes overlap people err, towards what lies near.
+"""Difficulty that follows the images: annotators err where classes overlap in feature space.
 
-An image is hard when the images around it in feature space belong to other classes. How hard the
-hardest and the easiest are stays the scenario's: only which image gets which error follows the
-features.
+An image is hard if its neighbours in feature space belong to other classes. The scenario still
+gives the distribution of the errors; the features only decide which image gets which error.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from labeling.crowd.scenario import Scenario
 from labeling.types import Floats, Ints
 
 NEIGHBOURS = 10
-_CHUNK = 512  # rows whose distances to all others are held at once
+_CHUNK = 512  # rows per block of the distance matrix
 
 
 def difficulty_from_features(
@@ -24,10 +23,10 @@ def difficulty_from_features(
 ) -> Floats:
     """Item errors ranked by class overlap in feature space.
 
-    The errors are those that `make_items` draws for the same scenario and seed, dealt out so that
-    the image with the largest overlap gets the largest: the marginal is the same to the last item.
-    The overlap of an image is ln(d_own / d_other), its mean distances to the nearest images of its
-    own class and to the nearest of any other class.
+    The errors are those that `make_items` draws for the same scenario and seed, sorted so that the
+    image with the largest overlap gets the largest error. So the set of errors stays the same. The
+    overlap of an image is ln(d_own / d_other): its mean distances to the nearest images of its own
+    class and to the nearest images of other classes.
 
     Args:
         features: [n, D] features of the images, on comparable scales.
@@ -40,7 +39,7 @@ def difficulty_from_features(
         [n] item errors, for `make_items(..., difficulty=...)`.
 
     Raises:
-        InputError: shapes that do not fit, or fewer than two classes present.
+        InputError: shapes that do not fit, or images of fewer than two classes.
     """
     x, y = _checked(features, truth)
     own, other, _ = _nearest(x, y)
@@ -52,14 +51,14 @@ def difficulty_from_features(
 
 
 def distractor_from_features(features: ArrayLike, truth: ArrayLike) -> Ints:
-    """[n] the class of the nearest image of another class: what the image is taken for.
+    """The class [n] of the nearest image of another class, for which annotators take the image.
 
     Args:
         features: [n, D] features of the images, on comparable scales.
         truth: [n] class of each image.
 
     Raises:
-        InputError: shapes that do not fit, or fewer than two classes present.
+        InputError: shapes that do not fit, or images of fewer than two classes.
     """
     x, y = _checked(features, truth)
     return _nearest(x, y)[2]
@@ -77,12 +76,16 @@ def _checked(features: ArrayLike, truth: ArrayLike) -> tuple[Floats, Ints]:
 
 
 def _nearest(x: Floats, y: Ints) -> tuple[Floats, Floats, Ints]:
-    """[n] mean distances to the nearest of the own and of other classes; class of the nearest."""
+    """Mean distances [n] to the nearest images of the own class and of other classes.
+
+    The third array [n] is the class of the nearest image of another class.
+    """
     squares = (x * x).sum(axis=1)
     own, other = np.empty(len(x)), np.empty(len(x))
     nearest = np.empty(len(x), dtype=np.int64)
     for start in range(0, len(x), _CHUNK):
         rows = np.arange(start, min(start + _CHUNK, len(x)))
+        # |a - b|^2 = |a|^2 + |b|^2 - 2 ab, which rounding can leave slightly below 0.
         square = squares[rows, None] + squares - 2 * x[rows] @ x.T
         distance = np.sqrt(np.maximum(square, 0.0))
         same = y[rows, None] == y
@@ -95,10 +98,10 @@ def _nearest(x: Floats, y: Ints) -> tuple[Floats, Floats, Ints]:
 
 
 def _mean_of_smallest(distance: Floats) -> Floats:
-    """[m] mean of the few smallest finite distances of each row; the row is alone without any."""
+    """Mean [m] of the few smallest finite distances of each row; infinite without any."""
     few = min(NEIGHBOURS, distance.shape[1])
     smallest = np.partition(distance, few - 1, axis=1)[:, :few]
-    known = np.isfinite(smallest)
-    count = known.sum(axis=1)
-    total = np.where(known, smallest, 0.0).sum(axis=1)
+    finite = np.isfinite(smallest)
+    count = finite.sum(axis=1)
+    total = np.where(finite, smallest, 0.0).sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.inf)

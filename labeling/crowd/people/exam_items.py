@@ -1,4 +1,4 @@
-"""Exam tasks whose difficulty is known by the share of people who got them right."""
+"""Exam tasks whose difficulty follows from a pass rate: the share of right answers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _REACH = 30.0  # logits
 
 
 def set_exam(scenario: Scenario, items: Items, rows: Ints, classes: int) -> Items:
-    """Items whose exam rows have the scenario's pass rates, as far as it names any.
+    """Items whose first exam rows have the scenario's pass rates.
 
     Args:
-        scenario: the crowd, with `exam_pass_rates` for the first rows.
-        items: what annotators see.
+        scenario: the crowd; its `exam_pass_rates` apply to the first rows.
+        items: the items before the change.
         rows: [E] the exam's rows.
         classes: number of classes of the question.
     """
@@ -32,11 +32,11 @@ def set_exam(scenario: Scenario, items: Items, rows: Ints, classes: int) -> Item
 
 
 def error_at(scenario: Scenario, rates: Sequence[float], classes: int) -> Floats:
-    """Item errors at which the given shares of all who sit the exam answer rightly.
+    """Item errors at which the given shares of all annotators at the exam answer rightly.
 
-    Those who try are right with probability sigmoid(logit(1 - error) + skill), skill being normal;
-    all others are right once in `classes` answers. A rate beyond what the crowd can reach gives
-    the nearest it can.
+    An annotator who tries is right with probability sigmoid(logit(1 - error) + skill) with a normal
+    skill; all others are right once in `classes` answers. A rate out of the crowd's reach gives the
+    nearest rate within reach.
 
     Args:
         scenario: the crowd, at its reference wage.
@@ -47,9 +47,11 @@ def error_at(scenario: Scenario, rates: Sequence[float], classes: int) -> Floats
         [E] within (0, 1).
     """
     blind = scenario.spammers + scenario.careless * scenario.careless_guess
+    # Blind answers are right at a known rate: the rest of each rate is up to those who try.
     wanted = (np.asarray(rates, dtype=np.float64) - blind / classes) / (1 - blind)
     skill = scenario.skill_mean + scenario.skill_sd * _NODES
     low, high = np.full(len(wanted), -_REACH), np.full(len(wanted), _REACH)
+    # The mean over skills has no closed inverse, but it rises with the logit: bisection.
     for _ in range(_STEPS):
         middle = (low + high) / 2
         right = 1 / (1 + np.exp(-(middle[:, None] + skill))) @ (_WEIGHTS / _WEIGHTS.sum())

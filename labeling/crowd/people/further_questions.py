@@ -1,4 +1,4 @@
-"""Further questions on the same page: each answered by its own model, from its own stream."""
+"""Further questions on the same page: each has its own model of answers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from labeling.types import Floats, Ints
 
 
 class FurtherQuestions:
-    """Answers to all questions but the one that control tasks check.
+    """Answers to all questions except the one that control tasks check.
 
     Args:
         scenario: the crowd.
-        questions: what people see: items where there is a truth, else opinions.
+        questions: items of each objective question, opinions of each subjective one.
         classes: number of answers of each question.
         seed: the study's seed.
         key: the pool's key.
@@ -45,7 +45,7 @@ class FurtherQuestions:
         self._tastes: dict[int, list[Floats]] = {}
 
     def extend(self, questions: Sequence[Items | Opinions]) -> None:
-        """Further rows of every question, behind those there are."""
+        """Append rows to every question."""
         for model, seen in zip(self._models, questions, strict=True):
             _extend(model, seen)
 
@@ -53,7 +53,7 @@ class FurtherQuestions:
         return len(self._models)
 
     def labels(self, person: int, kind: int, skill: float, favourite: float, tasks: Ints) -> Ints:
-        """[n, Q] a person's answers to a suite; the arguments are those of `AnswerModel.labels`."""
+        """An annotator's answers [n, Q] to a suite; arguments as for `AnswerModel.labels`."""
         given = np.empty((len(tasks), len(self)), dtype=np.int64)
         chances = self._rng.random((len(self), len(tasks), CHANCES))
         for at, (model, taste) in enumerate(zip(self._models, self._taste(person), strict=True)):
@@ -64,7 +64,7 @@ class FurtherQuestions:
         return given
 
     def _taste(self, person: int) -> list[Floats]:
-        """A person's tastes, drawn when they are first met."""
+        """An annotator's tastes, drawn at the first suite."""
         if person not in self._tastes:
             self._tastes[person] = [
                 model.taste(self._taste_rng) if isinstance(model, OpinionModel) else np.zeros(0)

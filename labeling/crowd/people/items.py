@@ -1,4 +1,4 @@
-"""Items: how hard each image is, and what people who get it wrong take it for."""
+"""Items: the difficulty of each image, and its distractor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from labeling.types import Floats, Ints
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """What the simulated annotators see, one entry per row of the image index.
+    """Truth and difficulty of the images, one entry per row of the image index.
 
     Attributes:
         truth: [n] true class.
@@ -39,11 +39,11 @@ def make_items(
     difficulty: ArrayLike | None = None,
     distractor: ArrayLike | None = None,
 ) -> Items:
-    """Draw what is not given: item error ~ Beta(error_a, error_b) * error_scale, and a distractor.
+    """Draw item errors ~ Beta(error_a, error_b) * error_scale and distractors, unless given.
 
-    The distractor is a wrong class drawn by the scenario's confusion weights: two wrong answers on
-    one image agree far more often than class confusion alone explains (.37 against .23 on
-    CIFAR-10N), so each item has its own.
+    The distractor is a wrong class drawn by the scenario's confusion weights. Each item has its
+    own, because two wrong answers to an image agree far more often than class confusion alone
+    explains (.37 against .23 on CIFAR-10N).
 
     Args:
         scenario: the crowd.
@@ -54,7 +54,7 @@ def make_items(
         distractor: [n] wrong class of each row to use instead of a draw.
 
     Raises:
-        InputError: a shape, class or value that cannot be.
+        InputError: a wrong shape, class or value.
     """
     true = np.asarray(truth, dtype=np.int64)
     n = len(true)
@@ -83,7 +83,8 @@ def confusion_steps(scenario: Scenario, classes: int) -> Floats:
     """Cumulative chances of the wrong classes.
 
     Returns:
-        [C, C] row y: running sum of the chances of classes 0, 1, ... given truth y; y has none.
+        [C, C] row y: running sum of the chances of classes 0, 1, ... given truth y; y itself has
+        chance 0.
 
     Raises:
         InputError: the scenario's confusion table has another number of classes.
@@ -99,7 +100,8 @@ def confusion_steps(scenario: Scenario, classes: int) -> Floats:
     np.fill_diagonal(weights, 0.0)
     steps = np.cumsum(weights / weights.sum(axis=1, keepdims=True), axis=1)
     steps[:, -1] = 1.0
-    # Truth in the last place must not catch the rounding of the sum.
+    # The sums end at 1 up to rounding. The rest must not fall to the last class if that is the
+    # truth: then the last but one ends at 1, too.
     steps[-1, -2:] = 1.0
     return steps
 

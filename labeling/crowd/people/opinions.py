@@ -1,9 +1,9 @@
-"""Opinions: answers to a subjective question, to which there is no truth.
+"""Opinions: answers to a subjective question, which has no true answer.
 
 Every item has an appeal, every annotator a taste. Each answer c after the first has the utility
-appeal[i, c] + taste[p, c], in logits against the first answer; annotator p gives it to item i with
-the softmax of the utilities. So people who try differ, by taste and by chance, and no control task
-can tell them from spammers, who answer blindly here too.
+appeal[i, c] + taste[p, c], in logits against the first answer. The softmax of the utilities gives
+the chance that annotator p gives answer c to item i. So annotators who try differ, by taste and by
+chance, and no control task can tell them from spammers, who answer blindly.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from labeling.crowd.scenario import Scenario
 from labeling.seeds import stream
 from labeling.types import Floats, Ints
 
-_SEEN = 0.7
+_SEEN = 0.7  # share of the appeal's variance that follows the features
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,10 @@ def make_opinions(scenario: Scenario, rows: int, classes: int, seed: int, name: 
 def opinions_from_features(
     scenario: Scenario, features: ArrayLike, classes: int, seed: int, name: str
 ) -> Opinions:
-    """Appeal that follows what images look like, in part: else no model could learn it.
+    """Appeal that follows the images' features in part, so that a model can learn it.
 
-    Each answer's appeal is a random direction in feature space, standardised, and a draw of its
-    own, mixed so that `_SEEN` of its variance follows the features [G]. Mean and spread stay the
-    scenario's.
+    Each answer's appeal mixes a standardised random direction in feature space with a draw of its
+    own; the features account for `_SEEN` of its variance [G]. Mean and spread stay the scenario's.
 
     Args:
         scenario: the crowd.
@@ -82,7 +81,7 @@ def opinions_from_features(
 
 
 class OpinionModel:
-    """How people of each kind answer a subjective question."""
+    """Answers of annotators of each kind to a subjective question."""
 
     def __init__(self, scenario: Scenario, opinions: Opinions, rng: np.random.Generator) -> None:
         self._weight = np.exp(opinions.appeal)
@@ -93,13 +92,13 @@ class OpinionModel:
         self._ring = rng.integers(0, self.classes, len(opinions))
 
     def extend(self, opinions: Opinions) -> None:
-        """Further items behind those there are."""
+        """Append items."""
         ring = self._rng.integers(0, self.classes, len(opinions))
         self._weight = np.concatenate((self._weight, np.exp(opinions.appeal)))
         self._ring = np.concatenate((self._ring, ring))
 
     def taste(self, rng: np.random.Generator) -> Floats:
-        """[C] a person's own utilities."""
+        """An annotator's own utilities [C]."""
         taste = self._taste_sd * rng.standard_normal(self.classes)
         taste[0] = 0.0
         return taste
@@ -110,9 +109,9 @@ class OpinionModel:
         """Answers to a suite.
 
         Args:
-            kind: the person's kind.
-            taste: [C] the person's own utilities.
-            favourite: the person's number in [0, 1) behind always giving one answer.
+            kind: the annotator's kind.
+            taste: [C] the annotator's own utilities.
+            favourite: the annotator's number in [0, 1); it decides the answer of SPAM_SAME.
             tasks: [n] rows of the tasks.
             chance: [n, CHANCES] uniform numbers.
 
@@ -121,6 +120,7 @@ class OpinionModel:
         """
         if kind > CARELESS:
             return blind_labels(kind, favourite, self.classes, self._ring[tasks], chance)
+        # A softmax draw without its division: the chance is scaled by the sum of the weights.
         steps = np.cumsum(self._weight[tasks] * np.exp(taste), axis=1)
         labels: Ints = (chance[:, :1] * steps[:, -1:] >= steps[:, :-1]).sum(axis=1)
         if kind == CARELESS:

@@ -1,4 +1,4 @@
-"""People: who looks at a pool, when, at what wage they take part, and how they work."""
+"""People: the annotators who look at a pool, their arrival, wages and traits."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _BLOCK = 1024
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What makes people, one entry per person in the order in which they look.
+    """Traits of annotators, one entry per person in the order of arrival.
 
     Attributes:
         arrival: [P] seconds of pool time at which the person first looks.
         joins: [P] whether the wage is above the person's reservation wage.
-        reluctance: [P] uniform in [0, 1): the share of others who join before this person does.
+        reluctance: [P] uniform in [0, 1): share of others with a lower reservation wage.
         kind: [P] HONEST, CARELESS or one of the SPAM_ kinds.
         skill: [P] theta, logits.
         pace: [P] the person's median seconds per task.
         suites: [P] suites wanted on the first visit.
-        favourite: [P] uniform in [0, 1), decides the answer of SPAM_SAME.
+        favourite: [P] uniform in [0, 1); it decides the answer of SPAM_SAME.
     """
 
     arrival: Floats
@@ -45,12 +45,12 @@ class Traits:
 
 
 def hourly_wage(scenario: Scenario, price: Money) -> float:
-    """Dollars per hour at the median pace: control tasks are paid like any other."""
+    """Dollars per hour at the median pace; a control task is paid like a real task."""
     return float(price.dollars / scenario.task_seconds * 3600)
 
 
 def participation(scenario: Scenario, wage: float) -> float:
-    """Share of those who look that take part: Phi(ln(wage / reservation_wage) / reservation_sd).
+    """Share of lookers who take part: Phi(ln(wage / reservation_wage) / reservation_sd).
 
     Lognormal reservation wages after Horton & Chilton 2010.
     """
@@ -81,7 +81,7 @@ class People:
         self.traits = self._block(0.0, 0)
 
     def _reach(self, person: int) -> None:
-        """Draw blocks until the person is among them."""
+        """Draw blocks up to this person."""
         while person >= len(self.traits):
             last = self.traits
             block = self._block(float(last.arrival[-1]), len(last))
@@ -92,38 +92,42 @@ class People:
             self.traits = Traits(**joined)
 
     def next_joining(self, after: int) -> int | None:
-        """The first person behind `after` who takes part; None if the population is exhausted."""
+        """The first person after `after` who takes part; None if the population is exhausted."""
         start = after + 1
         while True:
             if start >= self._scenario.population:
                 return None
             self._reach(start)
-            person = start + int(self.traits.joins[start:].argmax())  # stops at the first
+            # argmax stops at the first True, and is 0 if there is none: hence the check.
+            person = start + int(self.traits.joins[start:].argmax())
             if self.traits.joins[person]:
                 return person if person < self._scenario.population else None
             start = len(self.traits)
 
     def reprice(self, price: Money, now: float) -> None:
-        """Another price counts for those who look after `now`, seconds of pool time.
+        """Apply a new price to annotators who look after `now`, seconds of pool time.
 
-        Who of those already drawn is careless stays as it was.
+        The kinds of annotators already drawn stay as they are.
         """
         wage = hourly_wage(self._scenario, price)
         self._joins = participation(self._scenario, wage)
         self._bad = bad_share(self._scenario, wage)
-        known = self.traits
-        later = known.arrival > now
-        joins = np.where(later, known.reluctance < self._joins, known.joins)
-        self.traits = replace(known, joins=joins)
+        drawn = self.traits
+        later = drawn.arrival > now
+        joins = np.where(later, drawn.reluctance < self._joins, drawn.joins)
+        self.traits = replace(drawn, joins=joins)
 
     def looked(self, start: float, end: float) -> int:
-        """How many people looked for the first time within (start, end], seconds of pool time."""
-        known = self.traits.arrival[: self._scenario.population]
-        return int(np.searchsorted(known, end, "right") - np.searchsorted(known, start, "right"))
+        """Number of people who first looked within (start, end], seconds of pool time."""
+        arrivals = self.traits.arrival[: self._scenario.population]
+        return int(
+            np.searchsorted(arrivals, end, "right") - np.searchsorted(arrivals, start, "right")
+        )
 
     def _block(self, start: float, size: int) -> Traits:
         s, rng = self._scenario, self._rng
-        count = max(_BLOCK, size)  # doubling: joining blocks stays linear in the number of people
+        # Blocks double the row, so joining them stays linear in the number of people.
+        count = max(_BLOCK, size)
         gaps = rng.exponential(60 / s.looks_per_minute, count)
         chance = rng.random((4, count))
         normal = rng.standard_normal((3, count))
@@ -141,7 +145,9 @@ class People:
         )
 
     def _kinds(self, bad: Floats, which: Floats) -> Ints:
-        """Kinds of people: the same chance gives the same kind whatever share of spam is what."""
+        """Kinds of people, from two uniform numbers each."""
+        # One number decides whether a person is bad, the other one the kind. So a person who is bad
+        # at two wages is of the same kind at both.
         s = self._scenario
         shares = np.array([s.spam_random, s.spam_same, s.spam_repeat, s.spam_collude])
         both = s.careless + s.spammers

@@ -1,1 +1,1 @@
-"""Toloka's API reached safely: the client, the token, clocks, errors, and intents written first."""
+"""Safe access to Toloka's API: client, token, clocks, and a journal of intents."""

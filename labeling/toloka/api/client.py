@@ -1,9 +1,9 @@
-"""toloka-kit's client, used so that nothing is bought twice.
+"""toloka-kit's client, used so that no purchase happens twice.
 
-Out of the box the client repeats POST requests whose answer was lost, which makes two pools of
-one. Here a read is repeated until it is answered; whatever creates or spends is called once. Where
-the answer to it is lost, the market is read to see whether it happened, and only if it did not is
-it called again.
+By default toloka-kit repeats POST requests whose answer was lost, which turns one pool into two.
+This module repeats a read until the platform answers. It calls a method that creates or spends
+once. If the answer is lost, it reads the market to see whether the call took effect, and calls
+again only if it did not.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _LATER = frozenset({408, 425, 429})
 
 
 def connect(token: Token, where: str, clock: Clock | None = None, timeout_s: float = 30.0) -> Api:
-    """A safe client of Toloka, or of a server that speaks like it. Asks nothing yet.
+    """A safe client of Toloka, or of a server with the same API. It sends no request yet.
 
     Args:
-        token: opens the account.
+        token: token of the account.
         where: "production", "sandbox", or an address; plain http only on this machine.
-        clock: paces repeated questions; wall time by default.
-        timeout_s: how long an answer may take.
+        clock: paces repeated requests; wall time by default.
+        timeout_s: longest time for an answer, in seconds.
 
     Raises:
-        InputError: an address to which a token may not be sent.
+        InputError: a token must not be sent to this address.
     """
     address = ADDRESSES.get(where.lower(), where)
     parts = urlsplit(address)
@@ -53,7 +53,7 @@ def connect(token: Token, where: str, clock: Clock | None = None, timeout_s: flo
 
 
 def kit() -> Any:
-    """toloka-kit, imported late: it takes seconds."""
+    """toloka-kit, imported on first use: the import takes seconds."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
         try:
@@ -66,7 +66,7 @@ def kit() -> Any:
 
 
 def kit_client(token: Token, address: str, timeout_s: float) -> Any:
-    """A TolokaClient that repeats nothing by itself."""
+    """A TolokaClient that repeats no request by itself."""
     from urllib3.util.retry import Retry
 
     client = kit().TolokaClient
@@ -87,12 +87,12 @@ def kit_client(token: Token, address: str, timeout_s: float) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """What an exception of a call means.
+    """The meaning of an exception of a call.
 
     Attributes:
-        text: for people.
-        refused: certainly not done; otherwise nobody knows.
-        wait_s: the least time to wait before asking again.
+        text: text for the user.
+        refused: True if the call certainly had no effect; False if its effect is unknown.
+        wait_s: shortest time to wait before the next try, in seconds.
     """
 
     text: str
@@ -103,13 +103,13 @@ class _Problem:
 
 
 class Api:
-    """What the rest of this package asks of the platform.
+    """Safe calls of the platform.
 
     Args:
         client: toloka-kit's client.
         name: the platform's name in messages.
-        clock: paces repeated questions.
-        address: where the platform is.
+        clock: paces repeated requests.
+        address: the platform's address.
     """
 
     def __init__(self, client: Any, name: str, clock: Clock, address: str = "") -> None:
@@ -119,7 +119,7 @@ class Api:
         self.clock = clock
 
     def date(self) -> str | None:
-        """The date in the platform's answers; None where there is none. Sends no token."""
+        """The date in the platform's answers, or None; the request carries no token."""
         import httpx
 
         try:
@@ -130,15 +130,15 @@ class Api:
         return told
 
     def read(self, ask: Callable[[Any], T]) -> T:
-        """Ask until it is answered.
+        """Read from the platform; repeat until it answers.
 
         Args:
             ask: calls a reading method of the client.
 
         Raises:
-            MarketRefused: the platform says no.
-            MarketUnreachable: it did not answer for five minutes.
-            InputError: it does not know the token.
+            MarketRefused: the platform refused the request.
+            MarketUnreachable: the platform did not answer for five minutes.
+            InputError: the platform does not accept the token.
         """
         delays = iter(_PATIENCE)
         while True:
@@ -149,19 +149,19 @@ class Api:
                 self._give_up(problem, next(delays, None), error)
 
     def list(self, path: str, limit: int, **filters: str) -> list[dict[str, Any]]:
-        """Everything in a list of the platform, by id, as plain JSON.
+        """All items of a list of the platform, by id, as plain JSON.
 
-        Asked every few seconds, so toloka-kit sends the question but does not build its objects:
-        that takes a millisecond for each assignment.
+        toloka-kit sends the request but does not build its objects: these take a millisecond for
+        each assignment, and the list is read every few seconds.
 
         Args:
-            path: such as "/v1/assignments".
-            limit: the most items in one answer.
+            path: path of the list, such as "/v1/assignments".
+            limit: largest number of items in one answer.
             filters: query parameters.
 
         Raises:
-            MarketRefused: the platform says no.
-            MarketUnreachable: it did not answer for five minutes.
+            MarketRefused: the platform refused the request.
+            MarketUnreachable: the platform did not answer for five minutes.
         """
         items: list[dict[str, Any]] = []
         params: dict[str, Any] = {**filters, "sort": "id", "limit": limit}
@@ -173,17 +173,18 @@ class Api:
             params["id_gt"] = items[-1]["id"]
 
     def write(self, what: str, act: Callable[[Any], T], look: Callable[[Any], T | None]) -> T:
-        """Do something that creates or spends, once.
+        """Call a method that creates or spends, with effect at most once.
 
         Args:
-            what: in words, for messages: "opening the pool".
+            what: the action in words, for messages: "opening the pool".
             act: calls the method of the client.
-            look: reads whether it was done, and gives what `act` would have; None if it was not.
+            look: reads the effect of the call and returns the result of `act`; None without effect.
 
         Raises:
-            MarketRefused: the platform says no; nothing was done.
-            MarketUnreachable: it did not answer for five minutes; starting again looks first.
-            InputError: it does not know the token.
+            MarketRefused: the platform refused the call; it had no effect.
+            MarketUnreachable: the platform did not answer for five minutes; the next start reads
+                the effect first.
+            InputError: the platform does not accept the token.
         """
         delays = iter(_PATIENCE)
         while True:
@@ -192,12 +193,13 @@ class Api:
             except Exception as error:
                 problem = self._problem(error, what)
                 self._give_up(problem, next(delays, None), error)
+            # The answer is lost, perhaps not the call: a repeat needs proof that it had no effect.
             done = self._look(look)
             if done is not None:
                 return done
 
     def _look(self, look: Callable[[Any], T | None]) -> T | None:
-        """What a look finds; None also for what does not exist."""
+        """The result of a look; None also for an object that does not exist."""
         try:
             return self.read(look)
         except MarketRefused as refused:
@@ -218,7 +220,7 @@ class Api:
         self.clock.sleep(max(delay, problem.wait_s))
 
     def _problem(self, error: Exception, what: str = "a question") -> _Problem:
-        """What an exception means; raises it again where it is none of the platform's."""
+        """The meaning of an exception; an exception that is not the platform's is raised again."""
         response = getattr(error, "response", None)
         status = int(getattr(response, "status_code", 0) or 0)
         if not status and not _is_lost(error):
@@ -227,6 +229,7 @@ class Api:
         if status in (401, 403):
             return _Problem(self._closed(status), True, code, status, 0)
         payload = getattr(error, "payload", None)
+        # A client error means no effect, except for codes that ask to try again later.
         refused = 400 <= status < 500 and status not in _LATER and code not in _BUSY
         refused = refused or _spent_quota(status, payload)
         said = code or (f"HTTP {status}" if status else type(error).__name__)
@@ -242,7 +245,7 @@ class Api:
 
 
 def _is_lost(error: Exception) -> bool:
-    """Whether an exception says that no answer came, or none that can be read."""
+    """Whether an exception means that no answer came, or no readable answer."""
     import httpx
     import urllib3.exceptions
 
@@ -260,7 +263,7 @@ def _page(client: Any, path: str, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _spent_quota(status: int, payload: Any) -> bool:
-    """Whether a quota of an hour or a day is used up: waiting for it is the user's decision."""
+    """Whether a quota of an hour or a day is used up: the user decides about such a wait."""
     return (
         status == 429
         and isinstance(payload, dict)
@@ -273,7 +276,7 @@ def _spent_quota(status: int, payload: Any) -> bool:
 
 
 def _wait(response: Any, payload: Any) -> float:
-    """Seconds that the platform asks to wait."""
+    """Seconds to wait, as the platform asks."""
     after = response.headers.get("Retry-After", "") if response is not None else ""
     if str(after).isdigit():
         return min(float(after), 10 * _MINUTE)

@@ -13,35 +13,35 @@ from budget.errors import MarketUnreachable
 
 
 class Clock(Protocol):
-    """What a client knows about time."""
+    """A client's clock."""
 
     def now(self) -> datetime:
         """The time now, in UTC."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait before asking again."""
+        """Wait before the next request."""
         ...
 
 
 class WallClock:
-    """The time on the wall."""
+    """Wall time."""
 
     def now(self) -> datetime:
-        """The time now, in UTC, in whole milliseconds as platforms tell it."""
+        """The time now, in UTC, in whole milliseconds, as on platforms."""
         now = datetime.now(UTC)
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def sleep(self, seconds: float) -> None:
-        """Wait for so many seconds."""
+        """Wait for a number of seconds."""
         time.sleep(seconds)
 
 
 class PlatformClock:
-    """The time of a rehearsal: the platform's own. It moves when news is asked for.
+    """The local platform's own time, for a rehearsal. Requests for news move it.
 
     Args:
-        address: of the local server, which tells its time.
+        address: address of the local server.
     """
 
     def __init__(self, address: str) -> None:
@@ -52,7 +52,7 @@ class PlatformClock:
         """The platform's time, in UTC.
 
         Raises:
-            MarketUnreachable: the local server is gone.
+            MarketUnreachable: the local server does not answer.
         """
         connection = HTTPConnection(self._host, self._port, timeout=30.0)
         try:
@@ -68,4 +68,4 @@ class PlatformClock:
         return datetime.fromisoformat(told).replace(tzinfo=UTC)
 
     def sleep(self, seconds: float) -> None:
-        """Nothing to wait for: asking again moves the platform's clock."""
+        """Return at once: the next request moves the platform's clock."""

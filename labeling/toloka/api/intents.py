@@ -1,8 +1,8 @@
-"""What was intended on the market and what came of it, on disk before it happens.
+"""The journal: intents on the market and their outcomes, on disk before each call.
 
-One line of JSON a record, appended and synced: an intent before each call that creates or spends,
-its outcome after it. A process that finds an intent without an outcome looks at the market before
-it does anything. Several processes may share a journal. It holds ids, counts and times; no secrets.
+Each record is a line of JSON, appended and synced: an intent before a call that creates or spends,
+the outcome after the call. A process that finds an intent without an outcome reads the market
+before it acts. Several processes may share a journal. It holds ids, counts and times; no secrets.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class IntentLog:
     """An append-only file of records.
 
     Args:
-        folder: where it lies; made if it is not there.
+        folder: folder of the file; created if missing.
         clock: dates the records.
 
     Raises:
@@ -46,23 +46,24 @@ class IntentLog:
             raise _damage(self.path, error.strerror or str(error)) from error
 
     def write(self, action: str, key: str, state: str, **facts: Any) -> Record:
-        """Append a record, durably: after the return it survives a power cut."""
+        """Append a record durably: once this returns, the record survives a power cut."""
         at = self._clock.now().isoformat(timespec="milliseconds")
         record = {"at": at, "action": action, "key": key, "state": state, **facts}
         try:
             self._lines.append(record)
         except OSError as error:
             raise _damage(self.path, error.strerror or str(error)) from error
+        # The record is read back from the file, among the records of other processes.
         self._catch_up()
         return record
 
     def last(self, action: str, key: str) -> Record | None:
-        """The last record of an action under a key."""
+        """The last record of an action under a key, or None."""
         self._catch_up()
         return self._last.get((action, key))
 
     def done(self, action: str, key: str) -> Record | None:
-        """The last outcome of an action under a key; None while it has not succeeded."""
+        """The last successful outcome of an action under a key, or None."""
         self._catch_up()
         return self._done.get((action, key))
 
@@ -72,21 +73,21 @@ class IntentLog:
         return [record for record in self._all if record["action"] == action]
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
-        """Whether this process has something to itself, until the block is left.
+        """Try to hold a named lock for the length of the block; yield whether this succeeded.
 
-        It is let go when the process dies, however it dies.
+        The system releases the lock when the process ends, also on a crash.
         """
         return files.try_locked(self._lock(name))
 
     def turn(self, name: str) -> AbstractContextManager[None]:
-        """Wait until no other process has something, and have it until the block is left."""
+        """Wait for a named lock and hold it for the length of the block."""
         return files.locked(self._lock(name))
 
     def _lock(self, name: str) -> Path:
         return self.path.parent / f"{name}.lock"
 
     def _catch_up(self) -> None:
-        """Read what was appended since, by whomever."""
+        """Read the records that any process appended since the last call."""
         for line in self._lines.new():
             if _is_record(line):
                 record: Record = line

@@ -1,4 +1,4 @@
-"""The token that opens an account: from the environment or a private file, shown nowhere."""
+"""The token of an account, from the environment or a private file; it is never shown."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
 class Token:
-    """A secret. Only `reveal` gives it away; text and repr are stars.
+    """A secret. Only `reveal` returns it; text and repr are stars.
 
     Raises:
-        InputError: it is empty, or holds what cannot stand in an HTTP header.
+        InputError: the token is empty, or holds a character that no HTTP header may have.
     """
 
     __slots__ = ("_secret",)
@@ -53,7 +53,7 @@ def read_token(environment: Mapping[str, str] | None = None) -> Token:
         environment: the environment variables; the process's own by default.
 
     Raises:
-        InputError: there is none, or others may read the file.
+        InputError: no token is given, or other users may read the file.
     """
     variables = os.environ if environment is None else environment
     if variables.get(VARIABLE):

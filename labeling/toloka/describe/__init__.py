@@ -1,1 +1,1 @@
-"""A campaign and a condition in the platform's words, and read back from it."""
+"""A campaign and a condition as objects of the platform, and their reading back."""

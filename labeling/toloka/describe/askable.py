@@ -1,4 +1,4 @@
-"""What of a campaign can be asked on Toloka, known without asking it."""
+"""Checks whether Toloka can ask a campaign, without a request."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _LEAST_SECONDS = 5
 
 
 def check_campaign(campaign: Campaign) -> None:
-    """Refuse what cannot be asked on Toloka.
+    """Refuse a campaign that Toloka cannot ask.
 
     Raises:
-        InputError: a name that no field may have, a language or a rule that cannot be said.
+        InputError: a name that no field may have, or a language or a rule that Toloka lacks.
     """
     for question in campaign.questions:
         if not _FIELD.fullmatch(question.name):
@@ -51,7 +51,7 @@ def check_campaign(campaign: Campaign) -> None:
 
 
 def _check_language(campaign: Campaign) -> None:
-    """Refuse a language that no filter knows."""
+    """Refuse a language that no filter of Toloka knows."""
     language = campaign.language
     if not _LANGUAGE.fullmatch(language):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Reading back: a pool is opened only when the platform has understood it as it was meant."""
+"""Reading back: a pool is opened only if the platform's pool matches the described pool."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _CLOSE = timedelta(seconds=1)
 
 
 def check_pool(name: str, wanted: Any, got: Any) -> None:
-    """Compare price, mixer, acceptance, expiry, filter and rules with what was asked for.
+    """Compare price, mixer, acceptance, expiry, filter and rules with the description.
 
     Args:
         name: the platform's name.
-        wanted: the pool as it was described.
-        got: the pool as the platform has it.
+        wanted: the described pool.
+        got: the platform's pool.
 
     Raises:
-        MarketContradiction: they differ in something that costs money or quality.
+        MarketContradiction: a difference that costs money or quality.
     """
     plain_wanted, plain_got = wanted.unstructure(), got.unstructure()
     pairs = {
@@ -49,17 +49,17 @@ def check_tasks(
     overlap: Mapping[str, int],
     controls: Collection[str],
 ) -> None:
-    """Compare the tasks of a pool with what was ordered.
+    """Compare the tasks of a pool with the order.
 
     Args:
         name: the platform's name.
-        pool_id: the pool.
-        tasks: all its tasks, by id.
-        overlap: answers that each real task is to have in all.
-        controls: ids of its control tasks.
+        pool_id: id of the pool.
+        tasks: all tasks of the pool, by id.
+        overlap: answers in all to each real task.
+        controls: ids of the pool's control tasks.
 
     Raises:
-        MarketContradiction: a task is missing, one too many, or has another overlap.
+        MarketContradiction: a task is missing, is surplus, or has another overlap.
     """
     real = {key: task for key, task in tasks.items() if not task.known_solutions}
     held = {key for key, task in tasks.items() if task.known_solutions and task.infinite_overlap}
@@ -87,7 +87,7 @@ def _mixer(pool: Any) -> tuple[int, int, int]:
 
 
 def _rules(pool: Any) -> list[str]:
-    """What each rule collects and does, whatever ids the platform gave it."""
+    """Collector and action of each rule, without the platform's ids."""
     return sorted(
         f"{config.collector_config.unstructure()['type']} -> {rule.action.unstructure()['type']}"
         for config in pool.quality_control.configs
@@ -100,7 +100,7 @@ def _expires(wanted: Any, got: Any) -> bool:
 
 
 def _subset(wanted: set[str], got: set[str]) -> tuple[set[str], set[str]]:
-    """Filters may come back wrapped otherwise: every condition must be there."""
+    """The wanted conditions, and those of them that came back; the platform may wrap a filter."""
     return wanted, wanted & got
 
 

@@ -1,4 +1,4 @@
-"""What annotators are shown and asked: the campaign, addresses of images, control tasks."""
+"""The tasks that annotators see: the campaign, addresses of images, control tasks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from labeling.types import Condition, Ints
 
 @dataclass(frozen=True, slots=True)
 class ShownTasks:
-    """What annotators are shown and asked.
+    """The tasks that annotators see, as questions, images and control tasks.
 
     Attributes:
         campaign: the questions and rules.
-        address: gives the address of a row's image, which annotators can open.
+        address: returns the address of a row's image; annotators can open it.
         controls: true class of each control task, by image row, in the order of the image index.
-        seed: decides which control tasks make up the exam.
+        seed: seed that decides which control tasks make up the exam.
     """
 
     campaign: Campaign
@@ -32,7 +32,7 @@ class ShownTasks:
     seed: int
 
     def split(self, condition: Condition) -> tuple[Ints, Ints]:
-        """The exam's rows, and the control tasks that are mixed into suites."""
+        """Rows of the exam tasks, and rows of the control tasks that are mixed into suites."""
         campaign, rows = self.campaign, np.array(list(self.controls), dtype=np.int64)
         shuffled = stream(self.seed, "exam tasks").permutation(rows)
         truth = np.array([self.controls[int(row)] for row in shuffled], dtype=np.int64)
@@ -43,9 +43,9 @@ class ShownTasks:
         """Row of each address.
 
         Raises:
-            InputError: an image has no address, or that of another.
+            InputError: an image has no address, or the address of another image.
         """
-        found: dict[str, int] = {}
+        row_of: dict[str, int] = {}
         for row in rows:
             try:
                 address = self.address(row)
@@ -56,20 +56,20 @@ class ShownTasks:
                     f"image {row}: it has no address that annotators could open; give a url "
                     "column or --image-url-prefix"
                 )
-            if address in found:
+            if address in row_of:
                 raise InputError(
-                    f"images {found[address]} and {row} have the same address; give each its own"
+                    f"images {row_of[address]} and {row} have the same address; give each its own"
                 )
-            found[address] = row
-        return found
+            row_of[address] = row
+        return row_of
 
     def digest(self, rows: Ints) -> str:
-        """What makes an exam another one: its tasks and their answers."""
+        """Hash of an exam: of its tasks and their answers."""
         truth = [f"{self.address(row)}={self.controls[row]}" for row in rows.tolist()]
         return hashlib.blake2b("\n".join(truth).encode(), digest_size=6).hexdigest()
 
     def check(self, condition: Condition) -> None:
-        """Refuse a condition that cannot be bought with these goods.
+        """Refuse a condition that cannot be bought with these tasks.
 
         Raises:
             InputError: another campaign, dynamic overlap, or too few control tasks.

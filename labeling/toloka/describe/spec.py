@@ -1,4 +1,4 @@
-"""A campaign and a condition in Toloka's words: project, skills, exam pool, main pool."""
+"""A campaign and a condition as Toloka's objects: project, skills, exam pool, main pool."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ IMAGE = "image"
 """Name of the input field that holds an image's address."""
 
 COMPLETE_DELAY_S = 3600
-"""How long a pool stays open when nothing is left to do, for the next round to be asked."""
+"""Seconds for which a complete pool stays open, so that the next round can raise overlap."""
 
 _MOST_HOTKEYS = 9
-_MOST_SUITES = 200  # control answers up to which a rule on several wrong ones is spelled out
+_MOST_SUITES = 200  # largest number of control answers with a rule for several wrong answers
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """How a study finds again on the market what is its own.
+    """The marker by which a study finds its own objects on the market.
 
     Attributes:
         study: the study's name.
-        run: tells runs of the same name apart.
+        run: distinguishes studies of the same name.
     """
 
     study: str
@@ -41,17 +41,17 @@ class Marker:
         return f"labelworth {self.study} {condition.key}"
 
     def metadata(self, condition: Condition, **further: str) -> dict[str, list[str]]:
-        """What a condition's pool carries."""
+        """Metadata of a condition's pool."""
         facts = {"study": self.study, "run": self.run, "condition": condition.key, **further}
         return {f"labelworth_{name}": [value] for name, value in facts.items() if value}
 
     def owns(self, pool: Any) -> bool:
-        """Whether a pool is this study's."""
+        """Whether a pool belongs to this study."""
         return fact(pool, "study") == self.study and fact(pool, "run") == self.run
 
 
 def fact(pool: Any, name: str) -> str | None:
-    """A fact that a pool carries; None if it does not."""
+    """A fact from a pool's metadata, or None."""
     values = (pool.metadata or {}).get(f"labelworth_{name}")
     return values[0] if values else None
 
@@ -87,7 +87,7 @@ def project(campaign: Campaign) -> Any:
 
 
 def instructions_html(text: str) -> str:
-    """Instructions as HTML: paragraphs apart by blank lines, lists by lines that start with "-"."""
+    """Instructions as HTML: blank lines part paragraphs, lines that start with "-" are lists."""
     blocks = [block.strip().splitlines() for block in re.split(r"\n\s*\n", text) if block.strip()]
     return "\n".join(_block_html(lines) for lines in blocks)
 
@@ -139,11 +139,11 @@ def _buttons(question: Question) -> Any:
 
 
 def known_solutions(campaign: Campaign, truth: int) -> list[dict[str, str]]:
-    """The right answers to a control task: any to a question that it does not check.
+    """The right answers to a control task; a question that it does not check takes any answer.
 
     Args:
-        campaign: what is asked.
-        truth: the true class of the question that is checked.
+        campaign: the campaign.
+        truth: the true class of the checked question.
     """
     choices = [
         (question.classes[truth],) if at == campaign.judged else question.classes
@@ -154,7 +154,7 @@ def known_solutions(campaign: Campaign, truth: int) -> list[dict[str, str]]:
 
 
 def control_task(pool_id: str, address: str, solutions: Sequence[Mapping[str, str]]) -> Any:
-    """A control task: shown to everyone, checked by the platform."""
+    """A control task: every annotator may get it, and the platform checks it."""
     tc = kit()
     return tc.Task(
         pool_id=pool_id,
@@ -168,7 +168,7 @@ def control_task(pool_id: str, address: str, solutions: Sequence[Mapping[str, st
 
 
 def real_task(pool_id: str, address: str, overlap: int) -> Any:
-    """A task that wants so many answers."""
+    """A real task with a number of answers wanted."""
     return kit().Task(pool_id=pool_id, input_values={IMAGE: address}, overlap=overlap)
 
 
@@ -176,7 +176,7 @@ def real_task(pool_id: str, address: str, overlap: int) -> Any:
 
 
 def exam_skill(campaign: Campaign, digest: str) -> Any:
-    """The skill that the exam gives: the share of its tasks answered rightly, in percent."""
+    """The skill that the exam sets: the share of right answers, in percent."""
     return kit().Skill(
         name=f"labelworth exam {campaign.key} {digest}",
         private_comment=project_marker(campaign),
@@ -186,7 +186,7 @@ def exam_skill(campaign: Campaign, digest: str) -> Any:
 
 
 def study_skill(marker: Marker) -> Any:
-    """The skill that tells which of a study's pools an annotator works in."""
+    """The skill that holds the number of the condition in which an annotator works."""
     return kit().Skill(
         name=f"labelworth {marker.study} {marker.run}",
         private_comment="labelworth: the number of the condition that an annotator works in",
@@ -229,7 +229,7 @@ def exam_pool(
 
 
 def language_filter(campaign: Campaign) -> Any:
-    """Those who read the campaign's language; who passed a test of it, if the campaign wants so."""
+    """A filter by the campaign's language; by a passed test of it, if the campaign asks for one."""
     tc = kit()
     if campaign.language_test:
         return tc.filter.Languages.in_(campaign.language, verified=True)
@@ -238,11 +238,11 @@ def language_filter(campaign: Campaign) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who sees a condition's pool.
+    """The skills that decide which annotators see a condition's pool.
 
     Attributes:
         study_skill: id of the study's skill.
-        number: the condition's number in it, from 1.
+        number: the condition's value of this skill, from 1.
         exam_skill: id of the exam's skill; None without an exam.
     """
 
@@ -295,12 +295,12 @@ def main_pool(
 
 
 def exam_percent(campaign: Campaign) -> int:
-    """The least value of the exam's skill that admits."""
+    """The smallest passing value of the exam's skill."""
     return 100 * campaign.exam.pass_correct // campaign.exam.tasks
 
 
 def _main_filter(campaign: Campaign, access: Access) -> Any:
-    """Language, exam, and nobody who works in another condition of the study."""
+    """Filter by language, by exam, and against annotators of the study's other conditions."""
     tc = kit()
     here = tc.filter.Skill(access.study_skill)
     wanted = language_filter(campaign) & ((here == None) | (here == access.number))  # noqa: E711
@@ -310,7 +310,7 @@ def _main_filter(campaign: Campaign, access: Access) -> Any:
 
 
 def _add_rules(pool: Any, campaign: Campaign, condition: Condition, access: Access) -> None:
-    """Bans by the campaign's rules, and the mark of the condition. No rule changes overlap."""
+    """Add the campaign's bans and the skill of the condition; no rule changes overlap."""
     tc, rules = kit(), campaign.rules
     control = pool.quality_control
     if condition.controls and rules.wrong_controls:
@@ -336,10 +336,10 @@ def _add_rules(pool: Any, campaign: Campaign, condition: Condition, access: Acce
 
 
 def _wrong_controls(wrong: int) -> list[list[Any]]:
-    """Conditions, any of which says that so many control answers were wrong.
+    """Alternative conditions, each of which means that a number of control answers were wrong.
 
-    Toloka counts rates. One wrong answer is a rate above 0; several are another rate after each
-    number of answers.
+    Toloka's rules see rates, not counts. One wrong answer is a rate above 0. Several wrong answers
+    are a different rate after each number of answers, so each number needs its own condition.
     """
     cond = kit().conditions
     if wrong == 1:
@@ -354,7 +354,7 @@ def _wrong_controls(wrong: int) -> list[list[Any]]:
 
 
 def _ban(reason: str) -> Any:
-    """Out of this pool for good; other pools of the account are not touched."""
+    """A permanent ban from this pool; other pools of the account are not affected."""
     return kit().actions.RestrictionV2(
         scope="POOL", duration_unit="PERMANENT", private_comment=reason
     )

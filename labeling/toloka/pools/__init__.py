@@ -1,1 +1,1 @@
-"""Pools on the market: made or found, filled, opened, watched, collected, closed."""
+"""Pools on the market: found or created, filled, opened, collected and closed."""

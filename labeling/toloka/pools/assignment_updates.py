@@ -1,4 +1,4 @@
-"""News of an order: its assignments, read again from where some may still change."""
+"""Updates of an order's assignments: only assignments that may still change are read again."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from labeling.types import Assignment
 
 PAID = frozenset({"ACCEPTED", "SUBMITTED"})
 _LISTED = 10_000  # assignments in one answer
-_STRIDE = 20  # assignments that cannot change any more, left behind together
+_STRIDE = 20  # smallest number of final assignments that the next question skips
 
 
 @dataclass(frozen=True, slots=True)
 class AssignmentUpdate:
-    """An assignment as the platform tells it.
+    """An assignment in its current state on the platform.
 
     Attributes:
-        tasks: ids of its tasks, in the order on the page.
-        answers: output values of each task; empty until it is submitted.
-        ended: when it was submitted, handed back or expired; None while it is active.
+        tasks: ids of its tasks, in the order of the page.
+        answers: output values of each task; empty until the submission.
+        ended: time of the submission, handing back or expiry; None while it is active.
     """
 
     id: str
@@ -41,7 +41,7 @@ class AssignmentUpdate:
 
     @property
     def is_given(self) -> bool:
-        """Whether it was submitted, paid or not: the platform counts it towards overlap."""
+        """Whether it was submitted, paid or not: the platform counts such answers for overlap."""
         return self.status in PAID or self.status == "REJECTED"
 
 
@@ -51,13 +51,13 @@ def read_suites(api: Api, pool_id: str, after: str = "", upto: str = "") -> list
     Args:
         api: the platform.
         pool_id: the pool.
-        after: only those behind this one; empty for all.
-        upto: only those up to this one; empty for all.
+        after: id of an assignment; only later assignments are read. Empty for all.
+        upto: id of an assignment; only assignments up to it are read. Empty for all.
     """
     bounds = {"id_gt": after, "id_lte": upto}
     filters = {name: bound for name, bound in bounds.items() if bound}
     raw = api.list("/v1/assignments", _LISTED, pool_id=pool_id, **filters)
-    return sorted((_suite(one) for one in raw), key=lambda suite: suite.id)
+    return sorted((_suite(assignment) for assignment in raw), key=lambda suite: suite.id)
 
 
 def _suite(raw: Mapping[str, Any]) -> AssignmentUpdate:
@@ -71,7 +71,9 @@ def _suite(raw: Mapping[str, Any]) -> AssignmentUpdate:
         ended=next((time for time in times.values() if time is not None), None),
         reward=Money.parse(str(raw.get("reward", 0)), "reward"),
         tasks=tuple(task["id"] for task in raw.get("tasks", ())),
-        answers=tuple(one.get("output_values") or {} for one in raw.get("solutions") or ()),
+        answers=tuple(
+            solution.get("output_values") or {} for solution in raw.get("solutions") or ()
+        ),
     )
 
 
@@ -83,14 +85,14 @@ def _time(text: str | None) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """How a platform's assignments turn into ours.
+class AssignmentReader:
+    """Reads the platform's assignments as assignments of an order.
 
     Attributes:
-        campaign: what was asked.
+        campaign: the campaign with its questions.
         rows: image row of each task, by the task's id.
         control: ids of the control tasks.
-        opened: when the order's pool was first opened.
+        opened: time of the first opening of the order's pool.
     """
 
     campaign: Campaign
@@ -99,10 +101,10 @@ class Reading:
     opened: datetime
 
     def assignment(self, suite: AssignmentUpdate) -> Assignment:
-        """A submitted suite.
+        """A submitted suite as an assignment.
 
         Raises:
-            MarketContradiction: it holds a task or an answer that is not known here.
+            MarketContradiction: the suite holds an unknown task or an unknown answer.
         """
         if len(suite.tasks) != len(suite.answers) or any(t not in self.rows for t in suite.tasks):
             raise MarketContradiction(
@@ -125,7 +127,7 @@ class Reading:
         )
 
     def real_rows(self, suites: Iterable[AssignmentUpdate]) -> list[tuple[int, str]]:
-        """Row of each real task of some suites, and who answered it."""
+        """Row and annotator of each answer to a real task in some suites."""
         return [
             (self.rows[task], suite.user)
             for suite in suites
@@ -144,19 +146,19 @@ class Reading:
 
 
 class AssignmentUpdates:
-    """What an order's assignments are by now.
+    """The current state of an order's assignments.
 
     Args:
         api: the platform.
         pool_id: the order's pool.
-        after: the last assignment of earlier orders; empty for the pool's first order.
-        upto: the last assignment of this order, once it has ended; empty until then.
-        review: whether answers are looked at before they are accepted: until then they are open.
+        after: id of the last assignment of earlier orders; empty for the pool's first order.
+        upto: id of the last assignment of this order, once it has ended; empty until then.
+        review: whether answers are reviewed before they are accepted; they are open until then.
 
     Attributes:
-        suites: every assignment as it was read last, by id.
-        open: ids of those that may still be submitted, or still be accepted.
-        paid: what is or will be paid, in the order of submission.
+        suites: the last read state of every assignment, by id.
+        open: ids of assignments that may still be submitted, or still be accepted.
+        paid: assignments that are or will be paid, in the order of submission.
     """
 
     def __init__(self, api: Api, pool_id: str, after: str, upto: str, review: bool) -> None:
@@ -171,54 +173,61 @@ class AssignmentUpdates:
         self._settled = ""
 
     def poll(self) -> bool:
-        """Ask once. Returns False if asking the same again has brought nothing new."""
+        """Ask the platform once.
+
+        Returns:
+            Whether an assignment has changed, or the next question starts further on.
+        """
         return self._ask(max(self._after, self._settled))
 
     def read_all(self) -> None:
-        """Ask for all of them again, from the first one on: nothing paid for may be missed."""
+        """Ask for all assignments of the order again: no paid assignment may be missed."""
         self._ask(self._after)
 
     @property
     def last(self) -> str:
-        """The last assignment of all there are."""
+        """Id of the order's last assignment."""
         return max(self.suites, default=self._after)
 
     @property
     def waiting(self) -> list[AssignmentUpdate]:
-        """Submitted and neither accepted nor rejected, where answers are reviewed."""
-        found = (self.suites[key] for key in sorted(self.open))
-        return [suite for suite in found if suite.status == "SUBMITTED"]
+        """Assignments that wait for review."""
+        open_suites = (self.suites[key] for key in sorted(self.open))
+        return [suite for suite in open_suites if suite.status == "SUBMITTED"]
 
     def _ask(self, after: str) -> bool:
-        """Ask for all assignments behind one; leave behind those that cannot change any more."""
-        found = read_suites(self._api, self._pool_id, after, self._upto)
-        changed = [suite for suite in found if self._is_news(suite)]
+        """Ask for all assignments after one; later questions skip final assignments."""
+        suites = read_suites(self._api, self._pool_id, after, self._upto)
+        changed = [suite for suite in suites if self._is_news(suite)]
         for suite in changed:
             self._note(suite)
+        # Ids rise with time: before the first open assignment none can change any more.
         first_open = min(self.open, default=None)
-        settled = [s.id for s in found if first_open is None or s.id < first_open]
+        settled = [s.id for s in suites if first_open is None or s.id < first_open]
         if len(settled) < _STRIDE:
             return bool(changed)
-        self._settled = settled[-1]  # the next question is another one: its silence says nothing
+        # The next question starts further on: its answer cannot be compared with this one's.
+        self._settled = settled[-1]
         return True
 
     def _note(self, suite: AssignmentUpdate) -> None:
-        known = self.suites.get(suite.id)
-        if known is not None and known.status in PAID and known in self.paid:
-            self.paid.remove(known)  # it is accepted now, or rejected after all
+        before = self.suites.get(suite.id)
+        if before is not None and before.status in PAID and before in self.paid:
+            # The new state is inserted again below, unless the review has rejected the assignment.
+            self.paid.remove(before)
         self.suites[suite.id] = suite
         if suite.status == "ACTIVE" or (self._review and suite.status == "SUBMITTED"):
             self.open.add(suite.id)
             return
         self.open.discard(suite.id)
         if suite.status in PAID:
-            insort(self.paid, suite, key=lambda one: (one.submitted or one.created, one.id))
+            insort(self.paid, suite, key=lambda paid: (paid.submitted or paid.created, paid.id))
 
     def _is_news(self, suite: AssignmentUpdate) -> bool:
-        known = self.suites.get(suite.id)
-        return known is None or known.status != suite.status
+        before = self.suites.get(suite.id)
+        return before is None or before.status != suite.status
 
 
 def seconds_between(start: datetime, end: datetime) -> float:
-    """Seconds from one time to another, to a whole millisecond."""
+    """Seconds from one time to another, rounded to milliseconds."""
     return round((end - start).total_seconds(), 3)

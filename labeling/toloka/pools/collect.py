@@ -1,4 +1,4 @@
-"""An order worked through on the market: watch, ask again for what bans took away, close, tell."""
+"""Collects an order on the market: polls, asks again for missing answers, closes, yields pages."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from labeling.source import assignments_left, missing_answers, next_round, wante
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.pools.assignment_updates import (
+    AssignmentReader,
     AssignmentUpdate,
     AssignmentUpdates,
-    Reading,
     seconds_between,
 )
 from labeling.toloka.pools.find_or_make import LISTED, status_of
@@ -30,38 +30,38 @@ _SLACK = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """An order that is on the market.
+class PlacedOrder:
+    """An order on the market.
 
     Attributes:
-        pool_id: its pool.
-        after: the pool's last assignment before it.
-        expires: when the pool closes by itself.
-        has_deadline: whether that is the order's deadline.
-        reading: how its assignments are read.
-        task_ids: the task of each row wanted.
-        given: answers to each row wanted before this order.
-        exam: id and least value of the exam's skill; None without an exam.
+        pool_id: id of the order's pool.
+        after: id of the pool's last assignment before the order.
+        expires: time at which the pool closes by itself.
+        has_deadline: whether this time is the order's deadline.
+        reading: reader of the order's assignments.
+        task_ids: id of the task of each wanted row.
+        given: answers to each wanted row before this order.
+        exam: id and smallest passing value of the exam's skill; None without an exam.
     """
 
     pool_id: str
     after: str
     expires: datetime
     has_deadline: bool
-    reading: Reading
+    reading: AssignmentReader
     task_ids: Mapping[int, str]
     given: Mapping[int, int]
     exam: tuple[str, float] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Hands:
-    """What a collection does on the market, given by the source.
+class PoolActions:
+    """Actions of a collector on the order's pool; the source gives them.
 
     Attributes:
         open: opens the order's pool again.
-        close: closes it, and what only it needed.
-        set_overlap: asks for so many answers in all on a task.
+        close: closes the pool, and its exam pool if no other pool needs it.
+        set_overlap: sets the number of answers in all to a task.
     """
 
     open: Callable[[], None]
@@ -69,18 +69,18 @@ class Hands:
     set_overlap: Callable[[str, int], None]
 
 
-class Collection:
-    """One order from its placing to its end.
+class OrderCollector:
+    """Collects one order until its end.
 
     Args:
         api: the platform.
-        journal: where intents and the end are written down.
-        order: what is bought.
-        placed: where and how it stands.
-        hands: what may be done on the market.
-        review: says why a suite is rejected, or None to accept it; None: all are accepted.
-        wait: sleeps before asking again, given how many assignments are left and running.
-        stopping: whether to give out nothing more and end with what annotators hold.
+        journal: records intents and the order's end.
+        order: the order.
+        placed: the order's state on the market.
+        actions: actions on the order's pool.
+        review: returns the reason to reject an assignment, or None to accept it; None accepts all.
+        wait: sleeps before the next question, given the number of assignments left.
+        stopping: whether the user stops the order: active assignments may still be submitted.
     """
 
     def __init__(
@@ -88,8 +88,8 @@ class Collection:
         api: Api,
         journal: IntentLog,
         order: Order,
-        placed: Placed,
-        hands: Hands,
+        placed: PlacedOrder,
+        actions: PoolActions,
         review: Review | None,
         wait: Callable[[int], None],
         stopping: Callable[[], bool] = lambda: False,
@@ -98,7 +98,7 @@ class Collection:
         self._journal = journal
         self._order = order
         self._placed = placed
-        self._hands = hands
+        self._actions = actions
         self._review = review
         self._wait = wait
         self._stopping = stopping
@@ -113,27 +113,29 @@ class Collection:
         self._banned: set[str] = set()
 
     def pages(self) -> Iterator[Page]:
-        """All pages, from the order's first assignment on; the last carries the end."""
+        """All pages, from the order's first assignment on; the last page carries the end."""
         while True:
             changed = self._news.poll()
             self._judge()
             yield from self._full_pages()
             if self._closing() is None and self._stopping():
                 self._close(STOPPED)
+            # A closed pool may still hold active assignments: they are paid, so they are collected.
             if self._closing() is None:
                 self._steer(changed)
             elif not self._news.open:
                 break
             self._wait(self._left())
+        # Polling skips final assignments: before the end all are read once more.
         self._news.read_all()
         yield from self._full_pages()
         yield self._last_page()
 
     def resume(self) -> bool:
-        """Look at an order whose pool was open before and is closed now.
+        """Continue an order whose pool was open before and is closed now.
 
         Returns:
-            Whether it is over; otherwise its pool may be opened again.
+            Whether the order is over; otherwise its pool may be opened again.
         """
         self._news.poll()
         if self._placed.has_deadline and self._api.clock.now() >= self._placed.expires:
@@ -147,7 +149,8 @@ class Collection:
     # --- steering ---
 
     def _closing(self) -> str | None:
-        """Why the order's pool was closed for good; None while it is at work."""
+        """Reason of the pool's final closing; None while the order is under way."""
+        # From the journal, not from memory: after a restart the closing must still be known.
         closing = self._journal.last("close", self._order.key)
         return None if closing is None else str(closing["reason"])
 
@@ -155,7 +158,7 @@ class Collection:
         return assignments_left(self._order.limit, len(self._news.paid), len(self._news.open))
 
     def _steer(self, changed: bool) -> None:
-        """Close at the limit; ask again or close when nothing is active; notice a closed pool."""
+        """Close the pool at the limit, start the next round, or notice that the pool is closed."""
         if self._left() == 0:
             self._close("limit")
         elif not self._news.open and self._all_given():
@@ -164,13 +167,13 @@ class Collection:
             self._look_at_pool()
 
     def _all_given(self) -> bool:
-        """Whether nothing more can be issued: each task has the answers asked for."""
+        """Whether no further suite can be issued: each task has the answers asked for."""
         given = (suite for suite in self._news.suites.values() if suite.is_given)
         got = Counter(row for row, _ in self._placed.reading.real_rows(given))
         return all(got[row] >= count for row, count in self._asked_for().items())
 
     def _asked_for(self) -> dict[int, int]:
-        """Answers asked for in this order on each row wanted; from the platform after a restart."""
+        """Answers asked for in this order, by wanted row; after a restart from the platform."""
         if self._asked is None:
             tasks = read_tasks(self._api, self._placed.pool_id)
             self._asked = {
@@ -180,7 +183,7 @@ class Collection:
         return self._asked
 
     def _next_round(self) -> bool:
-        """Ask again for what is missing; close where nothing is. Returns whether it asked."""
+        """Ask again for missing answers, or close the pool; return whether answers were asked."""
         missing = self._missing()
         raised = next_round(missing, self._order.condition.real_per_suite, self._left())
         if not raised.any():
@@ -190,16 +193,16 @@ class Collection:
         for row, more in zip(self._tasks.tolist(), raised.tolist(), strict=True):
             if more:
                 total = self._placed.given.get(row, 0) + asked[row] + more
-                self._hands.set_overlap(self._placed.task_ids[row], total)
+                self._actions.set_overlap(self._placed.task_ids[row], total)
                 asked[row] += more
         return True
 
     def _look_at_pool(self) -> None:
-        """Go on where the platform has closed the pool by itself.
+        """Continue the order if the platform has closed the pool.
 
         Raises:
             InputError: the account is empty.
-            MarketError: somebody else has closed it.
+            MarketError: another person or program has closed the pool.
         """
         pool = self._api.read(lambda client: client.get_pool(self._placed.pool_id))
         if status_of(pool) == "OPEN":
@@ -209,7 +212,7 @@ class Collection:
             self._close("time")
         elif why == "COMPLETED":
             if not self._news.open and self._next_round():
-                self._hands.open()
+                self._actions.open()
         elif why == "NOT_ENOUGH_BALANCE":
             raise InputError(
                 f"{self._api.name}: pool {pool.id} was closed because the account is empty; top it "
@@ -222,11 +225,12 @@ class Collection:
             )
 
     def _close(self, reason: str) -> None:
+        # The reason first: after a crash in between, the order is closed again, not continued.
         self._journal.write("close", self._order.key, INTENT, reason=reason)
-        self._hands.close()
+        self._actions.close()
 
     def _judge(self) -> None:
-        """Accept or reject what waits for review, by the reviewer's word."""
+        """Accept or reject the assignments that wait for review."""
         if self._review is None:
             return
         for suite in self._news.waiting:
@@ -236,7 +240,7 @@ class Collection:
     # --- counting ---
 
     def _missing(self) -> Ints:
-        """Usable answers missing on each row wanted, by who is banned now."""
+        """Usable answers missing on each wanted row, given the current bans."""
         banned = {ban.user_id for ban in self._restrictions()}
         pairs = self._placed.reading.real_rows(self._news.paid)
         answered = np.array([row for row, _ in pairs], dtype=np.int64)
@@ -244,8 +248,8 @@ class Collection:
         return missing_answers(self._tasks, self._wanted, answered, usable)
 
     def _restrictions(self) -> list[Any]:
-        """Bans of the pool, the first of each annotator, oldest first."""
-        found = self._api.read(
+        """Bans of the pool, oldest first, only the first ban of each annotator."""
+        bans = self._api.read(
             lambda client: list(
                 client.get_user_restrictions(
                     scope="POOL", pool_id=self._placed.pool_id, batch_size=LISTED
@@ -253,7 +257,7 @@ class Collection:
             )
         )
         first: dict[str, Any] = {}
-        for ban in sorted(found, key=lambda ban: (ban.created, ban.id)):
+        for ban in sorted(bans, key=lambda ban: (ban.created, ban.id)):
             first.setdefault(ban.user_id, ban)
         return list(first.values())
 
@@ -264,16 +268,16 @@ class Collection:
             yield self._page(self._untold()[:_PAGE], None)
 
     def _untold(self) -> list[AssignmentUpdate]:
-        """What is paid and was not told: one that is noticed late comes late, but comes."""
+        """Paid assignments that no page held yet, also those that were noticed late."""
         return [suite for suite in self._news.paid if suite.id not in self._told]
 
     def _last_page(self) -> Page:
         end = self._end or self._finish()
-        known = {**end["order_end"]}
-        return self._page(self._untold(), OrderEnd(**known))
+        fields = {**end["order_end"]}
+        return self._page(self._untold(), OrderEnd(**fields))
 
     def _page(self, suites: list[AssignmentUpdate], end: OrderEnd | None) -> Page:
-        """A page, with the bans up to its last submission; the last page has the rest."""
+        """A page, with the bans up to its last submission; the last page has the other bans."""
         self._told |= {suite.id for suite in suites}
         reading = self._placed.reading
         until = self._until() if end else suites[-1].ended or reading.opened
@@ -290,16 +294,17 @@ class Collection:
         return Page(tuple(reading.assignment(suite) for suite in suites), tuple(bans), end)
 
     def _until(self) -> datetime:
-        """When the order ended: what happens later belongs to later orders."""
+        """Time of the order's end; later events belong to later orders."""
         end = self._end or self._journal.done("end", self._order.key)
         return datetime.fromisoformat(end["until"]) if end else self._api.clock.now()
 
     def _finish(self) -> dict[str, Any]:
-        """Write down how the order ended."""
+        """Write the order's end to the journal."""
         pool = self._api.read(lambda client: client.get_pool(self._placed.pool_id))
         stopped = pool.last_stopped or self._api.clock.now()
         until = max(self._api.clock.now(), stopped, *self._ends())
         end = self._order_end(stopped, until)
+        # The end is fixed once: collecting the order again must yield the same last page.
         self._end = self._journal.write(
             "end",
             self._order.key,
@@ -335,11 +340,11 @@ class Collection:
         )
 
     def _ends(self) -> list[datetime]:
-        """When each assignment came to its end."""
+        """Time of each assignment's end."""
         return [suite.ended for suite in self._news.suites.values() if suite.ended is not None]
 
     def _exam_failed(self, start: datetime, end: datetime) -> int:
-        """Annotators whose exam, sat between two times, was not good enough."""
+        """Number of annotators who failed the exam between two times."""
         if self._placed.exam is None:
             return 0
         skill, least = self._placed.exam
@@ -347,7 +352,10 @@ class Collection:
             lambda client: list(client.get_user_skills(skill_id=skill, batch_size=LISTED))
         )
         return sum(
-            float(one.exact_value if one.exact_value is not None else one.value) < least
-            and start <= one.modified <= end
-            for one in held
+            float(
+                user_skill.exact_value if user_skill.exact_value is not None else user_skill.value
+            )
+            < least
+            and start <= user_skill.modified <= end
+            for user_skill in held
         )

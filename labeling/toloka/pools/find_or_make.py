@@ -1,8 +1,8 @@
-"""Finds or makes what a condition needs on the market: project, skills, exam pool, main pool.
+"""Finds or creates a condition's objects on the market: project, skills, exam pool, main pool.
 
-Everything carries a marker. What the journal does not know is looked for by its marker before it is
-made; made twice all the same (by two machines at once), the oldest stays and the others are
-archived. All of it is made closed and costs nothing.
+Each object carries a marker. An object that the journal does not know is searched by its marker
+before it is created. If two machines create the same object, the oldest stays and the others are
+archived. Pools are created closed and cost nothing.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from labeling.toloka.describe import spec
 from labeling.toloka.describe.spec import Access, Marker
 from labeling.types import Condition
 
-LISTED = 300  # the most projects or pools that one answer holds
+LISTED = 300  # largest number of projects or pools in one answer
 POOLS_PER_MINUTE, POOLS_PER_DAY = 20, 100
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of thing on the market, and how to deal with it.
+class ObjectKind:
+    """A kind of object on the market, with its calls.
 
     Attributes:
-        action: its name in the journal and in messages.
-        get: reads one by its id.
-        find: lists those with the marker.
-        make: creates one.
-        discard: gets rid of one that is one too many; None where nothing can be done.
+        action: name of the kind in the journal and in messages.
+        get: reads an object by its id.
+        find: lists the objects with the marker.
+        make: creates an object.
+        discard: archives a surplus object; None if the platform cannot.
     """
 
     action: str
@@ -44,45 +44,48 @@ class Kind:
     discard: Callable[[Any, str], Any] | None
 
 
-def find_or_make(api: Api, journal: IntentLog, kind: Kind, key: str) -> Any:
-    """The one thing of a kind under a key, however often it is asked for.
+def find_or_make(api: Api, journal: IntentLog, kind: ObjectKind, key: str) -> Any:
+    """The object of a kind under a key; repeated calls return the same object.
 
     Raises:
-        MarketRefused: the platform does not want to create it.
-        MarketUnreachable: it does not answer.
+        MarketRefused: the platform refuses to create the object.
+        MarketUnreachable: the platform does not answer.
     """
-    with journal.turn("making"):  # of two processes one makes it, and the other finds it
+    # Of two processes on this machine, one creates the object and the other finds it.
+    with journal.turn("making"):
         return _find_or_make(api, journal, kind, key)
 
 
-def _find_or_make(api: Api, journal: IntentLog, kind: Kind, key: str) -> Any:
-    known = journal.done(kind.action, key)
-    if known is not None:
-        thing = _known(api, kind, known["id"])
+def _find_or_make(api: Api, journal: IntentLog, kind: ObjectKind, key: str) -> Any:
+    record = journal.done(kind.action, key)
+    if record is not None:
+        thing = _recorded(api, kind, record["id"])
         if not _archived(thing):
             return thing
-    found = _found(api, kind)
-    if not found:
+    objects = _listed(api, kind)
+    if not objects:
+        # The intent is on disk before the call: it also counts for the quota of pools.
         journal.write(kind.action, key, INTENT)
         try:
             api.write(f"creating the {kind.action}", kind.make, lambda c: _first(kind, c))
         except MarketRefused as refused:
             journal.write(kind.action, key, REFUSED, code=refused.code)
             raise
-        found = _found(api, kind)
-    if not found:
+        # Listed again, not taken from the answer: another machine may have created one, too.
+        objects = _listed(api, kind)
+    if not objects:
         raise MarketError(f"{api.name}: the {kind.action} was created but is not listed; try later")
-    for surplus in found[1:] if kind.discard else []:
+    for surplus in objects[1:] if kind.discard else []:
         _discard(api, journal, kind, surplus.id)
-    journal.write(kind.action, key, DONE, id=found[0].id)
-    return found[0]
+    journal.write(kind.action, key, DONE, id=objects[0].id)
+    return objects[0]
 
 
-def _known(api: Api, kind: Kind, key: str) -> Any:
-    """What the journal says was made.
+def _recorded(api: Api, kind: ObjectKind, key: str) -> Any:
+    """The object with the id that the journal recorded.
 
     Raises:
-        MarketError: the account does not know it.
+        MarketError: the account does not know the object.
     """
     try:
         return api.read(lambda client: kind.get(client, key))
@@ -95,18 +98,18 @@ def _known(api: Api, kind: Kind, key: str) -> Any:
         ) from None
 
 
-def _found(api: Api, kind: Kind) -> list[Any]:
+def _listed(api: Api, kind: ObjectKind) -> list[Any]:
     things = api.read(lambda client: list(kind.find(client)))
     return sorted((t for t in things if not _archived(t)), key=lambda t: (len(t.id), t.id))
 
 
-def _first(kind: Kind, client: Any) -> Any:
-    found = [thing for thing in kind.find(client) if not _archived(thing)]
-    return min(found, key=lambda t: (len(t.id), t.id)) if found else None
+def _first(kind: ObjectKind, client: Any) -> Any:
+    current = [thing for thing in kind.find(client) if not _archived(thing)]
+    return min(current, key=lambda t: (len(t.id), t.id)) if current else None
 
 
-def _discard(api: Api, journal: IntentLog, kind: Kind, surplus: str) -> None:
-    """Archive one too many; it was never opened."""
+def _discard(api: Api, journal: IntentLog, kind: ObjectKind, surplus: str) -> None:
+    """Archive a surplus object; it was never opened."""
     discard = kind.discard
     if discard is None:
         return
@@ -124,25 +127,25 @@ def _archived(thing: Any) -> bool:
 
 
 def status_of(thing: Any) -> str:
-    """The status of a project or pool as a word; empty for things without one."""
+    """The status of a project or pool as a word; empty for objects without a status."""
     status = getattr(thing, "status", None)
     return str(getattr(status, "value", status) or "")
 
 
 def pools_of(client: Any, **filters: Any) -> list[Any]:
-    """All pools that fit; in as few questions as may be."""
+    """All pools that pass the filters, in as few requests as possible."""
     return list(client.get_pools(batch_size=LISTED, **filters))
 
 
-class Shelf:
-    """What a campaign and a study have on the market.
+class PoolFactory:
+    """Finds or creates the project, skills and pools of a campaign and a study.
 
     Args:
         api: the platform.
-        journal: where intents are written down.
-        campaign: what is asked.
-        marker: whose it is.
-        auto_accept: whether answers are accepted, and so paid, without a look at them.
+        journal: records intents.
+        campaign: the campaign.
+        marker: the study's marker.
+        auto_accept: whether answers are accepted, and so paid, without review.
     """
 
     def __init__(
@@ -157,9 +160,9 @@ class Shelf:
     def project(self) -> str:
         """Id of the campaign's project."""
         wanted = spec.project_marker(self._campaign)
-        kind = Kind(
+        kind = ObjectKind(
             "project",
-            lambda client, known: client.get_project(known),
+            lambda client, object_id: client.get_project(object_id),
             lambda client: [
                 project
                 for project in client.get_projects(status="ACTIVE", batch_size=LISTED)
@@ -174,8 +177,8 @@ class Shelf:
         """Ids of the campaign's exam pool and its skill.
 
         Args:
-            digest: hash of the exam's tasks: other tasks are another exam.
-            will_expire: when a new exam pool closes by itself.
+            digest: hash of the exam's tasks; other tasks make another exam.
+            will_expire: time at which a new exam pool closes by itself.
         """
         project = self.project()
         skill = self._skill(spec.exam_skill(self._campaign, digest))
@@ -199,8 +202,8 @@ class Shelf:
         def is_it(pool: Any) -> bool:
             return self._marker.owns(pool) and spec.fact(pool, "condition") == condition.key
 
-        # Its number in the study's skill follows from its place among the study's pools, so it is
-        # only known once it is there: `described` sets it before the pool is opened.
+        # The pool's number in the study's skill is its place among the study's pools, so it is
+        # known only after the creation: `described` sets it before the pool is opened.
         access = Access(skill, 0, exam_skill)
         kind = self._pools(
             "pool",
@@ -222,7 +225,7 @@ class Shelf:
         will_expire: datetime,
         **facts: str,
     ) -> Any:
-        """What a condition's pool is to be when it is opened."""
+        """The settings that a condition's pool must have when it is opened."""
         project, skill = self.project(), self.study_skill()
         pools = self._api.read(lambda client: pools_of(client, project_id=project))
         mine = sorted((p.id for p in pools if self._marker.owns(p)), key=lambda i: (len(i), i))
@@ -249,9 +252,9 @@ class Shelf:
         )
 
     def _skill(self, wanted: Any) -> str:
-        kind = Kind(
+        kind = ObjectKind(
             "skill",
-            lambda client, known: client.get_skill(known),
+            lambda client, object_id: client.get_skill(object_id),
             lambda client: client.get_skills(name=wanted.name),
             lambda client: client.create_skill(wanted),
             None,
@@ -264,25 +267,26 @@ class Shelf:
         project: str,
         is_it: Callable[[Any], bool],
         describe: Callable[[], Any],
-    ) -> Kind:
+    ) -> ObjectKind:
         def make(client: Any) -> Any:
             self._wait_for_quota()
             return client.create_pool(describe())
 
-        return Kind(
+        return ObjectKind(
             action,
-            lambda client, known: client.get_pool(known),
+            lambda client, object_id: client.get_pool(object_id),
             lambda client: [p for p in pools_of(client, project_id=project) if is_it(p)],
             make,
             lambda client, surplus: client.archive_pool_async(surplus),
         )
 
     def _wait_for_quota(self) -> None:
-        """Keep to 20 pools a minute and 100 a day, by what the journal has seen.
+        """Keep to 20 pools a minute and 100 a day, counted by the journal's intents.
 
         Raises:
-            MarketError: today's pools are used up.
+            MarketError: the day's quota is used up.
         """
+        # The count includes the pool to be created: its intent is already in the journal.
         minute, day = pools_made(self._journal, self._api.clock.now())
         if day > POOLS_PER_DAY:
             raise MarketError(
@@ -292,12 +296,12 @@ class Shelf:
         if minute > POOLS_PER_MINUTE:
             self._api.clock.sleep(60)
 
-    def _id(self, kind: Kind, key: str) -> str:
+    def _id(self, kind: ObjectKind, key: str) -> str:
         return str(find_or_make(self._api, self._journal, kind, key).id)
 
 
 def pools_made(journal: IntentLog, now: datetime) -> tuple[int, int]:
-    """Pools that were to be made within the last minute, and within the last day."""
+    """Number of intents to create a pool within the last minute, and within the last day."""
     records = [*journal.records("pool"), *journal.records("exam pool")]
     ages = [now - datetime.fromisoformat(r["at"]) for r in records if r["state"] == INTENT]
     return sum(age < timedelta(minutes=1) for age in ages), sum(age < DAY for age in ages)

@@ -1,4 +1,4 @@
-"""Opening and closing pools: the only act that spends, and the one that must not be forgotten."""
+"""Opening and closing pools: only an opening spends money, and no closing may be missed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from labeling.toloka.pools.find_or_make import pools_of, status_of
 from labeling.toloka.pools.upload import wait_for
 
 
-class PoolDoors:
-    """The pools that this process has opened, and so has to close.
+class OpenPools:
+    """The pools that this process has opened and must close.
 
     Attributes:
-        mine: pools this process answers for, with the exam pool that each needs open; empty for
-            none.
+        mine: the process's pools, each with the exam pool that it needs open; empty without an
+            exam.
     """
 
     def __init__(self, api: Api, journal: IntentLog) -> None:
@@ -27,12 +27,13 @@ class PoolDoors:
         self._journal = journal
 
     def open(self, pool_id: str, exam_pool: str) -> None:
-        """Open a pool that is ready, its exam first.
+        """Open a prepared pool, after its exam pool.
 
         Raises:
-            InputError: the account cannot pay for it.
-            MarketError: the platform will not open it.
+            InputError: the account cannot pay for the pool.
+            MarketError: the platform refuses to open the pool.
         """
+        # Noted before the call: a signal in between must not leave an open pool behind.
         self.mine[pool_id] = exam_pool
         try:
             if exam_pool:
@@ -41,6 +42,7 @@ class PoolDoors:
             self._journal.write("open", pool_id, INTENT)
             self._open_one(pool_id)
         except MarketError as error:
+            # Without an answer the pool may be open: it stays in `mine`, and `shut_all` closes it.
             if isinstance(error, MarketUnreachable):
                 raise
             self.shut(pool_id)
@@ -53,17 +55,19 @@ class PoolDoors:
         self._journal.write("open", pool_id, DONE)
 
     def shut(self, pool_id: str) -> None:
-        """Close a pool, and its exam if no other open pool needs it. Closing twice is once."""
+        """Close a pool, and its exam if no other open pool needs it; a repeat does nothing."""
         self._shut_one(pool_id)
+        # Only a closed pool leaves `mine`: if the closing fails, `shut_all` tries again.
         exam = self.mine.pop(pool_id, "")
         if exam:
             self.shut_exam(exam)
 
     def shut_exam(self, exam_pool: str) -> list[str]:
-        """Close an exam pool unless an open pool needs it. Returns what was closed."""
+        """Close an exam pool unless an open pool needs it; return ids of the closed pools."""
         exam = self._api.read(lambda client: client.get_pool(exam_pool))
         if status_of(exam) != "OPEN":
             return []
+        # Pools of other processes count, too: the market knows them, this process does not.
         others = self._api.read(
             lambda client: pools_of(client, status="OPEN", project_id=exam.project_id)
         )
@@ -73,12 +77,13 @@ class PoolDoors:
         return [exam_pool]
 
     def shut_all(self) -> None:
-        """Close everything that this process has opened.
+        """Close all pools that this process has opened.
 
         Raises:
-            MarketError: a pool could not be closed; it closes by itself when it expires.
-            InputError: the token is not known any more.
+            MarketError: a pool could not be closed; it closes by itself at its expiry.
+            InputError: the platform no longer accepts the token.
         """
+        # A pool that cannot be closed must not keep the others open.
         problems: list[Exception] = []
         for pool_id in list(self.mine):
             try:
@@ -115,20 +120,22 @@ class PoolDoors:
 
 
 def opened_at(journal: IntentLog, order_key: str, pool: Any) -> datetime | None:
-    """When an order's pool was first opened for it; None if it never was.
+    """Time of the first opening of an order's pool for this order; None if it was never opened.
 
     Args:
-        journal: knows it, unless a crash came between.
-        order_key: the order.
-        pool: its pool as it is now.
+        journal: the journal; it may lack the time.
+        order_key: the order's key.
+        pool: the pool's current state.
     """
-    known = journal.done("opened", order_key)
-    if known is not None:
-        return datetime.fromisoformat(known["opened"])
+    record = journal.done("opened", order_key)
+    if record is not None:
+        return datetime.fromisoformat(record["opened"])
+    # Not in the journal yet, or a crash came first: the platform knows its own last opening.
     started: datetime | None = pool.last_started
     if fact(pool, "order") != order_key or started is None:
         return None
+    # An opening before the preparation belongs to an earlier order.
     if started < datetime.fromisoformat(fact(pool, "prepared") or started.isoformat()):
-        return None  # that was an earlier order
+        return None
     journal.write("opened", order_key, DONE, opened=started.isoformat())
     return started

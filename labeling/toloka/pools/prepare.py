@@ -1,4 +1,4 @@
-"""Brings an order to where its pool is open: pool, tasks and overlap, read back, then opened."""
+"""Prepares an order's pool for its opening: settings, tasks and overlap, all read back."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from labeling.toloka.describe import spec
 from labeling.toloka.describe.read_back import check_pool, check_tasks
 from labeling.toloka.describe.shown_tasks import ShownTasks
 from labeling.toloka.describe.spec import fact
-from labeling.toloka.pools.assignment_updates import Reading, read_suites
-from labeling.toloka.pools.collect import Placed
-from labeling.toloka.pools.find_or_make import Shelf, status_of
+from labeling.toloka.pools.assignment_updates import AssignmentReader, read_suites
+from labeling.toloka.pools.collect import PlacedOrder
+from labeling.toloka.pools.find_or_make import PoolFactory, status_of
 from labeling.toloka.pools.open_close import opened_at
 from labeling.toloka.pools.upload import (
     Upload,
@@ -34,13 +34,13 @@ CONTROLS, EXAM = "controls", "exam"
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """A condition's standing things on the market.
+class ConditionPools:
+    """A condition's pools and control tasks on the market.
 
     Attributes:
-        pool_id: its pool.
-        exam_pool: the exam's pool; empty without an exam.
-        exam_skill: the exam's skill; None without an exam.
+        pool_id: id of the condition's pool.
+        exam_pool: id of the exam pool; empty without an exam.
+        exam_skill: id of the exam's skill; None without an exam.
         controls: image row of each control task, by the task's id.
     """
 
@@ -51,56 +51,61 @@ class Ready:
 
 
 class Preparer:
-    """Makes pools ready for orders. Spends nothing: every pool it leaves is closed.
+    """Prepares pools for orders. It spends no money: its pools stay closed.
 
     Args:
         api: the platform.
-        journal: where intents are written down.
-        shelf: finds or makes what is needed.
-        goods: what annotators are shown and asked.
-        horizon: after this time a pool closes by itself.
+        journal: records intents.
+        factory: finds or creates projects, skills and pools.
+        goods: the campaign with its images and control tasks.
+        horizon: time after which a pool closes by itself.
     """
 
     def __init__(
-        self, api: Api, journal: IntentLog, shelf: Shelf, goods: ShownTasks, horizon: timedelta
+        self,
+        api: Api,
+        journal: IntentLog,
+        factory: PoolFactory,
+        goods: ShownTasks,
+        horizon: timedelta,
     ) -> None:
         self._api = api
         self._journal = journal
-        self._shelf = shelf
+        self._factory = factory
         self._goods = goods
         self._horizon = horizon
 
-    def ready(self, condition: Condition) -> Ready:
-        """Find or make the condition's pools, with their control tasks in them, closed."""
+    def ready(self, condition: Condition) -> ConditionPools:
+        """Find or create the condition's pools, closed, and upload their control tasks."""
         exam_rows, control_rows = self._goods.split(condition)
         expires = self._api.clock.now() + self._horizon
         exam_pool, exam_skill = "", None
         if condition.exam:
-            exam_pool, exam_skill = self._shelf.exam(self._goods.digest(exam_rows), expires)
+            exam_pool, exam_skill = self._factory.exam(self._goods.digest(exam_rows), expires)
             self._upload_controls(exam_pool, EXAM, exam_rows.tolist())
-        pool_id = self._shelf.main(condition, exam_skill, expires)
+        pool_id = self._factory.main(condition, exam_skill, expires)
         controls = {}
         if condition.controls:
             controls = self._upload_controls(pool_id, CONTROLS, control_rows.tolist())
-        return Ready(pool_id, exam_pool, exam_skill, controls)
+        return ConditionPools(pool_id, exam_pool, exam_skill, controls)
 
-    def recalled(self, pool_id: str) -> Ready:
-        """A pool in which nothing is bought any more, by what the journal says of it."""
+    def recalled(self, pool_id: str) -> ConditionPools:
+        """A pool of an order that is over, from the journal's records."""
         controls = tasks_of(self._journal, pool_id, CONTROLS)
-        return Ready(pool_id, "", None, controls)
+        return ConditionPools(pool_id, "", None, controls)
 
-    def prepare(self, order: Order, ready: Ready, pool: Any) -> None:
+    def prepare(self, order: Order, ready: ConditionPools, pool: Any) -> None:
         """Give a closed pool an order's expiry, tasks and overlap, and read them back.
 
         Raises:
-            MarketError: the platform has not understood it.
+            MarketError: the platform's pool differs from these settings.
         """
         is_mine = fact(pool, "order") == order.key
         after, given = self._history(
             ready.pool_id, (fact(pool, "after") or "") if is_mine else None
         )
         expires, has_deadline = self._expiry(order, pool if is_mine else None)
-        wanted = self._shelf.described(
+        wanted = self._factory.described(
             order.condition,
             ready.pool_id,
             ready.exam_skill,
@@ -114,18 +119,21 @@ class Preparer:
         done = self._journal.done("prepare", order.key)
         if done is None:
             self._journal.write("prepare", order.key, INTENT, pool=ready.pool_id, after=after)
+        # The pool carries the order's key before its tasks: after a crash in between, the next
+        # start knows from the pool itself where the order's assignments begin.
         self._set_pool(ready.pool_id, wanted)
         if ready.exam_pool:
             self._extend_exam(ready, expires)
+        # Once only: later rounds raise overlap, and a restart must not lower it again.
         if done is None:
             self._set_tasks(order, ready, given)
             self._journal.write("prepare", order.key, DONE, pool=ready.pool_id, after=after)
 
-    def placed(self, order: Order, ready: Ready, pool: Any) -> Placed:
-        """How an order stands that has been prepared.
+    def placed(self, order: Order, ready: ConditionPools, pool: Any) -> PlacedOrder:
+        """The state of a prepared order on the market.
 
         Raises:
-            MarketError: its tasks are not there.
+            MarketError: the pool belongs to another order by now.
         """
         prepared = self._journal.done("prepare", order.key)
         if fact(pool, "order") == order.key:
@@ -142,12 +150,12 @@ class Preparer:
         exam = None
         if ready.exam_skill is not None:
             exam = (ready.exam_skill, spec.exam_percent(campaign))
-        return Placed(
+        return PlacedOrder(
             pool_id=ready.pool_id,
             after=after,
             expires=pool.will_expire,
             has_deadline=fact(pool, "deadline") == _YES,
-            reading=Reading(campaign, rows, frozenset(ready.controls), opened),
+            reading=AssignmentReader(campaign, rows, frozenset(ready.controls), opened),
             task_ids={row: ids[row] for row, _ in order.wanted},
             given={row: given[ids[row]] for row, _ in order.wanted},
             exam=exam,
@@ -168,24 +176,26 @@ class Preparer:
         return upload(self._api, self._journal, Upload(pool_id, key, rows, make))
 
     def _history(self, pool_id: str, after: str | None) -> tuple[str, Counter[str]]:
-        """The pool's last assignment before the order, and answers given to each task till then.
+        """Id of the pool's last assignment before the order, and the answers to each task so far.
 
         Args:
-            pool_id: the pool, with no order at work in it.
-            after: the last assignment, if it is known.
+            pool_id: the pool; no order is under way in it.
+            after: id of the last assignment; None if unknown, empty for the pool's first order.
         """
         if after == "":
             return "", Counter()
+        # An active assignment of an earlier order can still become an answer: wait for its end.
         while True:
-            found = read_suites(self._api, pool_id, upto=after or "")
-            if not any(suite.status == "ACTIVE" for suite in found):
+            suites = read_suites(self._api, pool_id, upto=after or "")
+            if not any(suite.status == "ACTIVE" for suite in suites):
                 break
             self._api.clock.sleep(_PAUSE_S)
-        given = Counter(task for suite in found if suite.is_given for task in suite.tasks)
-        return max((suite.id for suite in found), default=""), given
+        given = Counter(task for suite in suites if suite.is_given for task in suite.tasks)
+        return max((suite.id for suite in suites), default=""), given
 
     def _expiry(self, order: Order, prepared: Any | None) -> tuple[datetime, bool]:
-        """When the pool closes by itself, and whether that is the order's deadline."""
+        """Time at which the pool closes by itself, and whether it is the order's deadline."""
+        # A deadline runs from the first preparation: a restart must not extend it.
         if prepared is not None and fact(prepared, "deadline") == _YES:
             return prepared.will_expire, True
         has_deadline = (
@@ -207,8 +217,8 @@ class Preparer:
         )
         check_pool(self._api.name, wanted, self._api.read(lambda client: client.get_pool(pool_id)))
 
-    def _extend_exam(self, ready: Ready, expires: datetime) -> None:
-        """Let a closed exam pool stay open as long as the pool that needs it."""
+    def _extend_exam(self, ready: ConditionPools, expires: datetime) -> None:
+        """Extend a closed exam pool's expiry to the expiry of the pool that needs it."""
         pool = self._api.read(lambda client: client.get_pool(ready.exam_pool))
         if status_of(pool) == "OPEN" or pool.will_expire >= expires:
             return
@@ -219,15 +229,15 @@ class Preparer:
             lambda client: client.get_pool(ready.exam_pool).will_expire == expires or None,
         )
 
-    def _set_tasks(self, order: Order, ready: Ready, given: Counter[str]) -> None:
-        """Upload what the pool lacks and ask for as many answers as are wanted, on each task.
+    def _set_tasks(self, order: Order, ready: ConditionPools, given: Counter[str]) -> None:
+        """Upload missing tasks and set the overlap of every task.
 
-        The platform counts a task's answers over all orders: a task is to have those it has and
-        those wanted now; one that is not wanted, those it has.
+        The platform counts a task's answers over all orders. So the overlap of a wanted task is the
+        answers given so far plus the answers wanted now; for another task, the answers given.
         """
         goods, pool_id, wanted = self._goods, ready.pool_id, dict(order.wanted)
-        known = self._rows(order, ready)
-        there = {row for key, row in known.items() if key not in ready.controls}
+        rows = self._rows(order, ready)
+        there = {row for key, row in rows.items() if key not in ready.controls}
         new = [row for row in wanted if row not in there]
         fresh = upload(
             self._api,
@@ -239,10 +249,10 @@ class Preparer:
                 lambda row: spec.real_task(pool_id, goods.address(row), wanted[row]),
             ),
         )
-        known = {**known, **fresh}
+        rows = {**rows, **fresh}
         tasks = read_tasks(self._api, pool_id)
         overlap = {
-            key: given[key] + wanted.get(known.get(key, -1), 0)
+            key: given[key] + wanted.get(rows.get(key, -1), 0)
             for key, task in tasks.items()
             if not task.known_solutions
         }
@@ -257,8 +267,8 @@ class Preparer:
             )
         check_tasks(self._api.name, pool_id, tasks, overlap, ready.controls)
 
-    def _rows(self, order: Order, ready: Ready) -> dict[str, int]:
-        """Image row of the pool's tasks: from the journal, else by the images' addresses."""
+    def _rows(self, order: Order, ready: ConditionPools) -> dict[str, int]:
+        """Image row of the pool's tasks, from the journal or by the images' addresses."""
         rows = {**tasks_of(self._journal, ready.pool_id), **ready.controls}
         held = set(rows.values())
         lacking = [row for row, _ in order.wanted if row not in held]

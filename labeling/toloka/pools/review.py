@@ -1,4 +1,4 @@
-"""Verdicts on suites and bonuses for annotators: money-bearing, so each is given once."""
+"""Verdicts on suites and bonuses for annotators: they move money, so each is given once."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from labeling.toloka.pools.upload import wait_for
 from labeling.types import Assignment
 
 Review = Callable[[Assignment], str | None]
-"""Says why a suite is rejected, or None to accept it."""
+"""Returns the reason to reject an assignment, or None to accept it."""
 
 _SPACE = uuid.UUID("0d2a3c5e-64e1-5b0c-8a3d-5f4c6a1e9b77")
 
 
 def judge(api: Api, journal: IntentLog, assignment_id: str, reason: str | None) -> None:
-    """Accept a suite, or reject it with a reason that its annotator reads. Asking twice is once.
+    """Accept an assignment, or reject it with a reason for its annotator; a repeat does nothing.
 
     Args:
         api: the platform.
-        journal: where the verdict is written first.
-        assignment_id: a submitted suite of a pool with review.
-        reason: why it is rejected and not paid; None to accept it.
+        journal: the journal; it records the verdict first.
+        assignment_id: a submitted assignment of a pool with review.
+        reason: reason of the rejection, which is not paid; None to accept.
     """
     verdict = "ACCEPTED" if reason is None else "REJECTED"
     comment = reason or "Thank you"
     journal.write("verdict", assignment_id, INTENT, verdict=verdict, reason=comment)
 
+    # If the answer to the verdict is lost, the assignment's status tells whether it was taken.
     def look(client: Any) -> Any:
         raw = client.get_assignment(assignment_id)
         return raw if str(getattr(raw.status, "value", raw.status)) == verdict else None
@@ -50,19 +51,20 @@ def judge(api: Api, journal: IntentLog, assignment_id: str, reason: str | None) 
 def give_bonus(
     api: Api, journal: IntentLog, key: str, annotator: str, amount: Money, message: str
 ) -> None:
-    """Pay an annotator a bonus, once under its key however often it is asked.
+    """Pay an annotator a bonus; a repeated call with the same key pays nothing further.
 
     Args:
         api: the platform.
-        journal: where it is written first.
-        key: what it is for; the same key is the same bonus.
+        journal: the journal; it records the bonus first.
+        key: purpose of the bonus; the same key means the same bonus.
         annotator: the platform's id of the annotator.
-        amount: without the platform's fee.
-        message: what the annotator reads.
+        amount: amount without the platform fee.
+        message: text for the annotator.
 
     Raises:
-        MarketError: the platform does not take it.
+        MarketError: the platform refuses the bonus.
     """
+    # The operation's id is a hash of the bonus: the platform refuses the same id a second time.
     tc, operation = kit(), uuid.uuid5(_SPACE, f"{key}/{annotator}/{amount.micros}")
     if journal.done("bonus", str(operation)) is not None:
         return

@@ -1,4 +1,4 @@
-"""Tasks on the market: uploaded once, their overlap set, read back before a pool is opened."""
+"""Tasks on the market: upload, overlap and reading back."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from labeling.toloka.describe.spec import IMAGE
 
 CHUNK = 1000  # tasks in one request
 _LISTED = 10_000  # tasks in one answer
-_ATTEMPTS = 5  # names of an operation, should earlier ones have failed
+_ATTEMPTS = 5  # ids of an operation to try, if earlier operations have failed
 _SPACE = uuid.UUID("6f2c1f2e-6a57-5d3f-9c53-1f0b8a0f7d11")
-_INDEX = "__item_idx"  # by which toloka-kit itself finds its items in an operation's log
+_INDEX = "__item_idx"  # field by which toloka-kit finds its items in an operation's log
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class Upload:
     """Tasks to create together.
 
     Attributes:
-        pool_id: where.
-        key: what they are, such as the order's key; with the pool it names them for good.
-        rows: image row of each.
-        make: the task of a row.
+        pool_id: id of the pool.
+        key: name of the upload, such as the order's key; unique in the pool, and never reused.
+        rows: image row of each task.
+        make: creates the task of a row.
     """
 
     pool_id: str
@@ -37,40 +37,40 @@ class Upload:
 
 
 def operation_id(pool_id: str, key: str, chunk: int, attempt: int = 0) -> uuid.UUID:
-    """The same name for the same tasks, so that the platform creates them once."""
+    """Id of an upload operation; the same tasks get the same id, so they are created once."""
     again = f"/{attempt}" if attempt else ""
     return uuid.uuid5(_SPACE, f"{pool_id}/{key}/tasks/{chunk}{again}")
 
 
 def upload(api: Api, journal: IntentLog, wanted: Upload) -> dict[str, int]:
-    """Create tasks, once, however often it is asked for.
+    """Create tasks once; a repeated call returns the same tasks.
 
     Returns:
-        Image row of each task, by the task's id, in the order given.
+        Image row of each task, by the task's id, in the given order.
 
     Raises:
-        MarketError: the platform does not take one of them; then it has taken none.
+        MarketError: the platform refuses a task; then it has created none.
     """
     ids: dict[str, int] = {}
     for chunk, start in enumerate(range(0, len(wanted.rows), CHUNK)):
         rows = wanted.rows[start : start + CHUNK]
         name = str(operation_id(wanted.pool_id, wanted.key, chunk))
-        known = journal.done("tasks", name)
-        if known is None:
+        record = journal.done("tasks", name)
+        if record is None:
             made = _create(api, journal, wanted, chunk, rows)
             facts = {"pool": wanted.pool_id, "of": wanted.key, "rows": list(rows), "ids": made}
-            known = journal.write("tasks", name, DONE, **facts)
-        ids |= dict(zip(known["ids"], known["rows"], strict=True))
+            record = journal.write("tasks", name, DONE, **facts)
+        ids |= dict(zip(record["ids"], record["rows"], strict=True))
     return ids
 
 
 def _create(
     api: Api, journal: IntentLog, wanted: Upload, chunk: int, rows: Sequence[int]
 ) -> list[str]:
-    """Create a chunk of tasks. Returns their ids, in the order of the rows.
+    """Create a chunk of tasks; return their ids, in the order of the rows.
 
-    An operation that failed has created nothing, and its name is used up: the next start takes
-    the next name.
+    A failed operation has created no tasks, and its id cannot be used again: the next attempt takes
+    the next id.
     """
     tc = kit()
     tasks = [_indexed(wanted.make(row), at) for at, row in enumerate(rows)]
@@ -82,7 +82,8 @@ def _create(
         try:
             return _run(api, operation, tasks)
         except tc.exceptions.FailedOperation:
-            continue  # it was used before, and failed
+            # An earlier start used this id, and its operation failed.
+            continue
     raise MarketError(
         f"{api.name}: tasks were refused {_ATTEMPTS} times; look into pool {wanted.pool_id}"
     )
@@ -98,6 +99,7 @@ def _run(api: Api, operation: uuid.UUID, tasks: list[Any]) -> list[str]:
         open_pool=False,
     )
     key = str(operation)
+    # If the answer is lost, the operation is read by its id: it exists if the platform took it.
     started = api.write(
         "uploading tasks",
         lambda client: client.create_tasks_async(tasks, parameters),
@@ -105,23 +107,23 @@ def _run(api: Api, operation: uuid.UUID, tasks: list[Any]) -> list[str]:
     )
     wait_for(api, started)
     log = api.read(lambda client: client.get_operation_log(key))
-    found = {
+    ids = {
         int(item.input[_INDEX]): str(item.output["task_id"])
         for item in log
         if item.success and _INDEX in item.input and "task_id" in item.output
     }
-    if sorted(found) != list(range(len(tasks))):
-        raise MarketError(_complaint(api, log, len(tasks), len(found)))
-    return [found[at] for at in range(len(tasks))]
+    if sorted(ids) != list(range(len(tasks))):
+        raise MarketError(_complaint(api, log, len(tasks), len(ids)))
+    return [ids[at] for at in range(len(tasks))]
 
 
 def _indexed(task: Any, at: int) -> Any:
-    """The task with its place in the request, as toloka-kit adds it."""
+    """The task with its place in the request, in toloka-kit's own field."""
     return kit().Task.structure({**task.unstructure(), _INDEX: str(at)})
 
 
 def wait_for(api: Api, operation: Any) -> Any:
-    """The operation of the platform when it has come to its end, good or bad."""
+    """Wait for the end of an operation, successful or failed; return its final state."""
     key = operation.id
     while not operation.is_completed():
         api.clock.sleep(1)
@@ -135,12 +137,12 @@ def _complaint(api: Api, log: Sequence[Any], wanted: int, made: int) -> str:
 
 
 def tasks_of(journal: IntentLog, pool_id: str, key: str | None = None) -> dict[str, int]:
-    """Image row of every task that the journal has seen uploaded to a pool, by the task's id.
+    """Image row of every task that the journal recorded for a pool, by the task's id.
 
     Args:
-        journal: where uploads are written down.
-        pool_id: the pool.
-        key: only the upload of this key; None for all.
+        journal: records uploads.
+        pool_id: id of the pool.
+        key: key of an upload; None for all uploads.
     """
     rows: dict[str, int] = {}
     for record in journal.records("tasks"):
@@ -151,17 +153,17 @@ def tasks_of(journal: IntentLog, pool_id: str, key: str | None = None) -> dict[s
 
 
 def read_tasks(api: Api, pool_id: str) -> dict[str, Any]:
-    """All tasks of a pool as the platform has them, by id."""
+    """All tasks of a pool on the platform, by id."""
     tasks = api.read(lambda client: list(client.get_tasks(pool_id=pool_id, batch_size=_LISTED)))
     return {task.id: task for task in tasks}
 
 
 def rows_by_address(tasks: Mapping[str, Any], rows: Mapping[str, int]) -> dict[str, int]:
-    """Image row of each task by its image's address: where the journal is not at hand.
+    """Image row of each task, matched by the image's address; needs no journal.
 
     Args:
         tasks: tasks by id.
-        rows: row by address.
+        rows: rows by address.
     """
     return {
         key: rows[task.input_values[IMAGE]]
@@ -171,17 +173,18 @@ def rows_by_address(tasks: Mapping[str, Any], rows: Mapping[str, int]) -> dict[s
 
 
 def set_overlap(api: Api, task_id: str, overlap: int, lower: bool = False) -> None:
-    """Have so many answers in all on a task. Asking twice changes nothing.
+    """Set the number of answers in all to a task; a repeated call changes nothing.
 
     Args:
         api: the platform.
-        task_id: the task.
-        overlap: answers wanted, those that were given in earlier orders included.
-        lower: whether that is fewer than were asked for until now.
+        task_id: id of the task.
+        overlap: answers wanted in all, answers of earlier orders included.
+        lower: whether this is fewer than before.
     """
 
     def act(client: Any) -> bool:
-        if lower:  # takes 0 too, and never less than has been given out
+        # This call accepts 0, and never sets fewer than the assignments already issued.
+        if lower:
             patch = {"overlap": overlap, "infinite_overlap": False}
             return bool(client.patch_task_overlap_or_min(task_id, **patch))
         return bool(client.patch_task(task_id, overlap=overlap, infinite_overlap=False))

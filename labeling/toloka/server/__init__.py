@@ -1,7 +1,7 @@
-"""A local server that speaks Toloka's API v1 in front of the simulated crowd.
+"""A local server with Toloka's API v1 in front of the simulated crowd.
 
-`serve(Settings(load_scenario("food-campaign")))` runs one for a test; `labelworth toloka-server`
-runs one by itself.
+`serve(Settings(load_scenario("food-campaign")))` runs a server for a test; `labelworth
+toloka-server` runs one on the command line.
 """
 
 from labeling.toloka.server.model.truth import Truth, read_truth, write_truth

@@ -7,7 +7,7 @@ import pytest
 
 from budget.errors import InputError
 from budget.money import Money
-from labeling.campaign.campaign import Advised, Exam, QualityRules
+from labeling.campaign.campaign import AdvisedPlan, Exam, QualityRules
 from labeling.campaign.templates import load_campaign, stands_for, template_names
 
 CLASSES = ("cat", "dog")
@@ -33,7 +33,7 @@ def test_the_food_campaign_is_the_published_one() -> None:
     assert dict(campaign.exam.composition) == {"solid": 5, "liquid": 4, "other": 1}
     assert campaign.language_test
     assert campaign.rules == QualityRules(1, 13.0, 1)
-    assert campaign.advised == Advised(Money(2000), 3, 1, True)
+    assert campaign.advised == AdvisedPlan(Money(2000), 3, 1, True)
     for word in ("Examples", "Edge cases", "SOLID", "LIQUID", "OTHER"):
         assert word in campaign.instructions
 
@@ -49,7 +49,7 @@ def test_classes_of_which_none_is_the_data_s_stand_for_them_in_order() -> None:
 
 def test_options_and_advice_leave_older_keys_alone() -> None:
     plain = load_campaign("classification", CLASSES)
-    assert replace(plain, advised=Advised(Money(1), 1, 0, False)).key == plain.key
+    assert replace(plain, advised=AdvisedPlan(Money(1), 1, 0, False)).key == plain.key
     exam = Exam(10, 10, (("cat", 5), ("dog", 5)))
     assert replace(plain, exam=exam).key != replace(plain, exam=Exam(10, 10)).key
 

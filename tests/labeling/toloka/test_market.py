@@ -15,7 +15,7 @@ import pytest
 
 from budget.errors import InputError, MarketError
 from budget.money import Money
-from labeling.source import Book
+from labeling.source import StoredOrder
 from labeling.toloka.api.client import connect
 from labeling.toloka.api.clock import PlatformClock
 from labeling.toloka.api.token import Token
@@ -484,9 +484,9 @@ def test_the_token_is_in_no_log_exception_file_or_repr(
 # --- reconcile ---
 
 
-def book(on: Ground, order: Any, pages: list[Any], hold: Money | None, ended: bool) -> Book:
+def book(on: Ground, order: Any, pages: list[Any], hold: Money | None, ended: bool) -> StoredOrder:
     count = len(unnamed(pages)[0])
-    return Book(order, hold, ended, count, on.tariff.cost(count, order.condition.reward))
+    return StoredOrder(order, hold, ended, count, on.tariff.cost(count, order.condition.reward))
 
 
 def test_books_that_agree_have_no_findings(on: Ground) -> None:

@@ -1,1 +1,1 @@
-"""The platform at work: time, annotators, admission, quality control, review."""
+"""The platform's engine: time, annotators, admission, quality control, review."""

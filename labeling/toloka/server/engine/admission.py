@@ -1,28 +1,28 @@
-"""Who may work in a pool: bans, the pool's filter, its training and its exam."""
+"""Admission of annotators to a pool: bans, the pool's filter, its training and its exam."""
 
 from __future__ import annotations
 
 from labeling.toloka.server.engine.collectors import training_rate
-from labeling.toloka.server.engine.staff import Gate, staff_at
+from labeling.toloka.server.engine.staff import AdmissionPool, staff_at
 from labeling.toloka.server.model import filters
 from labeling.toloka.server.model.records import REAL, TRAINING, PlatformPool
 from labeling.toloka.server.model.world import PlatformState
 
 
-def gates_of(world: PlatformState, pool: PlatformPool) -> list[Gate]:
-    """The trainings and exams that annotators pass before a pool."""
-    found: list[Gate] = []
+def admission_pools_of(world: PlatformState, pool: PlatformPool) -> list[AdmissionPool]:
+    """The trainings and exams that annotators must pass before a pool."""
+    required: list[AdmissionPool] = []
     training = (pool.doc.get("quality_control") or {}).get("training_requirement")
     if training and training["training_pool_id"] in world.pools:
-        gate = world.pools[training["training_pool_id"]]
-        found.append(Gate(gate, gate.of_kind(TRAINING)))
+        admission_pool = world.pools[training["training_pool_id"]]
+        required.append(AdmissionPool(admission_pool, admission_pool.of_kind(TRAINING)))
     for skill in filters.skills_asked(pool.doc.get("filter")):
         for other in world.pools.values():
             is_exam = other is not pool and other.tasks and not other.of_kind(REAL)
             if is_exam and not other.training and _sets_skill(other, skill):
-                found.append(Gate(other, list(other.tasks)))
+                required.append(AdmissionPool(other, list(other.tasks)))
                 break
-    return [gate for gate in found if gate.tasks]
+    return [admission_pool for admission_pool in required if admission_pool.tasks]
 
 
 def admitted(world: PlatformState, pool: PlatformPool, user: str) -> bool:
@@ -36,7 +36,7 @@ def admitted(world: PlatformState, pool: PlatformPool, user: str) -> bool:
 
 
 def banned(world: PlatformState, pool: PlatformPool, user: str) -> str | None:
-    """Why an annotator may not work in a pool; None if no ban stands against it."""
+    """Reason of an annotator's ban from a pool; None without a ban."""
     for ban in world.bans.get(user, ()):
         here = {
             "ALL_PROJECTS": True,
@@ -50,7 +50,7 @@ def banned(world: PlatformState, pool: PlatformPool, user: str) -> str | None:
 
 
 def look_again(world: PlatformState, user: str) -> None:
-    """Tell the crowd that an annotator belongs to whether they may work now."""
+    """Update in the crowd whether an annotator may work."""
     home = world.people.get(user)
     if home is None:
         return

@@ -1,4 +1,4 @@
-"""Files that annotators send with an assignment, where a project asks for files."""
+"""Files that annotators send with an assignment, for projects with file fields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from labeling.toloka.server.model.world import PlatformState
 
 
 def attach(world: PlatformState, pool: PlatformPool, assignment: PlatformAssignment) -> None:
-    """Give the file fields of an assignment that comes in their files."""
+    """Fill the file fields of a submitted assignment."""
     staff = staff_at(pool)
     if staff is None:
         return

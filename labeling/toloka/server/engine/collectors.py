@@ -1,4 +1,4 @@
-"""Quality control: what a pool's rules know about an annotator."""
+"""Quality control: the collectors, which give a pool's rules values about an annotator."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Values = dict[str, Any]
 
 
 def values(world: PlatformState, pool: PlatformPool, config: Doc, user: str) -> Values:
-    """What a collector says about an annotator; keys are those of rule conditions.
+    """A collector's values of an annotator, by the keys of rule conditions.
 
     Args:
-        world: the platform.
-        pool: the pool whose rule it is.
+        world: the platform's state.
+        pool: the pool with the rule.
         config: `collector_config`.
         user: the annotator.
     """
@@ -43,20 +43,21 @@ def values(world: PlatformState, pool: PlatformPool, config: Doc, user: str) -> 
 def history(
     world: PlatformState, pool: PlatformPool, config: Doc, user: str
 ) -> list[PlatformAssignment]:
-    """Submitted assignments that a collector looks at, in order.
+    """Submitted assignments that a collector reads, in order.
 
-    With a history size, those in all pools whose same rule has one; else those of the pool.
+    With a history size, these are the assignments of all pools that share the collector and have a
+    history size, too; otherwise the assignments of the pool.
     """
     parameters = config.get("parameters") or {}
     if parameters.get("history_size") is None:
         return _of(pool, user)
     shared = [other for other in world.pools.values() if _shares(other, config)]
-    found = [a for other in (shared or [pool]) for a in _of(other, user)]
-    return sorted(found, key=lambda a: a.submitted or 0)
+    assignments = [a for other in (shared or [pool]) for a in _of(other, user)]
+    return sorted(assignments, key=lambda a: a.submitted or 0)
 
 
 def training_rate(pool: PlatformPool, user: str) -> float | None:
-    """Share of right answers in a training, in percent; only the first answer to a task counts."""
+    """Share of right answers in a training, in percent; only first answers to a task count."""
     first: dict[str, bool] = {}
     for assignment in pool.history.get(user, ()):
         for task, answer in zip(assignment.tasks, assignment.answers, strict=True):
@@ -83,7 +84,7 @@ def _last(items: list[Any], config: Doc) -> list[Any]:
 
 
 def _rates(marks: list[bool], prefix: str = "") -> Values:
-    """Share of right and wrong among marked answers, in percent; unknown without any."""
+    """Shares of right and wrong answers, in percent; empty without answers."""
     if not marks:
         return {}
     correct = 100 * sum(marks) / len(marks)

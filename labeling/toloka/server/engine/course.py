@@ -1,4 +1,4 @@
-"""The course of events: what happens next on the platform, and when."""
+"""The course of events: the platform's next event and its time."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def move(world: PlatformState, events: int = 1) -> None:
     """Move the clock to the next event that a client can see.
 
     Args:
-        world: the platform.
-        events: how many such events, at most: a pool that closes or opens again ends it.
+        world: the platform's state.
+        events: largest number of such events; the move ends when a pool opens or closes.
     """
     before = _open(world)
     for _ in range(events):
@@ -35,24 +35,24 @@ def _open(world: PlatformState) -> list[str]:
 
 
 def advance(world: PlatformState, until: int) -> None:
-    """Move the clock to a time, with everything that happens until then."""
+    """Move the clock to a time and run all events until then."""
     while step(world, until):
         pass
     world.now = max(world.now, until)
 
 
 def due(world: PlatformState) -> float:
-    """When (ms) the next event is due; infinite if there is none."""
+    """Time (ms) of the next event; infinite without events."""
     return _next(world)[0]
 
 
 def is_only_review(world: PlatformState) -> bool:
-    """Whether nothing is to come but that answers nobody has reviewed are accepted."""
+    """Whether the only coming events accept answers without review."""
     return isinstance(_next(world)[1], _Deadline) and not world.working
 
 
 def step(world: PlatformState, until: float = math.inf) -> bool:
-    """Let the next event happen, if it does by a time (ms); whether it did."""
+    """Run the next event if it is due by a time (ms); return whether it ran."""
     for pool in list(world.working.values()):
         work.ask_raised(world, pool)
     at, happen = _next(world)
@@ -64,7 +64,7 @@ def step(world: PlatformState, until: float = math.inf) -> bool:
 
 
 def _next(world: PlatformState) -> tuple[float, Callable[[], None]]:
-    """When the next event is due, and what it is: annotators before the clock's own deadlines."""
+    """Time of the next event, and the event; annotators come before deadlines of the same time."""
     first, happen = math.inf, _nothing
     for pool in world.working.values():
         staff = staff_at(pool)
@@ -78,22 +78,22 @@ def _next(world: PlatformState) -> tuple[float, Callable[[], None]]:
 
 
 def _deadlines(world: PlatformState) -> list[tuple[int, Callable[[], None]]]:
-    found: list[tuple[int, Callable[[], None]]] = []
+    deadlines: list[tuple[int, Callable[[], None]]] = []
     for pool in world.working.values():
         if pool.is_open and "will_expire" in pool.doc:
-            found.append((from_iso(pool.doc["will_expire"]), _Close(world, pool, "EXPIRED")))
+            deadlines.append((from_iso(pool.doc["will_expire"]), _Close(world, pool, "EXPIRED")))
         if pool.is_open and pool.complete is not None:
             delay = int(pool.doc.get("auto_close_after_complete_delay_seconds") or 0)
-            found.append((pool.complete + 1000 * delay, _Close(world, pool, "COMPLETED")))
+            deadlines.append((pool.complete + 1000 * delay, _Close(world, pool, "COMPLETED")))
     for key in world.account.reserved:
         waiting = world.assignments[key]
         days = int(world.pools[waiting.pool_id].doc.get("auto_accept_period_day") or 21)
         if waiting.submitted is not None:
-            found.append((waiting.submitted + days * DAY, _Accept(world, waiting)))
+            deadlines.append((waiting.submitted + days * DAY, _Accept(world, waiting)))
     for restriction in world.ending:
         if "will_expire" in restriction and not restriction.get("over"):
-            found.append((from_iso(restriction["will_expire"]), _Lift(world, restriction)))
-    return found
+            deadlines.append((from_iso(restriction["will_expire"]), _Lift(world, restriction)))
+    return deadlines
 
 
 def _nothing() -> None:
@@ -141,7 +141,7 @@ class _Lift:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """An annotator does something."""
+    """An event of a pool's annotators."""
 
     world: PlatformState
     pool: PlatformPool

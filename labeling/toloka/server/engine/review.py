@@ -1,4 +1,4 @@
-"""Review: assignments are accepted and paid, or rejected."""
+"""Review: accepts and pays assignments, or rejects them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def decide(
     """Accept or reject a submitted assignment; a rejected one may still be accepted.
 
     Returns:
-        What has happened, as rules name it: ACCEPT, REJECT or ACCEPT_AFTER_REJECT.
+        The event, by its name in rules: ACCEPT, REJECT or ACCEPT_AFTER_REJECT.
 
     Raises:
         ApiError: INAPPROPRIATE_STATUS.

@@ -1,4 +1,4 @@
-"""Quality control: when a rule holds, and what it does."""
+"""Quality control: the conditions and the actions of rules."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _ON_SUBMISSION = frozenset(
 def after_submission(
     world: PlatformState, pool: PlatformPool, assignment: PlatformAssignment
 ) -> None:
-    """Apply the rules that look at submissions, to the annotator and to those who agreed or not.
+    """Apply the rules on submissions to the annotator and to others who answered the same tasks.
 
-    Rules do not know of each other: one that bans stops no other.
+    Rules are independent: a rule that bans does not stop another rule.
     """
     others = {u for t in assignment.tasks if t.kind == REAL for u, _ in t.answered}
     working = sorted(user for user in others if banned(world, pool, user) is None)
@@ -47,29 +47,29 @@ def after_submission(
 def after_skipping(
     world: PlatformState, pool: PlatformPool, assignment: PlatformAssignment
 ) -> None:
-    """Apply the rules that look at suites handed back."""
+    """Apply the rules on suites handed back."""
     for config, rules in _configs(world, pool):
         if config.get("type") == "SKIPPED_IN_ROW_ASSIGNMENTS":
             _apply(world, pool, config, rules, assignment.user_id)
 
 
 def after_review(world: PlatformState, assignment: PlatformAssignment, event: str) -> None:
-    """Apply the rules that look at what was accepted and rejected."""
+    """Apply the rules on acceptance and rejection."""
     pool = world.pools[assignment.pool_id]
     for config, rules in _configs(world, pool):
         if config.get("type") == "ACCEPTANCE_RATE":
             _apply(world, pool, config, rules, assignment.user_id)
         if config.get("type") == "ASSIGNMENTS_ASSESSMENT":
-            found = {"assessment_event": event, **_assessed(pool, assignment)}
+            values = {"assessment_event": event, **_assessed(pool, assignment)}
             for rule in rules:
-                if _holds(rule, found) and rule["action"]["type"] == "CHANGE_OVERLAP":
+                if _holds(rule, values) and rule["action"]["type"] == "CHANGE_OVERLAP":
                     _change_overlap(world, pool, assignment.tasks, rule["action"])
 
 
 def restrict(world: PlatformState, form: Doc) -> Doc:
-    """Ban an annotator: they get no more suites where the ban holds.
+    """Ban an annotator: the annotator gets no further suites in the ban's scope.
 
-    A ban that holds there already is changed, not doubled.
+    An existing ban in the same scope is changed, not doubled.
     """
     user = form["user_id"]
     same = [ban for ban in world.bans.get(user, ()) if _place(ban) == _place(form)]
@@ -90,14 +90,14 @@ def restrict(world: PlatformState, form: Doc) -> Doc:
 
 
 def _place(ban: Doc) -> tuple[Any, ...]:
-    """Where a ban holds."""
+    """The scope of a ban, with its pool or project."""
     scope = ban["scope"]
     place = {"POOL": "pool_id", "PROJECT": "project_id"}.get(scope, "")
     return scope, ban.get(place)
 
 
 def lift(world: PlatformState, ban: Doc) -> None:
-    """End a ban; the rules start to count anew."""
+    """End a ban; the rules start to count again from 0."""
     ban["over"] = True
     world.ending = [other for other in world.ending if other is not ban]
     user = ban["user_id"]
@@ -108,7 +108,7 @@ def lift(world: PlatformState, ban: Doc) -> None:
 
 
 def give_skill(world: PlatformState, user: str, skill: str, value: float) -> Doc:
-    """Set an annotator's skill, and look again at which pools they see."""
+    """Set an annotator's skill, and update the annotator's admission."""
     doc = world.set_skill(user, skill, value, to_iso(world.now))
     look_again(world, user)
     _revoked(world, user, "SKILL_CHANGE", skill)
@@ -116,7 +116,7 @@ def give_skill(world: PlatformState, user: str, skill: str, value: float) -> Doc
 
 
 def _configs(world: PlatformState, pool: PlatformPool) -> Iterator[tuple[Doc, list[Doc]]]:
-    """Collectors and their rules: the pool's, then its project's."""
+    """Collectors and their rules: of the pool, then of its project."""
     for owner in (pool.doc, world.projects[pool.doc["project_id"]]):
         for config in (owner.get("quality_control") or {}).get("configs", ()):
             yield config["collector_config"], config.get("rules", [])
@@ -125,20 +125,20 @@ def _configs(world: PlatformState, pool: PlatformPool) -> Iterator[tuple[Doc, li
 def _apply(
     world: PlatformState, pool: PlatformPool, config: Doc, rules: list[Doc], user: str
 ) -> None:
-    found = collectors.values(world, pool, config, user)
+    values = collectors.values(world, pool, config, user)
     for rule in rules:
-        if _holds(rule, found):
+        if _holds(rule, values):
             act = _ACTIONS.get(rule["action"]["type"])
             if act is not None:
                 parameters = rule["action"].get("parameters") or {}
-                act(world, pool, user, parameters, found)
+                act(world, pool, user, parameters, values)
 
 
-def _holds(rule: Doc, found: Values) -> bool:
+def _holds(rule: Doc, values: Values) -> bool:
     return all(
-        condition["key"] in found
+        condition["key"] in values
         and COMPARE[condition["operator"]](
-            found[condition["key"]], _like(found[condition["key"]], condition["value"])
+            values[condition["key"]], _like(values[condition["key"]], condition["value"])
         )
         for condition in rule["conditions"]
     )
@@ -152,7 +152,7 @@ def _like(value: Any, wanted: Any) -> Any:
 
 
 def _restriction(
-    world: PlatformState, pool: PlatformPool, user: str, given: Doc, found: Values
+    world: PlatformState, pool: PlatformPool, user: str, given: Doc, values: Values
 ) -> None:
     form: Doc = {"user_id": user, "scope": given["scope"]}
     if given["scope"] == "POOL":
@@ -178,28 +178,28 @@ def _outlasts(ban: Doc, other: Doc) -> bool:
 
 
 def _set_skill(
-    world: PlatformState, pool: PlatformPool, user: str, given: Doc, found: Values
+    world: PlatformState, pool: PlatformPool, user: str, given: Doc, values: Values
 ) -> None:
     give_skill(world, user, str(given["skill_id"]), float(given["skill_value"]))
 
 
 def _set_skill_from(
-    world: PlatformState, pool: PlatformPool, user: str, given: Doc, found: Values
+    world: PlatformState, pool: PlatformPool, user: str, given: Doc, values: Values
 ) -> None:
     field = given["from_field"]
-    value = found.get(f"golden_set_{field}", found.get(field))
+    value = values.get(f"golden_set_{field}", values.get(field))
     if value is not None:
         give_skill(world, user, str(given["skill_id"]), float(value))
 
 
 def _accept_all(
-    world: PlatformState, pool: PlatformPool, user: str, given: Doc, found: Values
+    world: PlatformState, pool: PlatformPool, user: str, given: Doc, values: Values
 ) -> None:
     _review_all(world, pool, user, "ACCEPTED", None)
 
 
 def _reject_all(
-    world: PlatformState, pool: PlatformPool, user: str, given: Doc, found: Values
+    world: PlatformState, pool: PlatformPool, user: str, given: Doc, values: Values
 ) -> None:
     _review_all(world, pool, user, "REJECTED", given.get("public_comment"))
 
@@ -232,23 +232,23 @@ def _assessed(pool: PlatformPool, assignment: PlatformAssignment) -> Values:
 
 
 def _revoked(world: PlatformState, user: str, reason: str, skill: str | None) -> None:
-    """Ask again what someone answered who may no longer work, where a pool's rule says so."""
+    """Ask for the answers of an excluded annotator again, if a rule of the pool says so."""
     home = world.people.get(user)
     if home is None:
         return
     pool = world.pools[home[0]]
     if banned(world, pool, user) is None and admitted(world, pool, user):
         return
-    found: Values = {"pool_access_revoked_reason": reason, "skill_id": skill or ""}
+    values: Values = {"pool_access_revoked_reason": reason, "skill_id": skill or ""}
     for config, rules in _configs(world, pool):
         for rule in rules if config.get("type") == "USERS_ASSESSMENT" else ():
-            if _holds(rule, found) and rule["action"]["type"] == "CHANGE_OVERLAP":
+            if _holds(rule, values) and rule["action"]["type"] == "CHANGE_OVERLAP":
                 tasks = [t for a in pool.history.get(user, ()) for t in a.tasks]
                 _change_overlap(world, pool, tasks, rule["action"])
 
 
 def _change_overlap(world: PlatformState, pool: PlatformPool, tasks: Any, action: Doc) -> None:
-    """Ask for `delta` further answers on tasks; a finished pool may be opened again."""
+    """Ask for `delta` further answers to tasks; a finished pool may be opened again."""
     given = action.get("parameters") or {}
     delta = int(given.get("delta", 1))
     wanted: dict[str, Task] = {t.id: t for t in tasks if t.kind == REAL}

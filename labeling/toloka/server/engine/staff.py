@@ -1,4 +1,4 @@
-"""A pool's annotators: the simulated crowd behind it, and where its time lies on the platform's."""
+"""A pool's annotators: the simulated crowd behind the pool, and its time on the platform."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from labeling.crowd.scenario import Scenario
 from labeling.seeds import stream
 from labeling.toloka.server.model import filters
 from labeling.toloka.server.model.ids import user_id
-from labeling.toloka.server.model.questions import Field, fields_of, judged_field
+from labeling.toloka.server.model.questions import OutputField, fields_of, judged_field
 from labeling.toloka.server.model.records import (
     GOLDEN,
     REAL,
     TRAINING,
-    Asked,
     Doc,
     PlatformPool,
     Task,
+    TaskOrSuite,
     TaskSuite,
     default_overlap,
 )
@@ -38,34 +38,36 @@ from labeling.toloka.server.model.world import PlatformState
 from labeling.types import DynamicOverlap, Ints
 
 CONDITION = "labelworth_condition"
-_ROOM = 50  # tasks that a suite put together later may have at least
+_ROOM = 50  # smallest number of places in a page, for suites that the requester adds later
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class AdmissionPool:
     """A pool that annotators must pass before another: its exam or its training."""
 
     pool: PlatformPool
     tasks: list[Task]
 
 
-class Rows:
-    """Rows of a pool's tasks among the items that its annotators answer."""
+class TaskRows:
+    """The rows of a pool's tasks in the items of its crowd."""
 
-    def __init__(self, truth: Truth | None, scenario: Scenario, seed: int, field: Field) -> None:
-        known = truth if truth is not None and truth.question == field.name else None
-        self._known = known
+    def __init__(
+        self, truth: Truth | None, scenario: Scenario, seed: int, field: OutputField
+    ) -> None:
+        own_truth = truth if truth is not None and truth.question == field.name else None
+        self._truth = own_truth
         self._scenario = scenario
         self._seed = seed
         self._field = field
-        self._rows = len(known.items) if known else 0
+        self._rows = len(own_truth.items) if own_truth else 0
         self._taken: dict[int, Task] = {}
         self._fresh: list[tuple[int, float, int]] = []
 
     def place(self, tasks: Sequence[Task]) -> None:
-        """Give tasks their rows: those of the rehearsal's images, or new ones."""
+        """Set the rows of tasks: the rows of the rehearsal's images, or new rows."""
         for task in tasks:
-            row = self._known_row(task)
+            row = self._truth_row(task)
             if row is None or row in self._taken:
                 row = self._rows
                 self._rows += 1
@@ -74,11 +76,11 @@ class Rows:
             task.row = row
 
     def task(self, row: int) -> Task:
-        """The task in a row."""
+        """The task of a row."""
         return self._taken[row]
 
     def fresh(self) -> Items:
-        """Items of the rows that are new since the last call."""
+        """Items of the new rows since the last call."""
         columns = list(zip(*self._fresh, strict=True)) or [(), (), ()]
         self._fresh = []
         truth, error, distractor = columns
@@ -89,32 +91,32 @@ class Rows:
         )
 
     def all(self) -> Items:
-        """Items of all rows; asked once, at the beginning."""
+        """Items of all rows; called once, at the start."""
         fresh = self.fresh()
-        if self._known is None:
+        if self._truth is None:
             return fresh
-        items = self._known.items
+        items = self._truth.items
         return Items(
             *(np.concatenate((getattr(items, n), getattr(fresh, n))) for n in Items.__slots__)
         )
 
-    def _known_row(self, task: Task) -> int | None:
-        if self._known is None:
+    def _truth_row(self, task: Task) -> int | None:
+        if self._truth is None:
             return None
         values = task.doc["input_values"].values()
-        rows = (self._known.row.get(value) for value in values if isinstance(value, str))
+        rows = (self._truth.row.get(value) for value in values if isinstance(value, str))
         return next((row for row in rows if row is not None), None)
 
     def _draw(self, task: Task) -> tuple[int, float, int]:
-        """Truth, error and distractor of a task that no file knows."""
+        """Truth, error and distractor of a task that is in no truth file."""
         s, classes = self._scenario, len(self._field.answers)
         rng = stream(self._seed, "task", json.dumps(task.doc["input_values"], sort_keys=True))
         truth, error = int(rng.integers(classes)), float(rng.beta(s.error_a, s.error_b))
         error, chance = error * s.error_scale, float(rng.random())
         for solution in task.doc.get("known_solutions") or ():
-            known = self._field.place(solution["output_values"].get(self._field.name))
-            if known is not None:
-                truth, error = known, error * s.control_error
+            label = self._field.place(solution["output_values"].get(self._field.name))
+            if label is not None:
+                truth, error = label, error * s.control_error
                 break
         steps = confusion_steps(s, classes)
         wrong = draw_wrong(np.array([truth]), np.array([chance]), steps)
@@ -127,23 +129,29 @@ class Staff:
     Attributes:
         crowd: the engine.
         fields: the project's output fields.
-        judged: which of them control tasks check.
-        gates: what annotators must pass first.
+        judged: index of the field that control tasks check.
+        admission_pools: exams and trainings that annotators must pass first.
     """
 
     def __init__(
-        self, world: PlatformState, pool: PlatformPool, gates: list[Gate], referee: Referee
+        self,
+        world: PlatformState,
+        pool: PlatformPool,
+        admission_pools: list[AdmissionPool],
+        referee: Referee,
     ) -> None:
         settings = world.settings
-        known = [task for task in pool.tasks if task.kind != REAL]
-        known += [task for gate in gates for task in gate.tasks]
-        self.fields = fields_of(world.project(pool.doc["project_id"]), known)
-        self.judged = judged_field(self.fields, known)
+        control_tasks = [task for task in pool.tasks if task.kind != REAL]
+        control_tasks += [
+            task for admission_pool in admission_pools for task in admission_pool.tasks
+        ]
+        self.fields = fields_of(world.project(pool.doc["project_id"]), control_tasks)
+        self.judged = judged_field(self.fields, control_tasks)
         if settings.truth is not None:
             names = [field.name for field in self.fields]
             if settings.truth.question in names:
                 self.judged = names.index(settings.truth.question)
-        self.gates = gates
+        self.admission_pools = admission_pools
         self.key = stream_key(pool)
         self._opened_ms, self._opened_at = world.now, 0.0
         self._issued = 0
@@ -152,15 +160,22 @@ class Staff:
             filters.wants_language_test(pool.doc.get("filter")),
             len(self.fields),
         )
-        self._rows = Rows(
+        self._rows = TaskRows(
             settings.truth, settings.scenario, settings.seed, self.fields[self.judged]
         )
-        self._rows.place([*pool.tasks, *(task for gate in gates for task in gate.tasks)])
+        self._rows.place(
+            [
+                *pool.tasks,
+                *(task for admission_pool in admission_pools for task in admission_pool.tasks),
+            ]
+        )
         items = self._rows.all()
-        self._scenario, self._seed, self._known_rows = scenario, settings.seed, len(items)
+        self._scenario, self._seed, self._row_count = scenario, settings.seed, len(items)
         self._pages: list[TaskSuite] = []
-        # Where an exam's tasks lie among this pool's: other pools with the same exam differ.
-        self._exam_rows = _array(task.row for gate in gates for task in gate.tasks)
+        # Rows of the exam's tasks in this pool; another pool with the same exam has other rows.
+        self._exam_rows = _array(
+            task.row for admission_pool in admission_pools for task in admission_pool.tasks
+        )
         spec = _settings(pool, self._exam_rows, len(self.fields[self.judged].answers))
         if spec.exam is not None and scenario.exam_pass_rates:
             items = set_exam(scenario, items, spec.exam_rows, spec.classes)
@@ -174,17 +189,17 @@ class Staff:
     # Time.
 
     def ms(self, seconds: float) -> int:
-        """Platform time of a moment of pool time."""
+        """Platform time (ms) of a pool time."""
         return self._opened_ms + milliseconds(seconds - self._opened_at)
 
     def next_ms(self) -> float:
-        """Platform time of the next event, exact; infinite if there is none."""
+        """Platform time (ms) of the next event, exact; infinite without events."""
         return self._opened_ms + 1000 * (self.crowd.next_event - self._opened_at)
 
     def catch_up(self, now: int) -> None:
-        """Bring the pool's time to the platform's, before something happens from outside.
+        """Move the pool's clock to the platform's time, before an event from outside.
 
-        A pool with nothing to do stood still: its time goes on from here.
+        An idle pool's clock stood still: it continues from here.
         """
         if now <= self.ms(self.crowd.clock):
             return
@@ -195,32 +210,32 @@ class Staff:
 
     # What a requester does.
 
-    def open(self, asked: Sequence[Asked], now: int) -> None:
-        """Ask for the answers that remain, as a new visit."""
+    def open(self, asked: Sequence[TaskOrSuite], now: int) -> None:
+        """Open the pool for the remaining answers, as a new visit."""
         self._opened_ms, self._opened_at = now, self.crowd.clock
-        rows, ballots = _array(one.row for one in asked), self.crowd.ballots
-        remaining = _array(one.remaining for one in asked)
+        rows, ballots = _array(item.row for item in asked), self.crowd.ballots
+        remaining = _array(item.remaining for item in asked)
         if ballots is not None and self.crowd.pool.dynamic is not None:
             ballots.allow(rows, np.full(len(rows), self.crowd.pool.dynamic.most))
             remaining = ballots.lacking(rows)
         self.crowd.open(rows[remaining > 0], remaining[remaining > 0])
 
-    def add(self, asked: Sequence[Asked], counts: Sequence[int], now: int) -> None:
+    def add(self, asked: Sequence[TaskOrSuite], counts: Sequence[int], now: int) -> None:
         """Ask for further answers in the open pool."""
         self.catch_up(now)
-        self.crowd.add(_array(one.row for one in asked), _array(counts))
+        self.crowd.add(_array(item.row for item in asked), _array(counts))
 
-    def lower(self, asked: Asked) -> None:
-        """Ask for no further answer on something, then for as many as remain."""
+    def lower(self, asked: TaskOrSuite) -> None:
+        """Lower the queued answers of a task or suite to its remaining answers."""
         self.crowd.slots.lower(_array([asked.row]))
         if asked.remaining:
             self.crowd.slots.add(_array([asked.row]), asked.remaining)
 
     def close(self, now: int | None = None) -> None:
-        """Issue nothing more.
+        """Issue no further suites.
 
         Args:
-            now: when that is, if the platform's clock decides it and not an event of the pool.
+            now: platform time (ms) of the closing; None if an event of the pool closes it.
         """
         if now is not None:
             self.crowd.advance(self._opened_at + (now - self._opened_ms) / 1000)
@@ -229,18 +244,18 @@ class Staff:
     def extend(
         self, pool: PlatformPool, tasks: Sequence[Task], suites: Sequence[TaskSuite] = ()
     ) -> None:
-        """Tasks and suites that were created after the annotators came."""
+        """Add tasks and suites that were created after the annotators came."""
         self._rows.place(tasks)
         fresh = self._rows.fresh()
         control = np.array([task.kind != REAL for task in tasks], dtype=np.bool_)
-        further, self._known_rows = self._more(len(fresh)), self._known_rows + len(fresh)
+        further, self._row_count = self._more(len(fresh)), self._row_count + len(fresh)
         if len(fresh) or suites:
             self.crowd.extend(fresh, further, control, self._turn(suites))
         if control.any():
             self.revise(pool)
 
     def revise(self, pool: PlatformPool) -> None:
-        """The requester has changed the pool's settings or its control tasks."""
+        """Take over changed settings or control tasks of the pool."""
         self.crowd.revise(_settings(pool, self._exam_rows, self.crowd.pool.classes))
 
     # What annotators did.
@@ -255,16 +270,16 @@ class Staff:
         return user_id(self.key, person)
 
     def tasks(self, suite: int) -> list[Task]:
-        """The tasks of a suite, in the order on the page."""
+        """The tasks of a suite, in the order of the page."""
         rows = self.crowd.suites.tasks[suite]
         return [self._rows.task(int(row)) for row in rows[rows >= 0]]
 
     def page(self, suite: int) -> TaskSuite | None:
-        """The requester's own suite that one was given for; None where suites are mixed."""
+        """The requester's suite behind an issued suite; None for mixed suites."""
         return self._pages[int(self.crowd.taken(suite)[0])] if self._pages else None
 
     def exam_answers(self, labels: Ints) -> list[Doc]:
-        """Output values of exam tasks: questions that no exam checks get their first answer."""
+        """Output values of exam tasks; unchecked questions get their first answer."""
         first = {field.name: field.answers[0] for field in self.fields}
         field = self.fields[self.judged]
         return [{**first, field.name: field.answers[int(label)]} for label in labels]
@@ -287,12 +302,12 @@ class Staff:
             self._pages.append(suite)
         return [_array(task.row for task in suite.tasks) for suite in suites]
 
-    def _others(self) -> list[Field]:
+    def _others(self) -> list[OutputField]:
         """The fields that control tasks do not check."""
         return [field for at, field in enumerate(self.fields) if at != self.judged]
 
     def _further(self, truth: Truth | None, rows: int) -> list[Items | Opinions]:
-        """What annotators see in the other fields: what the file says, else a matter of taste."""
+        """Items or opinions of the other fields: from the truth file, else opinions."""
         seen: list[Items | Opinions] = []
         for field in self._others():
             given = truth.further.get(field.name) if truth else None
@@ -304,8 +319,8 @@ class Staff:
         return seen
 
     def _more(self, rows: int) -> list[Items | Opinions]:
-        """The same for rows behind the known ones."""
-        names = [(field, f"{field.name} from {self._known_rows}") for field in self._others()]
+        """Opinions of the other fields for further rows."""
+        names = [(field, f"{field.name} from {self._row_count}") for field in self._others()]
         return [
             make_opinions(self._scenario, rows, len(field.answers), self._seed, name)
             for field, name in names
@@ -313,19 +328,19 @@ class Staff:
 
 
 def staff_at(pool: PlatformPool) -> Staff | None:
-    """The annotators of a pool; None before it was first opened, and for exams and trainings."""
+    """The annotators of a pool; None before the first opening, and for exams and trainings."""
     return pool.staff if isinstance(pool.staff, Staff) else None
 
 
 def staff_of(pool: PlatformPool) -> Staff:
-    """The annotators of a pool that has events: they have come."""
+    """The annotators of a pool with events: such a pool has annotators."""
     staff = staff_at(pool)
     assert staff is not None  # noqa: S101 - only pools with annotators have events
     return staff
 
 
 def stream_key(pool: PlatformPool) -> str:
-    """What names a pool's random stream: the condition in its metadata, else its own id."""
+    """Name of a pool's random stream: the condition in its metadata, else the pool's id."""
     named = (pool.doc.get("metadata") or {}).get(CONDITION)
     if isinstance(named, list) and named:
         named = named[0]
@@ -365,7 +380,7 @@ def _typical_size(pool: PlatformPool, size: int) -> int:
 
 
 def _dynamic(pool: PlatformPool) -> DynamicOverlap | None:
-    """A pool's dynamic overlap; only mixed suites know it."""
+    """A pool's dynamic overlap; None for suites that the requester composed."""
     config = pool.doc.get("dynamic_overlap_config")
     if not config or pool.suites:
         return None

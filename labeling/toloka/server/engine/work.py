@@ -1,4 +1,4 @@
-"""Work: pools open and close, annotators take suites and hand them in, and what follows."""
+"""Work: pools open and close, annotators take and submit suites, and rules apply."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from labeling.crowd.engine.pool import Visitor
 from labeling.toloka.server.engine import review, rules
-from labeling.toloka.server.engine.admission import admitted, banned, gates_of
+from labeling.toloka.server.engine.admission import admission_pools_of, admitted, banned
 from labeling.toloka.server.engine.attached_files import attach
-from labeling.toloka.server.engine.staff import Gate, Staff, staff_at, staff_of
+from labeling.toloka.server.engine.staff import AdmissionPool, Staff, staff_at, staff_of
 from labeling.toloka.server.model import pricing
 from labeling.toloka.server.model.clock import from_iso
 from labeling.toloka.server.model.records import (
@@ -28,17 +28,17 @@ from labeling.toloka.server.model.world import PlatformState
 
 @dataclass(frozen=True, slots=True)
 class PoolReferee:
-    """Admits and bans the annotators of a pool as its requester has set it up."""
+    """Admits and bans the annotators of a pool by its requester's settings."""
 
     world: PlatformState
     pool: PlatformPool
 
     def admits(self, visitor: Visitor) -> bool:
-        """Record the exam they sat, if there is one, and look at the pool's filter."""
+        """Record the annotator's exam, if there is one, and apply the pool's filter."""
         staff = staff_of(self.pool)
         user = staff.user(visitor.person)
         self.world.people[user] = (self.pool.id, visitor.person)
-        if staff.gates and not _sit(self.world, self.pool, visitor.person):
+        if staff.admission_pools and not _sit(self.world, self.pool, visitor.person):
             return False
         return admitted(self.world, self.pool, user)
 
@@ -52,7 +52,7 @@ class PoolReferee:
         return banned(self.world, self.pool, assignment.user_id)
 
     def given_up(self, visitor: Visitor, suite: int) -> None:
-        """Record it, and apply the rules."""
+        """Record the handing back or expiry, and apply the rules."""
         _give_up(self.world, self.pool, suite)
         user = staff_of(self.pool).user(visitor.person)
         visitor.banned = banned(self.world, self.pool, user) is not None
@@ -63,7 +63,7 @@ class PoolReferee:
 
 
 def open_pool(world: PlatformState, pool: PlatformPool) -> None:
-    """Issue suites from now on; the annotators come on the first opening."""
+    """Start to issue suites; the first opening creates the pool's annotators."""
     pool.status = OPEN
     world.working[pool.id] = pool
     pool.last_started = world.now
@@ -73,7 +73,7 @@ def open_pool(world: PlatformState, pool: PlatformPool) -> None:
     if pool.asked():
         staff = staff_at(pool)
         if staff is None:
-            staff = Staff(world, pool, gates_of(world, pool), PoolReferee(world, pool))
+            staff = Staff(world, pool, admission_pools_of(world, pool), PoolReferee(world, pool))
             pool.staff = staff
         staff.open(pool.asked(), world.now)
         look_whether_complete(world, pool)
@@ -81,13 +81,13 @@ def open_pool(world: PlatformState, pool: PlatformPool) -> None:
 
 
 def close_pool(world: PlatformState, pool: PlatformPool, reason: str, timed: bool = False) -> None:
-    """Issue nothing more; active assignments may still be submitted.
+    """Issue no further suites; active assignments may still be submitted.
 
     Args:
-        world: the platform.
+        world: the platform's state.
         pool: an open pool.
-        reason: such as MANUAL or EXPIRED.
-        timed: whether the platform's clock closes it, between two events of its own.
+        reason: reason of the closing, such as MANUAL or EXPIRED.
+        timed: whether the platform's clock closes the pool, between two events of the pool.
     """
     pool.status = CLOSED
     pool.last_stopped = world.now
@@ -103,13 +103,13 @@ def close_pool(world: PlatformState, pool: PlatformPool, reason: str, timed: boo
 
 
 def let_go(world: PlatformState, pool: PlatformPool) -> None:
-    """Look no more at a pool that is closed and has nothing active."""
+    """Remove a closed pool without active assignments from the working pools."""
     if not pool.is_open and not pool.active:
         world.working.pop(pool.id, None)
 
 
 def reopen(world: PlatformState) -> None:
-    """Open the pools that a rule wants opened again."""
+    """Open the pools that a rule opens again."""
     while world.to_open:
         pool = world.pools[world.to_open.pop()]
         expired = from_iso(pool.doc["will_expire"]) <= world.now
@@ -118,7 +118,7 @@ def reopen(world: PlatformState) -> None:
 
 
 def ask_raised(world: PlatformState, pool: PlatformPool) -> None:
-    """Ask the annotators of an open pool for the answers by which overlap was raised."""
+    """Ask the crowd of an open pool for the answers by which overlap was raised."""
     staff = staff_at(pool)
     if pool.raises and pool.is_open and staff is not None:
         asked = [world.asked(key) for key in pool.raises]
@@ -131,7 +131,7 @@ def ask_raised(world: PlatformState, pool: PlatformPool) -> None:
 
 
 def submit(world: PlatformState, pool: PlatformPool, assignment: PlatformAssignment) -> None:
-    """An assignment has come in: pay or keep it for review, then apply the pool's rules."""
+    """Take a submitted assignment: pay it or keep it for review, then apply the pool's rules."""
     assignment.status = SUBMITTED
     pool.history.setdefault(assignment.user_id, []).append(assignment)
     pool.skipped[assignment.user_id] = 0
@@ -148,13 +148,13 @@ def submit(world: PlatformState, pool: PlatformPool, assignment: PlatformAssignm
 def decide(
     world: PlatformState, assignment: PlatformAssignment, status: str, comment: str | None
 ) -> None:
-    """Accept or reject an assignment, and apply the rules that look at this."""
+    """Accept or reject an assignment, and apply the rules on this."""
     event = review.decide(world, assignment, status, comment)
     rules.after_review(world, assignment, event)
 
 
 def gather(world: PlatformState, pool: PlatformPool) -> None:
-    """Write down the suites that were issued since the last look."""
+    """Record the suites that were issued since the last call."""
     for suite in staff_of(pool).news_issued():
         _issue(world, pool, suite)
 
@@ -192,7 +192,7 @@ def _keep(world: PlatformState, pool: PlatformPool, assignment: PlatformAssignme
 
 
 def _give_up(world: PlatformState, pool: PlatformPool, suite: int) -> None:
-    """A suite was handed back or has expired: its tasks are free again."""
+    """Record that a suite was handed back or has expired: its tasks are free again."""
     staff, assignment = staff_of(pool), pool.active.pop(suite)
     log = staff.crowd.suites
     at = staff.ms(float(log.end[suite]))
@@ -209,40 +209,47 @@ def _give_up(world: PlatformState, pool: PlatformPool, suite: int) -> None:
 
 
 def _sit(world: PlatformState, pool: PlatformPool, person: int) -> bool:
-    """Write down the exam that someone has just sat; False if it cannot be sat now."""
+    """Record the exam of an annotator; return False if the exam was closed."""
     staff = staff_of(pool)
     begun = float(staff.crowd.people.traits.arrival[person])
-    if not all(_was_open(gate.pool, staff.ms(begun)) for gate in staff.gates):
+    if not all(
+        _was_open(admission_pool.pool, staff.ms(begun)) for admission_pool in staff.admission_pools
+    ):
         return False
     sat, user = staff.crowd.exams[-1], staff.user(person)
     answers = staff.exam_answers(sat.labels)
-    for gate in staff.gates:
-        mine, answers = answers[: len(gate.tasks)], answers[len(gate.tasks) :]
-        _hand_in(world, gate, user, mine, staff.ms(begun), staff.ms(sat.at))
+    for admission_pool in staff.admission_pools:
+        mine, answers = answers[: len(admission_pool.tasks)], answers[len(admission_pool.tasks) :]
+        _hand_in(world, admission_pool, user, mine, staff.ms(begun), staff.ms(sat.at))
     return True
 
 
 def _was_open(pool: PlatformPool, begun: int) -> bool:
-    """Whether an exam could be begun: one that was is finished though its pool has closed."""
+    """Whether an exam could begin at a time (ms); a begun exam is finished after a closing."""
     return pool.is_open or (pool.last_stopped is not None and begun <= pool.last_stopped)
 
 
 def _hand_in(
-    world: PlatformState, gate: Gate, user: str, answers: list[Doc], start: int, end: int
+    world: PlatformState,
+    admission_pool: AdmissionPool,
+    user: str,
+    answers: list[Doc],
+    start: int,
+    end: int,
 ) -> None:
-    """The suites of an exam, one after the other."""
-    size = max(1, sum(gate.pool.mix()))
-    parts = [slice(at, at + size) for at in range(0, len(gate.tasks), size)]
+    """Submit the suites of an exam, one after the other."""
+    size = max(1, sum(admission_pool.pool.mix()))
+    parts = [slice(at, at + size) for at in range(0, len(admission_pool.tasks), size)]
     for number, part in enumerate(parts):
-        tasks: list[Task] = gate.tasks[part]
+        tasks: list[Task] = admission_pool.tasks[part]
         created = start + (end - start) * number // len(parts)
         finished = start + (end - start) * (number + 1) // len(parts)
         assignment = PlatformAssignment(
-            id=world.ids.within("assignment", gate.pool.id),
-            task_suite_id=world.ids.within("suite", gate.pool.id),
-            pool_id=gate.pool.id,
+            id=world.ids.within("assignment", admission_pool.pool.id),
+            task_suite_id=world.ids.within("suite", admission_pool.pool.id),
+            pool_id=admission_pool.pool.id,
             user_id=user,
-            reward=gate.pool.reward,
+            reward=admission_pool.pool.reward,
             tasks=tuple(tasks),
             answers=answers[part],
             seconds=(finished - created) / 1000,
@@ -250,12 +257,12 @@ def _hand_in(
             status=ACTIVE,
             submitted=finished,
         )
-        _keep(world, gate.pool, assignment)
-        submit(world, gate.pool, assignment)
+        _keep(world, admission_pool.pool, assignment)
+        submit(world, admission_pool.pool, assignment)
 
 
 def look_whether_complete(world: PlatformState, pool: PlatformPool) -> None:
-    """Note since when an open pool has had nothing to do."""
+    """Note the time since which an open pool has no work."""
     staff = staff_at(pool)
     idle = pool.is_open and staff is not None and staff.crowd.idle
     if not idle:

@@ -1,1 +1,1 @@
-"""What the platform keeps: records, the account, names, time, and what the images show."""
+"""The platform's state: records, account, ids, time, and the true answers."""

@@ -1,4 +1,4 @@
-"""The requester's account: what was paid in, charged and is reserved."""
+"""The requester's account: deposit, charges and reserved money."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from budget.tariff import Tariff
 
 @dataclass(frozen=True, slots=True)
 class AccountEntry:
-    """A movement of money: when (ms), what for (an assignment's or bonus' id), reward and fee."""
+    """A charge: time (ms), id of the assignment or bonus, reward and platform fee."""
 
     at: int
     what: str
@@ -25,9 +25,9 @@ class Account:
     A submitted assignment is charged at once, or reserved until it is reviewed.
 
     Attributes:
-        deposit: everything ever paid in.
+        deposit: all money ever paid in.
         entries: charges in the order of time.
-        reserved: reward and fee of what waits for review, by assignment id.
+        reserved: reward and fee of each assignment that waits for review, by assignment id.
     """
 
     tariff: Tariff
@@ -37,24 +37,24 @@ class Account:
     charged: Money = ZERO
 
     def price(self, reward: Money) -> Money:
-        """Reward and fee of one assignment; unpaid pools cost nothing."""
+        """Reward and fee of one assignment; an unpaid assignment costs nothing."""
         return self.tariff.cost(1, reward) if reward > ZERO else ZERO
 
     def charge(self, at: int, what: str, reward: Money) -> None:
-        """Pay a reward and the platform's fee on it."""
+        """Charge a reward and the platform fee on it."""
         fee = self.price(reward) - reward
         self.entries.append(AccountEntry(at, what, reward, fee))
         self.charged += reward + fee
 
     def reserve(self, what: str, reward: Money) -> None:
-        """Set the price of an assignment apart until it is reviewed."""
+        """Reserve the price of an assignment until its review."""
         self.reserved[what] = self.price(reward)
 
     def release(self, what: str) -> None:
-        """Give back what was set apart, if anything was."""
+        """Release the reserved money of an assignment, if any."""
         self.reserved.pop(what, None)
 
     @property
     def balance(self) -> Money:
-        """What can still be spent: neither charged nor reserved."""
+        """Money that is neither charged nor reserved."""
         return self.deposit - self.charged - sum(self.reserved.values(), ZERO)

@@ -1,21 +1,21 @@
-"""The platform's time: whole milliseconds since its start, told as ISO dates in UTC."""
+"""The platform's time: whole milliseconds since its start, written as ISO dates in UTC."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-# In the past: clients that ask for what was submitted before their own time miss nothing.
+# In the past: clients that ask for submissions before their own time miss none.
 START = datetime(2022, 1, 3, 9, tzinfo=UTC)
 DAY = 24 * 3600 * 1000
 
 
 def to_iso(ms: int) -> str:
-    """A time as the platform writes it: "2022-01-03T09:00:00.250"."""
+    """A time in the platform's form: "2022-01-03T09:00:00.250"."""
     return (START + timedelta(milliseconds=ms)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
 
 
 def from_iso(text: str) -> int:
-    """A time as a client writes it, with or without fractions of a second and zone.
+    """A time in a client's form, with or without fractions of a second and zone.
 
     Raises:
         ValueError: the text is no ISO date.

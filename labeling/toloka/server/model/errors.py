@@ -1,4 +1,4 @@
-"""What the platform refuses, in its own words."""
+"""The platform's errors, with their codes and messages."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class ApiError(Exception):
 
     Attributes:
         status: HTTP status.
-        code: the platform's name of the error.
-        message: one line for people.
+        code: the platform's code of the error.
+        message: one line for the requester.
         payload: details, or None.
     """
 
@@ -24,16 +24,16 @@ class ApiError(Exception):
 
 
 def not_found(what: str, key: str) -> ApiError:
-    """There is no such object."""
+    """The error for an object that does not exist."""
     return ApiError(404, "DOES_NOT_EXIST", f"{what} {key} does not exist")
 
 
 def invalid(field: str, code: str, message: str) -> ApiError:
-    """A field of the request cannot be."""
+    """The error for an invalid field of the request."""
     payload = {field: {"code": code, "message": message}}
     return ApiError(400, "VALIDATION_ERROR", f"Validation failed: {field}: {message}", payload)
 
 
 def conflict(code: str, message: str, payload: Any = None) -> ApiError:
-    """The object's state does not allow this."""
+    """The error for a request that the object's state does not allow."""
     return ApiError(409, code, message, payload)

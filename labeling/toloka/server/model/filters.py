@@ -1,4 +1,4 @@
-"""A pool's filter: which annotators see it."""
+"""A pool's filter: the choice of annotators who see the pool."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def conditions(node: Any) -> Iterator[Doc]:
-    """All conditions of a filter, wherever they stand."""
+    """All conditions of a filter, at any depth."""
     if not isinstance(node, Mapping):
         return
     for word in ("and", "or"):
@@ -36,7 +36,7 @@ def conditions(node: Any) -> Iterator[Doc]:
 
 
 def skills_asked(node: Any) -> list[str]:
-    """Ids of the requester's skills that a filter names, in its order."""
+    """Ids of the requester's skills in a filter, in the filter's order."""
     keys = (str(c["key"]) for c in conditions(node) if c.get("category") == "skill")
     return list(dict.fromkeys(key for key in keys if key not in LANGUAGE_TESTS))
 
@@ -49,8 +49,8 @@ def wants_language_test(node: Any) -> bool:
 def passes(node: Any, skills: Mapping[str, float]) -> bool:
     """Whether an annotator with these skills sees the pool.
 
-    Profiles and devices are not simulated: all annotators fit what a filter says about them, and
-    the crowd of a pool that wants a language test consists of those who passed it.
+    Profiles and devices are not simulated: all annotators meet such conditions. The crowd of a pool
+    with a language test consists of annotators who passed the test.
     """
     if not isinstance(node, Mapping):
         return True

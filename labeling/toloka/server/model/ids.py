@@ -1,4 +1,4 @@
-"""Names of objects: of fixed width and rising, so that paging by id is paging by age."""
+"""Ids of objects: they have a fixed width and rise, so that paging by id is paging by age."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _FIRST = {"project": 10_000_001, "pool": 30_000_001, "skill": 50_001, "restricti
 
 
 class Ids:
-    """Numbers everything that is created; the same sequence of calls, the same names."""
+    """Creates ids; the same sequence of calls gives the same ids."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -22,7 +22,7 @@ class Ids:
         return str(_FIRST.get(kind, 1_000_000_001) + self.created[kind] - 1)
 
     def within(self, kind: str, pool: str) -> str:
-        """The id of a task, suite or assignment: its pool in hex, and a number."""
+        """An id of a task, suite or assignment: the pool's id in hex, and a number."""
         self.created[kind] += 1
         return f"{int(pool):010x}--{self.created[kind]:024x}"
 
@@ -33,10 +33,10 @@ class Ids:
 
 
 def digest(*words: str) -> str:
-    """32 hex digits determined by the words."""
+    """Hash of the words, 32 hex digits."""
     return hashlib.blake2b("\x1f".join(words).encode(), digest_size=16).hexdigest()
 
 
 def user_id(key: str, person: int) -> str:
-    """An annotator's id: the crowd they belong to, and their place in it."""
+    """An annotator's id: a hash of the crowd's key, and the annotator's number in the crowd."""
     return f"{digest('annotator', key)[:22]}{person:010d}"

@@ -1,4 +1,4 @@
-"""Lists, page by page: filters, ranges, sorting, and how many at once."""
+"""Pages of a list: filters, ranges, sorting and limits."""
 
 from __future__ import annotations
 
@@ -36,31 +36,31 @@ def page(
     """One page of a list.
 
     Args:
-        records: all there are, in the order of their ids.
+        records: all records, in the order of their ids.
         query: `sort`, `limit`, `FIELD`, `FIELD_gt`, `FIELD_gte`, `FIELD_lt`, `FIELD_lte`.
-        equal: fields that may be asked for by value; several values are separated by commas.
-        view: how a record looks on the wire.
-        most: the largest limit that is allowed.
-        read: a field of a record; times are ISO text or milliseconds.
+        equal: fields that may be filtered by value; commas separate several values.
+        view: returns a record's JSON form.
+        most: the largest allowed limit.
+        read: returns a field of a record; times are ISO text or milliseconds.
 
     Raises:
-        ApiError: a limit or a time that cannot be.
+        ApiError: an invalid limit or time.
     """
     get = read or _read
-    found = list(records)
+    selected = list(records)
     for field in equal:
         if field in query:
             values = set(query[field].split(","))
-            found = [r for r in found if str(get(r, field)) in values]
+            selected = [r for r in selected if str(get(r, field)) in values]
     for name, text in query.items():
         field, _, relation = name.rpartition("_")
         if relation in _RANGES and field:
-            found = _within(found, field, relation, text, get)
+            selected = _within(selected, field, relation, text, get)
     for key in reversed(query.get("sort", "id").split(",")):
         field = key.lstrip("+-")
-        found.sort(key=lambda r, f=field: _sortable(f, get(r, f)), reverse=key.startswith("-"))  # type: ignore[misc]
+        selected.sort(key=lambda r, f=field: _sortable(f, get(r, f)), reverse=key.startswith("-"))  # type: ignore[misc]
     limit = _limit(query, most)
-    return {"items": [view(r) for r in found[:limit]], "has_more": len(found) > limit}
+    return {"items": [view(r) for r in selected[:limit]], "has_more": len(selected) > limit}
 
 
 def _read(record: Any, field: str) -> Any:
@@ -81,14 +81,14 @@ def _sortable(field: str, value: Any) -> Any:
 
 
 def _within(
-    found: list[_T], field: str, relation: str, text: str, get: Callable[[_T, str], Any]
+    records: list[_T], field: str, relation: str, text: str, get: Callable[[_T, str], Any]
 ) -> list[_T]:
     try:
         bound: Any = from_iso(text) if field in _TIMES else text
     except ValueError:
         raise invalid(f"{field}_{relation}", "INVALID_DATE", f"{text!r} is no ISO date") from None
     holds, kept = _RANGES[relation], []
-    for record in found:
+    for record in records:
         value = get(record, field)
         if field in _TIMES and isinstance(value, str):
             value = from_iso(value)

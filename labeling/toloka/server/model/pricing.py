@@ -1,4 +1,4 @@
-"""What suites cost, who pays when, and whether the balance bears it."""
+"""Prices of suites, charges, and checks of the balance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labeling.toloka.server.model.world import PlatformState
 
 
 def reward_for(world: PlatformState, pool: PlatformPool, user: str) -> Money:
-    """Reward of a suite that is being given to an annotator: by skill where pricing is dynamic."""
+    """Reward of a suite for an annotator; under dynamic pricing it depends on a skill."""
     config = pool.doc.get("dynamic_pricing_config")
     if not config:
         return pool.reward
@@ -26,14 +26,14 @@ def reward_for(world: PlatformState, pool: PlatformPool, user: str) -> Money:
 
 
 def cost_to_finish(world: PlatformState, pool: PlatformPool) -> Money:
-    """Reward and fee of all answers that remain to be asked for."""
+    """Rewards and fee of all remaining answers of a pool."""
     remaining = sum(asked.remaining for asked in pool.asked())
     at_once = 1 if pool.suites else max(1, pool.mix()[0])
     return world.account.price(pool.reward) * math.ceil(remaining / at_once)
 
 
 def check_balance(world: PlatformState, pool: PlatformPool) -> None:
-    """Refuse to open a pool whose tasks the balance cannot pay.
+    """Refuse to open a pool whose tasks cost more than the free balance.
 
     Raises:
         ApiError: NOT_ENOUGH_BALANCE.
@@ -44,7 +44,7 @@ def check_balance(world: PlatformState, pool: PlatformPool) -> None:
 
 
 def free(world: PlatformState) -> Money:
-    """What is left of the balance when all active assignments have been paid."""
+    """The balance after all active assignments are paid."""
     account = world.account
     prices = (
         account.price(active.reward)

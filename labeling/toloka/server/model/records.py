@@ -1,4 +1,4 @@
-"""What the platform keeps about tasks, assignments and pools."""
+"""The platform's records of tasks, assignments and pools."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ OPEN, CLOSED, ARCHIVED = "OPEN", "CLOSED", "ARCHIVED"
 
 
 def money(value: object) -> Money:
-    """An amount as it stands in JSON.
+    """An amount from JSON.
 
     Raises:
-        InputError: it is no amount of money.
+        InputError: the value is no amount of money.
     """
     return Money.parse(str(value))
 
 
 @dataclass(eq=False)
-class Asked:
-    """Something that annotators are asked for, a number of times.
+class TaskOrSuite:
+    """A task or a task suite with its overlap.
 
     Attributes:
-        doc: what the requester gave.
-        overlap: answers wanted; None for as many as there are.
-        row: its place among what the pool's annotators are asked; -1 before they come.
-        given: assignments with it that are active or were submitted.
+        doc: the requester's fields.
+        overlap: answers wanted; None for infinite overlap.
+        row: row in the crowd's queue; -1 before the annotators come.
+        given: number of its assignments that are active or were submitted.
     """
 
     id: str
@@ -46,11 +46,11 @@ class Asked:
 
     @property
     def remaining(self) -> int:
-        """Answers still to be asked for; 0 where overlap has no end."""
+        """Remaining answers; 0 for infinite overlap."""
         return max(0, self.overlap - self.given) if self.overlap is not None else 0
 
     def view(self) -> Doc:
-        """As it looks on the wire."""
+        """The JSON form."""
         doc = {"id": self.id, "pool_id": self.pool_id, "created": to_iso(self.created), **self.doc}
         doc["infinite_overlap"] = self.overlap is None
         if self.overlap is not None:
@@ -63,12 +63,12 @@ class Asked:
 
 
 @dataclass(eq=False)
-class Task(Asked):
+class Task(TaskOrSuite):
     """A task of a pool.
 
     Attributes:
-        kind: REAL, GOLDEN (its answer is known) or TRAINING (and explained).
-        answered: annotator and output values of each answer submitted and not rejected.
+        kind: REAL, GOLDEN (with a known answer) or TRAINING (with an explained answer).
+        answered: annotator and output values of each answer that was submitted and not rejected.
     """
 
     kind: str = REAL
@@ -76,25 +76,25 @@ class Task(Asked):
 
 
 @dataclass(eq=False)
-class TaskSuite(Asked):
-    """A suite that the requester has put together."""
+class TaskSuite(TaskOrSuite):
+    """A suite that the requester composed."""
 
     tasks: tuple[Task, ...] = ()
 
     def view(self) -> Doc:
-        """The suite on the wire."""
+        """The suite's JSON form."""
         shown = [{"id": task.id, **task.doc} for task in self.tasks]
         return {**super().view(), "tasks": shown, "mixed": False, "automerged": False}
 
 
 @dataclass(eq=False)
 class PlatformAssignment:
-    """A suite given to one annotator. Times are in milliseconds.
+    """A suite issued to one annotator. Times are in milliseconds.
 
     Attributes:
         seconds: working time, exact.
-        answers: the output values of each task, known to the requester once it is submitted.
-        suite: what it was given for, if the requester has put the suite together.
+        answers: output values of each task; the requester sees them after the submission.
+        suite: the requester's own suite; None for a mixed suite.
     """
 
     id: str
@@ -117,7 +117,7 @@ class PlatformAssignment:
     bonus_ids: list[str] = field(default_factory=list)
 
     def view(self, owner: Doc) -> Doc:
-        """The assignment on the wire."""
+        """The assignment's JSON form."""
         doc: Doc = {
             "id": self.id,
             "task_suite_id": self.task_suite_id,
@@ -152,15 +152,15 @@ class PlatformPool:
     """A pool or a training.
 
     Attributes:
-        doc: what the requester set.
+        doc: the requester's settings.
         training: whether it is a training: unpaid, explained tasks.
-        suites: those that the requester has put together; without any, suites are mixed.
-        raises: tasks or suites whose overlap was raised while the pool is open, not yet asked for.
-        complete: since when (ms) the open pool has had nothing to do; None while it has.
+        suites: suites that the requester composed; without any, suites are mixed.
+        raises: raised overlap of tasks or suites of the open pool that the crowd was not yet asked.
+        complete: time (ms) since which the open pool has no work; None while it has work.
         history: submitted assignments of each annotator, in order.
-        since: from which place in it rules count, where a ban has ended.
-        skipped: suites that each annotator has handed back in a row.
-        active: assignments that annotators are working on, by the engine's number of the suite.
+        since: index in the annotator's history from which rules count, after a ban has ended.
+        skipped: number of suites that each annotator has handed back in a row.
+        active: active assignments, by the engine's number of the suite.
     """
 
     id: str
@@ -180,7 +180,7 @@ class PlatformPool:
     active: dict[int, PlatformAssignment] = field(default_factory=dict)
     raises: dict[str, int] = field(default_factory=dict)
     complete: int | None = None
-    staff: object | None = None  # who works in it: see `staff.staff_at`
+    staff: object | None = None  # the pool's annotators, see `staff.staff_at`
 
     @property
     def reward(self) -> Money:
@@ -202,8 +202,8 @@ class PlatformPool:
         )
         return real, golden, training
 
-    def asked(self) -> list[Asked]:
-        """What annotators are asked and paid for: whole suites, or real tasks."""
+    def asked(self) -> list[TaskOrSuite]:
+        """The items that annotators are asked and paid for: whole suites, or real tasks."""
         return [*self.suites] if self.suites else [*self.of_kind(REAL)]
 
     def of_kind(self, *kinds: str) -> list[Task]:
@@ -211,7 +211,7 @@ class PlatformPool:
         return [task for task in self.tasks if task.kind in kinds]
 
     def view(self, owner: Doc) -> Doc:
-        """The pool on the wire."""
+        """The pool's JSON form."""
         doc = {**self.doc, "id": self.id, "created": to_iso(self.created), "owner": owner}
         doc["status"] = self.status
         if not self.training:
@@ -229,7 +229,7 @@ class PlatformPool:
 
 
 def default_overlap(pool: PlatformPool) -> int | None:
-    """Overlap of new tasks that name none."""
+    """Overlap of new tasks without an overlap of their own."""
     defaults = pool.doc.get("defaults") or {}
     tasks = defaults.get("default_overlap_for_new_tasks")
     value = tasks or defaults.get("default_overlap_for_new_task_suites")

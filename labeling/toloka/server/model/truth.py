@@ -1,7 +1,8 @@
-"""What the images show: the true answers that the simulated annotators try to give.
+"""The true answers that the simulated annotators try to give.
 
-A rehearsal hands the server a file with the very items that the in-process crowd answers. Without
-one, control tasks carry their own truth; all others get one drawn from the seed and their input.
+A rehearsal gives the server a file with the same items that the in-process crowd answers. Without a
+file, a control task's truth is its known solution; another task's truth is drawn from the seed and
+the task's input.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ class Truth:
     Attributes:
         question: the question that control tasks check.
         row: row of each image, by its address.
-        items: truth, difficulty and distractor of every row, those of the control tasks as clear
-            as the crowd meets them.
-        further: what annotators see in the campaign's other questions, by name.
-        path: the file it was read from.
+        items: truth, difficulty and distractor of every row, with the final difficulty of control
+            tasks.
+        further: items or opinions of the campaign's other questions, by name.
+        path: the file.
         digest: content hash of the file.
     """
 
@@ -52,10 +53,10 @@ def write_truth(
     """Write the file that `toloka-server --truth` reads.
 
     Args:
-        path: where to.
-        question: the question that control tasks check, by its name.
-        addresses: address of each row's image, as tasks will give it.
-        items: of every row; the errors of the control tasks already lowered.
+        path: the file.
+        question: name of the question that control tasks check.
+        addresses: address of each row's image, as in the tasks.
+        items: items of every row, with the lowered errors of control tasks.
         further: items of the other questions, by name.
     """
     document = {
@@ -68,10 +69,10 @@ def write_truth(
 
 
 def read_truth(path: Path) -> Truth:
-    """Read what `write_truth` wrote.
+    """Read a file of `write_truth`.
 
     Raises:
-        InputError: the file cannot be read, or does not hold items of one length.
+        InputError: the file cannot be read, or its columns differ in length.
     """
     try:
         raw = path.read_bytes()

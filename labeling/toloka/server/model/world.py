@@ -1,4 +1,4 @@
-"""The platform's state: every object there is, the account and the time."""
+"""The platform's state: all objects, the account and the time."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from labeling.toloka.server.model.account import Account
 from labeling.toloka.server.model.errors import not_found
 from labeling.toloka.server.model.ids import Ids, digest
 from labeling.toloka.server.model.records import (
-    Asked,
     Doc,
     PlatformAssignment,
     PlatformPool,
     Task,
+    TaskOrSuite,
     TaskSuite,
 )
 from labeling.toloka.server.model.truth import Truth
@@ -26,16 +26,16 @@ _BALANCE = Money(1_000_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a platform is started with.
+    """Settings of a platform.
 
     Attributes:
-        scenario: who its annotators are.
-        seed: of everything random.
-        balance: what the requester has paid in.
-        tariff: what the platform charges.
+        scenario: the annotators.
+        seed: seed of all random draws.
+        balance: the requester's deposit.
+        tariff: the platform's tariff.
         truth: the true answers of a rehearsal, or None.
-        quotas: whether too many calls are refused.
-        running: whether operations take their time instead of being done at once.
+        quotas: whether calls above the quotas are refused.
+        running: whether an operation is first answered as running, not as finished.
     """
 
     scenario: Scenario
@@ -49,18 +49,18 @@ class Settings:
 
 @dataclass(eq=False)
 class PlatformState:
-    """Everything the platform knows.
+    """The platform's objects, account and time.
 
     Attributes:
         now: milliseconds since the platform's start.
-        version: rises with every change that a client could see.
-        user_skills: by annotator and skill.
-        working: pools that are open or have active assignments; only they have events.
-        ending: restrictions that hold until a time.
+        version: number that rises with every change that a client can see.
+        user_skills: skill values, by annotator and skill.
+        working: pools that are open or have active assignments; only these have events.
+        ending: restrictions with an end.
         bans: restrictions of each annotator, lifted ones included.
-        to_open: pools that a rule wants opened again when the event is over.
+        to_open: pools that a rule opens again after the current event.
         aggregates: results of aggregations, by operation.
-        people: where an annotator works: the pool, and their number in its crowd.
+        people: each annotator's pool, and the number in its crowd.
     """
 
     settings: Settings
@@ -92,15 +92,15 @@ class PlatformState:
         self.owner: Doc = {"id": digest("requester"), "myself": True}
 
     def changed(self) -> None:
-        """Something that clients could see has changed."""
+        """Count a change that a client can see."""
         self.version += 1
 
     def skills_of(self, user: str) -> dict[str, float]:
-        """Values of an annotator's skills, by skill."""
+        """Skill values of an annotator, by skill."""
         return self._values.get(user, {})
 
     def set_skill(self, user: str, skill: str, value: float, time: str) -> Doc:
-        """Give an annotator a value of a skill, from 0 to 100."""
+        """Set an annotator's value of a skill, from 0 to 100."""
         doc = self.user_skills.get((user, skill))
         if doc is None:
             key = self.ids.number("user skill")
@@ -111,23 +111,23 @@ class PlatformState:
         return doc
 
     def drop_skill(self, user: str, skill: str) -> None:
-        """Take a skill away from an annotator."""
+        """Remove a skill of an annotator."""
         del self.user_skills[user, skill]
         del self._values[user][skill]
 
     def pool(self, key: str) -> PlatformPool:
         """A pool or training by its id."""
-        found: PlatformPool = _get(self.pools, "pool", key)
-        return found
+        pool: PlatformPool = _get(self.pools, "pool", key)
+        return pool
 
-    def asked(self, key: str) -> Asked:
+    def asked(self, key: str) -> TaskOrSuite:
         """A task or suite by its id."""
         return self.suites[key] if key in self.suites else self.tasks[key]
 
     def project(self, key: str) -> Doc:
         """A project by its id."""
-        found: Doc = _get(self.projects, "project", key)
-        return found
+        project: Doc = _get(self.projects, "project", key)
+        return project
 
 
 def _get(kind: dict[str, Any], what: str, key: str) -> Any:

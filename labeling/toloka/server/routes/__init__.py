@@ -1,1 +1,1 @@
-"""What answers each path of the API."""
+"""The handlers of the API's paths."""

@@ -47,15 +47,15 @@ def aggregate_task(world: PlatformState, request: Request) -> Reply:
     task = world.tasks.get(str(form.get("task_id")))
     if task is None or task.pool_id != pool.id:
         raise not_found("task", str(form.get("task_id")))
-    found = _solutions(world, pool, form, names, [task])
-    if not found:
+    solutions = _solutions(world, pool, form, names, [task])
+    if not solutions:
         raise conflict("NO_ANSWERS", f"Task {task.id} has no accepted answer")
-    return Reply(201, found[0])
+    return Reply(201, solutions[0])
 
 
 @route("GET", "/v1/aggregated-solutions/{id}")
 def list_solutions(world: PlatformState, request: Request) -> Reply:
-    """What an aggregation came to, task by task."""
+    """The result of an aggregation, task by task."""
     if request.id() not in world.aggregates:
         raise not_found("aggregation", request.id())
     query = {"sort": "task_id", **request.query}
@@ -97,7 +97,7 @@ def _solutions(
 
 
 def _values(tasks: list[Task], name: str) -> list[Any]:
-    """Answers that were given, each once, in a fixed order."""
+    """The distinct answers, in a fixed order."""
     given = {repr(a.get(name)): a.get(name) for task in tasks for _, a in task.answered}
     return [given[key] for key in sorted(given)]
 
@@ -115,9 +115,9 @@ def _dawid_skene(tasks: list[Task], name: str) -> list[Label]:
         control=np.zeros(len(rows), dtype=np.bool_),
         usable=np.ones(len(rows), dtype=np.bool_),
     )
-    found = aggregate(answers, range(len(tasks)), len(values), "dawid-skene", {})
-    best = found.posterior.argmax(axis=1)
-    return [(values[int(b)], float(p[b])) for b, p in zip(best, found.posterior, strict=True)]
+    labels = aggregate(answers, range(len(tasks)), len(values), "dawid-skene", {})
+    best = labels.posterior.argmax(axis=1)
+    return [(values[int(b)], float(p[b])) for b, p in zip(best, labels.posterior, strict=True)]
 
 
 def _users(tasks: list[Task]) -> list[str]:
@@ -125,7 +125,7 @@ def _users(tasks: list[Task]) -> list[str]:
 
 
 def _weighted(world: PlatformState, task: Task, name: str, skill: str) -> Label:
-    """The leading answer by the annotators' skills; one half where a skill is not known."""
+    """The leading answer by the annotators' skills; an unknown skill counts as one half."""
     values = _values([task], name)
     if len(values) < 2:
         return values[0], 1.0

@@ -1,4 +1,4 @@
-"""Figures about pools."""
+"""Analytics: figures about pools."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def analytics(world: PlatformState, request: Request) -> Reply:
     asked = request.body
     if not isinstance(asked, list) or not 1 <= len(asked) <= _MOST:
         raise invalid("body", "VALUE_OUT_OF_RANGE", f"1 to {_MOST} requests are expected")
-    found = []
-    for one in asked:
-        figure = _FIGURES.get(str(one.get("name")))
-        if figure is None or one.get("subject") != "POOL":
-            raise invalid("name", "INVALID_VALUE", f"{one.get('name')!r} is no figure of a pool")
-        pool = world.pool(str(one.get("subject_id")))
+    results = []
+    for query in asked:
+        figure = _FIGURES.get(str(query.get("name")))
+        if figure is None or query.get("subject") != "POOL":
+            raise invalid("name", "INVALID_VALUE", f"{query.get('name')!r} is no figure of a pool")
+        pool = world.pool(str(query.get("subject_id")))
         result = figure(world, pool)
-        found.append({"request": one, "result": result, "finished": to_iso(world.now)})
-    return operations.start(world, "ANALYTICS", {"value": asked}, {"value": found})
+        results.append({"request": query, "result": result, "finished": to_iso(world.now)})
+    return operations.start(world, "ANALYTICS", {"value": asked}, {"value": results})
 
 
 def _count(*states: str) -> Callable[[PlatformState, PlatformPool], Any]:

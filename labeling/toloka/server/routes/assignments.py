@@ -1,4 +1,4 @@
-"""Assignments: listed, reviewed, and downloaded as a table."""
+"""Assignments: list, review, and download as a table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes.routing import Reply, Request, route
 
 _MOST = 100_000
-# The table's words for states, and back.
+# The table's words for states.
 _WORDS = {"APPROVED": "ACCEPTED"}
 _DEFAULT_FIELDS = (
     "ASSIGNMENT:link,ASSIGNMENT:assignment_id,ASSIGNMENT:worker_id,ASSIGNMENT:status,"
@@ -42,7 +42,7 @@ def list_assignments(world: PlatformState, request: Request) -> Reply:
     records = list(world.assignments.values())
     if pool is not None:
         del query["pool_id"]
-        # Ids rise: whoever reads on from a known one need not look at those before it.
+        # Ids rise: a client that reads on from an id needs no earlier assignments.
         first = bisect_left(pool.assignments, query.get("id_gt", ""), key=lambda a: a.id)
         records = pool.assignments[first:]
     if "task_id" in query:
@@ -112,11 +112,11 @@ def download(world: PlatformState, request: Request) -> Reply:
         if leave_out and banned(world, pool, assignment.user_id) is not None:
             continue
         for task, answer in zip(assignment.tasks, assignment.answers, strict=True):
-            known = (task.doc.get("known_solutions") or [{"output_values": {}}])[0]
+            solution = (task.doc.get("known_solutions") or [{"output_values": {}}])[0]
             shown = [
                 *(task.doc["input_values"].get(name) for name in inputs),
                 *(answer.get(name) for name in outputs),
-                *(known["output_values"].get(name) for name in outputs),
+                *(solution["output_values"].get(name) for name in outputs),
                 task.doc.get("message_on_unknown_solution"),
                 *(_field(world, pool, assignment, task, answer, name) for name in fields),
             ]

@@ -1,4 +1,4 @@
-"""Attachments: the files that annotators send where a project asks for files."""
+"""Attachments: the files that annotators send, for projects with file fields."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def list_attachments(world: PlatformState, request: Request) -> Reply:
 
 @route("GET", "/v1/attachments/{id}")
 def get_attachment(world: PlatformState, request: Request) -> Reply:
-    """What is known of one file."""
+    """The description of a file."""
     return Reply(200, _get(world, request.id()))
 
 
 @route("GET", "/v1/attachments/{id}/download")
 def download_attachment(world: PlatformState, request: Request) -> Reply:
-    """The file: a line of text that says what it stands for."""
+    """The file: a line of text that names its assignment."""
     doc = _get(world, request.id())
     text = f"simulated file of assignment {doc['details']['assignment_id']}\n"
     return Reply(200, text.encode(), doc["media_type"])

@@ -1,4 +1,4 @@
-"""Bonuses: money for annotators beyond what their assignments pay."""
+"""Bonuses: money for annotators beyond the rewards of their assignments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SMALLEST, _LARGEST = Money(5_000), Money(100_000_000)
 
 @route("POST", "/v1/user-bonuses")
 def create_bonuses(world: PlatformState, request: Request) -> Reply:
-    """Pay one bonus or many, at once or as an operation."""
+    """Pay bonuses, at once or as an operation."""
     made: list[Doc] = []
 
     def make(form: Doc) -> Doc:
@@ -38,7 +38,7 @@ def create_bonuses(world: PlatformState, request: Request) -> Reply:
 
 
 def _bonus(world: PlatformState, form: Doc, before: list[Doc]) -> Doc:
-    """A bonus, not yet paid, that the balance can bear beside those before it.
+    """A bonus, not yet paid; the balance covers it together with the bonuses before it.
 
     Raises:
         ApiError: an unknown annotator or assignment, or an amount that cannot be paid.

@@ -1,4 +1,4 @@
-"""The requester, projects, skills, and what is known of annotators."""
+"""The requester, projects, skills, restrictions, and annotators' profiles."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from labeling.toloka.server.routes.routing import Reply, Request, route
 
 
 def required(form: Any, *names: str) -> Doc:
-    """A form in which the named fields are given.
+    """A form, after a check that it has the named fields.
 
     Raises:
-        ApiError: one is not.
+        ApiError: a field is missing.
     """
     if not isinstance(form, dict):
         raise invalid("body", "VALUE_REQUIRED", "a JSON object is expected")
@@ -32,7 +32,7 @@ def required(form: Any, *names: str) -> Doc:
 
 @route("GET", "/v1/requester")
 def requester(world: PlatformState, request: Request) -> Reply:
-    """Who asks, and what is left on the account."""
+    """The requester, with the account's balance."""
     doc = {
         "id": world.owner["id"],
         "balance": float(world.account.balance.exact()),
@@ -81,7 +81,7 @@ def get_project(world: PlatformState, request: Request) -> Reply:
 
 @route("PUT", "/v1/projects/{id}")
 def update_project(world: PlatformState, request: Request) -> Reply:
-    """Replace what the requester set."""
+    """Replace the requester's fields."""
     old = world.project(request.id())
     form = _project(request.body)
     kept = {name: old[name] for name in ("id", "status", "owner", "created")}
@@ -108,7 +108,7 @@ def archive_project(world: PlatformState, request: Request) -> Reply:
 
 @route("POST", "/v1/skills")
 def create_skill(world: PlatformState, request: Request) -> Reply:
-    """Create a skill; its name is its own."""
+    """Create a skill; its name must be unique."""
     form = required(request.body, "name")
     if any(skill["name"] == form["name"] for skill in world.skills.values()):
         raise invalid("name", "NAME_IS_NOT_UNIQUE", f"a skill {form['name']!r} exists")
@@ -140,7 +140,7 @@ def get_skill(world: PlatformState, request: Request) -> Reply:
 
 @route("PUT", "/v1/skills/{id}")
 def update_skill(world: PlatformState, request: Request) -> Reply:
-    """Replace what the requester set."""
+    """Replace the requester's fields."""
     skill = _skill(world, request.id())
     skill |= required(request.body, "name") | {"id": request.id()}
     return Reply(200, skill)
@@ -154,7 +154,7 @@ def _skill(world: PlatformState, key: str) -> Doc:
 
 @route("PUT", "/v1/user-skills")
 def set_user_skill(world: PlatformState, request: Request) -> Reply:
-    """Give an annotator a value of a skill."""
+    """Set an annotator's value of a skill."""
     form = required(request.body, "user_id", "skill_id", "value")
     _skill(world, str(form["skill_id"]))
     value = form["value"]
@@ -172,13 +172,13 @@ def list_user_skills(world: PlatformState, request: Request) -> Reply:
 
 @route("GET", "/v1/user-skills/{id}")
 def get_user_skill(world: PlatformState, request: Request) -> Reply:
-    """One annotator's value of one skill."""
+    """An annotator's value of a skill."""
     return Reply(200, _user_skill(world, request.id()))
 
 
 @route("DELETE", "/v1/user-skills/{id}")
 def delete_user_skill(world: PlatformState, request: Request) -> Reply:
-    """Take a skill away."""
+    """Remove an annotator's skill."""
     doc = _user_skill(world, request.id())
     world.drop_skill(doc["user_id"], doc["skill_id"])
     look_again(world, doc["user_id"])
@@ -209,7 +209,7 @@ def set_restriction(world: PlatformState, request: Request) -> Reply:
 
 @route("GET", "/v1/user-restrictions")
 def list_restrictions(world: PlatformState, request: Request) -> Reply:
-    """Bans that hold, by scope, annotator, pool and project."""
+    """Current bans, by scope, annotator, pool and project."""
     records = [doc for doc in world.restrictions.values() if not doc.get("over")]
     fields = ("scope", "user_id", "pool_id", "project_id")
     return Reply(200, page(records, request.query, fields, dict))
@@ -237,7 +237,7 @@ def _restriction(world: PlatformState, key: str) -> Doc:
 
 @route("GET", "/v1/user-metadata/{id}")
 def user_metadata(world: PlatformState, request: Request) -> Reply:
-    """What an annotator says of themselves; drawn from their id."""
+    """An annotator's profile, drawn from the id."""
     user = request.id()
     if user not in world.people:
         raise not_found("user", user)

@@ -1,4 +1,4 @@
-"""Control of the simulated platform itself: clock, account, seed, counts. Not part of any API."""
+"""Control of the simulated platform: clock, account, seed, counts. Toloka's API has none of it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def account(world: PlatformState, request: Request) -> Reply:
 
 @route("POST", "/sim/balance")
 def set_balance(world: PlatformState, request: Request) -> Reply:
-    """Pay in or out until the balance is what is given, in dollars."""
+    """Change the deposit so that the balance is the given amount, in dollars."""
     wanted = money(_form(request).get("balance"))
     world.account.deposit += wanted - world.account.balance
     return account(world, request)
@@ -65,7 +65,7 @@ def set_balance(world: PlatformState, request: Request) -> Reply:
 
 @route("GET", "/sim/counts")
 def counts(world: PlatformState, request: Request) -> Reply:
-    """How many objects of each kind were ever created, and which pools are open."""
+    """Number of objects of each kind ever created, and ids of the open pools."""
     open_pools = [pool.id for pool in world.pools.values() if pool.is_open]
     created = {
         "projects": len(world.projects),
@@ -83,15 +83,15 @@ def counts(world: PlatformState, request: Request) -> Reply:
 
 
 def new_settings(old: Settings, form: Doc) -> Settings:
-    """Settings with those replaced that a reset names.
+    """The settings after a reset.
 
     Args:
-        old: the settings so far.
+        old: the settings before.
         form: `seed`, `balance` (dollars), `scenario` (name or file), `truth` (file or null),
             `quotas`, `running`.
 
     Raises:
-        InputError: one of them cannot be.
+        InputError: an unknown setting or an invalid value.
     """
     changes: dict[str, Any] = {}
     for name, value in form.items():

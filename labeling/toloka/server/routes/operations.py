@@ -1,4 +1,4 @@
-"""Operations: what takes the platform a while, and its log."""
+"""Operations: long-running actions of the platform, and their logs."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def start(
     key: str | None = None,
     status: str = "SUCCESS",
 ) -> Reply:
-    """Note an operation whose effect is there, and answer with it.
+    """Record an operation that has already taken effect, and answer with it.
 
     Args:
-        world: the platform.
-        kind: such as "POOL.OPEN".
-        parameters: what was asked.
-        details: what came of it.
-        log: its log, item by item.
-        key: the client's own id for it.
+        world: the platform's state.
+        kind: type of the operation, such as "POOL.OPEN".
+        parameters: parameters of the request.
+        details: result of the operation.
+        log: log of the operation, item by item.
+        key: the client's own id of the operation.
         status: SUCCESS or FAIL.
     """
     now, operation = to_iso(world.now), key or world.ids.unique("operation")
@@ -63,7 +63,7 @@ def check_new(world: PlatformState, key: str | None) -> None:
 
 
 def _running(doc: Doc) -> Doc:
-    """An operation as it looks before it is finished."""
+    """The JSON form of an operation before it is finished."""
     left_out = ("finished", "details")
     started = {name: value for name, value in doc.items() if name not in left_out}
     return {**started, "status": "RUNNING", "progress": 0}
@@ -86,7 +86,7 @@ def get_operation(world: PlatformState, request: Request) -> Reply:
 
 @route("GET", "/v1/operations/{id}/log")
 def get_log(world: PlatformState, request: Request) -> Reply:
-    """What an operation did with each item."""
+    """The log of an operation: the result of each item."""
     if request.id() not in world.logs:
         raise not_found("operation", request.id())
     return Reply(200, world.logs[request.id()])

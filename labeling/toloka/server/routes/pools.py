@@ -19,10 +19,10 @@ from labeling.toloka.server.model.records import (
     CLOSED,
     OPEN,
     REAL,
-    Asked,
     Doc,
     PlatformPool,
     Task,
+    TaskOrSuite,
     TaskSuite,
     money,
 )
@@ -47,7 +47,7 @@ _SERVER_FIELDS = (
 
 
 def _form(world: PlatformState, body: Any, training: bool) -> Doc:
-    """A pool as a requester gives it, checked and filled in."""
+    """A pool's fields from a requester's form, checked and filled in."""
     form = required(body, *(_TRAINING if training else (*_POOL, _POOL_TIME)))
     form = {name: value for name, value in form.items() if name not in _SERVER_FIELDS}
     if world.project(form["project_id"])["status"] == ARCHIVED:
@@ -141,7 +141,7 @@ def get_pool(world: PlatformState, request: Request) -> Reply:
 @route("PUT", "/v1/pools/{id}")
 @route("PUT", "/v1/trainings/{id}")
 def update_pool(world: PlatformState, request: Request) -> Reply:
-    """Replace what the requester set."""
+    """Replace the requester's fields."""
     pool = world.pool(request.id())
     _check_not_archived(pool)
     form = _form(world, {"project_id": pool.doc["project_id"], **request.body}, pool.training)
@@ -158,7 +158,7 @@ def update_pool(world: PlatformState, request: Request) -> Reply:
 
 @route("PATCH", "/v1/pools/{id}")
 def patch_pool(world: PlatformState, request: Request) -> Reply:
-    """Change the priority, or how much speed counts."""
+    """Change the priority, or the weight of speed against quality."""
     pool = world.pool(request.id())
     _check_not_archived(pool)
     allowed = ("priority", "speed_quality_balance")
@@ -172,7 +172,7 @@ def patch_pool(world: PlatformState, request: Request) -> Reply:
 
 @route("POST", "/v1/pools/{id}/open")
 def open_pool(world: PlatformState, request: Request) -> Reply:
-    """Open a pool: from now on it costs money."""
+    """Open a pool: from now on it spends money."""
     pool = world.pool(request.id())
     if pool.is_open:
         return Reply(204)
@@ -190,7 +190,7 @@ def open_checked(world: PlatformState, pool: PlatformPool) -> None:
     """Open a pool if its state, its tasks and the balance allow it.
 
     Raises:
-        ApiError: they do not.
+        ApiError: the state, the tasks or the balance forbid it.
     """
     if pool.status != CLOSED:
         _inappropriate(pool, CLOSED)
@@ -284,10 +284,10 @@ def _inappropriate(pool: PlatformPool, *wanted: str) -> None:
 def add_tasks(
     world: PlatformState, pool: PlatformPool, tasks: list[Task], suites: Sequence[TaskSuite] = ()
 ) -> None:
-    """Put new tasks, and suites of them, into a pool; annotators meet them at once if it is open.
+    """Add tasks and suites to a pool; the annotators of an open pool get them at once.
 
     Raises:
-        ApiError: annotators have come for single tasks, and whole suites are to follow.
+        ApiError: the pool's suites are already mixed from single tasks, and a suite is added.
     """
     staff = staff_at(pool)
     if suites and staff is not None and not pool.suites:
@@ -303,15 +303,15 @@ def add_tasks(
     world.changed()
 
 
-def raise_overlap(pool: PlatformPool, asked: Asked, more: int) -> None:
-    """Ask for more answers when the clock next moves."""
+def raise_overlap(pool: PlatformPool, asked: TaskOrSuite, more: int) -> None:
+    """Ask for further answers when the clock next moves."""
     if more > 0 and pool.is_open and counts(pool, asked):
         pool.raises[asked.id] = pool.raises.get(asked.id, 0) + more
         pool.complete = None
 
 
-def counts(pool: PlatformPool, asked: Asked) -> bool:
-    """Whether a pool's annotators are asked for this: suites if there are any, else real tasks."""
+def counts(pool: PlatformPool, asked: TaskOrSuite) -> bool:
+    """Whether the crowd is asked for this item: for suites if there are any, else real tasks."""
     if pool.suites:
         return isinstance(asked, TaskSuite)
     return isinstance(asked, Task) and asked.kind == REAL

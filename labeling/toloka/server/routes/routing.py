@@ -1,4 +1,4 @@
-"""Requests, replies, and the table of what answers which path."""
+"""Requests, replies, and the table of routes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from labeling.toloka.server.model.world import PlatformState
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request, read.
+    """A parsed request.
 
     Attributes:
-        path: without the leading "/api".
+        path: the path without the leading "/api".
         query: the last value of each parameter.
-        body: the JSON body; None without one.
+        body: the JSON body, or None.
         at: the parts of the path that its route names.
     """
 
@@ -33,13 +33,13 @@ class Request:
         return (self.at or {})["id"]
 
     def flag(self, name: str) -> bool:
-        """A parameter that is on or off."""
+        """Whether a parameter is "true"."""
         return self.query.get(name, "false").lower() == "true"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: a JSON body, text, bytes or nothing."""
+    """An answer, with a JSON body, text, bytes or no body."""
 
     status: int
     body: Any = None
@@ -52,10 +52,10 @@ Handler = Callable[[PlatformState, Request], Reply]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A handler and the requests it answers.
+    """A handler and the requests that it answers.
 
     Attributes:
-        news: whether asking again with nothing new to tell moves the event-driven clock.
+        news: whether a repeated request without news moves the event-driven clock.
     """
 
     method: str
@@ -69,7 +69,7 @@ ROUTES: list[Route] = []
 
 
 def route(method: str, template: str, news: bool = False) -> Callable[[Handler], Handler]:
-    """Let a function answer a method and a path such as "/v1/pools/{id}"."""
+    """Register a function as handler of a method and a path such as "/v1/pools/{id}"."""
     pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template) + "$")
 
     def register(handler: Handler) -> Handler:
@@ -83,12 +83,12 @@ def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
     """The route of a request.
 
     Raises:
-        ApiError: no such path, or not by this method.
+        ApiError: no route has the path, or none has the path with this method.
     """
-    found = [(r, m.groupdict()) for r in ROUTES if (m := r.pattern.match(path))]
-    for one, at in found:
-        if one.method == method:
-            return one, at
-    if found:
+    matches = [(r, m.groupdict()) for r in ROUTES if (m := r.pattern.match(path))]
+    for candidate, at in matches:
+        if candidate.method == method:
+            return candidate, at
+    if matches:
         raise ApiError(405, "METHOD_NOT_ALLOWED", f"{method} is not allowed on {path}")
     raise ApiError(404, "RESOURCE_NOT_FOUND", f"There is nothing at {path}")

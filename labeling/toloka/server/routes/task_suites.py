@@ -1,4 +1,4 @@
-"""Task suites: put together by the requester, or mixed by the platform."""
+"""Task suites: composed by the requester, or mixed by the platform."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from labeling.toloka.server.routes.tasks import (
 
 @route("POST", "/v1/task-suites")
 def create_suites(world: PlatformState, request: Request) -> Reply:
-    """Create one suite or many, at once or as an operation."""
+    """Create suites, at once or as an operation."""
     made: list[TaskSuite] = []
 
     def make(form: Doc) -> TaskSuite:
@@ -53,7 +53,7 @@ def _suite(world: PlatformState, form: Doc, allow_defaults: bool) -> TaskSuite:
     if not isinstance(form.get("tasks"), list) or not form["tasks"]:
         raise invalid("tasks", "VALUE_REQUIRED", "a suite holds at least one task")
     overlap = overlap_of(pool, form, allow_defaults)
-    tasks = tuple(_task(world, pool, plain(one)) for one in form["tasks"])
+    tasks = tuple(_task(world, pool, plain(task_form)) for task_form in form["tasks"])
     for task in tasks:
         if task.id not in world.tasks:
             task.overlap = overlap
@@ -64,7 +64,7 @@ def _suite(world: PlatformState, form: Doc, allow_defaults: bool) -> TaskSuite:
 
 
 def _task(world: PlatformState, pool: PlatformPool, form: Doc) -> Task:
-    """A task of a suite: one of the pool's, by its id, or a new one."""
+    """A task of a suite: a task of the pool, by its id, or a new task."""
     key = form.get("id")
     if key is None:
         return new_task(world, pool, form)
@@ -134,7 +134,7 @@ def patch_suite(world: PlatformState, request: Request) -> Reply:
 
 @route("PATCH", "/v1/task-suites/{id}/set-overlap-or-min")
 def set_suite_overlap_or_min(world: PlatformState, request: Request) -> Reply:
-    """Set overlap, or as little as has been given out already."""
+    """Set overlap, at least to the number of assignments already issued."""
     return set_overlap_or_min(world, _own(world, request.id()), plain(request.body))
 
 

@@ -1,4 +1,4 @@
-"""Tasks: uploaded, read, and given more or less overlap."""
+"""Tasks: upload, reading, and changes of overlap."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from labeling.toloka.server.model.records import (
     GOLDEN,
     REAL,
     TRAINING,
-    Asked,
     Doc,
     PlatformPool,
     Task,
+    TaskOrSuite,
     default_overlap,
 )
 from labeling.toloka.server.model.world import PlatformState
@@ -35,7 +35,7 @@ _ITEM = "__item_idx"  # toloka-kit numbers the items of a request by it
 
 @route("POST", "/v1/tasks")
 def create_tasks(world: PlatformState, request: Request) -> Reply:
-    """Create one task or many, at once or as an operation."""
+    """Create tasks, at once or as an operation."""
     made: list[Task] = []
 
     def make(form: Doc) -> Task:
@@ -64,15 +64,15 @@ def create(
     """Create the items of a request by the platform's rules for many items.
 
     Args:
-        world: the platform.
+        world: the platform's state.
         request: one item or a list; `async_mode`, `operation_id`, `skip_invalid_items`.
         kind: TASK, TASK_SUITE or USER_BONUS.
-        make: checks a form and makes an object, not yet kept.
-        keep: keeps all that were made.
-        view: how an object looks on the wire.
+        make: checks a form and makes an object, not yet stored.
+        keep: stores all objects made.
+        view: returns an object's JSON form.
 
     Raises:
-        ApiError: an operation id used before, too much at once, or nothing that could be created.
+        ApiError: an operation id used before, too many items, or no valid item.
     """
     as_operation = request.flag("async_mode")
     _check_size(request, as_operation)
@@ -99,12 +99,12 @@ def create(
         raise ApiError(400, "VALIDATION_ERROR", "Validation failed", payload)
     if not isinstance(request.body, list):
         return Reply(201, view(made[0]))
-    items = {str(number): view(one) for number, one in made.items()}
+    items = {str(number): view(item) for number, item in made.items()}
     return Reply(201, {"items": items, "validation_errors": {str(n): e for n, e in errors.items()}})
 
 
 def _check_size(request: Request, as_operation: bool) -> None:
-    """Refuse a request with more items or more input than the platform takes at once."""
+    """Refuse a request with more items or more input than the platform's limits."""
     forms = request.body if isinstance(request.body, list) else [request.body]
     if len(forms) > _MOST_ITEMS and not as_operation:
         raise invalid("items", "VALUE_OUT_OF_RANGE", f"at most {_MOST_ITEMS} at once")
@@ -124,14 +124,14 @@ def _inputs(form: Any) -> Any:
 
 
 def plain(form: Any) -> Doc:
-    """A form without what was left empty, and without what toloka-kit adds for itself."""
+    """A form without empty fields and without toloka-kit's own field."""
     if not isinstance(form, dict):
         raise invalid("body", "VALUE_REQUIRED", "a JSON object is expected")
     return {name: value for name, value in form.items() if name != _ITEM and value is not None}
 
 
 def _log(kind: str, forms: list[Doc], made: dict[int, Doc], errors: dict[int, Doc]) -> list[Doc]:
-    """What became of each item; items that only failed with others are not told."""
+    """The result of each item; valid items that failed because of others are left out."""
     done = f"{kind}_PERSIST" if kind == "USER_BONUS" else f"{kind}_CREATE"
     lines: list[Doc] = []
     for number, form in enumerate(forms):
@@ -180,7 +180,7 @@ def _task(world: PlatformState, form: Doc, allow_defaults: bool) -> Task:
 
 
 def new_task(world: PlatformState, pool: PlatformPool, form: Doc) -> Task:
-    """A task as a requester gives it, not yet kept, without overlap.
+    """A task from a requester's form, not yet stored, without overlap.
 
     Raises:
         ApiError: its input does not fit the project.
@@ -195,10 +195,10 @@ def new_task(world: PlatformState, pool: PlatformPool, form: Doc) -> Task:
 
 
 def overlap_of(pool: PlatformPool, form: Doc, allow_defaults: bool) -> int | None:
-    """How many answers a new task or suite wants; None for as many as there are.
+    """Overlap of a new task or suite; None for infinite overlap.
 
     Raises:
-        ApiError: it does not say, and defaults are not allowed.
+        ApiError: the form has no overlap, and defaults are not allowed.
     """
     if form.get("infinite_overlap"):
         return None
@@ -219,10 +219,10 @@ def _kind(pool: PlatformPool, form: Doc) -> str:
 
 
 def pool_of(world: PlatformState, form: Doc) -> PlatformPool:
-    """The pool that a new item is for.
+    """The pool of a new item.
 
     Raises:
-        ApiError: there is none, or it is archived.
+        ApiError: the pool does not exist, or is archived.
     """
     pool = world.pools.get(str(form.get("pool_id")))
     if pool is None:
@@ -247,10 +247,10 @@ def _check_inputs(world: PlatformState, pool: PlatformPool, values: Doc) -> None
 
 
 def whole_overlap(value: Any, least: int) -> int:
-    """An overlap as a client gives it.
+    """An overlap from a client's form.
 
     Raises:
-        ApiError: it is no whole number in the platform's range.
+        ApiError: the value is no whole number in the platform's range.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST_OVERLAP:
         raise invalid("overlap", "VALUE_OUT_OF_RANGE", f"between {least} and {_MOST_OVERLAP}")
@@ -262,8 +262,8 @@ def list_tasks(world: PlatformState, request: Request) -> Reply:
     """Tasks of a pool."""
     pool = world.pools.get(request.query.get("pool_id", ""))
     records = pool.tasks if pool else list(world.tasks.values())
-    found = page(records, request.query, ("pool_id", "overlap"), Task.view, 100_000, Task.read)
-    return Reply(200, found)
+    listed = page(records, request.query, ("pool_id", "overlap"), Task.view, 100_000, Task.read)
+    return Reply(200, listed)
 
 
 @route("GET", "/v1/tasks/{id}")
@@ -285,12 +285,12 @@ def patch_task(world: PlatformState, request: Request) -> Reply:
 
 @route("PATCH", "/v1/tasks/{id}/set-overlap-or-min")
 def set_task_overlap_or_min(world: PlatformState, request: Request) -> Reply:
-    """Set overlap, or as little as has been given out already."""
+    """Set overlap, at least to the number of assignments already issued."""
     return set_overlap_or_min(world, _get(world, request.id()), plain(request.body))
 
 
-def patch_overlap(world: PlatformState, request: Request, asked: Asked, form: Doc) -> Reply:
-    """Change the overlap of a task or suite, and open its pool if that is asked."""
+def patch_overlap(world: PlatformState, request: Request, asked: TaskOrSuite, form: Doc) -> Reply:
+    """Change the overlap of a task or suite, and open its pool if the request asks for it."""
     pool = world.pool(asked.pool_id)
     if pool.status == ARCHIVED:
         raise conflict("POOL_ARCHIVED", f"Pool {pool.id} is archived")
@@ -304,8 +304,8 @@ def patch_overlap(world: PlatformState, request: Request, asked: Asked, form: Do
     return Reply(200, asked.view())
 
 
-def set_overlap_or_min(world: PlatformState, asked: Asked, form: Doc) -> Reply:
-    """Give a task or suite an overlap, or as little as has been given out already."""
+def set_overlap_or_min(world: PlatformState, asked: TaskOrSuite, form: Doc) -> Reply:
+    """Set the overlap of a task or suite, at least to the number of assignments issued."""
     if form.get("infinite_overlap"):
         asked.overlap = None
     else:
@@ -315,8 +315,10 @@ def set_overlap_or_min(world: PlatformState, asked: Asked, form: Doc) -> Reply:
     return Reply(200, asked.view())
 
 
-def _set_overlap(world: PlatformState, pool: PlatformPool, asked: Asked, overlap: int) -> None:
-    """An open pool asks for more when the clock next moves, for less at once."""
+def _set_overlap(
+    world: PlatformState, pool: PlatformPool, asked: TaskOrSuite, overlap: int
+) -> None:
+    """Set an overlap; an open pool raises it when the clock next moves, and lowers it at once."""
     before, asked.overlap = asked.remaining, overlap
     staff = staff_at(pool)
     if not pool.is_open or staff is None or not counts(pool, asked):

@@ -1,4 +1,4 @@
-"""Faults: what can go wrong between a request and its answer, on purpose."""
+"""Faults: deliberate failures between a request and its answer."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from budget.errors import InputError
 
-# Kind of fault: whether the request takes effect, if the fault does not say.
+# Kind of fault: whether the request takes effect, unless the fault sets it.
 KINDS: dict[str, bool] = {
-    "drop-before": False,  # the connection is closed before the request is looked at
-    "drop-after": True,  # ... after it has taken effect
+    "drop-before": False,  # the connection is closed before the request takes effect
+    "drop-after": True,  # the connection is closed after the request has taken effect
     "timeout": True,  # no answer for `seconds`, then the connection is closed
-    "truncated": True,  # half of the JSON, with the length of the whole
+    "truncated": True,  # half of the JSON, with the length of the whole JSON
     "500": True,
     "502": True,  # a gateway's page of HTML
     "503": False,
@@ -27,18 +27,18 @@ KINDS: dict[str, bool] = {
 
 @dataclass
 class Fault:
-    """One thing that goes wrong.
+    """A deliberate failure.
 
     Attributes:
         kind: one of KINDS.
-        path: a route such as "/v1/pools" or "/v1/pools/{id}/open"; "*" for any.
-        method: such as "POST"; "*" for any.
-        call: the first matching call that it hits, from 1.
-        times: how many calls in a row it hits.
-        effect: whether the request takes effect all the same; None for what the kind stands for.
-        retry_after: seconds to tell the client with a 429.
-        seconds: how long a time-out lasts.
-        seen: matching calls so far.
+        path: a route such as "/v1/pools" or "/v1/pools/{id}/open"; "*" for any route.
+        method: a method such as "POST"; "*" for any method.
+        call: number of the first matching call that fails, from 1.
+        times: number of consecutive calls that fail.
+        effect: whether the request takes effect; None for the kind's own rule.
+        retry_after: seconds in the header Retry-After of a 429.
+        seconds: length of a time-out.
+        seen: number of matching calls so far.
     """
 
     kind: str
@@ -59,11 +59,11 @@ class Fault:
 
     @property
     def takes_effect(self) -> bool:
-        """Whether the request is carried out although its answer goes wrong."""
+        """Whether the request takes effect although its answer fails."""
         return KINDS[self.kind] if self.effect is None else self.effect
 
     def hits(self, method: str, template: str) -> bool:
-        """Count a call, and say whether this is one that goes wrong."""
+        """Count a call; return whether it fails."""
         if self.method not in ("*", method) or self.path not in ("*", template):
             return False
         self.seen += 1
@@ -77,16 +77,16 @@ def make_faults(document: Any, origin: str) -> list[Fault]:
         InputError: an unknown kind or setting.
     """
     listed = document.get("faults") if isinstance(document, Mapping) else document
-    if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
+    if not isinstance(listed, list) or not all(isinstance(table, Mapping) for table in listed):
         raise InputError(f"{origin}: give a list of tables [[faults]]")
-    known = {f.name for f in fields(Fault)} - {"seen"}
-    for one in listed:
-        for name in one:
-            if name not in known:
-                raise InputError(f"{origin}: {name}: no such setting; valid are {sorted(known)}")
-        if "kind" not in one:
+    settings = {f.name for f in fields(Fault)} - {"seen"}
+    for table in listed:
+        for name in table:
+            if name not in settings:
+                raise InputError(f"{origin}: {name}: no such setting; valid are {sorted(settings)}")
+        if "kind" not in table:
             raise InputError(f"{origin}: a fault needs a kind")
-    return [Fault(**{**one, "kind": str(one["kind"])}) for one in listed]
+    return [Fault(**{**table, "kind": str(table["kind"])}) for table in listed]
 
 
 def read_faults(path: Path) -> list[Fault]:

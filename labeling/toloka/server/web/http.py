@@ -30,7 +30,7 @@ _HTML = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></ht
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and its answer, for those who watch."""
+    """A request and its answer, for a watcher."""
 
     method: str
     template: str
@@ -39,20 +39,20 @@ class Exchange:
 
 
 class Server:
-    """A platform that answers over HTTP from threads of its own.
+    """A platform that answers over HTTP from its own threads.
 
     Args:
-        settings: what the platform is started with.
-        port: 0 for any free one.
+        settings: the platform's settings.
+        port: the port; 0 for any free port.
         speed: seconds of platform time per second of wall time; None for the event-driven clock.
-        token: the only OAuth token it takes; None for any.
-        faults: what goes wrong on purpose.
-        journal: where the platform's state is kept.
-        watch: is told every exchange that the platform has answered.
+        token: the only accepted OAuth token; None for any token.
+        faults: deliberate failures.
+        journal: state file of the platform.
+        watch: called with every exchange that the platform has answered.
 
     Attributes:
-        platform: what answers.
-        url: to give to `TolokaClient(token, url=...)`.
+        platform: the platform that answers.
+        url: address for `TolokaClient(token, url=...)`.
     """
 
     def __init__(
@@ -79,11 +79,11 @@ class Server:
         self.url = f"http://{HOST}:{self._http.server_port}"
 
     def start(self) -> None:
-        """Answer from now on."""
+        """Start to answer."""
         self._thread.start()
 
     def close(self) -> None:
-        """Answer no more."""
+        """Stop to answer and end all connections."""
         self._over.set()
         self._http.shutdown()
         self._http.hang_up()
@@ -93,13 +93,13 @@ class Server:
             self._journal.close()
 
     def reset(self, settings: Settings) -> None:
-        """Begin anew, on the same address, with other settings."""
+        """Start again at the same address with other settings."""
         with self.platform.lock:
             self.platform.reset(settings)
             self._faults = []
 
     def fault(self, request: Request) -> Fault | None:
-        """What goes wrong with a request; None for nothing."""
+        """The failure of a request, or None."""
         if request.path.startswith("/sim/"):
             return None
         try:
@@ -122,7 +122,7 @@ class Server:
                 self.platform.advance(self._start + passed, request.method != "GET")
             try:
                 reply = self.platform.answer(request)
-            except Exception:  # our own mistake: the platform goes on, and it is told
+            except Exception:  # a mistake of this program: it is printed, and the platform goes on
                 traceback.print_exc()
                 reply = _failure("500")
             if self._watch is not None:
@@ -130,7 +130,7 @@ class Server:
         return reply
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, no longer than the server runs."""
+        """Wait for some seconds, at most until the server is closed."""
         self._over.wait(seconds)
 
     def _set_faults(self, request: Request) -> Reply:
@@ -176,7 +176,7 @@ def _exchange(request: Request, reply: Reply) -> Exchange:
 
 
 class _Listener(ThreadingHTTPServer):
-    """The socket, and the server behind it."""
+    """The listening socket and its open connections."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -193,7 +193,7 @@ class _Listener(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no error; anything else is told."""
+        """Print an error, unless a client has closed its connection."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             traceback.print_exc()
 
@@ -218,7 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """The platform's own time, not the machine's."""
+        """The platform's time, not the machine's."""
         now = self.server.front.platform.world.now
         return formatdate(START.timestamp() + now / 1000, usegmt=True)
 
@@ -259,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _fail(self, fault: Fault, reply: Reply | None) -> None:
-        """Let an answer go wrong."""
+        """Send a failed answer."""
         if fault.kind in ("drop-before", "drop-after", "timeout"):
             if fault.kind == "timeout":
                 self.server.front.wait(fault.seconds)

@@ -30,35 +30,35 @@ from labeling.toloka.server.routes.routing import Reply, Request, Route, find
 from labeling.toloka.server.web.quotas import Quotas
 from labeling.toloka.server.web.state_file import RequestLog
 
-# Each answers the paths that it names in the table of routes.
-ROOMS = (
+# Each module adds the paths that it answers to the table of routes.
+ROUTE_MODULES = (
     *(aggregates, analytics, assignments, attachments, bonuses, catalog, control),
     *(operations, pools, task_suites, tasks),
 )
 
-# Asking only for a pool's state is waiting for its end: the clock goes on in growing strides.
+# A client that asks only for a pool's state waits for its end: the clock moves in growing strides.
 _STATE = frozenset(("/v1/pools/{id}", "/v1/trainings/{id}", "/staging/analytics-2"))
 _WORK = ("/v1/pools", "/v1/trainings", "/v1/tasks", "/v1/task-suites")
 _STRIDE = 8
 _LONGEST_STRIDE = 4096
-_PATIENCE = 20  # questions with nothing new to tell
+_PATIENCE = 20  # repeated questions before unreviewed answers are accepted
 _RESET = "/sim/reset"
 
 
 class Platform:
-    """A local platform: answers requests, keeps time, and remembers on disk if it is to.
+    """A local platform: it answers requests, keeps time, and stores its state if it has a file.
 
-    The clock is event-driven unless the server runs it by wall time: it moves to the next event
-    that can be seen when a client asks for news, and has been told already all there is.
+    The clock is event-driven unless the server runs it by wall time. When a client asks again for
+    news that it has already received, the clock moves to the next visible event.
 
     Args:
-        settings: what it is started with.
-        event_driven: whether asking for news moves the clock.
-        journal: where its state is kept; what is in it has happened already.
+        settings: the platform's settings.
+        event_driven: whether questions for news move the clock.
+        journal: state file; its records are replayed first.
 
     Attributes:
-        world: its state.
-        lock: held while a request is answered.
+        world: the platform's state.
+        lock: lock that is held while a request is answered.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Platform:
             self._again(record)
 
     def answer(self, request: Request) -> Reply:
-        """Answer a request; errors are answers, too."""
+        """Answer a request; an error is an answer, too."""
         try:
             if (request.method, request.path) == ("POST", _RESET):
                 return self._reset(request.body or {})
@@ -98,18 +98,18 @@ class Platform:
             return self._refusal(ApiError(400, "VALIDATION_ERROR", str(error)))
 
     def advance(self, until: int, acting: bool) -> None:
-        """Move the clock to a time (ms), with everything that happens until then.
+        """Move the clock to a time (ms) and run all events until then.
 
         Args:
             until: the time.
-            acting: whether what follows depends on it.
+            acting: whether the next request may change the state, so that the time must be kept.
         """
         if acting or course.due(self.world) <= until:
             self._keep({"until": until})
         course.advance(self.world, until)
 
     def reset(self, settings: Settings) -> None:
-        """Begin anew."""
+        """Start again."""
         if self._journal is not None:
             self._journal.restart(settings)
         self.world = PlatformState(settings)
@@ -118,13 +118,13 @@ class Platform:
         self._waiting = 0
 
     def _too_many(self, route: Route, request: Request) -> Reply | None:
-        """The refusal of a call above the platform's quotas, where these are on."""
+        """The refusal of a call above the platform's quotas; None if quotas are off or not hit."""
         if not self.world.settings.quotas or self._keeps_overlap(route, request):
             return None
         return self._quotas.refuse(route.method, route.template, request, self.world.now)
 
     def _keeps_overlap(self, route: Route, request: Request) -> bool:
-        """Whether a pool is changed, but not its overlap: that is free of quotas."""
+        """Whether a request changes a pool but not its overlap: such calls have no quota."""
         pool = self.world.pools.get(request.path.rpartition("/")[2])
         if (route.method, route.template) != ("PUT", "/v1/pools/{id}") or pool is None:
             return False
@@ -140,7 +140,7 @@ class Platform:
         return route.handler(self.world, named)
 
     def _again(self, record: Doc) -> None:
-        """Let what the journal tells happen once more."""
+        """Replay a record of the journal."""
         if "events" in record:
             course.move(self.world, record["events"])
         elif "until" in record:
@@ -152,21 +152,21 @@ class Platform:
             try:
                 self._handle(route, at, request)
             except (ApiError, InputError):
-                return  # it was refused the first time, too
+                return  # the request was refused the first time, too
 
     def _keep(self, record: Doc) -> None:
         if self._journal is not None:
             self._journal.write(record)
 
     def _let_time_pass(self, route: Route, request: Request) -> None:
-        """Move on if this question was answered before and nothing has happened since."""
+        """Move the clock if this question was answered before and nothing has changed since."""
         if not self._event_driven:
             return
         if self._told_version != self.world.version:
             self._forget()
         question, of_state = _question(request), route.template in _STATE
         if not of_state and self._works(request):
-            # Who looks at answers waits for them: looking at the state beside it moves nothing.
+            # A client that reads answers waits for them: its questions for the state move nothing.
             self._waiting = 0
             self._told_states.clear()
         told = self._told_states if of_state else self._told
@@ -179,9 +179,9 @@ class Platform:
         told.add(question)
 
     def _leaves_time_to_review(self) -> bool:
-        """Whether the days until answers are accepted unreviewed are not to pass yet.
+        """Whether a client still gets time to review answers before they are accepted unreviewed.
 
-        They pass when a client goes on asking and decides nothing.
+        The time passes once the client has repeated its questions without a decision.
         """
         if not course.is_only_review(self.world):
             self._patience = _PATIENCE
@@ -190,13 +190,13 @@ class Platform:
         return self._patience >= 0
 
     def _forget(self) -> None:
-        """There is news: nobody has been told yet."""
+        """Forget the answered questions: there is news."""
         self._told.clear()
         self._told_states.clear()
         self._told_version = self.world.version
 
     def _works(self, request: Request) -> bool:
-        """Whether answers of annotators may be in what is asked: not with exams and trainings."""
+        """Whether the request may return annotators' answers; exams and trainings do not count."""
         parts = request.path.split("/")
         key = request.query.get("pool_id", parts[4] if len(parts) > 4 else "")
         pool = self.world.pools.get(key)
@@ -214,11 +214,11 @@ class Platform:
 
 
 def _acts(request: Request) -> bool:
-    """Whether a request may change anything. Figures do: they are operations of their own."""
+    """Whether a request may change the state. Analytics requests do: they create operations."""
     return request.method != "GET"
 
 
 def _question(request: Request) -> str:
-    """What a request asks for, without a bound by the client's own time."""
+    """The question of a request, without bounds that depend on the client's own time."""
     asked = {k: v for k, v in request.query.items() if not k.endswith(("_lte", "_lt"))}
     return json.dumps([request.method, request.path, sorted(asked.items()), request.body])

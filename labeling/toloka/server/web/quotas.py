@@ -1,4 +1,4 @@
-"""Quotas: how many calls of a kind the platform takes in a minute, an hour and a day."""
+"""Quotas: limits on the calls of a kind per minute, hour and day."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _LIMITS: dict[tuple[str, str], dict[str, int]] = {
     ("POST", "/v1/aggregated-solutions/aggregate-by-pool"): {"MIN": 5, "HOUR": 30, "DAY": 200},
     ("POST", "/v1/user-bonuses"): {"DAY": 10_000},
     ("PUT", "/v1/user-skills"): {"DAY": 100_000},
-    ("PUT", "/v1/pools/{id}"): {"HOUR": 10},  # where it changes overlap
+    ("PUT", "/v1/pools/{id}"): {"HOUR": 10},  # for calls that change overlap
 }
 
 
 @dataclass
 class Quotas:
-    """Counts calls by the platform's own time; a call that is refused does not count."""
+    """Counts calls by the platform's own time; refused calls do not count."""
 
     _calls: dict[tuple[str, str], deque[tuple[int, int]]] = field(default_factory=dict)
 
     def refuse(self, method: str, template: str, request: Request, now: int) -> Reply | None:
-        """The refusal of a call that is too many; None, and the call counted, for others.
+        """The refusal of a call above a quota; other calls are counted and give None.
 
         Args:
-            method: the call's.
-            template: its route.
-            request: it counts as many times as it has items.
+            method: the call's method.
+            template: the call's route.
+            request: the request; each of its items counts.
             now: the platform's time in milliseconds.
         """
         limits = _LIMITS.get((method, template))

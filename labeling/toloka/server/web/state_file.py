@@ -1,7 +1,7 @@
-"""State on disk: the requests that were answered, one JSON line each, written before they act.
+"""State on disk: the platform's requests, one JSON line each, written before they take effect.
 
-The platform is deterministic, so answering them again brings it back to where it was. A line that
-a kill has torn was never acted upon and is dropped.
+The platform is deterministic, so replaying the requests restores its state. A line that a kill has
+cut short is dropped: its request never took effect.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from labeling.toloka.server.model.world import Settings
 
 
 class RequestLog:
-    """A state file, held by one server at a time.
+    """A state file; one server holds it at a time.
 
     Args:
-        path: the file; made if it is not there.
-        started: what the server is started with.
+        path: the file; created if missing.
+        started: settings of the server's start.
 
     Attributes:
-        settings: what the platform in the file goes by: `started`, or those of a later reset.
+        settings: settings of the platform in the file: `started`, or those of a later reset.
 
     Raises:
         InputError: the file is in use, cannot be read, or was begun with other settings.
@@ -53,7 +53,7 @@ class RequestLog:
             raise
 
     def _begin(self) -> list[Doc]:
-        """Take hold of the file, and read what has happened."""
+        """Lock the file, and read its records."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -79,23 +79,23 @@ class RequestLog:
         return InputError(f"{self._path}: not a state file of this server")
 
     def records(self) -> Iterator[Doc]:
-        """What has happened, in order."""
+        """The records, in order."""
         yield from self._lines[1:]
 
     def write(self, record: Doc) -> None:
-        """Keep a record; it is in the operating system's hands when this returns."""
+        """Write a record; once this returns, the operating system has it."""
         self._file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
         self._file.flush()
 
     def restart(self, settings: Settings) -> None:
-        """Forget everything: a platform with these settings begins anew."""
+        """Clear the file: a platform with these settings starts again."""
         self.settings = settings
         self._file.truncate(0)
         self._file.seek(0)
         self.write({"format": 1, "started": self._started, "settings": plain(settings)})
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Release the file."""
         self._file.close()
 
     def _check(self, header: Doc) -> None:
@@ -129,10 +129,10 @@ def plain(settings: Settings) -> Doc:
 
 
 def from_plain(document: Doc) -> Settings:
-    """Settings from what `plain` made of them.
+    """Settings from the result of `plain`.
 
     Raises:
-        InputError: the file of true answers is not what it was.
+        InputError: the file of true answers has changed.
     """
     scenario: dict[str, Any] = dict(document["scenario"])
     scenario["confusion"] = tuple(tuple(row) for row in scenario["confusion"])

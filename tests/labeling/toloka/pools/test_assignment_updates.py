@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from budget.errors import MarketError
-from labeling.toloka.pools.assignment_updates import AssignmentUpdates, Reading
+from labeling.toloka.pools.assignment_updates import AssignmentReader, AssignmentUpdates
 from tests.labeling.toloka.ground import TWO
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -124,8 +124,8 @@ def test_an_order_sees_neither_earlier_nor_later_ones() -> None:
     assert seen.last == "0006"
 
 
-def reading() -> Reading:
-    return Reading(TWO, {"t1": 11, "t2": 99}, frozenset({"t2"}), START)
+def reading() -> AssignmentReader:
+    return AssignmentReader(TWO, {"t1": 11, "t2": 99}, frozenset({"t2"}), START)
 
 
 def test_an_assignment_holds_rows_answers_to_each_question_times_and_the_reward() -> None:
