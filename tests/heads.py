@@ -49,20 +49,6 @@ class FixedHeads:
         floor = 1 / (len(X) + 2)
         return Model(weights, mean, spread, floor, name, _PENALTY, len(X), (), 0.0, 1)
 
-    def bootstrap(
-        self,
-        model: Model,
-        X: Floats,
-        target: Floats,
-        confidence: Floats,
-        X_eval: Floats,
-        draws: int,
-        rng: np.random.Generator,
-    ) -> Floats:
-        """Heads on rows drawn with replacement."""
-        times = rng.multinomial(len(X), np.full(len(X), 1 / len(X)), size=draws)
-        return self.refit(model, X, target, times * confidence, X_eval)
-
     def refit(
         self, model: Model, X: Floats, targets: Floats, weights: Floats, X_eval: Floats
     ) -> Floats:

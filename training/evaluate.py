@@ -29,6 +29,8 @@ class Scores:
         balanced_accuracy: mean recall over the classes that are true for at least one item.
         per_class_recall: recall of each class; None for a class that no item has.
         n: number of items.
+        image_variance: variance of the accuracy over choices of test items.
+        label_variance: its variance over redrawn training labels; 0 without redraws.
     """
 
     accuracy: float
@@ -40,6 +42,8 @@ class Scores:
     balanced_accuracy: float
     per_class_recall: tuple[float | None, ...]
     n: int
+    image_variance: float = 0.0
+    label_variance: float = 0.0
 
 
 def score(probabilities: Floats, truth: Ints, draws: Floats | None = None) -> Scores:
@@ -83,6 +87,8 @@ def score(probabilities: Floats, truth: Ints, draws: Floats | None = None) -> Sc
         balanced_accuracy=float(np.mean([r for r in recall if r is not None])),
         per_class_recall=tuple(recall),
         n=n,
+        image_variance=accuracy * (1 - accuracy) / n,
+        label_variance=variance,
     )
 
 

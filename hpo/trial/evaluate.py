@@ -138,16 +138,13 @@ def score_on(
     redraws: int = _REDRAWS,
     only: Ints | None = None,
 ) -> Scores:
-    """Scores on a role's images, with an interval for test items and training labels together.
-
-    On final images the labels are drawn anew by annotators, which takes an aggregation each, and
-    elsewhere by tasks.
+    """Scores on a role's images, with an interval for images and annotators together.
 
     Args:
         role: whose images.
         trained: the model and what it was trained on.
         world: the study's world.
-        redraws: bootstrap heads behind the interval; 0 leaves the training labels out of it.
+        redraws: heads of other annotators' labels behind the interval; 0 leaves them out of it.
         only: some of the role's images by row, of a question with a right answer; None for all.
     """
     from training.evaluate import score
@@ -156,24 +153,17 @@ def score_on(
     observed = panel(world, role) if is_subjective(world) else None
     rows = world.data.rows[role] if observed is None else observed.task
     rows = rows if only is None else only
-    draws = _redrawn(trained, rows, world, redraws, role == "final") if redraws else None
+    draws = _redrawn(trained, rows, world, redraws) if redraws else None
     predicted = trained.model.predict(values[rows])
     if observed is not None:
         return score_opinion(predicted, draws, observed)
     return score(predicted, world.data.truth[rows], draws)
 
 
-def _redrawn(trained: Trained, rows: Ints, world: World, redraws: int, annotators: bool) -> Floats:
-    """[redraws, n, C] probabilities of heads on redrawn labels: by annotators, or by tasks."""
-    model, labels = trained.model, trained.labels
+def _redrawn(trained: Trained, rows: Ints, world: World, redraws: int) -> Floats:
+    """[redraws, n, C] probabilities of heads on labels that other annotators would have given."""
     rng = generator(world.config.seed, "bootstrap", trained.plan.key)
-    if annotators:
-        return redrawn(model, labels, trained.answers, rows, world, redraws, rng)
-    values = world.features.values
-    confidence = labels.answers.astype(np.float64)
-    return world.trainer.bootstrap(
-        model, values[labels.task], trained.target, confidence, values[rows], redraws, rng
-    )
+    return redrawn(trained.model, trained.labels, trained.answers, rows, world, redraws, rng)
 
 
 def evaluate(plan: LabelPlan, world: World, draws: int = 1) -> Outcome:
@@ -212,6 +202,8 @@ def measure(trained: Trained, world: World, draws: int = 1) -> Outcome:
         trained.model.target,
         round(trained.model.lam, 9),
         view=world.config.view,
+        luck=round(scores.label_variance, 9),
+        images=round(_binary_images(scores), 3),
     )
     return _averaged(first, draws, world) if draws > 1 else first
 
@@ -234,6 +226,12 @@ def _averaged(first: Outcome, draws: int, world: World) -> Outcome:
         log_loss=round((first.log_loss + sum(s.log_loss for s in repeats)) / draws, _DIGITS),
         draws=draws,
     )
+
+
+def _binary_images(scores: Scores) -> float:
+    """Images on which a share of hits would be as sure as this accuracy."""
+    p, variance = scores.accuracy, scores.image_variance
+    return p * (1 - p) / variance if 0 < p < 1 and variance > 0 else float(scores.n)
 
 
 def rounded(scores: Scores) -> dict[str, Any]:

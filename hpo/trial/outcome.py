@@ -29,6 +29,9 @@ class Outcome:
         draws: repeat draws averaged in the scores: other subsets of the answers owned where the
             plan has fewer, and folds dealt anew. Target and penalty are the first draw's.
         view: the study's view, as text; the labels and answers are then those inside it.
+        luck: variance of the accuracy over redrawn annotators; None where it was not computed.
+        images: images that the accuracy is as sure as on, were each classified right or wrong;
+            None where they were not counted.
     """
 
     plan: LabelPlan
@@ -46,6 +49,8 @@ class Outcome:
     penalty: float
     draws: int = 1
     view: str | None = None
+    luck: float | None = None
+    images: float | None = None
 
 
 def plan_to_plain(plan: LabelPlan) -> dict[str, Any]:

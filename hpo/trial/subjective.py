@@ -87,15 +87,16 @@ def score_opinion(predicted: Floats, draws: Floats | None, observed: Shares) -> 
         draws: [R, n, C] the same of refitted models, or None.
         observed: densely answered shares.
     """
-    from training.evaluate import Scores
+    from training.evaluate import Z95, Scores
 
     scored = score_shares(predicted, observed)
     apart = np.abs(predicted - observed.share).sum(axis=1) / 2
-    variance = float(apart.var(ddof=1)) / len(apart) if len(apart) > 1 else 0.0
+    of_images = float(apart.var(ddof=1)) / len(apart) if len(apart) > 1 else 0.0
+    of_labels = 0.0
     if draws is not None:
         errors = np.abs(draws - observed.share).sum(axis=2).mean(axis=1) / 2
-        variance += float(errors.var(ddof=1))
-    half, near = 1.96 * variance**0.5, 1 - scored.error
+        of_labels = float(errors.var(ddof=1))
+    half, near = Z95 * (of_images + of_labels) ** 0.5, 1 - scored.error
     return Scores(
         accuracy=near,
         low=max(0.0, near - half),
@@ -106,4 +107,6 @@ def score_opinion(predicted: Floats, draws: Floats | None, observed: Shares) -> 
         balanced_accuracy=0.0,
         per_class_recall=(),
         n=scored.items,
+        image_variance=of_images,
+        label_variance=of_labels,
     )

@@ -35,18 +35,6 @@ class Trainer(Protocol):
     ) -> Model:
         """Choose a kind of target and fit a head to it, as `training.fit.train`."""
 
-    def bootstrap(
-        self,
-        model: Model,
-        X: Features,
-        target: Floats,
-        confidence: Floats,
-        X_eval: Features,
-        draws: int,
-        rng: np.random.Generator,
-    ) -> Floats:
-        """[draws, n, C] probabilities of heads on redrawn rows, as `training.fit.bootstrap`."""
-
     def refit(
         self, model: Model, X: Features, targets: Floats, weights: Floats, X_eval: Features
     ) -> Floats:
@@ -70,21 +58,6 @@ class CrossValidated:
         from training import fit
 
         return fit.train(X, targets, judge, confidence, rng, scale=scale)
-
-    def bootstrap(
-        self,
-        model: Model,
-        X: Features,
-        target: Floats,
-        confidence: Floats,
-        X_eval: Features,
-        draws: int,
-        rng: np.random.Generator,
-    ) -> Floats:
-        """As `Trainer.bootstrap`."""
-        from training import fit
-
-        return fit.bootstrap(model, X, target, confidence, X_eval, draws, rng)
 
     def refit(
         self, model: Model, X: Features, targets: Floats, weights: Floats, X_eval: Features

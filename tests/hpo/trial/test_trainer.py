@@ -20,7 +20,7 @@ def test_every_head_of_a_study_comes_from_its_trainer(
     def never(*args: object, **kwargs: object) -> None:
         raise AssertionError("trained by another than the study's trainer")
 
-    for name in ("train", "bootstrap", "refit"):
+    for name in ("train", "refit"):
         monkeypatch.setattr(fit, name, never)
     trainer = FixedHeads()
     study = small_study(study="s", trials=2, trainer=trainer)

@@ -1,0 +1,1 @@
+"""The one model that everything said of a plan comes from: its accuracy, price and minutes."""

@@ -1,0 +1,179 @@
+"""What a study measured, as evidence for its learning curve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hpo.answer.estimates.learning_curve import REFERENCE_TASKS, Evidence, Plans
+from hpo.trial.outcome import Outcome
+from hpo.trial.world import World
+from labeling.types import Floats, Ints, LabelPlan
+
+_REFERENCE_PRICE = 0.001  # dollars a task
+_FEWEST_ANSWERS = 130.0  # answers at which the annotators' bootstrap meets redrawn purchases
+_LARGE_SHARE = 0.5  # of its variance that redrawn purchases of many answers have (measured)
+_OWN_LUCK = 0.5  # weight of a plan's own bootstrap against all plans' together
+_LEAST_ERROR = 0.02  # below it an error tells nothing about luck
+_USUAL_LUCK = 15.0  # c where no bootstrap was computed (measured: 7 to 26)
+
+VALIDATION, FINAL = "validation", "final"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A plan's model, measured once.
+
+    Attributes:
+        plan: the plan.
+        accuracy: share of images classified right.
+        images: images that its noise is as large as on, were they classified right or wrong.
+        image_set: which images: VALIDATION or FINAL.
+        luck: variance of the accuracy over redrawn annotators; None where it was not computed.
+        purchase: the purchase whose annotators answered; nested plans share it.
+        tasks: labelled tasks behind it.
+        answers: answers behind them.
+        draws: trainings averaged.
+    """
+
+    plan: LabelPlan
+    accuracy: float
+    images: float
+    image_set: str
+    luck: float | None
+    purchase: str
+    tasks: int
+    answers: int
+    draws: int = 1
+
+
+def measurement_of(outcome: Outcome, world: World) -> Measurement:
+    """A plan that was evaluated on the validation images."""
+    narrowed = outcome.view is not None  # then the labels are fewer than the plan's tasks
+    plan = outcome.plan
+    return Measurement(
+        plan,
+        outcome.accuracy,
+        outcome.images or len(world.data.rows["validation"]),
+        VALIDATION,
+        outcome.luck,
+        world.condition(plan).key,
+        plan.tasks if narrowed else max(1, outcome.labels),
+        plan.tasks * plan.overlap if narrowed else max(1, outcome.answers),
+        outcome.draws,
+    )
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How plans become the numbers that the curve knows.
+
+    Attributes:
+        condition_of: the key of a plan's condition.
+        suite_size: tasks per suite.
+        knows_price: whether answers depend on the price.
+        codes: a number for each condition that was bought in.
+        answered: answers a task got in conditions of dynamic overlap.
+    """
+
+    condition_of: Callable[[LabelPlan], str]
+    suite_size: int
+    knows_price: bool
+    codes: dict[str, int] = field(default_factory=dict)
+    answered: dict[str, float] = field(default_factory=dict)
+
+    def plans(self, plans: Sequence[LabelPlan]) -> Plans:
+        """Plans as the curve sees them, when every wanted answer comes."""
+        overlap = [self._overlap(plan) for plan in plans]
+        return self.coded(plans, [float(plan.tasks) for plan in plans], overlap)
+
+    def coded(
+        self, plans: Sequence[LabelPlan], tasks: Sequence[float], overlap: Sequence[float]
+    ) -> Plans:
+        """Plans with the tasks and the answers per task that they really got."""
+        n = len(plans)
+        features = np.array([self._features(plan) for plan in plans]).reshape(n, 4)
+        codes = [self.codes.get(self.condition_of(plan), -1) for plan in plans]
+        return Plans(
+            np.log(np.asarray(tasks, dtype=np.float64) / REFERENCE_TASKS),
+            np.log(np.asarray(overlap, dtype=np.float64)),
+            features,
+            np.array(codes, dtype=np.int64),
+        )
+
+    def _overlap(self, plan: LabelPlan) -> float:
+        if plan.dynamic is None:
+            return float(plan.overlap)
+        return self.answered.get(self.condition_of(plan), float(plan.dynamic.least))
+
+    def _features(self, plan: LabelPlan) -> list[float]:
+        price = np.log(plan.price.dollars / _REFERENCE_PRICE) if self.knows_price else 0.0
+        unchecked = float(not plan.controls and not plan.exam)
+        return [price, unchecked, (plan.controls / self.suite_size) ** 0.5, float(plan.exam)]
+
+
+def coding_of(measured: Sequence[Measurement], world: World) -> Coding:
+    """The coding of a study's plans, given what was measured."""
+
+    def condition_of(plan: LabelPlan) -> str:
+        return world.condition(plan).key
+
+    coding = Coding(condition_of, world.config.suite_size, world.market.kind.knows_price)
+    for m in measured:
+        key = condition_of(m.plan)
+        coding.codes.setdefault(key, len(coding.codes))
+        if m.plan.dynamic is not None:
+            coding.answered[key] = m.answers / m.tasks
+    return coding
+
+
+def evidence_of(
+    measured: Sequence[Measurement], coding: Coding, chance: float, has_luck: bool
+) -> Evidence:
+    """Evidence for the curve.
+
+    Args:
+        measured: measurements.
+        coding: of `coding_of` these or more.
+        chance: the error of guessing.
+        has_luck: whether the market would give other answers to the same order.
+    """
+    sets: dict[str, int] = {}
+    purchases: dict[str, int] = {}
+    error = np.array([1 - m.accuracy for m in measured])
+    answers = np.array([m.answers for m in measured], dtype=np.int64)
+    return Evidence(
+        coding.coded(
+            [m.plan for m in measured],
+            [m.tasks for m in measured],
+            [max(1.0, m.answers / m.tasks) for m in measured],
+        ),
+        error,
+        np.array([m.images for m in measured], dtype=np.float64),
+        np.array([sets.setdefault(m.image_set, len(sets)) for m in measured], dtype=np.int64),
+        _luck(measured, error, answers) if has_luck else np.zeros(len(measured)),
+        np.array(
+            [purchases.setdefault(m.purchase, len(purchases)) for m in measured], dtype=np.int64
+        ),
+        answers,
+        np.array([m.draws for m in measured], dtype=np.int64),
+        chance,
+    )
+
+
+def _luck(measured: Sequence[Measurement], error: Floats, answers: Ints) -> Floats:
+    """[n] variance of the error between purchases.
+
+    A bootstrap of few annotators is noisy, so half of it is the variance c e^2 / answers that all
+    plans together have; and it leaves tasks without answers, which redrawn purchases do not.
+    """
+    count = answers.astype(np.float64)
+    e2 = np.maximum(error, _LEAST_ERROR) ** 2
+    known = np.array([m.luck is not None for m in measured], dtype=np.bool_)
+    own = np.array([m.luck or 0.0 for m in measured])
+    rate = float((own * count / e2)[known].mean()) if known.any() else _USUAL_LUCK
+    pooled = rate * e2 / count
+    mixed = np.where(known, _OWN_LUCK * own + (1 - _OWN_LUCK) * pooled, pooled)
+    return np.asarray(mixed * _LARGE_SHARE * (1 + _FEWEST_ANSWERS / count))
