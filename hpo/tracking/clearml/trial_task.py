@@ -24,8 +24,9 @@ from budget.files import is_locked, try_locked
 from hpo.market import stop_signals
 from hpo.settings.exit_codes import BAD_INPUT, DONE, MIRROR_INCOMPLETE
 from hpo.tracking.clearml.server.connection import Remote
+from hpo.tracking.clearml.server.events import events_of
 from hpo.tracking.clearml.server.records import Parts, Scalar
-from hpo.tracking.clearml.server.writer import events_of, parameter
+from hpo.tracking.clearml.server.writer import parameter
 from hpo.tracking.clearml.template import (
     ACCURACY,
     PRICE_TAG,

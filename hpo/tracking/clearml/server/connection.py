@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from budget.errors import InputError, MirrorRefused, MirrorUnavailable
 
+Event = Mapping[str, Any]
 _API = "2.20"
 _PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between tries of a request that may be repeated."""
@@ -97,20 +98,43 @@ class Remote:
                 return found
         raise AssertionError("unreachable")
 
-    def send_events(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Report scalars and plots; each replaces what the task has in its place.
+    def send_events(
+        self, events: Sequence[Event], left: Callable[[], Sequence[Event]] | None = None
+    ) -> None:
+        """Report scalars, plots, pictures and console lines.
+
+        Args:
+            events: what is told; all but console lines replace what the task has in their place.
+            left: after a request that went unanswered, what of them is still to be sent; None
+                where sending all again changes nothing.
 
         Raises:
             MirrorUnavailable, MirrorRefused: as for `call`.
         """
+        batch = list(events)
 
         def ask() -> Any:
             answers = self._session.send_request_batch(
-                service="events", action="add_batch", version=_API, method="post", json=list(events)
+                service="events", action="add_batch", version=_API, method="post", json=batch
             )
             return next((a for a in answers if a.status_code != 200), answers[0])
 
-        self._answer(ask, "events.add_batch", _PAUSES)
+        begun = time.monotonic()
+        for pause in (*_PAUSES, None):
+            try:
+                if batch:
+                    self._answer(ask, "events.add_batch", ())
+                return
+            except MirrorUnavailable:
+                if pause is None or time.monotonic() - begun > _LONGEST_S:
+                    raise
+                self._sleep(pause)
+                if left is not None:
+                    batch = list(left())
+
+    def address(self, path: str) -> str:
+        """Where a file of a path lies on the file server that the configuration names."""
+        return f"{self._files}/{quote(path)}"
 
     def upload(self, path: str, content: bytes, mime: str) -> str:
         """Put a file on the file server that the configuration names, and return its address.
@@ -118,7 +142,7 @@ class Remote:
         Raises:
             MirrorUnavailable, MirrorRefused: as for `call`.
         """
-        address = f"{self._files}/{quote(path)}"
+        address = self.address(path)
         if urlsplit(self._files).scheme not in ("http", "https"):
             return self._store(address, content)
 
