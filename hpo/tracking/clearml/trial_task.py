@@ -35,6 +35,7 @@ from hpo.tracking.clearml.template import (
     plan_from,
 )
 from hpo.trial.outcome import outcome_to_plain, plan_from_plain
+from hpo.trial.spending import paid_for
 
 if TYPE_CHECKING:
     from hpo.study.study import Study
@@ -176,8 +177,9 @@ def facts_of(study: Study, number: int) -> dict[str, Any]:
 
 
 def _paid(study: Study, known: Mapping[str, str]) -> int:
-    record = study.world.store.record(known["order"]) if "order" in known else None
-    return study.world.store.paid(record.order, study.world.source.tariff).micros if record else 0
+    purchases = study.trials.purchases()
+    paid = zip(purchases, paid_for(purchases, study.world), strict=True)
+    return sum(money.micros for bought, money in paid if bought.version == known.get("version"))
 
 
 def _work(parameters: Mapping[str, str], name: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,8 +38,19 @@ def pareto(run: RunDirectory) -> Figure:
     if run.report:
         traces += _reported_beside(run.report)
     figure = _figure(traces, "price tag of the plan, dollars", "accuracy of the trained model")
-    figure["layout"]["xaxis"]["type"] = "log"
+    every = [dollars for trace in traces for dollars in trace["x"]]
+    figure["layout"]["xaxis"] |= {"type": "log", **_dollar_ticks(every)}
     return figure
+
+
+def _dollar_ticks(dollars: Sequence[float]) -> dict[str, Any]:
+    """Ticks at 1, 2 and 5 of every decade: alone, Plotly names the decades only."""
+    known = [value for value in dollars if value > 0]
+    if not known:
+        return {}
+    low, high = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
+    ticks = [round(step * 10.0**power, 9) for power in range(low, high + 1) for step in (1, 2, 5)]
+    return {"tickvals": ticks, "ticktext": [f"${tick:g}" for tick in ticks]}
 
 
 def _points(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -152,7 +164,9 @@ def incumbent(run: RunDirectory) -> Figure:
         "overlaying": "y",
         "side": "right",
         "rangemode": "tozero",
+        "automargin": True,
     }
+    figure["layout"]["margin"] = {"l": 70, "r": 90, "t": 80, "b": 90}  # the page's cuts the right
     return figure
 
 
@@ -219,20 +233,27 @@ def parallel(run: RunDirectory) -> Figure:
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """The table of all evaluations; see `summary_rows` of the controller's record."""
-    header = list(rows[0]) if rows else []
+    names = list(rows[0]) if rows else []
+    header = [_SHORT.get(name, name.removeprefix("General/")) for name in names]
     return {
         "data": [
             {
                 "type": "table",
+                "columnwidth": [_WIDTHS.get(name, 1) for name in header],
                 "header": {"values": header, "align": "left"},
                 "cells": {
-                    "values": [[str(row[name]) for row in rows] for name in header],
+                    "values": [[str(row[name]) for row in rows] for name in names],
                     "align": "left",
                 },
             }
         ],
-        "layout": {},
+        "layout": {"height": min(900, 140 + 30 * len(rows))},
     }
+
+
+_SHORT = {"task id": "plan", "objective": "accuracy", "iteration": "#", "minutes": "min."}
+_WIDTHS = {"plan": 2.4, "#": 0.45, "overlap": 0.9, "95 %": 1.5, "min.": 0.7, "status": 1.6}
+"""Shares of the table's width, so that plans are not cut where they differ."""
 
 
 def _figure(traces: list[dict[str, Any]], x: str, y: str) -> Figure:

@@ -112,7 +112,8 @@ def version_record(
     if manifest["images"] != run.about["data"]["content"]:
         root = None  # labels of images that came after the study
     number = f"1.0.{run.versions.index(version) + 1}+{version[:8]}"
-    cost = cost_of(manifest, bought)
+    child = next((c for c in run.children if c.version == version), None)
+    cost = cost_of(manifest, bought, child.outcome.price_tag.micros if child else None)
 
     def build(task: str) -> Parts:
         names = (versions.MANIFEST, versions.LABELS, versions.ANSWERS)
@@ -140,7 +141,7 @@ def version_record(
         kind=KIND,
         project=project,
         parent=controller,
-        tags=[*tags_of(manifest), str(run.about["market"]["kind"])],
+        tags=tags_of(manifest),
         system_tags=list(SYSTEM_TAGS),
         comment=f"Labels of plan {plan_of(manifest)}, version {version}",
         params={**params_of(manifest), "properties": _properties(version, number, manifest, cost)},

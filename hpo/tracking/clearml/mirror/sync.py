@@ -62,7 +62,7 @@ class Mirror:
         self._writer = Writer(remote)
         self._images: Images | None = None
         self._root: Node | None = None
-        self._settled: dict[str, tuple[tuple[str, ...], bool]] = {}
+        self._settled: dict[str, tuple[Any, ...]] = {}
         self._waiting = 0
         self.ids: dict[str, str] = {}
         """Our ids -> the server's, of all that was seen there."""
@@ -191,7 +191,8 @@ class Mirror:
     ) -> bool:
         """A label version's dataset and, if it has one, its trial. Whether both are there."""
         roles = run.roles.get(child.key, ()) if child else ()
-        if self._settled.get(version) == (roles, root is None):
+        facts = (roles, root is None, child)
+        if self._settled.get(version) == facts:
             return True
         images = self._images_of(run)
         dataset = self._keep(
@@ -206,7 +207,7 @@ class Mirror:
                 self._waiting += 1
                 return False
             self._keep(trial)
-        self._settled[version] = (roles, root is None)
+        self._settled[version] = facts
         return True
 
     def _keep(self, record: Record) -> str:

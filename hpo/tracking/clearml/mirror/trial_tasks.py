@@ -42,7 +42,7 @@ def trial_record(
         kind="training",
         project=project,
         parent=controller,
-        tags=["optimization", f"opt: {controller}", *plan_tags(outcome), *roles],
+        tags=list(roles) or ["bought" if child.number else "owned"],
         system_tags=[],
         comment=_words(outcome),
         params={
@@ -52,22 +52,10 @@ def trial_record(
         },
         status="completed",
         reason="evaluated",
+        script=run.program,
         build=lambda task: _parts(run, child, project),
         adopt=child.task,
     )
-
-
-def plan_tags(outcome: Outcome) -> list[str]:
-    """Tags to filter by: overlap-3, controls-1, price-0.002, tasks-392, exam."""
-    plan = outcome.plan
-    overlap = plan.overlap if plan.dynamic is None else plan.dynamic
-    return [
-        f"price-{plan.price.exact()}",
-        f"overlap-{overlap}",
-        f"controls-{plan.controls}",
-        f"tasks-{plan.tasks}",
-        "exam" if plan.exam else "no exam",
-    ]
 
 
 def _words(outcome: Outcome) -> str:
@@ -91,6 +79,7 @@ def _properties(child: Child) -> dict[str, Any]:
         "price_tag_usd": child.outcome.price_tag.exact(),
         "paid_usd": Money(child.paid).exact(),
         "bought": str(bool(child.number)),
+        "evaluated": child.at,
     }
 
 

@@ -12,6 +12,9 @@ from typing import Any
 FORMAT = 3
 """Raised when the same facts are written otherwise, so that what is there is written again."""
 
+PREVIEW = 32 * 1024
+"""Letters of an artifact's preview, at most."""
+
 Params = Mapping[str, Mapping[str, Any]]
 """Section -> name -> value."""
 
@@ -169,7 +172,7 @@ def json_artifact(key: str, content: Any, preview: str | None = None) -> Artifac
     """An object that `task.artifacts[key].get()` gives back."""
     text = json.dumps(content, indent=1)
     shown = text if preview is None else preview
-    return Artifact(key, f"{key}.json", text.encode(), "dict", shown[:3000], "application/json")
+    return Artifact(key, f"{key}.json", text.encode(), "dict", shown[:PREVIEW], "application/json")
 
 
 def epoch_ms(at: str) -> int:
