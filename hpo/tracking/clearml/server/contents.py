@@ -83,7 +83,7 @@ class Contents:
         if self._files.get((task, artifact.key)) == mark:
             return None
         path = f"{folder}/artifacts/{artifact.key}/{artifact.file}"
-        return {**row, "uri": self._remote.upload(path, content, artifact.mime)}, mark
+        return {**row, "uri": self._remote.files.upload(path, content, artifact.mime)}, mark
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -122,7 +122,7 @@ class Contents:
             place = (task, path)
             mark = hashlib.sha256(picture.content).hexdigest()
             if self._files.get(place) != mark:
-                url = self._remote.upload(path, picture.content, _PNG)
+                url = self._remote.files.upload(path, picture.content, _PNG)
                 yield picture_event(task, picture, parts.at_ms, path, url)
                 self._files[place] = mark
 
@@ -133,9 +133,9 @@ class Contents:
         if self._models.get(task) == mark:
             return
         known = task in self._models
-        uri = self._remote.address(model.file)
+        uri = self._remote.files.address(model.file)
         if not known:
-            uri = self._remote.upload(model.file, model.path.read_bytes(), _WEIGHTS)
+            uri = self._remote.files.upload(model.file, model.path.read_bytes(), _WEIGHTS)
         body = {"uri": uri, **_model_body(task, project, model)}
         found = self._find_model(task, project, model.name, uri)
         if found is None:
