@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from budget.errors import InputError, MirrorRefused, MirrorUnavailable
 from hpo.tracking.clearml.choices import chosen
+from hpo.tracking.clearml.liveness import SILENT_S
 from hpo.tracking.clearml.mirror.run_directory import read_run
 from hpo.tracking.clearml.mirror.sync import Mirror
 from hpo.tracking.clearml.server.connection import Remote
@@ -44,11 +45,13 @@ class Engine:
         queue: ClearML's queue that agents listen to; None for processes of this machine.
         workers: trials at a time.
         poll_s: seconds between two looks at the trials.
+        silent_s: seconds of silence after which a trial whose process is gone is run again.
     """
 
     queue: str | None
     workers: int = 2
     poll_s: float = _POLL_S
+    silent_s: float = SILENT_S
 
 
 def check(engine: Engine) -> bool:
@@ -151,7 +154,9 @@ def _start(
 
     from hpo.tracking.clearml.strategy import PlanSearch
 
-    strategy = PlanSearch(study, template, engine.queue, engine.workers, engine.poll_s)
+    strategy = PlanSearch(
+        study, template, engine.queue, engine.workers, engine.poll_s, engine.silent_s
+    )
     optimizer = HyperParameterOptimizer(
         base_task_id=template,
         hyper_parameters=search_space(study.world.space),

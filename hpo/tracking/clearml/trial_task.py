@@ -23,6 +23,7 @@ from budget.errors import InputError, MirrorRefused, MirrorUnavailable, PlanRefu
 from budget.files import is_locked, try_locked
 from hpo.market import stop_signals
 from hpo.settings.exit_codes import BAD_INPUT, DONE, MIRROR_INCOMPLETE
+from hpo.tracking.clearml.liveness import living
 from hpo.tracking.clearml.server.connection import Remote
 from hpo.tracking.clearml.server.events import events_of
 from hpo.tracking.clearml.server.records import Parts, Scalar
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from hpo.study.study import Study
 
 REFUSED, STOPPED = 3, 130
-_BEAT_S = 300.0  # the server gives a silent task up after two hours
+_BEAT_S = 20.0  # whoever started it takes a silent task for dead after a minute
 _PATIENCE_S = 600.0  # how long an outcome waits for a server that is away
 _PAUSE_S = 5.0
 
@@ -200,11 +201,13 @@ def _work(parameters: Mapping[str, str], name: str) -> dict[str, Any]:
                 f"{needed}: {folder} is not on this machine; start the agent on the one that has it"
             )
     os.chdir(parameters[STARTED_IN])  # relative paths of the study's data start there
-    study = open_study(Path(parameters[RUN_DIR]))
-    try:
-        return _trial(study, parameters, name)
-    finally:
-        study.close()
+    folder = Path(parameters[RUN_DIR])
+    with living(folder, name):
+        study = open_study(folder)
+        try:
+            return _trial(study, parameters, name)
+        finally:
+            study.close()
 
 
 def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, Any]:
