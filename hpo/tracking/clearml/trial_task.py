@@ -201,9 +201,9 @@ def _work(parameters: Mapping[str, str], name: str) -> dict[str, Any]:
                 f"{needed}: {folder} is not on this machine; start the agent on the one that has it"
             )
     os.chdir(parameters[STARTED_IN])  # relative paths of the study's data start there
-    folder = Path(parameters[RUN_DIR])
-    with living(folder, name):
-        study = open_study(folder)
+    run_dir = Path(parameters[RUN_DIR])
+    with living(run_dir, name):
+        study = open_study(run_dir)
         try:
             return _trial(study, parameters, name)
         finally:

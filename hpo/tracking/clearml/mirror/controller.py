@@ -63,7 +63,7 @@ def controller_record(
         params={"General": _options(run, base), "properties": _properties(run)},
         status=status,
         reason=reason,
-        build=lambda task: _parts(run, links),
+        build=lambda task: _parts(run, links, status),
     )
 
 
@@ -109,8 +109,13 @@ def _spent(run: RunDirectory) -> int:
     return max(0, *(row.spent for row in run.rows), *(int(c["spent"]) for c in run.confirmations))
 
 
-def _parts(run: RunDirectory, links: Links) -> Parts:
+def _parts(run: RunDirectory, links: Links, status: str) -> Parts:
     rows = summary_rows(run, links)
+    files = []
+    if status != "in_progress":  # until then the plots tell it, at fewer requests
+        files.append(json_artifact("summary", {"table": rows}, f"{len(rows)} evaluations"))
+    if run.report:
+        files.append(json_artifact("report", run.report, printed(run.report)))
     return Parts(
         configuration={
             "General": (_space(run), "json", "what the study searched"),
@@ -121,10 +126,7 @@ def _parts(run: RunDirectory, links: Links) -> Parts:
             ),
             "Study": (json.dumps(run.about["config"], indent=1), "json", "the configuration"),
         },
-        artifacts=[
-            json_artifact("summary", {"table": rows}, f"{len(rows)} evaluations"),
-            *([json_artifact("report", run.report, printed(run.report))] if run.report else []),
-        ],
+        artifacts=files,
         scalars=list(_scalars(run)),
         plots=_plots(run, rows),
         lines=console(run),

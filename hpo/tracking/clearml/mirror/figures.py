@@ -50,7 +50,10 @@ def _dollar_ticks(dollars: Sequence[float]) -> dict[str, Any]:
         return {}
     low, high = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
     ticks = [round(step * 10.0**power, 9) for power in range(low, high + 1) for step in (1, 2, 5)]
-    return {"tickvals": ticks, "ticktext": [f"${tick:g}" for tick in ticks]}
+    return {
+        "tickvals": ticks,
+        "ticktext": [f"${tick:g}" if tick >= 1 else f"${tick:.2f}" for tick in ticks],
+    }
 
 
 def _points(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -65,7 +68,7 @@ def _points(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
-def _with_interval(
+def with_interval(
     name: str, rows: Sequence[tuple[float, float, Sequence[float], str]], color: str, mode: str
 ) -> dict[str, Any]:
     """A trace of (dollars, accuracy, 95 % interval, text)."""
@@ -92,7 +95,7 @@ def _measured_front(outcomes: list[Outcome]) -> dict[str, Any]:
         (o.price_tag.dollars, o.accuracy, (o.low, o.high), o.plan.key)
         for o in pareto_front(outcomes)
     ]
-    return _with_interval("front as measured so far", front, BLUE, "lines+markers")
+    return with_interval("front as measured so far", front, BLUE, "lines+markers")
 
 
 def _dollars(money: Mapping[str, Any]) -> float:
@@ -104,7 +107,7 @@ def _reported_front(report: Mapping[str, Any]) -> dict[str, Any]:
         (_dollars(row["price_tag"]), row["accuracy"], row["interval_95"], row["plan"]["key"])
         for row in report["front"]
     ]
-    return _with_interval("front, search estimate", front, BLUE, "lines+markers")
+    return with_interval("front, search estimate", front, BLUE, "lines+markers")
 
 
 def _reported_beside(report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -115,7 +118,7 @@ def _reported_beside(report: Mapping[str, Any]) -> list[dict[str, Any]]:
         final = best["final"]
         star = (_dollars(best["price_tag"]), final["accuracy"], final["interval_95"])
         name = "recommended, on untouched images"
-        traces.append(_with_interval(name, [(*star, best["plan"]["key"])], RED, "markers"))
+        traces.append(with_interval(name, [(*star, best["plan"]["key"])], RED, "markers"))
         traces[-1]["marker"] = {"color": RED, "symbol": "star", "size": 14}
     rule = advice.get("rule_of_thumb", {}).get("curve", [])
     if rule:
@@ -133,7 +136,7 @@ def _reported_beside(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     ahead = advice.get("forecast", {}).get("at", [])
     if ahead:
         rows = [(row["dollars"], row["accuracy"], row["interval_95"], "forecast") for row in ahead]
-        traces.append(_with_interval("forecast", rows, GREEN, "markers"))
+        traces.append(with_interval("forecast", rows, GREEN, "markers"))
     return traces
 
 
@@ -242,13 +245,18 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> Figure:
                 "columnwidth": [_WIDTHS.get(name, 1) for name in header],
                 "header": {"values": header, "align": "left"},
                 "cells": {
-                    "values": [[str(row[name]) for row in rows] for name in names],
+                    "values": [[_cell(row[name]) for row in rows] for name in names],
                     "align": "left",
+                    "height": 30,
                 },
             }
         ],
         "layout": {"height": min(900, 140 + 30 * len(rows))},
     }
+
+
+def _cell(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 _SHORT = {"task id": "plan", "objective": "accuracy", "iteration": "#", "minutes": "min."}

@@ -199,7 +199,7 @@ class Mirror:
     ) -> bool:
         """A label version's dataset and, if it has one, its trial. Whether both are there."""
         roles = run.roles.get(child.key, ()) if child else ()
-        facts = (roles, root is None, child)
+        facts = (roles, root is None, child, run.report is None)
         if self._settled.get(version) == facts:
             return True
         images = self._images_of(run)

@@ -8,6 +8,8 @@ from typing import Any
 from budget.money import Money
 from hpo.answer.sentences import plan_words
 from hpo.tracking.clearml.mirror.controller import SERIES, TITLE, knobs
+from hpo.tracking.clearml.mirror.pages.story import trial_console
+from hpo.tracking.clearml.mirror.pages.trial_figures import in_condition, trial_plots
 from hpo.tracking.clearml.mirror.run_directory import Child, RunDirectory
 from hpo.tracking.clearml.server.records import ModelFile, Parts, Record, Scalar, digest, epoch_ms
 from hpo.tracking.clearml.server.writer import path_of
@@ -37,7 +39,7 @@ def trial_record(
     facts = (trial_key(run, child), controller, dataset, images, roles, child.paid)
     return Record(
         key=trial_key(run, child),
-        digest=digest(*facts, repr(outcome)),
+        digest=digest(*facts, repr(outcome), repr(in_condition(run, child))),
         name=f"{run.study}: {child.key}",
         kind="training",
         project=project,
@@ -104,6 +106,8 @@ def _parts(run: RunDirectory, child: Child, project: str) -> Parts:
             Scalar(TITLE, SERIES, 0, outcome.accuracy),
             *(Scalar("Summary", name, None, value) for name, value in values.items()),
         ],
+        plots=trial_plots(run, child),
+        lines=trial_console(run, child),
         model=_model(run, child, project),
         at_ms=epoch_ms(child.at),
     )

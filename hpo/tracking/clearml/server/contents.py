@@ -13,7 +13,8 @@ from hpo.tracking.clearml.server.records import Artifact, ModelFile, Parts, dige
 
 _PNG = "image/png"
 _WEIGHTS = "application/octet-stream"
-_MOST_LINES = 10_000  # of a console, looked at for what is there already
+_MOST = 10_000
+"""Lines of a console, and models of a project, that are looked at for what is there already."""
 
 
 class Contents:
@@ -29,6 +30,7 @@ class Contents:
         self._events: dict[tuple[Any, ...], str] = {}
         self._consoles: set[str] = set()
         self._models: dict[str, str] = {}
+        self._known_models: dict[str, list[dict[str, Any]]] = {}
 
     def fill(self, task: str, folder: str, project: str, parts: Parts, is_new: bool) -> None:
         """Bring a writable task to what it is to hold.
@@ -108,7 +110,7 @@ class Contents:
         return [event for event in events if self._events.get(place_of(event)) != _mark(event)]
 
     def _read_console(self, task: str) -> None:
-        body = {"task": task, "batch_size": _MOST_LINES}
+        body = {"task": task, "batch_size": _MOST}
         for event in self._remote.call("events.get_task_log", body)["events"]:
             line = {**event, "task": task, "type": LOG}
             self._events[place_of(line)] = _mark(line)
@@ -139,11 +141,14 @@ class Contents:
         body = {"uri": uri, **_model_body(task, project, model)}
         found = self._find_model(task, project, model.name, uri)
         if found is None:
-            made = self._remote.make(
-                "models.create",
-                {**body, "ready": False, "public": False},
-                lambda: (self._find_model(task, project, model.name, uri) or {}).get("id"),
-            )
+
+            def look() -> str | None:
+                self._known_models.pop(project, None)
+                return (self._find_model(task, project, model.name, uri) or {}).get("id")
+
+            draft = {**body, "ready": False, "public": False}
+            made = self._remote.make("models.create", draft, look)
+            self._known_models[project].append({**draft, "id": made})
         else:
             made = str(found["id"])
             if not found.get("ready"):  # else a person has locked it
@@ -155,14 +160,13 @@ class Contents:
 
     def _find_model(self, task: str, project: str, name: str, uri: str) -> dict[str, Any] | None:
         """The model of a name in a project that holds a file, else the one of a task."""
-        body = {
-            "name": f"^{re.escape(name)}$",
-            "project": [project],
-            "only_fields": ["id", "uri", "task", "ready"],
-        }
-        found: list[dict[str, Any]] = self._remote.call("models.get_all", body)["models"]
-        same = [row for row in found if row.get("uri") == uri]
-        return next(iter([*same, *(row for row in found if row.get("task") == task)]), None)
+        if project not in self._known_models:
+            fields = ["id", "name", "uri", "task", "ready"]
+            body = {"project": [project], "only_fields": fields, "page": 0, "page_size": _MOST}
+            self._known_models[project] = self._remote.call("models.get_all", body)["models"]
+        named = [row for row in self._known_models[project] if row["name"] == name]
+        same = [row for row in named if row.get("uri") == uri]
+        return next(iter([*same, *(row for row in named if row.get("task") == task)]), None)
 
 
 def _model_body(task: str, project: str, model: ModelFile) -> dict[str, Any]:
@@ -183,7 +187,9 @@ def _model_body(task: str, project: str, model: ModelFile) -> dict[str, Any]:
 
 
 def _mark(event: Mapping[str, Any]) -> str:
-    """What tells an event from another in its place; not when it was said."""
+    """What tells an event from another in its place, where it can replace it."""
+    if event["type"] == LOG:
+        return LOG
     return digest({name: value for name, value in event.items() if name != "timestamp"})
 
 
