@@ -18,7 +18,6 @@ from tests import ROOT
 from tests.clearml_server import StandIn
 from tests.clearml_server.faults import DROPPED
 from tests.hpo.tracking.conftest import mirrored, rename
-from tests.hpo.tracking.test_live import flags
 
 pytest.importorskip("clearml")
 
@@ -73,7 +72,7 @@ def test_a_file_that_no_name_gives_is_told_with_every_host_and_status(
 def test_rejected_keys_stop_a_study_before_anything_is_bought(
     stand_in: StandIn, small_data: str, tmp_path: Path
 ) -> None:
-    words = [*flags(small_data, "keys"), "--clearml"]
+    words = ["--data", small_data, "--study", "keys", "--budget", "1", "--clearml"]
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
