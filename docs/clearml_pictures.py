@@ -1,189 +1,159 @@
 """Draw what a study leaves on a ClearML server: `python docs/clearml_pictures.py [RUN_DIR]`.
 
-The very figures that are sent to the server are drawn, by matplotlib instead of Plotly. Without a
-run directory the default study is run first.
+The study is published to a local stand-in for the server, and the plots that were posted are
+drawn by Plotly's own code in headless Chromium, with the margins and sizes of ClearML's page.
+Needs the package `plotly<6` (for its plotly.js 2.35, the page's) and Debian's `chromium`. Without
+a run directory the default study is run first.
 """
 
 from __future__ import annotations
 
-import base64
-import io
+import json
+import os
+import re
+import shutil
+import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.offsetbox import AnnotationBbox, OffsetImage
-
-from hpo import Study
-from hpo.tracking.clearml.mirror import controller, manifest_facts, previews
-from hpo.tracking.clearml.mirror.images import Images
-from hpo.tracking.clearml.mirror.run_directory import read_run
-from hpo.tracking.clearml.server.records import Plot
-from labeling import versions
-
 DOCS = Path(__file__).parent
-STEPS = {"hv": "steps-post", "vh": "steps-pre"}
+sys.path.insert(0, str(DOCS.parent))
+
+from hpo import Study  # noqa: E402
+from tests.clearml_server import StandIn  # noqa: E402
+
+WIDTH, HEIGHT = 700, 450
+"""Pixels of a plot, and of one whose layout names no height, as on the page."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PAGE = """<!doctype html><meta charset="utf-8"><script>{plotly}</script>
+<style>
+body {{ margin: 0; background: white; font-family: sans-serif; width: {width}px }}
+#all {{ columns: {columns}; column-gap: 0 }}
+.plot {{ break-inside: avoid; border: 1px solid #e5e8f1; box-sizing: border-box }}
+h3 {{ margin: 0; padding: 6px; background: #f2f4fc; color: #14508a; font-size: 15px;
+      font-weight: normal; text-align: center }}
+</style><div id="all"></div><script>
+for (const [name, figure] of {figures}) {{
+  const plot = document.createElement("div"), body = document.createElement("div");
+  plot.className = "plot"; plot.innerHTML = "<h3>" + name + "</h3>"; plot.append(body);
+  document.getElementById("all").append(plot);
+  const table = figure.data[0].type == "table";
+  const page = {{height: {height}, width: {plot} - 4, showlegend: figure.data.length > 1,
+    legend: {{orientation: "h", y: -0.2}}, margin: table ? {{l: 24, t: 62, r: 24, b: 0}} :
+    {{l: 70, r: 50, t: 80, b: 90}}}};
+  if (table) page.width = Math.max(page.width, figure.data[0].cells.values.length * 100);
+  Plotly.newPlot(body, figure.data, {{...page, ...figure.layout, width: page.width}},
+    {{staticPlot: true}});
+}}
+const all = document.getElementById("all");
+all.setAttribute("pixels", Math.ceil(all.getBoundingClientRect().height));
+</script>"""
+
+Plots = Sequence[Mapping[str, Any]]
 
 
 def main(words: list[str]) -> None:
-    """Draw the controller's plots and the previews of one label version."""
-    if words:
-        draw(Path(words[0]))
-        return
-    with tempfile.TemporaryDirectory() as runs:
-        study = Study(budget="20", runs=runs)
-        study.run()
-        study.close()
-        draw(study.folder)
+    """Draw the plots of a study, of one of its trials, and the previews of that one's labels."""
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(words[0]) if words else run(Path(work))
+        copy = shutil.copytree(folder, Path(work) / "copy")  # it remembers where it was published
+        study, trial, labels = posted(copy, Path(work))
+    picture(study, DOCS / "clearml-study.png", 2)
+    picture(trial, DOCS / "clearml-trial.png", 3)
+    picture(labels, DOCS / "clearml-labels.png", 2)
 
 
-def draw(folder: Path) -> None:
-    """Draw both pictures from a run directory."""
-    run = read_run(folder)
-    record = controller.controller_record(run, "labelworth", {}, "completed", "", "")
-    plots = record.build("").plots
-    picture(plots, DOCS / "clearml-study.png", 2)
-    child = max(run.children, key=lambda child: (child.outcome.plan.overlap, child.paid))
-    version = versions.load(child.version, folder / "versions")
-    images = Images(folder, run.about["data"]["content"])
-    cost = manifest_facts.settled(version.manifest, None)
-    shown = previews.preview_plots(version, cost, images.thumbnails)
-    picture(shown, DOCS / "clearml-labels.png", 3)
+def run(runs: Path) -> Path:
+    """The default study."""
+    study = Study(budget="20", runs=runs)
+    study.run()
+    study.close()
+    return study.folder
 
 
-def picture(plots: list[Plot], path: Path, columns: int) -> None:
-    """Draw plots side by side, and what needs the room in rows of its own."""
-    plots = sorted(plots, key=_is_wide)
-    narrow = sum(not _is_wide(plot) for plot in plots)
-    rows = -(-narrow // columns) + len(plots) - narrow
-    figure = Figure(figsize=(6.5 * columns, 4.2 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(rows, columns)
-    for at, plot in enumerate(plots):
-        row = at // columns if at < narrow else rows - len(plots) + at
-        axes = figure.add_subplot(grid[row, :] if _is_wide(plot) else grid[row, at % columns])
-        axes.set_title(" / ".join(filter(None, [plot.metric, plot.variant])))
-        other = axes.twinx() if "yaxis2" in plot.figure["layout"] else axes
-        for trace in plot.figure["data"]:
-            DRAW[trace["type"]](trace, other if trace.get("yaxis") == "y2" else axes)
-        if other is not axes:
-            other.set_ylabel(plot.figure["layout"]["yaxis2"]["title"]["text"])
-            other.set_ylim(bottom=0)
-            other.legend(fontsize=7, loc="lower right")
-        dress(plot.figure["layout"], axes)
-    figure.savefig(path, dpi=80)
+def posted(folder: Path, work: Path) -> tuple[Plots, Plots, Plots]:
+    """The plots that a server gets: of the study, a trial, and a label version.
 
+    The trial is the recommended plan's; the version is one with several answers to an image.
+    """
+    server = StandIn()
+    os.environ.update(server.settings(), CLEARML_CONFIG_FILE=f"{work}/none.conf")
+    from hpo.tracking.clearml.mirror.publish import publish
 
-def _is_wide(plot: Plot) -> bool:
-    return plot.figure["data"][0]["type"] in ("parcoords", "table")
-
-
-def scatter(trace: dict[str, Any], axes: Axes) -> None:
-    """Points, lines, steps, error bars, or texts."""
-    x, y = trace["x"], trace["y"]
-    if trace["mode"] == "text":
-        for place, height, words in zip(x, y, trace["text"], strict=True):
-            bold = "bold" if words.startswith("<b>") else "normal"
-            plain = words.removeprefix("<b>").removesuffix("</b>")
-            axes.text(place, height, plain, va="center", weight=bold, fontsize=8)
-        return
-    line, marker = trace.get("line", {}), trace.get("marker", {})
-    color = line.get("color") or marker.get("color")
-    if isinstance(color, list):
-        axes.scatter(x, y, s=18, c=color, label=trace["name"])
-        return
-    style = {"dash": "--"}.get(line.get("dash", ""), "-") if "lines" in trace["mode"] else ""
-    errors = trace.get("error_y")
-    axes.errorbar(
-        x,
-        y,
-        [errors["arrayminus"], errors["array"]] if errors else None,
-        color=color,
-        linestyle=style or "none",
-        marker={"star": "*"}.get(marker.get("symbol", ""), "o")
-        if "markers" in trace["mode"]
-        else "",
-        markersize=marker.get("size", 4),
-        capsize=2 if errors else 0,
-        drawstyle=STEPS.get(line.get("shape", ""), "default"),
-        label=trace["name"],
+    outcome = publish(folder, None, lambda *_: None)
+    if outcome.problems:
+        raise SystemExit("\n".join(outcome.problems))
+    tasks = list(server.api.tasks)
+    trials = [task for task in tasks if task["type"] == "training"]
+    best = next(task for task in trials if "recommended" in task["tags"])
+    dense = max(trials, key=lambda t: int(t["hyperparams"]["General"]["overlap"]["value"]))
+    ids = (
+        next(task["id"] for task in tasks if task["type"] == "optimizer"),
+        best["id"],
+        dense["hyperparams"]["Datasets"]["labels"]["value"],
     )
+    found = [server.api.call("events.get_task_plots", {"task": task})["plots"] for task in ids]
+    server.stop()
+    return found[0], found[1], found[2]
 
 
-def bar(trace: dict[str, Any], axes: Axes) -> None:
-    """Bars by category."""
-    axes.bar([str(name) for name in trace["x"]], trace["y"], color=trace["marker"]["color"])
-    axes.tick_params(axis="x", rotation=30 if len(trace["x"]) > 5 else 0)
+def picture(plots: Plots, path: Path, columns: int) -> None:
+    """Draw plots in columns, and what needs the room below them."""
+    shown = [plot for plot in plots if not plot["metric"].startswith("__")]
+    figures = [(plot["metric"], json.loads(plot["plot_str"])) for plot in shown]
+    wide = [figure for figure in figures if figure[1]["data"][0]["type"] in ("table", "parcoords")]
+    narrow = [figure for figure in figures if figure not in wide]
+    parts = [draw(narrow, columns, columns * WIDTH)]
+    if wide:
+        parts.append(draw(wide, 1, columns * WIDTH))
+    from PIL import Image
+
+    images = [Image.open(part) for part in parts]
+    whole = Image.new("RGB", (images[0].width, sum(image.height for image in images)), "white")
+    top = 0
+    for image in images:
+        whole.paste(image, (0, top))
+        top += image.height
+    whole.convert("P", palette=Image.Palette.ADAPTIVE, colors=200).save(path, optimize=True)
+    for part in parts:
+        part.unlink()
 
 
-def table(trace: dict[str, Any], axes: Axes) -> None:
-    """The last rows of a table."""
-    header, cells = trace["header"]["values"], trace["cells"]["values"]
-    rows = [list(row) for row in zip(*cells, strict=True)][-16:]
-    axes.axis("off")
-    shown = axes.table(
-        [[str(cell)[:28] for cell in row] for row in rows],
-        colLabels=[str(name).removeprefix("General/") for name in header],
-        loc="upper center",
-        cellLoc="left",
+def draw(figures: Sequence[tuple[str, Mapping[str, Any]]], columns: int, width: int) -> Path:
+    """A picture of figures, by the browser; its height is what the page says it needs."""
+    from plotly.offline import get_plotlyjs
+
+    page = PAGE.format(
+        plotly=get_plotlyjs(),
+        width=width,
+        columns=columns,
+        figures=json.dumps(figures).replace("</", "<\\/"),
+        height=HEIGHT,
+        plot=width // columns,
     )
-    shown.auto_set_font_size(False)
-    shown.set_fontsize(8)
-    shown.scale(1, 1.1)
-    shown.auto_set_column_width(list(range(len(header))))
-
-
-def parcoords(trace: dict[str, Any], axes: Axes) -> None:
-    """A line for each plan over all dimensions."""
-    from matplotlib import colormaps
-
-    dimensions, color = trace["dimensions"], trace["line"]["color"]
-    scaled = []
-    for dimension in dimensions:
-        low, high = min(dimension["values"]), max(dimension["values"])
-        scaled.append([(v - low) / ((high - low) or 1) for v in dimension["values"]])
-        ticks = dimension.get("ticktext") or (f"{low:g}", f"{high:g}")
-        place = len(scaled) - 1
-        axes.text(place, -0.04, ticks[0], ha="center", va="top", fontsize=8)
-        axes.text(place, 1.03, ticks[-1], ha="center", va="bottom", fontsize=8)
-        axes.axvline(place, color="black", linewidth=0.5)
-    low, high = min(color), max(color)
-    for at, value in enumerate(color):
-        shade = colormaps["viridis"]((value - low) / ((high - low) or 1))
-        axes.plot([column[at] for column in scaled], color=shade, linewidth=1)
-    names = [dimension["label"] for dimension in dimensions]
-    axes.set_xticks(range(len(names)), names, fontsize=9)
-    axes.set_ylim(-0.12, 1.12)
-    axes.set_yticks([])
-
-
-DRAW = {"scatter": scatter, "bar": bar, "table": table, "parcoords": parcoords}
-
-
-def dress(layout: dict[str, Any], axes: Axes) -> None:
-    """Titles, scales and images of a layout."""
-    for side in ("x", "y"):
-        axis = layout.get(f"{side}axis", {})
-        if "title" in axis:
-            getattr(axes, f"set_{side}label")(axis["title"]["text"])
-        if axis.get("type") == "log":
-            axes.set_xscale("log")
-        if axis.get("range"):
-            getattr(axes, f"set_{side}lim")(*axis["range"])
-        if axis.get("visible") is False:
-            getattr(axes, f"get_{side}axis")().set_visible(False)
-    for image in layout.get("images", []):
-        from PIL import Image
-
-        content = base64.b64decode(image["source"].partition(",")[2])
-        small = OffsetImage(Image.open(io.BytesIO(content)), zoom=0.4)
-        axes.add_artist(AnnotationBbox(small, (image["x"], image["y"]), frameon=False))
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=7, loc="best")
+    browser = next(found for name in BROWSERS if (found := shutil.which(name)))
+    with tempfile.NamedTemporaryFile("w", suffix=".html", encoding="utf-8") as file:
+        file.write(page)
+        file.flush()
+        shot = Path(file.name).with_suffix(".png")
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000"]
+        dumped = subprocess.run(  # noqa: S603
+            [browser, *flags, f"--window-size={width},1000", "--dump-dom", f"file://{file.name}"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        pixels = re.search(r'pixels="(\d+)"', dumped.stdout)
+        if pixels is None:
+            raise SystemExit(f"{browser}: the page was not drawn")
+        size = [f"--window-size={width},{pixels[1]}", "--hide-scrollbars", f"--screenshot={shot}"]
+        subprocess.run(  # noqa: S603
+            [browser, *flags, *size, f"file://{file.name}"], capture_output=True, check=True
+        )
+    return shot
 
 
 if __name__ == "__main__":

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from budget.money import ZERO
+from budget.money import ZERO, Money
 from hpo.answer.front import knee, pareto_front, points_per_dollar
 from hpo.answer.recommend import TOLERANCE, recommend
 from hpo.data.dataset import class_counts, few_labels_notes
 from hpo.data.labels_csv import ROLES
 from hpo.settings.config import to_plain
 from hpo.trial import spending
+from hpo.trial.evaluate import price_tag
 from hpo.trial.labels import views_to_plain
 from hpo.trial.outcome import Outcome, Purchase, plan_to_plain
 from hpo.trial.subjective import is_subjective
@@ -51,16 +53,24 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _purchase(number: int, bought: Purchase, record: OrderRecord, world: World) -> dict[str, Any]:
+def _purchase(
+    number: int,
+    bought: Purchase,
+    record: OrderRecord,
+    behind: Sequence[OrderRecord],
+    paid: Money,
+    world: World,
+) -> dict[str, Any]:
+    """A purchase: its last order, with the money of all orders behind it, at its price now."""
     end = record.end
-    reward = record.order.condition.reward
+    plan = bought.outcome.plan
     return {
         "purchase": number,
-        **_outcome(bought.outcome),
-        "paid": world.source.tariff.cost(record.assignments, reward).to_json(),
-        "assignments": record.assignments,
-        "assignments_unusable": record.unusable,
-        "assignments_limit": record.order.limit,
+        **_outcome(replace(bought.outcome, price_tag=price_tag(plan, world))),
+        "paid": paid.to_json(),
+        "assignments": sum(r.assignments for r in behind),
+        "assignments_unusable": sum(r.unusable for r in behind),
+        "assignments_limit": sum(r.order.limit for r in behind),
         "ended": end.reason if end else "open",
         "answers_missing": end.missing if end else None,
         "annotators": end.joined if end else None,
@@ -91,6 +101,8 @@ def build_report(
     parts = spending.of_study(world)
     balance = world.ledger.balance()
     gains = points_per_dollar(front)
+    behind, _ = spending.orders_behind(purchases, world)
+    paid = spending.paid_for(purchases, world)
     return {
         "schema": SCHEMA,
         "study": world.config.study,
@@ -109,8 +121,8 @@ def build_report(
         "conditions": len({c.key for c in conditions if c.price != ZERO}),  # not own labels
         "evaluated_plans": len(outcomes),
         "purchases": [
-            _purchase(number, bought, records[bought.order], world)
-            for number, bought in enumerate(purchases, start=1)
+            _purchase(place + 1, bought, records[bought.order], behind[place], paid[place], world)
+            for place, bought in enumerate(purchases)
         ],
         "front": [
             {**_outcome(o), "points_per_dollar": None if gain is None else round(gain, 3)}

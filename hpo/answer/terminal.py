@@ -70,6 +70,16 @@ def show(report: Mapping[str, Any], paths: Mapping[str, Path], console: Console)
         console.print(Text(f"{name}: {path}"), soft_wrap=True, highlight=False)
 
 
+def words(report: Mapping[str, Any]) -> list[str]:
+    """The answer in sentences, without its tables."""
+    lines = [*_market(report), *_headline(report)]
+    said = [line.plain.strip() for line in lines]
+    for section in SECTIONS:
+        said += section.sentences(report) if section.place == "body" else []
+    said += view_today_lines(report["view_today"]) if "view_today" in report else []
+    return [*said, *report["notes"], f"Stopped: {report['stopped']}."]
+
+
 def _market(report: Mapping[str, Any]) -> list[Text]:
     """Whether money was real, where one could take it for the other."""
     market = report["market"]

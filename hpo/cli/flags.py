@@ -119,7 +119,27 @@ def add_archive(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--archive", action="store_true", help=words)
 
 
-def add_images_external(parser: argparse._ActionsContainer) -> None:
-    """Add the address of images that lie on the web already."""
+def add_mirror_choices(parser: argparse._ActionsContainer) -> None:
+    """Add what is chosen of a mirror; its folder remembers the project and the images."""
+    words = "ClearML's project above all studies': team/labels (labelworth, or the one before)"
+    parser.add_argument("--clearml-project", metavar="PATH", help=words)
+    words = "whether ClearML gets images: on (default, or as before), or off: names and labels"
+    parser.add_argument("--clearml-images", metavar="on|off", help=words)
     words = "where a folder's images lie on the web: ClearML gets links, no uploads"
     parser.add_argument("--images-external", metavar="URL", help=words)
+
+
+def mirror_choices(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What is chosen of a mirror, as the mirror takes it.
+
+    Raises:
+        InputError: a flag is wrong; named.
+    """
+    from hpo.tracking.clearml.choices import pictures_or_not, project_path
+
+    path, pictures = arguments.clearml_project, arguments.clearml_images
+    return {
+        "external": arguments.images_external,
+        "project": None if path is None else project_path(path),
+        "pictures": None if pictures is None else pictures_or_not(pictures),
+    }

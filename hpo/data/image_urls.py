@@ -52,7 +52,7 @@ def stand_ins(config: StudyConfig, data: Dataset, rows: Iterable[int]) -> dict[i
     if config.image_url_prefix or any(data.urls):
         return None
     names = data.images.names
-    return {int(row): f"{_STAND_IN}{config.study}/{quote(names[row])}" for row in rows}
+    return {int(row): f"{_STAND_IN}{quote(config.study)}/{quote(names[row])}" for row in rows}
 
 
 def _problem(url: str) -> str | None:

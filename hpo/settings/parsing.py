@@ -6,6 +6,7 @@ Every reader takes the raw value and the name to use in the error, and raises `I
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from labeling.views.columns import Column
 
 _T = TypeVar("_T")
+_LONGEST_NAME = 80  # bytes: a folder's name and what is added to it fit every file system
 BUILT_IN_DATA = ("digits3", "digits")
 
 
@@ -152,8 +154,10 @@ def text(value: object, name: str) -> str:
 
 def study_name(value: object, name: str) -> str:
     """A name that is safe as a folder's."""
-    given = text(value, name)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", given):
+    given = unicodedata.normalize("NFC", text(value, name))
+    letters = [sign in "._-" or unicodedata.category(sign)[0] in "LMN" for sign in given]
+    begins = unicodedata.category(given[0])[0] in "LN"
+    if not (begins and all(letters) and len(given.encode()) <= _LONGEST_NAME):
         raise InputError(f"{name}: {given!r} is not a folder name of letters, digits, . _ and -")
     return given
 

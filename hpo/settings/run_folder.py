@@ -138,7 +138,3 @@ class Locks:
     def try_hold(self, name: str) -> AbstractContextManager[bool]:
         """Whether this process holds a lock, until the block is left. Waits for no other."""
         return files.try_locked(self._folder / name)
-
-    def is_held(self, name: str) -> bool:
-        """Whether some process holds a lock."""
-        return files.is_locked(self._folder / name)

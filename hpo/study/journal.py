@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from budget.files import JsonLines
+from budget.money import Money
+from hpo.settings.program import program
 from hpo.settings.run_folder import to_json
 from hpo.study.trials import TASK
+from hpo.trial.spending import paid_for
 
 if TYPE_CHECKING:
     from hpo.study.trials import Trials
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 STUDY, PURCHASE, EVALUATION = "study", "purchase", "evaluation"
 CONFIRMATION, ANSWER, BOUGHT = "confirmation", "answer", "bought"
+PROGRAM = "program"
 """Events that mirrors are built from."""
 
 
@@ -91,18 +95,23 @@ class StudyEvents:
         }
         # The first id is the study's own: two folders never share one.
         self._journal.write(STUDY, digest(facts), {"id": uuid.uuid4().hex, **facts})
+        self._journal.write(PROGRAM, digest(ran := program()), ran)
+        purchases = trials.purchases()
+        paid = paid_for(purchases, self._world)
+        of_version = {p.version: money for p, money in zip(purchases, paid, strict=True)}
         for trial in trials.evaluated():
             attrs = trial.user_attrs
             task = attrs.get(TASK, "")
             if attrs["bought"]:
-                self.purchase(attrs["outcome"], attrs["version"], attrs["order"], task)
+                version = attrs["version"]
+                self.purchase(attrs["outcome"], version, attrs["order"], of_version[version], task)
             else:
                 self.evaluation(attrs["outcome"], task)
         for key, done in trials.known("confirmed").items():
             self.section(CONFIRMATION, key, done)
 
     def purchase(
-        self, outcome: Mapping[str, Any], version: str, order: str, task: str = ""
+        self, outcome: Mapping[str, Any], version: str, order: str, paid: Money, task: str = ""
     ) -> None:
         """A plan was bought and evaluated.
 
@@ -110,11 +119,10 @@ class StudyEvents:
             outcome: what it gave.
             version: its label version.
             order: its last order.
+            paid: what was paid for it.
             task: the task outside that it was bought in, such as an agent's; "" for none.
         """
-        world, record = self._world, self._world.store.record(order)
-        paid = world.store.paid(record.order, world.source.tariff).micros if record else 0
-        money = {"paid": paid, "spent": world.ledger.balance().spent.micros}
+        money = {"paid": paid.micros, "spent": self._world.ledger.balance().spent.micros}
         facts = {**outcome, "version": version, "order": order, **money, **_outside(task)}
         self._journal.write(PURCHASE, outcome["plan"]["key"], facts)
 
@@ -140,19 +148,28 @@ class StudyEvents:
             spent = self._world.ledger.balance().spent.micros
             self._journal.write(event, key, {**measured, "spent": spent})
 
-    def answer(self, report: Mapping[str, Any], front: Sequence[Outcome]) -> None:
+    def answer(
+        self, report: Mapping[str, Any], front: Sequence[Outcome], evaluated: Sequence[Outcome]
+    ) -> None:
         """The report was written.
 
         Args:
             report: the report, which names the label version of each member of the front.
             front: the outcomes of those members.
+            evaluated: the outcomes of all plans, whose price tags are told as they are now.
         """
+        from hpo.trial.evaluate import price_tag
         from hpo.trial.outcome import outcome_to_plain
+
+        world = self._world.own()
+        prices = {o.plan.key: price_tag(o.plan, world).micros for o in evaluated}
+        prices |= {row["plan"]["key"]: row["price_tag"]["micros"] for row in report["front"]}
 
         versions = {row["plan"]["key"]: row["version"] for row in report["front"]}
         rows = [{**outcome_to_plain(o), "version": versions[o.plan.key]} for o in front]
         content = hashlib.blake2b(to_json(report).encode(), digest_size=16).hexdigest()
-        self._journal.write(ANSWER, content, {"stopped": report["stopped"], "front": rows})
+        facts = {"stopped": report["stopped"], "front": rows, "price_tags": prices}
+        self._journal.write(ANSWER, content, facts)
 
 
 def _outside(task: str) -> dict[str, str]:

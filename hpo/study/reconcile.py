@@ -1,16 +1,49 @@
-"""A study's books beside its market: what differs, and how it is put right."""
+"""A study's books beside its market and its trials: what differs, and how it is put right."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from budget.errors import InputError
 from budget.ledger import Hold, Ledger
 from budget.money import ZERO
+from hpo.answer.confirmation import is_confirmation
+from hpo.study.trials import TASK, Trials
+from hpo.trial.outcome import plan_from_plain
 from hpo.trial.purchase import settle_ended
+from hpo.trial.spending import orders_behind
 from hpo.trial.world import World
 from labeling.source import SETTLE, VOID, Finding, PooledSource, StoredOrder
-from labeling.types import STOPPED, Order, OrderEnd, Page
+from labeling.types import STOPPED, LabelPlan, Order, OrderEnd, Page
+
+
+def untold(world: World, trials: Trials) -> Iterator[tuple[LabelPlan, str]]:
+    """Plans that were paid for and that no purchase tells of: their trials were given up or lost.
+
+    Yields:
+        A plan that is owned, and the task outside that its trial had; "" for none.
+    """
+    own, purchases = world.own(), trials.purchases()
+    _, rest = orders_behind(purchases, own)
+    conditions = dict.fromkeys(
+        record.order.condition.key
+        for record in rest
+        if record.assignments and record.reward != ZERO and not is_confirmation(record.order)
+    )
+    if not conditions:
+        return
+    failed = [t.user_attrs for t in trials.all() if t.state.name == "FAIL"]
+    asked = [(plan_from_plain(a["plan"]), a.get(TASK, "")) for a in failed if "plan" in a]
+    others = [(plan, "") for plan in reversed(world.space.plans)]
+    bought = {purchase.outcome.plan.key for purchase in purchases}
+    world.prices.refresh()
+    for condition in conditions:
+        for plan, task in (*reversed(asked), *others):
+            is_paid = world.condition(plan).key == condition and plan.key not in bought
+            if is_paid and world.prices.to_buy(plan).answers == 0:
+                yield plan, task
+                break
 
 
 def reconciled(world: World, do_mend: bool) -> dict[str, Any]:

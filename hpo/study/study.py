@@ -24,12 +24,14 @@ from hpo.study.checks import check_ground, check_new_study
 from hpo.study.conclusion import Conclusion
 from hpo.study.evaluations import Evaluations
 from hpo.study.journal import StudyEvents, StudyJournal
+from hpo.study.reconcile import untold
 from hpo.study.trials import TASK, Trials
 from hpo.trial.evaluate import run_trial
 from hpo.trial.label_versions import save_version
 from hpo.trial.labels import views_to_plain
 from hpo.trial.outcome import Outcome, outcome_to_plain, plan_from_plain
 from hpo.trial.purchase import buy
+from hpo.trial.spending import paid_for
 from hpo.trial.trainer import Trainer
 from hpo.trial.world import World, build
 from labeling.types import STOPPED, LabelPlan
@@ -170,7 +172,7 @@ class Study:
         self._conclusion.measure(self.say, self.events.section)
         report = self.report()
         write_whole(self.folder / "report.json", to_json(report).encode())
-        self.events.answer(report, self.front())
+        self.events.answer(report, self.front(), self.outcomes())
         self.parting = pools.put_away(self.world, archive)
         return report
 
@@ -258,6 +260,8 @@ class Study:
         confirmation.finish_orders(self.world)
         for order in self.world.store.unfinished():
             self._adopt(order.condition.key)
+        for plan, task in untold(self.world, self.trials):
+            self.finish(self.trials.begin(plan, True, task))
 
     def _has_order(self, plan: LabelPlan) -> bool:
         order, store = self.world.prices.lacking(plan), self.world.store
@@ -345,7 +349,10 @@ class Study:
         self.trials.study.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
         task = self.trials.at(trial.number).user_attrs.get(TASK, "")
         if bought:
-            self.events.purchase(facts, version, order, task)
+            purchases = self.trials.purchases()
+            at = next(n for n, p in enumerate(purchases) if p.version == version)
+            paid = paid_for(purchases, self.world)[at]
+            self.events.purchase(facts, version, order, paid, task)
         else:
             self.events.evaluation(facts, task)
         self.say(f"done {plan.key}")

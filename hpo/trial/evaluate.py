@@ -261,6 +261,20 @@ def final_score(trained: Trained, world: World) -> dict[str, Any]:
     }
 
 
+def confused(trained: Trained, world: World) -> list[list[int]]:
+    """How often validation images of a class are taken for another, as (true, said, images).
+
+    Empty for a question without a right answer.
+    """
+    if is_subjective(world):
+        return []
+    rows = world.data.rows["validation"]
+    said = trained.model.predict(world.features.values[rows]).argmax(axis=1)
+    pairs = np.stack([world.data.truth[rows], said])
+    found, images = np.unique(pairs, axis=1, return_counts=True)
+    return [[int(t), int(s), int(n)] for t, s, n in zip(*found, images, strict=True)]
+
+
 def score_inside(view: View, role: str, trained: Trained, world: World) -> dict[str, Any]:
     """Accuracy on those images of a role that are inside a test view; None where there are none."""
     rows = world.data.rows[role]

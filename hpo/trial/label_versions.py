@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from budget.files import write_whole
-from hpo.trial.evaluate import Trained, labels_of, minutes_of, price_tag, times_of
+from hpo.trial.evaluate import Trained, confused, labels_of, minutes_of, price_tag, times_of
 from hpo.trial.labels import facts_of, views_to_plain
 from hpo.trial.outcome import plan_to_plain
 from hpo.trial.spending import of_condition
@@ -57,6 +58,11 @@ def campaign_to_plain(campaign: Campaign) -> dict[str, Any]:
 def model_file(folder: Path, version: str) -> Path:
     """Where the model trained on a label version lies in a study's folder."""
     return folder / "models" / f"{version}.safetensors"
+
+
+def scores_file(folder: Path, version: str) -> Path:
+    """Where it is told how the model trained on a label version takes classes for one another."""
+    return folder / "models" / f"{version}.scores.json"
 
 
 def save_version(trained: Trained, world: World) -> str:
@@ -133,6 +139,8 @@ def _save_model(trained: Trained, world: World, version: str) -> None:
     if path.exists():
         return
     path.parent.mkdir(mode=0o700, exist_ok=True)
+    told = {"role": "validation", "confused": confused(trained, world)}
+    write_whole(scores_file(world.folder, version), f"{json.dumps(told)}\n".encode())
     facts = {"backbone": world.features.name, "weights": world.features.weights_source}
     facts |= {"labels": version, "plan": trained.plan.key, "study": world.config.study}
     write_whole(path, model_bytes(trained.model, world.market.asked.classes, facts))

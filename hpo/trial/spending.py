@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from budget.money import ZERO, Money
+from hpo.trial.outcome import Purchase
 from hpo.trial.world import World
+from labeling.store.records import OrderRecord
 from labeling.types import Condition
 
 
@@ -67,3 +71,40 @@ def of_study(world: World) -> Breakdown:
     for condition in conditions:
         total = total + of_condition(condition, world)
     return total
+
+
+def orders_behind(
+    purchases: Sequence[Purchase], world: World
+) -> tuple[list[list[OrderRecord]], list[OrderRecord]]:
+    """The orders that each purchase stands for: its condition's since the purchase before.
+
+    A trial may need several orders, and takes over those of one that died before it could tell.
+
+    Args:
+        purchases: all of the study, in order.
+        world: the study's world.
+
+    Returns:
+        The orders of each purchase, and the rest: confirmations, and what no purchase tells of.
+    """
+    owner: dict[str, int] = {}
+    for place, bought in enumerate(purchases):
+        owner.setdefault(bought.order, place)
+    behind: list[list[OrderRecord]] = [[] for _ in purchases]
+    waiting: dict[str, list[OrderRecord]] = defaultdict(list)
+    for record in world.store.all_orders():
+        condition = record.order.condition.key
+        waiting[condition].append(record)
+        if record.order.key in owner:
+            behind[owner[record.order.key]] = waiting.pop(condition)
+    return behind, [record for records in waiting.values() for record in records]
+
+
+def paid_for(purchases: Sequence[Purchase], world: World) -> list[Money]:
+    """What each purchase paid: with what no purchase tells of, all that the study has spent."""
+    tariff, own = world.source.tariff, world.own()
+    behind, _ = orders_behind(purchases, own)
+    return [
+        sum((own.store.paid(record.order, tariff) for record in records), ZERO)
+        for records in behind
+    ]

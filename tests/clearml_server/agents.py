@@ -116,7 +116,8 @@ class Agent:
         self._server, self._slots, self._log = server, slots, log
         self._queue = next(q["id"] for q in server.api.queues if q["name"] == queue)
         self._running: dict[str, BaseProcess] = {}
-        self._done = threading.Event()
+        self._done, self._dead = threading.Event(), threading.Event()
+        self.name = f"agent:{id(self)}"
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -127,6 +128,14 @@ class Agent:
                 os.kill(process.pid, signal.SIGKILL)
                 return True
         return False
+
+    def die(self) -> None:
+        """End without a word, its trials with it, as a machine that loses its power does."""
+        self._dead.set()
+        self._thread.join()
+        for process in self._running.values():
+            process.kill()
+            process.join()
 
     @property
     def busy(self) -> bool:
@@ -139,8 +148,10 @@ class Agent:
         self._thread.join()
 
     def _work(self) -> None:
-        while not self._done.is_set() or self._running:
+        while (not self._done.is_set() or self._running) and not self._dead.is_set():
             self._reap()
+            for task in list(self._running) or [None]:
+                self._server.api.call("workers.status_report", {"worker": self.name, "task": task})
             if not (self._done.is_set() or self.paused.is_set()):
                 self._fill()
             self.most = max(self.most, len(self._running))

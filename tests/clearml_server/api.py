@@ -25,6 +25,7 @@ class Api:
         self.models = Collection("model")
         self.queues = Collection("queue")
         self.events = events.Events()
+        self.workers: dict[str, Document] = {}
         self._lock = threading.Lock()
         for name in ("default", "services"):
             tasks.create_queue(self, {"name": name})
@@ -125,6 +126,37 @@ def _published_model(api: Api, body: Mapping[str, Any]) -> Document:
     return {"updated": 1}
 
 
+# --- agents ---
+
+
+def _register(api: Api, body: Mapping[str, Any]) -> Document:
+    """An agent; one that dies is listed until its registration ends, with its last task."""
+    queues = [{"id": queue} for queue in body.get("queues") or []]
+    api.workers[body["worker"]] = {"id": body["worker"], "queues": queues, "task": None}
+    return _heard_of(api, body["worker"])
+
+
+def _unregister(api: Api, body: Mapping[str, Any]) -> Document:
+    api.workers.pop(body["worker"], None)
+    return {}
+
+
+def _status_report(api: Api, body: Mapping[str, Any]) -> Document:
+    """An agent lives, and so does the task that it works on."""
+    if body["worker"] not in api.workers:
+        _register(api, body)
+    task = api.tasks.find(body.get("task"))
+    api.workers[body["worker"]]["task"] = {"id": task["id"]} if task else None
+    if task is not None:
+        task.update(last_worker=body["worker"], last_update=now())
+    return _heard_of(api, body["worker"])
+
+
+def _heard_of(api: Api, worker: str) -> Document:
+    api.workers[worker] |= {"last_activity_time": now(), "last_report_time": now()}
+    return {}
+
+
 def _by_id(collection: str, name: str) -> Any:
     return lambda api, body: {name: deepcopy(getattr(api, collection).get(body.get(name)))}
 
@@ -152,9 +184,9 @@ ENDPOINTS = {
     "models.get_all_ex": _all("models"),
     "models.add_or_update_metadata": _add_metadata,
     "models.set_ready": _published_model,
-    "workers.get_all": lambda api, body: {"workers": []},
-    "workers.register": lambda api, body: {},
-    "workers.unregister": lambda api, body: {},
-    "workers.status_report": lambda api, body: {},
+    "workers.get_all": lambda api, body: {"workers": deepcopy(list(api.workers.values()))},
+    "workers.register": _register,
+    "workers.unregister": _unregister,
+    "workers.status_report": _status_report,
 }
 """Endpoint -> what it does."""

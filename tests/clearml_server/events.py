@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
@@ -51,6 +53,7 @@ def add_batch(api: Api, lines: list[Document]) -> Document:
         if event["type"] not in _KINDS or task is None or task["status"] == "published":
             errors += 1
             continue
+        check_shape(event)
         event["metric"], event["variant"] = event.get("metric") or "", event.get("variant") or ""
         event.setdefault("timestamp", 0)
         if event.get("iter") is not None:
@@ -64,6 +67,46 @@ def add_batch(api: Api, lines: list[Document]) -> Document:
     if not added:
         raise Refused(400, 800, "Events not added: Invalid task id")
     return {"added": added, "errors": errors, "errors_info": {}}
+
+
+_READ = {
+    "training_stats_scalar": {"metric": str, "variant": str, "value": (int, float)},
+    "training_debug_image": {"metric": str, "variant": str, "iter": int, "url": str, "key": str},
+    "plot": {"metric": str, "variant": str, "plot_str": str},
+    "log": {"msg": str, "level": str, "worker": str, "timestamp": int},
+}
+"""Fields that the web app reads of an event (web 2.3.0 and 2.5.0), and their types."""
+
+
+def check_shape(event: Body) -> None:
+    """Refuse what a real server takes and its web app then cannot show.
+
+    Raises:
+        Refused: a field is missing or of another type; named.
+    """
+    for name, kind in _READ.get(event["type"], {}).items():
+        if not isinstance(event.get(name), kind):
+            raise Refused(400, 12, f"the page cannot show a {event['type']} without {name}")
+    if event["type"] == "training_stats_scalar" and not math.isfinite(event["value"]):
+        raise Refused(400, 12, f"{event['metric']}/{event['variant']}: not a number")
+    if event["type"] == "plot":
+        _check_figure(event)
+
+
+def _check_figure(event: Body) -> None:
+    """`groupIterations` and `checkIfLegendToTitle` of the web app read these without asking."""
+    name = f"plot {event['metric']}/{event['variant']}"
+    figure = json.loads(event["plot_str"], parse_constant=lambda word: _no_number(name, word))
+    if not isinstance(figure.get("data"), list) or not figure["data"]:
+        raise Refused(400, 12, f"{name}: no data")
+    if not all(isinstance(trace.get("type"), str) for trace in figure["data"]):
+        raise Refused(400, 12, f"{name}: a trace without type")
+    if not isinstance(figure.get("layout", {}).get("title"), str):
+        raise Refused(400, 12, f"{name}: layout.title is no plain text: the page stays blank")
+
+
+def _no_number(name: str, word: str) -> None:
+    raise Refused(400, 12, f"{name}: {word} is no JSON")
 
 
 def hashed(name: str) -> str:

@@ -37,6 +37,11 @@ class StandIn:
         self._servers = [_Server(_ApiHandler, self), _Server(_FilesHandler, self)]
         self.host, self.files_host = (server.address for server in self._servers)
 
+    def proxy(self) -> str:
+        """A further address of the file server: behind a proxy, on another port, under /files."""
+        self._servers.append(_Server(_FilesHandler, self, "/files"))
+        return self._servers[-1].address
+
     def reset(self) -> None:
         """Forget everything."""
         self.api = Api()
@@ -69,10 +74,11 @@ class StandIn:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, handler: type[_Handler], owner: StandIn) -> None:
+    def __init__(self, handler: type[_Handler], owner: StandIn, prefix: str = "") -> None:
         super().__init__(("127.0.0.1", 0), handler)
         self.owner = owner
-        self.address = f"http://127.0.0.1:{self.server_address[1]}"
+        self.prefix = prefix
+        self.address = f"http://127.0.0.1:{self.server_address[1]}{prefix}"
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -181,9 +187,12 @@ class _ApiHandler(_Handler):
 
 class _FilesHandler(_Handler):
     def _faulty(self) -> bool:
+        """Whether the request ends here: by a fault, or without a token, as by default."""
         owner = self.server.owner
         owner.count("files", f"{self.command} {self.path}")
         fault = owner.faults.next("files")
+        if fault == OK and not self.headers.get("Authorization", "").startswith("Bearer "):
+            fault = 401
         if isinstance(fault, int):
             self.reply(fault, b"{}")
         elif fault != OK:
@@ -225,6 +234,6 @@ class _FilesHandler(_Handler):
             self.reply(404 if gone is None else 200, b"{}")
 
     def _path(self) -> str:
-        return unquote(urlparse(self.path).path).strip("/")
+        return unquote(urlparse(self.path).path).removeprefix(self.server.prefix).strip("/")
 
     do_HEAD = do_GET  # noqa: N815

@@ -272,7 +272,13 @@ def delete(api: Api, body: Body) -> Document:
             child["parent"] = f"__DELETED__{task['id']}"
     api.tasks.remove(task["id"])
     api.events.forget(task["id"])
-    return {"deleted": True, "updated_children": 0, "updated_models": 0, "deleted_models": 0}
+    drafts = [m for m in api.models if m.get("task") == task["id"] and not m["ready"]]
+    for model in drafts:
+        api.models.remove(model["id"])
+    for model in api.models:  # published: approved by a person, and kept
+        if model.get("task") == task["id"]:
+            model["task"] = f"__DELETED__{task['id']}"
+    return {"deleted": True, "updated_children": 0, "deleted_models": len(drafts)}
 
 
 def reset(api: Api, body: Body) -> Document:

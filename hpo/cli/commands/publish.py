@@ -10,7 +10,13 @@ import argparse
 from typing import TYPE_CHECKING
 
 from hpo.cli.console import stderr
-from hpo.cli.flags import Commands, add_command, add_images_external, add_run_dir
+from hpo.cli.flags import (
+    Commands,
+    add_command,
+    add_mirror_choices,
+    add_run_dir,
+    mirror_choices,
+)
 from hpo.settings.exit_codes import DONE, MIRROR_INCOMPLETE
 
 if TYPE_CHECKING:
@@ -22,7 +28,7 @@ def add_parser(commands: Commands) -> None:
     words = "create on a ClearML server what it lacks of a study; changes nothing twice"
     parser = add_command(commands, "publish", words)
     add_run_dir(parser)
-    add_images_external(parser)
+    add_mirror_choices(parser)
     parser.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(command=run)
 
@@ -42,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     log = stderr()
     try:
         with _Progress(log) as progress:
-            outcome = publish.publish(arguments.folder, arguments.images_external, progress.update)
+            given = mirror_choices(arguments)
+            outcome = publish.publish(arguments.folder, watch=progress.update, **given)
     except (MirrorUnavailable, MirrorRefused) as error:
         log.print(
             f"labelworth: {error}; what is there stays, and the same command goes on",
@@ -53,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     for problem in outcome.problems:
         log.print(f"labelworth: {problem}", markup=False, soft_wrap=True)
     print(f"ClearML: {outcome.done} of {outcome.wanted} label sets are there: {outcome.page}")
+    print(f"ClearML: trials by accuracy, with their cost: {outcome.table}")
     return MIRROR_INCOMPLETE if outcome.problems else DONE
 
 

@@ -13,10 +13,11 @@ from hpo.cli.flags import (
     Commands,
     add_archive,
     add_command,
-    add_images_external,
     add_json,
+    add_mirror_choices,
     add_settings,
     config_of,
+    mirror_choices,
 )
 from hpo.settings.exit_codes import DONE, NOTHING_AFFORDABLE
 
@@ -34,7 +35,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("ClearML")
     words = "mirror the study: auto (default) where ClearML is configured, on or off"
     group.add_argument("--clearml", metavar="auto|on|off", default="auto", help=words)
-    add_images_external(group)
+    add_mirror_choices(group)
     add_engine(parser)
     parser.add_argument("--yes", action="store_true", help="real money: confirms --budget")
     add_archive(parser)
@@ -48,9 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.print_config:
         print(to_toml(config), end="")
         return DONE
-    from hpo.tracking.clearml.live import destination
+    from hpo.tracking.clearml.choices import chosen
+    from hpo.tracking.clearml.live import destination, logged_in
 
-    mirrored = destination(arguments.clearml, f"labelworth/{config.study}")
+    given, folder = mirror_choices(arguments), arguments.runs / config.study
+    project = chosen(folder, **given).study_project(config.study)
+    mirrored = logged_in(destination(arguments.clearml, project), arguments.clearml)
     print(mirrored.words, file=sys.stderr)
     from hpo.answer.plot import plot_front
     from hpo.answer.sentences import market_line
@@ -73,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"Study {config.study}, cap {config.budget}: {market_line(config)}")
     confirmed = None
     if config.market_kind.real_money:
-        before = balance_in(arguments.runs / config.study)
+        before = balance_in(folder)
         what = confirm_spending.trials_line(config)
         confirmed = confirm_spending.confirm(
             config, config.budget, before, what, arguments.yes, say
@@ -81,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     study = Study(config, arguments.runs)
     try:
         with (
-            mirroring(study.folder, mirrored.on, arguments.images_external),
+            mirroring(study.folder, mirrored.on, **given),
             ProgressLine(log) as shown,
         ):
             real_money = confirmed is not None
@@ -92,7 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
     picture = study.folder / "front.png"
     plot_front(report, picture)
     print_report(arguments.json, report, study.folder)
-    for line in [*study.parting, *([note] if note is not None else [])]:
+    last = [mirrored.words] if mirrored.at_the_end else []
+    for line in [*study.parting, *([note] if note is not None else []), *last]:
         say(line)
     return DONE if report["purchases"] else NOTHING_AFFORDABLE
 

@@ -1,8 +1,8 @@
 """ClearML as a mirror of a study's run directory, and as its engine: the only place that knows it.
 
-`run` reads the directory, `records` and the modules beside it say what a server is to hold, `sync`
-brings a server there, `live` does so in a process of its own while a study runs, `fetch` gets a
-label version back. The clearml package is imported by `remote`, when a server is asked.
+`mirror` reads the directory, says what a server is to hold and brings it there; `live` does so in
+a process of its own while a study runs, after `login`; `choices` are the user's. `server` speaks
+to a server, by requests of the clearml package, which is imported when it is asked.
 
 `engine` lets ClearML's own optimizer run the search of `strategy`; what its agents run is
 `trial_task`, in clones of the task of `template`. But for `trial_task` they use the SDK's objects.

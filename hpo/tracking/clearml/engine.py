@@ -19,8 +19,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import InputError, MirrorRefused, MirrorUnavailable
+from hpo.tracking.clearml.choices import chosen
+from hpo.tracking.clearml.liveness import SILENT_S
 from hpo.tracking.clearml.mirror.run_directory import read_run
-from hpo.tracking.clearml.mirror.sync import BASE, Mirror
+from hpo.tracking.clearml.mirror.sync import Mirror
 from hpo.tracking.clearml.server.connection import Remote
 from hpo.tracking.clearml.template import ACCURACY, fill_template, make_template, search_space
 from hpo.tracking.clearml.trial_task import consenting
@@ -43,11 +45,13 @@ class Engine:
         queue: ClearML's queue that agents listen to; None for processes of this machine.
         workers: trials at a time.
         poll_s: seconds between two looks at the trials.
+        silent_s: seconds of silence after which a trial whose process is gone is run again.
     """
 
     queue: str | None
     workers: int = 2
     poll_s: float = _POLL_S
+    silent_s: float = SILENT_S
 
 
 def check(engine: Engine) -> bool:
@@ -62,7 +66,9 @@ def check(engine: Engine) -> bool:
     try:
         remote = Remote()
         return engine.queue is None or _listening(remote, engine.queue)
-    except (MirrorUnavailable, MirrorRefused) as error:
+    except MirrorRefused as error:
+        raise InputError(f"--engine clearml: {error}; mend that first") from None
+    except MirrorUnavailable as error:
         raise InputError(f"--engine clearml: {error}; run the same command again") from None
 
 
@@ -148,7 +154,9 @@ def _start(
 
     from hpo.tracking.clearml.strategy import PlanSearch
 
-    strategy = PlanSearch(study, template, engine.queue, engine.workers, engine.poll_s)
+    strategy = PlanSearch(
+        study, template, engine.queue, engine.workers, engine.poll_s, engine.silent_s
+    )
     optimizer = HyperParameterOptimizer(
         base_task_id=template,
         hyper_parameters=search_space(study.world.space),
@@ -160,10 +168,14 @@ def _start(
         execution_queue=engine.queue or "none: processes of the controller's machine",
         auto_connect_task=False,
     )
-    strategy.set_job_default_parent(controller, f"{BASE}/{study.config.study}")
+    strategy.set_job_default_parent(controller, _project(study))
     start = optimizer.start if engine.queue else optimizer.start_locally
     start()
     return optimizer, strategy
+
+
+def _project(study: Study) -> str:
+    return chosen(study.folder).study_project(study.config.study)
 
 
 def _within(seconds: float, work: Callable[[], object]) -> bool:
@@ -193,7 +205,7 @@ def _template(study: Study) -> str:
     query = {"name": f"^{re.escape(name)}$", "status": ["created"], "order_by": ["created"]}
     found = Task.get_tasks(tags=[tag], task_filter=query)
     if not found:
-        return str(make_template(study, f"{BASE}/{study.config.study}/template", [tag]).id)
+        return str(make_template(study, f"{_project(study)}/template", [tag]).id)
     fill_template(found[0], study)  # the run directory may have moved
     return str(found[0].id)
 

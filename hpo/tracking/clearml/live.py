@@ -6,7 +6,6 @@ Nothing heavy is imported here: the study's process knows neither clearml nor it
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 import subprocess
@@ -20,6 +19,8 @@ from pathlib import Path
 from budget.errors import InputError
 from budget.files import ours
 from hpo.settings import subprocess_env
+from hpo.settings.exit_codes import BAD_INPUT, DONE
+from hpo.tracking.clearml.choices import chosen, leave_state, read_state
 
 LOG = "clearml.log"
 CHOICES = ("auto", "on", "off")
@@ -27,6 +28,7 @@ CHOICES = ("auto", "on", "off")
 _OFFLINE = "CLEARML_OFFLINE_MODE"
 _SHARE = 0.05
 _LONGEST_WAIT_S = 20.0
+_LOGIN_S = 10.0  # for a server that may be away; the mirror itself tries for longer
 _HOW = (
     "run clearml-init, or set CLEARML_API_HOST, CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY"
 )
@@ -39,10 +41,12 @@ class Destination:
     Attributes:
         on: whether it is.
         words: one line for the user, without secrets.
+        at_the_end: whether the line is worth saying again at the end.
     """
 
     on: bool
     words: str
+    at_the_end: bool = False
 
 
 def destination(choice: str, project: str, environ: Mapping[str, str] | None = None) -> Destination:
@@ -75,6 +79,41 @@ def destination(choice: str, project: str, environ: Mapping[str, str] | None = N
     raise InputError(f"--clearml on: not configured; {_HOW}")
 
 
+def logged_in(found: Destination, choice: str) -> Destination:
+    """Log in once, so that keys which the server rejects show before money is spent.
+
+    Args:
+        found: where a study is mirrored to.
+        choice: auto, on or off.
+
+    Raises:
+        InputError: ClearML was asked for, and rejects the keys.
+    """
+    if not found.on:
+        return found
+    command = [sys.executable, "-P", "-m", "hpo.tracking.clearml.login"]
+    environment = subprocess_env.environment(*subprocess_env.TOLOKA)
+    try:
+        done = subprocess.run(  # noqa: S603
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_LOGIN_S,
+            check=False,
+            env=environment,
+        )
+        code, said = done.returncode, done.stdout.strip().rpartition("\n")[2]
+    except subprocess.TimeoutExpired:
+        code, said = None, "the ClearML server does not answer"
+    if code == DONE:
+        return found
+    if code == BAD_INPUT and choice == "on":
+        raise InputError(f"--clearml on: {said}; mend them, or go on with --clearml off")
+    if code == BAD_INPUT:
+        return Destination(False, f"ClearML: off ({said}; nothing is mirrored)", at_the_end=True)
+    return Destination(True, f"{found.words} ({said or 'no answer'} now; it is tried again)")
+
+
 def _address(environ: Mapping[str, str]) -> str | None:
     """The server that the SDK would talk to, for people; None where nothing is configured."""
     file = _file(environ)
@@ -101,17 +140,27 @@ def _file(environ: Mapping[str, str]) -> Path | None:
 
 
 @contextmanager
-def mirroring(folder: Path, on: bool, external: str | None = None) -> Iterator[None]:
+def mirroring(
+    folder: Path,
+    on: bool,
+    external: str | None = None,
+    project: str | None = None,
+    pictures: bool | None = None,
+) -> Iterator[None]:
     """Mirror a study while it runs, and say at the end how far the mirror is.
 
     Args:
         folder: the run directory.
         on: whether to mirror at all.
         external: address of the images on the web; None uploads them.
+        project: the project above all studies'; None for the one chosen last, else labelworth.
+        pictures: whether the server gets images; None as chosen last, else it does.
     """
     if not on:
         yield
         return
+    choices = chosen(folder, external, project, pictures)
+    leave_state(folder, choices, {})
     begun, patient = time.monotonic(), False
     try:
         live = Live(folder, external)
@@ -174,14 +223,26 @@ class Live:
 
     def _words(self, following: bool) -> str:
         completes = f"labelworth publish {self._folder} completes it (log: {LOG})"
-        try:
-            state = json.loads((self._folder / "clearml.json").read_text())
-            far = f"{state['done']} of {state['wanted']} label sets are there"
-            page, whole = state["page"], bool(state["page"] and not state["problems"])
-        except (OSError, ValueError):
-            far, page, whole = "nothing is there yet", "", False
+        state = read_state(self._folder)
+        page, done = state.get("page", ""), int(state.get("done", 0))
+        wanted = max(done, _label_sets(self._folder))
+        far = f"{done} of {wanted} label sets are there" if page else "nothing is there yet"
+        whole = bool(page) and not state["problems"] and done == wanted
         if following:
             far += f"; the rest follows in the background, else {completes}"
         elif not whole:
             far += f"; {completes}"
-        return f"ClearML: {far}{f': {page}' if page else ''}"
+        table = f"\nClearML: trials by accuracy, with their cost: {state['table']}" if page else ""
+        return f"ClearML: {far}{f': {page}' if page else ''}{table}"
+
+
+def _label_sets(folder: Path) -> int:
+    """Label sets that the journal tells of: a mirror may not have read it to the end."""
+    from budget.files import JsonLines
+    from hpo.study.journal import told_versions
+
+    try:
+        events = JsonLines(folder / "journal.jsonl").new()
+    except (OSError, ValueError):
+        return 0
+    return len({version for event in events for version in told_versions(event)})

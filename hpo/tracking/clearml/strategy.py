@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clearml.automation.job import BaseJob, ClearmlJob, LocalClearmlJob, RunningJob
 from clearml.automation.optimization import MultiObjective, SearchStrategy
 
 from budget.errors import InputError, MirrorRefused, MirrorUnavailable
+from budget.files import is_locked
 from hpo.study.ask import AskedTrial
 from hpo.study.trials import TASK
+from hpo.tracking.clearml.liveness import SILENT_S, Liveness, trial_lock
 from hpo.tracking.clearml.server.connection import Remote
 from hpo.tracking.clearml.server.writer import OUR_ID
 from hpo.tracking.clearml.template import ACCURACY, overrides, search_space
@@ -30,9 +34,28 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("labelworth.clearml")
 _ATTEMPTS = 3  # of a trial whose process failed
-_DELETED = ("stopped", "deleted")
+_DEATHS = 5  # of agents, with the same trial: it may be what kills them
+_SAY_S = 60.0  # between two lines that say what is awaited
 _REFUSALS = 30  # in a row, of a trial that is to be cloned
 _ENDED = ("completed", "published", "closed", "failed", "stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """How a task stands on the server.
+
+    Attributes:
+        update: when the server heard of it last, as it says.
+        worker: the agent that has it, or had it last.
+    """
+
+    status: str
+    message: str
+    update: str = ""
+    worker: str = ""
+
+
+_DELETED = _Task("stopped", "deleted")
 
 
 class PlanSearch(SearchStrategy):  # type: ignore[misc]
@@ -49,10 +72,17 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         queue: where trials are put for agents; None to run them in processes of this machine.
         workers: trials at a time.
         poll_s: seconds between two looks.
+        silent_s: seconds of silence after which a trial whose process is gone is dead.
     """
 
     def __init__(
-        self, study: Study, template: str, queue: str | None, workers: int, poll_s: float
+        self,
+        study: Study,
+        template: str,
+        queue: str | None,
+        workers: int,
+        poll_s: float,
+        silent_s: float = SILENT_S,
     ) -> None:
         super().__init__(
             base_task_id=template,
@@ -70,9 +100,12 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         self._study = study
         self._local = queue is None
         self._remote = Remote()
+        self._liveness = Liveness(self._remote, study.folder, silent_s)
+        self._said = time.monotonic()
         self._current_jobs: list[BaseJob] = []
         self._number: dict[str, int] = {}
         self._failures: dict[int, int] = {}
+        self._deaths: dict[int, int] = {}
         self._unplaced: list[AskedTrial] = []
         self._refusals = 0
         self._adopted = False
@@ -106,8 +139,8 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         self._current_jobs = []
         if not jobs or self._local:
             return
-        for task_id, (status, _) in self._states(jobs).items():
-            if status == "queued":
+        for task_id, task in self._states(jobs).items():
+            if task.status == "queued":
                 with suppress(MirrorRefused):  # an agent was quicker
                     self._remote.call("tasks.dequeue", {"task": task_id})
 
@@ -115,8 +148,11 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         """Look at what runs and launch what is free to; False when nothing is left to wait for."""
         try:
             self._adopt()
-            for job, status, message in self._look():
-                self._follow(job, status, message)
+            looked = self._look()
+            self._say_what_is_awaited(looked)
+            for job, task in looked:
+                self._follow(job, task.status, task.message)
+            self._bury(looked)
         except MirrorUnavailable as error:
             if not self._is_away:
                 _LOG.warning("ClearML does not answer (%s); asked until it does", error)
@@ -154,7 +190,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         asked.trial.set_user_attr(TASK, job.task_id())  # from now on the task is this trial's
         self._number[job.task_id()] = number
         self._unplaced.pop(0)
-        self._study.say(f"{'buying' if asked.bought else 'evaluating'} {plan.key}")
+        self._say(f"{'buying' if asked.bought else 'evaluating'} {plan.key}")
         return job
 
     # --- what runs ------------------------------------------------------------------------------
@@ -164,14 +200,23 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         if not job.launch(self._execution_queue):
             _LOG.warning("trial %s could not be launched; tried again", job.task_id())
 
-    def _states(self, jobs: list[BaseJob]) -> dict[str, tuple[str, str]]:
-        """Status and message of tasks by id, in one request.
+    def _states(self, jobs: list[BaseJob]) -> dict[str, _Task]:
+        """How tasks stand, by id, in one request.
 
         Raises:
             MirrorUnavailable: the server is away.
         """
-        found = self._tasks({"id": [job.task_id() for job in jobs]}, "status", "status_message")
-        return {one["id"]: (one["status"], one.get("status_message") or "") for one in found}
+        fields = ("status", "status_message", "last_update", "last_worker")
+        found = self._tasks({"id": [job.task_id() for job in jobs]}, *fields)
+        return {
+            one["id"]: _Task(
+                one["status"],
+                one.get("status_message") or "",
+                str(one.get("last_update") or ""),
+                one.get("last_worker") or "",
+            )
+            for one in found
+        }
 
     def _tasks(self, query: dict[str, Any], *fields_: str) -> list[dict[str, Any]]:
         """Id and some fields of tasks, in one request.
@@ -184,14 +229,52 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         found: list[dict[str, Any]] = answer["tasks"]
         return found
 
-    def _look(self) -> list[tuple[BaseJob, str, str]]:
-        """Jobs with the status and message of their tasks."""
+    def _look(self) -> list[tuple[BaseJob, _Task]]:
+        """Jobs with how their tasks stand."""
         jobs = list(self._current_jobs)
         for job in jobs:
             if isinstance(job, LocalClearmlJob):
                 job.wait_for_process(timeout=0)  # marks the task of a process that has ended
         states = self._states(jobs) if jobs else {}
-        return [(job, *states.get(job.task_id(), _DELETED)) for job in jobs]
+        return [(job, states.get(job.task_id(), _DELETED)) for job in jobs]
+
+    def _bury(self, looked: list[tuple[BaseJob, _Task]]) -> None:
+        """Run again what an agent has left in progress when it died."""
+        if self._local:
+            return
+        running = {job.task_id(): job for job, task in looked if task.status == "in_progress"}
+        updates = {job.task_id(): task.update for job, task in looked if job.task_id() in running}
+        for task_id in self._liveness.dead(updates):
+            job, number = running[task_id], self._number[task_id]
+            if self._trial(job).state.name != "RUNNING":
+                self._conclude(job, "stopped", "its agent is gone")
+                continue
+            deaths = self._deaths[number] = self._deaths.get(number, 0) + 1
+            if deaths >= _DEATHS:
+                raise InputError(
+                    f"trial {number}: {_DEATHS} agents died with it (task {task_id}); mend them "
+                    "and run the same command: what was bought is kept"
+                )
+            self._say("an agent is gone", f"Trial {number}: its agent is gone; it is run again")
+            self._again(job)
+
+    def _say(self, doing: str, note: str = "") -> None:
+        self._said = time.monotonic()
+        self._study.say(doing, note)
+
+    def _say_what_is_awaited(self, looked: list[tuple[BaseJob, _Task]]) -> None:
+        """A line a minute while nothing else happens."""
+        if looked and time.monotonic() - self._said > _SAY_S:
+            waits = ", ".join(self._awaited(job, task) for job, task in looked)
+            self._say("waiting", f"Waiting for {waits}")
+
+    def _awaited(self, job: BaseJob, task: _Task) -> str:
+        said = f"trial {self._number[job.task_id()]} ({task.status.replace('_', ' ')}"
+        if task.status == "queued":
+            return f"{said} for agents of {self._execution_queue})"
+        silence = self._liveness.silence(job.task_id())
+        worker = f" on {task.worker}" if task.worker else ""
+        return f"{said}{worker}, heard of {silence:.0f} s ago)"
 
     def _follow(self, job: BaseJob, status: str, message: str) -> None:
         """Do what a job's status asks for."""
@@ -211,9 +294,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
 
     def _is_alive(self, job: BaseJob) -> bool:
         """Whether a process of an earlier start still works on a trial: it holds a lock then."""
-        plan = plan_from_plain(self._trial(job).user_attrs["plan"])
-        world = self._study.world
-        return world.locks.is_held(world.lock_of(plan))
+        return is_locked(trial_lock(self._study.folder, job.task_id()))
 
     def _conclude(self, job: BaseJob, status: str, message: str) -> None:
         """A task has ended: the study knows what came of it."""
@@ -224,12 +305,12 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
                 task.start()
                 task.report(facts_of(self._study, trial.number))
             self._current_jobs.remove(job)
-            self._study.say(f"done {trial.user_attrs['plan']['key']}")
+            self._say(f"done {trial.user_attrs['plan']['key']}")
         elif trial.state.name == "RUNNING":
             self._lost(job, trial.number, status, message)
         else:
             self._current_jobs.remove(job)
-            self._study.say(f"refused {trial.user_attrs['plan']['key']}")
+            self._say(f"refused {trial.user_attrs['plan']['key']}")
 
     def _lost(self, job: BaseJob, number: int, status: str, message: str) -> None:
         """A task ended without an outcome: run it again, unless a person stopped it."""
@@ -262,7 +343,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             return
         trials = self._study.trials
         left = [trial for trial in trials.all() if trial.state.name == "RUNNING"]
-        ids = [trial.user_attrs[TASK] for trial in left if TASK in trial.user_attrs]
+        ids = [trial.user_attrs[TASK] for trial in left if trial.user_attrs.get(TASK)]
         found = self._tasks({"id": ids}, "status") if ids else []
         status = {one["id"]: one["status"] for one in found}
         self._drop_drafts(set(ids))

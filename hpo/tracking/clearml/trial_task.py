@@ -23,9 +23,11 @@ from budget.errors import InputError, MirrorRefused, MirrorUnavailable, PlanRefu
 from budget.files import is_locked, try_locked
 from hpo.market import stop_signals
 from hpo.settings.exit_codes import BAD_INPUT, DONE, MIRROR_INCOMPLETE
+from hpo.tracking.clearml.liveness import living
 from hpo.tracking.clearml.server.connection import Remote
+from hpo.tracking.clearml.server.events import events_of
 from hpo.tracking.clearml.server.records import Parts, Scalar
-from hpo.tracking.clearml.server.writer import events_of, parameter
+from hpo.tracking.clearml.server.writer import parameter
 from hpo.tracking.clearml.template import (
     ACCURACY,
     PRICE_TAG,
@@ -34,12 +36,13 @@ from hpo.tracking.clearml.template import (
     plan_from,
 )
 from hpo.trial.outcome import outcome_to_plain, plan_from_plain
+from hpo.trial.spending import paid_for
 
 if TYPE_CHECKING:
     from hpo.study.study import Study
 
 REFUSED, STOPPED = 3, 130
-_BEAT_S = 300.0  # the server gives a silent task up after two hours
+_BEAT_S = 20.0  # whoever started it takes a silent task for dead after a minute
 _PATIENCE_S = 600.0  # how long an outcome waits for a server that is away
 _PAUSE_S = 5.0
 
@@ -175,8 +178,9 @@ def facts_of(study: Study, number: int) -> dict[str, Any]:
 
 
 def _paid(study: Study, known: Mapping[str, str]) -> int:
-    record = study.world.store.record(known["order"]) if "order" in known else None
-    return study.world.store.paid(record.order, study.world.source.tariff).micros if record else 0
+    purchases = study.trials.purchases()
+    paid = zip(purchases, paid_for(purchases, study.world), strict=True)
+    return sum(money.micros for bought, money in paid if bought.version == known.get("version"))
 
 
 def _work(parameters: Mapping[str, str], name: str) -> dict[str, Any]:
@@ -197,11 +201,13 @@ def _work(parameters: Mapping[str, str], name: str) -> dict[str, Any]:
                 f"{needed}: {folder} is not on this machine; start the agent on the one that has it"
             )
     os.chdir(parameters[STARTED_IN])  # relative paths of the study's data start there
-    study = open_study(Path(parameters[RUN_DIR]))
-    try:
-        return _trial(study, parameters, name)
-    finally:
-        study.close()
+    run_dir = Path(parameters[RUN_DIR])
+    with living(run_dir, name):
+        study = open_study(run_dir)
+        try:
+            return _trial(study, parameters, name)
+        finally:
+            study.close()
 
 
 def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, Any]:

@@ -96,8 +96,9 @@ def test_raising_the_budget_goes_on_and_is_in_the_ledger(small_study) -> None:
     study = small_study(study="s", budget="1")
     after = study.run()
     assert len(after["purchases"]) > len(before["purchases"])
-    bought = [{**row, "price_tag": None} for row in before["purchases"]]
-    assert [{**row, "price_tag": None} for row in after["purchases"]][: len(bought)] == bought
+    price_now = {"price_tag": None, "dollars_per_1000_images": None}
+    bought = [{**row, **price_now} for row in before["purchases"]]
+    assert [{**row, **price_now} for row in after["purchases"]][: len(bought)] == bought
     caps = [entry for entry in study.world.ledger.entries() if entry.kind == "cap"]
     assert [entry.amount for entry in caps] == [Money(500_000), Money(1_000_000)]
 

@@ -122,8 +122,9 @@ class Seen:
                 f"{event['metric']}/{event['variant']}": json.loads(event["plot_str"])
                 for event in events
             },
-            "last": sorted(
-                (v["metric"], v["variant"], v["value"], v["min_value"], v["max_value"])
+            "last": sorted(  # of single values the server remembers what they were before
+                (v["metric"], v["variant"], v["value"])
+                + ((v["min_value"], v["max_value"]) if v["metric"] != "Summary" else ())
                 for row in task["last_metrics"].values()
                 for v in row.values()
             ),

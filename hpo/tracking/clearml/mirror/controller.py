@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from budget.money import Money
+from hpo.answer.terminal import words
 from hpo.tracking.clearml.mirror import figures
+from hpo.tracking.clearml.mirror.pages.story import answer_table, console, printed
 from hpo.tracking.clearml.mirror.run_directory import RunDirectory, TrialRow
 from hpo.tracking.clearml.server.records import (
     Parts,
@@ -22,7 +24,7 @@ from hpo.trial.outcome import Outcome
 
 TITLE, SERIES = "accuracy", "validation"
 OBJECTIVE = f"{TITLE}/{SERIES}"
-MONEY = "best accuracy by cents spent"
+MONEY = "money by purchase"
 
 Links = Mapping[str, str]
 """Plan key -> the web page of its task."""
@@ -57,20 +59,22 @@ def controller_record(
         tags=["optimization", "labelworth", str(run.about["market"]["kind"])],
         system_tags=[],
         comment=_comment(run),
+        script=run.program,
         params={"General": _options(run, base), "properties": _properties(run)},
         status=status,
         reason=reason,
-        build=lambda task: _parts(run, links),
+        build=lambda task: _parts(run, links, status),
     )
 
 
 def _comment(run: RunDirectory) -> str:
     about = run.about
     money = "real money" if about["market"]["real_money"] else "no real money was spent"
-    return (
+    asked = (
         f"How much to invest in annotations of {about['data']['images']['pool']} images, "
         f"cap ${run.cap / 1e6:.2f}; market {about['market']['name']}, {money}."
     )
+    return "\n".join([asked, *(words(run.report) if run.report else [])])
 
 
 def _options(run: RunDirectory, base: str) -> dict[str, Any]:
@@ -89,7 +93,9 @@ def _options(run: RunDirectory, base: str) -> dict[str, Any]:
 
 
 def _properties(run: RunDirectory) -> dict[str, Any]:
-    found: dict[str, Any] = {"cap_usd": Money(run.cap).exact()}
+    found: dict[str, Any] = {"cap_usd": Money(run.cap).exact(), "began": run.begun}
+    if run.ended:
+        found["ended"] = run.ended
     if run.rows:
         found["spent_usd"] = Money(_spent(run)).exact()
     if run.report and run.report["recommended"]:
@@ -103,8 +109,13 @@ def _spent(run: RunDirectory) -> int:
     return max(0, *(row.spent for row in run.rows), *(int(c["spent"]) for c in run.confirmations))
 
 
-def _parts(run: RunDirectory, links: Links) -> Parts:
+def _parts(run: RunDirectory, links: Links, status: str) -> Parts:
     rows = summary_rows(run, links)
+    files = []
+    if status != "in_progress":  # until then the plots tell it, at fewer requests
+        files.append(json_artifact("summary", {"table": rows}, f"{len(rows)} evaluations"))
+    if run.report:
+        files.append(json_artifact("report", run.report, printed(run.report)))
     return Parts(
         configuration={
             "General": (_space(run), "json", "what the study searched"),
@@ -115,12 +126,10 @@ def _parts(run: RunDirectory, links: Links) -> Parts:
             ),
             "Study": (json.dumps(run.about["config"], indent=1), "json", "the configuration"),
         },
-        artifacts=[
-            json_artifact("summary", {"table": rows}, f"{len(rows)} evaluations"),
-            *([json_artifact("report", run.report, "the answer")] if run.report else []),
-        ],
+        artifacts=files,
         scalars=list(_scalars(run)),
         plots=_plots(run, rows),
+        lines=console(run),
         at_ms=epoch_ms(run.rows[-1].at if run.rows else run.begun),
     )
 
@@ -138,32 +147,28 @@ def _space(run: RunDirectory) -> str:
 
 
 def _scalars(run: RunDirectory) -> list[Scalar]:
+    """Lines over the number of purchases: an iteration is one."""
     found, best = [], 0.0
     jobs = run.about["config"]["trials"]
     bought = 0
     for row in run.rows:
         best, bought = max(best, row.outcome.accuracy), bought + (row.version is not None)
         left = max(0.0, 100 * (1 - row.spent / run.cap))
-        at, number = epoch_ms(row.at), row.number
+        at = epoch_ms(row.at)
         found += [
-            Scalar(OBJECTIVE, "max", number, best, at),
-            Scalar(OBJECTIVE, "last reported", number, row.outcome.accuracy, at),
-            Scalar("remaining budget", "money %", number, round(left, 4), at),
-            Scalar(MONEY, "best so far", cents(row.spent), best, at),
+            Scalar(OBJECTIVE, "max", bought, best, at),
+            Scalar(OBJECTIVE, "last reported", bought, row.outcome.accuracy, at),
+            Scalar("remaining budget", "money %", bought, round(left, 4), at),
+            Scalar(MONEY, "spent, $", bought, row.spent / 1e6, at),
         ]
         if jobs:
             share = 100 * max(0.0, 1 - bought / jobs)
-            found.append(Scalar("remaining budget", "jobs %", number, round(share, 4), at))
+            found.append(Scalar("remaining budget", "jobs %", bought, round(share, 4), at))
     return _once(found) + _final(run)
 
 
-def cents(micros: int) -> int:
-    """Whole cents, rounded up."""
-    return -(-micros // 10_000)
-
-
 def _once(scalars: list[Scalar]) -> list[Scalar]:
-    """The last value of each iteration: what is free comes at the same spent money."""
+    """The last value of each iteration: what is free comes after the same purchase."""
     return list({(s.metric, s.variant, s.iteration): s for s in scalars}.values())
 
 
@@ -186,7 +191,9 @@ def _final(run: RunDirectory) -> list[Scalar]:
 def _plots(run: RunDirectory, rows: list[dict[str, Any]]) -> list[Plot]:
     if not run.rows:
         return []
+    answer = [Plot("Answer", "in words", answer_table(run.report))] if run.report else []
     return [
+        *answer,
         Plot("Optimization Objective", OBJECTIVE, figures.objective(run)),
         Plot("Accuracy against money", "front", figures.pareto(run)),
         Plot("Spend against incumbent", "best so far", figures.incumbent(run)),

@@ -43,7 +43,7 @@ def fetch_version(version_id: str, folder: Path) -> Path | None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
     try:
-        with zipfile.ZipFile(io.BytesIO(remote.download(archive))) as files:
+        with zipfile.ZipFile(io.BytesIO(remote.files.download(archive))) as files:
             for name in (versions.MANIFEST, versions.LABELS, versions.ANSWERS):
                 (draft / name).write_bytes(files.read(name))
         draft.rename(target)

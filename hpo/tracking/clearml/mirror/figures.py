@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,8 +38,22 @@ def pareto(run: RunDirectory) -> Figure:
     if run.report:
         traces += _reported_beside(run.report)
     figure = _figure(traces, "price tag of the plan, dollars", "accuracy of the trained model")
-    figure["layout"]["xaxis"]["type"] = "log"
+    every = [dollars for trace in traces for dollars in trace["x"]]
+    figure["layout"]["xaxis"] |= {"type": "log", **_dollar_ticks(every)}
     return figure
+
+
+def _dollar_ticks(dollars: Sequence[float]) -> dict[str, Any]:
+    """Ticks at 1, 2 and 5 of every decade: alone, Plotly names the decades only."""
+    known = [value for value in dollars if value > 0]
+    if not known:
+        return {}
+    low, high = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
+    ticks = [round(step * 10.0**power, 9) for power in range(low, high + 1) for step in (1, 2, 5)]
+    return {
+        "tickvals": ticks,
+        "ticktext": [f"${tick:g}" if tick >= 1 else f"${tick:.2f}" for tick in ticks],
+    }
 
 
 def _points(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -53,7 +68,7 @@ def _points(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
-def _with_interval(
+def with_interval(
     name: str, rows: Sequence[tuple[float, float, Sequence[float], str]], color: str, mode: str
 ) -> dict[str, Any]:
     """A trace of (dollars, accuracy, 95 % interval, text)."""
@@ -80,7 +95,7 @@ def _measured_front(outcomes: list[Outcome]) -> dict[str, Any]:
         (o.price_tag.dollars, o.accuracy, (o.low, o.high), o.plan.key)
         for o in pareto_front(outcomes)
     ]
-    return _with_interval("front as measured so far", front, BLUE, "lines+markers")
+    return with_interval("front as measured so far", front, BLUE, "lines+markers")
 
 
 def _dollars(money: Mapping[str, Any]) -> float:
@@ -92,7 +107,7 @@ def _reported_front(report: Mapping[str, Any]) -> dict[str, Any]:
         (_dollars(row["price_tag"]), row["accuracy"], row["interval_95"], row["plan"]["key"])
         for row in report["front"]
     ]
-    return _with_interval("front, search estimate", front, BLUE, "lines+markers")
+    return with_interval("front, search estimate", front, BLUE, "lines+markers")
 
 
 def _reported_beside(report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -103,7 +118,7 @@ def _reported_beside(report: Mapping[str, Any]) -> list[dict[str, Any]]:
         final = best["final"]
         star = (_dollars(best["price_tag"]), final["accuracy"], final["interval_95"])
         name = "recommended, on untouched images"
-        traces.append(_with_interval(name, [(*star, best["plan"]["key"])], RED, "markers"))
+        traces.append(with_interval(name, [(*star, best["plan"]["key"])], RED, "markers"))
         traces[-1]["marker"] = {"color": RED, "symbol": "star", "size": 14}
     rule = advice.get("rule_of_thumb", {}).get("curve", [])
     if rule:
@@ -121,7 +136,7 @@ def _reported_beside(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     ahead = advice.get("forecast", {}).get("at", [])
     if ahead:
         rows = [(row["dollars"], row["accuracy"], row["interval_95"], "forecast") for row in ahead]
-        traces.append(_with_interval("forecast", rows, GREEN, "markers"))
+        traces.append(with_interval("forecast", rows, GREEN, "markers"))
     return traces
 
 
@@ -152,7 +167,9 @@ def incumbent(run: RunDirectory) -> Figure:
         "overlaying": "y",
         "side": "right",
         "rangemode": "tozero",
+        "automargin": True,
     }
+    figure["layout"]["margin"] = {"l": 70, "r": 90, "t": 80, "b": 90}  # the page's cuts the right
     return figure
 
 
@@ -219,20 +236,32 @@ def parallel(run: RunDirectory) -> Figure:
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """The table of all evaluations; see `summary_rows` of the controller's record."""
-    header = list(rows[0]) if rows else []
+    names = list(rows[0]) if rows else []
+    header = [_SHORT.get(name, name.removeprefix("General/")) for name in names]
     return {
         "data": [
             {
                 "type": "table",
+                "columnwidth": [_WIDTHS.get(name, 1) for name in header],
                 "header": {"values": header, "align": "left"},
                 "cells": {
-                    "values": [[str(row[name]) for row in rows] for name in header],
+                    "values": [[_cell(row[name]) for row in rows] for name in names],
                     "align": "left",
+                    "height": 30,
                 },
             }
         ],
-        "layout": {},
+        "layout": {"height": min(900, 140 + 30 * len(rows))},
     }
+
+
+def _cell(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+_SHORT = {"task id": "plan", "objective": "accuracy", "iteration": "#", "minutes": "min."}
+_WIDTHS = {"plan": 2.4, "#": 0.45, "overlap": 0.9, "95 %": 1.5, "min.": 0.7, "status": 1.6}
+"""Shares of the table's width, so that plans are not cut where they differ."""
 
 
 def _figure(traces: list[dict[str, Any]], x: str, y: str) -> Figure:

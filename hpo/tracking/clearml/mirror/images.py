@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from budget.errors import InputError
 from hpo.settings.run_folder import read_config
-from hpo.tracking.clearml.mirror.previews import as_png
+from hpo.tracking.clearml.mirror.previews import SAMPLES, as_png
 from hpo.tracking.clearml.server.dataset_layout import File
 
 if TYPE_CHECKING:
     from hpo.data.dataset import Dataset
 
 THUMBNAIL = 40  # pixels
+_SAMPLE = 160
 
 
 class Images:
@@ -31,12 +32,16 @@ class Images:
         folder: the run directory.
         content: their content hash, as the journal tells it.
         external: where they lie on the web; None uploads them.
+        shown: whether they leave this machine at all; else their names and roles do.
     """
 
-    def __init__(self, folder: Path, content: str, external: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, content: str, external: str | None = None, shown: bool = True
+    ) -> None:
         self._folder = folder
         self._content = content
         self._external = external
+        self.shown = shown
 
     @cached_property
     def _data(self) -> Dataset:
@@ -65,7 +70,7 @@ class Images:
         data = self._data
         rows = np.sort(np.concatenate(list(data.rows.values())))
         yield File("index.csv", self._index(data))
-        for row in rows:
+        for row in rows if self.shown else ():
             name = data.images.names[row]
             if data.images.paths is not None:
                 link = f"{self._external.rstrip('/')}/{quote(name)}" if self._external else None
@@ -83,16 +88,31 @@ class Images:
         return table.getvalue().encode()
 
     def thumbnails(self, names: Sequence[str]) -> Mapping[str, bytes]:
-        """Small PNGs by image name; none where the images cannot be read."""
+        """Small PNGs by image name; none where the images cannot be read, or are not shown."""
+        return self._small(names, THUMBNAIL)
+
+    def samples(self) -> Mapping[str, bytes]:
+        """Larger PNGs of some images of the pool, evenly spaced, by image name."""
+        try:
+            data = self._data
+        except InputError:
+            return {}
+        rows = np.sort(data.rows["pool"])
+        chosen = rows[np.unique(np.linspace(0, len(rows) - 1, SAMPLES).round().astype(int))]
+        return self._small([data.images.names[row] for row in chosen], _SAMPLE)
+
+    def _small(self, names: Sequence[str], pixels: int) -> dict[str, bytes]:
         from training.images import read_batch
 
+        if not self.shown:
+            return {}
         try:
             known = {name: row for row, name in enumerate(self._data.images.names)}
             asked = [name for name in names if name in known]
-            batch = read_batch(self._data.images, [known[name] for name in asked], THUMBNAIL)
+            batch = read_batch(self._data.images, [known[name] for name in asked], pixels)
         except InputError:
             return {}
-        return {name: as_png(pixels) for name, pixels in zip(asked, batch, strict=True)}
+        return {name: as_png(image) for name, image in zip(asked, batch, strict=True)}
 
 
 def _bytes(image: NDArray[Any]) -> NDArray[np.uint8]:

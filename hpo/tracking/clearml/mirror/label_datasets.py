@@ -16,6 +16,7 @@ from hpo.tracking.clearml.mirror.run_directory import RunDirectory
 from hpo.tracking.clearml.server.dataset_layout import File, Node, lay_out
 from hpo.tracking.clearml.server.records import (
     Parts,
+    Picture,
     Record,
     Scalar,
     digest,
@@ -27,9 +28,14 @@ from labeling import versions
 KIND, SYSTEM_TAGS = "data_processing", ("dataset",)
 
 
-def images_key(run: RunDirectory) -> str:
-    """Our id of the root dataset: the same for every study on the same images."""
-    return f"images {run.about['data']['content']}"
+def images_key(run: RunDirectory, shown: bool = True) -> str:
+    """Our id of the root dataset: the same for every study on the same images.
+
+    Args:
+        run: what the run directory tells.
+        shown: whether it holds the images, or their names alone.
+    """
+    return f"images {run.about['data']['content']}{'' if shown else ' names'}"
 
 
 def version_key(version: str) -> str:
@@ -37,14 +43,17 @@ def version_key(version: str) -> str:
     return f"labels {version}"
 
 
-def images_name(run: RunDirectory) -> str:
-    """The root dataset's name."""
-    return f"images-{run.about['data']['content'][:12]}"
+def images_name(run: RunDirectory, shown: bool = True) -> str:
+    """The root dataset's name; see `images_key`."""
+    return f"images-{run.about['data']['content'][:12]}{'' if shown else '-names'}"
 
 
 def labels_name(run: RunDirectory) -> str:
-    """The name of the dataset that holds a study's label versions."""
-    return f"{run.study}-labels"
+    """The name of the dataset that holds a study's label versions.
+
+    It has the study's id in it: of two users who name a study alike, each has a dataset.
+    """
+    return f"{run.study}-labels-{run.id[:6]}"
 
 
 def images_record(run: RunDirectory, project: str, images: Images, scratch: Path) -> Record:
@@ -56,7 +65,8 @@ def images_record(run: RunDirectory, project: str, images: Images, scratch: Path
         images: the images.
         scratch: a folder for its archives.
     """
-    about, name, version = run.about["data"], images_name(run), "1.0.0"
+    about, version = run.about["data"], "1.0.0"
+    name, key = images_name(run, images.shown), images_key(run, images.shown)
 
     def build(task: str) -> Parts:
         at_ms = epoch_ms(run.begun)
@@ -66,12 +76,15 @@ def images_record(run: RunDirectory, project: str, images: Images, scratch: Path
             runtime=layout.runtime,
             artifacts=layout.artifacts,
             plots=layout.plots,
+            pictures=[
+                Picture("images", name, 0, content) for name, content in images.samples().items()
+            ],
             at_ms=at_ms,
         )
 
     return Record(
-        key=images_key(run),
-        digest=digest(images_key(run)),
+        key=key,
+        digest=digest(key),
         name=name,
         kind=KIND,
         project=project,
@@ -112,7 +125,8 @@ def version_record(
     if manifest["images"] != run.about["data"]["content"]:
         root = None  # labels of images that came after the study
     number = f"1.0.{run.versions.index(version) + 1}+{version[:8]}"
-    cost = cost_of(manifest, bought)
+    child = next((c for c in run.children if c.version == version), None)
+    cost = cost_of(manifest, bought, child.outcome.price_tag.micros if child else None)
 
     def build(task: str) -> Parts:
         names = (versions.MANIFEST, versions.LABELS, versions.ANSWERS)
@@ -140,7 +154,7 @@ def version_record(
         kind=KIND,
         project=project,
         parent=controller,
-        tags=[*tags_of(manifest), str(run.about["market"]["kind"])],
+        tags=tags_of(manifest),
         system_tags=list(SYSTEM_TAGS),
         comment=f"Labels of plan {plan_of(manifest)}, version {version}",
         params={**params_of(manifest), "properties": _properties(version, number, manifest, cost)},

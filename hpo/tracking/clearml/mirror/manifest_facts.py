@@ -16,14 +16,18 @@ def plan_of(manifest: Manifest) -> str:
     return str(manifest["plan"]["key"] if "plan" in manifest else manifest["purchase"])
 
 
-def cost_of(manifest: Manifest, bought: Mapping[str, Any] | None) -> dict[str, Any]:
+def cost_of(
+    manifest: Manifest, bought: Mapping[str, Any] | None, price_tag: int | None = None
+) -> dict[str, Any]:
     """What a label version cost, in dollars and exactly in micro-dollars.
 
     Args:
         manifest: its manifest.
         bought: the report of the purchase it comes from, where that was made after the study.
+        price_tag: its plan's last price tag; None for the one of the manifest.
     """
-    exact = {"cost": _cost(manifest, bought), **settled(manifest, bought)}
+    cost = _cost(manifest, bought) if price_tag is None else price_tag
+    exact = {"cost": cost, **settled(manifest, bought)}
     found: dict[str, Any] = {f"{name}_usd": micros / 1e6 for name, micros in exact.items()}
     if "minutes" in manifest:
         found["minutes"] = float(manifest["minutes"])
@@ -44,13 +48,11 @@ def settled(manifest: Manifest, bought: Mapping[str, Any] | None) -> dict[str, i
 
 
 def tags_of(manifest: Manifest) -> list[str]:
-    """Tags to filter by: overlap-3, controls-1, price-0.002, tasks-392, exam."""
-    condition, plan = manifest["condition"], manifest.get("plan")
-    tags = [f"price-{condition['price']['usd']}"]
+    """Tags to filter by, few enough to be read in a table: price-0.002, overlap-3."""
+    plan = manifest.get("plan")
+    tags = [f"price-{manifest['condition']['price']['usd']}"]
     if plan is not None:
-        overlap = plan.get("dynamic", plan["overlap"])
-        tags += [f"overlap-{overlap}", f"controls-{plan['controls']}", f"tasks-{plan['tasks']}"]
-    tags.append("exam" if condition["exam"] else "no exam")
+        tags.append(f"overlap-{plan.get('dynamic', plan['overlap'])}")
     return [*tags, "merged"] if manifest.get("merged") else tags
 
 

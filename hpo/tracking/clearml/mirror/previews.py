@@ -36,7 +36,7 @@ def preview_plots(
         Plot("labels", "distribution", _bars(counts, "images", BLUE)),
         Plot("agreement", "of answers", _histogram(agreement, "share of answers that agree")),
         Plot("confidence", "of labels", _histogram(confidence, "probability of the label")),
-        Plot("cost", "what the money bought", cost_bars(settled)),
+        Plot("cost", "paid in its whole condition by then", cost_bars(settled)),
         Plot("sample", "images and labels", sample_table(_sample(labels), thumbnails)),
     ]
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from budget.errors import InputError, MirrorRefused, MirrorUnavailable
-from budget.files import try_locked, write_whole
+from budget.files import try_locked
+from hpo.tracking.clearml.choices import chosen, leave_state
 from hpo.tracking.clearml.mirror.run_directory import RunDirectory, read_run
 from hpo.tracking.clearml.mirror.sync import Mirror, Mirrored, Watch
 from hpo.tracking.clearml.server.connection import Remote
 
-STATE, LOCK = "clearml.json", "clearml.lock"
-"""What a mirror leaves in the run directory: what it has done, and that it is at work."""
+LOCK = "clearml.lock"
+"""By which a mirror at work is known: the file holds its process, and what it does."""
+_RETRIES = "retries after its study"
 
 _POLL_S = 0.5
 _AGENT_S = 2.0  # until an agent is looked at again that has bought, but not ended
@@ -40,13 +43,21 @@ def standing(run: RunDirectory, running: bool) -> tuple[str, str]:
     return "stopped", "the study was stopped; the same command goes on where it stood"
 
 
-def publish(folder: Path, external: str | None, watch: Watch) -> Mirrored:
+def publish(
+    folder: Path,
+    external: str | None,
+    watch: Watch,
+    project: str | None = None,
+    pictures: bool | None = None,
+) -> Mirrored:
     """Bring a ClearML server to what a run directory says, and wait until it is there.
 
     Args:
         folder: the run directory.
         external: address of the images on the web; None uploads them.
         watch: told of progress.
+        project: the project above all studies'; None for the one chosen last, else labelworth.
+        pictures: whether the server gets images; None as chosen last, else it does.
 
     Raises:
         InputError: no study in the folder, ClearML not configured, or another mirror at work.
@@ -54,11 +65,12 @@ def publish(folder: Path, external: str | None, watch: Watch) -> Mirrored:
         MirrorRefused: the server does not accept the keys.
     """
     run = read_run(folder)
-    with only_mirror(folder, _PATIENCE_S):
+    with only_mirror(folder, _PATIENCE_S, takes_over=True):
+        choices = chosen(folder, external, project, pictures)
         mirror, far, deadline, pause = None, -1, 0.0, 1.0
         while True:
             try:
-                mirror = mirror or Mirror(Remote(), folder, external)
+                mirror = mirror or Mirror(Remote(), folder, choices)
                 outcome = mirror.bring(run, *standing(run, running=False), watch)
                 break
             except MirrorUnavailable:
@@ -75,19 +87,25 @@ def publish(folder: Path, external: str | None, watch: Watch) -> Mirrored:
 
 def _leave(folder: Path, mirror: Mirror, outcome: Mirrored) -> None:
     """Note what is done and under which ids: for people and the study's last line, a cache only."""
-    facts = {
+    facts: dict[str, Any] = {
         "page": outcome.page,
+        "table": outcome.table,
         "done": outcome.done,
         "wanted": outcome.wanted,
         "problems": outcome.problems,
         "ids": mirror.ids,
     }
-    write_whole(folder / STATE, (json.dumps(facts, indent=1) + "\n").encode())
+    leave_state(folder, mirror.choices, facts)
 
 
 @contextmanager
-def only_mirror(folder: Path, patience: float) -> Iterator[None]:
+def only_mirror(folder: Path, patience: float, takes_over: bool = False) -> Iterator[None]:
     """Be the only mirror of a run directory on this machine.
+
+    Args:
+        folder: the run directory.
+        patience: seconds that another one is waited for.
+        takes_over: end one that outlives its study only to try again; what it has brought stays.
 
     Raises:
         InputError: another one is at work, also after some seconds.
@@ -96,10 +114,13 @@ def only_mirror(folder: Path, patience: float) -> Iterator[None]:
     with ExitStack() as stack:
         while not stack.enter_context(try_locked(path)):
             stack.close()
-            if time.monotonic() > deadline:
+            process, _, does = path.read_text().strip().partition(" ")
+            if takes_over and does == _RETRIES:
+                with suppress(ProcessLookupError):
+                    os.kill(int(process), signal.SIGTERM)
+            elif time.monotonic() > deadline:
                 raise InputError(
-                    f"{folder}: process {path.read_text().strip()} mirrors it to ClearML now; "
-                    "let it finish"
+                    f"{folder}: process {process} mirrors it to ClearML now; let it finish"
                 )
             time.sleep(0.2)
         path.write_text(f"{os.getpid()}\n")
@@ -139,6 +160,8 @@ class _Follower:
         try:
             waiting = self._bring(running)
         except MirrorUnavailable as error:
+            if not running:  # from here on whoever publishes may take over
+                (self.folder / LOCK).write_text(f"{os.getpid()} {_RETRIES}\n")
             self.pause = min(_LONGEST_PAUSE_S, 2 * self.pause or 1.0)
             self.next_try = time.monotonic() + self.pause
             self.log(f"{error}; trying again in {self.pause:.0f} s")
@@ -150,7 +173,8 @@ class _Follower:
 
     def _bring(self, running: bool) -> int:
         """Mirror what is there. Returns how many label sets an agent still works on."""
-        self.mirror = self.mirror or Mirror(Remote(), self.folder, self.external)
+        if self.mirror is None:
+            self.mirror = Mirror(Remote(), self.folder, chosen(self.folder, self.external))
         run = read_run(self.folder)
         outcome = self.mirror.bring(run, *standing(run, running), lambda *_: None)
         _leave(self.folder, self.mirror, outcome)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
+from budget.money import Money
 from hpo.study.journal import (
     ANSWER,
     BOUGHT,
     CONFIRMATION,
     EVALUATION,
+    PROGRAM,
     PURCHASE,
     STUDY,
     told_versions,
@@ -49,7 +51,7 @@ class Child:
 
     Attributes:
         version: its label version.
-        outcome: as evaluated when the version was made.
+        outcome: as evaluated when the version was made, at the price tag that the answer tells.
         number: place of that evaluation; 0 for a member of the front that was not bought.
         paid: micro-dollars settled for it; 0 where nothing was bought.
         task: the server's task that an agent ran it in; "" where none did.
@@ -76,13 +78,14 @@ class RunDirectory:
         folder: the run directory.
         id: the study's own id, unlike that of any other run directory.
         about: configuration, images, market, campaign, question and cap.
-        rows: evaluations in order.
+        rows: evaluations in order; of a finished study each at its plan's last price tag.
         children: purchases, and members of an answer's front that were not bought.
         confirmations: repeated purchases of recommended plans.
         bought: reports of purchases after the study, by their label version.
         version_at: every label version in order, and when it was told of.
         report: the study's report once it is finished, else None.
-        begun: when the study began, ISO time.
+        program: the program that began it, as ClearML shows it; {} where it is not told.
+        begun: when the study began, ISO time. ended: when it was answered; "" so far.
     """
 
     folder: Path
@@ -94,7 +97,9 @@ class RunDirectory:
     bought: Mapping[str, Mapping[str, Any]]
     version_at: Mapping[str, str]
     report: Mapping[str, Any] | None
+    program: Mapping[str, Any]
     begun: str
+    ended: str
 
     @property
     def study(self) -> str:
@@ -139,12 +144,14 @@ def read_run(folder: Path) -> RunDirectory:
     begun = [event for event in events if event["event"] == STUDY]
     if not begun:
         raise InputError(f"{folder}: no study has begun here (journal.jsonl tells of none)")
-    rows = list(_rows(events))
+    answer = _answer(events)
+    prices = answer.get("price_tags", {}) if answer else {}
+    rows = [replace(row, outcome=_priced(row.outcome, prices)) for row in _rows(events)]
     children: dict[str, Child] = {}
     for child in _children(events, rows):
-        children.setdefault(child.version, child)
+        outcome = _priced(child.outcome, prices)
+        children.setdefault(child.version, replace(child, outcome=outcome))
     confirmations = tuple(event for event in events if event["event"] == CONFIRMATION)
-    answer = _answer(events)
     return RunDirectory(
         folder=folder,
         id=begun[0]["id"],
@@ -155,8 +162,31 @@ def read_run(folder: Path) -> RunDirectory:
         bought={e["labels"]["version"]: e for e in events if e["event"] == BOUGHT},
         version_at=_versions(events),
         report=_report(folder, answer) if answer else None,
+        program=_program(events),
         begun=begun[0]["at"],
+        ended=answer["at"] if answer else "",
     )
+
+
+def _program(events: list[dict[str, Any]]) -> dict[str, Any]:
+    """Repository, commit, entry point and packages of the program that began the study."""
+    told = next((event for event in events if event["event"] == PROGRAM), None)
+    if told is None:
+        return {}
+    return {
+        "repository": told.get("repository", ""),
+        "branch": told.get("branch", ""),
+        "version_num": told.get("commit", ""),
+        "working_dir": ".",
+        "entry_point": told["entry_point"],
+        "requirements": {"pip": "\n".join(told.get("packages", ()))},
+    }
+
+
+def _priced(outcome: Outcome, prices: Mapping[str, int]) -> Outcome:
+    """An outcome at its plan's last price tag: that of the answer, once there is one."""
+    micros = prices.get(outcome.plan.key, outcome.price_tag.micros)
+    return replace(outcome, price_tag=Money(micros))
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from budget.errors import InputError, MirrorRefused, StorageError
 from budget.files import locked
+from hpo.tracking.clearml.choices import Choices, chosen
 from hpo.tracking.clearml.mirror import label_datasets
 from hpo.tracking.clearml.mirror.controller import controller_key, controller_record
 from hpo.tracking.clearml.mirror.images import Images
@@ -21,8 +22,7 @@ from hpo.tracking.clearml.server.dataset_layout import Node, node_of
 from hpo.tracking.clearml.server.records import Record
 from hpo.tracking.clearml.server.writer import Writer
 
-BASE = "labelworth"
-"""The project above all studies'."""
+_COLUMNS = (("Summary", "accuracy"), ("Summary", "cost_usd"), ("Summary", "paid_usd"))
 
 Watch = Callable[[int, int, str], None]
 """(label sets mirrored, label sets in all, what is being written)."""
@@ -34,12 +34,14 @@ class Mirrored:
 
     Attributes:
         page: web page of the controller.
+        table: web page of its trials, with accuracy and cost.
         done: label sets on the server. wanted: label sets in the run directory.
         problems: what the server refused or the disk lacked, one line each.
         waiting: label sets whose task an agent still works on; another pass is for them.
     """
 
     page: str
+    table: str
     done: int
     wanted: int
     problems: list[str]
@@ -52,17 +54,20 @@ class Mirror:
     Args:
         remote: the server.
         folder: the run directory.
-        external: address of the images on the web; None uploads them.
+        choices: what is chosen of it; None for what was chosen last.
+
+    Attributes:
+        choices: the same.
     """
 
-    def __init__(self, remote: Remote, folder: Path, external: str | None = None) -> None:
+    def __init__(self, remote: Remote, folder: Path, choices: Choices | None = None) -> None:
         self._remote = remote
         self._folder = folder
-        self._external = external
+        self.choices = choices or chosen(folder)
         self._writer = Writer(remote)
         self._images: Images | None = None
         self._root: Node | None = None
-        self._settled: dict[str, tuple[tuple[str, ...], bool]] = {}
+        self._settled: dict[str, tuple[Any, ...]] = {}
         self._waiting = 0
         self.ids: dict[str, str] = {}
         """Our ids -> the server's, of all that was seen there."""
@@ -93,9 +98,10 @@ class Mirror:
             done += bool(self._attempt(work, problems))
         watch(len(run.versions), len(run.versions), "the study's own plots")
         self._attempt(lambda: self._controller(run, status, reason, projects["study"]), problems)
-        page = self._remote.page(self._writer.open_project(projects["study"], ()), controller)
+        project = self._writer.open_project(projects["study"], ())
+        page, table = self._remote.page(project, controller), self._remote.table(project, _COLUMNS)
         problems = list(dict.fromkeys(problems))
-        return Mirrored(page, done, len(run.versions), problems, self._waiting)
+        return Mirrored(page, table, done, len(run.versions), problems, self._waiting)
 
     def begin(self, run: RunDirectory) -> str:
         """The id of the study's controller, which is made where there is none.
@@ -119,11 +125,12 @@ class Mirror:
 
     def _prepare(self, run: RunDirectory) -> dict[str, str]:
         """Find the projects, or make them, and what they hold of ours."""
-        study = f"{BASE}/{run.study}"
+        above, study = self.choices.project, self.choices.study_project(run.study)
+        images = label_datasets.images_name(run, self.choices.pictures)
         projects = {
             "study": study,
             "labels": f"{study}/.datasets/{label_datasets.labels_name(run)}",
-            "images": f"{BASE}/.datasets/{label_datasets.images_name(run)}",
+            "images": f"{above}/.datasets/{images}",
         }
         self._writer.open_project(study, ())
         for name in ("labels", "images"):
@@ -171,12 +178,13 @@ class Mirror:
                 )
                 task = self._remote.call("tasks.get_by_id", {"task": self._keep(record)})["task"]
             state = next(a for a in task["execution"]["artifacts"] if a["key"] == "state")
-            self._root = node_of(task, json.loads(self._remote.download(state["uri"])))
+            self._root = node_of(task, json.loads(self._remote.files.download(state["uri"])))
         return self._root
 
     def _images_of(self, run: RunDirectory) -> Images:
         if self._images is None:
-            self._images = Images(self._folder, run.about["data"]["content"], self._external)
+            content, choices = run.about["data"]["content"], self.choices
+            self._images = Images(self._folder, content, choices.external, choices.pictures)
         return self._images
 
     def _label_set(
@@ -191,7 +199,8 @@ class Mirror:
     ) -> bool:
         """A label version's dataset and, if it has one, its trial. Whether both are there."""
         roles = run.roles.get(child.key, ()) if child else ()
-        if self._settled.get(version) == (roles, root is None):
+        facts = (roles, root is None, child, run.report is None)
+        if self._settled.get(version) == facts:
             return True
         images = self._images_of(run)
         dataset = self._keep(
@@ -206,7 +215,7 @@ class Mirror:
                 self._waiting += 1
                 return False
             self._keep(trial)
-        self._settled[version] = (roles, root is None)
+        self._settled[version] = facts
         return True
 
     def _keep(self, record: Record) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from budget.money import Money
 from hpo.answer.sentences import plan_words
 from hpo.tracking.clearml.mirror.controller import SERIES, TITLE, knobs
+from hpo.tracking.clearml.mirror.pages.story import trial_console
+from hpo.tracking.clearml.mirror.pages.trial_figures import in_condition, trial_plots
 from hpo.tracking.clearml.mirror.run_directory import Child, RunDirectory
 from hpo.tracking.clearml.server.records import ModelFile, Parts, Record, Scalar, digest, epoch_ms
+from hpo.tracking.clearml.server.writer import path_of
 from hpo.trial.label_versions import model_file
 from hpo.trial.outcome import Outcome
 
@@ -37,12 +39,12 @@ def trial_record(
     facts = (trial_key(run, child), controller, dataset, images, roles, child.paid)
     return Record(
         key=trial_key(run, child),
-        digest=digest(*facts, repr(outcome)),
+        digest=digest(*facts, repr(outcome), repr(in_condition(run, child))),
         name=f"{run.study}: {child.key}",
         kind="training",
         project=project,
         parent=controller,
-        tags=["optimization", f"opt: {controller}", *plan_tags(outcome), *roles],
+        tags=list(roles) or ["bought" if child.number else "owned"],
         system_tags=[],
         comment=_words(outcome),
         params={
@@ -52,22 +54,10 @@ def trial_record(
         },
         status="completed",
         reason="evaluated",
-        build=lambda task: _parts(run, child),
+        script=run.program,
+        build=lambda task: _parts(run, child, project),
         adopt=child.task,
     )
-
-
-def plan_tags(outcome: Outcome) -> list[str]:
-    """Tags to filter by: overlap-3, controls-1, price-0.002, tasks-392, exam."""
-    plan = outcome.plan
-    overlap = plan.overlap if plan.dynamic is None else plan.dynamic
-    return [
-        f"price-{plan.price.exact()}",
-        f"overlap-{overlap}",
-        f"controls-{plan.controls}",
-        f"tasks-{plan.tasks}",
-        "exam" if plan.exam else "no exam",
-    ]
 
 
 def _words(outcome: Outcome) -> str:
@@ -91,10 +81,11 @@ def _properties(child: Child) -> dict[str, Any]:
         "price_tag_usd": child.outcome.price_tag.exact(),
         "paid_usd": Money(child.paid).exact(),
         "bought": str(bool(child.number)),
+        "evaluated": child.at,
     }
 
 
-def _parts(run: RunDirectory, child: Child) -> Parts:
+def _parts(run: RunDirectory, child: Child, project: str) -> Parts:
     outcome = child.outcome
     values = {
         "accuracy": outcome.accuracy,
@@ -115,7 +106,9 @@ def _parts(run: RunDirectory, child: Child) -> Parts:
             Scalar(TITLE, SERIES, 0, outcome.accuracy),
             *(Scalar("Summary", name, None, value) for name, value in values.items()),
         ],
-        model=_model(run.folder, child, tuple(run.about["question"]["classes"])),
+        plots=trial_plots(run, child),
+        lines=trial_console(run, child),
+        model=_model(run, child, project),
         at_ms=epoch_ms(child.at),
     )
 
@@ -126,8 +119,25 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
     return outcome_to_plain(outcome)
 
 
-def _model(folder: Path, child: Child, classes: tuple[str, ...]) -> ModelFile | None:
-    path = model_file(folder, child.version)
+def _model(run: RunDirectory, child: Child, project: str) -> ModelFile | None:
+    """The head trained on a child's labels, under one address however often it is published."""
+    path = model_file(run.folder, child.version)
     if not path.exists():
         return None
-    return ModelFile(f"head {child.key}", path, {name: code for code, name in enumerate(classes)})
+    outcome, roles = child.outcome, run.roles.get(child.key, ())
+    facts = {
+        "plan": child.key,
+        "accuracy": f"{outcome.accuracy:.6f}",  # of one length: the server sorts text
+        "cost_usd": f"{outcome.price_tag.dollars:.6f}",
+        "labels": str(outcome.labels),
+        "label_version": child.version,
+    }
+    return ModelFile(
+        f"head {child.key}",
+        path,
+        f"{path_of(project)}/models/{run.id[:8]}-{child.version}{path.suffix}",
+        {name: code for code, name in enumerate(run.about["question"]["classes"])},
+        ["labelworth", *roles],
+        facts,
+        f"Trained on {outcome.labels} labels of plan {child.key}, for {_words(outcome)}",
+    )

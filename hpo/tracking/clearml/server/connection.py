@@ -12,19 +12,19 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 from budget.errors import InputError, MirrorRefused, MirrorUnavailable
+from hpo.tracking.clearml.server.addresses import plots_page, sorted_table, without_credentials
+from hpo.tracking.clearml.server.files import FileServer
 
+Event = Mapping[str, Any]
 _API = "2.20"
 _PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between tries of a request that may be repeated."""
 _LONGEST_S = 60.0  # after which a request that was not answered is not tried again
 _TIMEOUT, _LARGE_TIMEOUT = (5.0, 30.0), (5.0, 120.0)
 """Seconds to connect and to be answered, with much to send, too; the SDK's 300 look like a hang."""
-_FILE_TIMEOUT = (5.0, 300.0)
 _NO_RETRIES = {"total": 0, "connect": 0, "read": 0, "redirect": 5, "status": 0}
 
 
@@ -33,6 +33,9 @@ class Remote:
 
     Args:
         sleep: waits between tries; for tests.
+
+    Attributes:
+        files: its file server.
 
     Raises:
         InputError: clearml is not installed, or not configured.
@@ -46,13 +49,25 @@ class Remote:
         self._sleep = sleep
         self._session = _open_session()
         self._web = self._session.get_app_server_host().rstrip("/")
-        self._files = self._session.get_files_server_host().rstrip("/")
-        self._verify = _verified(self._session.config.get("api.verify_certificate", True))
+        self.files = FileServer(
+            self._session,
+            self._session.get_files_server_host().rstrip("/"),
+            (self._web, self._session.get_api_server_host()),
+            _verified(self._session.config.get("api.verify_certificate", True)),
+            lambda ask: self._answer(ask, "file server", _PAUSES, envelope=False),
+        )
 
     def page(self, project: str, task: str) -> str:
-        """The web page of a task."""
+        """The web page of a task: its plots."""
+        return plots_page(self._table(project), task)
+
+    def table(self, project: str, columns: Sequence[tuple[str, str]]) -> str:
+        """The web page of a project's trials; see `sorted_table`."""
+        return sorted_table(self._table(project), columns)
+
+    def _table(self, project: str) -> str:
         kind = "tasks" if self._session.check_min_api_server_version("2.31") else "experiments"
-        return f"{without_credentials(self._web)}/projects/{project}/{kind}/{task}/output/log"
+        return f"{without_credentials(self._web)}/projects/{project}/{kind}"
 
     def call(self, endpoint: str, body: Mapping[str, Any], repeat: bool = True) -> dict[str, Any]:
         """Ask for an endpoint.
@@ -97,86 +112,39 @@ class Remote:
                 return found
         raise AssertionError("unreachable")
 
-    def send_events(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Report scalars and plots; each replaces what the task has in its place.
+    def send_events(
+        self, events: Sequence[Event], left: Callable[[], Sequence[Event]] | None = None
+    ) -> None:
+        """Report scalars, plots, pictures and console lines.
+
+        Args:
+            events: what is told; all but console lines replace what the task has in their place.
+            left: after a request that went unanswered, what of them is still to be sent; None
+                where sending all again changes nothing.
 
         Raises:
             MirrorUnavailable, MirrorRefused: as for `call`.
         """
+        batch = list(events)
 
         def ask() -> Any:
             answers = self._session.send_request_batch(
-                service="events", action="add_batch", version=_API, method="post", json=list(events)
+                service="events", action="add_batch", version=_API, method="post", json=batch
             )
             return next((a for a in answers if a.status_code != 200), answers[0])
 
-        self._answer(ask, "events.add_batch", _PAUSES)
-
-    def upload(self, path: str, content: bytes, mime: str) -> str:
-        """Put a file on the file server that the configuration names, and return its address.
-
-        Raises:
-            MirrorUnavailable, MirrorRefused: as for `call`.
-        """
-        address = f"{self._files}/{quote(path)}"
-        if urlsplit(self._files).scheme not in ("http", "https"):
-            return self._store(address, content)
-
-        def ask() -> Any:
-            import requests
-
-            return requests.post(
-                self._files,
-                files={path: (path, content, mime)},
-                headers=self._session.add_auth_headers({}),
-                timeout=_FILE_TIMEOUT,
-                verify=self._verify,
-            )
-
-        self._answer(ask, "file server", _PAUSES, envelope=False)
-        return address
-
-    def download(self, address: str) -> bytes:
-        """A file of the file server, or of the storage that holds it.
-
-        Raises:
-            MirrorUnavailable, MirrorRefused: as for `call`.
-        """
-        if not address.startswith(self._files) or urlsplit(address).scheme not in ("http", "https"):
-            from clearml import StorageManager
-
-            copy = StorageManager.get_local_copy(address, extract_archive=False)
-            if copy is None:
-                raise MirrorUnavailable(f"{without_credentials(address)} cannot be read")
-            return Path(copy).read_bytes()
-        import requests
-
-        found: list[bytes] = []
-
-        def ask() -> Any:
-            headers = self._session.add_auth_headers({})
-            answer = requests.get(
-                address, headers=headers, timeout=_FILE_TIMEOUT, verify=self._verify
-            )
-            found[:] = [answer.content]
-            return answer
-
-        self._answer(ask, "file server", _PAUSES, envelope=False)
-        return found[0]
-
-    def _store(self, address: str, content: bytes) -> str:
-        """Leave a file to the SDK, which knows object stores and shared folders."""
-        import tempfile
-
-        from clearml import StorageManager
-
-        with tempfile.TemporaryDirectory() as folder:
-            held = Path(folder) / "file"
-            held.write_bytes(content)
+        begun = time.monotonic()
+        for pause in (*_PAUSES, None):
             try:
-                return str(StorageManager.upload_file(str(held), address))
-            except Exception as error:  # every store fails in its own way
-                raise MirrorUnavailable(f"{without_credentials(address)}: {error}") from error
+                if batch:
+                    self._answer(ask, "events.add_batch", ())
+                return
+            except MirrorUnavailable:
+                if pause is None or time.monotonic() - begun > _LONGEST_S:
+                    raise
+                self._sleep(pause)
+                if left is not None:
+                    batch = list(left())
 
     def _answer(
         self, ask: Callable[[], Any], what: str, pauses: Sequence[float], envelope: bool = True
@@ -249,8 +217,3 @@ def _verified(setting: object) -> bool | str:
     if text in ("false", "no", "off", "0"):
         return False
     return True if text in ("true", "yes", "on", "1") else str(setting)
-
-
-def without_credentials(address: str) -> str:
-    """An address without user and password."""
-    return re.sub(r"//[^/@]*@", "//", address)

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpo.tracking.clearml.server.records import Artifact, Figure, Plot
+from hpo.tracking.clearml.server.records import PREVIEW, Artifact, Figure, Plot
 
 CHUNK_BYTES = 64 * 2**20
-_PREVIEW_BYTES = 32 * 1024
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # so that the same files give the same archive
 _FONT = {"family": "Heebo, verdana, arial, sans-serif", "size": 12, "color": "#333"}
 
@@ -233,9 +232,9 @@ def _archive(
 
 
 def _cut(text: str) -> str:
-    if len(text) <= _PREVIEW_BYTES:
+    if len(text) <= PREVIEW:
         return text
-    return text[: text.rfind("\n", 0, _PREVIEW_BYTES) + 1] + "...\ntruncated (too many files)"
+    return text[: text.rfind("\n", 0, PREVIEW) + 1] + "...\ntruncated (too many files)"
 
 
 def _state(node: Node, parent: Node | None) -> dict[str, Any]:

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the same facts are written otherwise, so that what is there is written again."""
+
+PREVIEW = 32 * 1024
+"""Letters of an artifact's preview, at most."""
 
 Params = Mapping[str, Mapping[str, Any]]
 """Section -> name -> value."""
@@ -60,12 +63,48 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a task's console.
+
+    Attributes:
+        at_ms: when it was said, in epoch milliseconds.
+    """
+
+    at_ms: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG among a task's debug samples, in the place of its metric, variant and iteration."""
+
+    metric: str
+    variant: str
+    iteration: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A trained model's weights."""
+    """A trained model's weights.
+
+    Attributes:
+        name: people's name of it.
+        path: the file that holds it.
+        file: its path under its project on the file server, the same whoever writes it.
+        labels: code of each class.
+        tags: tags to filter by.
+        facts: what the table of models sorts by, as text.
+        comment: what it is, in a sentence.
+    """
 
     name: str
     path: Path
+    file: str
     labels: Mapping[str, int]
+    tags: Sequence[str] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +114,7 @@ class Parts:
     Attributes:
         configuration: name -> (text, type, description).
         runtime: the server's free fields, such as a dataset's version.
+        lines: what its console tells, in order.
         at_ms: the time that plots and scalars carry, in epoch milliseconds.
     """
 
@@ -83,6 +123,8 @@ class Parts:
     artifacts: Sequence[Artifact] = ()
     scalars: Sequence[Scalar] = ()
     plots: Sequence[Plot] = ()
+    pictures: Sequence[Picture] = ()
+    lines: Sequence[Line] = ()
     model: ModelFile | None = None
     at_ms: int = 0
 
@@ -100,6 +142,7 @@ class Record:
         status: how it is left: in_progress, completed or stopped. reason: why.
         build: makes the rest, given the task's id on the server; called only where it is needed.
         adopt: id of a task under the same parent that an agent ran: it becomes this one; or "".
+        script: the program that ran, as the page of the execution shows it; {} where unknown.
     """
 
     key: str
@@ -116,6 +159,7 @@ class Record:
     reason: str
     build: Callable[[str], Parts]
     adopt: str = ""
+    script: Mapping[str, Any] = field(default_factory=dict)
 
 
 def digest(*facts: Any) -> str:
@@ -128,7 +172,7 @@ def json_artifact(key: str, content: Any, preview: str | None = None) -> Artifac
     """An object that `task.artifacts[key].get()` gives back."""
     text = json.dumps(content, indent=1)
     shown = text if preview is None else preview
-    return Artifact(key, f"{key}.json", text.encode(), "dict", shown[:3000], "application/json")
+    return Artifact(key, f"{key}.json", text.encode(), "dict", shown[:PREVIEW], "application/json")
 
 
 def epoch_ms(at: str) -> int:

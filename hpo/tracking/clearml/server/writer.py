@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hpo.tracking.clearml.server.connection import Remote
-from hpo.tracking.clearml.server.records import Artifact, ModelFile, Params, Parts, Record
+from hpo.tracking.clearml.server.contents import Contents, slug
+from hpo.tracking.clearml.server.records import Params, Parts, Record
 
 OUR_ID, DIGEST = "labelworth_id", "labelworth_digest"
 """User properties by which a task is found again, and known to be whole."""
 
-_SINGLE = -(2**31)  # the iteration of a value that has none
 _UNDERWAY = ("queued", "in_progress")
 _PAGE = 500
 
@@ -38,6 +36,7 @@ class Writer:
 
     def __init__(self, remote: Remote) -> None:
         self._remote = remote
+        self._contents = Contents(remote)
         self._projects: dict[str, str] = {}
         self._held: dict[str, dict[str, Held]] = {}
 
@@ -125,10 +124,17 @@ class Writer:
             return held.id  # a person has locked it
         if held is not None and (held.digest, held.status) == (record.digest, record.status):
             return held.id
+        is_new = held is None
         task = held.id if held is not None else self._create(record)
-        self._open(record, task, held)
-        self._fill(task, record, record.build(task))
-        self._close(record, task)
+        if held is None or held.status != "in_progress":
+            self._remote.call("tasks.started", {"task": task, "force": True})
+        self._note(record, Held(task, "in_progress", ""))
+        if held is not None:
+            self._write_params(record, task, "")  # from here on, and until it is whole again
+        parts = record.build(task)
+        folder = f"{path_of(record.project)}/{slug(record.name)}.{task}"
+        self._contents.fill(task, folder, self._projects[record.project], parts, is_new)
+        self._close(record, task, parts, is_new)
         return task
 
     def _create(self, record: Record) -> str:
@@ -138,6 +144,7 @@ class Writer:
             "project": self._projects[record.project],
             "hyperparams": _sections(record.params, record.key),
             **({"parent": record.parent} if record.parent else {}),
+            **({"script": dict(record.script)} if record.script else {}),
         }
 
         def look() -> str | None:
@@ -147,96 +154,41 @@ class Writer:
 
         return self._remote.make("tasks.create", body, look)
 
-    def _open(self, record: Record, task: str, held: Held | None) -> None:
-        """Make a task writable; one that was there gets its name, tags and parameters anew."""
-        self._note(record, Held(task, "in_progress", ""))
-        if held is None or held.status != "in_progress":
-            self._remote.call("tasks.started", {"task": task, "force": True})
-        if held is None:
-            return
-        if held.digest:  # from here on, and until it is whole again, it is not
-            self._set_properties(task, {DIGEST: ""})
-        parent = {"parent": record.parent} if record.parent else {}
-        self._remote.call("tasks.edit", {"task": task, "force": True, **_face(record), **parent})
-        sections = _sections(record.params, record.key)
-        items = [item for section in sections.values() for item in section.values()]
-        body = {"task": task, "hyperparams": items, "replace_hyperparams": "none", "force": True}
-        self._remote.call("tasks.edit_hyper_params", body)
-
-    def _fill(self, task: str, record: Record, parts: Parts) -> None:
-        folder = f"{record.project}/{_slug(record.name)}.{task}"
-        if parts.artifacts:
-            rows = [self._artifact(folder, artifact, parts) for artifact in parts.artifacts]
-            body = {"task": task, "artifacts": rows, "force": True}
-            self._remote.call("tasks.add_or_update_artifacts", body)
-        fields: dict[str, Any] = {}
-        if parts.runtime:
-            fields["runtime"] = dict(parts.runtime)
+    def _close(self, record: Record, task: str, parts: Parts, is_new: bool) -> None:
+        """Write the rest, and that the task is whole; leave it in its status."""
+        fields: dict[str, Any] = {"runtime": dict(parts.runtime)} if parts.runtime else {}
         if parts.configuration:
             fields["configuration"] = {
                 name: {"name": name, "value": value, "type": kind, "description": about}
                 for name, (value, kind, about) in parts.configuration.items()
             }
-        if fields:
-            self._remote.call("tasks.edit", {"task": task, "force": True, **fields})
-        if events := list(events_of(task, parts)):
-            self._remote.send_events(events)
-        if parts.model is not None:
-            self._model(task, folder, record, parts.model)
-
-    def _close(self, record: Record, task: str) -> None:
+        if is_new:  # nobody else has written parameters yet
+            fields["hyperparams"] = _sections(record.params, record.key, record.digest)
+        else:
+            fields |= _face(record) | ({"parent": record.parent} if record.parent else {})
+            if record.script and task != record.adopt:  # an agent's task says what it ran
+                fields["script"] = dict(record.script)
+        self._remote.call("tasks.edit", {"task": task, "force": True, **fields})
         if record.status != "in_progress":
             body = {"task": task, "status_reason": record.reason, "status_message": record.reason}
             self._remote.call(f"tasks.{record.status}", {**body, "force": True})
-        self._set_properties(task, {DIGEST: record.digest})
+        if not is_new:
+            item = parameter("properties", DIGEST, record.digest)
+            self._write_items(task, [item])
         self._note(record, Held(task, record.status, record.digest))
+
+    def _write_params(self, record: Record, task: str, whole: str) -> None:
+        sections = _sections(record.params, record.key, whole)
+        self._write_items(
+            task, [item for section in sections.values() for item in section.values()]
+        )
+
+    def _write_items(self, task: str, items: Sequence[Mapping[str, str]]) -> None:
+        body = {"task": task, "hyperparams": items, "replace_hyperparams": "none", "force": True}
+        self._remote.call("tasks.edit_hyper_params", body)
 
     def _note(self, record: Record, held: Held) -> None:
         self._held.setdefault(record.project, {})[record.key] = held
-
-    def _set_properties(self, task: str, values: Mapping[str, str]) -> None:
-        items = [parameter("properties", name, value) for name, value in values.items()]
-        body = {"task": task, "hyperparams": items, "replace_hyperparams": "none"}
-        self._remote.call("tasks.edit_hyper_params", body)
-
-    def _artifact(self, folder: str, artifact: Artifact, parts: Parts) -> dict[str, Any]:
-        content = artifact.content
-        content = content if isinstance(content, bytes) else content.read_bytes()
-        path = f"{folder}/artifacts/{artifact.key}/{artifact.file}"
-        return {
-            "key": artifact.key,
-            "type": artifact.kind,
-            "mode": "output",
-            "uri": self._remote.upload(path, content, artifact.mime),
-            "content_size": len(content),
-            "hash": hashlib.sha256(content).hexdigest(),
-            "timestamp": parts.at_ms // 1000,
-            "type_data": {"preview": artifact.preview, "content_type": artifact.mime},
-            "display_data": [[name, value] for name, value in artifact.display.items()],
-        }
-
-    def _model(self, task: str, folder: str, record: Record, model: ModelFile) -> None:
-        path = f"{folder}/models/{_slug(model.name)}{model.path.suffix}"
-        mime = "application/octet-stream"
-        uri = self._remote.upload(path, model.path.read_bytes(), mime)
-
-        def look() -> str | None:
-            body = {"task": [task], "only_fields": ["id", "name", "uri"]}
-            found = self._remote.call("models.get_all", body)["models"]
-            return next((row["id"] for row in found if row.get("uri") == uri), None)
-
-        body = {
-            "uri": uri,
-            "name": model.name,
-            "framework": "Custom",
-            "labels": dict(model.labels),
-            "task": task,
-            "project": self._projects[record.project],
-            "ready": True,
-        }
-        made = look() or self._remote.make("models.create", body, look)
-        link = {"task": task, "name": model.name, "type": "output", "model": made}
-        self._remote.call("tasks.add_or_update_model", link)
 
 
 def _face(record: Record) -> dict[str, Any]:
@@ -254,39 +206,24 @@ def parameter(section: str, name: str, value: Any) -> dict[str, str]:
     return {"section": section, "name": name, "value": str(value), "type": type(value).__name__}
 
 
-def _sections(params: Params, key: str) -> dict[str, dict[str, dict[str, str]]]:
-    """Parameters as the API takes them, our id among the user properties."""
-    named = {**params, "properties": {**params.get("properties", {}), OUR_ID: key}}
+def _sections(
+    params: Params, key: str, whole: str | None = None
+) -> dict[str, dict[str, dict[str, str]]]:
+    """Parameters as the API takes them, our id among the user properties.
+
+    Args:
+        params: the parameters.
+        key: our id.
+        whole: the digest by which the task is known to be whole; None leaves it out.
+    """
+    ours = {OUR_ID: key, **({} if whole is None else {DIGEST: whole})}
+    named = {**params, "properties": {**params.get("properties", {}), **ours}}
     return {
         section: {name: parameter(section, name, value) for name, value in values.items()}
         for section, values in named.items()
     }
 
 
-def events_of(task: str, parts: Parts) -> Iterator[dict[str, Any]]:
-    """A task's scalars and plots as the API takes them."""
-    for scalar in parts.scalars:
-        yield {
-            "type": "training_stats_scalar",
-            "task": task,
-            "timestamp": parts.at_ms if scalar.at_ms is None else scalar.at_ms,
-            "metric": scalar.metric,
-            "variant": scalar.variant,
-            "iter": _SINGLE if scalar.iteration is None else scalar.iteration,
-            "value": scalar.value,
-        }
-    for plot in parts.plots:
-        yield {
-            "type": "plot",
-            "task": task,
-            "timestamp": parts.at_ms,
-            "metric": plot.metric,
-            "variant": plot.variant,
-            "iter": 0,
-            "plot_str": json.dumps(plot.figure),
-        }
-
-
-def _slug(name: str) -> str:
-    """A name without what an address would have to quote."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")
+def path_of(project: str) -> str:
+    """A project's folder on the file server: its name without what an address would quote."""
+    return "/".join(slug(part) or "project" for part in project.split("/"))

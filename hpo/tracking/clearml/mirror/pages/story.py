@@ -1,0 +1,105 @@
+"""A study in words: the lines of its console, and its answer as it is printed."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from budget.money import Money
+from hpo.answer.sentences import interval, percent, usd
+from hpo.answer.terminal import show, words
+from hpo.tracking.clearml.mirror.run_directory import Child, RunDirectory, TrialRow
+from hpo.tracking.clearml.server.records import Figure, Line, epoch_ms
+from hpo.trial.outcome import Outcome
+from labeling import versions
+
+_WIDTH = 110  # columns of a printed answer
+
+
+def console(run: RunDirectory) -> list[Line]:
+    """What a study tells while it runs, each line when it happened; at the end its answer.
+
+    A line never changes once it is told, so that it is told once.
+    """
+    told = [(run.begun, _beginning(run))]
+    told += [(row.at, _evaluated(row, run.cap)) for row in run.rows]
+    told += [(again["at"], _confirmed(again)) for again in run.confirmations]
+    told.sort(key=lambda line: line[0])
+    if run.report is not None:
+        told.append((run.ended, printed(run.report)))
+    return [Line(epoch_ms(at), text) for at, text in told]
+
+
+def _beginning(run: RunDirectory) -> str:
+    images = run.about["data"]["images"]
+    said = ", ".join(f"{count} {role}" for role, count in images.items())
+    market = run.about["market"]["name"]
+    return f"study {run.study}: images {said}; market {market}; cap {Money(run.cap).cents()}"
+
+
+def _evaluated(row: TrialRow, cap: int) -> str:
+    outcome = row.outcome
+    measured = f"accuracy {percent(outcome.accuracy)} ({interval([outcome.low, outcome.high])})"
+    if row.version is None:
+        return f"evaluated {outcome.plan.key}, owned already: {measured}"
+    money = f"paid {Money(row.paid).cents()}, spent {Money(row.spent).cents()}"
+    return f"bought {outcome.plan.key}: {measured}; {money} of {Money(cap).cents()}"
+
+
+def _confirmed(again: Mapping[str, Any]) -> str:
+    final = again["final"]
+    measured = f"{percent(final['accuracy'])} ({interval(final['interval_95'])})"
+    return (
+        f"bought {again['tasks']} tasks of the recommended plan again for {usd(again['paid'])}: "
+        f"accuracy {measured} on images that no decision has touched"
+    )
+
+
+def printed(report: Mapping[str, Any]) -> str:
+    """The answer as a terminal shows it."""
+    from rich.console import Console
+
+    page = io.StringIO()
+    show(report, {}, Console(file=page, width=_WIDTH, color_system=None, highlight=False))
+    return page.getvalue().rstrip()
+
+
+def answer_table(report: Mapping[str, Any]) -> Figure:
+    """The answer in sentences, a row each."""
+    said = words(report)
+    cells = {"values": [said], "align": "left", "height": 30}
+    table = {"type": "table", "header": {"values": ["the answer"], "align": "left"}, "cells": cells}
+    return {"data": [table], "layout": {"height": 120 + 34 * len(said)}}
+
+
+def trial_console(run: RunDirectory, child: Child) -> list[Line]:
+    """What a trial tells: what was asked, who answered, what the model trained on it gives."""
+    outcome, at_ms = child.outcome, epoch_ms(child.at)
+    paid = f", paid {Money(child.paid).cents()}" if child.number else ", for nothing: owned already"
+    lines = [f"plan {child.key}{paid}", *_people(run, child), *_measured(outcome)]
+    return [Line(at_ms, line) for line in lines]
+
+
+def _people(run: RunDirectory, child: Child) -> Iterator[str]:
+    try:
+        manifest = json.loads(
+            (run.folder / "versions" / child.version / versions.MANIFEST).read_text()
+        )
+    except (OSError, ValueError):
+        return  # the data set's own record names what is wrong with it
+    if "participants" in manifest:
+        yield (
+            f"{manifest['participants']} annotators in {manifest['minutes']:.0f} minutes, "
+            f"{manifest['banned']} of them banned, {manifest['exam_failed']} failed the exam, "
+            f"{manifest['answers_missing']} answers missing"
+        )
+
+
+def _measured(outcome: Outcome) -> Iterator[str]:
+    yield f"{outcome.answers} usable answers to {outcome.labels} tasks; target {outcome.target}"
+    yield (
+        f"accuracy {percent(outcome.accuracy)} ({interval([outcome.low, outcome.high])}) on "
+        f"validation images, macro F1 {outcome.macro_f1:.4f}, calibration error {outcome.ece:.4f}"
+    )

@@ -1,0 +1,128 @@
+"""A trial's plots: which classes are taken for which, how well each is found, what labels bring."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+from hpo.tracking.clearml.mirror.figures import BLUE, GREEN, GREY, with_interval
+from hpo.tracking.clearml.mirror.run_directory import Child, RunDirectory
+from hpo.tracking.clearml.server.records import Figure, Plot
+from hpo.trial.label_versions import scores_file
+from hpo.trial.outcome import Outcome
+
+_MOST_CLASSES = 30
+"""Shown of a question with more: those with the most mistakes."""
+
+
+def trial_plots(run: RunDirectory, child: Child) -> list[Plot]:
+    """The plots of a trial. A question without a right answer has no classes to confuse."""
+    classes: Sequence[str] = run.about["question"]["classes"]
+    counts = _confused(run, child)
+    plots = [Plot("Accuracy by labels", "in this condition", by_labels(run, child))]
+    if counts:
+        shown = _worst(counts, len(classes))
+        plots += [
+            Plot("Confusion", "validation images", confusion(counts, classes, shown)),
+            Plot("Classes", "precision and recall", per_class(counts, classes, shown)),
+        ]
+    return plots
+
+
+Confused = Counter[tuple[int, int]]
+"""(true class, class said) -> images."""
+
+
+def _confused(run: RunDirectory, child: Child) -> Confused:
+    try:
+        told = json.loads(scores_file(run.folder, child.version).read_text())
+    except (OSError, ValueError):
+        return Counter()  # of a study older than the file
+    return Counter({(true, said): images for true, said, images in told["confused"]})
+
+
+def _worst(counts: Confused, classes: int) -> list[int]:
+    """The classes to show, in their own order."""
+    wrong: Counter[int] = Counter()
+    for (true, said), images in counts.items():
+        if true != said:
+            wrong[true] += images
+            wrong[said] += images
+    by_mistakes = sorted(range(classes), key=lambda at: (-wrong[at], at))
+    return sorted(by_mistakes[:_MOST_CLASSES])
+
+
+def confusion(counts: Confused, classes: Sequence[str], shown: Sequence[int]) -> Figure:
+    """Images by true class and by what the model says."""
+    names = [str(classes[at]) for at in shown]
+    heat = {
+        "type": "heatmap",
+        "x": names,
+        "y": names,
+        "z": [[counts[true, said] for said in shown] for true in shown],
+        "colorscale": [[0, "#f7fbff"], [1, BLUE]],
+        "texttemplate": "%{z}",
+        "hovertemplate": "true %{y}, said %{x}: %{z}<extra></extra>",
+    }
+    layout = {
+        "xaxis": {"title": {"text": "said by the model"}, "type": "category"},
+        "yaxis": {
+            "title": {"text": "true class"},
+            "type": "category",
+            "autorange": "reversed",
+            "automargin": True,
+        },
+    }
+    return {"data": [heat], "layout": layout}
+
+
+def per_class(counts: Confused, classes: Sequence[str], shown: Sequence[int]) -> Figure:
+    """Precision and recall of every class."""
+    true, said = Counter[int](), Counter[int]()
+    for (one, other), images in counts.items():
+        true[one] += images
+        said[other] += images
+    shares = {"precision": (said, BLUE), "recall": (true, GREEN)}
+    bars = [
+        {
+            "type": "bar",
+            "name": name,
+            "x": [str(classes[at]) for at in shown],
+            "y": [round(counts[at, at] / of[at], 4) if of[at] else None for at in shown],
+            "marker": {"color": color},
+        }
+        for name, (of, color) in shares.items()
+    ]
+    axes = {"xaxis": {"type": "category"}, "yaxis": {"range": [0, 1], "title": {"text": "share"}}}
+    return {"data": bars, "layout": {"barmode": "group", **axes}}
+
+
+def in_condition(run: RunDirectory, child: Child) -> list[Outcome]:
+    """What was evaluated in a trial's condition and with its overlap: each plan as it was last."""
+    plan = child.outcome.plan
+    same = {
+        o.plan.key: o
+        for o in (*run.latest.values(), child.outcome)
+        if (o.plan.price, o.plan.controls, o.plan.exam) == (plan.price, plan.controls, plan.exam)
+        and (o.plan.overlap, o.plan.dynamic) == (plan.overlap, plan.dynamic)
+    }
+    return sorted(same.values(), key=lambda o: (o.labels, o.plan.key))
+
+
+def by_labels(run: RunDirectory, child: Child) -> Figure:
+    """Accuracy by number of labels, of the plans of one condition that were evaluated."""
+    found = in_condition(run, child)
+    rows = [(float(o.labels), o.accuracy, (o.low, o.high), o.plan.key) for o in found]
+    mine = child.outcome
+    this = (float(mine.labels), mine.accuracy, (mine.low, mine.high), mine.plan.key)
+    traces = [
+        with_interval("plans of this condition", rows, GREY, "lines+markers"),
+        with_interval("this plan", [this], BLUE, "markers"),
+    ]
+    layout = {
+        "xaxis": {"title": {"text": "labelled images"}, "rangemode": "tozero"},
+        "yaxis": {"title": {"text": "accuracy on validation images"}},
+        "hovermode": "closest",
+    }
+    return {"data": traces, "layout": layout}
