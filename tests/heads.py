@@ -60,7 +60,8 @@ class FixedHeads:
         rng: np.random.Generator,
     ) -> Floats:
         """Heads on rows drawn with replacement."""
-        times = rng.multinomial(len(X), np.full(len(X), 1 / len(X)), size=draws)
+        n = len(X)
+        times = rng.multinomial(n, np.full(n, 1 / n), size=draws) if n else np.zeros((draws, 0))
         return self.refit(model, X, target, times * confidence, X_eval)
 
     def refit(
@@ -83,3 +84,10 @@ def _solve(columns: Floats, target: Floats, weight: Floats) -> Floats:
     heavy = columns * np.asarray(weight, dtype=np.float64)[:, None]
     normal = heavy.T @ columns + _PENALTY * np.eye(columns.shape[1])
     return np.asarray(_SHARP * np.linalg.solve(normal, heavy.T @ target))
+
+
+def quick() -> None:
+    """Train every study of this process with `FixedHeads`: for commands, which take no trainer."""
+    from hpo.trial import world
+
+    world.CrossValidated = FixedHeads  # type: ignore[misc,assignment]
