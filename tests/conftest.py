@@ -105,3 +105,30 @@ def module_study(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> I
     """Makes small studies for a whole module: its tests only look at them."""
     with studies_in(tmp_path_factory.mktemp("runs"), small_data) as make:
         yield make
+
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
+    """Runs a command in this process and the test's folder: exit code, output, errors."""
+    from hpo.run import main
+
+    monkeypatch.chdir(tmp_path)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def call(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            code = main(words)
+        except SystemExit as end:
+            code = int(str(end.code))
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    yield call
+    for number, handler in before.items():
+        signal.signal(number, handler)
