@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from training.fit import CV_TOL
+from training.cross_validation import CV_TOL
 from training.heads import fit_heads
 
 STACK = 32

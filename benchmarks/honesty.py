@@ -33,8 +33,8 @@ import numpy as np
 from benchmarks._surface import Floats, Surface
 from benchmarks.search import Lab, gaps, make_surface, run_ours
 from hpo.answer.advice import Advisor
+from hpo.answer.confirmation import confirmed
 from hpo.answer.recommend import Estimates, recommend, shrink
-from hpo.study.confirmation import confirmed
 from hpo.trial.outcome import Outcome
 
 

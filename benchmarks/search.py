@@ -41,7 +41,8 @@ from numpy.typing import NDArray
 
 from benchmarks._surface import Surface, TablePrices
 from budget.money import ZERO, Money
-from hpo.search.samplers import distributions, make_sampler
+from hpo.search.money_aware import distributions
+from hpo.search.samplers import make_sampler
 from hpo.search.searcher import Searcher
 from hpo.settings.config import make_config
 from hpo.trial.outcome import Outcome

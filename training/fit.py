@@ -18,33 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.errors import InputError
+from training.cross_validation import (
+    CV_TOL,
+    CvRow,
+    Floats,
+    Ints,
+    Problem,
+    choose,
+    deal_folds,
+    floored,
+    search_penalties,
+)
 from training.heads import fit_heads, predict, softmax
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
 GRID = tuple(10.0 ** (step / 2) for step in range(-4, 3))  # times the prior's centre
-PRIOR_DECADES = 0.75  # standard deviation of the prior on log10(penalty)
-CV_TOL = 3e-4  # gradient norm at which a head of the cross-validation is finished
 FINAL_TOL = 1e-7
-
-
-@dataclass(frozen=True, slots=True)
-class CvRow:
-    """One candidate of the cross-validation.
-
-    Attributes:
-        target: kind of target. lam: penalty.
-        loss: held-out cross entropy against the raw answer shares, nats per answer.
-        error: its standard error over rows.
-        penalised: loss plus the prior's share, what the choice is made by.
-    """
-
-    target: str
-    lam: float
-    loss: float
-    error: float
-    penalised: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,25 +65,7 @@ class Model:
     def predict(self, X: NDArray[np.floating]) -> Floats:
         """Class probabilities [n, C] for features [n, D]."""
         Z = _standardised(X, self.mean, self.scale)
-        return _floored(softmax(Z @ self.weights[:-1] + self.weights[-1]), self.floor)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Problem:
-    """What all candidates of a cross-validation share.
-
-    Attributes:
-        Z: [N, D] standardised features. judge: [N, C] raw answer shares.
-        weight: [N] sample weights. answers: [N] the yardstick's weights. fold: [N].
-        centre: of the prior on the penalty.
-    """
-
-    Z: Floats
-    judge: Floats
-    weight: Floats
-    answers: Floats
-    fold: Ints
-    centre: float
+        return floored(softmax(Z @ self.weights[:-1] + self.weights[-1]), self.floor)
 
 
 def hard(shares: Floats, rng: np.random.Generator) -> Floats:
@@ -158,17 +128,17 @@ def train(
     if seen < 2 or np.count_nonzero(weight) < 2:
         return _constant(judge, counts, mean, spread)
     Z = _standardised(X, mean, spread)
-    problem = _Problem(
+    problem = Problem(
         Z,
         judge,
         weight,
         counts,
-        _deal_folds(judge, min(folds, len(Z)), rng),
+        deal_folds(judge, min(folds, len(Z)), rng),
         Z.shape[1] / 2 / len(Z),
     )
     grid = np.array([problem.centre * step for step in GRID] if lambdas is None else lambdas)
-    table = _search(problem, _distinct(targets), grid, threads)
-    target, lam = _choose(table)
+    table = search_penalties(problem, _distinct(targets), grid, threads)
+    target, lam = choose(table)
     heads = fit_heads(Z, targets[target], weight, lam, tol=FINAL_TOL, threads=threads)
     return Model(
         weights=heads.weights[0],
@@ -251,7 +221,7 @@ def refit(
         Z, targets, weights, model.lam, tol=CV_TOL, start=model.weights, threads=threads
     )
     Z_eval = _standardised(X_eval, model.mean, model.scale)
-    return _floored(predict(heads, Z_eval), model.floor)
+    return floored(predict(heads, Z_eval), model.floor)
 
 
 def save(model: Model, path: Path) -> None:
@@ -315,10 +285,6 @@ def _standardised(X: NDArray[np.floating], mean: Floats, scale: Floats) -> Float
     return np.asarray((np.asarray(X, dtype=np.float64) - mean) / scale)
 
 
-def _floored(probabilities: Floats, floor: float) -> Floats:
-    return np.asarray((1 - floor) * probabilities + floor / probabilities.shape[-1])
-
-
 def _constant(judge: Floats, counts: Floats, mean: Floats, scale: Floats) -> Model:
     """Predict the class shares, smoothed by one answer spread evenly over the classes."""
     C = judge.shape[1]
@@ -326,84 +292,3 @@ def _constant(judge: Floats, counts: Floats, mean: Floats, scale: Floats) -> Mod
     weights = np.zeros((len(mean) + 1, C))
     weights[-1] = np.log(shares)
     return Model(weights, mean, scale, 0.0, "constant", 0.0, len(judge), (), 0.0, 0)
-
-
-def _deal_folds(judge: Floats, folds: int, rng: np.random.Generator) -> Ints:
-    """Fold of each row: classes (by largest share) dealt evenly, in random order."""
-    order = np.lexsort((rng.random(len(judge)), judge.argmax(axis=1)))
-    fold = np.empty(len(judge), dtype=np.int64)
-    fold[order] = np.arange(len(judge)) % folds
-    return fold
-
-
-def _search(
-    problem: _Problem, kinds: Mapping[str, Floats], grid: Floats, threads: int
-) -> tuple[CvRow, ...]:
-    """Try the larger penalties, then smaller, slower ones while the smallest so far is best."""
-    first, names = (len(grid) - 1) // 2, tuple(kinds)
-    losses = _cross_validate(problem, kinds, grid[first:], threads)
-    table = _table(problem, names, grid[first:], losses)
-    while first > 0 and min(table, key=lambda row: row.penalised).lam == grid[first]:
-        first -= 1
-        further = _cross_validate(problem, kinds, grid[first : first + 1], threads)
-        losses = np.concatenate([further, losses], axis=1)
-        table = _table(problem, names, grid[first:], losses)
-    return table
-
-
-def _cross_validate(
-    problem: _Problem, kinds: Mapping[str, Floats], grid: Floats, threads: int
-) -> Floats:
-    """Held-out cross entropy of every row: [targets, penalties, N]."""
-    Z, judge, fold = problem.Z, problem.judge, problem.fold
-    T, (N, C), L = len(kinds), judge.shape, len(grid)
-    kept = [f for f in range(int(fold.max()) + 1) if problem.weight[fold != f].sum() > 0]
-    masks = np.stack([problem.weight * (fold != f) for f in kept])
-    targets, F = np.stack(list(kinds.values())), len(kept)
-    heads = fit_heads(
-        Z,
-        np.broadcast_to(targets[None, None], (F, L, T, N, C)).reshape(F * L * T, N, C),
-        np.broadcast_to(masks[:, None, None], (F, L, T, N)).reshape(F * L * T, N),
-        np.broadcast_to(grid[None, :, None], (F, L, T)).ravel(),
-        tol=CV_TOL,
-        threads=threads,
-    )
-    weights = heads.weights.reshape(F, L * T, Z.shape[1] + 1, C)
-    losses = np.full((T, L, N), np.log(C))  # stays for a fold that leaves nothing to train on
-    for f, stack in zip(kept, weights, strict=True):
-        out = fold == f
-        p = _floored(softmax(Z[out] @ stack[:, :-1] + stack[:, -1:]), 1 / (N + 2))
-        loss = -(judge[out] * np.log(p)).sum(axis=2)
-        losses[:, :, out] = loss.reshape(L, T, -1).transpose(1, 0, 2)
-    return losses
-
-
-def _table(
-    problem: _Problem, names: tuple[str, ...], grid: Floats, losses: Floats
-) -> tuple[CvRow, ...]:
-    """Mean losses with standard errors and the prior's share, targets in blocks of penalties."""
-    share = problem.answers / problem.answers.sum()
-    decades = np.log10(grid / problem.centre)
-    prior = (decades / PRIOR_DECADES) ** 2 / 2 / len(share)
-    rows = []
-    for name, block in zip(names, losses, strict=True):
-        for lam, line, extra in zip(grid, block, prior, strict=True):
-            loss = float(share @ line)
-            error = float(np.sqrt(share**2 @ (line - loss) ** 2))
-            rows.append(CvRow(name, float(lam), loss, error, loss + float(extra)))
-    return tuple(rows)
-
-
-def _choose(table: tuple[CvRow, ...]) -> tuple[str, float]:
-    """Kind of target with the smallest penalised loss, and the penalty at its parabola's bottom."""
-    best = min(range(len(table)), key=lambda i: table[i].penalised)
-    row, three = table[best], table[max(0, best - 1) : best + 2]
-    if len(three) < 3 or len({r.target for r in three}) > 1:  # the best is at the grid's edge
-        return row.target, row.lam
-    at = np.log([r.lam for r in three])
-    value = np.array([r.penalised for r in three])
-    slope, curve = np.polyfit(at - at[1], value, 2)[1], np.polyfit(at - at[1], value, 2)[0]
-    if curve <= 0:
-        return row.target, row.lam
-    bottom = np.clip(-slope / (2 * curve), at[0] - at[1], at[2] - at[1])
-    return row.target, float(row.lam * np.exp(bottom))

@@ -7,31 +7,28 @@ leads out of the given folder, and a bad file becomes an entry of a list, never 
 from __future__ import annotations
 
 import hashlib
-import io
-import os
-import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from budget.errors import InputError
+from training.decoding import (
+    MAX_FILE_BYTES,
+    MAX_PIXELS,
+    BadImageError,
+    Bytes,
+    decode,
+    inside,
+    quiet_pillow,
+)
 from training.threads import usable_cores
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-Bytes = NDArray[np.uint8]
-
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-MAX_PIXELS = 40_000_000
-MAX_FILE_BYTES = 64 * 2**20
 MAX_NPZ_BYTES = 4 * 2**30  # unpacked
 
 
@@ -182,13 +179,13 @@ def scan_images(
 
     def examine(name: str) -> tuple[Path, str, int] | BadImage:
         try:
-            path = _inside(base, name)
-            image = _decode(path, max_pixels, max_bytes)
-        except _BadImageError as error:
+            path = inside(base, name)
+            image = decode(path, max_pixels, max_bytes)
+        except BadImageError as error:
             return BadImage(name, error.reason)
         return path, _content_hash(image), max(image.shape[:2])
 
-    with _quiet_pillow(), ThreadPoolExecutor(usable_cores()) as pool:
+    with quiet_pillow(), ThreadPoolExecutor(usable_cores()) as pool:
         found = list(pool.map(examine, names))
     good = [(n, f) for n, f in zip(names, found, strict=True) if not isinstance(f, BadImage)]
     index = ImageIndex(
@@ -246,16 +243,8 @@ def read_batch(index: ImageIndex, rows: Sequence[int] | NDArray[np.int64], size:
 
     if index.paths is None:
         return np.stack([read(int(row)) for row in rows])
-    with _quiet_pillow(), ThreadPoolExecutor(usable_cores()) as pool:
+    with quiet_pillow(), ThreadPoolExecutor(usable_cores()) as pool:
         return np.stack(list(pool.map(read, [int(row) for row in rows])))
-
-
-class _BadImageError(Exception):
-    """Why a file is bad."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 def _as_pixels(x: NDArray[Any]) -> NDArray[Any]:
@@ -314,75 +303,6 @@ def _read_npz(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
         ) from None
 
 
-def _inside(base: Path, name: str) -> Path:
-    """The file a name stands for, if it lies in the folder even after following links."""
-    try:
-        path = (base / name).resolve()
-        lies_inside, is_file = path.is_relative_to(base), path.is_file()
-    except (OSError, ValueError, RuntimeError):  # name too long, a NUL in it, a loop of links
-        raise _BadImageError("missing") from None
-    if not lies_inside or Path(name).is_absolute() or ".." in Path(name).parts:
-        raise _BadImageError("outside")
-    if not is_file:
-        raise _BadImageError("missing")
-    return path
-
-
-@contextmanager
-def _quiet_pillow() -> Iterator[None]:
-    """Pillow's bomb warning becomes an error and its other warnings are dropped.
-
-    To be entered by the thread that starts the readers: filters belong to the whole process.
-    """
-    from PIL import Image
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
-
-
-def _decode(path: Path, max_pixels: int, max_bytes: int) -> Bytes:
-    """[h, w, 3] upright RGB pixels of a file's first frame."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            content = file.read(size) if size <= max_bytes else b""
-    except OSError:
-        raise _BadImageError("missing") from None
-    if not content:
-        raise _BadImageError("oversized" if size else "empty")
-    try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            if image.width * image.height > max_pixels:
-                raise _BadImageError("oversized")
-            return _to_rgb(ImageOps.exif_transpose(image))
-    except _BadImageError:
-        raise
-    except UnidentifiedImageError:
-        raise _BadImageError("unsupported") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _BadImageError("oversized") from None
-    except Exception:  # damaged files make decoders fail in many ways, all of them the file's fault
-        raise _BadImageError("corrupt") from None
-
-
-def _to_rgb(image: Image) -> Bytes:
-    """RGB pixels; transparent parts on white, 16-bit grey scaled down."""
-    from PIL import Image
-
-    if image.mode.startswith("I"):
-        grey = np.clip(np.asarray(image, dtype=np.int64) // 257, 0, 255).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(ground, image)
-    return np.asarray(image.convert("RGB"), dtype=np.uint8)
-
-
 def _rgb(index: ImageIndex, row: int) -> Bytes:
     """[h, w, 3] uint8 of one image."""
     if index.pixels is not None:
@@ -393,8 +313,8 @@ def _rgb(index: ImageIndex, row: int) -> Bytes:
     if index.paths is None:
         raise InputError("the image index has neither pixels nor paths")
     try:
-        image = _decode(index.paths[row], 2**62, 2**40)
-    except _BadImageError as error:
+        image = decode(index.paths[row], 2**62, 2**40)
+    except BadImageError as error:
         raise InputError(f"{index.names[row]}: {error.reason} since it was scanned") from None
     if _content_hash(image) != index.hashes[row]:
         raise InputError(f"{index.names[row]}: its content changed since it was scanned")

@@ -1,4 +1,4 @@
-"""What to make of the front: ties, what matters, what more money would buy, and a verdict."""
+"""Advice from the front: ties, influence of settings, gains of more money, and a verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What money not tried would buy: learning curves through the front, with their own track record.
+"""Forecasts beyond the money tried: learning curves through the front, with a track record.
 
 Two families of curves in dollars D, fitted to every posterior draw of the front's accuracies:
 power law, error = c + a D^-b, and arctan, accuracy = u (2/pi) arctan((D/d)^h). Mahmood et al. 2022,
@@ -39,7 +39,7 @@ def forecast(
     track: float = 0.0,
     model: Floats | None = None,
 ) -> Forecast | None:
-    """What the best plan at a number of dollars would give.
+    """The accuracy to expect of the best plan at a number of dollars.
 
     Args:
         cost: [n] price tags of the front, rising, in dollars.
@@ -56,17 +56,17 @@ def forecast(
         return None
     drawn = samples[:_DRAWS]
     weight = 1 / (samples.std(axis=0) + 0.003)
-    found = np.concatenate(
+    draws = np.concatenate(
         [family(cost, drawn, weight, dollars) for family in (_power_law, _arctan)]
     )
     if model is not None:
-        found = np.concatenate([found, np.tile(model[: len(drawn)], 2)])
+        draws = np.concatenate([draws, np.tile(model[: len(drawn)], 2)])
     bought = np.flatnonzero(cost <= dollars)
     if len(bought):  # no plan has to be bought that is worse than one known to be cheaper
-        known = drawn[:, bought[-1]]
-        found = np.maximum(found, np.tile(known, len(found) // len(known)))
-    mean = float(found.mean())
-    half = 1.96 * float(np.sqrt(found.var() + track**2))
+        dearest = drawn[:, bought[-1]]
+        draws = np.maximum(draws, np.tile(dearest, len(draws) // len(dearest)))
+    mean = float(draws.mean())
+    half = 1.96 * float(np.sqrt(draws.var() + track**2))
     return Forecast(dollars, mean, max(0.0, mean - half), min(1.0, mean + half))
 
 

@@ -1,4 +1,4 @@
-"""How much of what plans differ by is due to each knob, over the whole space."""
+"""Importance: the share of the variation between plans that each setting explains."""
 
 from __future__ import annotations
 

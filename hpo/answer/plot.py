@@ -24,8 +24,8 @@ def plot_front(report: Mapping[str, Any], path: Path) -> None:
     bought = report["purchases"]
     if bought:
         tags = [row["price_tag"]["micros"] / 1e6 for row in bought]
-        found = [row["accuracy"] for row in bought]
-        axes.scatter(tags, found, s=22, color="0.65", label="purchases", zorder=2)
+        accuracies = [row["accuracy"] for row in bought]
+        axes.scatter(tags, accuracies, s=22, color="0.65", label="purchases", zorder=2)
     front = report["front"]
     x = [row["price_tag"]["micros"] / 1e6 for row in front]
     y = [row["accuracy"] for row in front]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from budget.money import ZERO
@@ -17,7 +17,7 @@ from hpo.trial.outcome import Outcome, Purchase, plan_to_plain
 from hpo.trial.subjective import is_subjective
 from hpo.trial.world import World
 from labeling.aggregation.shares import DENSE
-from labeling.store import OrderRecord
+from labeling.store.records import OrderRecord
 from labeling.types import LabelPlan
 
 SCHEMA = 1
@@ -73,9 +73,8 @@ def build_report(
     outcomes: Sequence[Outcome],
     purchases: Sequence[Purchase],
     stopped: str,
-    final: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """Everything a study knows, as JSON types.
+    """A study's purchases and evaluations as JSON types; sections of the answer add theirs.
 
     It holds no clock time, path or thread count, so that the same study gives the same bytes.
 
@@ -84,7 +83,6 @@ def build_report(
         outcomes: every evaluated plan.
         purchases: those that bought something, in order.
         stopped: why the study ended.
-        final: the recommended plan's score on the final images, when measured.
     """
     records = {record.order.key: record for record in world.store.all_orders()}
     conditions = [record.order.condition for record in records.values()]
@@ -119,13 +117,13 @@ def build_report(
             for o, gain in zip(front, gains, strict=True)
         ],
         "knee": bend.plan.key if bend else None,
-        "recommended": _recommended(best, final) if best else None,
+        "recommended": _recommended(best) if best else None,
         "notes": _notes(world, [records[bought.order] for bought in purchases]),
     }
 
 
 def ground(world: World) -> dict[str, Any]:
-    """What a study stands on: its configuration, images and market, as JSON types."""
+    """A study's configuration, images and market, as JSON types."""
     return {
         "config": _config(world),
         "data": _data(world),
@@ -134,7 +132,7 @@ def ground(world: World) -> dict[str, Any]:
 
 
 def question(world: World) -> dict[str, Any]:
-    """What annotators are asked and how a model's answer to it is scored."""
+    """The question that annotators answer, and the score of a model's answers to it."""
     return {
         "name": world.market.asked.name,
         "kind": world.market.asked.kind,
@@ -155,11 +153,11 @@ def _config(world: World) -> dict[str, Any]:
 _PATHS = ("labels", "backbone_file", "image_url_prefix")
 
 
-def _recommended(best: Outcome, final: Mapping[str, Any] | None) -> dict[str, Any]:
+def _recommended(best: Outcome) -> dict[str, Any]:
     return {
         **_outcome(best),
         "why": f"cheapest plan within {100 * TOLERANCE:g} point of the best search estimate",
-        "final": dict(final) if final else None,
+        "final": None,
     }
 
 

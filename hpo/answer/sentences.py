@@ -53,7 +53,7 @@ def advice_lines(advice: Mapping[str, Any]) -> list[str]:
 
 
 def confirmation_line(confirmation: Mapping[str, Any], tasks: int) -> str:
-    """What buying the recommended plan again gave, beside the search's estimate."""
+    """The confirmed accuracy in words."""
     low, high = confirmation["interval_95"]
     part = f"{confirmation['tasks']} of {tasks} tasks bought again for"
     paid = Money(confirmation["paid"]["micros"])
@@ -64,7 +64,7 @@ def confirmation_line(confirmation: Mapping[str, Any], tasks: int) -> str:
 
 
 def merged_line(merged: Mapping[str, Any]) -> str:
-    """What the labels owned already give."""
+    """The accuracy of a model of all labels owned, in words."""
     low, high = merged["interval_95"]
     return (
         f"All {merged['answers']} answers owned, merged over {merged['conditions']} conditions, "
@@ -72,24 +72,8 @@ def merged_line(merged: Mapping[str, Any]) -> str:
     )
 
 
-def view_lines(report: Mapping[str, Any]) -> list[str]:
-    """What the study's views of training labels and test images were and gave, if it has any."""
-    said, best = [], report["recommended"]
-    if report["view"]:
-        said.append(
-            f"trained on {best['labelled_images']} labels inside the view "
-            f"{report['view']['expression']}"
-        )
-    inside = best["final"]["test_view"] if report["test_view"] and best["final"] else None
-    if inside:
-        said.append(
-            f"{inside_words(inside)} of those images inside the view {inside['expression']}"
-        )
-    return said
-
-
 def view_today_lines(today: Mapping[str, Any]) -> list[str]:
-    """What the labels inside a view, or the recommended plan's, give on validation images."""
+    """The accuracy of a model of the labels in a view, or of the recommended plan's, in words."""
     low, high = today["interval_95"]
     who = "the recommended plan's labels"
     if today["view"]:
@@ -105,20 +89,20 @@ def view_today_lines(today: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def inside_words(found: Mapping[str, Any]) -> str:
+def inside_words(scored: Mapping[str, Any]) -> str:
     """Accuracy on some images: "87.1 % (82.0 to 91.0) on 133"."""
-    if found["accuracy"] is None:
+    if scored["accuracy"] is None:
         return "accuracy is not known on the 0"
-    low, high = found["interval_95"]
-    accuracy = f"{100 * found['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
-    return f"{accuracy} on the {found['images']}"
+    low, high = scored["interval_95"]
+    accuracy = f"{100 * scored['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{accuracy} on the {scored['images']}"
 
 
 def _matters(rows: Sequence[Mapping[str, Any]]) -> str:
     strong = [row for row in rows if row["matters"]]
     weak = [row["knob"] for row in rows if not row["matters"]]
     words = ", ".join(f"{row['knob']} ({row['points']:.1f} points)" for row in strong) or "nothing"
-    rest = f"; not told from no effect: {', '.join(weak)}" if weak else ""
+    rest = f"; no measurable effect: {', '.join(weak)}" if weak else ""
     flat = any(row["knob"] == "price" and row["points"] < 0.5 for row in rows)
     price = "; price bought time, not accuracy" if flat else ""
     return f"What matters around the recommended plan: {words}{rest}{price}."
@@ -128,7 +112,7 @@ def _importance(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return []
     shares = ", ".join(f"{row['knob']} {row['share']:.0%}" for row in rows)
-    return [f"Of what plans differ by over the whole space, each knob alone explains: {shares}."]
+    return [f"Share of the variation between plans that each setting explains alone: {shares}."]
 
 
 def _verdict_words(verdict: Mapping[str, Any]) -> str:

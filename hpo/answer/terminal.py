@@ -11,16 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hpo.answer.sections.registry import SECTIONS
 from hpo.answer.sentences import (
-    advice_lines,
     cents,
-    confirmation_line,
     interval,
-    merged_line,
     percent,
     plan_words,
     usd,
-    view_lines,
     view_today_lines,
 )
 from hpo.settings.market_kinds import kind_named
@@ -62,9 +59,9 @@ def show(report: Mapping[str, Any], paths: Mapping[str, Path], console: Console)
     for table in (*tables, _money(report)):
         console.print(Text(""))
         console.print(table, highlight=False)
-    merged = report["all_labels_merged"]
-    for words in [*advice_lines(report["advice"]), *([merged_line(merged)] if merged else [])]:
-        console.print(Text(words), soft_wrap=True, highlight=False)
+    for section in SECTIONS:
+        for words in section.sentences(report) if section.place == "body" else ():
+            console.print(Text(words), soft_wrap=True, highlight=False)
     for words in view_today_lines(report["view_today"]) if "view_today" in report else []:
         console.print(Text(words), soft_wrap=True, highlight=False)
     for note in (*report["notes"], f"Stopped: {report['stopped']}."):
@@ -92,19 +89,9 @@ def _headline(report: Mapping[str, Any]) -> list[Text]:
             f"images) and takes about {best['minutes']:.0f} minutes"
         ),
     ]
-    final = best["final"]
-    if final:
-        lines.append(
-            Text(
-                f"  gives a model of {percent(final['accuracy'])} accuracy "
-                f"(95 %: {interval(final['interval_95'])}) on {final['images']} images "
-                "that no decision has touched"
-            )
-        )
-    lines += [Text(f"  {words}") for words in view_lines(report)]
-    if report["confirmation"]:
-        words = confirmation_line(report["confirmation"], best["plan"]["tasks"])
-        lines.append(Text(f"  {words}"))
+    for section in SECTIONS:
+        words = section.sentences(report) if section.place == "headline" else []
+        lines += [Text(f"  {line}") for line in words]
     lines.append(
         Text(
             f"  search estimate {percent(best['accuracy'])} ({interval(best['interval_95'])}); "

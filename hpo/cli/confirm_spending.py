@@ -14,7 +14,7 @@ from hpo.settings.config import StudyConfig
 
 
 def check_flags(config: StudyConfig, yes: bool, budget_given: bool) -> None:
-    """Refuse to go on where nobody could confirm, before anything else is looked at.
+    """Refuse to go on where the user cannot confirm, before anything else is looked at.
 
     Args:
         config: the study's configuration.
@@ -106,7 +106,7 @@ class Confirmed:
 
 
 def compare(config: StudyConfig, before: Confirmed | None, spent: Money) -> str | None:
-    """What the platform took, where that is not what the ledger settled; None where it is.
+    """The difference between the account's balance and the ledger in words; None without one.
 
     Args:
         config: the study's configuration.
@@ -129,7 +129,7 @@ def compare(config: StudyConfig, before: Confirmed | None, spent: Money) -> str 
 
 
 def trials_line(config: StudyConfig) -> str:
-    """What a study's money buys: "about 12 trials of $0.14 to $8.00"."""
+    """The trials that a study's money buys: "about 12 trials of $0.14 to $8.00"."""
     from hpo.market.quote import quote_space
 
     costs = [item.quote.cost for item in quote_space(config) if item.outside is None]

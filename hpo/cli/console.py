@@ -1,4 +1,4 @@
-"""What commands print: lines, tables and JSON. Rich is imported when something is printed."""
+"""Printing: lines, tables and JSON. Rich is imported when something is printed."""
 
 from __future__ import annotations
 

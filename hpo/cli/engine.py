@@ -1,4 +1,4 @@
-"""Who runs a study's trials: this process, or ClearML's optimizer on agents."""
+"""The engine of a study's trials: this process, or ClearML's optimizer on agents."""
 
 from __future__ import annotations
 

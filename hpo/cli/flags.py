@@ -11,6 +11,7 @@ from hpo.settings.exit_codes import BAD_INPUT
 
 if TYPE_CHECKING:
     from hpo.settings.config import StudyConfig
+    from hpo.settings.table import Setting
 
 Commands: TypeAlias = "argparse._SubParsersAction[Any]"
 
@@ -36,6 +37,13 @@ class Parser(argparse.ArgumentParser):
         self.exit(BAD_INPUT, f"labelworth: {message}; see {self.prog} --help\n")
 
 
+def full_help(row: Setting) -> str:
+    """A setting's help, with the names that stand in registries above the settings."""
+    from hpo.search.samplers import SAMPLERS
+
+    return row.help.replace("{samplers}", ", ".join(SAMPLERS))
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Add every setting of a study, --config, --runs and --print-config."""
     from hpo.settings.table import SETTINGS
@@ -46,7 +54,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
             continue
         if row.group not in groups:
             groups[row.group] = parser.add_argument_group(row.group)
-        group, words = groups[row.group], row.help.replace("%", "%%")
+        group, words = groups[row.group], full_help(row).replace("%", "%%")
         if not row.metavar:
             group.add_argument(row.flag, action="store_const", const=True, help=words)
             continue

@@ -54,6 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     confirmed; 5 trouble with the market; 6 the ledger was refused; 130 or 143 stopped by a signal,
     and the same command goes on.
     """
+    if (stranger := _stranger()) is not None:
+        print(
+            f"labelworth: {stranger}: another package of this name is in the way; "
+            "start from another folder, or use the command `labelworth`",
+            file=sys.stderr,
+        )
+        return BAD_INPUT
     words = list(sys.argv[1:] if argv is None else argv)
     parser, commands = _parser()
     if not words or words[0] not in (*commands, "-h", "--help", "--version"):
@@ -62,13 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Small matrices: more threads only wait for each other. Read by OpenMP when torch is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     stop_signals.install()
-    if (stranger := _stranger()) is not None:
-        print(
-            f"labelworth: {stranger}: another package of this name is in the way; "
-            "start from another folder, or use the command `labelworth`",
-            file=sys.stderr,
-        )
-        return BAD_INPUT
     try:
         command: Callable[[argparse.Namespace], int] = arguments.command
         return command(arguments)

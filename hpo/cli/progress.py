@@ -16,14 +16,14 @@ from hpo.study.study import Progress
 def describe(progress: Progress) -> str:
     """Where a study stands, in one line."""
     best = progress.best
-    found = f"{percent(best.accuracy)} for {best.price_tag.cents()}" if best else "none yet"
+    so_far = f"{percent(best.accuracy)} for {best.price_tag.cents()}" if best else "none yet"
     return (
-        f"purchases {progress.purchases} | best {found} | spent {progress.spent.cents()} "
+        f"purchases {progress.purchases} | best {so_far} | spent {progress.spent.cents()} "
         f"held {progress.held.cents()} left {progress.left.cents()} | {progress.doing}"
     )
 
 
-class Gauge:
+class ProgressLine:
     """Shows progress on stderr: one live line on a terminal, else a plain line per purchase."""
 
     def __init__(self, console: Console) -> None:
@@ -32,7 +32,7 @@ class Gauge:
         self._start = time.monotonic()
         self._shown = 0
 
-    def __enter__(self) -> Gauge:
+    def __enter__(self) -> ProgressLine:
         if self._console.is_terminal:
             self._live.start()
         return self

@@ -25,7 +25,7 @@ def addresses(config: StudyConfig, data: Dataset, rows: Iterable[int]) -> dict[i
     Raises:
         InputError: an image has no address, one that is none, or the same as another.
     """
-    found: dict[int, str] = {}
+    by_row: dict[int, str] = {}
     seen: dict[str, str] = {}
     for row in (int(row) for row in rows):
         name = data.images.names[row]
@@ -38,8 +38,8 @@ def addresses(config: StudyConfig, data: Dataset, rows: Iterable[int]) -> dict[i
                 f"{config.labels or config.data}: image {name!r} {problem}; give each image its "
                 "own in a column url, or --image-url-prefix"
             )
-        found[row], seen[url] = url, name
-    return found
+        by_row[row], seen[url] = url, name
+    return by_row
 
 
 def prefixed(config: StudyConfig, name: str) -> str:
@@ -56,7 +56,7 @@ def stand_ins(config: StudyConfig, data: Dataset, rows: Iterable[int]) -> dict[i
 
 
 def _problem(url: str) -> str | None:
-    """What is wrong with an address, in words that follow the image's name."""
+    """The fault of an address, in words that follow the image's name."""
     if len(url) > _LONGEST:
         return f"has an address of {len(url)} characters"
     try:

@@ -73,10 +73,12 @@ def read_lines(path: Path, needed: tuple[str, ...] = ("image", "label", "role"))
 
 
 def _check_columns(columns: tuple[str, ...], path: Path, needed: tuple[str, ...]) -> None:
-    known = ("image", "label", "role", "url", "group")
+    columns_read = ("image", "label", "role", "url", "group")
     for column in columns:
-        if column not in known:
-            raise InputError(f"{path}: column {column!r} is not known; {nearest(column, known)}")
+        if column not in columns_read:
+            raise InputError(
+                f"{path}: column {column!r} is not known; {nearest(column, columns_read)}"
+            )
     for column in needed:
         if column not in columns:
             raise InputError(f"{path}: column {column!r} is missing; needed are {','.join(needed)}")

@@ -93,9 +93,9 @@ def _from_folder(config: StudyConfig, root: Path, labels: str | None) -> _New:
             f"{root}: {len(bad)} images cannot be used, such as {bad[0].name} ({bad[0].reason}); "
             "mend them or leave them out"
         )
-    found = [lines.get(name) for name in index.names]
-    urls = [line.url if line else "" for line in found]
-    names, groups = ([getattr(line, what, "") for line in found] for what in ("label", "group"))
+    entries = [lines.get(name) for name in index.names]
+    urls = [line.url if line else "" for line in entries]
+    names, groups = ([getattr(line, what, "") for line in entries] for what in ("label", "group"))
     return index, names, _addressed(config, index, urls), groups
 
 

@@ -32,7 +32,7 @@ QUESTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """Who answers, without any money: enough to quote plans.
+    """A market of labels, with all that quotes of plans need.
 
     Attributes:
         kind: what can be said of all markets of its kind.
@@ -89,7 +89,7 @@ class Market:
 
 
 def make_campaign(config: StudyConfig, classes: tuple[str, ...]) -> Campaign:
-    """What is asked: the configuration's campaign, else one question about the class."""
+    """The configuration's campaign, else one with a question about the class."""
     if config.campaign is not None:
         return sized(load_campaign(config.campaign, classes), config.suite_size)
     text = QUESTIONS.get(config.data, "Which class does this image show?")
@@ -99,7 +99,7 @@ def make_campaign(config: StudyConfig, classes: tuple[str, ...]) -> Campaign:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What the module of a market kind opens a market from.
+    """The parts from which the module of a market kind opens a market.
 
     Attributes:
         config: the study's configuration.

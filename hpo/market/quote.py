@@ -1,4 +1,4 @@
-"""What a plan would cost and take, before anything is bought."""
+"""Quotes: the cost and minutes of a plan, before anything is bought."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def answers_share(market: Market, plan: LabelPlan) -> Fraction:
 
 
 def outside(config: StudyConfig, cap: Money, whole: Quote) -> str | None:
-    """Why a whole plan's quote is outside a study's limits, or None when it is inside."""
+    """The reason why a whole plan's quote is outside a study's limits; None when it is inside."""
     share = config.max_plan_share
     if whole.cost > cap.share(share):
         return f"costs {whole.cost}, above {float(share):.0%} of the cap of {cap}"
@@ -136,7 +136,7 @@ def quote_space(config: StudyConfig) -> list[Quoted]:
 def meant(config: StudyConfig) -> StudyConfig:
     """The configuration narrowed to the plan that its campaign is meant for, if it names one.
 
-    Only where none of the knobs was chosen: whoever chooses one wants to see the space.
+    Only where no knob was chosen: a user who chooses one wants to see the space.
     """
     usual = make_config({"budget": config.budget.exact()})
     knobs = ("price", "overlap", "dynamic_overlap", "controls", "tasks", "exam")

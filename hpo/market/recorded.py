@@ -8,7 +8,8 @@ from budget.errors import InputError
 from hpo.data.dataset import Dataset
 from hpo.market.market import Market, Opening, most_asked
 from hpo.market.simulated import crowd_seed_of
-from labeling.recorded.reading import Recording, read_recording, task_rows
+from labeling.recorded.reading import read_recording, task_rows
+from labeling.recorded.recording import Recording
 from labeling.recorded.source import ReplaySource
 from labeling.types import LabelPlan
 

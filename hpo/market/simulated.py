@@ -19,7 +19,8 @@ from labeling.crowd.people.items import Items, make_items
 from labeling.crowd.people.opinions import Opinions, opinions_from_features
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.crowd.source import CrowdSource
-from labeling.recorded.reading import Recording, task_rows
+from labeling.recorded.reading import task_rows
+from labeling.recorded.recording import Recording
 from labeling.seeds import derive
 
 _SIMULATED = (
@@ -62,7 +63,7 @@ def crowd_of(opening: Opening, recording: Recording | None = None) -> CrowdSourc
 
 
 def notes_of(opening: Opening, *further: str) -> list[str]:
-    """What the answer must say of labels from simulated people.
+    """The notes that the answer must carry about labels from simulated people.
 
     Args:
         opening: the market's.
@@ -104,10 +105,10 @@ def check_overlap(config: StudyConfig, scenario: Scenario) -> None:
 
 
 def _items(opening: Opening, scenario: Scenario, recording: Recording | None) -> Items:
-    """How hard each image is for the crowd, and what it is mistaken for."""
+    """Each image's difficulty for the crowd, and the class that it is mistaken for."""
     config, data, features = opening.config, opening.data, opening.features
     classes, seed = len(data.classes), derive(config.seed, "items")
-    if opening.kind.real_money:  # unknown labels: nobody answers from these, time is all
+    if opening.kind.real_money:  # labels are not known, and needed for times only
         data = replace(data, truth=np.maximum(data.truth, 0))
     if recording is None and config.difficulty == "images" and features is not None:
         errors = difficulty_from_features(features(), data.truth, classes, scenario, seed)
@@ -122,7 +123,7 @@ def _items(opening: Opening, scenario: Scenario, recording: Recording | None) ->
 
 
 def _further_items(opening: Opening, scenario: Scenario) -> dict[str, Items | Opinions]:
-    """What annotators see in the campaign's other questions: the data's classes, or an appeal."""
+    """The items of the campaign's other questions: the data's classes, or an appeal."""
     config, features = opening.config, opening.features
     seen: dict[str, Items | Opinions] = {}
     for at, question in enumerate(opening.campaign.questions):

@@ -33,7 +33,7 @@ class Terminated(SystemExit):
 
 
 class _State:
-    """What this process was told; signals are a process's own.
+    """The stop signals that this process has received; signals are a process's own.
 
     Attributes:
         held: whether our handlers are to be in place.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from labeling.toloka.api.client import Api
     from labeling.toloka.source import TolokaSource
 
-_LONGEST = 360.0  # minutes that a pool without a deadline stays open, whatever happens to us
+_LONGEST = 360.0  # minutes that a pool without a deadline stays open if this process dies
 URL = "LABELWORTH_TOLOKA_URL"
 """For tests: the address of a local server to be taken for Toloka; on this machine only."""
 
@@ -52,7 +52,7 @@ def open_market(opening: Opening) -> Market:
 
 
 def account(config: StudyConfig) -> MarketAccount:
-    """What the user's account holds.
+    """The balance of the user's account.
 
     Raises:
         InputError: no token, or a wrong one.

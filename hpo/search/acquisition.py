@@ -48,7 +48,7 @@ class Offers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlook:
-    """What is expected of every plan.
+    """The surrogate's expectation of every plan.
 
     Attributes:
         error: [n] expected share of errors of the trained model.
@@ -75,8 +75,8 @@ def look_out(offers: Offers, surrogate: Surrogate, chance_error: float) -> Outlo
     tags = offers.tag[offers.inside]
     levels = np.geomspace(tags.min(), tags.max(), LEVELS)
     within = offers.tag[:, None] <= levels[None, :] * (1 + 1e-9)
-    known = np.where(within & offers.evaluated[:, None], error[:, None], np.inf)
-    best = np.minimum(known.min(axis=0, initial=np.inf), chance_error)
+    evaluated = np.where(within & offers.evaluated[:, None], error[:, None], np.inf)
+    best = np.minimum(evaluated.min(axis=0, initial=np.inf), chance_error)
     promise = np.where(
         within & offers.inside[:, None], expected_improvement(best, mean, lesson), 0.0
     )

@@ -1,4 +1,4 @@
-"""The rule of thumb: what somebody who knows crowdsourcing would buy without any search.
+"""The rule of thumb: the plans that a practitioner buys without any search.
 
 The smallest price that meets the deadline, one control task per suite, overlap 1; fill the pool;
 then raise the overlap.
@@ -39,7 +39,7 @@ def rule_curve(plans: Sequence[LabelPlan], inside: Callable[[LabelPlan], bool]) 
 def rule_purchase(
     curve: Sequence[LabelPlan], affordable: Callable[[LabelPlan], bool]
 ) -> LabelPlan | None:
-    """What the rule buys next: the full pool first, then more overlap; else what fits.
+    """The rule's next purchase: the full pool first, then more overlap; else the largest that fits.
 
     Args:
         curve: of `rule_curve`.

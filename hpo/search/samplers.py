@@ -1,125 +1,85 @@
-"""Samplers for ask and tell, made afresh for every ask so that a resumed study equals itself."""
+"""Samplers by the name that `--sampler` takes; each is imported when it is used.
+
+They are made afresh for every ask, so that a resumed study equals itself. A new sampler is a row.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import (
-    BaseSampler,
-    GPSampler,
-    NSGAIISampler,
-    RandomSampler,
-    TPESampler,
-)
+from typing import TYPE_CHECKING, NamedTuple
 
 from budget.errors import InputError, nearest
-from budget.money import Money
-from hpo.search.searcher import Decision, Searcher
-from hpo.settings.config import StudyConfig
-from hpo.settings.search_space import SearchSpace
-from hpo.trial.outcome import Outcome
-from labeling.types import LabelPlan
 
 if TYPE_CHECKING:
-    from optuna.study import Study
-    from optuna.trial import FrozenTrial
+    from optuna.samplers import BaseSampler
+
+    from budget.money import Money
+    from hpo.search.searcher import Decision, Searcher
+    from hpo.settings.config import StudyConfig
+    from hpo.settings.search_space import SearchSpace
+    from hpo.trial.outcome import Outcome
+    from labeling.types import LabelPlan
+
+    Choose = Callable[[], LabelPlan]
+    Make = Callable[[int, SearchSpace, Choose], BaseSampler]
+    Decide = Callable[[Searcher, Sequence[Outcome], Money, frozenset[str]], Decision]
 
 
-def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
-    """Optuna's search space: a box that spans the levels; fixed dimensions are left out."""
-    low, high = space.prices[0] / 1e6, space.prices[-1] / 1e6
-    overlaps = space.overlaps or (1,)
-    box: dict[str, BaseDistribution] = {
-        "price": FloatDistribution(low, high, log=True),
-        "overlap": IntDistribution(overlaps[0], overlaps[-1], log=True),
-        "rule": CategoricalDistribution(list(space.kinds)),
-        "controls": IntDistribution(space.controls[0], space.controls[-1]),
-        "tasks": IntDistribution(space.tasks[0], space.tasks[-1], log=True),
-        "exam": CategoricalDistribution(list(space.exams)),
-    }
-    return {name: box[name] for name in space.searched}
-
-
-class MoneyAwareSampler(BaseSampler):
-    """Proposes the plan that a chooser names: one inside the limits that the money left bears.
-
-    Args:
-        space: the search space.
-        choose: names the next plan; a function of what the study has stored.
-        seed: for dimensions outside the space, which a static space does not have.
-    """
-
-    def __init__(self, space: SearchSpace, choose: Callable[[], LabelPlan], seed: int = 0) -> None:
-        self._space = space
-        self._choose = choose
-        self._independent = RandomSampler(seed=seed)
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """The whole space, the same for every trial."""
-        return distributions(self._space)
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """The draw that stands for the chosen plan."""
-        return self._space.params_of(self._choose())
-
-    def sample_independent(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """A random value for a parameter that is not a dimension of the space."""
-        return self._independent.sample_independent(study, trial, param_name, param_distribution)
-
-
-Decide = Callable[[Searcher, Sequence[Outcome], Money, frozenset[str]], Decision]
-"""Of a searcher, everything evaluated, the money left, and conditions that are being bought in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sampler:
+class Sampler(NamedTuple):
     """A sampler by name.
 
     Attributes:
         make: makes it for one ask, from a seed, the space, and a function that names our next plan.
-        decide: names the next plan or the reason to stop, for samplers of ours; None for stock
+        decide: names the next plan or the reason to stop, for samplers of ours, given everything
+            evaluated, the money left and the conditions that are being bought in. None for stock
             samplers, which stop where no plan can be afforded.
         searches_rules: whether it can search dynamic overlap.
     """
 
-    make: Callable[[int, SearchSpace, Callable[[], LabelPlan]], BaseSampler]
+    make: Make
     decide: Decide | None = None
     searches_rules: bool = True
 
 
-def _ours(seed: int, space: SearchSpace, choose: Callable[[], LabelPlan]) -> BaseSampler:
+def _ours(seed: int, space: SearchSpace, choose: Choose) -> BaseSampler:
+    from hpo.search.money_aware import MoneyAwareSampler
+
     return MoneyAwareSampler(space, choose, seed)
 
 
+def _tpe(seed: int, space: SearchSpace, choose: Choose) -> BaseSampler:
+    from optuna.samplers import TPESampler
+
+    return TPESampler(seed=seed)
+
+
+def _nsga2(seed: int, space: SearchSpace, choose: Choose) -> BaseSampler:
+    from optuna.samplers import NSGAIISampler
+
+    return NSGAIISampler(seed=seed, population_size=8)
+
+
+def _gp(seed: int, space: SearchSpace, choose: Choose) -> BaseSampler:
+    from optuna.samplers import GPSampler
+
+    return GPSampler(seed=seed, n_startup_trials=5)
+
+
+def _random(seed: int, space: SearchSpace, choose: Choose) -> BaseSampler:
+    from optuna.samplers import RandomSampler
+
+    return RandomSampler(seed=seed)
+
+
 SAMPLERS = {
-    "money": Sampler(_ours, Searcher.decide, searches_rules=False),
-    "rule": Sampler(_ours, Searcher.decide_by_rule, searches_rules=False),
-    "tpe": Sampler(lambda seed, *_: TPESampler(seed=seed)),
-    "nsga2": Sampler(lambda seed, *_: NSGAIISampler(seed=seed, population_size=8)),
-    "gp": Sampler(lambda seed, *_: GPSampler(seed=seed, n_startup_trials=5)),
-    "random": Sampler(lambda seed, *_: RandomSampler(seed=seed)),
+    "money": Sampler(_ours, lambda searcher, *state: searcher.decide(*state), False),
+    "rule": Sampler(_ours, lambda searcher, *state: searcher.decide_by_rule(*state), False),
+    "tpe": Sampler(_tpe),
+    "nsga2": Sampler(_nsga2),
+    "gp": Sampler(_gp),
+    "random": Sampler(_random),
 }
-"""Samplers by the name that `--sampler` takes."""
 
 
 def sampler_named(name: str) -> Sampler:
@@ -141,7 +101,7 @@ def check_sampler(config: StudyConfig) -> None:
     """
     sampler = sampler_named(config.sampler)
     if config.dynamic_overlap and not sampler.searches_rules:
-        able = [name for name, known in SAMPLERS.items() if known.searches_rules]
+        able = [name for name, sampler in SAMPLERS.items() if sampler.searches_rules]
         raise InputError(
             f"--sampler: {config.sampler} does not search dynamic overlap; use "
             f"{', '.join(able[:-1])} or {able[-1]}"
@@ -162,6 +122,8 @@ def make_sampler(
     Raises:
         InputError: no such sampler.
     """
+    from optuna.exceptions import ExperimentalWarning
+
     seed = seed % 2**32  # Optuna seeds numpy's legacy RandomState
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)

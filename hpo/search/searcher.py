@@ -31,7 +31,7 @@ _SPOILT, _SPOILT_WEIGHT = 0.2, 20.0  # prior share of unusable suites under cont
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to buy next.
+    """The next purchase, or the reason to stop.
 
     Attributes:
         plan: the plan, or None to stop.
@@ -204,10 +204,10 @@ class Searcher:
         offers = self.offers(outcomes, Money(0))
         mean, _, _ = self.surrogate(outcomes).predict(offers.inputs)
         lowest = math.inf
-        known = offers.contained | offers.evaluated
+        owned = offers.contained | offers.evaluated
         order: list[int] = np.lexsort((mean, offers.tag)).tolist()
         for i in order:
-            if known[i] and mean[i] < lowest:
+            if owned[i] and mean[i] < lowest:
                 lowest = float(mean[i])
                 if not offers.evaluated[i]:
                     return self.plans[i]
@@ -221,7 +221,7 @@ class Searcher:
         return bool(self._inside[self._at[plan.key]])
 
     def is_in_time(self, plan: LabelPlan) -> bool:
-        """Whether a plan of the space is expected to meet the deadline, whatever it costs."""
+        """Whether a plan of the space is expected to meet the deadline, at any cost."""
         longest = self.world.config.max_minutes
         return longest is None or self.prices.list_price(plan).minutes <= longest
 

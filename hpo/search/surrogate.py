@@ -1,4 +1,4 @@
-"""What plans not bought yet would give: a Gaussian process on the logarithm of the error.
+"""The surrogate of plans' accuracies: a Gaussian process on the logarithm of the error.
 
 On that scale learning curves are nearly straight and noise is nearly even. Observed is
 
@@ -82,9 +82,9 @@ def encode(plans: Sequence[LabelPlan], suite_size: int) -> Inputs:
     tasks, exam = np.log(raw[:, 3] / _REFERENCE_TASKS), raw[:, 4]
     share = np.sqrt(raw[:, 2] / suite_size)  # the first control task is worth the most
     unchecked = ((raw[:, 2] == 0) & (exam == 0)).astype(np.float64)
-    one = np.ones(len(raw))
+    constant = np.ones(len(raw))
     basis = np.column_stack(
-        [one, tasks, overlap, unchecked, share, exam, price, tasks * overlap, tasks**2]
+        [constant, tasks, overlap, unchecked, share, exam, price, tasks * overlap, tasks**2]
     )
     at_100 = np.where(unchecked > 0, _UNCHECKED, _CHECKED)
     variance = (at_100 * np.exp(-_SHRINK * (tasks + overlap))) ** 2 + _LEAST**2
@@ -199,7 +199,7 @@ def fit(inputs: Inputs, log_error: Floats, items: int) -> Floats:
     chosen = np.unique(
         np.linspace(0, len(log_error) - 1, min(len(log_error), MOST_FITTED)).astype(np.int64)
     )
-    found = minimize(
+    optimum = minimize(
         _objective,
         _THETA,
         args=(_problem(inputs.at(chosen), log_error[chosen], items),),
@@ -208,13 +208,13 @@ def fit(inputs: Inputs, log_error: Floats, items: int) -> Floats:
         bounds=[(t - 3 * s, t + 3 * s) for t, s in zip(_THETA, _THETA_SD, strict=True)],
         options={"maxiter": 12, "maxfun": 16},
     )
-    theta: Floats = np.asarray(found.x, dtype=np.float64).round(6)
+    theta: Floats = np.asarray(optimum.x, dtype=np.float64).round(6)
     return theta
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Problem:
-    """What does not change with the hyper-parameters while they are fitted.
+    """The parts of a fit that do not depend on the hyper-parameters.
 
     Attributes:
         gaps: [5, n, n] squared distances. linear, purchase: [n, n] covariances, purchase at

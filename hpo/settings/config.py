@@ -1,4 +1,4 @@
-"""What a study is: one frozen, validated object from defaults, a TOML file and flags."""
+"""A study's configuration: one frozen, validated object from defaults, a TOML file and flags."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ class MarketKind(NamedTuple):
     Attributes:
         name: as `--market` takes it, before ":FILE".
         module: has `open_market`.
-        sentence: who answers, in words; may name {file}, {scenario} and {environment}.
+        help: what it is, in few words.
+        sentence: where answers come from; may name {file}, {scenario} and {environment}.
         takes_file: whether `--market NAME:FILE` names a recording.
         has_pools: whether it keeps pools on a platform, which are closed, archived and locked.
         real_money: whether buying spends money outside this machine.
@@ -30,6 +31,7 @@ class MarketKind(NamedTuple):
 
     name: str
     module: str
+    help: str
     sentence: str
     takes_file: bool = False
     has_pools: bool = False
@@ -50,12 +52,14 @@ KINDS = (
     MarketKind(
         "simulated",
         "hpo.market.simulated",
+        "a simulated crowd",
         "simulated crowd {scenario!r}, no real money is spent",
         assumes_difficulty=True,
     ),
     MarketKind(
         "rehearsal",
         "hpo.market.local_platform",
+        "Toloka's API on this machine",
         "REHEARSAL through Toloka's API, simulated crowd {scenario!r}, no real money is spent",
         has_pools=True,
         assumes_difficulty=True,
@@ -64,6 +68,7 @@ KINDS = (
     MarketKind(
         "toloka",
         "hpo.market.toloka",
+        "real money",
         "REAL MONEY on Toloka {environment}",
         has_pools=True,
         real_money=True,
@@ -73,12 +78,14 @@ KINDS = (
     MarketKind(
         "hybrid",
         "hpo.market.hybrid",
+        "simulated people, recorded difficulty",
         "simulated crowd {scenario!r} on images as hard as {file} says, no real money is spent",
         takes_file=True,
     ),
     MarketKind(
         "replay",
         "hpo.market.recorded",
+        "recorded answers",
         "recorded answers of {file}, no real money is spent",
         takes_file=True,
         knows_price=False,
@@ -107,6 +114,6 @@ def split_market(text: str, name: str = "--market") -> tuple[MarketKind, str]:
     word, _, file = text.partition(":")
     kind = _BY_NAME.get(word)
     if kind is None or kind.takes_file != bool(file) or (":" in text and not kind.takes_file):
-        known = [kind.usage for kind in KINDS]
-        raise InputError(f"{name}: {text!r} is not known; {nearest(text, known)}")
+        usages = [kind.usage for kind in KINDS]
+        raise InputError(f"{name}: {text!r} is not known; {nearest(text, usages)}")
     return kind, file

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
 from typing import TYPE_CHECKING, TypeVar
 
 from budget.errors import InputError
@@ -16,6 +14,9 @@ from budget.errors import nearest as nearest
 from hpo.settings.market_kinds import split_market
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+    from fractions import Fraction
+
     from budget.money import Money
     from labeling.types import DynamicOverlap
     from labeling.views.columns import Column
@@ -25,6 +26,8 @@ BUILT_IN_DATA = ("digits3", "digits")
 
 
 def _number(value: object, name: str) -> Decimal:
+    from decimal import Decimal, InvalidOperation  # --help waits for what this module imports
+
     try:
         if isinstance(value, bool):
             raise InvalidOperation
@@ -54,10 +57,10 @@ def number(low: float, high: float) -> Callable[[object, str], float]:
     """A number from `low` to `high`."""
 
     def read(value: object, name: str) -> float:
-        found = _number(value, name)
-        if not low <= found <= high:
+        amount = _number(value, name)
+        if not low <= amount <= high:
             raise InputError(f"{name}: {value} is not a number from {low:g} to {high:g}")
-        return float(found)
+        return float(amount)
 
     return read
 
@@ -66,6 +69,9 @@ def share(low: str, high: str) -> Callable[[object, str], Fraction]:
     """A share such as 0.4 or 40%, within bounds."""
 
     def read(value: object, name: str) -> Fraction:
+        from decimal import Decimal
+        from fractions import Fraction
+
         text = str(value).strip()
         scale = 100 if text.endswith("%") else 1
         number = _number(text.removesuffix("%"), name) / scale
@@ -100,17 +106,19 @@ def price(value: object, name: str) -> Money:
     """A positive price per task."""
     amount = money(value, name)
     if not amount.micros:
-        raise InputError(f"{name}: nobody answers for $0; give a price per task, such as 0.002")
+        raise InputError(
+            f"{name}: annotators do not answer for $0; give a price per task, such as 0.002"
+        )
     return amount
 
 
 def boolean(value: object, name: str) -> bool:
     """on/off, yes/no or true/false."""
     words = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
-    known = words.get(str(value).strip().lower())
-    if known is None:
+    meaning = words.get(str(value).strip().lower())
+    if meaning is None:
         raise InputError(f"{name}: {value!r} is neither on nor off")
-    return known
+    return meaning
 
 
 def tasks(value: object, name: str) -> str:
@@ -155,8 +163,8 @@ def data(value: object, name: str) -> str:
     given = text(value, name)
     kind, _, rest = given.partition(":")
     if given not in BUILT_IN_DATA and not (kind in ("npz", "folder") and rest):
-        known = (*BUILT_IN_DATA, "npz:FILE", "folder:DIR")
-        raise InputError(f"{name}: {given!r} is not known; {nearest(given, known)}")
+        sources = (*BUILT_IN_DATA, "npz:FILE", "folder:DIR")
+        raise InputError(f"{name}: {given!r} is not known; {nearest(given, sources)}")
     return given
 
 
@@ -199,9 +207,9 @@ def _view(value: object, name: str, columns: Mapping[str, Column]) -> str:
 
 def aggregation(value: object, name: str) -> str:
     """The name of an aggregator."""
-    from labeling.aggregation.methods import METHODS
+    from labeling.aggregation.registry import AGGREGATORS
 
-    return one_of(*METHODS)(value, name)
+    return one_of(*AGGREGATORS)(value, name)
 
 
 def exponent(value: object, name: str) -> float | None:

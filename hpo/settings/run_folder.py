@@ -99,14 +99,14 @@ def has_store(folder: Path) -> bool:
 
 
 def balance_in(folder: Path) -> Balance | None:
-    """What a study's ledger amounts to; None where there is no study yet."""
+    """The balance of a study's ledger; None where there is no study yet."""
     if not has_store(folder):
         return None
     database = open_store(folder)
     try:
         # A study that was killed in its first moments has a database, and no account in it yet.
-        known = folder.name in accounts_of(database, folder.name)
-        return Ledger.open(database, folder.name).balance() if known else None
+        has_account = folder.name in accounts_of(database, folder.name)
+        return Ledger.open(database, folder.name).balance() if has_account else None
     finally:
         database.dispose()
 

@@ -17,7 +17,7 @@ def environment(*without: str, **further: str) -> dict[str, str]:
         further: variables of its own.
     """
     home = str(Path(__file__).resolve().parents[2])
-    known = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join([home, *([known] if known else [])])
+    outer_path = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([home, *([outer_path] if outer_path else [])])
     kept = {name: value for name, value in os.environ.items() if name not in without}
     return {**kept, "PYTHONPATH": path, **further}

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from hpo.settings import parsing
+from hpo.settings.market_kinds import KINDS
 from hpo.settings.parsing import boolean, dimension, one_of, optional, text, whole
+from labeling.aggregation.registry import AGGREGATORS
 
 Reader = Callable[[object, str], Any]
 Group = Literal["money", "plans", "data", "crowd", "model", "search", "views"]
@@ -27,7 +29,7 @@ class Setting(NamedTuple):
         default: the raw value where none is given; None for absent, REQUIRED for none.
         metavar: stands for the value in the help; empty for a switch, which takes none.
         group: where the help shows it.
-        help: what it does, in words.
+        help: what it does, in words; {samplers} stands for the names of samplers.
         unit: of the value, where it has one.
         shown: the default in words, where the raw one does not tell.
         has_flag: whether it can be given on the command line.
@@ -254,8 +256,7 @@ SETTINGS = (
         "simulated",
         "MARKET",
         "crowd",
-        "simulated; hybrid:FILE (recorded difficulty); replay:FILE (recorded answers); rehearsal "
-        "(Toloka's API on this machine); toloka (real money)",
+        "; ".join(f"{kind.usage} ({kind.help})" for kind in KINDS),
     ),
     Setting(
         "toloka_environment",
@@ -313,7 +314,7 @@ SETTINGS = (
         "weighted",
         "NAME",
         "model",
-        "weighted, majority or dawid-skene",
+        f"how answers become labels: {', '.join(AGGREGATORS)}",
     ),
     Setting(
         "backbone", text, "auto", "NAME", "model", "auto, pixels, patch or a timm model's name"
@@ -332,7 +333,7 @@ SETTINGS = (
         "money",
         "NAME",
         "search",
-        "money, rule, tpe, nsga2, gp or random",
+        "names the next plan: {samplers}",
     ),
     Setting(
         "min_gain",

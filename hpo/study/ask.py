@@ -10,10 +10,11 @@ import numpy as np
 
 from budget.errors import PlanRefused
 from budget.money import ZERO, Money
-from hpo.search.samplers import distributions, make_sampler, sampler_named
+from hpo.answer import confirmation
+from hpo.search.money_aware import distributions
+from hpo.search.samplers import make_sampler, sampler_named
 from hpo.search.searcher import Decision, Searcher, used_up
 from hpo.search.surrogate import encode
-from hpo.study import confirmation
 from hpo.study.trials import Trials
 from hpo.trial.outcome import Outcome, plan_from_plain, plan_to_plain
 from hpo.trial.world import World
@@ -29,7 +30,7 @@ _PATIENCE = 10  # asks outside the study's limits before the nearest plan inside
 
 @dataclass(frozen=True, slots=True)
 class AskedTrial:
-    """A trial that was asked for and written down, to be bought by whoever takes it.
+    """A trial that was asked for and written down, and is still to be bought.
 
     Attributes:
         trial: Optuna's.
@@ -60,12 +61,14 @@ class Asker:
 
     def known(self) -> list[Outcome]:
         """Everything evaluated by the search, and what trials in hand are expected to give."""
-        searched, running = self.trials.searched(), underway(self.trials)
+        searched, running = self.trials.searched(), trials_in_hand(self.trials)
         return [*searched, *guesses(running, searched, self._searcher)]
 
     def left(self) -> Money:
         """Money that the search may still spend: not what is kept for the confirmation."""
-        free = self.world.ledger.balance().left - still_to_hold(underway(self.trials), self.world)
+        free = self.world.ledger.balance().left - still_to_hold(
+            trials_in_hand(self.trials), self.world
+        )
         return max(ZERO, free - confirmation.reserved(self.world))
 
     def reason_to_stop(self) -> str | None:
@@ -103,7 +106,7 @@ class Asker:
         return AskedTrial(trial, plan, bought)
 
     def check(self, plan: LabelPlan) -> None:
-        """Refuse a plan that someone else asks for, where the search could not buy it either.
+        """Refuse a plan that another program asks for, where the search could not buy it either.
 
         Raises:
             PlanRefused: the money left does not bear it, or it is outside the study's limits.
@@ -124,12 +127,12 @@ class Asker:
         self.trials.fail(trial.number)
 
     def _purchases(self) -> int:
-        in_hand = sum(trial.bought for trial in underway(self.trials))
+        in_hand = sum(trial.bought for trial in trials_in_hand(self.trials))
         return len(self.trials.purchases()) + in_hand
 
     def _busy(self) -> frozenset[str]:
         """Conditions that trials in hand buy in: another purchase there would have to wait."""
-        return frozenset(self.world.condition(t.plan).key for t in underway(self.trials))
+        return frozenset(self.world.condition(t.plan).key for t in trials_in_hand(self.trials))
 
     def _nothing_affordable(self) -> str | None:
         left, prices = self.left(), self.world.prices
@@ -162,7 +165,7 @@ class Asker:
         instead = refusals[-1].user_attrs["refused"]["instead"] if refusals else None
         if instead is not None:
             self.trials.enqueue(plan_from_plain(instead))
-        running = [len(in_hand)] if (in_hand := underway(self.trials)) else []
+        running = [len(in_hand)] if (in_hand := trials_in_hand(self.trials)) else []
         count = len(self.trials.complete())
         seed = derive(self._config.seed, "sampler", count, len(refusals), *running)
         self.trials.study.sampler = make_sampler(
@@ -203,7 +206,7 @@ def _too_dear(hold: Money, left: Money) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Underway:
+class TrialInHand:
     """A trial that was asked for and is not evaluated yet.
 
     Attributes:
@@ -217,16 +220,16 @@ class Underway:
     bought: bool
 
 
-def underway(trials: Trials) -> list[Underway]:
+def trials_in_hand(trials: Trials) -> list[TrialInHand]:
     """Trials in hand, in the order in which they were asked for."""
     return [
-        Underway(t.number, plan_from_plain(t.user_attrs["plan"]), t.user_attrs["bought"])
+        TrialInHand(t.number, plan_from_plain(t.user_attrs["plan"]), t.user_attrs["bought"])
         for t in trials.all()
         if t.state.name == "RUNNING" and "plan" in t.user_attrs
     ]
 
 
-def still_to_hold(running: Sequence[Underway], world: World) -> Money:
+def still_to_hold(running: Sequence[TrialInHand], world: World) -> Money:
     """Money that trials in hand will reserve, beside what the ledger holds for them already."""
     held = {hold.key for hold in world.ledger.open_holds()} if running else set()
     total = ZERO
@@ -238,9 +241,9 @@ def still_to_hold(running: Sequence[Underway], world: World) -> Money:
 
 
 def guesses(
-    running: Sequence[Underway], outcomes: Sequence[Outcome], searcher: Searcher
+    running: Sequence[TrialInHand], outcomes: Sequence[Outcome], searcher: Searcher
 ) -> list[Outcome]:
-    """What the search takes trials in hand to give, until they are evaluated: their mean.
+    """The outcomes that the search assumes of trials in hand: their predicted mean.
 
     Two workers then do not buy the same, nor what the other's purchase is about to tell.
     """

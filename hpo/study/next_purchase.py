@@ -24,7 +24,7 @@ from hpo.settings.run_folder import read_config, read_report, to_json
 from hpo.study.journal import BOUGHT, StudyJournal
 from hpo.study.pools import look
 from hpo.trial import spending
-from hpo.trial.final_model import Final, make_final
+from hpo.trial.merged_labels import Final, make_final
 from hpo.trial.purchase import buy
 from hpo.trial.trainer import Trainer
 from hpo.trial.world import World, build, features_of
@@ -36,7 +36,7 @@ FOLDER = "bought"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the command line asks for.
+    """The purchase that the command line asks for.
 
     Attributes:
         plan: a plan's key, "advised" for the campaign's own, or None for the recommended one.
@@ -57,7 +57,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class NextPurchase:
-    """What is about to be bought, and from which money.
+    """A purchase that is prepared, and the money that it may spend.
 
     Attributes:
         world: the study's, with the purchase's account for a ledger once there is one.
@@ -112,8 +112,8 @@ def prepare(folder: Path, wish: Wish, trainer: Trainer | None = None) -> NextPur
     plan = replace(plan, tasks=_tasks(wish, len(world.pool)))
     name = plan.key if wish.images is None else f"{plan.key}-{world.market.data[:8]}"
     account = f"{config.study}/{name}"
-    known = account in accounts_of(world.database, config.study)
-    before = Ledger.open(world.database, account).balance() if known else None
+    has_account = account in accounts_of(world.database, config.study)
+    before = Ledger.open(world.database, account).balance() if has_account else None
     quote = world.prices.to_buy(plan)
     cap = wish.budget or (before.cap if before else quote.hold)
     if before is None and not quote.answers:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from budget.errors import InputError
+from hpo.answer.confirmation import confirming
 from hpo.settings.market_kinds import KINDS, MarketKind
-from hpo.study.confirmation import confirming
 from hpo.trial.world import MARKET_LOCK, World
 from labeling.source import PooledSource
 
@@ -33,13 +33,13 @@ def look(world: World) -> list[str]:
     said = []
     if closed:
         said.append(f"Closed what an earlier process had left open: pool {', '.join(closed)}.")
-    known = _conditions(world)
-    gone = source.archived(known) if known else []
+    conditions = _conditions(world)
+    gone = source.archived(conditions) if conditions else []
     if gone:
         said.append(
-            f"Pools of this study are archived, in {len(gone)} of its {len(known)} conditions. "
-            "They cannot be opened again: what is bought there now comes from new pools, to which "
-            "the annotators of the archived ones are not admitted."
+            f"Pools of this study are archived, in {len(gone)} of its {len(conditions)} "
+            "conditions. They cannot be opened again: what is bought there now comes from new "
+            "pools, to which the annotators of the archived ones are not admitted."
         )
     return said
 
@@ -64,10 +64,10 @@ def put_away(world: World, is_over: bool) -> list[str]:
         world: the study's world.
         is_over: archive every pool.
     """
-    known = _conditions(world)
-    if world.market.pooled is None or not known:
+    conditions = _conditions(world)
+    if world.market.pooled is None or not conditions:
         return []
-    archived = archive(world, known if is_over else _exhausted(world))
+    archived = archive(world, conditions if is_over else _exhausted(world))
     count = f"{len(archived)} pool{'' if len(archived) == 1 else 's'}"
     if is_over:
         return [f"Archived {count}: the study is over."]
@@ -105,8 +105,10 @@ def _conditions(world: World) -> list[str]:
 
 def _exhausted(world: World) -> list[str]:
     """Those of which the study, however much its budget is raised, owns everything."""
-    known, open_ones = _conditions(world), set()
-    for one in (world, confirming(world)):
-        plans = [(one.condition(plan).key, plan) for plan in one.space.plans]
-        open_ones |= {key for key, p in plans if key in known and one.prices.to_buy(p).answers}
-    return [key for key in known if key not in open_ones]
+    conditions, open_ones = _conditions(world), set()
+    for each in (world, confirming(world)):
+        plans = [(each.condition(plan).key, plan) for plan in each.space.plans]
+        open_ones |= {
+            key for key, p in plans if key in conditions and each.prices.to_buy(p).answers
+        }
+    return [key for key in conditions if key not in open_ones]

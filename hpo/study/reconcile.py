@@ -20,9 +20,9 @@ def reconciled(world: World, do_mend: bool) -> dict[str, Any]:
         MarketError: the market does not answer.
     """
     ledgers = [world.ledger, *world.other_accounts()]
-    found = _findings(world, ledgers)
+    findings = _findings(world, ledgers)
     rows = []
-    for finding in found:
+    for finding in findings:
         mended = do_mend and _mend(world, ledgers, finding)
         plain = {"text": finding.text, "mend": finding.mend, "order": finding.order}
         rows.append({**plain, "pool": finding.pool_id, "mended": mended})

@@ -7,47 +7,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from budget.errors import BudgetExceeded, InputError, LedgerCorrupt
+from budget.errors import BudgetExceeded, InputError
 from budget.files import write_whole
-from budget.money import ZERO, Money
+from budget.money import Money
+from hpo.answer import confirmation
 from hpo.answer.advice import Advisor
-from hpo.answer.comparisons import look_beside, tell_beside
 from hpo.answer.forecast import Forecast
-from hpo.answer.front import pareto_front
-from hpo.answer.recommend import Estimates, recommend, shrink
-from hpo.answer.report import build_report
-from hpo.data.dataset import Dataset, load
-from hpo.market.open import open_market
-from hpo.search.samplers import check_sampler
+from hpo.answer.recommend import Estimates
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
 from hpo.settings.config import StudyConfig
-from hpo.settings.run_folder import SEARCH, STORE, claim, read_config, to_json
-from hpo.settings.search_space import SearchSpace
-from hpo.study import confirmation, pools
+from hpo.settings.run_folder import SEARCH, claim, read_config, to_json
+from hpo.study import pools
 from hpo.study.ask import AskedTrial, Asker
-from hpo.study.events import Story
-from hpo.study.front_versions import front_versions, keep_front
-from hpo.study.journal import StudyJournal
+from hpo.study.checks import check_ground, check_new_study
+from hpo.study.conclusion import Conclusion
+from hpo.study.evaluations import Evaluations
+from hpo.study.journal import StudyEvents, StudyJournal
 from hpo.study.trials import TASK, Trials
-from hpo.trial.evaluate import evaluate, final_score, fit_plan, run_trial
+from hpo.trial.evaluate import run_trial
 from hpo.trial.label_versions import save_version
-from hpo.trial.labels import check_views, views_to_plain
-from hpo.trial.merged_labels import merged_today
+from hpo.trial.labels import views_to_plain
 from hpo.trial.outcome import Outcome, outcome_to_plain, plan_from_plain
 from hpo.trial.purchase import buy
 from hpo.trial.trainer import Trainer
-from hpo.trial.world import World, build, features_of
-from labeling.seeds import generator
+from hpo.trial.world import World, build
 from labeling.types import STOPPED, LabelPlan
 
 if TYPE_CHECKING:
     import optuna
 
 _ASKING = "asking"  # the lock under which trials are written down
-REPEATS = 3  # repeat draws behind every plan of the front
-_DRAWS = 2  # repeat draws of a contained plan during the search
-_MOST_POLISHED = 40  # evaluations after the search
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,34 +95,18 @@ class Study:
         claim(self.folder, self.config)
         self.world: World = build(self.config, self.folder, data, trainer=trainer)
         self.journal = StudyJournal(self.folder / "journal.jsonl")
-        self.story = Story(self.journal, self.world)
+        self.events = StudyEvents(self.journal, self.world)
         self.trials = Trials(self.folder / SEARCH, self.config.study, self.world.space)
-        self._check_ground()
+        check_ground(self.world, self.trials)
         self._watch: Watch = lambda progress: None
         self._searcher = Searcher(self.world)
         self._asker = Asker(self.world, self.trials, self._searcher)
+        self._conclusion = Conclusion(self.world, self.trials, self._searcher, self._search_again)
+        self._evaluations = Evaluations(
+            self.world, self.trials, self._searcher, self.events, self.say
+        )
         self.why_none = ""
         self.parting: list[str] = []
-
-    def _check_ground(self) -> None:
-        """Refuse orders, images or a crowd that changed behind the same configuration."""
-        for bought in self.trials.purchases():
-            if self.world.store.record(bought.order) is None:
-                raise LedgerCorrupt(
-                    str(self.folder / STORE),
-                    f"an order of plan {bought.outcome.plan.key} that was paid for is missing",
-                )
-        ground = {"--data": self.world.data.key(), "--scenario": self.world.market.name}
-        known = self.trials.attr("ground")
-        if known is None:
-            self.trials.keep("ground", ground)
-            return
-        for name, content in ground.items():
-            if known[name] != content:
-                raise InputError(
-                    f"{name}: its content changed since study {self.config.study!r} was started; "
-                    "bring it back, or start another study with --study NAME"
-                )
 
     # --- the answer -----------------------------------------------------------------------------
 
@@ -155,14 +129,14 @@ class Study:
         try:
             self.prepare(watch, real_money)
             self.finish_left()
-            self._reuse()
+            self._evaluations.after_last_purchase()
             while (asked := self.ask()) is not None:
                 self.say(f"{'buying' if asked.bought else 'evaluating'} {asked.plan.key}")
                 self._finish(asked.trial, asked.plan, asked.bought)
-                self._reuse()
+                self._evaluations.after_last_purchase()
             return self.conclude(self.why_none, archive)
         except BaseException:
-            self.world.source.close()  # whoever called may not: no pool is left open
+            self.world.source.close()  # the caller may not do it: no pool stays open
             raise
 
     def prepare(self, watch: Watch | None = None, real_money: bool = False) -> None:
@@ -179,8 +153,8 @@ class Study:
         self.trials.keep("stopped", "")
         self._record_views()
         self.say("looking at the images")
-        self.world.features  # noqa: B018 - whatever is wrong with them shows before money moves
-        self.story.begin(self.trials)
+        self.world.features  # noqa: B018 - a fault in them shows before money moves
+        self.events.begin(self.trials)
         for line in pools.look(self.world):
             self.say("looking at the market", line)
 
@@ -192,16 +166,11 @@ class Study:
             archive: as for `run`.
         """
         self.trials.keep("stopped", reason)
-        self._polish()
-        self.say("measuring the recommended plan on the final images")
-        self._measure_final()
-        keep_front(self.front(), self.trials, self._final_key, self.world)
-        self._confirm()
-        self._measure_merged()
-        self._look_beside()
+        self._evaluations.after_search(self._conclusion)
+        self._conclusion.measure(self.say, self.events.section)
         report = self.report()
         write_whole(self.folder / "report.json", to_json(report).encode())
-        self.story.answer(report, self.front())
+        self.events.answer(report, self.front())
         self.parting = pools.put_away(self.world, archive)
         return report
 
@@ -214,28 +183,11 @@ class Study:
 
     def report(self) -> dict[str, Any]:
         """The report of what is stored now. Buys and trains nothing."""
-        stopped = self.trials.attr("stopped")
-        best, final = self.recommend(), None
-        if best is not None and stopped:
-            final = self.trials.known("final").get(self._final_key(best))
-        plans, bought = self.estimates().plans, self.trials.purchases()
-        world = self.world.own()
-        report = build_report(world, plans, bought, stopped or "not finished", final)
-        confirmation = self._confirmation(best) if best and stopped else None
-        beside = self.trials.known("beside").get(self._beside_key(best))
-        report = {**report, "confirmation": confirmation, "advice": self.advisor().all()}
-        versions = front_versions(pareto_front(plans), self.trials, self._final_key)
-        for row in report["front"]:
-            row["version"] = versions.get(row["plan"]["key"])
-        report["all_labels_merged"] = self.trials.known("merged").get(self._merged_key())
-        return tell_beside(report, beside if stopped else None, world)
+        return self._conclusion.report()
 
     def advisor(self) -> Advisor:
         """What to make of everything evaluated so far."""
-        world = self.world.own()
-        searcher = self._searcher if world is self.world else Searcher(world)
-        surrogate = searcher.surrogate(self.outcomes())
-        return Advisor(searcher, surrogate, self.estimates(), world.ledger.balance().spent)
+        return self._conclusion.advisor()
 
     def forecast(self, dollars: float) -> Forecast | None:
         """What the best plan at a price tag of some dollars would give, with its interval.
@@ -245,21 +197,16 @@ class Study:
         return self.advisor().forecast(dollars)
 
     def estimates(self) -> Estimates:
-        """Every evaluated plan with the accuracy that it has on average over purchases.
-
-        What was measured is shrunk by the surrogate, so that the luckiest is not taken for best.
-        """
-        outcomes = self.outcomes()
-        surrogate = self._searcher.surrogate(outcomes)
-        return shrink(outcomes, surrogate, generator(self.config.seed, "estimates"))
+        """Every evaluated plan with the accuracy that it has on average over purchases."""
+        return self._conclusion.estimates()
 
     def front(self) -> list[Outcome]:
         """Evaluated plans that no other plan is expected to beat in accuracy and price tag."""
-        return pareto_front(self.estimates().plans)
+        return self._conclusion.front()
 
     def recommend(self) -> Outcome | None:
         """The plan to buy, on what is known so far."""
-        return recommend(self.estimates().plans)
+        return self._conclusion.recommend()
 
     def outcomes(self) -> list[Outcome]:
         """Every plan evaluated so far, once, as it was measured last."""
@@ -272,41 +219,6 @@ class Study:
         finally:
             self.trials.close()
 
-    def _final_key(self, best: Outcome) -> str:
-        """A plan and the state of its condition: more answers there may change its labels."""
-        condition = self.world.condition(best.plan)
-        return f"{best.plan.key}/{len(self.world.own().store.orders(condition))}"
-
-    def _measure_final(self) -> None:
-        best = self.recommend()
-        known = self.trials.known("final")
-        if best is not None and self._final_key(best) not in known:
-            known[self._final_key(best)] = final_score(fit_plan(best.plan, self.world), self.world)
-            self.trials.keep("final", known)
-
-    def _merged_key(self) -> str:
-        orders = [record.order for record in self.world.own().store.all_orders()]
-        return str(sum(order.condition.price != ZERO for order in orders))  # not own labels
-
-    def _measure_merged(self) -> None:
-        """What the labels owned, merged over conditions, give today."""
-        best, known = self.recommend(), self.trials.known("merged")
-        if best is not None and self._merged_key() not in known:
-            known[self._merged_key()] = merged_today(best.plan, self.world.own())
-            self.trials.keep("merged", known)
-
-    def _beside_key(self, best: Outcome | None) -> str:
-        return f"{best.plan.key if best else 'none'}/{self.world.ledger.balance().cap.micros}"
-
-    def _look_beside(self) -> None:
-        best, known = self.recommend(), self.trials.known("beside")
-        key = self._beside_key(best)
-        if key not in known:
-            self.say("looking beside the answer")
-            found = look_beside(best.plan if best else None, self.world, self._search_again)
-            known[key] = found
-            self.trials.keep("beside", known)
-
     def _search_again(self, config: StudyConfig) -> dict[str, Any]:
         """The report of another study beside this one."""
         study = Study(config, self.folder.parent, self.world.trainer)
@@ -317,31 +229,8 @@ class Study:
 
     # --- the loop -------------------------------------------------------------------------------
 
-    def _confirm(self) -> None:
-        """Buy the recommended plan again, as far as the money kept for it bears."""
-        best = self.recommend()
-        if best is None:
-            return
-        part = confirmation.planned(best.plan, self.world, self.trials)
-        done, key = self.trials.known("confirmed"), confirmation.key_of(best.plan, self.world)
-        if part is not None and key not in done:
-            self.say("buying the recommended plan again from fresh annotators")
-            done[key] = confirmation.confirm(best.plan, part, self.world)
-            self.trials.keep("confirmed", done)
-            self.story.confirmation(key, done[key])
-
-    def _confirmation(self, best: Outcome) -> dict[str, Any] | None:
-        """What the confirmation of the recommended plan says; None without one."""
-        done = self.trials.known("confirmed").get(confirmation.key_of(best.plan, self.world))
-        if not done:
-            return None
-        surrogate = self._searcher.surrogate(self.outcomes())
-        rng = generator(self.config.seed, "confirmed")
-        said = confirmation.confirmed(best.plan, done, surrogate, self.config.suite_size, rng)
-        return {**said, "search_estimate": best.accuracy}
-
     def say(self, doing: str, note: str = "") -> None:
-        """Tell whoever watches what is going on, and perhaps something to be kept in sight."""
+        """Report progress, with a note that is to stay in sight where there is one."""
         money = self.world.ledger.balance()
         self._watch(
             Progress(
@@ -386,7 +275,7 @@ class Study:
                 return
 
     def ask(self) -> AskedTrial | None:
-        """The next trial, written down for whoever buys it; None where there is none for now.
+        """The next trial, written down before it is bought; None where there is none for now.
 
         `why_none` then says why. While trials are in hand that may be for the time being.
         """
@@ -431,59 +320,9 @@ class Study:
             self._finish(self.trials.reopen(trial), plan, attrs["bought"])
         return self.trials.at(number)
 
-    # --- evaluations that cost nothing ----------------------------------------------------------
-
-    def _reuse(self) -> None:
-        """Evaluate contained plans of the last purchase's condition that can still matter."""
-        while not self.config.no_reuse and (plan := self._next_contained()) is not None:
-            self._add(plan, _DRAWS, after_search=False)
-
     def reuse(self, bought: LabelPlan) -> None:
         """Evaluate contained plans of a purchase's condition that can still matter."""
-        done = 0
-        with self.world.buying(bought):
-            while not self.config.no_reuse:
-                self.world.prices.refresh()
-                plan = self._searcher.free(self._asker.known(), bought, done)
-                if plan is None:
-                    return
-                self._add(plan, _DRAWS, after_search=False)
-                done += 1
-
-    def _next_contained(self) -> LabelPlan | None:
-        trials = self.trials.complete()
-        bought = [i for i, trial in enumerate(trials) if trial.user_attrs["bought"]]
-        if not bought:
-            return None
-        latest = plan_from_plain(trials[bought[-1]].user_attrs["outcome"]["plan"])
-        return self._searcher.free(self.trials.searched(), latest, len(trials) - 1 - bought[-1])
-
-    def _polish(self) -> None:
-        """Evaluate what is expected on the front, and measure the front's plans repeatedly."""
-        while (plan := self._next_to_polish()) is not None:
-            self._add(plan, REPEATS, after_search=True)
-
-    def _next_to_polish(self) -> LabelPlan | None:
-        if self.trials.after_last_search() >= _MOST_POLISHED:
-            return None
-        outcomes = self.outcomes()
-        if outcomes and not self.config.no_reuse:
-            missing = self._searcher.missing_from_front(outcomes)
-            if missing is not None:
-                return missing
-        return next((o.plan for o in self.front() if o.draws < REPEATS), None)
-
-    def _add(self, plan: LabelPlan, draws: int, after_search: bool) -> None:
-        """Evaluate an owned plan and add it as a trial, in one commit."""
-        self.say(f"evaluating {plan.key}, owned already")
-        if plan.overlap == self._owned_overlap(plan) and not after_search:
-            draws = 1  # there is one subset of its answers
-        outcome = evaluate(plan, self.world, draws)
-        self.story.evaluation(self.trials.add(outcome, after_search))
-
-    def _owned_overlap(self, plan: LabelPlan) -> int:
-        records = self.world.prices.records(plan)
-        return max((record.overlap for record in records), default=plan.overlap)
+        self._evaluations.after_purchase(bought, self._asker)
 
     def _finish(self, trial: optuna.Trial, plan: LabelPlan, bought: bool) -> None:
         with self.world.buying(plan):  # of several workers one buys in a condition at a time
@@ -506,9 +345,9 @@ class Study:
         self.trials.study.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
         task = self.trials.at(trial.number).user_attrs.get(TASK, "")
         if bought:
-            self.story.purchase(facts, version, order, task)
+            self.events.purchase(facts, version, order, task)
         else:
-            self.story.evaluation(facts, task)
+            self.events.evaluation(facts, task)
         self.say(f"done {plan.key}")
 
 
@@ -524,21 +363,3 @@ def open_study(folder: Path, trainer: Trainer | None = None) -> Study:
     """
     config = read_config(folder)
     return Study(config, folder.parent, trainer)
-
-
-def check_new_study(config: StudyConfig, runs: Path) -> Dataset:
-    """Read and check everything that a new study needs, before its folder exists.
-
-    Raises:
-        InputError: of `budget` or `training`, naming what is wrong.
-    """
-    check_sampler(config)
-    data = load(config)
-    check_views(config, open_market(config, data))
-    SearchSpace.of(config, len(data.rows["pool"]))
-    try:
-        runs.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{runs}: cannot be made: {error.strerror or error}") from error
-    features_of(config, data, runs)
-    return data

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.search.samplers import distributions
+from hpo.search.money_aware import distributions
 from hpo.settings.search_space import SearchSpace
 from hpo.trial.outcome import Outcome, Purchase, outcome_from_plain, outcome_to_plain, plan_to_plain
 from labeling.types import LabelPlan
@@ -38,7 +38,7 @@ class Trials:
         self._read: tuple[int, list[FrozenTrial]] | None = None
 
     def all(self) -> list[FrozenTrial]:
-        """Every trial, in order; read again only after somebody has written to the file."""
+        """Every trial, in order; read again only after a process has written to the file."""
         version = self._version()
         if self._read is None or self._read[0] != version:
             self._read = version, self.study.get_trials(deepcopy=False)
@@ -46,8 +46,8 @@ class Trials:
 
     def _version(self) -> int:
         """A number that changes with every write by any other connection, Optuna's among them."""
-        found: int = self._looker.execute("PRAGMA data_version").fetchone()[0]
-        return found
+        version: int = self._looker.execute("PRAGMA data_version").fetchone()[0]
+        return version
 
     @cached_property
     def _looker(self) -> sqlite3.Connection:
@@ -184,8 +184,8 @@ def _after_search(trial: FrozenTrial) -> bool:
 
 def _once(trials: Iterable[FrozenTrial]) -> list[Outcome]:
     """One outcome a plan: the last one measured, in the first one's place."""
-    found = [outcome_from_plain(trial.user_attrs["outcome"]) for trial in trials]
-    return list({outcome.plan.key: outcome for outcome in found}.values())
+    outcomes = [outcome_from_plain(trial.user_attrs["outcome"]) for trial in trials]
+    return list({outcome.plan.key: outcome for outcome in outcomes}.values())
 
 
 def _open(path: Path, name: str) -> optuna.Study:

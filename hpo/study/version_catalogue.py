@@ -41,8 +41,8 @@ def open_catalogue(folder: Path) -> Iterator[Catalogue]:
     engine = open_store(folder)
     try:
         catalogue = Catalogue(engine, config.study)
-        known = catalogue.entries()
-        fresh = [path for path in versions.find(folder / "versions") if path.name not in known]
+        entered = catalogue.entries()
+        fresh = [path for path in versions.find(folder / "versions") if path.name not in entered]
         days = _days(folder) if fresh else {}
         for path in fresh:
             enter(catalogue, versions.load(path.name, path.parent), days.get(path.name))
@@ -99,10 +99,10 @@ def find_view(catalogue: Catalogue, text: str, over: str | None = None, name: st
     match = _NAME.fullmatch(text.strip())
     if match is None or match[1] in COLUMNS:
         return catalogue.bind(parse_view(text, name, COLUMNS, over), name)
-    known = catalogue.named()
-    fitting = [v for v in known if v.name == match[1] and v.version.startswith(match[2] or "")]
+    named = catalogue.named()
+    fitting = [v for v in named if v.name == match[1] and v.version.startswith(match[2] or "")]
     if not fitting:
-        names = tuple(dict.fromkeys((*(view.name for view in known), *COLUMNS)))
+        names = tuple(dict.fromkeys((*(view.name for view in named), *COLUMNS)))
         raise InputError(
             f"{name}: there is no view named {text.strip()!r}; {nearest(match[1], names)}"
         )
@@ -141,8 +141,8 @@ def rows(run: str | Path, expression: str, over: str | None = None) -> dict[str,
 def table(catalogue: Catalogue, view: View) -> dict[str, list[Any]]:
     """The rows inside a bound view as columns: dates as dates, dollars as Decimal."""
     names = columns_of(view.over)
-    found = catalogue.rows(view)
-    columns = zip(*found, strict=True) if found else [()] * len(names)
+    rows_inside = catalogue.rows(view)
+    columns = zip(*rows_inside, strict=True) if rows_inside else [()] * len(names)
     made = {name: list(column) for name, column in zip(names, columns, strict=True)}
     made["date"] = [date.fromordinal(day) for day in made["date"]]
     made["price"] = [
@@ -178,14 +178,14 @@ def _entry(version: Version, day: date | None) -> CatalogueEntry:
 def _days(folder: Path) -> Mapping[str, date]:
     """The UTC day on which each version was saved, as the journal tells."""
     journal = folder / "journal.jsonl"
-    found: dict[str, date] = {}
+    days: dict[str, date] = {}
     lines = journal.read_text().splitlines() if journal.exists() else []
     for line in lines:
         if '"version"' in line and line.endswith("}"):  # else not a version, or cut by a crash
             event = json.loads(line)
             for version in told_versions(event):
-                found.setdefault(version, date.fromisoformat(event["at"][:10]))
-    return found
+                days.setdefault(version, date.fromisoformat(event["at"][:10]))
+    return days
 
 
 def _numbers(column: Sequence[str]) -> list[float | None]:

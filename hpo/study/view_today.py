@@ -1,4 +1,4 @@
-"""What the labels inside a view give today: over one or several versions, for nothing.
+"""A model of the labels inside a view, over one or several versions; it costs nothing.
 
 Scored on the validation images, which the search has seen: one may look at as many views as one
 likes, and the final images stay untouched by the choice among them.
@@ -43,7 +43,7 @@ def view_today(study: Study, view: str | None, test_view: str | None) -> dict[st
     test = None if test_view is None else _test_view(test_view, study.world)
     trained, facts = _trained(study, view)
     inside = score_inside(test, _ROLE, trained, study.world) if test else None
-    found = {
+    told = {
         **facts,
         "labelled_images": len(trained.labels.task),
         "answers": int((trained.answers.usable & ~trained.answers.control).sum()),
@@ -53,8 +53,8 @@ def view_today(study: Study, view: str | None, test_view: str | None) -> dict[st
         "test_view": inside,
     }
     key = f"{facts['view']['version'] if facts['view'] else ''}/{test.version if test else ''}"
-    study.journal.write("view_today", f"{key}/{len(facts['versions'])}", found)
-    return found
+    study.journal.write("view_today", f"{key}/{len(facts['versions'])}", told)
+    return told
 
 
 def _test_view(text: str, world: World) -> View:
@@ -78,12 +78,12 @@ def _trained(study: Study, text: str | None) -> tuple[Trained, dict[str, Any]]:
     by_version: dict[str, list[int]] = {}
     for version, position in places:
         by_version.setdefault(version, []).append(position)
-    found = [
+    versions_inside = [
         (versions.load(version, study.folder), positions)
         for version, positions in by_version.items()
     ]
     # Merged labels are made of the same answers again.
-    parts = [part for part in found if "plan" in part[0].manifest] or found
+    parts = [part for part in versions_inside if "plan" in part[0].manifest] or versions_inside
     labels, answers = labels_inside(view, parts, study.world)
     plan = _plan(parts[0][0], study)
     model, target = train_labels(plan, labels, study.world)
@@ -186,14 +186,14 @@ def _distinct(parts: Iterable[tuple[Version, Answers]]) -> Answers:
     """Each answer of several versions once: those of one condition share annotators and answers."""
     by_condition: dict[str, dict[tuple[int, ...], tuple[int, ...]]] = {}
     for version, answers in parts:
-        known = by_condition.setdefault(version.manifest["condition"]["key"], {})
+        by_answer = by_condition.setdefault(version.manifest["condition"]["key"], {})
         again: dict[tuple[int, ...], int] = {}
         columns = (answers.task, answers.annotator, answers.control, answers.label, answers.usable)
         for task, annotator, control, *rest in zip(*(c.tolist() for c in columns), strict=True):
-            key = (task, annotator, control)  # a control task may come to somebody twice
+            key = (task, annotator, control)  # an annotator may meet a control task twice
             again[key] = again.get(key, 0) + 1
-            known.setdefault((*key, again[key]), (task, annotator, control, *rest))
-    return merge([_answers(list(known.values())) for known in by_condition.values()])
+            by_answer.setdefault((*key, again[key]), (task, annotator, control, *rest))
+    return merge([_answers(list(by_answer.values())) for by_answer in by_condition.values()])
 
 
 def _answers(rows: Sequence[tuple[int, ...]]) -> Answers:

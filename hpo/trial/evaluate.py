@@ -21,7 +21,7 @@ from hpo.trial.subjective import is_subjective, panel, score_opinion
 from hpo.trial.world import World
 from labeling.aggregation.selection import selection
 from labeling.seeds import derive, generator
-from labeling.store import OrderRecord
+from labeling.store.records import OrderRecord
 from labeling.types import (
     Answers,
     AnswerTimes,
@@ -78,7 +78,7 @@ def _own(owned: Answers, plan: LabelPlan, world: World, draw: int) -> Bools:
 
 
 def _further(draw: int) -> tuple[int, ...]:
-    """What sets a repeat draw's seeds apart; the first draw has nothing."""
+    """The purpose that sets a repeat draw's seeds apart; the first draw has none."""
     return (draw,) if draw else ()
 
 
@@ -218,20 +218,20 @@ def measure(trained: Trained, world: World, draws: int = 1) -> Outcome:
 
 def _averaged(first: Outcome, draws: int, world: World) -> Outcome:
     """The outcome with its scores averaged over further draws; the interval keeps its width."""
-    found = [
+    repeats = [
         score_on("validation", fit_plan(first.plan, world, draw), world, redraws=0)
         for draw in range(1, draws)
     ]
-    accuracy = (first.accuracy + sum(s.accuracy for s in found)) / draws
+    accuracy = (first.accuracy + sum(s.accuracy for s in repeats)) / draws
     shift = accuracy - first.accuracy
     return replace(
         first,
         accuracy=round(accuracy, _DIGITS),
         low=round(max(0.0, first.low + shift), _DIGITS),
         high=round(min(1.0, first.high + shift), _DIGITS),
-        macro_f1=round((first.macro_f1 + sum(s.macro_f1 for s in found)) / draws, _DIGITS),
-        ece=round((first.ece + sum(s.ece for s in found)) / draws, _DIGITS),
-        log_loss=round((first.log_loss + sum(s.log_loss for s in found)) / draws, _DIGITS),
+        macro_f1=round((first.macro_f1 + sum(s.macro_f1 for s in repeats)) / draws, _DIGITS),
+        ece=round((first.ece + sum(s.ece for s in repeats)) / draws, _DIGITS),
+        log_loss=round((first.log_loss + sum(s.log_loss for s in repeats)) / draws, _DIGITS),
         draws=draws,
     )
 
@@ -267,10 +267,10 @@ def score_inside(view: View, role: str, trained: Trained, world: World) -> dict[
     """Accuracy on those images of a role that are inside a test view; None where there are none."""
     rows = world.data.rows[role]
     rows = rows[images_inside(view, rows, world)]
-    found = {"expression": view.text, "version": view.version, "images": len(rows)}
+    facts = {"expression": view.text, "version": view.version, "images": len(rows)}
     if not len(rows):
-        return {**found, "accuracy": None, "interval_95": None}
-    return {**found, **rounded(score_on(role, trained, world, only=rows))}
+        return {**facts, "accuracy": None, "interval_95": None}
+    return {**facts, **rounded(score_on(role, trained, world, only=rows))}
 
 
 def price_tag(plan: LabelPlan, world: World) -> Money:

@@ -37,7 +37,7 @@ def condition_to_plain(condition: Condition) -> dict[str, Any]:
 
 
 def campaign_to_plain(campaign: Campaign) -> dict[str, Any]:
-    """What annotators are asked and under which rules, as JSON types."""
+    """A campaign's questions and rules, as JSON types."""
     return {
         "name": campaign.name,
         "key": campaign.key,
@@ -114,7 +114,7 @@ def _fee(world: World) -> dict[str, Any]:
 
 
 def _people(condition: Condition, ends: list[OrderEnd], world: World) -> dict[str, int]:
-    """Who came to a condition so far: paid annotators, those of them banned, and who failed.
+    """Counts of a condition's annotators: paid, banned, and failed in the exam.
 
     Not who only looked: no platform tells that.
     """

@@ -1,4 +1,4 @@
-"""What a trial gave, and its plain form."""
+"""The outcome of a trial, and its plain form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from labeling.types import (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a plan gave, measured on the validation images.
+    """The measurements of an evaluated plan, on the validation images.
 
     Attributes:
         accuracy: share of validation images classified right, with its 95 % interval low..high.

@@ -1,4 +1,4 @@
-"""What plans cost: whole, and what is lacking of them given what is owned.
+"""Prices of plans: whole, and of the answers that are lacking given those owned.
 
 Two objects, made anew where what they stand on changes: a `PriceList` for a market, `Prices` for
 what is owned on it.
@@ -14,7 +14,8 @@ from budget.money import Money
 from hpo.market.market import Market
 from hpo.market.quote import Quote, answers_share, outside, quote, quote_plan
 from hpo.settings.config import StudyConfig
-from labeling.store import OrderRecord, Store
+from labeling.store import Store
+from labeling.store.records import OrderRecord
 from labeling.types import Condition, Ints, LabelPlan, Order
 
 

@@ -1,4 +1,4 @@
-"""What each part of the money bought, from stored assignments."""
+"""The money spent by the parts that it bought, from stored assignments."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Breakdown:
 
 
 def of_condition(condition: Condition, world: World) -> Breakdown:
-    """What the money spent in one condition bought.
+    """The money spent in one condition, by the parts that it bought.
 
     A suite's reward is shared equally among its places; a control answer bought its own place.
     """
@@ -61,7 +61,7 @@ def of_condition(condition: Condition, world: World) -> Breakdown:
 
 
 def of_study(world: World) -> Breakdown:
-    """What all the money spent so far bought."""
+    """All the money spent so far, by the parts that it bought."""
     conditions = dict.fromkeys(record.order.condition for record in world.store.all_orders())
     total = Breakdown()
     for condition in conditions:

@@ -76,7 +76,7 @@ def _ask_panel(world: World, role: str) -> Shares:
 
 
 def score_opinion(predicted: Floats, draws: Floats | None, observed: Shares) -> Scores:
-    """How near predicted shares come to observed ones, in the shape of a classifier's scores.
+    """The distance of predicted shares from observed ones, in the shape of a classifier's scores.
 
     `accuracy` is 1 minus the mean absolute error of the share (half the sum over answers), with a
     95 % interval over images and training labels; `log_loss` is the cross entropy to the shares.
@@ -89,21 +89,21 @@ def score_opinion(predicted: Floats, draws: Floats | None, observed: Shares) -> 
     """
     from training.evaluate import Scores
 
-    found = score_shares(predicted, observed)
+    scored = score_shares(predicted, observed)
     apart = np.abs(predicted - observed.share).sum(axis=1) / 2
     variance = float(apart.var(ddof=1)) / len(apart) if len(apart) > 1 else 0.0
     if draws is not None:
         errors = np.abs(draws - observed.share).sum(axis=2).mean(axis=1) / 2
         variance += float(errors.var(ddof=1))
-    half, near = 1.96 * variance**0.5, 1 - found.error
+    half, near = 1.96 * variance**0.5, 1 - scored.error
     return Scores(
         accuracy=near,
         low=max(0.0, near - half),
         high=min(1.0, near + half),
         macro_f1=0.0,
         ece=0.0,
-        log_loss=found.log_loss,
+        log_loss=scored.log_loss,
         balanced_accuracy=0.0,
         per_class_recall=(),
-        n=found.items,
+        n=scored.items,
     )

@@ -1,4 +1,4 @@
-"""Whoever trains the heads of a study: it gets arrays and gives models, and knows no labels.
+"""The trainer of a study's heads: it gets arrays and gives models, and knows no labels.
 
 A study's own trainer is `CrossValidated`. Tests of money, kills and stops hold another one, whose
 heads take no time: what such a study buys, writes and says is made by the same code.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Computed:
-    """What is computed once for a study's images, by whichever of its worlds needs it first.
+    """Results for a study's images that are computed once and shared by all its worlds.
 
     Attributes:
         compute: gives the features of all images.
@@ -159,7 +159,7 @@ class World:
 
 
 MARKET_LOCK = "market"
-"""The lock of whoever buys on a market with pools."""
+"""The lock under which one process at a time buys on a market with pools."""
 
 
 def features_of(config: StudyConfig, data: Dataset, runs: Path) -> Features:

@@ -9,12 +9,13 @@ against any other are ln(p (C-1) / (1-p)).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from budget.errors import InputError, nearest
+from budget.errors import InputError
+from labeling.aggregation.registry import aggregator_named
+from labeling.aggregation.votes import Votes
 from labeling.types import Answers, Floats, Ints, LabelSet
 
 _PRIOR_SKILL = 0.8  # typical of screened crowds; counts as _PRIOR_ANSWERS answers
@@ -37,8 +38,8 @@ def aggregate(
         tasks: the plan's tasks; the result follows their order. A task without a usable answer,
             and every control task, is left out.
         classes: number of classes C, at least 2.
-        method: a name of METHODS. Without control tasks "weighted" has equal weights; the shares
-            of "dawid-skene" are plain vote shares.
+        method: a name of `AGGREGATORS`. Without control tasks "weighted" has equal weights; the
+            shares of "dawid-skene" are plain vote shares.
         control_truth: true class of each control task, by row.
 
     Returns:
@@ -48,8 +49,7 @@ def aggregate(
         InputError: an unknown method, a label beyond the classes, fewer than two classes, or a
             control task without a known truth.
     """
-    if method not in METHODS:
-        raise InputError(f"aggregation: {method!r} is not known; {nearest(method, tuple(METHODS))}")
+    aggregator = aggregator_named(method)
     _check_labels(answers, classes)
     order = np.asarray(tasks, dtype=np.int64)
     given = answers.where(answers.usable & ~answers.control & np.isin(answers.task, order))
@@ -59,36 +59,8 @@ def aggregate(
     truth = _truth(controls, control_truth)
     counts = _tally(row, given.label, np.ones(len(given)), len(order), classes)
     votes = Votes(given, row, counts, controls, truth)
-    shares, posterior = METHODS[method](votes)
+    shares, posterior = aggregator(votes)
     return LabelSet(order, shares, posterior, counts.sum(axis=1).astype(np.int64))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Votes:
-    """What an aggregator is given: usable answers, and what is known of those who gave them.
-
-    Attributes:
-        answers: [A] usable answers to real tasks.
-        row: [A] row of each answer's task in the result.
-        counts: [N, C] answers by task and class; at least one in each row.
-        controls: control answers of the same annotators.
-        truth: true class of each control answer's task.
-    """
-
-    answers: Answers
-    row: Ints
-    counts: Floats
-    controls: Answers
-    truth: Ints
-
-    @property
-    def classes(self) -> int:
-        """The number of classes C."""
-        return int(self.counts.shape[1])
-
-
-Aggregator = Callable[[Votes], tuple[Floats, Floats]]
-"""Gives [N, C] vote shares and the [N, C] posterior of its model."""
 
 
 def weighted(votes: Votes) -> tuple[Floats, Floats]:
@@ -110,14 +82,6 @@ def dawid_skene(votes: Votes) -> tuple[Floats, Floats]:
     """A confusion matrix per annotator (Dawid and Skene 1979), control tasks as known labels."""
     shares, posterior = majority(votes)
     return shares, _dawid_skene(votes) if len(shares) else posterior
-
-
-METHODS: dict[str, Aggregator] = {
-    "weighted": weighted,
-    "majority": majority,
-    "dawid-skene": dawid_skene,
-}
-"""Aggregators by the name that `--aggregation` takes."""
 
 
 def annotator_weights(votes: Answers, controls: Answers, truth: Ints, classes: int) -> Floats:

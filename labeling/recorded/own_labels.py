@@ -12,7 +12,7 @@ import numpy as np
 from budget.errors import InputError
 from budget.money import ZERO
 from labeling.campaign.campaign import Campaign
-from labeling.recorded.reading import Recording
+from labeling.recorded.recording import Recording
 from labeling.recorded.source import check_classes
 from labeling.types import Assignment, Bools, Condition, Ints, OrderEnd, Page
 

@@ -16,7 +16,7 @@ from budget.errors import InputError
 from budget.tariff import Tariff
 from labeling.campaign.campaign import Campaign
 from labeling.recorded.playback import AT_ONCE, OrderPlayback, Playback, Tape
-from labeling.recorded.reading import Recording
+from labeling.recorded.recording import Recording
 from labeling.seeds import stream
 from labeling.source import Pool, checked_tasks, orders_before
 from labeling.types import Assignment, Bools, Condition, Ints, Order, Page, Restriction

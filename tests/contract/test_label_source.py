@@ -17,7 +17,7 @@ from labeling.campaign.campaign import Campaign, Question
 from labeling.crowd.people.items import make_items
 from labeling.crowd.scenario import load_scenario
 from labeling.crowd.source import CrowdSource
-from labeling.recorded.reading import Recording
+from labeling.recorded.recording import Recording
 from labeling.recorded.source import ReplaySource
 from labeling.source import LabelSource
 from labeling.types import Condition, Order, Page

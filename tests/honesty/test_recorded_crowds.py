@@ -18,7 +18,8 @@ from labeling.crowd.fitting import agreement as agree
 from labeling.crowd.fitting.fit import estimate
 from labeling.crowd.fitting.imitate import blank, imitate
 from labeling.crowd.scenario import Scenario, load_scenario
-from labeling.recorded.reading import Recording, read_recording
+from labeling.recorded.reading import read_recording
+from labeling.recorded.recording import Recording
 from labeling.seeds import stream
 from labeling.types import Answers, Floats
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from budget.database import open_database
 from budget.money import Money
 from budget.tariff import Tariff
-from labeling.store import OrderRecord, Store
+from labeling.store import Store
+from labeling.store.records import OrderRecord
 from labeling.types import Answers, Assignment, Condition, Order, OrderEnd, Page, Restriction
 
 CONDITION = Condition("data", "simulated:test", "campaign", Money(2_000), 1, 4, False)

@@ -102,7 +102,7 @@ def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -
 
 
 def plan_lines(purchase: NextPurchase) -> list[str]:
-    """What is about to be bought, before any money moves."""
+    """The purchase in words, before any money moves."""
     from budget.money import ZERO
     from hpo.answer.sentences import market_line, plan_words
 
@@ -130,7 +130,7 @@ def plan_lines(purchase: NextPurchase) -> list[str]:
 
 
 def told(report: Mapping[str, Any], purchase: NextPurchase) -> list[str]:
-    """What the purchase gave."""
+    """The result of the purchase in words."""
     from budget.money import ZERO
     from hpo.answer.sentences import interval, percent, usd
     from hpo.settings.market_kinds import kind_named

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from budget.errors import VersionMissing
 from hpo.cli.console import make_table, print_json, print_lines, stdout
 from hpo.cli.flags import Commands, add_command, add_json, add_run_dir
 from hpo.settings.exit_codes import DONE
@@ -90,6 +89,7 @@ def get_version(version_id: str, to: Path | None, runs: Path, parquet: bool, as_
 
 def _fetched(version_id: str, runs: Path) -> tuple[Version, str]:
     """The version, and where it was found."""
+    from budget.errors import VersionMissing
     from labeling import versions
 
     try:
@@ -144,8 +144,8 @@ def list_versions(folder: Path, as_json: bool) -> None:
 
     read_config(folder)
     paths = sorted(versions.find(folder / "versions"), key=_saved)
-    found = [versions.load(path.name, path.parent) for path in paths]
-    rows = [_facts(version) for version in found]
+    loaded = [versions.load(path.name, path.parent) for path in paths]
+    rows = [_facts(version) for version in loaded]
     if as_json:
         print_json(rows)
         return

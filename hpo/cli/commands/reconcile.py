@@ -63,7 +63,7 @@ def run_reconcile(folder: Path, do_mend: bool, archive: bool, as_json: bool) -> 
     else:
         for line in _lines(report, do_mend):
             print(line)
-    return all(found["mended"] for found in report["findings"])
+    return all(row["mended"] for row in report["findings"])
 
 
 def _lines(report: dict[str, Any], do_mend: bool) -> list[str]:
@@ -71,18 +71,18 @@ def _lines(report: dict[str, Any], do_mend: bool) -> list[str]:
         f"Study {report['study']}: {report['orders']} orders, spent ${report['spent']['usd']}, "
         f"held ${report['held']['usd']}"
     ]
-    for found in report["findings"]:
-        if found["mended"]:
-            state = f"mended ({found['mend']})"
-        elif not do_mend and found["mend"] == "void":
+    for row in report["findings"]:
+        if row["mended"]:
+            state = f"mended ({row['mend']})"
+        elif not do_mend and row["mend"] == "void":
             state = "start the study again to go on with it, or --mend to give the money back"
-        elif not do_mend and found["mend"] not in ("", "collect"):
-            state = f"--mend would {found['mend']} it"
-        elif found["mend"] == "collect":
+        elif not do_mend and row["mend"] not in ("", "collect"):
+            state = f"--mend would {row['mend']} it"
+        elif row["mend"] == "collect":
             state = "start the study again: it goes on with it"
         else:
             state = "look at it yourself: nothing here can mend it"
-        lines.append(f"- {found['text']}: {state}")
+        lines.append(f"- {row['text']}: {state}")
     if "archived" in report:
         lines.append(f"archived pools: {', '.join(report['archived']) or 'none'}")
     if not report["findings"]:

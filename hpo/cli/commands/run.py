@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hpo.answer.plot import plot_front
     from hpo.answer.sentences import market_line
     from hpo.cli import confirm_spending
-    from hpo.cli.progress import Gauge
+    from hpo.cli.progress import ProgressLine
     from hpo.settings.run_folder import balance_in
     from hpo.study.pools import check_archive
     from hpo.study.study import Study
@@ -80,9 +80,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
     study = Study(config, arguments.runs)
     try:
-        with mirroring(study.folder, mirrored.on, arguments.images_external), Gauge(log) as gauge:
+        with (
+            mirroring(study.folder, mirrored.on, arguments.images_external),
+            ProgressLine(log) as shown,
+        ):
             real_money = confirmed is not None
-            report = search(study, engine, gauge.update, real_money, arguments.archive)
+            report = search(study, engine, shown.update, real_money, arguments.archive)
             note = confirm_spending.compare(config, confirmed, study.world.ledger.balance().spent)
     finally:
         study.close()

@@ -12,7 +12,7 @@ from hpo.settings.exit_codes import DONE
 
 if TYPE_CHECKING:
     from budget.ledger import Ledger
-    from labeling.store import OrderRecord
+    from labeling.store.records import OrderRecord
 
 
 def add_parser(commands: Commands) -> None:

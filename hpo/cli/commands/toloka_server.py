@@ -113,7 +113,7 @@ def _wait(over: Callable[[], bool]) -> None:
 
 
 def _gone(parent: int) -> Callable[[], bool]:
-    """Whether a process is gone; one that is our own parent also when nobody has buried it."""
+    """Whether a process is gone; our own parent counts as gone once we have another."""
     ours = os.getppid() == parent
 
     def gone() -> bool:

@@ -68,7 +68,7 @@ def show_view(
         folder: the study's folder.
         text: the name or expression of the view; None to list the named ones.
         name: a name to keep it under.
-        answers: look at answers, whatever columns the view uses.
+        answers: look at answers, also where the view uses columns of labels only.
         count: print only the number of rows inside.
         out: a .csv or .parquet file to write all rows to.
         as_json: print one JSON object instead.
@@ -93,8 +93,8 @@ def show_view(
         if out is not None:
             write_table(out, table(catalogue, view), {n: c.kind for n, c in COLUMNS.items()})
         if as_json:
-            found = {"view": view_to_plain(view), "name": name, "inside": inside, "of": total}
-            print_json({**found, "file": str(out) if out else None})
+            facts = {"view": view_to_plain(view), "name": name, "inside": inside, "of": total}
+            print_json({**facts, "file": str(out) if out else None})
         elif count:
             print(inside)
         else:

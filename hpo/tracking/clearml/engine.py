@@ -117,7 +117,7 @@ def run(
     study.world.source.close()  # from here on the market is the trials', one after the other
     with _quiet(), consenting(study.folder) if real_money else contextlib.nullcontext():
         reason = _search(study, engine)
-        study.story.begin(study.trials)  # also what a trial that was killed could not tell
+        study.events.begin(study.trials)  # also what a trial that was killed could not tell
         study.finish_left()
         return study.conclude(reason, archive)
 

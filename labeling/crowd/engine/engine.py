@@ -7,18 +7,18 @@ calls give the same pool.
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from labeling.crowd.engine.ballots import Ballots
+from labeling.crowd.engine.events import ARRIVE, EXAM, EXPIRE, HAND_BACK, RETURN, SUBMIT, EventQueue
 from labeling.crowd.engine.mixing import FixedPages, Mixing, SmartMixing
 from labeling.crowd.engine.pool import Ban, ExamSat, PoolSettings, Visitor
 from labeling.crowd.engine.referee import CampaignRules, Referee
 from labeling.crowd.engine.slots import Slots
-from labeling.crowd.engine.suites import SuiteDraws, SuiteLog
+from labeling.crowd.engine.suites import SuiteDraws, SuiteLog, fate_of
 from labeling.crowd.people.answers import CHANCES, AnswerModel
 from labeling.crowd.people.further_questions import FurtherQuestions
 from labeling.crowd.people.items import Items
@@ -27,9 +27,6 @@ from labeling.crowd.people.people import People, wanted_suites
 from labeling.crowd.scenario import Scenario
 from labeling.seeds import stream
 from labeling.types import Bools, Ints
-
-_SKIP_SECONDS = 5.0  # a look at the page before it is handed back
-_ARRIVE, _EXAM, _SUBMIT, _HAND_BACK, _EXPIRE, _RETURN = range(6)
 
 
 class Crowd:
@@ -74,7 +71,7 @@ class Crowd:
         referee: Referee | None = None,
         pages: Sequence[Ints] | None = None,
     ) -> None:
-        self.clock = 0.0
+        self._events = EventQueue()
         self.suites = SuiteLog(pool.suite_size, len(further))
         self.submitted: list[int] = []
         self.exams: list[ExamSat] = []
@@ -103,16 +100,14 @@ class Crowd:
         self._mixing: Mixing = self._fixed or SmartMixing(self.slots, self.suites)
         self._referee = referee or CampaignRules(pool.exam, pool.rules)
         self._visitors: dict[int, Visitor] = {}
-        self._heap: list[tuple[float, int, int, int]] = []
-        self._sequence = 0
-        self._handlers: tuple[Callable[[int], None], ...] = (
-            self._arrive,
-            self._exam,
-            self._submit,
-            self._hand_back,
-            self._expire,
-            self._come_back,
-        )
+        self._handlers: dict[int, Callable[[int], object]] = {
+            ARRIVE: self._arrive,
+            EXAM: self._exam,
+            SUBMIT: self._submit,
+            HAND_BACK: lambda suite: self._serve(self._give_up(suite)),
+            EXPIRE: self._give_up,
+            RETURN: self._come_back,
+        }
         self._expect_next(-1)
 
     # What a requester does.
@@ -161,7 +156,7 @@ class Crowd:
     def _resume(self, visitor: Visitor) -> None:
         if self._may_work(visitor) and not visitor.busy:
             visitor.busy = True
-            self._schedule(0.0, _RETURN, visitor.person)
+            self._events.schedule(0.0, RETURN, visitor.person)
 
     def extend(
         self,
@@ -205,26 +200,27 @@ class Crowd:
         return not self.active and (not self.slots or self.allowance < 1 or not self.is_open)
 
     @property
+    def clock(self) -> float:
+        """Seconds of pool time."""
+        return self._events.now
+
+    @property
     def next_event(self) -> float:
         """Seconds of pool time at which something happens next; infinite if nothing will."""
-        return self._heap[0][0] if self._heap and not self.idle else math.inf
+        return math.inf if self.idle else self._events.next_at
 
     def step(self) -> None:
         """Let the next event happen."""
-        self.clock, _, event, index = heapq.heappop(self._heap)
+        event, index = self._events.pop()
         self._handlers[event](index)
 
     def advance(self, until: float = math.inf) -> None:
         """Move the clock on to `until`, or to where the pool is idle or nobody is left to come."""
-        while not self.idle and self._heap:
-            if self._heap[0][0] > until:
-                self.clock = until
+        while not self.idle and self._events:
+            if self._events.next_at > until:
+                self._events.now = until
                 return
             self.step()
-
-    def _schedule(self, delay: float, event: int, index: int) -> None:
-        heapq.heappush(self._heap, (self.clock + delay, self._sequence, event, index))
-        self._sequence += 1
 
     # What annotators do.
 
@@ -232,7 +228,7 @@ class Crowd:
         person = self.people.next_joining(after)
         if person is not None:
             arrival = float(self.people.traits.arrival[person])
-            self._schedule(arrival - self.clock, _ARRIVE, person)
+            self._events.schedule(arrival - self.clock, ARRIVE, person)
 
     def _arrive(self, person: int) -> None:
         self._expect_next(person)
@@ -250,7 +246,7 @@ class Crowd:
         visitor.busy = True
         visitor.admitted = False
         pace = float(traits.pace[person])
-        self._schedule(pace * len(self.pool.exam_rows), _EXAM, person)
+        self._events.schedule(pace * len(self.pool.exam_rows), EXAM, person)
 
     def _exam(self, person: int) -> None:
         visitor, traits, rows = self._visitors[person], self.people.traits, self.pool.exam_rows
@@ -294,7 +290,7 @@ class Crowd:
                 visitor.left = int(wanted[at])
             if chance[at] < self._scenario.return_share:
                 visitor.busy = True
-                self._schedule(float(delay[at]), _RETURN, visitor.person)
+                self._events.schedule(float(delay[at]), RETURN, visitor.person)
 
     def _has_work(self) -> bool:
         return self.is_open and self.allowance >= 1 and bool(self.slots)
@@ -351,19 +347,10 @@ class Crowd:
         log.seconds[suite] = seconds
         if pool.controls or self._fixed is not None:
             log.wrong[suite] = np.count_nonzero((labels != self._truth[tasks]) & control)
-        event, delay = self._fate(draw.fate, seconds)
+        event, delay = fate_of(draw, seconds, self._scenario, pool.assignment_seconds)
         log.end[suite] = self.clock + delay
-        self._schedule(delay, event, suite)
+        self._events.schedule(delay, event, suite)
         return suite
-
-    def _fate(self, chance: float, seconds: float) -> tuple[int, float]:
-        """What becomes of a suite, and after how many seconds."""
-        s, longest = self._scenario, float(self.pool.assignment_seconds)
-        if chance < s.skip_share:
-            return _HAND_BACK, min(_SKIP_SECONDS, longest)
-        if chance < s.skip_share + s.expire_share or seconds > longest:
-            return _EXPIRE, longest
-        return _SUBMIT, seconds
 
     def _submit(self, suite: int) -> None:
         visitor = self._visitors[int(self.suites.person[suite])]
@@ -397,12 +384,6 @@ class Crowd:
             if self.ballots and not np.isnan(self.suites.skill[done]):
                 self.ballots.withdrawn(*self.suites.real(done), float(self.suites.skill[done]))
         self.bans.append(Ban(visitor.person, self.clock, reason, suite))
-
-    def _hand_back(self, suite: int) -> None:
-        self._serve(self._give_up(suite))
-
-    def _expire(self, suite: int) -> None:
-        self._give_up(suite)
 
     def _give_up(self, suite: int) -> Visitor:
         """Take the tasks of a suite that was not submitted back into the pool."""

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labeling.crowd.engine.events import EXPIRE, HAND_BACK, SUBMIT
 from labeling.crowd.people.answers import CHANCES
+from labeling.crowd.scenario import Scenario
 from labeling.types import Bools, Floats, Ints
 
 _BLOCK = 256
+_SKIP_SECONDS = 5.0  # a look at the page before it is handed back
 
 
 class SuiteLog:
@@ -104,3 +107,24 @@ class SuiteDraws:
         self._fates: list[float] = rng.random(_BLOCK).tolist()
         self._times: list[float] = rng.standard_normal(_BLOCK).tolist()
         self._next = 0
+
+
+def fate_of(
+    draw: SuiteDraw, seconds: float, scenario: Scenario, longest: float
+) -> tuple[int, float]:
+    """What becomes of a suite that was opened, and after how many seconds.
+
+    Args:
+        draw: the suite's random numbers.
+        seconds: that its annotator would work on it.
+        scenario: how often suites are handed back or forgotten.
+        longest: seconds after which the platform takes it back.
+
+    Returns:
+        SUBMIT, HAND_BACK or EXPIRE, and the delay.
+    """
+    if draw.fate < scenario.skip_share:
+        return HAND_BACK, min(_SKIP_SECONDS, float(longest))
+    if draw.fate < scenario.skip_share + scenario.expire_share or seconds > longest:
+        return EXPIRE, float(longest)
+    return SUBMIT, seconds

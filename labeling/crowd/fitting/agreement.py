@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeling.recorded.reading import Recording
+from labeling.recorded.recording import Recording
 from labeling.types import Floats, Ints
 
 _DRAWS = (5, 20)  # random choices of k answers per task: fewest, and most on few tasks

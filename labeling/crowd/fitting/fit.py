@@ -22,7 +22,8 @@ from labeling.crowd.fitting import agreement as agree
 from labeling.crowd.fitting.goodness import GoodnessRow, goodness
 from labeling.crowd.fitting.likelihood import FittedCrowd, Tallies, layer_of, maximise, spam_odds
 from labeling.crowd.scenario import Scenario, load_scenario, scenario_text
-from labeling.recorded.reading import Recording, read_recording
+from labeling.recorded.reading import read_recording
+from labeling.recorded.recording import Recording
 from labeling.types import Floats, Ints
 
 _FEWEST_TASKS = 30  # with two answers, below which nothing can be said

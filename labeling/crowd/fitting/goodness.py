@@ -9,7 +9,7 @@ import numpy as np
 from labeling.crowd.fitting import agreement as agree
 from labeling.crowd.fitting.imitate import imitate
 from labeling.crowd.scenario import Scenario
-from labeling.recorded.reading import Recording
+from labeling.recorded.recording import Recording
 from labeling.seeds import stream
 
 _IMITATIONS = 5

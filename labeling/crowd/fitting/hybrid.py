@@ -17,7 +17,7 @@ from labeling.crowd.fitting.fit import estimate
 from labeling.crowd.fitting.likelihood import FittedCrowd, item_weights
 from labeling.crowd.people.items import confusion_steps
 from labeling.crowd.scenario import Scenario
-from labeling.recorded.reading import Recording
+from labeling.recorded.recording import Recording
 from labeling.seeds import stream
 from labeling.types import Floats, Ints
 

@@ -17,7 +17,7 @@ from labeling.crowd.people.answers import CHANCES, AnswerModel
 from labeling.crowd.people.items import make_items
 from labeling.crowd.people.people import People, Traits
 from labeling.crowd.scenario import Scenario
-from labeling.recorded.reading import Recording
+from labeling.recorded.recording import Recording
 from labeling.seeds import stream
 from labeling.types import Floats, Ints
 

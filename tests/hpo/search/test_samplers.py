@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from budget.errors import InputError
+from hpo.cli.flags import full_help
 from hpo.search.samplers import SAMPLERS, check_sampler, make_sampler, sampler_named
 from hpo.settings.config import make_config
+from hpo.settings.market_kinds import KINDS
 from hpo.settings.search_space import SearchSpace
 from hpo.settings.table import BY_NAME
 from hpo.study.study import Study
+from labeling.aggregation.registry import AGGREGATORS
 
 
 @pytest.mark.parametrize(
@@ -36,7 +39,7 @@ def test_an_unknown_sampler_is_refused_wherever_it_is_named(
 def test_every_sampler_draws_a_plan_of_the_space() -> None:
     import optuna
 
-    from hpo.search.samplers import distributions
+    from hpo.search.money_aware import distributions
 
     space = SearchSpace.of(make_config({"budget": "20", "tasks": "10,20"}), 100)
     for name in SAMPLERS:
@@ -47,8 +50,13 @@ def test_every_sampler_draws_a_plan_of_the_space() -> None:
         assert (plan == space.plans[3]) == (sampler_named(name).decide is not None)
 
 
-def test_the_help_names_every_sampler() -> None:
-    assert all(name in BY_NAME["sampler"].help for name in SAMPLERS)
+def test_the_help_names_every_sampler_market_and_aggregator() -> None:
+    for setting, names in (
+        ("sampler", SAMPLERS),
+        ("market", [kind.usage for kind in KINDS]),
+        ("aggregation", AGGREGATORS),
+    ):
+        assert all(name in full_help(BY_NAME[setting]) for name in names)
 
 
 def test_dynamic_overlap_needs_a_sampler_that_searches_it() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from budget.errors import InputError
 from budget.money import ZERO, Money
+from hpo.answer.confirmation import affordable, confirming, is_confirmation
 from hpo.answer.forecast import backtest, forecast
 from hpo.answer.sentences import advice_lines, confirmation_line, merged_line
 from hpo.market.quote import Quote, quote
@@ -17,7 +18,6 @@ from hpo.search.rule_of_thumb import rule_curve, rule_purchase
 from hpo.settings.config import make_config
 from hpo.settings.run_folder import to_json
 from hpo.settings.search_space import SearchSpace
-from hpo.study.confirmation import affordable, confirming, is_confirmation
 from hpo.trial.world import World
 from labeling.types import LabelPlan
 

@@ -6,6 +6,7 @@ import pytest
 
 from budget.errors import InputError
 from budget.money import Money
+from hpo.cli.settings_page import settings_table
 from hpo.settings.config import (
     StudyConfig,
     check_unchanged,
@@ -14,7 +15,6 @@ from hpo.settings.config import (
     to_plain,
     to_toml,
 )
-from hpo.settings.page import settings_table
 from hpo.settings.table import REQUIRED, SETTINGS
 from tests import ROOT
 
@@ -35,7 +35,7 @@ from tests import ROOT
         ({"budget": "20", "aggregation": "mean"}, "aggregation: 'mean' is not known"),
         ({"budget": "20", "overlaps": "3"}, "overlaps: no such setting; did you mean 'overlap'"),
         ({"budget": "20", "price": "0.0004"}, "below the platform's smallest reward of $0.005"),
-        ({"budget": "20", "price": "0"}, "price: nobody answers for $0"),
+        ({"budget": "20", "price": "0"}, "price: annotators do not answer for $0"),
         ({"budget": "20", "price": "0.01:0.001:0.001"}, "a range is LOW:HIGH:STEP"),
         ({"budget": "20", "price": "0.001:1:0.000001"}, "gives too many values"),
         ({"budget": "20", "price": ","}, "price: no value given"),

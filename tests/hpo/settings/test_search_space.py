@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budget.errors import InputError
-from hpo.search.samplers import distributions
+from hpo.search.money_aware import distributions
 from hpo.settings.config import make_config
 from hpo.settings.search_space import SearchSpace, task_count
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
-from labeling.recorded.reading import Recording, read_recording, task_rows
+from labeling.recorded.reading import read_recording, task_rows
+from labeling.recorded.recording import Recording
 
 GOOD = "task,worker,label,seconds,gold\na,w1,cat,3.5,cat\na,w2,dog,,cat\nb,w1,dog,2.0,\n"
 

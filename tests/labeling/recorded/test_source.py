@@ -20,7 +20,7 @@ from budget.money import ZERO, Money
 from budget.tariff import Tariff, expected_assignments
 from labeling.campaign.campaign import Campaign, Exam, QualityRules, Question
 from labeling.recorded.own_labels import bring_in, own_label_page
-from labeling.recorded.reading import Recording
+from labeling.recorded.recording import Recording
 from labeling.recorded.source import ReplaySource
 from labeling.store import Store
 from labeling.types import Assignment, Condition, DynamicOverlap, Order, OrderEnd

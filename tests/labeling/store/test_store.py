@@ -19,7 +19,8 @@ from budget.errors import BudgetExceeded, MarketContradiction
 from budget.ledger import Ledger
 from budget.money import Money
 from budget.tariff import Tariff
-from labeling.store import OrderRecord, Store, order_limit
+from labeling.store import Store
+from labeling.store.records import OrderRecord, order_limit
 from labeling.types import Assignment, Condition, Order, OrderEnd, Page, Restriction
 
 CONDITION = Condition("data", "simulated:test", "campaign", Money(2_000), 1, 4, False)

@@ -18,7 +18,7 @@ from labeling.crowd.fitting.hybrid import hybrid_items
 from labeling.crowd.fitting.imitate import blank, imitate
 from labeling.crowd.people.items import make_items
 from labeling.crowd.scenario import Scenario, load_scenario
-from labeling.recorded.reading import Recording
+from labeling.recorded.recording import Recording
 from labeling.types import Floats
 
 from ..conftest import CAMPAIGN, Market

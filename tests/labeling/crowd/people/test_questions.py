@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from budget.database import open_database
-from budget.errors import InputError
+from budget.errors import InputError, MarketContradiction
 from budget.tariff import Tariff
 from labeling.aggregation.shares import answer_shares
 from labeling.campaign.campaign import SUBJECTIVE, Question
@@ -173,6 +173,8 @@ def test_further_answers_are_kept_once_and_come_back_by_question(
     for row, task in enumerate(shares.task.tolist()):
         assert shares.share[row, 1] == pytest.approx(np.mean(given[task]))
     broken = replace(bought.assignments[0], further=((1,),))
-    with pytest.raises(InputError, match="a further question has another number of labels"):
+    with pytest.raises(
+        MarketContradiction, match="a further question has another number of labels"
+    ):
         store.add(written, replace(bought.pages[0], assignments=(broken,), end=None))
     engine.dispose()

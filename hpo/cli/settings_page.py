@@ -1,10 +1,11 @@
-"""The table of settings in the documentation: `python -m hpo.settings.page docs/settings.md`."""
+"""The table of settings in the docs: `python -m hpo.cli.settings_page docs/settings.md`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from hpo.cli.flags import full_help
 from hpo.settings.table import SETTINGS
 
 _START, _END = "<!-- settings -->", "<!-- end of settings -->"
@@ -16,7 +17,7 @@ def settings_table() -> str:
     for row in SETTINGS:
         name = f"`{row.flag}`" if row.has_flag else f"`{row.name}` (TOML)"
         default = "off" if not row.metavar else row.default_text
-        cells = (name, default, row.unit, row.help)
+        cells = (name, default, row.unit, full_help(row))
         lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""How much the answer leans on what a simulated crowd assumes and nobody has measured."""
+"""Sensitivity of the answer to assumptions of a simulated crowd that have no measurement."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def difficulty_sensitivity(plan: LabelPlan, world: World) -> dict[str, Any] | No
     """
     if not world.market.kind.assumes_difficulty or is_subjective(world) or plan.dynamic is not None:
         return None
-    found = {}
+    accuracy = {}
     for model in ("independent", "images"):
         config = dataclasses.replace(world.config, difficulty=model)
         market = open_market(config, world.data, features=lambda: world.features.values)
         draws = [_accuracy(plan, world, market, draw) for draw in range(REDRAWS)]
-        found[model] = np.array(draws)
-    gap = found["images"] - found["independent"]
+        accuracy[model] = np.array(draws)
+    gap = accuracy["images"] - accuracy["independent"]
     return {
         "plan": plan.key,
         "redraws": REDRAWS,
-        **{model: round(float(values.mean()), 6) for model, values in found.items()},
+        **{model: round(float(values.mean()), 6) for model, values in accuracy.items()},
         "difference": round(float(gap.mean()), 6),
         "standard_error": round(float(gap.std(ddof=1) / np.sqrt(REDRAWS)), 6),
     }
@@ -89,13 +89,13 @@ def compare_price_models(
         other: the report of `other_price_model`'s study.
         config: this study's configuration.
     """
-    found: list[dict[str, Any]] = []
+    models: list[dict[str, Any]] = []
     for report, selection in (
         (mine, scenario_of(config).selection),
         (other, other_price_model(config).selection),
     ):
         best = report["recommended"]
-        found.append(
+        models.append(
             {
                 "selection": selection,
                 "plan": best["plan"] if best else None,
@@ -103,5 +103,5 @@ def compare_price_models(
                 "price_tag": best["price_tag"] if best else None,
             }
         )
-    prices = [row["plan"]["price_per_task"]["micros"] if row["plan"] else None for row in found]
-    return {"models": found, "same_price": prices[0] == prices[1]}
+    prices = [row["plan"]["price_per_task"]["micros"] if row["plan"] else None for row in models]
+    return {"models": models, "same_price": prices[0] == prices[1]}

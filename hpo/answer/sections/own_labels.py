@@ -48,11 +48,11 @@ def own_labels_today(world: World) -> dict[str, Any] | None:
     pool = np.intersect1d(np.array(own.tasks, dtype=np.int64), world.data.rows["pool"])
     theirs = world.but(market=market, pool=pool)
     trained = fit_plan(LabelPlan(ZERO, own.overlap, 0, len(pool), False), theirs)
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "answers": len(world.store.answers(own.condition)),
         "labelled_images": len(trained.labels.task),
         "content": own.condition.market,
     }
     for role, name in (("validation", "search_estimate"), ("final", "final")):
-        found[name] = rounded(score_on(role, trained, theirs))
-    return found
+        facts[name] = rounded(score_on(role, trained, theirs))
+    return facts

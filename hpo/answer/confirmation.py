@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,13 +19,9 @@ from hpo.answer.recommend import Z95, interval_95
 from hpo.search.surrogate import Surrogate, encode
 from hpo.trial.evaluate import final_score, fit_plan
 from hpo.trial.label_versions import save_version
-from hpo.trial.outcome import plan_from_plain, plan_to_plain
 from hpo.trial.purchase import buy, purchase
 from hpo.trial.world import World
 from labeling.types import LabelPlan, Order
-
-if TYPE_CHECKING:
-    from hpo.study.trials import Trials
 
 MARK = ":confirm"
 
@@ -50,7 +46,7 @@ def paid_for_confirmation(world: World) -> Money:
 
 
 def reserved(world: World) -> Money:
-    """What is still kept for confirmations: out of the search's reach."""
+    """Money still reserved for confirmations, out of the search's reach."""
     if not world.market.kind.sells_again:
         return ZERO
     return max(ZERO, world.config.confirm_reserve - paid_for_confirmation(world))
@@ -74,22 +70,8 @@ def affordable(plan: LabelPlan, world: World, money: Money) -> LabelPlan | None:
 
 
 def key_of(plan: LabelPlan, world: World) -> str:
-    """What a plan's confirmation is stored under: a raised cap keeps more money for it."""
+    """The key of a plan's confirmation: a raised cap reserves more money for it."""
     return f"{plan.key}/{world.ledger.balance().cap.micros}"
-
-
-def planned(plan: LabelPlan, world: World, trials: Trials) -> LabelPlan | None:
-    """The part of a plan that is confirmed; None where the money kept bears none of it.
-
-    Written down before anything is bought: after the purchase the money kept is less.
-    """
-    parts, key = trials.known("confirming"), key_of(plan, world)
-    if key not in parts:
-        kept = reserved(world)
-        part = affordable(plan, confirming(world), kept) if kept > ZERO else None
-        parts[key] = plan_to_plain(part) if part else None
-        trials.keep("confirming", parts)
-    return plan_from_plain(parts[key]) if parts[key] else None
 
 
 def finish_orders(world: World) -> None:
@@ -131,7 +113,7 @@ def confirmed(
     suite_size: int,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """What a confirmation says about the whole plan.
+    """The confirmed accuracy of the whole plan.
 
     Where only a part was bought again, its error is scaled by the surrogate's ratio of the plan's
     to the part's: on that scale, and not on the accuracy's, a purchase's luck stays the same.

@@ -1,0 +1,84 @@
+"""Comparisons beside the answer: own labels, assumed difficulty, the other price model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hpo.answer.sections.own_labels import own_labels_today
+from hpo.answer.sections.section import Findings, Report, Section
+from hpo.answer.sections.sensitivity import (
+    compare_price_models,
+    difficulty_sensitivity,
+    other_price_model,
+)
+from hpo.trial.world import World
+
+
+def _key(findings: Findings) -> str:
+    best, cap = findings.best, findings.world.ledger.balance().cap
+    return f"{best.plan.key if best else 'none'}/{cap.micros}"
+
+
+def _keys(findings: Findings) -> Sequence[str]:
+    return [_key(findings)]
+
+
+def _measure(findings: Findings, key: str) -> Any:
+    """Measure what the configuration asks for beside the search."""
+    world, best = findings.world, findings.best
+    other = None
+    if world.config.price_models == "both":
+        report = findings.search(other_price_model(world.config))
+        other = {"recommended": report["recommended"]}
+    return {
+        "own_labels": own_labels_today(world),
+        "difficulty": difficulty_sensitivity(best.plan, world) if best else None,
+        "other_price_model": other,
+    }
+
+
+def _tell(findings: Findings, report: Report) -> Report:
+    kept = findings.kept(COMPARISONS.name).get(_key(findings))
+    return tell_comparisons(report, kept if findings.has_stopped else None, findings.own)
+
+
+def tell_comparisons(
+    report: dict[str, Any], measured: Mapping[str, Any] | None, world: World
+) -> dict[str, Any]:
+    """A report with what was found beside it, and notes in words."""
+    if measured is None:
+        return {**report, "own_labels": None, "sensitivity": None, "price_models": None}
+    notes = list(report["notes"])
+    other = measured["other_price_model"]
+    prices = compare_price_models(report, other, world.config) if other else None
+    if prices is not None and not prices["same_price"]:
+        notes.append(
+            "The evidence does not decide the price: under the other assumption on whom pay "
+            "attracts, another price is recommended."
+        )
+    elif prices is not None:
+        notes.append("Both assumptions on whom pay attracts recommend the same price.")
+    lean = measured["difficulty"]
+    if lean is not None:
+        notes.append(
+            "If images are hard where classes overlap, instead of independently of what they "
+            f"look like, the recommended plan gives {100 * lean['difference']:+.1f} +- "
+            f"{196 * lean['standard_error']:.1f} points."
+        )
+    own = measured["own_labels"]
+    if own is not None:
+        notes.append(
+            f"Own labels: {own['answers']} answers on {own['labelled_images']} images give "
+            f"{100 * own['final']['accuracy']:.1f} % today."
+        )
+    return {
+        **report,
+        "own_labels": own,
+        "sensitivity": lean,
+        "price_models": prices,
+        "notes": notes,
+    }
+
+
+COMPARISONS = Section("beside", "looking beside the answer", _keys, _measure, _tell)

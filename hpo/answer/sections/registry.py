@@ -1,0 +1,23 @@
+"""The parts of the answer, in the order in which they are measured, told and printed.
+
+A new part is a module beside this one, and its row here.
+"""
+
+from hpo.answer.sections.advised import ADVICE
+from hpo.answer.sections.comparisons import COMPARISONS
+from hpo.answer.sections.confirmed import CONFIRMED, PLANNED
+from hpo.answer.sections.final import FINAL
+from hpo.answer.sections.front_versions import FRONT_VERSIONS
+from hpo.answer.sections.merged import MERGED
+from hpo.answer.sections.views import VIEWS
+
+SECTIONS = (
+    FINAL,
+    FRONT_VERSIONS,
+    VIEWS,
+    PLANNED,
+    CONFIRMED,
+    ADVICE,
+    MERGED,
+    COMPARISONS,
+)
