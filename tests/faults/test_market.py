@@ -101,7 +101,7 @@ class Ground:
     archive: bool = True
 
     def settings(self, name: str) -> dict[str, object]:
-        settings = {**SMALL, "budget": "0.6", "confirm": "0", "trials": 2, "tasks": "50%,100%"}
+        settings = {**SMALL, "budget": "0.6", "confirm": "0", "trials": 2, "tasks": "20%,50%"}
         settings |= {"controls": "1", "overlap": "1,2", "data": self.data, "study": name}
         settings |= {"market": "toloka", "image_url_prefix": "https://example.org/"}
         return settings | {"max_plan_share": "0.9"}

@@ -27,7 +27,7 @@ def start(stand_in: StandIn, small_data: str, tmp_path: Path) -> Iterator[Callab
     begun: list[Running] = []
 
     def run(*words: str) -> Running:
-        flags = small_flags(small_data, study="s")
+        flags = small_flags(small_data, study="s", budget="20")  # it does not end by itself
         begun.append(Running(*flags, *words, cwd=tmp_path, group=True))
         return begun[-1]
 
