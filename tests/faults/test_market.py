@@ -312,29 +312,29 @@ def test_an_exception_closes_the_pools(mirrored: Ground) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_once_finishes_what_annotators_hold_and_settles(
-    number: signal.Signals, mirrored: Ground
+    number: signal.Signals, ground: Ground
 ) -> None:
-    assert mirrored.run("s", at_poll(4, send(number))) == 128 + number
-    assert mirrored.open_pools() == []
-    assert "stopping: no more pages are given out" in mirrored.log("s")
-    database = sqlite3.connect(mirrored.root / "s/labelworth.sqlite")
+    assert ground.run("s", at_poll(4, send(number))) == 128 + number
+    assert ground.open_pools() == []
+    assert "stopping: no more pages are given out" in ground.log("s")
+    database = sqlite3.connect(ground.root / "s/labelworth.sqlite")
     ends = database.execute("SELECT end_reason FROM orders").fetchall()
     held = database.execute("SELECT count(*) FROM ledger_rows WHERE kind = 'reserve'").fetchone()
     settled = database.execute("SELECT count(*) FROM ledger_rows WHERE kind = 'settle'").fetchone()
     database.close()
     assert ends == [("stopped",)]
     assert held == settled == (1,)
-    mirrored.check_money("s")
-    report = mirrored.finish("s")  # what the stopped order lacks was bought by another
+    ground.check_money("s")
+    report = ground.finish("s")  # what the stopped order lacks was bought by another
     assert report["purchases"][0]["plan"]["tasks"] <= report["purchases"][0]["labelled_images"] + 5
 
 
-def test_twice_closes_now_and_the_hold_stays(mirrored: Ground) -> None:
+def test_twice_closes_now_and_the_hold_stays(ground: Ground) -> None:
     twice = at_poll(4, send(signal.SIGINT, signal.SIGINT))
-    assert mirrored.run("s", twice) == 130
-    assert mirrored.open_pools() == []
-    mirrored.check_money("s")
-    mirrored.finish("s")
+    assert ground.run("s", twice) == 130
+    assert ground.open_pools() == []
+    ground.check_money("s")
+    ground.finish("s")
 
 
 def init_clearml() -> None:

@@ -229,7 +229,7 @@ def test_the_whole_space_can_be_quoted(command: Command) -> None:
     assert "1680 plans" in out
 
 
-STOPPED: dict[str, object] = {"study": "s", "trials": 4}
+STOPPED: dict[str, object] = {"study": "s", "trials": 3}
 
 
 @pytest.fixture(scope="module")
