@@ -7,16 +7,25 @@ TORCH_INDEX ?=
 BUDGET ?= 20
 # Kill -9 runs of the fault campaign
 FAULT_RUNS ?= 10
+# Further words for pytest, such as PYTEST_WORDS=--durations=40
+PYTEST_WORDS ?=
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_WORDS)
 export FAULT_RUNS
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: study test check bench docs clean
+.PHONY: study test statistics test-all check bench docs clean
 
 study: $(VENV)/.installed
 	$(BIN)/python -m hpo.run --budget $(BUDGET)
 
 test: $(VENV)/.developer
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(PYTEST) -m "not statistics"
+
+statistics: $(VENV)/.developer
+	$(PYTEST) -m statistics
+
+test-all: $(VENV)/.developer
+	$(PYTEST)
 
 check: $(VENV)/.developer
 	$(BIN)/ruff check .

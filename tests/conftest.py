@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,20 @@ import pytest
 
 from tests import DATA
 from tests.clearml_server.fixtures import _stand_in, clearml_server, no_clearml, stand_in
+from tests.heads import FixedHeads
 
 __all__ = ["_stand_in", "clearml_server", "no_clearml", "stand_in"]  # fixtures for all tests
 
+MEMORY, ROOM = Path("/dev/shm"), 2 << 30  # a run writes 300 MB
+if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
+    # A study commits hundreds of times: half of a test's time on a disk. A kill loses neither.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a suite that a shell runs in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # else its children hear no Ctrl-C
 
 SMALL: dict[str, object] = {
-    "budget": "1",
+    "budget": "0.3",
     "few_labels_ok": True,
     "price": "0.001,0.002,0.004",
     "overlap": "1,2,3",
@@ -29,7 +36,7 @@ SMALL: dict[str, object] = {
     "tasks": "20%,50%,100%",
     "exam": "off",
 }
-"""Settings of a study of about a second; data is added by `small_data`."""
+"""Settings of a study of about eight purchases; data is added by `small_data`."""
 
 
 @pytest.fixture(scope="session")
@@ -40,32 +47,88 @@ def data_folder() -> Path:
     return DATA
 
 
-@pytest.fixture(scope="session")
-def small_data(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """360 scanned digits, asked the three-way question."""
+def digits_file(folder: Path, count: int) -> str:
+    """Scanned digits in a file, asked the three-way question, as `--data` names it."""
     from hpo.data.dataset import DIGITS3
     from training.images import load_digits
 
     images, digits = load_digits()
     assert images.pixels is not None
-    path = tmp_path_factory.mktemp("small") / "digits.npz"
-    kinds = np.array([DIGITS3[int(digit)] for digit in digits[:360]])
-    np.savez(path, x=images.pixels[:360], y=kinds)
-    return f"npz:{path}"
+    kinds = np.array([DIGITS3[int(digit)] for digit in digits[:count]])
+    np.savez(folder / "digits.npz", x=images.pixels[:count], y=kinds)
+    return f"npz:{folder / 'digits.npz'}"
 
 
-@pytest.fixture
-def small_study(small_data: str, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Makes small studies in the test's folder and closes them."""
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """90 scanned digits: what tests of money, kills and stops are about does not need more."""
+    return digits_file(tmp_path_factory.mktemp("small"), 90)
+
+
+@pytest.fixture(scope="session")
+def more_data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """360 scanned digits, for tests of what a model makes of them."""
+    return digits_file(tmp_path_factory.mktemp("more"), 360)
+
+
+Make = Callable[..., Any]
+
+
+@contextmanager
+def studies_in(folder: Path, data: str) -> Iterator[Make]:
+    """Makes small studies in a folder, with heads that take no time, and closes them."""
     from hpo import Study
 
     made: list[Study] = []
 
-    def make(runs: Path = tmp_path / "runs", **settings: object) -> Study:
-        study = Study(runs=runs, **{**SMALL, "data": small_data, **settings})
-        made.append(study)
-        return study
+    def make(runs: Path = folder, trainer: Any = None, **settings: object) -> Study:
+        settings = {**SMALL, "data": data, **settings}
+        made.append(Study(runs=runs, trainer=trainer or FixedHeads(), **settings))
+        return made[-1]
 
-    yield make
-    for study in made:
-        study.close()
+    try:
+        yield make
+    finally:
+        for study in made:
+            study.close()
+
+
+@pytest.fixture
+def small_study(small_data: str, tmp_path: Path) -> Iterator[Make]:
+    """Makes small studies in the test's folder; `trainer=CrossValidated()` trains as users do."""
+    with studies_in(tmp_path / "runs", small_data) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def module_study(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
+    """Makes small studies for a whole module: its tests only look at them."""
+    with studies_in(tmp_path_factory.mktemp("runs"), small_data) as make:
+        yield make
+
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
+    """Runs a command in this process and the test's folder: exit code, output, errors."""
+    from hpo.run import main
+
+    monkeypatch.chdir(tmp_path)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def call(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            code = main(words)
+        except SystemExit as end:
+            code = int(str(end.code))
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    yield call
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -91,7 +91,7 @@ def stock_search(runs: Path, settings: dict[str, object], trials: int) -> None:
     optimizer.set_report_period(0.05)
     optimizer.start()
     optimizer.wait()
-    optimizer.stop()
+    optimizer.stop(wait_for_reporter=False)  # it reports 15 seconds after the start
 
 
 def run_script(script: str, task: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from labeling import versions
 from labeling.store import Store
 from tests.conftest import SMALL
 from tests.faults.steps import watch
-from tests.faults.test_kill import ended, in_child
+from tests.forks import ended, forked
+from tests.heads import FixedHeads
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 RUNS = int(os.environ.get("FAULT_RUNS", "10"))
@@ -35,7 +37,7 @@ STEPS: list[tuple[object, str]] = [
 
 
 def buy(folder: Path) -> None:
-    purchase = prepare(folder, Wish(plan=PLAN))
+    purchase = prepare(folder, Wish(plan=PLAN), FixedHeads())
     try:
         carry_out(purchase, lambda doing: None)
     finally:
@@ -56,7 +58,8 @@ def test_killed_at_durable_steps_it_ends_with_the_same_report(
     small_data: str, tmp_path: Path
 ) -> None:
     def study(runs: Path) -> Path:
-        made = Study(runs=runs, **{**SMALL, "data": small_data, "study": "s", "trials": 1})
+        settings = {**SMALL, "data": small_data, "study": "s", "trials": 1}
+        made = Study(runs=runs, trainer=FixedHeads(), **settings)
         made.run()
         made.close()
         return runs / "s"
@@ -69,16 +72,14 @@ def test_killed_at_durable_steps_it_ends_with_the_same_report(
     template = study(tmp_path / "template")
     killed = 0
     for run, (step, when) in enumerate(chosen):
-        import shutil
-
         folder = Path(shutil.copytree(template, tmp_path / f"k{run}/s"))
 
         def work(folder: Path = folder, step: int = step, when: str = when) -> None:
             kill_at(step, when)
             buy(folder)
 
-        killed += ended(in_child(work)) == -signal.SIGKILL
-        assert ended(in_child(lambda folder=folder: buy(folder))) == 0
+        killed += ended(forked(work)) == -signal.SIGKILL
+        assert ended(forked(lambda folder=folder: buy(folder))) == 0
         (again,) = (path.read_bytes() for path in folder.glob("bought/*/report.json"))
         assert again == report
     assert killed >= len(chosen) // 2

@@ -10,8 +10,6 @@ import json
 import os
 import random
 import signal
-import sqlite3
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,8 +31,11 @@ from hpo.study.study import Study
 from hpo.tracking.clearml.mirror.run_directory import read_run
 from labeling import versions
 from labeling.store import Store
+from tests import oracle
 from tests.conftest import SMALL
 from tests.faults.steps import watch
+from tests.forks import ended, forked
+from tests.heads import FixedHeads
 from training import evaluate, features, fit
 
 # Named so that the children find them imported.
@@ -42,7 +43,8 @@ PRELOADED = (torch, alembic.config, alembic.migration, evaluate, features, fit)
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 RUNS = int(os.environ.get("FAULT_RUNS", "10"))
-SETTINGS = {**SMALL, "seed": 11, "study": "s", "budget": "0.45"}
+SETTINGS = {**SMALL, "seed": 5, "study": "s", "price": "0.001,0.002"}
+SETTINGS |= {"budget": "0.14", "confirm": "0.05"}  # bears a part of the confirmation
 DURABLE: list[tuple[object, str]] = [
     (hpo.settings.run_folder, "write_whole"),
     (hpo.study.study, "write_whole"),
@@ -64,29 +66,9 @@ DURABLE: list[tuple[object, str]] = [
 
 
 def run_study(runs: Path, data: str, sampler: str = "money") -> None:
-    study = Study(runs=runs, **{**SETTINGS, "data": data, "sampler": sampler})
+    study = Study(runs=runs, trainer=FixedHeads(), **{**SETTINGS, "data": data, "sampler": sampler})
     study.run()
     study.close()
-
-
-def in_child(work: Callable[[], None]) -> int:
-    """Fork, do the work in the child, and return its process id."""
-    child = os.fork()
-    if child:
-        return child
-    status = 1
-    try:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-        work()
-        status = 0
-    finally:
-        os._exit(status)
-
-
-def ended(child: int) -> int:
-    """The child's exit status: 0, or minus the signal that killed it."""
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
 
 
 @dataclass(frozen=True)
@@ -102,7 +84,8 @@ class Undisturbed:
 def undisturbed(
     tmp_path_factory: pytest.TempPathFactory, small_data: str
 ) -> Callable[[str], Undisturbed]:
-    """Runs a study of a sampler undisturbed, once."""
+    """Runs a study of a sampler undisturbed, once; this process has run one, for its children."""
+    run_study(tmp_path_factory.mktemp("first"), small_data)
 
     @cache
     def run(sampler: str) -> Undisturbed:
@@ -115,32 +98,22 @@ def undisturbed(
                 run_study(folder, small_data, sampler)
 
         start = time.monotonic()
-        assert ended(in_child(work)) == 0
+        assert ended(forked(work)) == 0
         seconds = time.monotonic() - start
-        return Undisturbed(
-            (folder / "s/report.json").read_bytes(), seconds, log.read_text().split()
-        )
+        report = (folder / "s/report.json").read_bytes()
+        assert 0 < json.loads(report)["confirmation"]["share"] < 1
+        return Undisturbed(report, seconds, log.read_text().split())
 
     return run
 
 
 def check(runs: Path, data: str, report: bytes, sampler: str = "money") -> None:
     """Start the study again and compare everything with the one that nothing happened to."""
-    assert ended(in_child(lambda: run_study(runs, data, sampler))) == 0
+    assert ended(forked(lambda: run_study(runs, data, sampler))) == 0
     assert (runs / "s/report.json").read_bytes() == report
-    database = sqlite3.connect(runs / "s/labelworth.sqlite")
-    one = lambda query: database.execute(query).fetchone()[0]  # noqa: E731
-    assert one("SELECT count(*) FROM orders WHERE end_reason IS NULL") == 0
-    twice = """SELECT count(*) FROM (
-        SELECT 1 FROM answers b JOIN assignments a
-        ON a.order_id = b.order_id AND a.id = b.assignment
-        JOIN orders o ON o.id = a.order_id
-        WHERE NOT b.control GROUP BY o.condition_key, a.annotator, b.task HAVING count(*) > 1)"""
-    assert one(twice) == 0
-    paid = "SELECT sum(reward_micros + max((reward_micros * 3 + 9) / 10, 1000)) FROM assignments"
-    spent = f'"micros": {one(paid)}'
-    assert spent in report.decode()
-    database.close()
+    assert oracle.orders_open(runs / "s") == 0
+    assert oracle.paid_twice(runs / "s") == 0
+    assert f'"micros": {oracle.paid(runs / "s")}' in report.decode()
     told = read_run(runs / "s")  # what a mirror is built from
     bought = {row["version"] for row in json.loads(report)["purchases"]}
     assert {row.version for row in told.rows if row.version is not None} == bought
@@ -159,7 +132,7 @@ def kill_at(number: int, when: str, runs: Path, data: str, sampler: str) -> int:
         watch(DURABLE, act)
         run_study(runs, data, sampler)
 
-    return ended(in_child(work))
+    return ended(forked(work))
 
 
 @pytest.mark.parametrize("kind", sorted({name for _, name in DURABLE}))
@@ -187,7 +160,7 @@ def test_killed_at_random_moments_twice_over(
     for run in range(RUNS):
         runs = tmp_path / str(run)
         for _ in range(2):
-            child = in_child(lambda runs=runs: run_study(runs, small_data))
+            child = forked(lambda runs=runs: run_study(runs, small_data))
             time.sleep(moments.uniform(0, seconds))
             os.kill(child, signal.SIGKILL)
             killed += ended(child) == -signal.SIGKILL

@@ -47,10 +47,11 @@ from labeling.toloka.api.intents import IntentLog
 from labeling.toloka.pools import assignment_updates, collect, prepare, upload
 from labeling.toloka.server import Server, Settings
 from labeling.toloka.server.model.clock import START
-from tests import canary
+from tests import canary, oracle
 from tests.clearml_server.server import StandIn
 from tests.conftest import SMALL
 from tests.faults.steps import watch
+from tests.heads import quick
 from training import evaluate, features, fit
 
 # Named so that the children find them imported.
@@ -100,7 +101,7 @@ class Ground:
     archive: bool = True
 
     def settings(self, name: str) -> dict[str, object]:
-        settings = {**SMALL, "budget": "0.6", "confirm": "0", "trials": 2, "tasks": "50%,100%"}
+        settings = {**SMALL, "budget": "0.6", "confirm": "0", "trials": 2, "tasks": "20%,50%"}
         settings |= {"controls": "1", "overlap": "1,2", "data": self.data, "study": name}
         settings |= {"market": "toloka", "image_url_prefix": "https://example.org/"}
         return settings | {"max_plan_share": "0.9"}
@@ -135,6 +136,7 @@ class Ground:
             sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
             os.environ |= {"LABELWORTH_TOLOKA_URL": self.server.url, "TOLOKA_TOKEN": CANARY}
             os.environ |= self.mirror.settings() if self.mirror else {}
+            quick()
             first()
             code = 0
             if script is not None:
@@ -170,9 +172,15 @@ class Ground:
         file.unlink(missing_ok=True)
         return self.run("said", words=words), file.read_text()
 
-    def finish(self, name: str) -> dict[str, Any]:
-        """Start the study again, undisturbed, and see that everything agrees."""
-        assert self.run(name) == 0, self.log(name)
+    def finish(self, name: str, live: bool = False) -> dict[str, Any]:
+        """Start the study again, undisturbed, and see that everything agrees.
+
+        Args:
+            name: the study.
+            live: ClearML is told meanwhile, too, and not only afterwards.
+        """
+        ground = self if live else replace(self, mirror=None)
+        assert ground.run(name) == 0, self.log(name)
         assert self.open_pools() == []
         if self.archive:
             assert {pool.status for pool in self.pools()} == {"ARCHIVED"}
@@ -198,21 +206,9 @@ class Ground:
 
     def check_money(self, name: str) -> None:
         """Spent never over the cap; what is settled is what the platform charged."""
-        database = sqlite3.connect(self.root / name / "labelworth.sqlite")
-        one = lambda query: database.execute(query).fetchone()[0]  # noqa: E731
-        rows = "SELECT coalesce(sum(micros), 0) FROM ledger_rows WHERE kind = "
-        spent = one(f"{rows}'settle'")
-        held = one(
-            f"{rows}'reserve' AND key NOT IN "
-            "(SELECT key FROM ledger_rows WHERE kind IN ('settle', 'void'))"
-        )
-        twice = one(
-            "SELECT count(*) FROM (SELECT 1 FROM answers b JOIN assignments a ON a.order_id = "
-            "b.order_id AND a.id = b.assignment JOIN orders o ON o.id = a.order_id WHERE NOT "
-            "b.control GROUP BY o.condition_key, a.annotator, b.task HAVING count(*) > 1)"
-        )
-        database.close()
-        assert twice == 0
+        folder = self.root / name
+        spent, held = oracle.settled(folder), oracle.held(folder)
+        assert oracle.paid_twice(folder) == 0
         assert spent <= self.charged() <= spent + held <= CAP
         if not held:
             assert spent == self.charged()
@@ -242,9 +238,9 @@ def platform() -> Iterator[Server]:
 
 
 @pytest.fixture
-def ground(platform: Server, small_data: str, tmp_path: Path) -> Ground:
+def ground(platform: Server, more_data: str, tmp_path: Path) -> Ground:
     platform.reset(Settings(load_scenario("default")))
-    return Ground(platform, small_data, tmp_path)
+    return Ground(platform, more_data, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +283,7 @@ def send(*numbers: int) -> Callable[[], None]:
 
 
 def test_a_normal_end_leaves_nothing_open_and_the_token_nowhere(mirrored: Ground) -> None:
-    report = mirrored.finish("s")
+    report = mirrored.finish("s", live=True)
     assert report["market"] == {"name": "toloka:production", "kind": "toloka", "real_money": True}
     assert "REAL MONEY on Toloka PRODUCTION" in mirrored.log("s")
     assert "This buys at most $0.60 on Toloka at http://127.0.0.1" in mirrored.log("s")
@@ -316,29 +312,29 @@ def test_an_exception_closes_the_pools(mirrored: Ground) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_once_finishes_what_annotators_hold_and_settles(
-    number: signal.Signals, mirrored: Ground
+    number: signal.Signals, ground: Ground
 ) -> None:
-    assert mirrored.run("s", at_poll(4, send(number))) == 128 + number
-    assert mirrored.open_pools() == []
-    assert "stopping: no more pages are given out" in mirrored.log("s")
-    database = sqlite3.connect(mirrored.root / "s/labelworth.sqlite")
+    assert ground.run("s", at_poll(4, send(number))) == 128 + number
+    assert ground.open_pools() == []
+    assert "stopping: no more pages are given out" in ground.log("s")
+    database = sqlite3.connect(ground.root / "s/labelworth.sqlite")
     ends = database.execute("SELECT end_reason FROM orders").fetchall()
     held = database.execute("SELECT count(*) FROM ledger_rows WHERE kind = 'reserve'").fetchone()
     settled = database.execute("SELECT count(*) FROM ledger_rows WHERE kind = 'settle'").fetchone()
     database.close()
     assert ends == [("stopped",)]
     assert held == settled == (1,)
-    mirrored.check_money("s")
-    report = mirrored.finish("s")  # what the stopped order lacks was bought by another
+    ground.check_money("s")
+    report = ground.finish("s")  # what the stopped order lacks was bought by another
     assert report["purchases"][0]["plan"]["tasks"] <= report["purchases"][0]["labelled_images"] + 5
 
 
-def test_twice_closes_now_and_the_hold_stays(mirrored: Ground) -> None:
+def test_twice_closes_now_and_the_hold_stays(ground: Ground) -> None:
     twice = at_poll(4, send(signal.SIGINT, signal.SIGINT))
-    assert mirrored.run("s", twice) == 130
-    assert mirrored.open_pools() == []
-    mirrored.check_money("s")
-    mirrored.finish("s")
+    assert ground.run("s", twice) == 130
+    assert ground.open_pools() == []
+    ground.check_money("s")
+    ground.finish("s")
 
 
 def init_clearml() -> None:

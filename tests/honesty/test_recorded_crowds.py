@@ -23,6 +23,7 @@ from labeling.recorded.recording import Recording
 from labeling.seeds import stream
 from labeling.types import Answers, Floats
 
+pytestmark = pytest.mark.statistics
 SPLITS = 20
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import sqlite3
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,32 +19,28 @@ from hpo.settings.run_folder import read_config, to_json
 from hpo.study.next_purchase import Wish, carry_out, prepare
 from hpo.study.study import open_study
 from labeling.types import LabelPlan
-from tests.hpo.cli.test_main import labelworth
+from tests import oracle
+from tests.commands import labelworth
+from tests.heads import FixedHeads
 from training.images import load_digits
 
 
 @pytest.fixture(scope="module")
-def studied(tmp_path_factory: pytest.TempPathFactory, small_data: str) -> Path:
+def studied(module_study) -> Path:
     """A finished small study; tests copy its folder."""
-    from hpo import Study
-    from tests.conftest import SMALL
-
-    runs = tmp_path_factory.mktemp("studied")
-    study = Study(runs=runs, **{**SMALL, "data": small_data, "study": "s", "trials": 2})
+    study = module_study(study="s", trials=2)
     study.run()
     study.close()
-    return runs / "s"
+    return study.folder
 
 
 @pytest.fixture
 def folder(studied: Path, tmp_path: Path) -> Path:
-    import shutil
-
     return Path(shutil.copytree(studied, tmp_path / "runs/s"))
 
 
 def bought(folder: Path, **wish: object) -> dict:
-    purchase = prepare(folder, Wish(**wish))
+    purchase = prepare(folder, Wish(**wish), FixedHeads())
     try:
         return carry_out(purchase, lambda doing: None)
     finally:
@@ -57,19 +53,6 @@ def told(folder: Path) -> dict:
         return study.report()
     finally:
         study.close()
-
-
-def paid_twice(folder: Path) -> int:
-    """Answers that one annotator gave twice to one image in one condition."""
-    database = sqlite3.connect(folder / "labelworth.sqlite")
-    try:
-        return database.execute(
-            "SELECT count(*) FROM (SELECT 1 FROM answers b JOIN assignments a ON a.order_id = "
-            "b.order_id AND a.id = b.assignment JOIN orders o ON o.id = a.order_id WHERE NOT "
-            "b.control GROUP BY o.condition_key, a.annotator, b.task HAVING count(*) > 1)"
-        ).fetchone()[0]
-    finally:
-        database.close()
 
 
 PLAN = "p0.002-k3-c1-n5"  # the number is replaced by --tasks
@@ -93,7 +76,7 @@ def test_the_rest_of_the_pool_under_a_cap_of_its_own_leaves_the_study_s_answer_a
     assert whole["labels"]["images"] == pool
     assert whole["final"]["accuracy"] > 0.6
     assert told(folder) == before
-    assert paid_twice(folder) == 0
+    assert oracle.paid_twice(folder) == 0
 
 
 def test_the_same_command_again_buys_nothing_and_says_the_same(folder: Path) -> None:
@@ -112,19 +95,19 @@ def test_the_recommended_plan_is_the_default_and_a_study_goes_on_without_buying_
     assert report["plan"].rsplit("-n", 1)[0] == best["key"].rsplit("-n", 1)[0]
     config = replace(read_config(folder), budget=Money(2_000_000), trials=5)
     write_whole(folder / "study.json", to_json(to_plain(config)).encode())
-    again = open_study(folder)
+    again = open_study(folder, FixedHeads())
     after = again.run()
     again.close()
     assert len(after["purchases"]) == 5
     assert after["money"]["held"]["micros"] == 0
-    assert paid_twice(folder) == 0
+    assert oracle.paid_twice(folder) == 0
 
 
 def test_the_final_model_can_be_used_without_the_study(folder: Path, small_data: str) -> None:
     from training.saved import load_model
 
     report = bought(folder, plan=PLAN)
-    saved = load_model(folder / "bought/p0.002-k3-c1-n196/model.safetensors")
+    saved = load_model(folder / "bought/p0.002-k3-c1-n49/model.safetensors")
     assert saved.classes == ("0", "1", "2")
     assert saved.facts["labels"] == report["labels"]["version"]
     study = open_study(folder)
@@ -144,16 +127,16 @@ def test_several_sets_of_new_images_are_kept_apart(folder: Path, tmp_path: Path)
     owned = told(folder)["conditions"]
     for name, rows in (("a", slice(400, 440)), ("b", slice(440, 500))):
         np.savez(tmp_path / f"{name}.npz", x=images.pixels[rows], y=kinds[rows])
-        report = bought(folder, plan="p0.002-k3-c1-n1", images=f"npz:{tmp_path / name}.npz")
+        report = bought(folder, plan="p0.002-k5-c1-n1", images=f"npz:{tmp_path / name}.npz")
         assert report["labels"]["images_of_this_purchase"] == len(kinds[rows])
         assert report["labels"]["conditions"] == owned + 1
         with (folder / "versions" / report["labels"]["version"] / "labels.csv").open() as file:
             found = {row["image"]: int(row["label"]) for row in csv.DictReader(file)}
         fresh = [(label, i.removeprefix(f"{name}/")) for i, label in found.items() if "/" in i]
         right = [label == kinds[rows][int(number)] for label, number in fresh]
-        assert np.mean(right) > 0.75  # three answers each; those of other images are chance
-    last = bought(folder, plan="p0.002-k3-c1-n1")  # the study's own images again
-    assert last["labels"]["images"] == 196
+        assert np.mean(right) > 0.75  # five answers each; those of other images are chance
+    last = bought(folder, plan="p0.002-k5-c1-n1")  # the study's own images again
+    assert last["labels"]["images"] == 49
     assert last["labels"]["conditions"] == owned + 1
 
 
@@ -164,7 +147,7 @@ def test_new_images_are_bought_labels_beside_the_study_s(folder: Path, tmp_path:
     path = tmp_path / "new.npz"
     kinds = np.array([DIGITS3[int(digit)] for digit in digits])
     assert images.pixels is not None
-    np.savez(path, x=images.pixels[350:420], y=kinds[350:420])  # ten of them are the study's
+    np.savez(path, x=images.pixels[80:150], y=kinds[80:150])  # ten of them are the study's
     before = told(folder)
     report = bought(folder, plan=PLAN, images=f"npz:{path}")
     assert report["orders"][0]["tasks"] == 60
@@ -182,7 +165,7 @@ def test_new_images_are_bought_labels_beside_the_study_s(folder: Path, tmp_path:
         ({"plan": "p0.0001-k1-c0-n5"}, "--plan: .* below the platform's smallest reward"),
         ({"plan": "p0.002-k1-c10-n5"}, "10 controls fill a suite of 10"),
         ({"plan": "advised"}, "names no plan"),
-        ({"plan": PLAN, "tasks": 5000}, "--tasks: 5000 tasks, but there are 196 images"),
+        ({"plan": PLAN, "tasks": 5000}, "--tasks: 5000 tasks, but there are 49 images"),
         ({"plan": PLAN, "budget": Money(1000)}, r"--budget: .* reserves .*, \$0.001 is there"),
         ({"plan": PLAN, "images": "photos"}, "is not folder:DIR or npz:FILE"),
         ({"plan": PLAN, "images": "folder:photos"}, "the study's images are an array"),

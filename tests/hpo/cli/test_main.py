@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
-import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import hpo.study.study
 from tests import ROOT
-from tests.conftest import SMALL
+from tests.commands import in_a_process, labelworth, small_flags, started
+from tests.conftest import Command
 
 HEAVY = ("torch", "timm", "toloka", "crowdkit", "clearml", "pandas", "sklearn", "optuna")
-
-
-def labelworth(*words: str, cwd: Path, **more) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
-    command = [sys.executable, "-m", "hpo.run", *words]
-    return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, **more
-    )
-
-
-def small_flags(data: str) -> list[str]:
-    flags = ["--data", data]
-    for name, value in SMALL.items():
-        flags += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
-    return flags
 
 
 def test_help_is_quick_and_loads_nothing_heavy(tmp_path: Path) -> None:
@@ -56,7 +47,7 @@ def test_help_is_quick_and_loads_nothing_heavy(tmp_path: Path) -> None:
     assert ours <= max(0.15, 5 * bare)
 
 
-@pytest.mark.parametrize(
+BAD = (
     ("words", "said"),
     [
         (["--budget", "twenty"], "--budget: 'twenty' is not an amount of dollars"),
@@ -69,7 +60,6 @@ def test_help_is_quick_and_loads_nothing_heavy(tmp_path: Path) -> None:
         (["--budget", "5", "--scenario", "defaul"], "default"),
         (["--budget", "5", "--price", "0.0001"], "below the platform's smallest reward"),
         (["--budget", "5", "--controls", "10"], "leave no room in a suite of 10"),
-        (["--budget", "5", "--controls", "9", "--suite-size", "100", "--exam", "on"], ""),
         (["--budget", "5", "--overlap", "5000"], "more than the crowd 'default' can bear"),
         (["--budget", "5", "--tasks", "2000"], "the pool has 980 images"),
         (["--budget", "5", "--data", "npz:none.npz"], "none.npz"),
@@ -81,65 +71,75 @@ def test_help_is_quick_and_loads_nothing_heavy(tmp_path: Path) -> None:
         (["report", "nowhere"], "nowhere: no study here"),
     ],
 )
-def test_bad_input_is_one_line_exit_2_and_leaves_nothing(
-    words: list[str], said: str, tmp_path: Path
-) -> None:
-    if said == "":  # a valid but odd plan: must not be refused as bad input
-        assert labelworth("plan", *words, cwd=tmp_path).returncode in (0, 3)
-        return
-    done = labelworth(*words, cwd=tmp_path, timeout=120)
-    assert done.returncode == 2, done.stderr
-    last = done.stderr.strip().splitlines()[-1]
+
+
+def check_refused(code: int, out: str, err: str, said: str, folder: Path) -> None:
+    """Exit code 2, one clear line, a clean stdout, and no study."""
+    assert code == 2, err
+    last = err.strip().splitlines()[-1]
     assert last.startswith("labelworth: ")
     assert said in last
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    assert not list(tmp_path.glob("runs/*/study.json"))
+    assert "Traceback" not in err
+    assert out == ""
+    assert not list(folder.glob("runs/*/study.json"))
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path, small_data: str) -> None:
+@pytest.mark.parametrize(*BAD)
+def test_bad_input_is_one_line_exit_2_and_leaves_nothing(
+    words: list[str], said: str, command: Command, tmp_path: Path
+) -> None:
+    check_refused(*command(*words), said, tmp_path)
+
+
+@pytest.mark.parametrize("row", [0, 7, 17])
+def test_bad_input_is_refused_by_a_real_process(row: int, tmp_path: Path) -> None:
+    words, said = BAD[1][row]
+    done = in_a_process(*words, cwd=tmp_path)
+    check_refused(done.returncode, done.stdout, done.stderr, said, tmp_path)
+
+
+def test_a_plan_that_is_odd_but_valid_is_not_bad_input(command: Command) -> None:
+    words = ("--budget", "5", "--controls", "9", "--suite-size", "100", "--exam", "on")
+    assert command("plan", *words)[0] in (0, 3)
+
+
+def test_a_folder_that_cannot_be_written(command: Command, tmp_path: Path, small_data: str) -> None:
     (tmp_path / "runs").write_text("a file in the way")
-    done = labelworth(*small_flags(small_data), cwd=tmp_path)
-    assert done.returncode == 2
-    assert "runs: cannot be made" in done.stderr
-    assert "Traceback" not in done.stderr
+    code, _, err = command(*small_flags(small_data))
+    assert code == 2
+    assert "runs: cannot be made" in err
+    assert "Traceback" not in err
 
 
-def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path: Path, small_data: str) -> None:
+def test_a_full_disk_is_one_line_and_nothing_is_lost(
+    tmp_path: Path, small_data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The disk is full when the second label version is written, and has room again later."""
-    runs = tmp_path / "runs"
-    script = (
-        "import errno, hpo.settings.run_folder, hpo.study.study, sys\n"
-        "count = [0]\n"
-        "inner = hpo.study.study.save_version\n"
-        "def full(trained, world):\n"
-        "    count[0] += 1\n"
-        "    if count[0] == 2: raise OSError(errno.ENOSPC, 'No space left on device')\n"
-        "    return inner(trained, world)\n"
-        "hpo.study.study.save_version = full\n"
-        "from hpo.run import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
-    words = [*small_flags(small_data), "--runs", str(runs), "--study", "s"]
-    done = subprocess.run(
-        [sys.executable, "-c", script, *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = small_flags(small_data, study="s", trials=3)
+    inner, versions = hpo.study.study.save_version, []
+
+    def full(*of: Any) -> str:
+        versions.append(of)
+        if len(versions) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return inner(*of)
+
+    monkeypatch.setattr(hpo.study.study, "save_version", full)
+    done = labelworth(*words, cwd=tmp_path)
+    monkeypatch.undo()
     assert done.returncode == 2
     assert "the disk is full; what was bought is kept" in done.stderr
     assert "Traceback" not in done.stderr
     again = labelworth(*words, "--json", cwd=tmp_path)
-    whole = labelworth(*small_flags(small_data), "--study", "s", "--json", cwd=tmp_path / "..")
+    whole = labelworth(*words, "--json", "--runs", "whole", cwd=tmp_path)
     assert again.returncode == 0
     assert again.stdout == whole.stdout
 
 
 def test_json_on_stdout_logs_on_stderr_no_escape_codes(tmp_path: Path, small_data: str) -> None:
-    words = [*small_flags(small_data), "--study", "s"]
-    done = labelworth(*words, "--json", cwd=tmp_path)
+    """A real process, start to end; what is asked of its study later is answered by others."""
+    words = small_flags(small_data, study="s", trials=3)
+    done = in_a_process(*words, "--json", cwd=tmp_path)
     assert done.returncode == 0
     report = json.loads(done.stdout)
     assert report["schema"] == 1
@@ -161,62 +161,91 @@ def test_json_on_stdout_logs_on_stderr_no_escape_codes(tmp_path: Path, small_dat
 
 
 def test_nothing_affordable_is_exit_3(tmp_path: Path, small_data: str) -> None:
-    done = labelworth(*small_flags(small_data), "--budget", "0.01", cwd=tmp_path)
+    done = labelworth(*small_flags(small_data, budget="0.01"), cwd=tmp_path)
     assert done.returncode == 3
     assert "nothing could be bought" in done.stdout
 
 
-def test_a_damaged_ledger_is_exit_6(tmp_path: Path, small_data: str) -> None:
-    words = [*small_flags(small_data), "--study", "s", "--trials", "1"]
-    assert labelworth(*words, cwd=tmp_path).returncode == 0
-    path = tmp_path / "runs/s/labelworth.sqlite"
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory: pytest.TempPathFactory, small_data: str) -> Path:
+    """A folder in which `words_of` has bought once; tests damage a copy of it."""
+    folder = tmp_path_factory.mktemp("studied")
+    assert labelworth(*words_of(small_data), cwd=folder).returncode == 0
+    for path in folder.glob("runs/s/*.sqlite"):  # the last to close one folds its log into it
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return folder
+
+
+def words_of(data: str) -> list[str]:
+    return small_flags(data, study="s", trials=1)
+
+
+@pytest.fixture
+def folder(studied: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(studied, tmp_path / "copy"))
+
+
+def test_a_damaged_ledger_is_exit_6(folder: Path, small_data: str) -> None:
+    path = folder / "runs/s/labelworth.sqlite"
     content = bytearray(path.read_bytes())
     at = content.find(b"settle")
     content[at : at + 6] = b"sattle"
     path.write_bytes(content)
-    done = labelworth(*words, cwd=tmp_path)
+    done = labelworth(*words_of(small_data), cwd=folder)
     assert done.returncode == 6, done.stderr
     assert "ledger refused, nothing was bought" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_published_campaign_is_quoted_to_the_cent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["garbage", "cut"])
+def test_a_damaged_search_database_is_one_line(damage: str, folder: Path, small_data: str) -> None:
+    path = folder / "runs/s/optuna.sqlite"
+    path.write_bytes(b"x" * 5000 if damage == "garbage" else path.read_bytes()[:7000])
+    done = labelworth(*words_of(small_data), cwd=folder)
+    assert done.returncode == 2
+    assert "search database cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_published_campaign_is_quoted_to_the_cent(command: Command, tmp_path: Path) -> None:
     words = ["plan", "--tasks", "980", "--overlap", "3", "--controls", "1", "--price", "0.002"]
-    done = labelworth(*words, cwd=tmp_path)
-    assert done.returncode == 3  # above 40 % of the default $20
-    lines = {tuple(line.split()[-1:]): line for line in done.stdout.splitlines() if line.split()}
+    code, out, _ = command(*words)
+    assert code == 3  # above 40 % of the default $20
+    lines = {tuple(line.split()[-1:]): line for line in out.splitlines() if line.split()}
     assert any("assignments expected" in line and "327" in line for line in lines.values())
     assert any("reward" in line and "$6.54" in line for line in lines.values())
     assert any("platform fee" in line and "$1.962" in line for line in lines.values())
-    quoted = json.loads(labelworth(*words, "--json", cwd=tmp_path).stdout)
+    quoted = json.loads(command(*words, "--json")[1])
     assert {row["assignments"] for row in quoted} == {327}
     assert {row["reward"]["usd"] for row in quoted} == {"6.54"}
     assert {row["fee"]["usd"] for row in quoted} == {"1.962"}
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_whole_space_can_be_quoted(tmp_path: Path) -> None:
-    done = labelworth("plan", cwd=tmp_path)
-    assert done.returncode == 0
-    assert "1680 plans" in done.stdout
+def test_the_whole_space_can_be_quoted(command: Command) -> None:
+    code, out, _ = command("plan")
+    assert code == 0
+    assert "1680 plans" in out
+
+
+STOPPED: dict[str, object] = {"study": "s", "trials": 3}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, small_data: str) -> str:
+    """The report of a study that nobody stops."""
+    words = small_flags(small_data, **STOPPED)
+    return labelworth(*words, "--json", cwd=tmp_path_factory.mktemp("whole"), heads="real").stdout
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_by_a_signal_and_resumed(
-    number: signal.Signals, code: int, tmp_path: Path, small_data: str
+    number: signal.Signals, code: int, undisturbed: str, tmp_path: Path, small_data: str
 ) -> None:
-    words = [*small_flags(small_data), "--study", "s"]
-    whole = labelworth(*words, "--json", "--runs", "whole", cwd=tmp_path).stdout
-    command = [sys.executable, "-m", "hpo.run", *words]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        stdout=subprocess.DEVNULL,
-    ) as child:
+    """A real process is stopped; another goes on to the report of one that nobody stopped."""
+    words = small_flags(small_data, **STOPPED)
+    with started(*words, cwd=tmp_path) as child:
         assert child.stderr is not None
         for line in child.stderr:
             if "purchases 2" in line:
@@ -226,39 +255,25 @@ def test_stopped_by_a_signal_and_resumed(
         assert child.wait(timeout=60) == code
     assert "the same command goes on where it stood" in said
     assert "Traceback" not in said
-    assert labelworth(*words, "--json", cwd=tmp_path).stdout == whole
+    assert labelworth(*words, "--json", cwd=tmp_path, heads="real").stdout == undisturbed
 
 
-def test_a_toml_file_and_flags_that_win(tmp_path: Path, small_data: str) -> None:
+def test_a_toml_file_and_flags_that_win(command: Command, tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text('budget = 3\nseed = 4\n[space]\noverlap = "1:3:1"\n')
-    done = labelworth("--config", "study.toml", "--seed", "9", "--print-config", cwd=tmp_path)
-    assert done.returncode == 0
-    assert 'budget = "3.00"' in done.stdout
-    assert "seed = 9" in done.stdout
-    assert "overlap = [1, 2, 3]" in done.stdout
+    code, out, _ = command("--config", "study.toml", "--seed", "9", "--print-config")
+    assert code == 0
+    assert 'budget = "3.00"' in out
+    assert "seed = 9" in out
+    assert "overlap = [1, 2, 3]" in out
     (tmp_path / "bad.toml").write_text("bugdet = 3\n")
-    done = labelworth("--config", "bad.toml", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "bad.toml: bugdet: no such setting; did you mean 'budget'?" in done.stderr
+    code, _, err = command("--config", "bad.toml")
+    assert code == 2
+    assert "bad.toml: bugdet: no such setting; did you mean 'budget'?" in err
 
 
 def test_a_stranger_in_the_working_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "budget").mkdir()
     (tmp_path / "budget/__init__.py").write_text("")
-    done = labelworth("--budget", "5", cwd=tmp_path)
+    done = in_a_process("--budget", "5", cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert "another package of this name is in the way" in done.stderr
-
-
-@pytest.mark.parametrize("damage", ["garbage", "cut"])
-def test_a_damaged_search_database_is_one_line(
-    damage: str, tmp_path: Path, small_data: str
-) -> None:
-    words = [*small_flags(small_data), "--study", "s", "--trials", "1"]
-    assert labelworth(*words, cwd=tmp_path).returncode == 0
-    path = tmp_path / "runs/s/optuna.sqlite"
-    path.write_bytes(b"x" * 5000 if damage == "garbage" else path.read_bytes()[:7000])
-    done = labelworth(*words, cwd=tmp_path)
-    assert done.returncode == 2
-    assert "search database cannot be used" in done.stderr
-    assert "Traceback" not in done.stderr

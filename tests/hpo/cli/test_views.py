@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 
 from budget.errors import InputError
 from hpo import Study
-from hpo.run import main
 from hpo.study.version_catalogue import open_catalogue, rows
 from hpo.study.view_today import labels_inside, view_today
 from hpo.trial.evaluate import fit_plan
@@ -22,48 +20,25 @@ from hpo.trial.outcome import plan_from_plain
 from labeling import versions
 from labeling.types import Answers
 from labeling.views import parse_view
-from tests.conftest import SMALL
+from tests.conftest import SMALL, Command
 
 FEW = {**SMALL, "trials": 3, "confirm": "0", "overlap": "1,3", "controls": "1"}
+BOUGHT = {**FEW, "no_reuse": True}  # every label version is a purchase's
 OVER_LABELS = "confidence >= 0.7 and label != '2'"
 OVER_ANSWERS = "skill >= 0.8 and seconds < 3 or answers == 3 and agreement > 0.9"
 
 
 @pytest.fixture(scope="module")
-def studies(
-    small_data: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Study]]:
+def studies(module_study: Callable[..., Study]) -> dict[str, Study]:
     """Finished studies of the same seed: without a view, over labels, over answers."""
-    runs = tmp_path_factory.mktemp("views")
-    made = {}
-    for name, more in (
-        ("plain", {}),
-        ("labels", {"view": OVER_LABELS, "test_view": "class == '0'"}),
-        ("answers", {"view": OVER_ANSWERS}),
-    ):
-        made[name] = Study(runs=runs, **{**FEW, "data": small_data, "study": name, **more})
-        made[name].run()
-    yield made
+    made = {
+        "plain": module_study(**BOUGHT, study="plain"),
+        "labels": module_study(**FEW, study="labels", view=OVER_LABELS, test_view="class == '0'"),
+        "answers": module_study(**FEW, study="answers", view=OVER_ANSWERS),
+    }
     for study in made.values():
-        study.close()
-
-
-@pytest.fixture
-def labelworth(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., tuple[int, str, str]]]:
-    """Runs a command in the test's folder; returns exit code, output, errors."""
-    monkeypatch.chdir(tmp_path)
-    before = signal.getsignal(signal.SIGTERM)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(list(words))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    yield call
-    signal.signal(signal.SIGTERM, before)
+        study.run()
+    return made
 
 
 def purchases(study: Study) -> list[Any]:
@@ -148,7 +123,7 @@ def test_accuracy_inside_a_test_view_is_that_of_its_final_images(
 
 
 def test_a_view_that_keeps_nothing_ends_in_an_answer(small_study: Callable[..., Study]) -> None:
-    study = small_study(**{**FEW, "trials": 1}, view="answers > 9", test_view="image == 'none'")
+    study = small_study(**{**BOUGHT, "trials": 1}, view="answers > 9", test_view="image == 'none'")
     report = study.run()
     assert report["recommended"]["labelled_images"] == 0
     assert report["recommended"]["final"]["test_view"]["accuracy"] is None
@@ -249,37 +224,37 @@ def test_nested_versions_of_a_condition_do_not_count_an_answer_twice(
 
 
 def test_views_are_shown_counted_named_and_written(
-    studies: dict[str, Study], labelworth: Callable[..., tuple[int, str, str]], tmp_path: Path
+    studies: dict[str, Study], command: Command, tmp_path: Path
 ) -> None:
     run = str(studies["plain"].folder)
-    assert "No view has a name yet" in labelworth("view", run)[1]
-    code, said, _ = labelworth("view", run, OVER_LABELS, "--name", "good")
+    assert "No view has a name yet" in command("view", run)[1]
+    code, said, _ = command("view", run, OVER_LABELS, "--name", "good")
     assert code == 0
-    count = int(labelworth("view", run, "good", "--count")[1])
+    count = int(command("view", run, "good", "--count")[1])
     assert f"{count} of " in said
     found = rows(run, OVER_LABELS)
     assert len(found["image"]) == count > 0
     assert min(found["confidence"]) >= 0.7
     assert "2" not in found["label"]
-    labelworth("view", run, "good", "--out", "good.csv")
+    command("view", run, "good", "--out", "good.csv")
     with (tmp_path / "good.csv").open(newline="") as file:
         assert [row["image"] for row in csv.DictReader(file)] == found["image"]
 
     first = parse_view(OVER_LABELS).version[:8]
-    labelworth("view", run, "agreement > 0.5", "--name", "good")
-    listed = labelworth("view", run)[1]
+    command("view", run, "agreement > 0.5", "--name", "good")
+    listed = command("view", run)[1]
     assert f"good@{first} (earlier) over labels: confidence >= 0.7 and label != '2'" in listed
-    assert int(labelworth("view", run, f"good@{first}", "--count")[1]) == count
-    as_json = json.loads(labelworth("view", run, "good", "--json")[1])
+    assert int(command("view", run, f"good@{first}", "--count")[1]) == count
+    as_json = json.loads(command("view", run, "good", "--json")[1])
     assert as_json["view"]["expression"] == "agreement > 0.5"
-    answers = json.loads(labelworth("view", run, "label == '0'", "--answers", "--json")[1])
-    labels = json.loads(labelworth("view", run, "label == '0'", "--json")[1])
+    answers = json.loads(command("view", run, "label == '0'", "--answers", "--json")[1])
+    labels = json.loads(command("view", run, "label == '0'", "--json")[1])
     assert answers["inside"] >= labels["inside"] > 0
     assert answers["of"] > labels["of"]
 
 
 def test_the_date_of_a_version_is_the_journals(small_study: Callable[..., Study]) -> None:
-    study = small_study(**{**FEW, "trials": 1})
+    study = small_study(**{**BOUGHT, "trials": 1})
     study.run()
     journal = study.folder / "journal.jsonl"
     events = [json.loads(line) for line in journal.read_text().splitlines()]
@@ -291,26 +266,26 @@ def test_the_date_of_a_version_is_the_journals(small_study: Callable[..., Study]
 
 
 def test_merged_labels_are_viewed_but_not_trained_on_beside_their_own_answers(
-    small_study: Callable[..., Study], labelworth: Callable[..., tuple[int, str, str]]
+    small_study: Callable[..., Study], command: Command
 ) -> None:
-    study = small_study(**{**FEW, "trials": 1}, view="confidence >= 0.5")
+    study = small_study(**{**BOUGHT, "trials": 1}, view="confidence >= 0.5")
     study.run()
     study.close()
     run = str(study.folder)
-    bought = json.loads(labelworth("buy", run, "--json")[1])
+    bought = json.loads(command("buy", run, "--json")[1])
     merged = bought["labels"]["version"]
-    whole = int(labelworth("view", run, f"version == '{merged}'", "--count")[1])
+    whole = int(command("view", run, f"version == '{merged}'", "--count")[1])
     assert whole == bought["labels"]["images"]
     inside = f"version == '{merged}' and confidence >= 0.5"
-    kept = int(labelworth("view", run, inside, "--count")[1])
+    kept = int(command("view", run, inside, "--count")[1])
     assert kept == bought["model"]["trained_on"] <= whole
     assert bought["model"]["view"] == "confidence >= 0.5"
     # What differs from condition to condition is not known of labels merged over them.
-    assert labelworth("view", run, f"version == '{merged}' and price < 9", "--count")[1] == "0\n"
-    assert ", merged" in labelworth("data", "list", run)[1]
-    told = json.loads(labelworth("report", run, "--view", "answers > 0", "--json")[1])
+    assert command("view", run, f"version == '{merged}' and price < 9", "--count")[1] == "0\n"
+    assert ", merged" in command("data", "list", run)[1]
+    told = json.loads(command("report", run, "--view", "answers > 0", "--json")[1])
     assert told["view_today"]["versions"] == [row["version"] for row in told["purchases"]]
-    told = json.loads(labelworth("report", run, "--view", inside, "--json")[1])
+    told = json.loads(command("report", run, "--view", inside, "--json")[1])
     assert told["view_today"]["versions"] == [merged]
     assert told["view_today"]["labelled_images"] == kept
 
@@ -332,51 +307,51 @@ def test_what_is_wrong_with_a_view_is_one_line_and_exit_2(
     words: list[str],
     said: str,
     studies: dict[str, Study],
-    labelworth: Callable[..., tuple[int, str, str]],
+    command: Command,
 ) -> None:
-    code, out, error = labelworth("view", str(studies["plain"].folder), *words)
+    code, out, error = command("view", str(studies["plain"].folder), *words)
     assert (code, out) == (2, "")
     assert said in error
     assert len(error.splitlines()) == 1
 
 
 def test_a_view_today_is_told_beside_the_answer(
-    studies: dict[str, Study], labelworth: Callable[..., tuple[int, str, str]]
+    studies: dict[str, Study], command: Command
 ) -> None:
     run = str(studies["plain"].folder)
     before = (studies["plain"].folder / "report.json").read_bytes()
     words = ("report", run, "--view", "confidence >= 0.7", "--test-view", "class == '0'")
-    said = labelworth(*words)[1]
+    said = command(*words)[1]
     assert "inside confidence >= 0.7 (" in said
     assert "validation images, which the search has seen" in said
     assert "of those images inside class == '0'" in said
-    plain = json.loads(labelworth("report", run, "--test-view", "class == '0'", "--json")[1])
+    plain = json.loads(command("report", run, "--test-view", "class == '0'", "--json")[1])
     assert plain["view_today"]["view"] is None
     assert plain["view_today"]["role"] == "validation"
-    code, _, error = labelworth("report", run, "--view", "answers > 9")
+    code, _, error = command("report", run, "--view", "answers > 9")
     assert code == 2
     assert "--view: nothing is inside answers > 9" in error
     assert (studies["plain"].folder / "report.json").read_bytes() == before
 
 
 def test_any_version_comes_into_a_folder_with_one_line(
-    studies: dict[str, Study], labelworth: Callable[..., tuple[int, str, str]], tmp_path: Path
+    studies: dict[str, Study], command: Command, tmp_path: Path
 ) -> None:
     study = studies["plain"]
     runs, run = str(study.folder.parent), str(study.folder)
-    listed = json.loads(labelworth("data", "list", run, "--json")[1])
+    listed = json.loads(command("data", "list", run, "--json")[1])
     assert [row["version"] for row in listed] == [b.version for b in purchases(study)]
     assert [row["labels"] for row in listed] == [b.outcome.labels for b in purchases(study)]
-    assert listed[0]["version"][:12] in labelworth("data", "list", run)[1]
+    assert listed[0]["version"][:12] in command("data", "list", run)[1]
     version = listed[0]["version"]
-    code, said, _ = labelworth("data", "get", version[:8], "--to", "mine", "--runs", runs)
+    code, said, _ = command("data", "get", version[:8], "--to", "mine", "--runs", runs)
     assert code == 0
     assert len(said.splitlines()) == 1
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == [
         *("answers.csv", "labels.csv", "manifest.json")
     ]
     pytest.importorskip("pyarrow")
-    labelworth("data", "get", version, "--runs", runs, "--parquet")
+    command("data", "get", version, "--runs", runs, "--parquet")
     from pyarrow.parquet import read_table
 
     answers = read_table(tmp_path / f"labels-{version[:12]}" / "answers.parquet")
@@ -387,12 +362,12 @@ def test_any_version_comes_into_a_folder_with_one_line(
 
 def test_a_version_that_is_not_on_disk_is_asked_of_the_mirror(
     studies: dict[str, Study],
-    labelworth: Callable[..., tuple[int, str, str]],
+    command: Command,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     version = versions.load(purchases(studies["plain"])[0].version, studies["plain"].folder)
-    code, _, error = labelworth("data", "get", version.id)
+    code, _, error = command("data", "get", version.id)
     assert code == 2
     assert "there is no " + version.id in error
     assert "no ClearML server is connected" in error
@@ -405,17 +380,17 @@ def test_a_version_that_is_not_on_disk_is_asked_of_the_mirror(
 
     monkeypatch.setattr("hpo.tracking.clearml.fetch", fetch)
     monkeypatch.setenv("CLEARML_API_ACCESS_KEY", "configured")
-    code, said, _ = labelworth("data", "get", version.id, "--to", "mine")
+    code, said, _ = command("data", "get", version.id, "--to", "mine")
     assert (code, said) == (0, f"version {version.id} from ClearML: mine\n")
     assert (tmp_path / "mine/labels.csv").exists()
     assert versions.load(version.id[:8], tmp_path / "runs").id == version.id  # kept on disk
-    assert "nor in ClearML" in labelworth("data", "get", "0" * 32)[2]
+    assert "nor in ClearML" in command("data", "get", "0" * 32)[2]
 
 
 def test_a_damaged_version_is_refused_by_every_command(
-    small_study: Callable[..., Study], labelworth: Callable[..., tuple[int, str, str]]
+    small_study: Callable[..., Study], command: Command
 ) -> None:
-    study = small_study(**{**FEW, "trials": 1})
+    study = small_study(**{**BOUGHT, "trials": 1})
     study.run()
     (path,) = versions.find(study.folder)
     (path / "answers.csv").write_text("image,annotator\n")
@@ -424,6 +399,6 @@ def test_a_damaged_version_is_refused_by_every_command(
         ("data", "list", str(study.folder)),
         ("data", "get", path.name, "--runs", str(study.folder)),
     ):
-        code, _, error = labelworth(*words)
+        code, _, error = command(*words)
         assert code == 2
         assert "answers.csv is not as it was saved; delete this folder" in error

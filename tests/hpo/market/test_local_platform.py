@@ -6,9 +6,6 @@ import json
 import os
 import re
 import signal
-import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +14,8 @@ import httpx
 import pytest
 
 from labeling.toloka.describe.spec import fact
-from tests import ROOT, canary
-from tests.hpo.cli.test_main import labelworth, small_flags
+from tests import canary, oracle
+from tests.commands import Running, labelworth, small_flags
 
 CANARY = "canary-5f2c9d1e"
 
@@ -59,8 +56,8 @@ def gone(folder: Path, seconds: float = 5.0) -> bool:
 def test_a_rehearsal_answers_as_the_simulated_market_does_and_its_account_agrees(
     small_study, tmp_path: Path
 ) -> None:
-    simulated = small_study(study="s", runs=tmp_path / "a", budget="0.3").run()
-    study = small_study(study="s", runs=tmp_path / "b", budget="0.3", market="rehearsal")
+    simulated = small_study(study="s", runs=tmp_path / "a", budget="0.08").run()
+    study = small_study(study="s", runs=tmp_path / "b", budget="0.08", market="rehearsal")
     rehearsed = study.run()
     assert same(rehearsed) == same(simulated)
     assert rehearsed["market"]["kind"] == "rehearsal"
@@ -77,10 +74,10 @@ def test_a_rehearsal_answers_as_the_simulated_market_does_and_its_account_agrees
     study.close()
     assert gone(tmp_path / "b")
     # A raised budget goes on with the same platform.
-    more = small_study(study="s", runs=tmp_path / "b", budget="0.4", market="rehearsal")
+    more = small_study(study="s", runs=tmp_path / "b", budget="0.12", market="rehearsal")
     larger = more.run()
     assert sim(more, "account")["charged"] == larger["money"]["spent"]["micros"]
-    again = small_study(study="s", runs=tmp_path / "a", budget="0.4").run()
+    again = small_study(study="s", runs=tmp_path / "a", budget="0.12").run()
     assert same(larger) == same(again)
 
 
@@ -94,8 +91,8 @@ def pools(study) -> list:
 def test_a_study_that_is_over_leaves_archived_pools_and_a_larger_budget_goes_on_in_new_ones(
     small_study, tmp_path: Path
 ) -> None:
-    simulated = small_study(study="s", runs=tmp_path / "a", budget="0.3").run()
-    study = small_study(study="s", runs=tmp_path / "b", budget="0.3", market="rehearsal")
+    simulated = small_study(study="s", runs=tmp_path / "a", budget="0.08").run()
+    study = small_study(study="s", runs=tmp_path / "b", budget="0.08", market="rehearsal")
     notes: list[str] = []
     keep = lambda progress: progress.note and notes.append(progress.note)  # noqa: E731
     assert same(study.run(keep, archive=True)) == same(simulated)
@@ -105,7 +102,7 @@ def test_a_study_that_is_over_leaves_archived_pools_and_a_larger_budget_goes_on_
     assert study.parting == [f"Archived {len(first)} pools: the study is over."]
     assert notes == []
     study.close()
-    more = small_study(study="s", runs=tmp_path / "b", budget="0.6", market="rehearsal")
+    more = small_study(study="s", runs=tmp_path / "b", budget="0.16", market="rehearsal")
     larger = more.run(keep)
     assert re.match(
         r"Pools of this study are archived, in (\d+) of its \1 conditions\. .* from new pools, to",
@@ -116,19 +113,13 @@ def test_a_study_that_is_over_leaves_archived_pools_and_a_larger_budget_goes_on_
     later = {pool.id for pool in pools(more)} - {pool.id for pool in first}
     assert later
     assert "They stay for a larger --budget" in more.parting[0]
-    database = sqlite3.connect(tmp_path / "b/s/labelworth.sqlite")
-    (twice,) = database.execute(
-        "SELECT count(*) FROM (SELECT 1 FROM answers b JOIN assignments a ON a.order_id = "
-        "b.order_id AND a.id = b.assignment JOIN orders o ON o.id = a.order_id WHERE NOT b.control "
-        "GROUP BY o.condition_key, a.annotator, b.task HAVING count(*) > 1)"
-    ).fetchone()
-    database.close()
-    assert twice == 0  # whoever has answered an image is not asked about it in a new pool
+    # Whoever has answered an image is not asked about it in a new pool.
+    assert oracle.paid_twice(tmp_path / "b/s") == 0
 
 
 def test_a_pool_in_which_nothing_is_left_to_buy_is_archived_by_itself(small_study) -> None:
     one = {"price": "0.002", "overlap": "1", "controls": "1", "tasks": "100%", "exam": "off"}
-    study = small_study(**one, market="rehearsal", confirm="0.1", max_plan_share="0.9")
+    study = small_study(**one, market="rehearsal", budget="0.6", confirm="0.1")
     study.run()
     found = {fact(p, "condition"): p.status.value for p in pools(study)}
     (plan,) = study.world.space.plans
@@ -140,10 +131,10 @@ def test_a_pool_in_which_nothing_is_left_to_buy_is_archived_by_itself(small_stud
 def test_buying_beside_a_rehearsed_study_is_rehearsed_too(small_study, tmp_path: Path) -> None:
     from hpo.study.next_purchase import Wish, carry_out, prepare
 
-    study = small_study(study="s", budget="0.4", market="rehearsal", trials=1)
+    study = small_study(study="s", market="rehearsal", trials=1)
     study.run()
     study.close()
-    purchase = prepare(tmp_path / "runs/s", Wish(plan="p0.002-k1-c1-n1", tasks=60))
+    purchase = prepare(tmp_path / "runs/s", Wish(plan="p0.002-k1-c1-n1", tasks=40))
     try:
         report = carry_out(purchase, lambda doing: None)
         charged = sim(purchase, "account")["charged"]
@@ -156,39 +147,28 @@ def test_buying_beside_a_rehearsed_study_is_rehearsed_too(small_study, tmp_path:
 
 
 def rehearsal(data: str) -> list[str]:
-    more = {"study": "s", "market": "rehearsal", "confirm": "0", "trials": "3"}
-    return [*small_flags(data), *(word for k, v in more.items() for word in (f"--{k}", v))]
+    return small_flags(data, study="s", market="rehearsal", confirm="0", trials=3)
 
 
 @pytest.fixture
-def started(tmp_path: Path, small_data: str) -> Iterator[subprocess.Popen[str]]:
+def started(tmp_path: Path, small_data: str) -> Iterator[Running]:
     """A rehearsal as a command, in which a purchase has just been made."""
-    words = rehearsal(small_data)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TOLOKA_TOKEN": CANARY}
-    with subprocess.Popen(
-        [sys.executable, "-m", "hpo.run", *words],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as child:
-        assert child.stderr is not None
-        for line in child.stderr:
-            if "purchases 1" in line:
-                break
-        yield child
-        child.kill()
+    command = Running(*rehearsal(small_data), cwd=tmp_path, TOLOKA_TOKEN=CANARY)
+    command.until("purchases 1")
+    yield command
+    if command.running():
+        command.send(signal.SIGKILL)
+        command.end()
 
 
 def test_killed_its_server_is_gone_no_token_is_anywhere_and_the_command_goes_on(
-    started: subprocess.Popen[str], tmp_path: Path, small_data: str
+    started: Running, tmp_path: Path, small_data: str
 ) -> None:
     (server,) = servers(tmp_path)
     assert CANARY.encode() not in Path(f"/proc/{server}/environ").read_bytes()
     assert canary.in_command_lines(CANARY) == []
-    started.kill()
-    started.wait()
+    started.send(signal.SIGKILL)
+    assert started.end().returncode == -signal.SIGKILL
     assert gone(tmp_path)
     done = labelworth(*rehearsal(small_data), "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -197,10 +177,10 @@ def test_killed_its_server_is_gone_no_token_is_anywhere_and_the_command_goes_on(
     canary.check(CANARY, tmp_path)
 
 
-def test_a_server_that_dies_is_one_line(started: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_a_server_that_dies_is_one_line(started: Running, tmp_path: Path) -> None:
     (server,) = servers(tmp_path)
     os.kill(server, signal.SIGKILL)
-    _, said = started.communicate(timeout=60)
-    assert started.returncode == 5, said
-    assert "Traceback" not in said
-    assert "start the same command again" in said.strip().splitlines()[-1]
+    done = started.end()
+    assert done.returncode == 5, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "start the same command again" in done.stderr.strip().splitlines()[-1]

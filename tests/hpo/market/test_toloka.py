@@ -17,7 +17,7 @@ from budget.tariff import Tariff
 from hpo.run import main
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import Server, Settings
-from tests.hpo.cli.test_main import small_flags
+from tests.commands import small_flags
 
 TOKEN = "right-canary-77aa01"
 
@@ -65,7 +65,7 @@ def real(data: str, **more: str | None) -> list[str]:
     settings = {"market": "toloka", "image-url-prefix": "https://example.org/", "trials": "1"}
     settings |= {"confirm": "0", "study": "s", "overlap": "1", "tasks": "20%", **more}
     flags = [f"--{name}={value}" for name, value in settings.items() if value is not None]
-    return [*small_flags(data), *flags]
+    return [*small_flags(data, budget="1"), *flags]
 
 
 CAMPAIGN = 'name = "x"\n[exam]\ntasks = 3\npass_correct = 4\n[[questions]]\nname="q"\ntext="?"\n'

@@ -24,10 +24,10 @@ from labeling.types import LabelPlan
 Make = Callable[..., object]
 
 
-@pytest.fixture
-def done(small_study):
+@pytest.fixture(scope="module")
+def done(module_study):
     """A finished study of the default sampler, and its report."""
-    study = small_study(study="s")
+    study = module_study(study="s")
     return study, study.run()
 
 
@@ -47,8 +47,8 @@ def by_database(plan: LabelPlan, world: World) -> Quote:
     return quote(world.source, condition, sum(wanted), max(wanted, default=0), allowance)
 
 
-def test_the_initial_design_is_cheap_and_spread_out(small_study) -> None:
-    searcher = small_study(study="s", budget="20", controls="0,1,2", exam="off")._searcher
+def test_the_initial_design_is_cheap_and_spread_out(small_study, more_data: str) -> None:
+    searcher = small_study(study="s", budget="20", controls="0,1,2", data=more_data)._searcher
     design = searcher._design
     cost = sum(searcher.world.prices.list_price(plan).cost.dollars for plan in design)
     assert cost <= 0.15 * 20
@@ -83,7 +83,7 @@ def test_the_confirmation_is_kept_from_the_start_and_bought_from_others(done) ->
     store, kept = study.world.store, study.config.confirm_reserve
     orders = [record.order for record in store.all_orders()]
     again = [order for order in orders if is_confirmation(order)]
-    assert kept == Money(150_000)
+    assert kept == Money(45_000)
     assert len(again) == 1
     said = report["confirmation"]
     assert 0 < said["paid"]["micros"] <= kept.micros

@@ -7,6 +7,7 @@ least two standard errors of the difference (fixed seeds).
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from benchmarks.ground import mean_and_error, redraw
 from budget.money import Money
@@ -14,6 +15,7 @@ from hpo.market.quote import quote_space
 from hpo.settings.config import make_config
 from labeling.types import LabelPlan
 
+pytestmark = pytest.mark.statistics
 DRAWS = 24
 
 

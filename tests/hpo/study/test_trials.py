@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hpo.study.study import Study, open_study
+from tests.heads import FixedHeads
 
 
 def test_what_others_write_is_seen_at_once(small_study: Callable[..., Study]) -> None:
     mine = small_study(study="s", sampler="random", no_reuse=True, confirm="0")
-    other = open_study(mine.folder)
+    other = open_study(mine.folder, FixedHeads())
     assert mine.trials.all() == other.trials.all() == []
     asked = other.ask()
     assert asked is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,27 +15,12 @@ from budget.files import is_locked, locked
 from budget.money import ZERO
 from hpo.study.study import Study, open_study
 from labeling.types import LabelPlan
+from tests.forks import ended, forked
+from tests.heads import FixedHeads
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 MakeStudy = Callable[..., Study]
-
-
-def forked(work: Callable[[], None]) -> int:
-    child = os.fork()
-    if child:
-        return child
-    status = 1
-    try:
-        work()
-        status = 0
-    finally:
-        sys.stderr.flush()
-        os._exit(status)
-
-
-def ended(child: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def plan_of(study: Study, text: str) -> LabelPlan:
@@ -47,7 +31,7 @@ def plan_of(study: Study, text: str) -> LabelPlan:
 def test_workers_ask_for_different_conditions_within_the_money_left(
     sampler: str, small_study: MakeStudy
 ) -> None:
-    study = small_study(study="s", sampler=sampler, confirm="0.1", seed=3, no_reuse=True)
+    study = small_study(study="s", sampler=sampler, confirm="0.03", seed=3, no_reuse=True)
     asked = []
     while (one := study.ask()) is not None:
         asked.append(one)
@@ -93,12 +77,12 @@ def test_two_processes_with_one_trial_buy_it_once(small_study: MakeStudy, tmp_pa
     study.close()
 
     def finish() -> None:
-        own = open_study(tmp_path / "runs/s")
+        own = open_study(tmp_path / "runs/s", FixedHeads())
         assert own.finish(asked.trial.number).state.name == "COMPLETE"
         own.close()
 
     assert [ended(child) for child in (forked(finish), forked(finish))] == [0, 0]
-    study = open_study(tmp_path / "runs/s")
+    study = open_study(tmp_path / "runs/s", FixedHeads())
     assert [e.kind for e in study.world.ledger.entries()] == ["cap", "reserve", "settle"]
     assert len(study.trials.purchases()) == 1
     study.close()
@@ -108,11 +92,11 @@ def test_two_processes_buy_in_one_condition_one_after_the_other(
     small_study: MakeStudy, tmp_path: Path
 ) -> None:
     study = small_study(study="s", budget="5", no_reuse=True)
-    plans = [plan_of(study, key) for key in ("p0.001-k1-c0-n39", "p0.001-k2-c0-n98")]
+    plans = [plan_of(study, key) for key in ("p0.001-k1-c0-n10", "p0.001-k2-c0-n25")]
     study.close()
 
     def buy(plan: LabelPlan) -> None:
-        own = open_study(tmp_path / "runs/s")
+        own = open_study(tmp_path / "runs/s", FixedHeads())
         with own.world.buying(plan):
             number = own.admit(plan, plan.key)
             assert number is not None
@@ -121,14 +105,14 @@ def test_two_processes_buy_in_one_condition_one_after_the_other(
 
     children = [forked(lambda plan=plan: buy(plan)) for plan in plans]
     assert [ended(child) for child in children] == [0, 0]
-    study = open_study(tmp_path / "runs/s")
+    study = open_study(tmp_path / "runs/s", FixedHeads())
     orders = study.world.store.all_orders()
     assert all(record.end is not None for record in orders)
     assert study.world.ledger.balance().held == ZERO
     assert {outcome.plan.key for outcome in study.outcomes()} == {plan.key for plan in plans}
     larger = study.world.condition(plans[1])
     owned = study.world.store.owned_target(larger)
-    assert len(owned) == 98
+    assert len(owned) == 25
     assert set(owned.values()) == {2}
     study.close()
 
@@ -136,23 +120,25 @@ def test_two_processes_buy_in_one_condition_one_after_the_other(
 def test_what_others_ask_for_is_bought_only_within_limits_and_money(
     small_study: MakeStudy,
 ) -> None:
-    study = small_study(study="s", budget="0.4", max_plan_share="0.8", confirm="0.2", no_reuse=True)
+    study = small_study(
+        study="s", budget="0.1", max_plan_share="0.8", confirm="0.05", no_reuse=True
+    )
     with pytest.raises(PlanRefused, match="above 80% of the cap"):
-        study.admit(plan_of(study, "p0.004-k3-c0-n196"), "a")
-    number = study.admit(plan_of(study, "p0.001-k1-c0-n39"), "b")
+        study.admit(plan_of(study, "p0.004-k3-c0-n49"), "a")
+    number = study.admit(plan_of(study, "p0.001-k1-c0-n10"), "b")
     assert number is not None
     assert study.trials.of_task("b") == number
     with pytest.raises(PlanRefused, match="is left"):  # promised, though not yet held
-        study.admit(plan_of(study, "p0.001-k1-c0-n98"), "c")
+        study.admit(plan_of(study, "p0.001-k1-c0-n25"), "c")
     study.finish(number)
-    assert study.admit(plan_of(study, "p0.001-k1-c0-n39"), "d") is None  # known already
+    assert study.admit(plan_of(study, "p0.001-k1-c0-n10"), "d") is None  # known already
 
 
 def test_contained_plans_of_a_purchase_are_evaluated_by_whoever_bought(
     small_study: MakeStudy,
 ) -> None:
     study = small_study(study="s", budget="5", seed=2)
-    plan = plan_of(study, "p0.002-k3-c1-n98")
+    plan = plan_of(study, "p0.002-k3-c1-n25")
     number = study.admit(plan, "a")
     assert number is not None
     study.finish(number)
@@ -160,7 +146,7 @@ def test_contained_plans_of_a_purchase_are_evaluated_by_whoever_bought(
     free = [o.plan for o in study.outcomes() if o.plan != plan]
     assert 1 <= len(free) <= 8
     assert all((p.price, p.controls) == (plan.price, plan.controls) for p in free)
-    assert all(p.tasks <= 98 for p in free)
+    assert all(p.tasks <= 25 for p in free)
 
 
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
@@ -192,7 +178,7 @@ def test_a_killed_worker_s_trial_is_finished_by_the_next_start(
     asked = study.ask()
     assert asked is not None
     study.close()
-    study = open_study(tmp_path / "runs/s")
+    study = open_study(tmp_path / "runs/s", FixedHeads())
     order = study.world.store.order_for(
         study.world.condition(asked.plan),
         study.world.tasks(asked.plan),

@@ -8,28 +8,26 @@ import re
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.clearml_server import StandIn
-from tests.conftest import SMALL
+from tests.conftest import SMALL, studies_in
 
-TEN: dict[str, object] = {**SMALL, "budget": "2", "trials": 10, "seed": 3}
+TEN: dict[str, object] = {**SMALL, "budget": "0.6", "trials": 10, "seed": 3}
+FOUR: dict[str, object] = {**TEN, "budget": "0.3", "trials": 4}
 
 
 @pytest.fixture(scope="session")
 def finished(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run directory of a study of ten purchases, never mirrored."""
-    from hpo import Study
-
-    study = Study(
-        runs=tmp_path_factory.mktemp("ten"), **{**TEN, "data": small_data, "study": "ten"}
-    )
-    study.run()
-    study.close()
-    return study.folder
+    with studies_in(tmp_path_factory.mktemp("ten"), small_data) as make:
+        study = make(**TEN, study="ten")
+        study.run()
+    return Path(study.folder)
 
 
 @pytest.fixture
@@ -190,6 +188,14 @@ def lacking(one: Any, other: Any, path: str = "") -> list[str]:
     if isinstance(one, list) and isinstance(other, list) and one != other:
         return [f"{path}: {str(row)[:200]} is missing" for row in one if row not in other]
     return [] if one == other else [f"{path}: {str(one)[:200]} != {str(other)[:200]}"]
+
+
+def until(what: Callable[[], bool], seconds: float = 240) -> None:
+    """Wait for something to be so."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it does not come"
+        time.sleep(0.05)
 
 
 def wait_for_mirror(folder: Path, seconds: float = 120) -> None:

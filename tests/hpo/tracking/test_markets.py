@@ -16,7 +16,8 @@ from labeling.toloka.server import Server, Settings
 from tests.clearml_server import StandIn
 from tests.clearml_server.agents import Agent, in_process, search
 from tests.hpo.market.test_local_platform import gone, sim
-from tests.hpo.tracking.test_engine import STUDY, check_money, statuses, trial_tasks, until
+from tests.hpo.tracking.conftest import until
+from tests.hpo.tracking.test_engine import STUDY, check_money, statuses, trial_tasks
 
 pytest.importorskip("clearml")
 

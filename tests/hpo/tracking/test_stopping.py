@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from budget.files import is_locked
-from tests import ROOT
 from tests.clearml_server import StandIn
 from tests.clearml_server.faults import DROPPED
-from tests.conftest import SMALL
+from tests.commands import Running, small_flags
 
 pytest.importorskip("clearml")
 ENGINE = ["--engine", "clearml"]
@@ -25,43 +22,30 @@ LONGEST_S = 20.0  # five for a goodbye; the rest is for a busy machine
 
 
 @pytest.fixture
-def start(
-    stand_in: StandIn, small_data: str, tmp_path: Path
-) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start(stand_in: StandIn, small_data: str, tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """Starts the command in a process group of its own, as a terminal does."""
-    begun: list[subprocess.Popen[str]] = []
+    begun: list[Running] = []
 
-    def run(*words: str) -> subprocess.Popen[str]:
-        flags = ["--data", small_data, "--study", "s", *words]
-        for name, value in SMALL.items():
-            flags += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
-        child = subprocess.Popen(
-            [sys.executable, "-m", "hpo.run", *flags],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        begun.append(child)
-        return child
+    def run(*words: str) -> Running:
+        flags = small_flags(small_data, study="s", budget="20")  # it does not end by itself
+        begun.append(Running(*flags, *words, cwd=tmp_path, group=True))
+        return begun[-1]
 
     yield run
     mirror = tmp_path / "runs/s/clearml.lock"  # its process outlives the study by minutes
     if mirror.exists() and is_locked(mirror):
         os.kill(int(mirror.read_text()), signal.SIGKILL)
     stand_in.faults.clear()
-    for child in begun:
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
+    for command in begun:
+        if command.running():
+            os.killpg(command.pid, signal.SIGKILL)
+            command.end()
 
 
-def until(what: Callable[[], bool], child: subprocess.Popen[str]) -> None:
+def until(what: Callable[[], bool], command: Running) -> None:
     end = time.monotonic() + 90
     while not what():
-        assert child.poll() is None
+        assert command.running(), command.said
         assert time.monotonic() < end, "it does not come"
         time.sleep(0.05)
 
@@ -87,34 +71,36 @@ def is_alone(group: int) -> bool:
 
 @pytest.mark.parametrize(*ONE_OF_EACH)
 def test_trials_that_wait_for_agents(
-    how: str, number: int, stand_in: StandIn, start: Callable[..., subprocess.Popen[str]]
+    how: str, number: int, stand_in: StandIn, start: Callable[..., Running]
 ) -> None:
-    child = start(*ENGINE, "--queue", "default")
-    until(lambda: trials(stand_in) == ["queued", "queued"], child)
+    command = start(*ENGINE, "--queue", "default")
+    until(lambda: trials(stand_in) == ["queued", "queued"], command)
     away(stand_in, how)
     polls = stand_in.requests["tasks.get_all"]
-    until(lambda: stand_in.requests["tasks.get_all"] > polls, child)  # it waits for an answer now
-    child.send_signal(number)
-    _, said = child.communicate(timeout=LONGEST_S)
-    assert child.returncode == 128 + number
+    until(lambda: stand_in.requests["tasks.get_all"] > polls, command)  # it waits for an answer now
+    command.send(number)
+    done = command.end(LONGEST_S)
+    said = done.stderr
+    assert done.returncode == 128 + number
     assert "trials in its queue stay there" in said
     assert "the same command goes on where it stood" in said
     assert "Traceback" not in said
 
 
 def test_trials_that_are_processes_of_this_machine(
-    stand_in: StandIn, start: Callable[..., subprocess.Popen[str]]
+    stand_in: StandIn, start: Callable[..., Running]
 ) -> None:
-    child = start(*ENGINE, "--start-locally")
-    until(lambda: "in_progress" in trials(stand_in), child)
+    command = start(*ENGINE, "--start-locally")
+    until(lambda: "in_progress" in trials(stand_in), command)
     away(stand_in, "silent")
     time.sleep(1)
-    os.killpg(child.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the trials, too
-    _, said = child.communicate(timeout=LONGEST_S)
-    assert child.returncode == 130
+    os.killpg(command.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the trials, too
+    done = command.end(LONGEST_S)
+    said = done.stderr
+    assert done.returncode == 130
     assert "Traceback" not in said
     end = time.monotonic() + LONGEST_S
-    while not is_alone(child.pid):
+    while not is_alone(command.pid):
         assert time.monotonic() < end, "a trial's process hangs"
         time.sleep(0.1)
 
@@ -126,15 +112,16 @@ def test_a_mirrored_study(
     how: str,
     number: int,
     stand_in: StandIn,
-    start: Callable[..., subprocess.Popen[str]],
+    start: Callable[..., Running],
     tmp_path: Path,
 ) -> None:
-    child = start("--clearml", "on")
-    until(lambda: bool(trials(stand_in)), child)
+    command = start("--clearml", "on")
+    until(lambda: bool(trials(stand_in)), command)
     away(stand_in, how)
-    child.send_signal(number)
-    _, said = child.communicate(timeout=LONGEST_S)
-    assert child.returncode == 128 + number
+    command.send(number)
+    done = command.end(LONGEST_S)
+    said = done.stderr
+    assert done.returncode == 128 + number
     assert is_locked(tmp_path / "runs/s/clearml.lock"), "the mirror does not go on trying"
     assert "labelworth publish runs/s completes it" in said
     assert "Traceback" not in said

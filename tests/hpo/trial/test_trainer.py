@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hpo import Study
 from hpo.study.next_purchase import Wish, carry_out, prepare
 from hpo.trial.trainer import CrossValidated
+from tests.conftest import SMALL
 from tests.heads import FixedHeads
 from training import fit
 
@@ -35,9 +37,10 @@ def test_every_head_of_a_study_comes_from_its_trainer(
     assert trainer.trained > before
 
 
-def test_without_one_the_heads_are_cross_validated(small_study) -> None:
-    study = small_study(study="s", trials=1)
+def test_without_one_the_heads_are_cross_validated(small_data: str, tmp_path: Path) -> None:
+    study = Study(runs=tmp_path, **{**SMALL, "data": small_data, "study": "s", "trials": 1})
     assert isinstance(study.world.trainer, CrossValidated)
     study.run()
     (bought,) = study.trials.purchases()
+    study.close()
     assert bought.outcome.penalty > 0

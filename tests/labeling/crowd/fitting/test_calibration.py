@@ -36,6 +36,7 @@ def _need(bought: Bought) -> float:
     return len(bought.assignments) / expected - 1
 
 
+@pytest.mark.statistics
 def test_recompletion_need_lies_in_the_measured_range(market: Make) -> None:
     allowance = 0.40
     for controls in (1, 2, 3):
@@ -45,6 +46,7 @@ def test_recompletion_need_lies_in_the_measured_range(market: Make) -> None:
         assert np.mean(np.array(need) <= allowance) >= 0.8
 
 
+@pytest.mark.statistics
 def test_controls_buy_accuracy_but_almost_none_after_an_exam(market: Make) -> None:
     accuracy = {
         (controls, exam): float(
@@ -58,6 +60,7 @@ def test_controls_buy_accuracy_but_almost_none_after_an_exam(market: Make) -> No
     assert abs(accuracy[1, True] - accuracy[0, True]) < 0.012
 
 
+@pytest.mark.statistics
 def test_spam_heavy_costs_accuracy_and_controls_win_much_of_it_back(market: Make) -> None:
     loose, checked = (
         float(np.mean([b.accuracy() for b in _buy(market, "spam-heavy", 12, "0.001", c)]))
@@ -66,6 +69,7 @@ def test_spam_heavy_costs_accuracy_and_controls_win_much_of_it_back(market: Make
     assert checked > loose + 0.05
 
 
+@pytest.mark.statistics
 def test_one_pass_takes_about_nine_minutes_and_slow_supply_much_longer(market: Make) -> None:
     one = np.mean([b.end.minutes for b in _buy(market, "default", 24, "0.001", 1)])
     slow = [b.end.minutes for b in _buy(market, "slow-supply", 8, "0.001", 1)]
@@ -73,6 +77,7 @@ def test_one_pass_takes_about_nine_minutes_and_slow_supply_much_longer(market: M
     assert np.mean(slow) > 2 * one
 
 
+@pytest.mark.statistics
 def test_most_honest_people_pass_the_exam_and_hardly_a_spammer_does(market: Make) -> None:
     bought = _buy(market, "default", 12, "0.002", 1, exam=True)
     joined, failed = (sum(getattr(b.end, k) for b in bought) for k in ("joined", "exam_failed"))
@@ -107,6 +112,7 @@ def _slopes(
     return z[0], z[1], table[:, 2].reshape(len(prices), seeds).mean(axis=1).tolist()
 
 
+@pytest.mark.statistics
 def test_price_null_and_price_selection(market: Make) -> None:
     """T6: without exam, control tasks and rules price moves minutes, not accuracy; g = .6 shows."""
     lax = QualityRules(fast_responses=0)
@@ -118,12 +124,14 @@ def test_price_null_and_price_selection(market: Make) -> None:
     assert minutes == sorted(minutes, reverse=True)
 
 
+@pytest.mark.statistics
 def test_selection_shows_with_the_fast_response_rule_on(market: Make) -> None:
     accuracy, bad, _ = _slopes(market, "price-selection", 80, QualityRules())
     assert accuracy > 3.29
     assert bad < -3.29
 
 
+@pytest.mark.statistics
 def test_price_leaves_the_pool_alone_where_nobody_works_twice(market: Make) -> None:
     """Composition moves with price at g = 0 only by how far careers get before the pool is full.
 
@@ -136,6 +144,7 @@ def test_price_leaves_the_pool_alone_where_nobody_works_twice(market: Make) -> N
     assert minutes == sorted(minutes, reverse=True)
 
 
+@pytest.mark.statistics
 def test_the_published_campaign_comes_out() -> None:
     """T5: 30 seeds of the scenario `food-campaign` beside the published figures."""
     runs = [run_published(seed) for seed in range(30)]
@@ -194,6 +203,7 @@ def _screened(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return right.sum(axis=1) / questions, caught
 
 
+@pytest.mark.statistics
 def test_two_easy_controls_catch_most_bad_workers_and_hardly_an_honest_one() -> None:
     """T7, on a population like the pay experiment's (there: 59 % caught, 0.5 % lost)."""
     screened = [_screened(seed) for seed in range(3)]
@@ -209,6 +219,7 @@ def test_two_easy_controls_catch_most_bad_workers_and_hardly_an_honest_one() -> 
     assert np.mean(accuracy[~caught] < 0.25) == pytest.approx(0.09, abs=0.03)
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize("exam", [False, True])
 @pytest.mark.parametrize("price", ["0.001", "0.003", "0.008"])
 @pytest.mark.parametrize(("tasks", "overlap"), [(900, 1), (1800, 3), (1800, 5)])
