@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, Inexact, InvalidOperation, localcontext
 from fractions import Fraction
@@ -104,3 +105,16 @@ class Money:
 
 
 ZERO = Money(0)
+
+
+def add_up_in_cents(parts: Sequence[Money]) -> list[str]:
+    """Parts of a whole in whole cents that add up, as printed, to the whole's `Money.cents`.
+
+    Every sum from the first part on is rounded up. So the first part is printed as alone, and each
+    part is less than a cent away from its amount.
+
+    Args:
+        parts: amounts, such as what is spent, held and left of a cap.
+    """
+    sums = [0, *(-(-part.micros // 10_000) for part in itertools.accumulate(parts))]
+    return [Money(10_000 * (b - a)).cents() for a, b in itertools.pairwise(sums)]

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from budget.money import add_up_in_cents
 from hpo.answer.sentences import percent
 from hpo.study.study import Progress
 
@@ -16,10 +17,11 @@ from hpo.study.study import Progress
 def describe(progress: Progress) -> str:
     """Where a study stands, in one line."""
     best = progress.best
+    spent, held, left = add_up_in_cents([progress.spent, progress.held, progress.left])
     so_far = f"{percent(best.accuracy)} for {best.price_tag.cents()}" if best else "none yet"
     return (
-        f"purchases {progress.purchases} | best {so_far} | spent {progress.spent.cents()} "
-        f"held {progress.held.cents()} left {progress.left.cents()} | {progress.doing}"
+        f"purchases {progress.purchases} | best {so_far} | spent {spent} held {held} left {left} "
+        f"| {progress.doing}"
     )
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from budget.money import ZERO, Money
+from budget.money import ZERO, Money, add_up_in_cents
 from budget.tariff import Tariff, assignments_for, expected_assignments
 
 HOUSE = settings(deadline=None, max_examples=150, derandomize=True)
@@ -50,11 +50,34 @@ def test_a_share_is_rounded_up_by_less_than_a_micro(money: Money, share: Fractio
     assert 0 <= money.share(share).micros - exact < 1
 
 
+def shown(text: str) -> Money:
+    return Money.parse(text.replace("$", ""))
+
+
+@HOUSE
+@given(st.lists(st.integers(0, 10**10).map(Money), min_size=1, max_size=6))
+def test_printed_parts_add_up_to_the_printed_whole(parts: list[Money]) -> None:
+    whole = sum(parts, ZERO)
+    printed = [shown(text) for text in add_up_in_cents(parts)]
+    assert sum(printed, ZERO) == shown(whole.cents())
+    assert printed[0] == shown(parts[0].cents())
+    for amount, part in zip(printed, parts, strict=True):
+        assert abs(amount.micros - part.micros) < 10_000
+        assert amount >= ZERO
+
+
+@HOUSE
+@given(amounts, amounts, amounts)
+def test_printed_parts_add_up_also_after_an_overrun(spent: Money, held: Money, cap: Money) -> None:
+    printed = add_up_in_cents([spent, held, cap - spent - held])
+    assert sum(map(shown, printed), ZERO) == shown(cap.cents())
+
+
 @HOUSE
 @given(amounts)
 def test_cents_are_rounded_up_by_less_than_a_cent(money: Money) -> None:
-    shown = Money.parse(money.cents().replace("$", ""))
-    assert ZERO <= shown - money < Money(10_000)
+    printed = shown(money.cents())
+    assert ZERO <= printed - money < Money(10_000)
 
 
 @HOUSE

@@ -38,6 +38,7 @@ def show_status(folder: Path, as_json: bool) -> None:
         LedgerCorrupt: its ledger does not verify.
     """
     from budget.ledger import Ledger, accounts_of
+    from budget.money import add_up_in_cents
     from hpo.answer.sentences import market_line
     from hpo.settings.run_folder import open_store, read_config
     from labeling.store import Store
@@ -73,10 +74,10 @@ def show_status(folder: Path, as_json: bool) -> None:
         print_json(facts)
         return
     answer = "answer written" if facts["answered"] else "no answer yet"
+    spent, held, left = add_up_in_cents([balance.spent, balance.held, balance.left])
     lines = (
         f"Study {config.study}: {answer}; {market_line(config)}",
-        f"cap {balance.cap.cents()}, spent {balance.spent.cents()}, "
-        f"held {balance.held.cents()}, left {balance.left.cents()}",
+        f"cap {balance.cap.cents()}, spent {spent}, held {held}, left {left}",
         f"{len(records)} orders ({len(unfinished)} open), {facts['assignments']} assignments paid",
         *(_line(purchase) for purchase in facts["bought"]),
     )
@@ -92,17 +93,20 @@ def _purchase(account: Ledger, orders: dict[str, OrderRecord]) -> dict[str, Any]
         "cap": balance.cap.to_json(),
         "spent": balance.spent.to_json(),
         "held": balance.held.to_json(),
+        "left": balance.left.to_json(),
         "orders_open": sum(record.end is None for record in mine),
         "assignments": sum(record.assignments for record in mine),
     }
 
 
 def _line(purchase: dict[str, Any]) -> str:
-    from budget.money import Money
+    from budget.money import Money, add_up_in_cents
 
-    cap, spent, held = (Money(purchase[n]["micros"]).cents() for n in ("cap", "spent", "held"))
+    cap = Money.from_json(purchase["cap"]).cents()
+    parts = [Money.from_json(purchase[name]) for name in ("spent", "held", "left")]
+    spent, held, left = add_up_in_cents(parts)
     state = " (not ended)" if purchase["orders_open"] else ""
     return (
         f"bought beside it: {purchase['plan']}{state}: cap {cap}, spent {spent}, held {held}, "
-        f"{purchase['assignments']} assignments paid"
+        f"left {left}, {purchase['assignments']} assignments paid"
     )
