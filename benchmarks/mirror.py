@@ -87,7 +87,7 @@ def by_the_sdk(server: StandIn, folder: Path) -> tuple[float, float]:
 
     from hpo.tracking.clearml.mirror.images import Images
     from hpo.tracking.clearml.mirror.run_directory import read_run
-    from hpo.trial.label_versions import model_file
+    from hpo.trial.versions.label_versions import model_file
 
     run = read_run(folder)
     pictures = folder.parent / "pictures"

@@ -84,7 +84,7 @@ class StudyEvents:
     def begin(self, trials: Trials) -> None:
         """Write what is studied, and every event that a crash kept from being written."""
         from hpo.answer.report import ground, question
-        from hpo.trial.label_versions import campaign_to_plain
+        from hpo.trial.versions.label_versions import campaign_to_plain
 
         facts = {
             "study": self._world.config.study,

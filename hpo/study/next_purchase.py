@@ -24,9 +24,9 @@ from hpo.settings.run_folder import read_config, read_report, to_json
 from hpo.study.journal import BOUGHT, StudyJournal
 from hpo.study.pools import look
 from hpo.trial import spending
-from hpo.trial.merged_labels import Final, make_final
 from hpo.trial.purchase import buy
 from hpo.trial.trainer import Trainer
+from hpo.trial.versions.merged_labels import Final, make_final
 from hpo.trial.world import World, build, features_of
 from labeling.campaign.templates import advised_plan
 from labeling.types import LabelPlan

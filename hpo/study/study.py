@@ -27,12 +27,12 @@ from hpo.study.journal import StudyEvents, StudyJournal
 from hpo.study.reconcile import untold
 from hpo.study.trials import TASK, Trials
 from hpo.trial.evaluate import run_trial
-from hpo.trial.label_versions import save_version
 from hpo.trial.labels import views_to_plain
 from hpo.trial.outcome import Outcome, outcome_to_plain, plan_from_plain
 from hpo.trial.purchase import buy
 from hpo.trial.spending import paid_for
 from hpo.trial.trainer import Trainer
+from hpo.trial.versions.label_versions import save_version
 from hpo.trial.world import World, build
 from labeling.types import STOPPED, LabelPlan
 

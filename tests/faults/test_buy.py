@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import hpo.study.next_purchase
-import hpo.trial.merged_labels
+import hpo.trial.versions.merged_labels
 from budget.ledger import Ledger
 from hpo import Study
 from hpo.study.next_purchase import Wish, carry_out, prepare

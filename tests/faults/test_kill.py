@@ -24,11 +24,11 @@ import torch
 
 import hpo.settings.run_folder
 import hpo.study.study
-import hpo.trial.label_versions
 from budget.ledger import Ledger
 from hpo.study.journal import StudyJournal
 from hpo.study.study import Study
 from hpo.tracking.clearml.mirror.run_directory import read_run
+from hpo.trial.versions import label_versions
 from labeling import versions
 from labeling.store import Store
 from tests import oracle
@@ -48,7 +48,7 @@ SETTINGS |= {"budget": "0.14", "confirm": "0.05"}  # bears a part of the confirm
 DURABLE: list[tuple[object, str]] = [
     (hpo.settings.run_folder, "write_whole"),
     (hpo.study.study, "write_whole"),
-    (hpo.trial.label_versions, "write_whole"),
+    (label_versions, "write_whole"),
     (Ledger, "open"),
     (Ledger, "reserve"),
     (Ledger, "settle"),
@@ -118,9 +118,7 @@ def check(runs: Path, data: str, report: bytes, sampler: str = "money") -> None:
     bought = {row["version"] for row in json.loads(report)["purchases"]}
     assert {row.version for row in told.rows if row.version is not None} == bought
     assert told.report == json.loads(report)
-    assert all(
-        hpo.trial.label_versions.model_file(runs / "s", c.version).exists() for c in told.children
-    )
+    assert all(label_versions.model_file(runs / "s", c.version).exists() for c in told.children)
 
 
 def kill_at(number: int, when: str, runs: Path, data: str, sampler: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from hpo.answer.sections.final import state_key
 from hpo.answer.sections.section import Findings, Report, Section
 from hpo.trial.evaluate import fit_plan
-from hpo.trial.label_versions import save_version
+from hpo.trial.versions.label_versions import save_version
 
 
 def front_versions(findings: Findings) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from budget.money import ZERO
 from hpo.answer.sections.section import Findings, Report, Section
 from hpo.answer.sentences import merged_line
-from hpo.trial.merged_labels import merged_today
+from hpo.trial.versions.merged_labels import merged_today
 
 
 def _key(findings: Findings) -> str:

@@ -13,8 +13,8 @@ from hpo.tracking.clearml.mirror.pages.trial_figures import in_condition, trial_
 from hpo.tracking.clearml.mirror.run_directory import Child, RunDirectory
 from hpo.tracking.clearml.server.records import ModelFile, Parts, Record, Scalar, digest, epoch_ms
 from hpo.tracking.clearml.server.writer import path_of
-from hpo.trial.label_versions import model_file
 from hpo.trial.outcome import Outcome
+from hpo.trial.versions.label_versions import model_file
 
 
 def trial_key(run: RunDirectory, child: Child) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from hpo.tracking.clearml.mirror.figures import BLUE, GREEN, GREY, with_interval
 from hpo.tracking.clearml.mirror.run_directory import Child, RunDirectory
 from hpo.tracking.clearml.server.records import Figure, Plot
-from hpo.trial.label_versions import scores_file
 from hpo.trial.outcome import Outcome
+from hpo.trial.versions.label_versions import scores_file
 
 _MOST_CLASSES = 30
 """Shown of a question with more: those with the most mistakes."""

@@ -11,9 +11,9 @@ import numpy as np
 
 from budget.money import ZERO
 from hpo.trial.evaluate import Trained, labels_of, rounded, score_on, times_of, train_labels
-from hpo.trial.label_versions import condition_to_plain
 from hpo.trial.labels import facts_of, narrow, to_labels
 from hpo.trial.subjective import is_subjective
+from hpo.trial.versions.label_versions import condition_to_plain
 from hpo.trial.world import World
 from labeling import versions
 from labeling.aggregation.facts import AnswerFacts

@@ -1,0 +1,1 @@
+"""Versions of label sets: those of one purchase, and all bought labels merged."""
