@@ -33,6 +33,8 @@ class TrialRow:
         at: when it was written, ISO time.
         version: label version of what was bought; None where nothing was.
         paid: micro-dollars settled for it. spent: settled in the study when it was written.
+        cap: the study's cap when it was written, in micro-dollars.
+        trials: the most purchases that the study was to make then; None without such a limit.
         task: the server's task that an agent ran it in; "" where none did.
     """
 
@@ -42,6 +44,8 @@ class TrialRow:
     version: str | None
     paid: int
     spent: int
+    cap: int
+    trials: int | None
     task: str
 
 
@@ -207,12 +211,23 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
 
 def _rows(events: list[dict[str, Any]]) -> Iterator[TrialRow]:
     spent, number = 0, 0
+    about: Mapping[str, Any] = {}
     for event in events:
+        if event["event"] == STUDY:  # a larger budget begins the study anew
+            about = event
         if event["event"] in (PURCHASE, EVALUATION):
             spent, number = event.get("spent", spent), number + 1
-            version, paid = event.get("version"), event.get("paid", 0)
-            task = event.get("task", "")
-            yield TrialRow(number, event["at"], _outcome(event), version, paid, spent, task)
+            yield TrialRow(
+                number=number,
+                at=event["at"],
+                outcome=_outcome(event),
+                version=event.get("version"),
+                paid=event.get("paid", 0),
+                spent=spent,
+                cap=int(about["cap"]),
+                trials=about["config"]["trials"],
+                task=event.get("task", ""),
+            )
 
 
 def _outcome(facts: Mapping[str, Any]) -> Outcome:
