@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import shutil
 import signal
 import sqlite3
@@ -17,6 +18,8 @@ from typing import Any
 import pytest
 
 import hpo.study.study
+from hpo.data.dataset import load
+from hpo.settings.config import make_config
 from tests import ROOT
 from tests.commands import in_a_process, labelworth, small_flags, started
 from tests.conftest import Command
@@ -45,6 +48,17 @@ def test_help_is_quick_and_loads_nothing_heavy(tmp_path: Path) -> None:
     bare = min(seconds(["-c", "pass"]) for _ in range(5))
     ours = min(seconds(["-m", "hpo.run", "--help"]) for _ in range(5))
     assert ours <= max(0.15, 5 * bare)
+
+
+@pytest.mark.parametrize("name", ["run", "view"])
+def test_examples_of_the_help_name_classes_of_the_default_images(
+    name: str, command: Command
+) -> None:
+    default = load(make_config({"budget": "1"})).classes
+    _, said, _ = command(name, "--help")
+    examples = re.findall(r"(?:label|class)\s+[!=]=\s+'(\w+)'", said)
+    assert examples
+    assert set(examples) <= set(default)
 
 
 BAD = (
