@@ -1,11 +1,11 @@
 """An agent that dies stops no study: `python benchmarks/dead_agents.py [MOMENTS]`.
 
 Two agents work on a study of six purchases, with the silence after which the program takes a trial
-for dead. One agent is killed, at moments spread over the length of the undisturbed study of the
-same run; every second time its trial lives on without it. The ratio is the longest time from a
-kill to the study's end over that length. Each study is checked: it ends by itself within three
-minutes, the cap held at every entry of the ledger, nothing is bought twice, and the paid sums of
-its rows and its confirmation are what was spent.
+for dead. One of them is killed, at moments spread over the trials of an undisturbed study of the
+same run. Two times in four its trial dies with it; the other two its trial lives on alone. Each
+study is checked: it ends by itself within three minutes, the cap held at every entry of the ledger,
+nothing is bought twice, and the paid sums of its rows and its confirmation are what was spent. The
+ratio is the longest time from a kill to the end over the length of the undisturbed study.
 """
 
 from __future__ import annotations
@@ -40,11 +40,13 @@ class Ended:
 
     Attributes:
         seconds: of the whole study. after: seconds from the kill to the end.
+        busy: seconds from the beginning to the first trial and to the end of the last one.
         paid: micro-dollars on its rows and its confirmation. spent: settled in its ledger.
     """
 
     seconds: float
     after: float
+    busy: tuple[float, float]
     purchases: int
     paid: int
     spent: int
@@ -64,7 +66,7 @@ def main(moments: int) -> None:
         print(f"undisturbed: {calm.seconds:.1f} s, {calm.purchases} purchases")
 
         def disturbed(at: int) -> Ended:
-            kill_s = calm.seconds * (at + 0.5) / moments
+            kill_s = calm.busy[0] + (calm.busy[1] - calm.busy[0]) * at / moments
             return study(server, Path(work), data, f"kill-{at}", kill_s, at)
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -94,23 +96,26 @@ def study(
     log = work / f"{name}.log"
     begun = killed = time.monotonic()
     controller = in_process(search, work / "runs", settings, options, log=log)
-    if kill_s is not None:
-        time.sleep(kill_s)
-        while not agents[at % 2].busy and controller.exitcode is None:
-            time.sleep(0.01)
-        agents[at % 2].die(alone=bool(at // 2 % 2))
-        killed = time.monotonic()
+    worked: list[float] = []
+    doomed = agents[at % 2] if kill_s is not None else None
     while controller.exitcode is None:
-        time.sleep(0.05)
+        now = time.monotonic()
+        worked += [now - begun] if any(agent.busy for agent in agents) else []
+        if doomed is not None and kill_s is not None and doomed.busy and now - begun >= kill_s:
+            doomed.die(alone=bool(at // 2 % 2))
+            doomed, killed = None, time.monotonic()
+        time.sleep(0.02)
+    assert doomed is None, "the study ended before its agent was killed"
     ended = time.monotonic()
     for agent in agents:
         agent.stop()
     assert controller.exitcode == 0, log.read_text()
-    return checked(work / "runs" / name, ended - begun, ended - killed)
+    spans = (ended - begun, ended - killed, (worked[0], worked[-1]))
+    return Ended(*spans, *money(work / "runs" / name))
 
 
-def checked(folder: Path, seconds: float, after: float) -> Ended:
-    """A study's money, row by row."""
+def money(folder: Path) -> tuple[int, int, int, int]:
+    """Purchases, micro-dollars on rows, micro-dollars spent, answers bought twice; all checked."""
     check_money(folder)
     made = open_study(folder)
     report: dict[str, Any] = made.report()
@@ -120,7 +125,7 @@ def checked(folder: Path, seconds: float, after: float) -> Ended:
     paid += again["paid"]["micros"] if again else 0
     spent = report["money"]["spent"]["micros"]
     assert spent == oracle.settled(folder)
-    return Ended(seconds, after, len(report["purchases"]), paid, spent, oracle.paid_twice(folder))
+    return len(report["purchases"]), paid, spent, oracle.paid_twice(folder)
 
 
 if __name__ == "__main__":
