@@ -1,11 +1,11 @@
-"""ClearML as a mirror of a study's run directory, and as its engine: the only place that knows it.
+"""ClearML as a mirror of a study's run directory, and as its engine. No other room knows ClearML.
 
-`mirror` reads the directory, says what a server is to hold and brings it there; `live` does so in
-a process of its own while a study runs, after `login`; `choices` are the user's. `server` speaks
-to a server, by requests of the clearml package, which is imported when it is asked.
+`mirror` reads the run directory and writes its records to a server. `live` does the same in a
+separate process while a study runs, after `login` has tried the keys. `choices` holds the user's
+choices. `server` sends the requests, through the clearml package, which is imported when needed.
 
-`engine` lets ClearML's own optimizer run the search of `strategy`; what its agents run is
-`trial_task`, in clones of the task of `template`. But for `trial_task` they use the SDK's objects.
+`engine` lets ClearML's own optimizer run the search of `strategy`. Agents run `trial_task` in
+clones of the task that `template` makes. All but `trial_task` use the objects of the SDK.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ def fetch(version_id: str, folder: Path) -> Path | None:
         folder: where the version's folder is made.
 
     Returns:
-        The version's folder, to be verified by whoever reads it; None where ClearML does not have
-        the version.
+        The version's folder, unverified; None where ClearML does not have the version.
 
     Raises:
         InputError: the server cannot be asked now.

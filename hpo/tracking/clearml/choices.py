@@ -1,4 +1,4 @@
-"""What a user chooses of a mirror, remembered in the run directory: its project, its pictures."""
+"""The user's choices for a mirror (project, pictures), remembered in the run directory."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from budget.errors import InputError
 from budget.files import write_whole
 
 STATE = "clearml.json"
-"""What a mirror leaves in the run directory: what was chosen for it, and what it has done."""
+"""The mirror's file in the run directory: the choices, and the state of its work."""
 _CHOSEN = "chosen"
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What is chosen of a mirror.
+    """The user's choices for a mirror.
 
     Attributes:
-        project: the project above all studies'.
-        pictures: whether the server gets images; without, it gets names and labels.
+        project: the project that holds the studies' projects.
+        pictures: whether the server gets images. It always gets names and labels.
         external: address of the images on the web; None uploads them.
     """
 
@@ -39,7 +39,7 @@ def project_path(text: str) -> str:
     """A project's path on the server, such as team/labels.
 
     Raises:
-        InputError: it is none.
+        InputError: it is no project's path.
     """
     parts = [part.strip() for part in text.strip().strip("/").split("/")]
     if not all(parts) or len("/".join(parts)) < 3:
@@ -67,16 +67,16 @@ def chosen(
     project: str | None = None,
     pictures: bool | None = None,
 ) -> Choices:
-    """What is chosen now; what is not given is as it was chosen last for this run directory.
+    """The choices that hold now. An argument that is None keeps the run directory's last choice.
 
     Args:
         folder: the run directory.
         external: address of the images on the web.
-        project: the project above all studies'.
+        project: the project that holds the studies' projects.
         pictures: whether the server gets images.
     """
-    known = read_state(folder).get(_CHOSEN, {})
-    last = Choices(str(known.get("project", "labelworth")), bool(known.get("pictures", True)))
+    kept = read_state(folder).get(_CHOSEN, {})
+    last = Choices(str(kept.get("project", "labelworth")), bool(kept.get("pictures", True)))
     return replace(
         last,
         project=last.project if project is None else project,
@@ -86,16 +86,16 @@ def chosen(
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """What a mirror has left in the run directory; empty where there is nothing, or it is torn."""
+    """The mirror's file in the run directory; empty where it is missing or damaged."""
     try:
-        found = json.loads((folder / STATE).read_text())
+        state = json.loads((folder / STATE).read_text())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return state if isinstance(state, dict) else {}
 
 
 def leave_state(folder: Path, choices: Choices, facts: Mapping[str, Any]) -> None:
-    """Remember what was chosen and done: the record of it is the server, this is for people."""
-    known = {"project": choices.project, "pictures": choices.pictures}
-    text = json.dumps({_CHOSEN: known, **facts}, indent=1)
+    """Write the mirror's file, for people and for the next start. The server holds the record."""
+    kept = {"project": choices.project, "pictures": choices.pictures}
+    text = json.dumps({_CHOSEN: kept, **facts}, indent=1)
     write_whole(folder / STATE, f"{text}\n".encode())

@@ -1,8 +1,7 @@
 """ClearML as the engine of a study: its HyperParameterOptimizer runs our search on agents.
 
-The controller is the study's task that the mirror keeps, the trials are its children, and the
-mirror takes those of purchases for its own, so that nothing shows twice. The optimizer reports
-nothing itself.
+The controller is the study's task, which the mirror writes. The trials are its children. The mirror
+adopts the tasks of purchases, so that nothing shows twice. The optimizer itself reports nothing.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class Engine:
         queue: ClearML's queue that agents listen to; None for processes of this machine.
         workers: trials at a time.
         poll_s: seconds between two looks at the trials.
-        silent_s: seconds of silence after which a trial whose process is gone is run again.
+        silent_s: seconds of silence after which a trial without a process is run again.
     """
 
     queue: str | None
@@ -55,13 +54,13 @@ class Engine:
 
 
 def check(engine: Engine) -> bool:
-    """Refuse what cannot work, before anything is bought.
+    """Refuse an engine that cannot work, before anything is bought.
 
     Returns:
-        Whether anybody runs trials: an agent that listens to the queue, or this machine.
+        Whether trials can run now: an agent listens to the queue, or this machine runs them.
 
     Raises:
-        InputError: the server's settings or the queue are wrong; named.
+        InputError: the server's settings or the queue are wrong. It names them.
     """
     try:
         remote = Remote()
@@ -78,13 +77,14 @@ def _listening(remote: Remote, queue: str) -> bool:
     Raises:
         InputError: there is no such queue.
     """
-    found = remote.call("queues.get_all", {"only_fields": ["id", "name"]})["queues"]
-    ids = {one["name"]: one["id"] for one in found}
+    queues = remote.call("queues.get_all", {"only_fields": ["id", "name"]})["queues"]
+    ids = {row["name"]: row["id"] for row in queues}
     if queue not in ids:
-        known = ", ".join(sorted(ids)) or "none"
-        raise InputError(f"--queue: ClearML has no queue {queue!r}; there is {known}")
+        names = ", ".join(sorted(ids)) or "none"
+        raise InputError(f"--queue: ClearML has no queue {queue!r}; there is {names}")
     workers = remote.call("workers.get_all", {})["workers"]
-    return any(ids[queue] == one["id"] for w in workers for one in w.get("queues") or ())
+    heard = [row["id"] for worker in workers for row in worker.get("queues") or ()]
+    return ids[queue] in heard
 
 
 def run(
@@ -96,8 +96,8 @@ def run(
 ) -> dict[str, Any]:
     """Search with trials run by ClearML, then write and return the report.
 
-    Started again after any end it goes on: trials in hand are adopted, none is bought twice. An
-    end, by a signal or by itself, never waits for a server that is away.
+    Started again after any end, it goes on: it adopts the trials in hand and buys none twice. It
+    ends without waiting for a server that is away.
 
     Args:
         study: the study.
@@ -120,16 +120,16 @@ def run(
             file=sys.stderr,
         )
     study.prepare(_aloud(watch), real_money)
-    study.world.source.close()  # from here on the market is the trials', one after the other
+    study.world.source.close()  # from now on the trials use the market, in turn
     with _quiet(), consenting(study.folder) if real_money else contextlib.nullcontext():
         reason = _search(study, engine)
-        study.events.begin(study.trials)  # also what a trial that was killed could not tell
+        study.events.begin(study.trials)  # a killed trial may not have told its events
         study.finish_left()
         return study.conclude(reason, archive)
 
 
 def _search(study: Study, engine: Engine) -> str:
-    """Let ClearML's optimizer work until the search stops; why it did."""
+    """Let ClearML's optimizer work until the search stops. Returns the reason."""
     try:
         controller = Mirror(Remote(), study.folder).begin(read_run(study.folder))
         optimizer, strategy = _start(study, engine, controller, _template(study))
@@ -179,7 +179,7 @@ def _project(study: Study) -> str:
 
 
 def _within(seconds: float, work: Callable[[], object]) -> bool:
-    """Do something that a server may hold up, but wait no longer; whether it was done."""
+    """Do work that a server may delay, for some seconds at most. Returns whether it was done."""
     done = threading.Event()
 
     def do() -> None:
@@ -194,24 +194,24 @@ def _within(seconds: float, work: Callable[[], object]) -> bool:
 
 
 def _template(study: Study) -> str:
-    """The id of the study's template task; made where there is none."""
+    """The id of the study's template task, which is made if it is missing."""
     from clearml import Task
 
-    known = study.trials.known("clearml engine")
-    if not known:
-        known = {"id": uuid.uuid4().hex}  # first, so that a kill leaves no second template
-        study.trials.keep("clearml engine", known)
-    name, tag = f"trial of {study.config.study}", f"engine: {known['id']}"
+    identity = study.trials.known("clearml engine")
+    if not identity:
+        identity = {"id": uuid.uuid4().hex}  # written first: a kill leaves no second template
+        study.trials.keep("clearml engine", identity)
+    name, tag = f"trial of {study.config.study}", f"engine: {identity['id']}"
     query = {"name": f"^{re.escape(name)}$", "status": ["created"], "order_by": ["created"]}
-    found = Task.get_tasks(tags=[tag], task_filter=query)
-    if not found:
+    drafts = Task.get_tasks(tags=[tag], task_filter=query)
+    if not drafts:
         return str(make_template(study, f"{_project(study)}/template", [tag]).id)
-    fill_template(found[0], study)  # the run directory may have moved
-    return str(found[0].id)
+    fill_template(drafts[0], study)  # the run directory may have moved
+    return str(drafts[0].id)
 
 
 def _aloud(watch: Watch | None) -> Watch | None:
-    """The same, with the standard output as it is now: ClearML's part is kept quiet."""
+    """The same watcher, with today's standard output: ClearML's own output is dropped later."""
     if watch is None:
         return None
     out = sys.stdout
@@ -225,7 +225,7 @@ def _aloud(watch: Watch | None) -> Watch | None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Drop what ClearML prints to stdout, which is for the answer, and warns of without need."""
+    """Drop ClearML's prints and warnings: standard output is for the answer."""
     log = logging.getLogger("clearml.automation.optimization")
     before = log.level
     log.setLevel(logging.ERROR)

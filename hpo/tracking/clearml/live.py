@@ -1,6 +1,6 @@
-"""The mirror beside a running study: a process of its own, that the study never waits for.
+"""The mirror beside a running study: a separate process. The study never waits for it.
 
-Nothing heavy is imported here: the study's process knows neither clearml nor its server.
+Nothing heavy is imported here: a study's process imports no clearml and opens no connection.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Destination:
     """Where a study is mirrored to.
 
     Attributes:
-        on: whether it is.
-        words: one line for the user, without secrets.
-        at_the_end: whether the line is worth saying again at the end.
+        on: whether it is mirrored.
+        words: a line for the user, without secrets.
+        at_the_end: whether the line is printed again at the end.
     """
 
     on: bool
@@ -50,7 +50,7 @@ class Destination:
 
 
 def destination(choice: str, project: str, environ: Mapping[str, str] | None = None) -> Destination:
-    """Decide whether a study is mirrored, from the user's choice and what is configured.
+    """Decide whether a study is mirrored, from the user's choice and the configuration.
 
     Args:
         choice: auto, on or off.
@@ -58,7 +58,7 @@ def destination(choice: str, project: str, environ: Mapping[str, str] | None = N
         environ: environment variables; the process's own if not given.
 
     Raises:
-        InputError: ClearML was asked for but is not configured or not installed.
+        InputError: the user asked for ClearML, which is not configured or not installed.
     """
     environ = os.environ if environ is None else environ
     if choice not in CHOICES:
@@ -70,8 +70,8 @@ def destination(choice: str, project: str, environ: Mapping[str, str] | None = N
     if address is not None and installed:
         return Destination(True, f"ClearML: reports to {address}, project {project}")
     if choice == "auto":
-        what = "not configured" if address is None else "configured, but the package is missing"
-        return Destination(False, f"ClearML: off ({what})")
+        why = "not configured" if address is None else "configured, but the package is missing"
+        return Destination(False, f"ClearML: off ({why})")
     if not installed:
         raise InputError("--clearml on: the package is missing; pip install 'labelworth[clearml]'")
     if environ.get(_OFFLINE):
@@ -79,18 +79,18 @@ def destination(choice: str, project: str, environ: Mapping[str, str] | None = N
     raise InputError(f"--clearml on: not configured; {_HOW}")
 
 
-def logged_in(found: Destination, choice: str) -> Destination:
-    """Log in once, so that keys which the server rejects show before money is spent.
+def logged_in(target: Destination, choice: str) -> Destination:
+    """Log in once: rejected keys show before money is spent.
 
     Args:
-        found: where a study is mirrored to.
+        target: the study's destination.
         choice: auto, on or off.
 
     Raises:
-        InputError: ClearML was asked for, and rejects the keys.
+        InputError: the user asked for ClearML, and the server rejects the keys.
     """
-    if not found.on:
-        return found
+    if not target.on:
+        return target
     command = [sys.executable, "-P", "-m", "hpo.tracking.clearml.login"]
     environment = subprocess_env.environment(*subprocess_env.TOLOKA)
     try:
@@ -106,16 +106,16 @@ def logged_in(found: Destination, choice: str) -> Destination:
     except subprocess.TimeoutExpired:
         code, said = None, "the ClearML server does not answer"
     if code == DONE:
-        return found
+        return target
     if code == BAD_INPUT and choice == "on":
         raise InputError(f"--clearml on: {said}; mend them, or go on with --clearml off")
     if code == BAD_INPUT:
         return Destination(False, f"ClearML: off ({said}; nothing is mirrored)", at_the_end=True)
-    return Destination(True, f"{found.words} ({said or 'no answer'} now; it is tried again)")
+    return Destination(True, f"{target.words} ({said or 'no answer'} now; it is tried again)")
 
 
 def _address(environ: Mapping[str, str]) -> str | None:
-    """The server that the SDK would talk to, for people; None where nothing is configured."""
+    """The address of the SDK's server, without credentials; None without a configuration."""
     file = _file(environ)
     text = file.read_text(encoding="utf-8", errors="replace") if file else ""
     given = [name for name in environ if name.startswith("CLEARML_API_") and environ[name]]
@@ -125,9 +125,9 @@ def _address(environ: Mapping[str, str]) -> str | None:
         ("CLEARML_WEB_HOST", "web_server"),
         ("CLEARML_API_HOST", "api_server"),
     ):
-        found = re.search(rf'^\s*{setting}\s*[:=]\s*"?([^"\s#]+)', text, re.MULTILINE)
-        if environ.get(variable) or found:
-            shown = environ.get(variable) or (found[1] if found else "")
+        line = re.search(rf'^\s*{setting}\s*[:=]\s*"?([^"\s#]+)', text, re.MULTILINE)
+        if environ.get(variable) or line:
+            shown = environ.get(variable) or (line[1] if line else "")
             return re.sub(r"//[^/@]*@", "//", shown)
     return "https://app.clear.ml"
 
@@ -147,14 +147,14 @@ def mirroring(
     project: str | None = None,
     pictures: bool | None = None,
 ) -> Iterator[None]:
-    """Mirror a study while it runs, and say at the end how far the mirror is.
+    """Mirror a study while it runs, and print at the end how far the mirror is.
 
     Args:
         folder: the run directory.
         on: whether to mirror at all.
         external: address of the images on the web; None uploads them.
-        project: the project above all studies'; None for the one chosen last, else labelworth.
-        pictures: whether the server gets images; None as chosen last, else it does.
+        project: the project that holds the studies' projects; None for the last choice.
+        pictures: whether the server gets images; None for the last choice.
     """
     if not on:
         yield
@@ -176,7 +176,7 @@ def mirroring(
 
 
 class Live:
-    """A mirror's process. It ends by itself when the study's process is gone and all is mirrored.
+    """A mirror's process. It ends when the study's process has ended and all is mirrored.
 
     Args:
         folder: the run directory.
@@ -189,7 +189,7 @@ class Live:
         if external is not None:
             command += ["--images-external", external]
         self._alive = ExitStack()
-        reader, writer = os.pipe()  # it ends when nobody is left who could write to it
+        reader, writer = os.pipe()  # the reader sees its end when the last writer has closed it
         self._alive.enter_context(ours(writer))
         try:
             with (folder / LOG).open("ab") as log:
@@ -208,16 +208,16 @@ class Live:
             os.close(reader)
 
     def close(self, worked: float = 0.0) -> str:
-        """Let the mirror finish in the background, and say how far it is.
+        """Let the mirror finish in the background. Returns how far it is, in words.
 
         Args:
-            worked: seconds that the study took; at most a twentieth of them is waited.
+            worked: seconds that the study took. The wait is a twentieth of them at most.
         """
         self._alive.close()
         try:
             self._process.wait(min(_LONGEST_WAIT_S, _SHARE * worked))
         except subprocess.TimeoutExpired:
-            self._process.returncode = 0  # it goes on without us, and nobody needs its status
+            self._process.returncode = 0  # it goes on alone; its status is not needed
             return self._words(following=True)
         return self._words(following=False)
 
@@ -237,7 +237,7 @@ class Live:
 
 
 def _label_sets(folder: Path) -> int:
-    """Label sets that the journal tells of: a mirror may not have read it to the end."""
+    """Label sets in the journal, which a mirror may not have read to the end."""
     from budget.files import JsonLines
     from hpo.study.journal import told_versions
 

@@ -1,8 +1,8 @@
-"""Which trials on agents still live: by the lock of their process, their task, and their agent.
+"""Which trials on agents are alive: by the lock of their process, their task, and their agent.
 
-An agent that dies with its machine, or is killed, tells nobody: its task stays in progress until
-the server's watchdog gives it up after two hours. A trial's process holds a lock in the run
-directory for as long as it lives, and speaks to the server several times a minute.
+An agent that is killed, or dies with its machine, sends no message: its task stays in progress
+until the server's watchdog stops it after two hours. A trial's process holds a lock in the run
+directory while it lives, and reports to the server several times a minute.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from budget.files import is_locked, locked
 from hpo.tracking.clearml.server.connection import Remote
 
 SILENT_S = 70.0
-"""Seconds without a word of a trial's process or agent, after which it is dead: agents report every
-30 s."""
-_SUSPECT = 0.2  # share of them after which its agent is asked for, too
+"""Seconds without a report of a trial's process or agent, after which the trial is dead. Agents
+report every 30 s."""
+_SUSPECT = 0.2  # share of them after which the agents are asked, too
 _LOOK = 0.15  # share of them between two looks at the agents
 
 
 @dataclass(slots=True)
 class _Heard:
-    """When a trial was heard of last, and what its task and agent said then."""
+    """The last report of a trial: its time, and the marks of its task and its agent."""
 
     at: float
     task: str
@@ -58,10 +58,10 @@ class Liveness:
         self._looked = clock() - silent_s
 
     def dead(self, updates: Mapping[str, str]) -> set[str]:
-        """The tasks that nobody works on any more.
+        """The tasks whose trials are dead.
 
         Args:
-            updates: when the server heard of each task in progress last, as it says.
+            updates: the server's time of the last report of each task in progress.
 
         Raises:
             MirrorUnavailable: the server is away.
@@ -77,11 +77,11 @@ class Liveness:
         return {task for task in updates if self.silence(task) > self._silent_s}
 
     def silence(self, task: str) -> float:
-        """Seconds since a task in progress was heard of."""
+        """Seconds since the last report of a task in progress."""
         return self._clock() - self._heard[task].at if task in self._heard else 0.0
 
     def _ask_for_agents(self, now: float) -> None:
-        """An agent that works on a task, and reports, speaks for it: it may still be preparing."""
+        """An agent that reports keeps its task alive: it may still prepare the trial."""
         if now - self._looked < _LOOK * self._silent_s:
             return
         self._looked = now
@@ -100,12 +100,12 @@ def _last_words(worker: Mapping[str, Any]) -> str:
 
 
 def trial_lock(folder: Path, task: str) -> Path:
-    """The lock that the process of a task's trial holds while it lives."""
+    """The lock of a task's trial, which its process holds while it lives."""
     return folder / "locks" / f"trial-{task}"
 
 
 @contextmanager
 def living(folder: Path, task: str) -> Iterator[None]:
-    """Be the process of a task's trial; waits until no other one is."""
+    """Be the process of a task's trial. Waits until another such process has ended."""
     with locked(trial_lock(folder, task)):
         yield

@@ -1,6 +1,6 @@
 """Whether a ClearML server accepts the user's keys: `python -m hpo.tracking.clearml.login`.
 
-A process of its own: a study's process knows neither clearml nor its server.
+It is a separate process: a study's process imports no clearml and opens no connection.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Our search as a strategy of ClearML's HyperParameterOptimizer: asks, launches, waits, asks again.
 
-Trials run on agents or in processes of this machine; each reserves its money in the study's ledger
-first. What is known of a trial is what the study's run directory says; ClearML only tells when to
-look. Polling takes one request a period for all trials together.
+Trials run on agents or in processes of this machine. Each reserves its money in the study's ledger
+first. The run directory holds the state of every trial; ClearML tells when to look. Polling takes
+one request a period for all trials together.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("labelworth.clearml")
 _ATTEMPTS = 3  # of a trial whose process failed
-_DEATHS = 5  # of agents, with the same trial: it may be what kills them
-_SAY_S = 60.0  # between two lines that say what is awaited
+_DEATHS = 5  # of agents with the same trial, which may be their cause
+_SAY_S = 60.0  # between two lines about the trials that are awaited
 _REFUSALS = 30  # in a row, of a trial that is to be cloned
 _ENDED = ("completed", "published", "closed", "failed", "stopped")
 
@@ -45,8 +45,8 @@ class _Task:
     """How a task stands on the server.
 
     Attributes:
-        update: when the server heard of it last, as it says.
-        worker: the agent that has it, or had it last.
+        update: the server's time of its last report.
+        worker: its agent, or its last agent.
     """
 
     status: str
@@ -59,12 +59,12 @@ _DELETED = _Task("stopped", "deleted")
 
 
 class PlanSearch(SearchStrategy):  # type: ignore[misc]
-    """Launches what the study's own search asks for, until it has a reason to stop.
+    """Launches the trials that the study's own search asks for, until it has a reason to stop.
 
     Attributes:
-        ended: set when nothing runs any more and nothing is left to ask for, or on an error.
+        ended: set when no trial runs and none is left to ask for, or on an error.
         reason: why the search stopped.
-        error: what stopped it instead, if anything did.
+        error: the error that stopped it; None without an error.
 
     Args:
         study: the study, prepared.
@@ -72,7 +72,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         queue: where trials are put for agents; None to run them in processes of this machine.
         workers: trials at a time.
         poll_s: seconds between two looks.
-        silent_s: seconds of silence after which a trial whose process is gone is dead.
+        silent_s: seconds of silence after which a trial without a process is dead.
     """
 
     def __init__(
@@ -114,9 +114,9 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
     # --- called by the optimizer ----------------------------------------------------------------
 
     def start(self) -> None:
-        """Work until there is a reason to stop; then wait to be told so.
+        """Work until there is a reason to stop, then wait for `stop`.
 
-        ClearML's reporter would sleep on for minutes after a strategy that returns by itself.
+        ClearML's reporter sleeps for minutes after a strategy that returns before that.
         """
         try:
             super().start()
@@ -127,12 +127,12 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         self._stop_event.wait()
 
     def stop(self) -> None:
-        """Launch nothing more, and take back what waits in the queue; what runs goes on.
+        """Launch no more trials, and take back those in the queue. Running trials go on.
 
         A trial that has begun to buy is never aborted: its money is held, its answers arrive.
 
         Raises:
-            MirrorUnavailable: the server is away; what waits in its queue stays there.
+            MirrorUnavailable: the server is away. Trials in its queue stay there.
         """
         super().stop()
         jobs = list(self._current_jobs)
@@ -145,7 +145,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
                     self._remote.call("tasks.dequeue", {"task": task_id})
 
     def process_step(self) -> bool:
-        """Look at what runs and launch what is free to; False when nothing is left to wait for."""
+        """Look at the running trials and launch new ones. False when no trial is awaited."""
         try:
             self._adopt()
             looked = self._look()
@@ -166,7 +166,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         return bool(self._current_jobs or self._unplaced)
 
     def create_job(self) -> BaseJob | None:
-        """A clone of the template for the next trial; None where there is none for now."""
+        """A clone of the template for the next trial; None while no trial is asked for."""
         if not self._unplaced:
             asked = self._study.ask()
             if asked is None:
@@ -187,13 +187,13 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
                 ) from error
             return None
         self._refusals = 0
-        asked.trial.set_user_attr(TASK, job.task_id())  # from now on the task is this trial's
+        asked.trial.set_user_attr(TASK, job.task_id())  # from now on the task belongs to this trial
         self._number[job.task_id()] = number
         self._unplaced.pop(0)
         self._say(f"{'buying' if asked.bought else 'evaluating'} {plan.key}")
         return job
 
-    # --- what runs ------------------------------------------------------------------------------
+    # --- running trials -------------------------------------------------------------------------
 
     def _launch(self, job: BaseJob) -> None:
         self._current_jobs.append(job)
@@ -201,21 +201,21 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             _LOG.warning("trial %s could not be launched; tried again", job.task_id())
 
     def _states(self, jobs: list[BaseJob]) -> dict[str, _Task]:
-        """How tasks stand, by id, in one request.
+        """The state of tasks, by id, in one request.
 
         Raises:
             MirrorUnavailable: the server is away.
         """
         fields = ("status", "status_message", "last_update", "last_worker")
-        found = self._tasks({"id": [job.task_id() for job in jobs]}, *fields)
+        rows = self._tasks({"id": [job.task_id() for job in jobs]}, *fields)
         return {
-            one["id"]: _Task(
-                one["status"],
-                one.get("status_message") or "",
-                str(one.get("last_update") or ""),
-                one.get("last_worker") or "",
+            row["id"]: _Task(
+                row["status"],
+                row.get("status_message") or "",
+                str(row.get("last_update") or ""),
+                row.get("last_worker") or "",
             )
-            for one in found
+            for row in rows
         }
 
     def _tasks(self, query: dict[str, Any], *fields_: str) -> list[dict[str, Any]]:
@@ -226,20 +226,20 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         """
         fields = {"only_fields": ["id", *fields_], "page": 0, "page_size": 500}
         answer = self._remote.call("tasks.get_all", {**query, **fields})
-        found: list[dict[str, Any]] = answer["tasks"]
-        return found
+        tasks: list[dict[str, Any]] = answer["tasks"]
+        return tasks
 
     def _look(self) -> list[tuple[BaseJob, _Task]]:
-        """Jobs with how their tasks stand."""
+        """Jobs with the state of their tasks."""
         jobs = list(self._current_jobs)
         for job in jobs:
             if isinstance(job, LocalClearmlJob):
-                job.wait_for_process(timeout=0)  # marks the task of a process that has ended
+                job.wait_for_process(timeout=0)  # marks the task if its process has ended
         states = self._states(jobs) if jobs else {}
         return [(job, states.get(job.task_id(), _DELETED)) for job in jobs]
 
     def _bury(self, looked: list[tuple[BaseJob, _Task]]) -> None:
-        """Run again what an agent has left in progress when it died."""
+        """Run again the trials of dead agents."""
         if self._local:
             return
         running = {job.task_id(): job for job, task in looked if task.status == "in_progress"}
@@ -263,7 +263,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         self._study.say(doing, note)
 
     def _say_what_is_awaited(self, looked: list[tuple[BaseJob, _Task]]) -> None:
-        """A line a minute while nothing else happens."""
+        """Print a line a minute while nothing else happens."""
         if looked and time.monotonic() - self._said > _SAY_S:
             waits = ", ".join(self._awaited(job, task) for job, task in looked)
             self._say("waiting", f"Waiting for {waits}")
@@ -277,7 +277,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         return f"{said}{worker}, heard of {silence:.0f} s ago)"
 
     def _follow(self, job: BaseJob, status: str, message: str) -> None:
-        """Do what a job's status asks for."""
+        """Act on a job's status."""
         if status == "created":
             job.launch(self._execution_queue)
         elif status in _ENDED:
@@ -289,18 +289,18 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
                 self._conclude(job, status, message)
 
     def _trial(self, job: BaseJob) -> FrozenTrial:
-        """A job's trial, as the study knows it now."""
+        """A job's trial in the study, read anew."""
         return self._study.trials.at(self._number[job.task_id()])
 
     def _is_alive(self, job: BaseJob) -> bool:
-        """Whether a process of an earlier start still works on a trial: it holds a lock then."""
+        """Whether a process of an earlier start works on a trial: it holds the trial's lock."""
         return is_locked(trial_lock(self._study.folder, job.task_id()))
 
     def _conclude(self, job: BaseJob, status: str, message: str) -> None:
-        """A task has ended: the study knows what came of it."""
+        """Act on a task that has ended, by the state of its trial in the study."""
         trial = self._trial(job)
         if trial.state.name == "COMPLETE":
-            if status not in ("completed", "published"):  # its process died before it had told
+            if status not in ("completed", "published"):  # its process died before its report
                 task = TrialTask(self._remote, job.task_id())
                 task.start()
                 task.report(facts_of(self._study, trial.number))
@@ -313,7 +313,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
             self._say(f"refused {trial.user_attrs['plan']['key']}")
 
     def _lost(self, job: BaseJob, number: int, status: str, message: str) -> None:
-        """A task ended without an outcome: run it again, unless a person stopped it."""
+        """Run a task without an outcome again, unless a person stopped it."""
         if status == "stopped" and "non-responsive" not in message.lower():
             self._current_jobs.remove(job)
             self._study.trials.fail(number)
@@ -329,26 +329,26 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         self._failures[number] = failures
 
     def _again(self, job: BaseJob) -> None:
-        """Run a task once more from the beginning: it finds its order and goes on with it."""
+        """Run a task once more. Its trial finds its order and goes on with it."""
         task_id = job.task_id()
         self._remote.call("tasks.reset", {"task": task_id, "force": True})
         self._current_jobs.remove(job)
         self._take(task_id, self._number[task_id], "created")
 
-    # --- what an earlier start left -------------------------------------------------------------
+    # --- trials of an earlier start -------------------------------------------------------------
 
     def _adopt(self) -> None:
-        """Go on with trials that were in hand when the controller was stopped or killed."""
+        """Adopt the trials that were in hand when the controller was stopped or killed."""
         if self._adopted:
             return
         trials = self._study.trials
         left = [trial for trial in trials.all() if trial.state.name == "RUNNING"]
         ids = [trial.user_attrs[TASK] for trial in left if trial.user_attrs.get(TASK)]
-        found = self._tasks({"id": ids}, "status") if ids else []
-        status = {one["id"]: one["status"] for one in found}
+        rows = self._tasks({"id": ids}, "status") if ids else []
+        status = {row["id"]: row["status"] for row in rows}
         self._drop_drafts(set(ids))
         done = {*self._number.values(), *(asked.trial.number for asked in self._unplaced)}
-        for trial in left:  # a server that goes away meanwhile is asked again for the others
+        for trial in left:  # if the server goes away, the others are adopted later
             attrs = trial.user_attrs
             if trial.number in done:
                 continue
@@ -362,7 +362,7 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         self._adopted = True
 
     def _take(self, task_id: str, number: int, status: str) -> None:
-        """Watch a task that is there already, and launch it where it does not run."""
+        """Watch an existing task, and launch it if it does not run."""
         if status in _ENDED:
             self._remote.call("tasks.reset", {"task": task_id, "force": True})
         if self._local and status == "queued":
@@ -379,10 +379,12 @@ class PlanSearch(SearchStrategy):  # type: ignore[misc]
         else:
             self._launch(job)
 
-    def _drop_drafts(self, known: set[str]) -> None:
-        """Remove clones that a kill left between cloning and writing their ids down."""
+    def _drop_drafts(self, in_hand: set[str]) -> None:
+        """Delete clones whose ids were not written down before a kill."""
         query = {"parent": self._job_parent_id, "status": ["created"]}
         for draft in self._tasks(query, f"hyperparams.properties.{OUR_ID}"):
             properties = (draft.get("hyperparams") or {}).get("properties") or {}
-            if draft["id"] not in known and OUR_ID not in properties:  # that one is the mirror's
+            if (
+                draft["id"] not in in_hand and OUR_ID not in properties
+            ):  # with it, it is the mirror's
                 self._remote.call("tasks.delete", {"task": draft["id"]})

@@ -1,4 +1,4 @@
-"""The template task: what every trial on an agent is a clone of, and its parameters."""
+"""The template task, of which every trial on an agent is a clone, and its parameters."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ sys.exit(main())
 
 
 def make_template(study: Study, project: str, tags: list[str]) -> Task:
-    """A draft task that buys and evaluates one plan of a study when a clone of it is run.
+    """A draft task. A clone of it, when it is run, buys and evaluates a plan of a study.
 
-    Its parameters are a plan's, and where the study lies. It works under any optimizer: every
+    Its parameters are a plan's, and the place of the study. It works under any optimizer: every
     trial reserves its money in the study's ledger first.
 
     Args:
@@ -60,7 +60,7 @@ def make_template(study: Study, project: str, tags: list[str]) -> Task:
 
 
 def fill_template(task: Task, study: Study) -> None:
-    """Give a template its script and parameters, as they are from here and now."""
+    """Give a template its script and parameters, with today's paths."""
     home = str(Path(hpo.__file__).parent.parent)
     task.set_script(
         repository="",
@@ -100,10 +100,10 @@ def overrides(plan: LabelPlan, space: SearchSpace) -> dict[str, str]:
 
 
 def plan_from(parameters: Mapping[str, str], space: SearchSpace) -> LabelPlan:
-    """The plan that a task's parameters name: of the nearest levels, where they lie between some.
+    """The plan of a task's parameters. A value between two levels takes the nearest level.
 
     Raises:
-        InputError: a parameter is missing, not of its kind, or outside the study's levels.
+        InputError: a parameter is missing, of another kind, or outside the study's levels.
     """
     draw = {
         name.partition("/")[2]: _read(name, parameters.get(name, ""), levels)

@@ -1,11 +1,11 @@
-"""What an agent runs for a trial: the plan of its ClearML task is bought, evaluated and reported.
+"""A trial on an agent: it buys, evaluates and reports the plan of its ClearML task.
 
 `python -m hpo.tracking.clearml.trial_task`, with CLEARML_TASK_ID naming a clone of the template
-task. Money is reserved in the ledger of the study's run directory before anything is bought, so
-the cap holds whoever asked for the trial. Run again for the same task it goes on where it stood.
+task. It reserves money in the ledger of the study's run directory before it buys, so the cap holds
+for every trial. Run again for the same task, it goes on where it stood.
 
-The server is spoken to by `remote` alone: the SDK's objects would hold an end up for hours where
-the server is away. What cannot be told is in the run directory, from which the mirror tells it.
+It sends requests through `remote` alone: the SDK's objects would delay its end for hours while
+the server is away. The run directory holds the outcome, and the mirror reports it from there.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from hpo.study.study import Study
 
 REFUSED, STOPPED = 3, 130
-_BEAT_S = 20.0  # whoever started it takes a silent task for dead after a minute
-_PATIENCE_S = 600.0  # how long an outcome waits for a server that is away
+_BEAT_S = 20.0  # the controller takes a silent task for dead after a minute
+_PATIENCE_S = 600.0  # to report an outcome while the server is away
 _PAUSE_S = 5.0
 
 
@@ -74,7 +74,7 @@ class TrialTask:
         }
 
     def report(self, facts: Mapping[str, Any]) -> None:
-        """Tell what the trial gave, and complete it. Told again, nothing changes.
+        """Report the trial's outcome, and complete the task. A second report changes nothing.
 
         Args:
             facts: of `facts_of`.
@@ -98,13 +98,13 @@ class TrialTask:
         self._remote.call("tasks.completed", {"task": self.id, "force": True})
 
     def give_up(self, reason: str, line: str) -> None:
-        """Tell why nothing came of it."""
+        """Report the reason why there is no outcome."""
         self._note(**{reason: line})
         said = {"status_reason": reason, "status_message": line}
         self._remote.call("tasks.failed", {"task": self.id, "force": True, **said})
 
     def beat(self) -> None:
-        """Say that it lives."""
+        """Report that the task lives."""
         self._remote.call("tasks.ping", {"task": self.id})
 
     def _note(self, **properties: str) -> None:
@@ -117,7 +117,7 @@ def main() -> int:
     """Run the trial of the task that CLEARML_TASK_ID names, and return the exit code.
 
     0 done; 2 bad input; 3 refused, no money moved; 5 trouble with the market; 6 the ledger was
-    refused; 7 the server was not there to be told; 130 stopped, and run again it goes on.
+    refused; 7 the server got no report; 130 stopped, and run again it goes on.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by OpenMP when torch is imported
     name = os.environ.get("CLEARML_TASK_ID")
@@ -159,7 +159,7 @@ def _give_up(task: TrialTask, reason: str, line: str, code: int) -> int:
 
 
 def _patiently(tell: Callable[[], None]) -> None:
-    """Tell the server something, also when it is away for some minutes."""
+    """Report to the server, for some minutes while it is away."""
     until = time.monotonic() + _PATIENCE_S
     while True:
         try:
@@ -171,20 +171,20 @@ def _patiently(tell: Callable[[], None]) -> None:
 
 
 def facts_of(study: Study, number: int) -> dict[str, Any]:
-    """What a complete trial gave: its outcome, and what it paid."""
+    """A complete trial's outcome, and the money it paid."""
     attrs = study.trials.at(number).user_attrs
-    known: dict[str, Any] = {n: attrs[n] for n in ("version", "order") if n in attrs}
-    return {**attrs["outcome"], **known, "paid": _paid(study, known), "trial": number}
+    labels: dict[str, Any] = {n: attrs[n] for n in ("version", "order") if n in attrs}
+    return {**attrs["outcome"], **labels, "paid": _paid(study, labels), "trial": number}
 
 
-def _paid(study: Study, known: Mapping[str, str]) -> int:
+def _paid(study: Study, labels: Mapping[str, str]) -> int:
     purchases = study.trials.purchases()
     paid = zip(purchases, paid_for(purchases, study.world), strict=True)
-    return sum(money.micros for bought, money in paid if bought.version == known.get("version"))
+    return sum(money.micros for bought, money in paid if bought.version == labels.get("version"))
 
 
 def _work(parameters: Mapping[str, str], name: str) -> dict[str, Any]:
-    """Buy and evaluate a task's plan, and what it contains.
+    """Buy and evaluate a task's plan, and the plans that it contains.
 
     Raises:
         MirrorRefused: the money left does not bear it, or it is outside the study's limits.
@@ -198,7 +198,7 @@ def _work(parameters: Mapping[str, str], name: str) -> dict[str, Any]:
             raise InputError(f"{needed}: not given; the task is no clone of a study's template")
         if not Path(folder).is_dir():
             raise InputError(
-                f"{needed}: {folder} is not on this machine; start the agent on the one that has it"
+                f"{needed}: {folder} is not on this machine; start the agent where it is"
             )
     os.chdir(parameters[STARTED_IN])  # relative paths of the study's data start there
     run_dir = Path(parameters[RUN_DIR])
@@ -212,7 +212,7 @@ def _work(parameters: Mapping[str, str], name: str) -> dict[str, Any]:
 
 def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, Any]:
     number = study.trials.of_task(name)
-    if number is None:  # asked for by another optimizer, or by hand
+    if number is None:  # of another optimizer, or of a person
         plan = plan_from(parameters, study.world.space)
     else:
         plan = plan_from_plain(study.trials.at(number).user_attrs["plan"])
@@ -225,8 +225,8 @@ def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, 
         if number is None:
             number = study.admit(plan, name)
         if number is None:
-            known = next(o for o in study.outcomes() if o.plan.key == plan.key)
-            return {**outcome_to_plain(known), "paid": 0, "trial": None}
+            outcome = next(o for o in study.outcomes() if o.plan.key == plan.key)
+            return {**outcome_to_plain(outcome), "paid": 0, "trial": None}
         before = study.trials.at(number)
         try:
             trial = study.finish(number)
@@ -243,7 +243,7 @@ def _trial(study: Study, parameters: Mapping[str, str], name: str) -> dict[str, 
 def consenting(folder: Path) -> Iterator[None]:
     """Let trials of a study's run directory spend real money until the block is left.
 
-    It ends with the process, too: a task that somebody enqueues later spends nothing.
+    It ends with the process, too: a task that is enqueued later spends nothing.
 
     Raises:
         InputError: another process does so already.
@@ -260,7 +260,7 @@ def _consent(folder: Path) -> Path:
 
 @contextmanager
 def _beating(task: TrialTask) -> Iterator[None]:
-    """Tell the server now and then that a task lives: annotators may take hours."""
+    """Report now and then that a task lives: annotators may take hours."""
     done = threading.Event()
 
     def beat() -> None:

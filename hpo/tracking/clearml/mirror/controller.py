@@ -1,4 +1,4 @@
-"""The study as a task of type optimizer, as the HPO view of ClearML expects one."""
+"""The study as a task of type optimizer, which the HPO view of ClearML expects."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def controller_record(
     """The controller as it stands.
 
     Args:
-        run: what the run directory tells.
+        run: the run directory's content.
         project: its project's name.
         links: pages of the children.
         status: in_progress, completed or stopped.
         reason: why.
-        base: the first child's id, which the HPO view names as base task; "" so far.
+        base: the first child's id, the base task of the HPO view; "" while there is no child.
     """
     facts = (run.id, run.about, len(run.rows), run.roles, bool(run.report), dict(links), status)
     return Record(
@@ -78,7 +78,7 @@ def _comment(run: RunDirectory) -> str:
 
 
 def _options(run: RunDirectory, base: str) -> dict[str, Any]:
-    """What the HPO view looks for, under General/opt, and the study's own settings."""
+    """The options that the HPO view reads, under General/opt, and the study's own settings."""
     options = {
         "base_task_id": base,
         "objective_metric_title": TITLE,
@@ -93,16 +93,16 @@ def _options(run: RunDirectory, base: str) -> dict[str, Any]:
 
 
 def _properties(run: RunDirectory) -> dict[str, Any]:
-    found: dict[str, Any] = {"cap_usd": Money(run.cap).exact(), "began": run.begun}
+    properties: dict[str, Any] = {"cap_usd": Money(run.cap).exact(), "began": run.begun}
     if run.ended:
-        found["ended"] = run.ended
+        properties["ended"] = run.ended
     if run.rows:
-        found["spent_usd"] = Money(_spent(run)).exact()
+        properties["spent_usd"] = Money(_spent(run)).exact()
     if run.report and run.report["recommended"]:
         best = run.report["recommended"]
-        found["recommended"] = best["plan"]["key"]
-        found["recommended_price_tag_usd"] = best["price_tag"]["usd"]
-    return found
+        properties["recommended"] = best["plan"]["key"]
+        properties["recommended_price_tag_usd"] = best["price_tag"]["usd"]
+    return properties
 
 
 def _spent(run: RunDirectory) -> int:
@@ -112,17 +112,17 @@ def _spent(run: RunDirectory) -> int:
 def _parts(run: RunDirectory, links: Links, status: str) -> Parts:
     rows = summary_rows(run, links)
     files = []
-    if status != "in_progress":  # until then the plots tell it, at fewer requests
+    if status != "in_progress":  # until then the plots show it, at fewer requests
         files.append(json_artifact("summary", {"table": rows}, f"{len(rows)} evaluations"))
     if run.report:
         files.append(json_artifact("report", run.report, printed(run.report)))
     return Parts(
         configuration={
-            "General": (_space(run), "json", "what the study searched"),
+            "General": (_space(run), "json", "the search space"),
             "Campaign": (
                 json.dumps(run.about["campaign"], indent=1),
                 "json",
-                "what annotators are asked, and under which rules",
+                "the questions to annotators, and the rules",
             ),
             "Study": (json.dumps(run.about["config"], indent=1), "json", "the configuration"),
         },
@@ -140,8 +140,8 @@ def _space(run: RunDirectory) -> str:
     values = {knob: config[knob] for knob in figures.KNOBS}
     values["overlap"] = [*values["overlap"], *config["dynamic_overlap"]]
     space = [
-        {"type": "DiscreteParameterRange", "name": f"General/{knob}", "values": found}
-        for knob, found in values.items()
+        {"type": "DiscreteParameterRange", "name": f"General/{knob}", "values": levels}
+        for knob, levels in values.items()
     ]
     return json.dumps({"parameter_optimization_space": space}, indent=1)
 
@@ -149,8 +149,8 @@ def _space(run: RunDirectory) -> str:
 def _scalars(run: RunDirectory) -> list[Scalar]:
     """Accuracy by evaluation, as the table numbers them, and money by purchase.
 
-    A server remembers the least and the most of all values that it ever got. So a point is written
-    once: it depends on the journal up to its evaluation, and no later line changes it.
+    A server remembers the least and the most of all values that it got. So a point is written once:
+    it depends on the journal up to its evaluation, and no later line changes it.
     """
     points: list[Scalar] = []
     best, bought = 0.0, 0
@@ -167,7 +167,7 @@ def _scalars(run: RunDirectory) -> list[Scalar]:
 
 
 def _money(row: TrialRow, bought: int, at: int) -> Iterator[Scalar]:
-    """What a purchase has left of the money and of the trials that the study had then."""
+    """The money and the trials that were left after a purchase."""
     left = max(0.0, 100 * (1 - row.spent / row.cap))
     yield Scalar("remaining budget", "money %", bought, round(left, 4), at)
     yield Scalar(MONEY, "spent, $", bought, row.spent / 1e6, at)
@@ -177,19 +177,19 @@ def _money(row: TrialRow, bought: int, at: int) -> Iterator[Scalar]:
 
 
 def _final(run: RunDirectory) -> list[Scalar]:
-    """The answer in single values, once there is one: a server keeps what they were before."""
+    """The answer in single values, once there is an answer. A server keeps earlier values."""
     if run.report is None:
         return []
-    found = [Scalar("Summary", "spent_usd", None, _spent(run) / 1e6)]
+    values = [Scalar("Summary", "spent_usd", None, _spent(run) / 1e6)]
     best = run.report["recommended"]
     if best:
-        found += [
+        values += [
             Scalar("Summary", "recommended_accuracy", None, best["accuracy"]),
             Scalar("Summary", "recommended_price_tag_usd", None, best["price_tag"]["micros"] / 1e6),
         ]
         if best["final"]:
-            found.append(Scalar("Summary", "final_accuracy", None, best["final"]["accuracy"]))
-    return found
+            values.append(Scalar("Summary", "final_accuracy", None, best["final"]["accuracy"]))
+    return values
 
 
 def _plots(run: RunDirectory, rows: list[dict[str, Any]]) -> list[Plot]:
@@ -208,7 +208,7 @@ def _plots(run: RunDirectory, rows: list[dict[str, Any]]) -> list[Plot]:
 
 
 def summary_rows(run: RunDirectory, links: Links) -> list[dict[str, Any]]:
-    """Every evaluation as a row, the last one of a plan marked with what the answer says of it."""
+    """Every evaluation as a row. The last row of a plan shows its roles in the answer."""
     last = {row.outcome.plan.key: row.number for row in run.rows}
     return [_summary_row(row, run, links, last) for row in run.rows]
 
@@ -239,7 +239,7 @@ def _summary_row(
 def knobs(outcome: Outcome) -> dict[str, Any]:
     """A plan's parameters, as a trial's task holds them."""
     plan = outcome.plan
-    found = {
+    parameters = {
         "General/price": plan.price.exact(),
         "General/overlap": plan.overlap,
         "General/controls": plan.controls,
@@ -247,7 +247,7 @@ def knobs(outcome: Outcome) -> dict[str, Any]:
         "General/exam": plan.exam,
     }
     if plan.dynamic is not None:
-        found["General/dynamic_overlap"] = str(plan.dynamic)
+        parameters["General/dynamic_overlap"] = str(plan.dynamic)
     if outcome.view is not None:
-        found["General/view"] = outcome.view
-    return found
+        parameters["General/view"] = outcome.view
+    return parameters

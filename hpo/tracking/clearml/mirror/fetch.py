@@ -24,18 +24,18 @@ def fetch_version(version_id: str, folder: Path) -> Path | None:
         folder: where the version's folder is made, if it is not there.
 
     Returns:
-        The version's folder; None where the server has no such version, or several. Whoever
-        reads it verifies its content.
+        The version's folder, unverified; None where the server has no such version, or several.
 
     Raises:
         InputError: ClearML is not configured.
-        MirrorUnavailable, MirrorRefused: the server does not answer, or not to us.
+        MirrorUnavailable: the server does not answer.
+        MirrorRefused: the server does not accept the keys.
     """
     remote = Remote()
-    found = _find(remote, version_id)
-    if len(found) != 1:
+    tasks = _find(remote, version_id)
+    if len(tasks) != 1:
         return None
-    whole, task = next(iter(found.items()))
+    whole, task = next(iter(tasks.items()))
     target = folder / whole
     if target.is_dir():
         return target
@@ -53,7 +53,7 @@ def fetch_version(version_id: str, folder: Path) -> Path | None:
 
 
 def _find(remote: Remote, version_id: str) -> dict[str, str]:
-    """Finished datasets of the versions that fit: id of the version -> id of the task."""
+    """Finished datasets of matching versions: id of the version -> id of the task."""
     body = {
         "_any_": {"pattern": f"version {version_id}", "fields": ["comment"]},
         "type": ["data_processing"],
@@ -61,19 +61,19 @@ def _find(remote: Remote, version_id: str) -> dict[str, str]:
         "only_fields": ["id", "hyperparams"],
         "search_hidden": True,
     }
-    found = {}
+    tasks = {}
     for task in remote.call("tasks.get_all", body)["tasks"]:
         properties = task["hyperparams"].get("properties", {})
         key = properties.get(OUR_ID, {}).get("value", "")
         whole = key.removeprefix(version_key(""))
         fits = whole.startswith(version_id) and len(whole) == _FULL
         if fits and properties.get(DIGEST, {}).get("value"):
-            found[whole] = task["id"]
-    return found
+            tasks[whole] = task["id"]
+    return tasks
 
 
 def _artifacts(remote: Remote, task: str) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = remote.call("tasks.get_by_id", {"task": task})["task"][
+    artifacts: list[dict[str, str]] = remote.call("tasks.get_by_id", {"task": task})["task"][
         "execution"
     ]["artifacts"]
-    return found
+    return artifacts

@@ -1,4 +1,4 @@
-"""The controller's plots as plain Plotly figures, from what a run directory tells."""
+"""The controller's plots as plain Plotly figures, from a run directory."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def objective(run: RunDirectory) -> Figure:
 
 def pareto(run: RunDirectory) -> Figure:
     """Accuracy against price tag, with 95 % intervals; log-dollar axis."""
-    found = run.latest.values()
-    traces = [_points("evaluated plans", list(found))]
-    traces.append(_reported_front(run.report) if run.report else _measured_front(list(found)))
+    outcomes = run.latest.values()
+    traces = [_points("evaluated plans", list(outcomes))]
+    traces.append(_reported_front(run.report) if run.report else _measured_front(list(outcomes)))
     if run.report:
         traces += _reported_beside(run.report)
     figure = _figure(traces, "price tag of the plan, dollars", "accuracy of the trained model")
@@ -44,11 +44,11 @@ def pareto(run: RunDirectory) -> Figure:
 
 
 def _dollar_ticks(dollars: Sequence[float]) -> dict[str, Any]:
-    """Ticks at 1, 2 and 5 of every decade: alone, Plotly names the decades only."""
-    known = [value for value in dollars if value > 0]
-    if not known:
+    """Ticks at 1, 2 and 5 of every decade: Plotly itself labels the decades only."""
+    positive = [value for value in dollars if value > 0]
+    if not positive:
         return {}
-    low, high = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
+    low, high = math.floor(math.log10(min(positive))), math.ceil(math.log10(max(positive)))
     ticks = [round(step * 10.0**power, 9) for power in range(low, high + 1) for step in (1, 2, 5)]
     return {
         "tickvals": ticks,
@@ -141,7 +141,7 @@ def _reported_beside(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def incumbent(run: RunDirectory) -> Figure:
-    """Best accuracy measured so far, and what the plan to take costs, against dollars spent."""
+    """Best accuracy so far, and the price tag of the plan to take, against dollars spent."""
     steps = incumbents(run.rows)
     spent = [dollars for dollars, _, _ in steps]
     best = {
@@ -189,7 +189,7 @@ def incumbents(rows: Sequence[TrialRow]) -> list[tuple[float, float, float]]:
 
 
 def marginal(run: RunDirectory) -> Figure:
-    """What one further dollar buys along the front, in points of accuracy."""
+    """Points of accuracy that a further dollar buys, along the front."""
     if run.report:
         steps = [
             (_dollars(row["price_tag"]), row["points_per_dollar"], row["plan"]["key"])
@@ -199,14 +199,14 @@ def marginal(run: RunDirectory) -> Figure:
         front = pareto_front(list(run.latest.values()))
         gains = zip(front, points_per_dollar(front), strict=True)
         steps = [(o.price_tag.dollars, gain, o.plan.key) for o, gain in gains]
-    known = [step for step in steps if step[1] is not None]
+    measured = [step for step in steps if step[1] is not None]
     trace = {
         "type": "scatter",
         "mode": "lines+markers",
         "name": "points per further dollar",
-        "x": [step[0] for step in known],
-        "y": [step[1] for step in known],
-        "text": [step[2] for step in known],
+        "x": [step[0] for step in measured],
+        "y": [step[1] for step in measured],
+        "text": [step[2] for step in measured],
         "line": {"shape": "vh", "color": GREEN},
     }
     return _figure([trace], "price tag of the plan, dollars", "accuracy points per further dollar")

@@ -26,13 +26,13 @@ _SAMPLE = 160
 
 
 class Images:
-    """The images that a study's configuration names, read when they are first asked for.
+    """The images of a study's configuration, read at their first use.
 
     Args:
         folder: the run directory.
-        content: their content hash, as the journal tells it.
-        external: where they lie on the web; None uploads them.
-        shown: whether they leave this machine at all; else their names and roles do.
+        content: their content hash in the journal.
+        external: their address on the web; None uploads them.
+        shown: whether they leave this machine; else only their names and roles do.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Images:
         return table.getvalue().encode()
 
     def thumbnails(self, names: Sequence[str]) -> Mapping[str, bytes]:
-        """Small PNGs by image name; none where the images cannot be read, or are not shown."""
+        """Small PNGs by image name; empty if images cannot be read, or are not shown."""
         return self._small(names, THUMBNAIL)
 
     def samples(self) -> Mapping[str, bytes]:
@@ -107,9 +107,9 @@ class Images:
         if not self.shown:
             return {}
         try:
-            known = {name: row for row, name in enumerate(self._data.images.names)}
-            asked = [name for name in names if name in known]
-            batch = read_batch(self._data.images, [known[name] for name in asked], pixels)
+            row_of = {name: row for row, name in enumerate(self._data.images.names)}
+            asked = [name for name in names if name in row_of]
+            batch = read_batch(self._data.images, [row_of[name] for name in asked], pixels)
         except InputError:
             return {}
         return {name: as_png(image) for name, image in zip(asked, batch, strict=True)}

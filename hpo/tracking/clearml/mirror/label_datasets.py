@@ -32,8 +32,8 @@ def images_key(run: RunDirectory, shown: bool = True) -> str:
     """Our id of the root dataset: the same for every study on the same images.
 
     Args:
-        run: what the run directory tells.
-        shown: whether it holds the images, or their names alone.
+        run: the run directory's content.
+        shown: whether it holds the images, or only their names.
     """
     return f"images {run.about['data']['content']}{'' if shown else ' names'}"
 
@@ -51,7 +51,7 @@ def images_name(run: RunDirectory, shown: bool = True) -> str:
 def labels_name(run: RunDirectory) -> str:
     """The name of the dataset that holds a study's label versions.
 
-    It has the study's id in it: of two users who name a study alike, each has a dataset.
+    It holds the beginning of the study's id: two users who name a study alike have a dataset each.
     """
     return f"{run.study}-labels-{run.id[:6]}"
 
@@ -60,7 +60,7 @@ def images_record(run: RunDirectory, project: str, images: Images, scratch: Path
     """The root dataset.
 
     Args:
-        run: what the run directory tells.
+        run: the run directory's content.
         project: its project's name.
         images: the images.
         scratch: a folder for its archives.
@@ -110,20 +110,20 @@ def version_record(
     """A label version's dataset.
 
     Args:
-        run: what the run directory tells.
+        run: the run directory's content.
         version: the label version's id.
         project: its project's name.
         controller: the controller's id.
-        root: the images' dataset; None where there is none.
+        root: the images' dataset, if there is such a dataset.
         images: the images, for thumbnails.
 
     Raises:
-        InputError, VersionDamaged: the version is not on disk as it was saved.
+        InputError, VersionDamaged: the version on disk is not as it was saved.
     """
     saved = versions.load(version, run.folder / "versions")
     manifest, bought = saved.manifest, run.bought.get(version)
     if manifest["images"] != run.about["data"]["content"]:
-        root = None  # labels of images that came after the study
+        root = None  # labels of images that were added after the study
     number = f"1.0.{run.versions.index(version) + 1}+{version[:8]}"
     child = next((c for c in run.children if c.version == version), None)
     cost = cost_of(manifest, bought, child.outcome.price_tag.micros if child else None)
@@ -179,11 +179,11 @@ def _properties(
 
 def _configuration(manifest: Mapping[str, Any]) -> dict[str, tuple[str, str, str]]:
     text = json.dumps(manifest, indent=1)
-    found = {"Manifest": (text, "json", "manifest.json of the label version")}
+    objects = {"Manifest": (text, "json", "manifest.json of the label version")}
     if "campaign" in manifest:
         words = manifest["campaign"]["instructions"]
-        found["Instructions"] = (words, "text", "what annotators read")
-    return found
+        objects["Instructions"] = (words, "text", "the text that annotators read")
+    return objects
 
 
 def scratch_folder() -> tempfile.TemporaryDirectory[str]:

@@ -1,4 +1,4 @@
-"""What a label version's manifest says, as ClearML shows it: parameters, tags and cost."""
+"""A label version's manifest as ClearML shows it: parameters, tags and cost."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ _PARTS = ("labels", "controls", "unusable", "fee")
 
 
 def plan_of(manifest: Manifest) -> str:
-    """The plan that a version was bought for; a later purchase's labels are merged with others."""
+    """The plan of a version; for the merged labels of a later purchase, the purchase."""
     return str(manifest["plan"]["key"] if "plan" in manifest else manifest["purchase"])
 
 
 def cost_of(
     manifest: Manifest, bought: Mapping[str, Any] | None, price_tag: int | None = None
 ) -> dict[str, Any]:
-    """What a label version cost, in dollars and exactly in micro-dollars.
+    """The cost of a label version, in dollars and exactly in micro-dollars.
 
     Args:
         manifest: its manifest.
-        bought: the report of the purchase it comes from, where that was made after the study.
-        price_tag: its plan's last price tag; None for the one of the manifest.
+        bought: the report of its purchase, if that was made after the study.
+        price_tag: its plan's last price tag; None for the manifest's price tag.
     """
     cost = _cost(manifest, bought) if price_tag is None else price_tag
     exact = {"cost": cost, **settled(manifest, bought)}
-    found: dict[str, Any] = {f"{name}_usd": micros / 1e6 for name, micros in exact.items()}
+    amounts: dict[str, Any] = {f"{name}_usd": micros / 1e6 for name, micros in exact.items()}
     if "minutes" in manifest:
-        found["minutes"] = float(manifest["minutes"])
-    return {**found, "currency": "USD", "micros": exact}
+        amounts["minutes"] = float(manifest["minutes"])
+    return {**amounts, "currency": "USD", "micros": exact}
 
 
 def _cost(manifest: Manifest, bought: Mapping[str, Any] | None) -> int:
-    """The price tag of a plan; of a later purchase what was paid for it."""
+    """The price tag of a plan; for a later purchase, the money paid."""
     if "price_tag" in manifest:
         return int(manifest["price_tag"]["micros"])
     return int(bought["money"]["spent"]["micros"]) if bought else 0
 
 
 def settled(manifest: Manifest, bought: Mapping[str, Any] | None) -> dict[str, int]:
-    """Micro-dollars by what they bought: in the version's condition, or in its purchase."""
+    """Micro-dollars by kind of cost, in the version's condition or in its purchase."""
     parts = manifest.get("condition_cost") or (bought["money"]["bought"] if bought else {})
     return {f"settled_{name}": int(parts[name]["micros"]) for name in _PARTS if name in parts}
 
 
 def tags_of(manifest: Manifest) -> list[str]:
-    """Tags to filter by, few enough to be read in a table: price-0.002, overlap-3."""
+    """Tags to filter by, few enough for a table: price-0.002, overlap-3."""
     plan = manifest.get("plan")
     tags = [f"price-{manifest['condition']['price']['usd']}"]
     if plan is not None:
@@ -59,7 +59,7 @@ def tags_of(manifest: Manifest) -> list[str]:
 def params_of(manifest: Manifest) -> Params:
     """Annotation parameters in sections, flat, so that two versions compare line by line."""
     condition = manifest["condition"]
-    found: Params = {
+    sections: Params = {
         "Plan": {"key": plan_of(manifest), "price_usd": condition["price"]["usd"]},
         "Condition": {
             **{name: condition[name] for name in ("key", "market", "data", "suite_size")},
@@ -71,18 +71,18 @@ def params_of(manifest: Manifest) -> Params:
     }
     if "plan" in manifest:
         plan = manifest["plan"]
-        found["Plan"] |= {
+        sections["Plan"] |= {
             "overlap": plan.get("dynamic", plan["overlap"]),
             "controls_per_suite": plan["controls"],
             "tasks": plan["tasks"],
             "exam": plan["exam"],
         }
     if "campaign" in manifest:
-        found |= _campaign(manifest)
+        sections |= _campaign(manifest)
     if manifest.get("view"):
         view = manifest["view"]
-        found["View"] = {name: value for name, value in view.items() if value is not None}
-    return found
+        sections["View"] = {name: value for name, value in view.items() if value is not None}
+    return sections
 
 
 def _campaign(manifest: Manifest) -> Params:

@@ -1,4 +1,4 @@
-"""What a label version looks like: distribution, agreement, confidence, cost, and a few images."""
+"""Previews of a label version: distribution, agreement, confidence, cost, and a few images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def preview_plots(
 
     Args:
         version: the version.
-        settled: micro-dollars by what they bought.
+        settled: micro-dollars by kind of cost.
         thumbnails: where small images come from.
     """
     labels = _rows(version.table(versions.LABELS))
@@ -45,30 +45,30 @@ def _rows(columns: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _bars(counts: Mapping[str, float], what: str, color: str) -> Figure:
+def _bars(counts: Mapping[str, float], name: str, color: str) -> Figure:
     bars = {
         "type": "bar",
         "x": list(counts),
         "y": list(counts.values()),
         "marker": {"color": color},
-        "name": what,
+        "name": name,
     }
-    return {"data": [bars], "layout": {"yaxis": {"title": {"text": what}}}}
+    return {"data": [bars], "layout": {"yaxis": {"title": {"text": name}}}}
 
 
-def _histogram(values: Sequence[float], what: str) -> Figure:
+def _histogram(values: Sequence[float], name: str) -> Figure:
     """Images by tenths of a share, counted here so that every server shows the same."""
     counts = [0] * _BINS
     for value in values:
         counts[min(_BINS - 1, int(value * _BINS + 1e-9))] += 1
     names = [f"{at / _BINS:.1f}-{(at + 1) / _BINS:.1f}" for at in range(_BINS)]
     figure = _bars(dict(zip(names, counts, strict=True)), "images", GREEN)
-    figure["layout"]["xaxis"] = {"title": {"text": what}, "type": "category"}
+    figure["layout"]["xaxis"] = {"title": {"text": name}, "type": "category"}
     return figure
 
 
 def cost_bars(settled: Mapping[str, int]) -> Figure:
-    """Dollars by what they bought, from micro-dollars."""
+    """Dollars by kind of cost, from micro-dollars."""
     dollars = {n.removeprefix("settled_"): micros / 1e6 for n, micros in settled.items()}
     figure = _bars(dollars, "dollars", BLUE)
     figure["data"][0]["marker"] = {"color": [BLUE, GREEN, RED, GREY][: len(dollars)]}

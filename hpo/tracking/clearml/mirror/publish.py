@@ -21,21 +21,21 @@ from hpo.tracking.clearml.mirror.sync import Mirror, Mirrored, Watch
 from hpo.tracking.clearml.server.connection import Remote
 
 LOCK = "clearml.lock"
-"""By which a mirror at work is known: the file holds its process, and what it does."""
+"""The lock of the mirror at work. The file holds its process number and its state."""
 _RETRIES = "retries after its study"
 
 _POLL_S = 0.5
-_AGENT_S = 2.0  # until an agent is looked at again that has bought, but not ended
-_HEARTBEAT_S = 300.0  # the server gives a silent task up after two hours
+_AGENT_S = 2.0  # until the next look at an agent that has bought, but not ended
+_HEARTBEAT_S = 300.0  # the server stops a silent task after two hours
 _LONGEST_PAUSE_S = 30.0
-_GRACE_S = 600.0  # how long a mirror outlives its study against a server that does not answer
-_PATIENCE_S = 30.0  # how long publishing waits for another mirror, and for an answer
+_GRACE_S = 600.0  # how long a mirror tries after its study, while the server does not answer
+_PATIENCE_S = 30.0  # how long publishing waits for another mirror, and for the server
 
 Log = Callable[[str], None]
 
 
 def standing(run: RunDirectory, running: bool) -> tuple[str, str]:
-    """How a study's controller is left, and why."""
+    """A study's controller: its final status, and the reason."""
     if run.report is not None:
         return "completed", str(run.report["stopped"])
     if running:
@@ -50,18 +50,18 @@ def publish(
     project: str | None = None,
     pictures: bool | None = None,
 ) -> Mirrored:
-    """Bring a ClearML server to what a run directory says, and wait until it is there.
+    """Write a run directory to a ClearML server, and wait until it is there.
 
     Args:
         folder: the run directory.
         external: address of the images on the web; None uploads them.
         watch: told of progress.
-        project: the project above all studies'; None for the one chosen last, else labelworth.
-        pictures: whether the server gets images; None as chosen last, else it does.
+        project: the project that holds the studies' projects; None for the last choice.
+        pictures: whether the server gets images; None for the last choice.
 
     Raises:
         InputError: no study in the folder, ClearML not configured, or another mirror at work.
-        MirrorUnavailable: the server does not answer; what is there stays.
+        MirrorUnavailable: the server does not answer. The records on it stay.
         MirrorRefused: the server does not accept the keys.
     """
     run = read_run(folder)
@@ -75,7 +75,7 @@ def publish(
                 break
             except MirrorUnavailable:
                 now, there = time.monotonic(), len(mirror.ids) if mirror else 0
-                if there > far:  # patience begins anew where something was brought over
+                if there > far:  # patience begins anew after progress
                     far, deadline, pause = there, now + _PATIENCE_S, 1.0
                 if now + pause > deadline:
                     raise
@@ -86,7 +86,7 @@ def publish(
 
 
 def _leave(folder: Path, mirror: Mirror, outcome: Mirrored) -> None:
-    """Note what is done and under which ids: for people and the study's last line, a cache only."""
+    """Write the state of the work, for people and for the study's last line. It is only a cache."""
     facts: dict[str, Any] = {
         "page": outcome.page,
         "table": outcome.table,
@@ -104,11 +104,11 @@ def only_mirror(folder: Path, patience: float, takes_over: bool = False) -> Iter
 
     Args:
         folder: the run directory.
-        patience: seconds that another one is waited for.
-        takes_over: end one that outlives its study only to try again; what it has brought stays.
+        patience: seconds to wait for another mirror.
+        takes_over: end a mirror that only retries after its study. Its records stay.
 
     Raises:
-        InputError: another one is at work, also after some seconds.
+        InputError: another mirror is still at work after them.
     """
     path, deadline = folder / LOCK, time.monotonic() + patience
     with ExitStack() as stack:
@@ -135,7 +135,7 @@ class _Follower:
     """A mirror that keeps up with a running study.
 
     Attributes:
-        seen: what the journal was when everything was mirrored last; None: not yet.
+        seen: the journal's state at the last complete pass; None before it.
         pause: seconds until the next try after the server did not answer.
     """
 
@@ -149,7 +149,7 @@ class _Follower:
     beat: float = 0.0
 
     def step(self, running: bool) -> bool:
-        """Mirror what is new. Returns whether everything is there that can be."""
+        """Mirror the news. Returns whether nothing is left to mirror now."""
         now = time.monotonic()
         mark = (_size(self.folder / "journal.jsonl"), running)
         if mark == self.seen:
@@ -160,7 +160,7 @@ class _Follower:
         try:
             waiting = self._bring(running)
         except MirrorUnavailable as error:
-            if not running:  # from here on whoever publishes may take over
+            if not running:  # from now on `publish` may take over
                 (self.folder / LOCK).write_text(f"{os.getpid()} {_RETRIES}\n")
             self.pause = min(_LONGEST_PAUSE_S, 2 * self.pause or 1.0)
             self.next_try = time.monotonic() + self.pause
@@ -172,7 +172,7 @@ class _Follower:
         return not waiting
 
     def _bring(self, running: bool) -> int:
-        """Mirror what is there. Returns how many label sets an agent still works on."""
+        """Mirror the run directory. Returns how many label sets an agent still works on."""
         if self.mirror is None:
             self.mirror = Mirror(Remote(), self.folder, chosen(self.folder, self.external))
         run = read_run(self.folder)
@@ -194,9 +194,9 @@ class _Follower:
 
 
 def follow(folder: Path, external: str | None) -> None:
-    """Mirror a study until its process lets go of our standard input, then what is left.
+    """Mirror a study until its process closes our standard input, then mirror the rest.
 
-    Never raises for what the server does: it is logged, and left for `labelworth publish`.
+    Server errors do not raise: they are logged, and left for `labelworth publish`.
     """
 
     def log(words: str) -> None:
@@ -223,7 +223,7 @@ def follow(folder: Path, external: str | None) -> None:
 
 
 def _let_go(seconds: float) -> bool:
-    """Wait; True once nobody holds the other end of our standard input."""
+    """Wait. True once the other end of our standard input is closed."""
     ready, _, _ = select.select([sys.stdin], [], [], seconds)
     return bool(ready) and os.read(sys.stdin.fileno(), 1024) == b""
 

@@ -31,11 +31,11 @@ class TrialRow:
     Attributes:
         number: its place, from 1.
         at: when it was written, ISO time.
-        version: label version of what was bought; None where nothing was.
-        paid: micro-dollars settled for it. spent: settled in the study when it was written.
-        cap: the study's cap when it was written, in micro-dollars.
-        trials: the most purchases that the study was to make then; None without such a limit.
-        task: the server's task that an agent ran it in; "" where none did.
+        version: label version of the purchase; None for an evaluation without a purchase.
+        paid: micro-dollars settled for it. spent: settled in the study by then.
+        cap: the study's cap at that time, in micro-dollars.
+        trials: the limit of purchases at that time; None without a limit.
+        task: the server's task in which an agent ran it; "" without an agent.
     """
 
     number: int
@@ -55,10 +55,10 @@ class Child:
 
     Attributes:
         version: its label version.
-        outcome: as evaluated when the version was made, at the price tag that the answer tells.
+        outcome: its evaluation at that time, at the price tag of the answer.
         number: place of that evaluation; 0 for a member of the front that was not bought.
-        paid: micro-dollars settled for it; 0 where nothing was bought.
-        task: the server's task that an agent ran it in; "" where none did.
+        paid: micro-dollars settled for it; 0 without a purchase.
+        task: the server's task in which an agent ran it; "" without an agent.
     """
 
     version: str
@@ -87,10 +87,10 @@ class RunDirectory:
         children: purchases, and members of an answer's front that were not bought.
         confirmations: repeated purchases of recommended plans.
         bought: reports of purchases after the study, by their label version.
-        version_at: every label version in order, and when it was told of.
+        version_at: every label version in order, with the time of its event.
         report: the study's report once it is finished, else None.
-        program: the program that began it, as ClearML shows it; {} where it is not told.
-        begun: when the study began, ISO time. ended: when it was answered; "" so far.
+        program: the program that began it, as ClearML shows it; {} if unknown.
+        begun: when the study began, ISO time. ended: the time of the answer; "" before it.
     """
 
     folder: Path
@@ -119,17 +119,17 @@ class RunDirectory:
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """Every label version, in the order they were told of."""
+        """Every label version, in the order of the journal."""
         return tuple(self.version_at)
 
     @property
     def latest(self) -> dict[str, Outcome]:
-        """Every plan as it was measured last."""
+        """Every plan with its last outcome."""
         return {row.outcome.plan.key: row.outcome for row in self.rows}
 
     @property
     def roles(self) -> dict[str, tuple[str, ...]]:
-        """What a finished study's report says of plans: front, knee, recommended."""
+        """The roles of plans in a finished study's report: front, knee, recommended."""
         if self.report is None:
             return {}
         roles = {row["plan"]["key"]: ["front"] for row in self.report["front"]}
@@ -141,7 +141,7 @@ class RunDirectory:
 
 
 def read_run(folder: Path) -> RunDirectory:
-    """Read what a study has told so far; it may be running.
+    """Read a run directory. Its study may be running.
 
     Raises:
         InputError: there is no study in the folder, or its journal is damaged.
@@ -191,7 +191,7 @@ def _program(events: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _priced(outcome: Outcome, prices: Mapping[str, int]) -> Outcome:
-    """An outcome at its plan's last price tag: that of the answer, once there is one."""
+    """An outcome at its plan's last price tag; after the answer, at the answer's price tag."""
     micros = prices.get(outcome.plan.key, outcome.price_tag.micros)
     return replace(outcome, price_tag=Money(micros))
 
@@ -203,7 +203,7 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
         raise InputError(f"{path.parent}: no study here (journal.jsonl is missing)") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    whole = content[: content.rfind(b"\n") + 1]  # the last line may be in the making
+    whole = content[: content.rfind(b"\n") + 1]  # the last line may be half written
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
             event: dict[str, Any] = json.loads(line)
@@ -216,7 +216,7 @@ def _rows(events: list[dict[str, Any]]) -> Iterator[TrialRow]:
     spent, number = 0, 0
     about: Mapping[str, Any] = {}
     for event in events:
-        if event["event"] == STUDY:  # a larger budget begins the study anew
+        if event["event"] == STUDY:  # a larger budget writes another
             about = event
         if event["event"] in (PURCHASE, EVALUATION):
             spent, number = event.get("spent", spent), number + 1
@@ -256,7 +256,7 @@ def _answer(events: list[dict[str, Any]]) -> Mapping[str, Any] | None:
 
 
 def _children(events: list[dict[str, Any]], rows: list[TrialRow]) -> Iterator[Child]:
-    """Purchases, then what answers' fronts hold beside them; in the order they were told of."""
+    """Purchases, then the other members of answers' fronts, in the order of the journal."""
     for row in rows:
         if row.version is not None:
             yield Child(row.version, row.outcome, row.at, row.number, row.paid, row.task)
@@ -268,15 +268,15 @@ def _children(events: list[dict[str, Any]], rows: list[TrialRow]) -> Iterator[Ch
 
 
 def _versions(events: list[dict[str, Any]]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    told_at: dict[str, str] = {}
     for event in events:
         for version in told_versions(event):
-            found.setdefault(version, event["at"])
-    return found
+            told_at.setdefault(version, event["at"])
+    return told_at
 
 
 def _report(folder: Path, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The report that the answer tells of; None if report.json is not that one."""
+    """The answer's report; None if report.json has other content."""
     try:
         content = (folder / "report.json").read_bytes()
     except OSError:

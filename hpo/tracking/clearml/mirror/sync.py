@@ -1,4 +1,4 @@
-"""Bring a ClearML server to what a run directory says, and change nothing that is so already."""
+"""Write a run directory to a ClearML server, and leave equal records alone."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from hpo.tracking.clearml.server.writer import Writer
 _COLUMNS = (("Summary", "accuracy"), ("Summary", "cost_usd"), ("Summary", "paid_usd"))
 
 Watch = Callable[[int, int, str], None]
-"""(label sets mirrored, label sets in all, what is being written)."""
+"""(label sets mirrored, label sets in all, name of the record being written)."""
 
 
 @dataclass(slots=True)
 class Mirrored:
-    """What a pass over a run directory came to.
+    """The result of a pass over a run directory.
 
     Attributes:
         page: web page of the controller.
         table: web page of its trials, with accuracy and cost.
         done: label sets on the server. wanted: label sets in the run directory.
-        problems: what the server refused or the disk lacked, one line each.
-        waiting: label sets whose task an agent still works on; another pass is for them.
+        problems: refusals of the server and files missing on disk, a line each.
+        waiting: label sets whose task an agent still works on. A later pass mirrors them.
     """
 
     page: str
@@ -49,15 +49,15 @@ class Mirrored:
 
 
 class Mirror:
-    """One run directory on one server. A pass that was cut short is taken up by the next.
+    """A run directory on a server. The next pass completes a pass that was cut short.
 
     Args:
         remote: the server.
         folder: the run directory.
-        choices: what is chosen of it; None for what was chosen last.
+        choices: the user's choices; None for the last choices.
 
     Attributes:
-        choices: the same.
+        choices: the choices in use.
     """
 
     def __init__(self, remote: Remote, folder: Path, choices: Choices | None = None) -> None:
@@ -70,19 +70,19 @@ class Mirror:
         self._settled: dict[str, tuple[Any, ...]] = {}
         self._waiting = 0
         self.ids: dict[str, str] = {}
-        """Our ids -> the server's, of all that was seen there."""
+        """Our ids -> the server's ids, of all records written or seen."""
 
     def bring(self, run: RunDirectory, status: str, reason: str, watch: Watch) -> Mirrored:
-        """Bring the server to what the run says.
+        """Write a run to the server.
 
         Args:
-            run: what the run directory tells.
-            status: how the controller is left: in_progress, completed or stopped.
-            reason: why.
+            run: the run directory's content.
+            status: the controller's final status: in_progress, completed or stopped.
+            reason: the reason of that status.
             watch: called before each label set.
 
         Raises:
-            MirrorUnavailable: the server does not answer; what is there stays.
+            MirrorUnavailable: the server does not answer. The records on it stay.
             MirrorRefused: the server does not accept the keys.
         """
         projects, controller = self._enter(run)
@@ -104,7 +104,7 @@ class Mirror:
         return Mirrored(page, table, done, len(run.versions), problems, self._waiting)
 
     def begin(self, run: RunDirectory) -> str:
-        """The id of the study's controller, which is made where there is none.
+        """The id of the study's controller, which is made if it is missing.
 
         Raises:
             MirrorUnavailable, MirrorRefused: as for `bring`.
@@ -112,19 +112,19 @@ class Mirror:
         return self._enter(run)[1]
 
     def _enter(self, run: RunDirectory) -> tuple[dict[str, str], str]:
-        """The projects' names and the controller's id; of several processes one makes them."""
+        """The projects' names and the controller's id. Under a lock, so that they are made once."""
         with locked(self._folder / "locks" / "clearml"):
             projects = self._prepare(run)
             return projects, self._begun(run, projects["study"])
 
     def heartbeat(self, run: RunDirectory) -> None:
-        """Say that the study lives, so that the server does not give it up while people answer."""
+        """Report that the study lives: the server stops silent tasks, and people need time."""
         task = self.ids.get(controller_key(run))
         if task is not None:
             self._remote.call("tasks.ping", {"task": task})
 
     def _prepare(self, run: RunDirectory) -> dict[str, str]:
-        """Find the projects, or make them, and what they hold of ours."""
+        """Find or make the projects. Returns their names."""
         above, study = self.choices.project, self.choices.study_project(run.study)
         images = label_datasets.images_name(run, self.choices.pictures)
         projects = {
@@ -139,7 +139,7 @@ class Mirror:
         return projects
 
     def _attempt(self, work: Callable[[], Any], problems: list[str]) -> Any:
-        """Do one thing; what this one thing alone cannot have is noted, and the rest goes on."""
+        """Do a piece of work. Its own failure is noted, and the other work goes on."""
         try:
             return work()
         except MirrorRefused as error:
@@ -155,14 +155,14 @@ class Mirror:
         links: dict[str, str] = {}
         base = ""
         for child in run.children:
-            found = self._writer.find(trial_key(run, child), project)
-            if found is not None:
-                links.setdefault(child.key, self._remote.page(page, found.id))
-                base = base or found.id
+            held = self._writer.find(trial_key(run, child), project)
+            if held is not None:
+                links.setdefault(child.key, self._remote.page(page, held.id))
+                base = base or held.id
         return self._keep(controller_record(run, project, links, status, reason, base))
 
     def _begun(self, run: RunDirectory, project: str) -> str:
-        """The controller's id, without a change to one that is there."""
+        """The controller's id. An existing controller is left alone."""
         held = self._writer.find(controller_key(run), project)
         if held is None:
             return self._controller(run, "in_progress", "", project)
@@ -170,7 +170,7 @@ class Mirror:
         return held.id
 
     def _root_of(self, run: RunDirectory, project: str) -> Node:
-        """The images' dataset as label versions refer to it."""
+        """The images' dataset, to which label versions refer."""
         if self._root is None:
             with label_datasets.scratch_folder() as scratch:
                 record = label_datasets.images_record(
@@ -197,7 +197,7 @@ class Mirror:
         projects: Mapping[str, str],
         status: str,
     ) -> bool:
-        """A label version's dataset and, if it has one, its trial. Whether both are there."""
+        """Write a label version's dataset and its trial, if any. Returns whether both are there."""
         roles = run.roles.get(child.key, ()) if child else ()
         facts = (roles, root is None, child, run.report is None)
         if self._settled.get(version) == facts:

@@ -28,12 +28,12 @@ def trial_record(
     """A child's task.
 
     Args:
-        run: what the run directory tells.
+        run: the run directory's content.
         child: the purchase or member of the front.
         project: its project's name.
         controller: the controller's id.
         dataset: the id of its label version's dataset.
-        images: the id of the images' dataset; "" where there is none.
+        images: the id of the images' dataset; "" without such a dataset.
     """
     outcome, roles = child.outcome, run.roles.get(child.key, ())
     facts = (trial_key(run, child), controller, dataset, images, roles, child.paid)
@@ -120,14 +120,14 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
 
 
 def _model(run: RunDirectory, child: Child, project: str) -> ModelFile | None:
-    """The head trained on a child's labels, under one address however often it is published."""
+    """The head trained on a child's labels. Its address is the same in every publication."""
     path = model_file(run.folder, child.version)
     if not path.exists():
         return None
     outcome, roles = child.outcome, run.roles.get(child.key, ())
     facts = {
         "plan": child.key,
-        "accuracy": f"{outcome.accuracy:.6f}",  # of one length: the server sorts text
+        "accuracy": f"{outcome.accuracy:.6f}",  # of equal length: the server sorts text
         "cost_usd": f"{outcome.price_tag.dollars:.6f}",
         "labels": str(outcome.labels),
         "label_version": child.version,

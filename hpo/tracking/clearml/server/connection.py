@@ -1,4 +1,4 @@
-"""The way to a ClearML server: one request at a time, bounded retries, errors told apart.
+"""Requests to a ClearML server: in turn, with bounded retries, and errors by kind.
 
 All that the mirror and trials use of the clearml package: configuration, login and raw requests.
 Its Task and Dataset objects start threads, retry for hours and repeat what is not safe to
@@ -91,12 +91,12 @@ class Remote:
         return self._answer(ask, endpoint, _PAUSES if repeat else ())
 
     def make(self, endpoint: str, body: Mapping[str, Any], look: Callable[[], str | None]) -> str:
-        """Make something once: after a failure it is looked for before it is made again.
+        """Make a record once: after a failure it is looked up before it is made again.
 
         Args:
             endpoint: such as "tasks.create", which answers with an id.
             body: its fields.
-            look: finds what an attempt that went unanswered has made.
+            look: finds the id of a record that an unanswered request has made.
 
         Raises:
             MirrorUnavailable, MirrorRefused: as for `call`.
@@ -108,8 +108,8 @@ class Remote:
                 if pause is None:
                     raise
                 self._sleep(pause)
-            if (found := look()) is not None:
-                return found
+            if (existing := look()) is not None:
+                return existing
         raise AssertionError("unreachable")
 
     def send_events(
@@ -118,8 +118,8 @@ class Remote:
         """Report scalars, plots, pictures and console lines.
 
         Args:
-            events: what is told; all but console lines replace what the task has in their place.
-            left: after a request that went unanswered, what of them is still to be sent; None
+            events: the events. All but console lines replace the task's events in their place.
+            left: gives the events that are still to be sent after an unanswered request; None
                 where sending all again changes nothing.
 
         Raises:
@@ -167,7 +167,7 @@ def _read(ask: Callable[[], Any], what: str, envelope: bool) -> dict[str, Any]:
     try:
         answer = ask()
     except (requests.RequestException, LoginError) as error:
-        # what the libraries say may hold addresses with credentials
+        # the libraries' words may hold addresses with credentials
         raise MirrorUnavailable(f"{what}: no answer ({type(error).__name__})") from None
     code = int(answer.status_code)
     if code >= 500 or code in (408, 429):

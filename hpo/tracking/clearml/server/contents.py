@@ -1,4 +1,4 @@
-"""What a task holds beyond its face: files, events and a model. What was sent is not sent again."""
+"""A task's files, events and model. Nothing is sent twice."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hpo.tracking.clearml.server.records import Artifact, ModelFile, Parts, dige
 _PNG = "image/png"
 _WEIGHTS = "application/octet-stream"
 _MOST = 10_000
-"""Lines of a console, and models of a project, that are looked at for what is there already."""
+"""The most lines of a console, and models of a project, that are read to find existing records."""
 
 
 class Contents:
-    """Fills tasks, and remembers what the server has got from this process.
+    """Fills tasks, and remembers the content that this process has sent.
 
     Args:
         remote: the server.
@@ -31,17 +31,17 @@ class Contents:
         self._events: dict[tuple[Any, ...], str] = {}
         self._consoles: set[str] = set()
         self._models: dict[str, str] = {}
-        self._known_models: dict[str, list[dict[str, Any]]] = {}
+        self._models_of: dict[str, list[dict[str, Any]]] = {}
 
     def fill(self, task: str, folder: str, project: str, parts: Parts, is_new: bool) -> None:
-        """Bring a writable task to what it is to hold.
+        """Write a task's content. The task must be writable.
 
         Args:
             task: its id.
-            folder: where its files lie on the file server.
+            folder: its folder on the file server.
             project: its project's id.
-            parts: what it is to hold.
-            is_new: whether it was made just now, so that nothing is there yet.
+            parts: its content.
+            is_new: whether it was made just now, and is empty.
 
         Raises:
             MirrorUnavailable, MirrorRefused: as for `Remote.call`.
@@ -67,7 +67,7 @@ class Contents:
     def _artifact(
         self, task: str, folder: str, artifact: Artifact, parts: Parts, put: Put
     ) -> tuple[dict[str, Any], str] | None:
-        """An artifact's entry and what tells it apart, its file uploaded; None if it is there."""
+        """An artifact's entry and its mark, after the upload of its file; None if it is there."""
         content = artifact.content
         content = content if isinstance(content, bytes) else content.read_bytes()
         row = {
@@ -97,7 +97,7 @@ class Contents:
             return
 
         def left() -> Sequence[Event]:
-            """A console line that an unanswered request has brought is not brought twice."""
+            """Leave out console lines that an unanswered request has brought."""
             if any(event["type"] == LOG for event in news):
                 self._read_console(task)
             there = [e for e in news if e["type"] == LOG and place_of(e) in self._events]
@@ -136,37 +136,37 @@ class Contents:
         mark = digest(model.name, model.file, model.tags, model.facts, model.comment)
         if self._models.get(task) == mark:
             return
-        known = task in self._models
+        is_linked = task in self._models
         uri = self._remote.files.address(model.file)
-        if not known:
+        if not is_linked:
             uri = self._remote.files.upload(model.file, model.path.read_bytes(), _WEIGHTS)
         body = {"uri": uri, **_model_body(task, project, model)}
-        found = self._find_model(task, project, model.name, uri)
-        if found is None:
+        existing = self._find_model(task, project, model.name, uri)
+        if existing is None:
 
             def look() -> str | None:
-                self._known_models.pop(project, None)
+                self._models_of.pop(project, None)
                 return (self._find_model(task, project, model.name, uri) or {}).get("id")
 
             draft = {**body, "ready": False, "public": False}
             made = self._remote.make("models.create", draft, look)
-            self._known_models[project].append({**draft, "id": made})
+            self._models_of[project].append({**draft, "id": made})
         else:
-            made = str(found["id"])
-            if not found.get("ready"):  # else a person has locked it
+            made = str(existing["id"])
+            if not existing.get("ready"):  # else a person has locked it
                 self._remote.call("models.edit", {**body, "model": made})
-        if not known:
+        if not is_linked:
             link = {"task": task, "name": model.name, "type": "output", "model": made}
             self._remote.call("tasks.add_or_update_model", link)
         self._models[task] = mark
 
     def _find_model(self, task: str, project: str, name: str, uri: str) -> dict[str, Any] | None:
-        """The model of a name in a project that holds a file, else the one of a task."""
-        if project not in self._known_models:
+        """A project's model of a name and a file, else its model of that name and a task."""
+        if project not in self._models_of:
             fields = ["id", "name", "uri", "task", "ready"]
             body = {"project": [project], "only_fields": fields, "page": 0, "page_size": _MOST}
-            self._known_models[project] = self._remote.call("models.get_all", body)["models"]
-        named = [row for row in self._known_models[project] if row["name"] == name]
+            self._models_of[project] = self._remote.call("models.get_all", body)["models"]
+        named = [row for row in self._models_of[project] if row["name"] == name]
         same = [row for row in named if row.get("uri") == uri]
         return next(iter([*same, *(row for row in named if row.get("task") == task)]), None)
 
@@ -189,12 +189,12 @@ def _model_body(task: str, project: str, model: ModelFile) -> dict[str, Any]:
 
 
 def _mark(event: Mapping[str, Any]) -> str:
-    """What tells an event from another in its place, where it can replace it."""
+    """The mark of an event's content: another mark in the same place replaces the event."""
     if event["type"] == LOG:
         return LOG
     return digest({name: value for name, value in event.items() if name != "timestamp"})
 
 
 def slug(name: str) -> str:
-    """A name without what an address would have to quote."""
+    """A name without letters that an address must quote."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")

@@ -2,7 +2,7 @@
 
 Written here rather than by `clearml.Dataset`, which needs 119 requests where 10 will do, leaves a
 second version behind when it is repeated after a dropped connection, and starts threads of its own.
-A test holds this layout against what the SDK writes, and reads it back with the SDK.
+A test compares this layout with the SDK's, and reads it back with the SDK.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Node:
 
 @dataclass(slots=True)
 class Layout:
-    """What ClearML keeps of one dataset."""
+    """The content of a dataset's task."""
 
     node: Node
     artifacts: list[Artifact]
@@ -91,7 +91,7 @@ def lay_out(
         name: its name.
         version: its version string.
         files: its own files.
-        parent: the dataset whose files it has as well.
+        parent: the dataset whose files it holds, too.
         at_s: epoch seconds that its structure carries.
         scratch: a folder for the archives; None keeps them in memory.
     """
@@ -138,7 +138,7 @@ def lay_out(
 
 
 def node_of(task: Mapping[str, Any], state: Mapping[str, Any]) -> Node:
-    """A dataset that is on the server already, from its task and its state file."""
+    """An existing dataset, from its task and its state file."""
     runtime = task["runtime"]
     archives = [a for a in task["execution"]["artifacts"] if _is_archive(a["key"])]
     return Node(
@@ -271,7 +271,7 @@ def _state_artifact(state: Mapping[str, Any], node: Node, own: int) -> Artifact:
 
 
 def _struct(node: Node, parent: Node | None) -> str:
-    found = {
+    nodes = {
         str(at): {
             "job_id": each.id,
             "status": "completed",
@@ -284,7 +284,7 @@ def _struct(node: Node, parent: Node | None) -> str:
         for at, each in enumerate([node, parent] if parent else [node])
         if each
     }
-    return json.dumps(found, indent=1)
+    return json.dumps(nodes, indent=1)
 
 
 def _content(node: Node) -> str:

@@ -1,7 +1,7 @@
 """Scalars, plots, pictures and console lines as the API takes them, and as the SDK writes them.
 
-The web page reads the fields that the SDK sets. A test holds every event that is written here
-against the SDK's own for the same content.
+The web page reads the fields that the SDK sets. A test compares every event that is written here
+with the SDK's event for the same content.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 from hpo.tracking.clearml.server.records import Figure, Line, Parts, Picture, Plot, Scalar
 
 SINGLE = -(2**31)
-"""The iteration of a value that has none."""
+"""The iteration that marks a single value."""
 LOG = "log"
-"""The type of a console line: the one event that does not replace what is in its place."""
-_WORKER = "labelworth"  # who speaks, where no agent does
+"""The type of a console line, the only event that replaces no earlier event."""
+_WORKER = "labelworth"  # the speaker of lines that no agent wrote
 
 Event = dict[str, Any]
 
 
 def events_of(task: str, parts: Parts) -> Iterator[Event]:
-    """A task's scalars, plots and console lines; pictures are uploaded first."""
+    """A task's scalars, plots and console lines. Pictures have events of their own."""
     for scalar in parts.scalars:
         if math.isfinite(scalar.value):  # JSON knows no other numbers
             yield _scalar(task, scalar, parts.at_ms)
@@ -64,8 +64,8 @@ def _plot(task: str, plot: Plot, at_ms: int) -> Event:
 def posted(plot: Plot) -> Figure:
     """A plot's figure as it is posted.
 
-    The title is the variant, as plain text: without one the page of web 2.3 and later shows none
-    of a task's plots. A number that JSON does not know is null.
+    The title is the variant, as plain text: without a title, the page of web 2.3 and later shows no
+    plot of the task. A number that JSON does not know is null.
     """
     layout = {**plot.figure["layout"], "title": plot.variant}
     figure: Figure = _finite({**plot.figure, "layout": layout})
@@ -83,7 +83,7 @@ def _finite(value: Any) -> Any:
 
 
 def picture_event(task: str, picture: Picture, at_ms: int, path: str, url: str) -> Event:
-    """A debug sample that lies on the file server already.
+    """The event of a debug sample whose file is uploaded.
 
     Args:
         task: the task's id.
@@ -113,7 +113,7 @@ def line_events(task: str, lines: Sequence[Line]) -> Iterator[Event]:
 
 
 def place_of(event: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What an event replaces when it is sent again; of a console line, the line itself."""
+    """The place of an event: a later event in it replaces the event. A line has its own place."""
     if event["type"] == LOG:
         return (event["task"], LOG, event["timestamp"], event["msg"])
     return tuple(event.get(name) for name in ("task", "type", "metric", "variant", "iter"))

@@ -1,7 +1,7 @@
-"""The file server: under the name that the configuration gives it, or another's name for it.
+"""The file server, under the configuration's name or under another name.
 
-Of a team one may use a name of the local network, another a proxy or https: what one has written
-is read by the others under their own name for the server.
+In a team, a user may name it by the local network, and another user by a proxy or https. Each
+reads the other's files under the own name of the server.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _WEB = ("http", "https")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 Answered = Callable[[Callable[[], Any]], object]
-"""Asks, again where that may help, and raises the error where it does not."""
+"""Sends a request, with retries, and raises an error without an answer."""
 Put = Callable[[str, bytes, str], str]
 """Takes a file's path, content and MIME type; gives its address."""
 
@@ -33,11 +33,11 @@ class FileServer:
     """Files by address.
 
     Args:
-        session: gives requests its token.
-        host: its address, as the configuration names it.
-        others: further addresses that the configuration names.
+        session: adds the token to requests.
+        host: its address in the configuration.
+        others: further addresses in the configuration.
         verify: whether, or by which file, certificates are verified.
-        answered: asks it something.
+        answered: sends a request.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class FileServer:
         self._answered = answered
 
     def address(self, path: str) -> str:
-        """Where a file of a path lies."""
+        """The address of a path."""
         return f"{self._host}/{quote(path)}"
 
     def upload(self, path: str, content: bytes, mime: str) -> str:
-        """Put a file there, and return its address.
+        """Upload a file. Returns its address.
 
         Raises:
             MirrorUnavailable, MirrorRefused: as for `Remote.call`.
@@ -64,7 +64,7 @@ class FileServer:
 
     @contextmanager
     def together(self) -> Iterator[Put]:
-        """Put several files there in as few requests as possible, by the end of the block.
+        """Upload files in as few requests as possible, by the end of the block.
 
         Raises:
             MirrorUnavailable, MirrorRefused: as for `Remote.call`.
@@ -100,11 +100,11 @@ class FileServer:
         self._answered(ask)
 
     def download(self, address: str) -> bytes:
-        """A file of the file server, or of the storage that holds it.
+        """Read a file of the file server, or of another storage.
 
         Raises:
             MirrorUnavailable: the file server does not answer.
-            MirrorRefused: no name of the file server gives it; each is named with what it said.
+            MirrorRefused: no name of the file server gives it. The error names all answers.
         """
         if urlsplit(address).scheme not in _WEB:
             return _fetched(address)
@@ -126,12 +126,12 @@ class FileServer:
                 told[-1] += " (not a host of this configuration: it gets no token)"
         raise MirrorRefused(
             f"{without_credentials(address)} cannot be read: {', '.join(told)}; name the file "
-            "server in CLEARML_FILES_HOST as whoever wrote it did, or bring the file back",
+            "server in CLEARML_FILES_HOST as its writer did, or bring the file back",
             404,
         )
 
     def _spellings(self, address: str) -> Iterator[str]:
-        """The addresses under which a file may be had, our own name for the server first."""
+        """The addresses of a file, under our own name for the server first."""
         if not address.startswith(f"{self._host}/"):
             path = urlsplit(address).path
             for form in dict.fromkeys((path.removeprefix(_PROXIED), path)):
@@ -139,29 +139,29 @@ class FileServer:
         yield address
 
     def _is_ours(self, address: str) -> bool:
-        """Whether an address gets our token: it is of a host that the configuration names."""
+        """Whether an address gets our token: the configuration must name its host."""
         if address.startswith(f"{self._host}/"):
             return True
         asked, own = urlsplit(address), urlsplit(self._host)
         if own.scheme == "https" and asked.scheme != "https":
             return False  # it would travel in the open
-        hosts = {urlsplit(known).hostname for known in (self._host, *self._others)}
+        hosts = {urlsplit(host).hostname for host in (self._host, *self._others)}
         hosts |= set(_LOOPBACK) if hosts & set(_LOOPBACK) else set()
         return asked.hostname in hosts
 
     def _get(self, address: str, with_token: bool) -> bytes:
         import requests
 
-        found: list[bytes] = []
+        received: list[bytes] = []
 
         def ask() -> Any:
             headers = self._session.add_auth_headers({}) if with_token else {}
             answer = requests.get(address, headers=headers, timeout=_TIMEOUT, verify=self._verify)
-            found[:] = [answer.content]
+            received[:] = [answer.content]
             return answer
 
         self._answered(ask)
-        return found[0]
+        return received[0]
 
 
 def _host_of(address: str) -> str:
@@ -170,7 +170,7 @@ def _host_of(address: str) -> str:
 
 
 def _fetched(address: str) -> bytes:
-    """A file by the SDK, which knows object stores and shared folders."""
+    """A file read by the SDK, which knows object stores and shared folders."""
     from clearml import StorageManager
 
     copy = StorageManager.get_local_copy(address, extract_archive=False)
@@ -180,7 +180,7 @@ def _fetched(address: str) -> bytes:
 
 
 def _stored(address: str, content: bytes) -> str:
-    """Leave a file to the SDK."""
+    """Upload a file by the SDK."""
     from clearml import StorageManager
 
     with tempfile.TemporaryDirectory() as folder:
@@ -188,5 +188,5 @@ def _stored(address: str, content: bytes) -> str:
         held.write_bytes(content)
         try:
             return str(StorageManager.upload_file(str(held), address))
-        except Exception as error:  # every store fails in its own way
+        except Exception as error:  # every store has errors of its own
             raise MirrorUnavailable(f"{without_credentials(address)}: {error}") from error

@@ -1,4 +1,4 @@
-"""What a server is to hold for one task, as plain data."""
+"""The content of a task, as plain data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 FORMAT = 4
-"""Raised when the same facts are written otherwise, so that what is there is written again."""
+"""Raised when the same facts are written in another form: existing records are written again."""
 
 PREVIEW = 32 * 1024
 """Letters of an artifact's preview, at most."""
@@ -21,10 +21,10 @@ Params = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A number over iterations; with None for the iteration, a single value.
+    """A number over iterations; without an iteration, a single value.
 
     Attributes:
-        at_ms: epoch milliseconds of its own; None for the time of the whole.
+        at_ms: its own time in epoch milliseconds; None for the time of all parts.
     """
 
     metric: str
@@ -50,7 +50,7 @@ class Artifact:
     Attributes:
         content: its bytes, or the file that holds them.
         kind: "dict" for JSON that reads back as an object, "custom" for any other file.
-        preview: what the artifact's page shows. display: further lines there.
+        preview: text on the artifact's page. display: further lines there.
     """
 
     key: str
@@ -67,7 +67,7 @@ class Line:
     """A line of a task's console.
 
     Attributes:
-        at_ms: when it was said, in epoch milliseconds.
+        at_ms: its time, in epoch milliseconds.
     """
 
     at_ms: int
@@ -89,13 +89,13 @@ class ModelFile:
     """A trained model's weights.
 
     Attributes:
-        name: people's name of it.
-        path: the file that holds it.
-        file: its path under its project on the file server, the same whoever writes it.
+        name: its name for people.
+        path: its file on this machine.
+        file: its path on the file server, the same for every writer.
         labels: code of each class.
         tags: tags to filter by.
-        facts: what the table of models sorts by, as text.
-        comment: what it is, in a sentence.
+        facts: columns of the table of models, as text.
+        comment: a sentence about it.
     """
 
     name: str
@@ -109,13 +109,13 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything with a task beyond its name and parameters.
+    """The content of a task beside its name and parameters.
 
     Attributes:
         configuration: name -> (text, type, description).
         runtime: the server's free fields, such as a dataset's version.
-        lines: what its console tells, in order.
-        at_ms: the time that plots and scalars carry, in epoch milliseconds.
+        lines: the lines of its console, in order.
+        at_ms: the time of plots and scalars, in epoch milliseconds.
     """
 
     configuration: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
@@ -131,18 +131,18 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A task that a server is to hold.
+    """A task to be written to a server.
 
     Attributes:
-        key: our id of it: it is looked up by this before it is made.
-        digest: hash of everything in it; what the server has under the same digest is left alone.
+        key: our id of it, by which it is looked up before it is made.
+        digest: hash of its content. A task on the server with the same digest is left alone.
         kind: the task's type: optimizer, training or data_processing.
         project: the project's name. parent: the parent task's id, or "".
         params: its parameters; the section "properties" shows as user properties.
-        status: how it is left: in_progress, completed or stopped. reason: why.
-        build: makes the rest, given the task's id on the server; called only where it is needed.
-        adopt: id of a task under the same parent that an agent ran: it becomes this one; or "".
-        script: the program that ran, as the page of the execution shows it; {} where unknown.
+        status: its final status: in_progress, completed or stopped. reason: why.
+        build: makes the rest, given the task's id on the server. Called only when it is needed.
+        adopt: id of a task of an agent, under the same parent, that becomes this task; or "".
+        script: the program, as the page of the execution shows it; {} if unknown.
     """
 
     key: str
@@ -163,13 +163,13 @@ class Record:
 
 
 def digest(*facts: Any) -> str:
-    """Content hash of JSON types, and of the format they are written in."""
+    """Content hash of JSON types and of `FORMAT`."""
     text = json.dumps([FORMAT, *facts], sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def json_artifact(key: str, content: Any, preview: str | None = None) -> Artifact:
-    """An object that `task.artifacts[key].get()` gives back."""
+    """A JSON artifact, which `task.artifacts[key].get()` reads."""
     text = json.dumps(content, indent=1)
     shown = text if preview is None else preview
     return Artifact(key, f"{key}.json", text.encode(), "dict", shown[:PREVIEW], "application/json")

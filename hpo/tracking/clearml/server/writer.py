@@ -1,4 +1,4 @@
-"""Write records to a server: looked up before they are made, and left alone when they are right."""
+"""Write records to a server: each is looked up before it is made, and left alone if it is equal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hpo.tracking.clearml.server.contents import Contents, slug
 from hpo.tracking.clearml.server.records import Params, Parts, Record
 
 OUR_ID, DIGEST = "labelworth_id", "labelworth_digest"
-"""User properties by which a task is found again, and known to be whole."""
+"""User properties: our id of a task, and the digest of its complete content."""
 
 _UNDERWAY = ("queued", "in_progress")
 _PAGE = 500
@@ -28,7 +28,7 @@ class Held:
 
 
 class Writer:
-    """Writes records, and remembers what the server holds of them.
+    """Writes records, and remembers the tasks that the server holds.
 
     Args:
         remote: the server.
@@ -43,22 +43,22 @@ class Writer:
     # --- projects -------------------------------------------------------------------------------
 
     def open_project(self, name: str, system_tags: Sequence[str]) -> str:
-        """A project's id; it is made if it is not there, and gets system tags that it lacks."""
+        """A project's id. A missing project is made; missing system tags are added."""
         if name in self._projects:
             return self._projects[name]
-        found = self._find_project(name)
-        if found is None:
+        project = self._find_project(name)
+        if project is None:
             body = {"name": name, "description": "", "system_tags": list(system_tags)}
             made = self._remote.make(
                 "projects.create", body, lambda: (self._find_project(name) or {}).get("id")
             )
-            found = {"id": made, "system_tags": list(system_tags)}
-        has = found.get("system_tags") or []
+            project = {"id": made, "system_tags": list(system_tags)}
+        has = project.get("system_tags") or []
         if not set(system_tags) <= set(has):
             tags = sorted({*has, *system_tags})
-            self._remote.call("projects.update", {"project": found["id"], "system_tags": tags})
-        self._projects[name] = found["id"]
-        return str(found["id"])
+            self._remote.call("projects.update", {"project": project["id"], "system_tags": tags})
+        self._projects[name] = project["id"]
+        return str(project["id"])
 
     def _find_project(self, name: str) -> dict[str, Any] | None:
         body = {
@@ -66,8 +66,8 @@ class Writer:
             "only_fields": ["id", "name", "system_tags"],
             "search_hidden": True,
         }
-        found: list[dict[str, Any]] = self._remote.call("projects.get_all", body)["projects"]
-        return next((project for project in found if project["name"] == name), None)
+        projects: list[dict[str, Any]] = self._remote.call("projects.get_all", body)["projects"]
+        return next((project for project in projects if project["name"] == name), None)
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -78,7 +78,7 @@ class Writer:
         return self._held[project].get(key)
 
     def _list(self, project: str) -> Iterator[tuple[str, Held]]:
-        """Our tasks in a project; of two under one key the older counts, so newest first."""
+        """Our tasks in a project, newest first: of two with the same key, the older counts."""
         for page in range(10_000):
             body = {
                 "project": [self._projects[project]],
@@ -98,14 +98,14 @@ class Writer:
                 return
 
     def is_underway(self, record: Record) -> bool:
-        """Whether an agent still works on the task that is to be a record's."""
+        """Whether an agent still works on the task that a record adopts."""
         if not record.adopt or self.find(record.key, record.project) is not None:
             return False
         held = self._adopted(record)
         return held is not None and held.status in _UNDERWAY
 
     def _adopted(self, record: Record) -> Held | None:
-        """The task that an agent ran for a record; None where it is gone, or somebody else's."""
+        """The task that an agent ran for a record; None if it is gone, or has another parent."""
         if not record.adopt:
             return None
         body = {
@@ -114,11 +114,11 @@ class Writer:
             "only_fields": ["id", "status"],
             "search_hidden": True,
         }
-        found = self._remote.call("tasks.get_all", body)["tasks"]
-        return Held(found[0]["id"], found[0]["status"], "") if found else None
+        tasks = self._remote.call("tasks.get_all", body)["tasks"]
+        return Held(tasks[0]["id"], tasks[0]["status"], "") if tasks else None
 
     def ensure(self, record: Record) -> str:
-        """See to it that the server holds a record, and return its task's id."""
+        """Write a record, if the server does not hold it yet. Returns its task's id."""
         held = self.find(record.key, record.project) or self._adopted(record)
         if held is not None and held.status == "published":
             return held.id  # a person has locked it
@@ -130,7 +130,7 @@ class Writer:
             self._remote.call("tasks.started", {"task": task, "force": True})
         self._note(record, Held(task, "in_progress", ""))
         if held is not None:
-            self._write_params(record, task, "")  # from here on, and until it is whole again
+            self._write_params(record, task, "")  # until its content is complete again
         parts = record.build(task)
         folder = f"{path_of(record.project)}/{slug(record.name)}.{task}"
         self._contents.fill(task, folder, self._projects[record.project], parts, is_new)
@@ -155,18 +155,18 @@ class Writer:
         return self._remote.make("tasks.create", body, look)
 
     def _close(self, record: Record, task: str, parts: Parts, is_new: bool) -> None:
-        """Write the rest, and that the task is whole; leave it in its status."""
+        """Write the rest and the digest, and set the final status."""
         fields: dict[str, Any] = {"runtime": dict(parts.runtime)} if parts.runtime else {}
         if parts.configuration:
             fields["configuration"] = {
                 name: {"name": name, "value": value, "type": kind, "description": about}
                 for name, (value, kind, about) in parts.configuration.items()
             }
-        if is_new:  # nobody else has written parameters yet
+        if is_new:  # no other process has written parameters yet
             fields["hyperparams"] = _sections(record.params, record.key, record.digest)
         else:
             fields |= _face(record) | ({"parent": record.parent} if record.parent else {})
-            if record.script and task != record.adopt:  # an agent's task says what it ran
+            if record.script and task != record.adopt:  # an agent's task has its own script
                 fields["script"] = dict(record.script)
         self._remote.call("tasks.edit", {"task": task, "force": True, **fields})
         if record.status != "in_progress":
@@ -192,7 +192,7 @@ class Writer:
 
 
 def _face(record: Record) -> dict[str, Any]:
-    """What people see of a task first."""
+    """A task's name, tags and comment."""
     return {
         "name": record.name,
         "tags": list(record.tags),
@@ -214,7 +214,7 @@ def _sections(
     Args:
         params: the parameters.
         key: our id.
-        whole: the digest by which the task is known to be whole; None leaves it out.
+        whole: the digest of the complete content; None leaves it out.
     """
     ours = {OUR_ID: key, **({} if whole is None else {DIGEST: whole})}
     named = {**params, "properties": {**params.get("properties", {}), **ours}}
@@ -225,5 +225,5 @@ def _sections(
 
 
 def path_of(project: str) -> str:
-    """A project's folder on the file server: its name without what an address would quote."""
+    """A project's folder on the file server: its name without letters that an address quotes."""
     return "/".join(slug(part) or "project" for part in project.split("/"))

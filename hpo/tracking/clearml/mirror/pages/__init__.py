@@ -1,1 +1,1 @@
-"""What people read on a study's pages beside its records: its story, its answer, its trials."""
+"""Pages that people read: a study's story and answer, and its trials' plots."""

@@ -20,10 +20,10 @@ _WIDTH = 110  # columns of a printed answer
 
 
 def console(run: RunDirectory) -> list[Line]:
-    """What a study tells while it runs, each line when it happened; at the end its answer.
+    """The lines of a study's console, each at its own time; at the end the printed answer.
 
-    A server keeps every line that it ever got. So lines follow the journal, and a later line of the
-    journal changes none of them.
+    A server keeps every line that it got. So the lines follow the journal, and a later line of the
+    journal changes no earlier line.
     """
     lines = [_line(step, run) for step in run.story]
     if run.report is not None:
@@ -83,7 +83,7 @@ def answer_table(report: Mapping[str, Any]) -> Figure:
 
 
 def trial_console(run: RunDirectory, child: Child) -> list[Line]:
-    """What a trial tells: what was asked, who answered, what the model trained on it gives."""
+    """The lines of a trial's console: its plan, its annotators, its model."""
     outcome, at_ms = child.outcome, epoch_ms(child.at)
     paid = f", paid {Money(child.paid).cents()}" if child.number else ", for nothing: owned already"
     lines = [f"plan {child.key}{paid}", *_people(run, child), *_measured(outcome)]
@@ -96,7 +96,7 @@ def _people(run: RunDirectory, child: Child) -> Iterator[str]:
             (run.folder / "versions" / child.version / versions.MANIFEST).read_text()
         )
     except (OSError, ValueError):
-        return  # the data set's own record names what is wrong with it
+        return  # the dataset's own record names the damage
     if "participants" in manifest:
         yield (
             f"{manifest['participants']} annotators in {manifest['minutes']:.0f} minutes, "

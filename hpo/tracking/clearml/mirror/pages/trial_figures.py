@@ -1,4 +1,4 @@
-"""A trial's plots: which classes are taken for which, how well each is found, what labels bring."""
+"""A trial's plots: confusion matrix, precision and recall, accuracy by number of labels."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hpo.trial.outcome import Outcome
 from hpo.trial.versions.label_versions import scores_file
 
 _MOST_CLASSES = 30
-"""Shown of a question with more: those with the most mistakes."""
+"""The most classes that are shown: those with the most mistakes."""
 
 
 def trial_plots(run: RunDirectory, child: Child) -> list[Plot]:
-    """The plots of a trial. A question without a right answer has no classes to confuse."""
+    """The plots of a trial. A question of taste has no confusion matrix."""
     classes: Sequence[str] = run.about["question"]["classes"]
     counts = _confused(run, child)
     plots = [Plot("Accuracy by labels", "in this condition", by_labels(run, child))]
@@ -54,7 +54,7 @@ def _worst(counts: Confused, classes: int) -> list[int]:
 
 
 def confusion(counts: Confused, classes: Sequence[str], shown: Sequence[int]) -> Figure:
-    """Images by true class and by what the model says."""
+    """Images by true class and by the model's class."""
     names = [str(classes[at]) for at in shown]
     heat = {
         "type": "heatmap",
@@ -80,9 +80,9 @@ def confusion(counts: Confused, classes: Sequence[str], shown: Sequence[int]) ->
 def per_class(counts: Confused, classes: Sequence[str], shown: Sequence[int]) -> Figure:
     """Precision and recall of every class."""
     true, said = Counter[int](), Counter[int]()
-    for (one, other), images in counts.items():
-        true[one] += images
-        said[other] += images
+    for (right, answer), images in counts.items():
+        true[right] += images
+        said[answer] += images
     shares = {"precision": (said, BLUE), "recall": (true, GREEN)}
     bars = [
         {
@@ -99,7 +99,7 @@ def per_class(counts: Confused, classes: Sequence[str], shown: Sequence[int]) ->
 
 
 def in_condition(run: RunDirectory, child: Child) -> list[Outcome]:
-    """What was evaluated in a trial's condition and with its overlap: each plan as it was last."""
+    """The last outcome of each plan in a trial's condition and with its overlap."""
     plan = child.outcome.plan
     same = {
         o.plan.key: o
@@ -111,9 +111,9 @@ def in_condition(run: RunDirectory, child: Child) -> list[Outcome]:
 
 
 def by_labels(run: RunDirectory, child: Child) -> Figure:
-    """Accuracy by number of labels, of the plans of one condition that were evaluated."""
-    found = in_condition(run, child)
-    rows = [(float(o.labels), o.accuracy, (o.low, o.high), o.plan.key) for o in found]
+    """Accuracy by number of labels, of the evaluated plans of a condition."""
+    outcomes = in_condition(run, child)
+    rows = [(float(o.labels), o.accuracy, (o.low, o.high), o.plan.key) for o in outcomes]
     mine = child.outcome
     this = (float(mine.labels), mine.accuracy, (mine.low, mine.high), mine.plan.key)
     traces = [
