@@ -54,7 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     given, folder = mirror_choices(arguments), arguments.runs / config.study
     project = chosen(folder, **given).study_project(config.study)
-    mirrored = logged_in(destination(arguments.clearml, project), arguments.clearml)
+    mirrored = destination(arguments.clearml, project)
+    engine = engine_of(arguments, config)
+    if engine is None:  # an engine has logged in
+        mirrored = logged_in(mirrored, arguments.clearml)
     print(mirrored.words, file=sys.stderr)
     from hpo.answer.plot import plot_front
     from hpo.answer.sentences import market_line
@@ -65,7 +68,6 @@ def run(arguments: argparse.Namespace) -> int:
     from hpo.study.study import Study
     from hpo.tracking.clearml.live import mirroring
 
-    engine = engine_of(arguments, config)
     check_archive(config.market_kind, arguments.archive)
     log = stderr()
     budget_given = arguments.budget is not None
