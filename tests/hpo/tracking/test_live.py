@@ -48,6 +48,8 @@ def run_without_clearml(words: list[str], root: Path) -> str:
         "def refuse(*_, **__): raise AssertionError('network')\n"
         "socket.socket.connect = refuse\n"
         "from hpo.run import main\n"
+        "from tests.heads import quick\n"
+        "quick()\n"
         "code = main(sys.argv[1:])\n"
         "assert not [name for name in sys.modules if name.split('.')[0] == 'clearml']\n"
         "sys.exit(code)\n"
@@ -72,7 +74,7 @@ def test_live_and_published_afterwards_leave_the_same(
     clearml_server: Any, small_data: str, unique: str, tmp_path: Path
 ) -> None:
     words = words_of(small_data, unique)
-    done = in_a_process(*words, "--clearml", "on", "--json", cwd=tmp_path)
+    done = labelworth(*words, "--clearml", "on", "--json", cwd=tmp_path)
     err = done.stderr
     assert done.returncode == 0, err
     assert err.startswith("ClearML: reports to http")
