@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.clearml_server import StandIn  # noqa: E402
+from tests.hpo.tracking.conftest import wait_for_mirror  # noqa: E402
 
 
 def main(runs: int) -> None:
@@ -29,32 +30,48 @@ def main(runs: int) -> None:
     with tempfile.TemporaryDirectory() as work:
         os.environ["CLEARML_CONFIG_FILE"] = f"{work}/none.conf"
         os.environ["CLEARML_CACHE_DIR"] = f"{work}/cache"
-        live_and_off(Path(work), runs)
+        live = live_and_off(server, Path(work), runs)
         folder = Path(work) / "off-0" / "digits3"
         ours, theirs = mirrored(server, folder), by_the_sdk(server, folder)
     for name, (requests, seconds) in (("mirror", ours), ("SDK", theirs)):
         print(
             f"{name}: {requests:.0f} requests and {seconds:.2f} s a trial, label version included"
         )
+    print(f"live: {live:.0f} requests a trial, the images' data set included")
     print(
         f"requests: {ours[0] / theirs[0]:.2f} of the SDK's; time: {ours[1] / theirs[1]:.2f} of it"
     )
     server.stop()
 
 
-def live_and_off(work: Path, runs: int) -> None:
-    """Wall time of the default study with a live mirror and without, alternating."""
+def live_and_off(server: StandIn, work: Path, runs: int) -> float:
+    """Print the wall time of the default study with a live mirror and without, alternating.
+
+    Returns:
+        Requests a trial of the last live mirror.
+    """
+    requests = 0.0
     seconds: dict[str, list[float]] = {"off": [], "on": []}
     for at in range(runs):
         for choice, taken in seconds.items():
             start = time.perf_counter()
+            server.reset()
             study(work / f"{choice}-{at}", choice)
             taken.append(time.perf_counter() - start)
-            time.sleep(15 if choice == "on" else 0)  # the mirror finishes in the background
+            if choice == "on":
+                wait_for_mirror(work / f"on-{at}" / "digits3")  # it finishes in the background
+                requests = requests_a_trial(server)
     ratios = [on / off for on, off in zip(seconds["on"], seconds["off"], strict=True)]
     off, on = (statistics.median(taken) for taken in seconds.values())
     print(f"study: {off:.2f} s off, {on:.2f} s with a live mirror (medians of {runs})")
     print(f"wall time: {statistics.median(ratios):.2f} of --clearml off (median of pairs)")
+    return requests
+
+
+def requests_a_trial(server: StandIn) -> float:
+    """Requests since the last reset over the trials that the server holds."""
+    trials = sum(task["type"] == "training" for task in server.api.tasks)
+    return server.requests.total() / trials
 
 
 def study(runs: Path, choice: str) -> None:
@@ -78,7 +95,7 @@ def mirrored(server: StandIn, folder: Path) -> tuple[float, float]:
     publish(folder, None, lambda *_: None)
     seconds = time.perf_counter() - start
     trials = sum(task["type"] == "training" for task in server.api.tasks)
-    return server.requests.total() / trials, seconds / trials
+    return requests_a_trial(server), seconds / trials
 
 
 def by_the_sdk(server: StandIn, folder: Path) -> tuple[float, float]:
