@@ -211,7 +211,7 @@ def _template(study: Study) -> str:
 
 
 def _aloud(watch: Watch | None) -> Watch | None:
-    """The same watcher, with today's standard output: ClearML's own output is dropped later."""
+    """The same watcher, which keeps the present standard output: ClearML's is dropped."""
     if watch is None:
         return None
     out = sys.stdout

@@ -60,7 +60,7 @@ def make_template(study: Study, project: str, tags: list[str]) -> Task:
 
 
 def fill_template(task: Task, study: Study) -> None:
-    """Give a template its script and parameters, with today's paths."""
+    """Give a template its script and parameters, with the present paths."""
     home = str(Path(hpo.__file__).parent.parent)
     task.set_script(
         repository="",
