@@ -34,7 +34,7 @@ def test_up_to_200_seeds_spend_within_the_cap_and_every_cent_is_accounted_for(
         study = small_study(seed=seed, study=f"s{seed}", **settings)
         report = study.run()
         spent = report["money"]["spent"]["micros"]
-        assert len(report["purchases"]) >= 3
+        assert len(report["purchases"]) >= 2  # of the dearest plans the cap holds two
         assert 0 < spent <= 300_000
         assert spent == oracle.paid(study.folder)
         assert spent == study.world.ledger.balance().spent.micros
