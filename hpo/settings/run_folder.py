@@ -98,17 +98,25 @@ def has_store(folder: Path) -> bool:
     return (folder / STORE).exists()
 
 
-def balance_in(folder: Path) -> Balance | None:
-    """The balance of a study's ledger; None where there is no study yet."""
+def balance_in(folder: Path, study: str) -> Balance | None:
+    """The balance of a study's ledger in a folder; None where there is no study yet."""
     if not has_store(folder):
         return None
     database = open_store(folder)
     try:
         # A study that was killed in its first moments has a database, and no account in it yet.
-        has_account = folder.name in accounts_of(database, folder.name)
-        return Ledger.open(database, folder.name).balance() if has_account else None
+        has_account = study in accounts_of(database, study)
+        return Ledger.open(database, study).balance() if has_account else None
     finally:
         database.dispose()
+
+
+def runs_of(folder: Path) -> Path:
+    """The folder of all studies that a study's folder lies in, also for "." and "..".
+
+    What studies share lies there.
+    """
+    return folder.resolve().parent
 
 
 class Locks:

@@ -17,7 +17,7 @@ from hpo.answer.recommend import Estimates
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
 from hpo.settings.config import StudyConfig
-from hpo.settings.run_folder import SEARCH, claim, read_config, to_json
+from hpo.settings.run_folder import SEARCH, claim, read_config, runs_of, to_json
 from hpo.study import pools
 from hpo.study.ask import AskedTrial, Asker
 from hpo.study.checks import check_ground, check_new_study
@@ -72,6 +72,7 @@ class Study:
         config: a validated configuration; or give its fields as keyword arguments.
         runs: folder of all studies; this one lies in runs/<study name>.
         trainer: fits the heads; None for the cross-validated ones.
+        folder: its own folder where that has another name, as a copy has; `runs` is then unused.
         settings: fields of `StudyConfig`, raw: Study(budget="20", sampler="random").
 
     Attributes:
@@ -87,13 +88,14 @@ class Study:
         config: StudyConfig | None = None,
         runs: str | Path = "runs",
         trainer: Trainer | None = None,
+        folder: Path | None = None,
         **settings_: object,
     ) -> None:
         self.config = config or settings.make_config(settings_)
-        self.folder = Path(runs) / self.config.study
+        self.folder = folder or Path(runs) / self.config.study
         data = None
         if not (self.folder / "study.json").exists():
-            data = check_new_study(self.config, Path(runs))  # bad input leaves no study behind
+            data = check_new_study(self.config, self.folder.parent)  # bad input leaves no study
         claim(self.folder, self.config)
         self.world: World = build(self.config, self.folder, data, trainer=trainer)
         self.journal = StudyJournal(self.folder / "journal.jsonl")
@@ -223,7 +225,7 @@ class Study:
 
     def _search_again(self, config: StudyConfig) -> dict[str, Any]:
         """The report of another study beside this one."""
-        study = Study(config, self.folder.parent, self.world.trainer)
+        study = Study(config, runs_of(self.folder), self.world.trainer)
         try:
             return study.run()
         finally:
@@ -361,6 +363,9 @@ class Study:
 def open_study(folder: Path, trainer: Trainer | None = None) -> Study:
     """The study in a folder, as it was configured.
 
+    The folder may be a copy, or renamed: the study keeps the name of its configuration, from which
+    its keys and seeds come.
+
     Args:
         folder: the study's folder.
         trainer: as for `Study`.
@@ -368,5 +373,4 @@ def open_study(folder: Path, trainer: Trainer | None = None) -> Study:
     Raises:
         InputError: there is no study in the folder.
     """
-    config = read_config(folder)
-    return Study(config, folder.parent, trainer)
+    return Study(read_config(folder), trainer=trainer, folder=folder)

@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"Study {config.study}, cap {config.budget}: {market_line(config)}")
     confirmed = None
     if config.market_kind.real_money:
-        before = balance_in(folder)
+        before = balance_in(folder, config.study)
         what = confirm_spending.trials_line(config)
         confirmed = confirm_spending.confirm(
             config, config.budget, before, what, arguments.yes, say
