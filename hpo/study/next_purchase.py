@@ -20,7 +20,8 @@ from hpo.data.new_images import with_new_images
 from hpo.market.quote import Quote
 from hpo.settings.config import StudyConfig
 from hpo.settings.market_kinds import KINDS
-from hpo.settings.run_folder import read_config, read_report, runs_of, to_json
+from hpo.settings.run_folder import read_config, runs_of
+from hpo.settings.stored_answer import read_report, to_json
 from hpo.study.journal import BOUGHT, StudyJournal
 from hpo.study.pools import look
 from hpo.trial import spending

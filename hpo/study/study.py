@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import BudgetExceeded, InputError
-from budget.files import write_whole
 from budget.money import Money
 from hpo.answer import confirmation
 from hpo.answer.advice import Advisor
@@ -17,7 +16,8 @@ from hpo.answer.recommend import Estimates
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
 from hpo.settings.config import StudyConfig
-from hpo.settings.run_folder import SEARCH, claim, read_config, runs_of, to_json
+from hpo.settings.run_folder import SEARCH, claim, read_config, runs_of
+from hpo.settings.stored_answer import forget_report, write_report
 from hpo.study import pools
 from hpo.study.ask import AskedTrial, Asker
 from hpo.study.checks import check_ground, check_new_study
@@ -173,7 +173,7 @@ class Study:
         self._evaluations.after_search(self._conclusion)
         self._conclusion.measure(self.say, self.events.section)
         report = self.report()
-        write_whole(self.folder / "report.json", to_json(report).encode())
+        write_report(self.folder, report)
         self.events.answer(report, self.front(), self.outcomes())
         self.parting = pools.put_away(self.world, archive)
         return report
@@ -186,7 +186,7 @@ class Study:
                 self.journal.write(name, view["version"], view)
 
     def report(self) -> dict[str, Any]:
-        """The report of what is stored now. Buys and trains nothing."""
+        """The report of what is stored now, made anew. Buys and trains nothing."""
         return self._conclusion.report()
 
     def advisor(self) -> Advisor:
@@ -336,6 +336,7 @@ class Study:
                 self._buy(trial, plan, bought)
 
     def _buy(self, trial: optuna.Trial, plan: LabelPlan, bought: bool) -> None:
+        forget_report(self.folder)
         try:
             outcome, trained = run_trial(plan, self.world)
         except BudgetExceeded as error:
@@ -349,6 +350,7 @@ class Study:
             order = self.world.store.orders(self.world.condition(plan))[-1].order.key
             trial.set_user_attr("order", order)
         self.trials.study.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
+        forget_report(self.folder)  # another worker may have written one meanwhile
         task = self.trials.at(trial.number).user_attrs.get(TASK, "")
         if bought:
             purchases = self.trials.purchases()

@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
 def print_report(as_json: bool, report: dict[str, Any], folder: Path) -> None:
     """Print a report: as JSON, or in words with the files that belong to it."""
     if as_json:
-        from hpo.settings.run_folder import to_json
+        from hpo.settings.stored_answer import to_json
 
         sys.stdout.write(to_json(report))
         return
