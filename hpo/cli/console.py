@@ -1,14 +1,13 @@
-"""Printing: lines, tables and JSON. Rich is imported when something is printed."""
+"""Printing: lines and JSON. Rich is imported when something is printed."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
 
 def stdout() -> Console:
@@ -40,28 +39,3 @@ def print_json(value: object) -> None:
 
     json.dump(value, sys.stdout, indent=1, ensure_ascii=False)
     sys.stdout.write("\n")
-
-
-def make_table(
-    columns: Sequence[tuple[str, bool]], title: str | None = None, header: bool = True
-) -> Table:
-    """An empty table in the style of all commands.
-
-    Args:
-        columns: names, and whether they hold numbers, which are aligned right.
-        title: line above it.
-        header: whether the names are shown.
-    """
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        title=title,
-        title_justify="left",
-        show_header=header,
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    for name, is_number in columns:
-        table.add_column(name, justify="right" if is_number else "left")
-    return table
