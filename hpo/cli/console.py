@@ -12,16 +12,24 @@ if TYPE_CHECKING:
 
 def stdout() -> Console:
     """The console of answers; without a terminal it writes no escape codes."""
-    from rich.console import Console
-
-    return Console(highlight=False)
+    return _console()
 
 
 def stderr() -> Console:
     """The console of progress and errors."""
+    return _console(stderr=True)
+
+
+def _console(stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    class Raising(Console):
+        """Leaves it to the command line to say that its reader went away."""
+
+        def on_broken_pipe(self) -> None:
+            raise
+
+    return Raising(stderr=stderr, highlight=False)
 
 
 def print_lines(lines: Iterable[str], console: Console | None = None) -> None:
