@@ -14,23 +14,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-from hpo.cli.commands import (
-    buy,
-    crowd,
-    data,
-    doctor,
-    plan,
-    publish,
-    reconcile,
-    report,
-    run,
-    status,
-    toloka_server,
-    view,
-)
+from hpo.cli.commands import buy, data, explain, plan, publish, report, run, status, view
+from hpo.cli.commands.market import crowd, doctor, reconcile, toloka_server
 from hpo.cli.flags import Parser
 from hpo.market import stop_signals
-from hpo.settings.exit_codes import BAD_INPUT, OUTPUT_UNREAD, explain
+from hpo.settings.exit_codes import BAD_INPUT, OUTPUT_UNREAD
+from hpo.settings.exit_codes import explain as explained
 
 _MODULES = (
     run,
@@ -43,6 +32,7 @@ _MODULES = (
     doctor,
     reconcile,
     publish,
+    explain,
     crowd,
     toloka_server,
 )
@@ -102,7 +92,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        code, line = explain(error)
+        code, line = explained(error)
         print(f"labelworth: {line}", file=sys.stderr)
         return code
 

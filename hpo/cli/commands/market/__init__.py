@@ -1,0 +1,1 @@
+"""Commands about whoever answers: a platform account, its books, a local platform, a crowd."""
