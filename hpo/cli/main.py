@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-from hpo.cli.commands import buy, data, explain, plan, publish, report, run, status, view
-from hpo.cli.commands.market import crowd, doctor, reconcile, toloka_server
+from hpo.cli.commands import buy, crowd, data, explain, plan, publish, report, run, status, view
+from hpo.cli.commands.platform import doctor, reconcile, toloka_server
 from hpo.cli.flags import Parser
 from hpo.market import stop_signals
 from hpo.settings.exit_codes import BAD_INPUT, OUTPUT_UNREAD

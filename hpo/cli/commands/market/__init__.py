@@ -1,1 +1,0 @@
-"""Commands about whoever answers: a platform account, its books, a local platform, a crowd."""
