@@ -33,10 +33,13 @@ def _console(stderr: bool = False) -> Console:
 
 
 def print_lines(lines: Iterable[str], console: Console | None = None) -> None:
-    """Print lines as they are: no markup, no wrapping at the terminal's width."""
+    """Print lines as they are, on stdout or a console: no markup, no wrapping."""
+    if console is None:
+        for line in lines:
+            print(line)
+        return
     from rich.text import Text
 
-    console = console or stdout()
     for line in lines:
         console.print(Text(line), soft_wrap=True)
 

@@ -52,7 +52,8 @@ def cpu_seconds(words: list[str]) -> float:
 
 @pytest.mark.parametrize("command", ["report", "status"])
 def test_a_stored_answer_is_printed_in_half_a_second_of_cpu(command: str, studied: Path) -> None:
-    assert cpu_seconds(["-m", "hpo.run", command, str(studied)]) <= 0.5
+    bare = cpu_seconds(["-c", "pass"])  # 0.012 s, and more on a busy machine
+    assert cpu_seconds(["-m", "hpo.run", command, str(studied)]) <= max(0.5, 40 * bare)
 
 
 def test_a_stored_answer_takes_no_data_model_or_database(studied: Path) -> None:
