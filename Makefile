@@ -51,7 +51,7 @@ $(VENV)/.developer: $(VENV)/.installed
 
 # The parts of the documentation that are made from the code
 docs: $(VENV)/.installed
-	$(BIN)/python -m hpo.cli.settings_page docs/settings.md
+	$(BIN)/python -m hpo.cli.generated_docs docs
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

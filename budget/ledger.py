@@ -65,14 +65,17 @@ _ROWS = Table(
     CheckConstraint("micros >= 0"),
 )
 _RESOLUTION = text("kind IN ('settle', 'void')")
-Index(
-    "ledger_one_resolution",
-    _ROWS.c.study,
-    _ROWS.c.key,
-    unique=True,
-    sqlite_where=_RESOLUTION,
-    postgresql_where=_RESOLUTION,
+_ONE_RESOLUTION = Index(
+    "ledger_one_resolution", _ROWS.c.study, _ROWS.c.key, unique=True, sqlite_where=_RESOLUTION
 )
+
+
+@event.listens_for(_ROWS, "before_create")
+def _condition(table: Table, connection: Connection, **_: object) -> None:
+    if connection.dialect.name == "postgresql":  # above, the word would import all of its dialect
+        _ONE_RESOLUTION.dialect_options["postgresql"]["where"] = _RESOLUTION
+
+
 _HEADS = Table(
     "ledger_heads",
     _TABLES,

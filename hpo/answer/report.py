@@ -12,6 +12,7 @@ from hpo.answer.recommend import TOLERANCE, recommend
 from hpo.data.dataset import class_counts, few_labels_notes
 from hpo.data.labels_csv import ROLES
 from hpo.settings.config import to_plain
+from hpo.settings.stored_answer import SCHEMA
 from hpo.trial import spending
 from hpo.trial.evaluate import price_tag
 from hpo.trial.labels import views_to_plain
@@ -21,8 +22,6 @@ from hpo.trial.world import World
 from labeling.aggregation.shares import DENSE
 from labeling.store.records import OrderRecord
 from labeling.types import LabelPlan
-
-SCHEMA = 1
 
 
 def _plan(plan: LabelPlan) -> dict[str, Any]:

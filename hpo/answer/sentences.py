@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from budget.money import Money
-from hpo.settings.config import StudyConfig
+
+if TYPE_CHECKING:
+    from hpo.settings.config import StudyConfig
 
 
 def market_line(config: StudyConfig) -> str:

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from hpo.answer.sections.registry import SECTIONS
@@ -20,6 +18,7 @@ from hpo.answer.sentences import (
     usd,
     view_today_lines,
 )
+from hpo.answer.tables import TableColumn, TextTable, print_table
 from hpo.settings.market_kinds import kind_named
 
 _BOUGHT = {
@@ -31,16 +30,17 @@ _BOUGHT = {
 
 
 _COLUMNS = (
-    "price\ntag",
-    "search\nest. %",
-    "95 %\ninterval",
-    "points\nper $",
-    "\nmin.",
-    "$ per\ntask",
-    "over-\nlap",
-    "con-\ntrols",
-    "\ntasks",
-    "\nexam",
+    TableColumn("", True),
+    TableColumn("price\ntag", True),
+    TableColumn("search\nest. %", True),
+    TableColumn("95 %\ninterval", True),
+    TableColumn("points\nper $", True, rank=6),
+    TableColumn("min.", True, rank=5),
+    TableColumn("$ per\ntask", True),
+    TableColumn("over-\nlap", True, rank=2),
+    TableColumn("con-\ntrols", True, rank=3),
+    TableColumn("tasks", True, rank=1),
+    TableColumn("exam", True, rank=4),
 )
 
 
@@ -58,7 +58,7 @@ def show(report: Mapping[str, Any], paths: Mapping[str, Path], console: Console)
         console.print(line, soft_wrap=True, highlight=False)
     for table in (*tables, _money(report)):
         console.print(Text(""))
-        console.print(table, highlight=False)
+        print_table(table, console)
     for section in SECTIONS:
         for words in section.sentences(report) if section.place == "body" else ():
             console.print(Text(words), soft_wrap=True, highlight=False)
@@ -112,61 +112,54 @@ def _headline(report: Mapping[str, Any]) -> list[Text]:
     return lines
 
 
-def _front(report: Mapping[str, Any]) -> Table:
-    table = Table(
-        title="The front: no evaluated plan is cheaper and better",
-        caption="* recommended   = cannot be told from it   ^ knee: beyond it money buys less",
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("")
-    for name in _COLUMNS:
-        table.add_column(name, justify="right", no_wrap=True)
-    best = report["recommended"]
-    ties = report["advice"]["certainty"]["ties"]
-    for row in report["front"]:
+def _front(report: Mapping[str, Any]) -> TextTable:
+    best, ties = report["recommended"], report["advice"]["certainty"]["ties"]
+    rows, strong = [], set()
+    for number, row in enumerate(report["front"]):
         plan, gain = row["plan"], row["points_per_dollar"]
         star = "*" if best and plan == best["plan"] else ""
         tie = "=" if plan["key"] in ties else ""
-        table.add_row(
-            star + tie + ("^" if plan["key"] == report["knee"] else ""),
-            cents(row["price_tag"]),
-            f"{100 * row['accuracy']:.1f}",
-            interval(row["interval_95"]).replace(" to ", "-"),
-            "" if gain is None else f"{gain:.2f}",
-            f"{row['minutes']:.0f}",
-            plan["price_per_task"]["usd"],
-            plan.get("dynamic", str(plan["overlap"])).removeprefix("dynamic"),
-            str(plan["controls"]),
-            str(plan["tasks"]),
-            "yes" if plan["exam"] else "no",
-            style="bold" if star else "",
+        strong |= {number} if star else set()
+        rows.append(
+            (
+                star + tie + ("^" if plan["key"] == report["knee"] else ""),
+                cents(row["price_tag"]),
+                f"{100 * row['accuracy']:.1f}",
+                interval(row["interval_95"]).replace(" to ", "-"),
+                "" if gain is None else f"{gain:.2f}",
+                f"{row['minutes']:.0f}",
+                plan["price_per_task"]["usd"],
+                plan.get("dynamic", str(plan["overlap"])).removeprefix("dynamic"),
+                str(plan["controls"]),
+                str(plan["tasks"]),
+                "yes" if plan["exam"] else "no",
+            )
         )
-    return table
+    return TextTable(
+        _COLUMNS,
+        rows,
+        "The front: no evaluated plan is cheaper and better",
+        "* recommended   = cannot be told from it   ^ knee: beyond it money buys less",
+        strong=frozenset(strong),
+    )
 
 
-def _money(report: Mapping[str, Any]) -> Table:
+def _money(report: Mapping[str, Any]) -> TextTable:
     money = report["money"]
     spent = money["spent"]["micros"]
     purchases, conditions = len(report["purchases"]), report["conditions"]
-    table = Table(
-        title=f"What {usd(money['spent'])} of {usd(money['cap'])} bought "
-        f"in {purchases} purchases under {conditions} conditions",
-        title_justify="left",
-        show_header=False,
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column(min_width=52)
-    table.add_column(justify="right")
-    table.add_column(justify="right")
+    rows = []
     for name, words in _BOUGHT.items():
         part = money["bought"][name]
         share = f"{100 * part['micros'] / spent:.0f} %" if spent else ""
-        table.add_row(words, usd(part), share)
-    table.add_row("left in the cap", usd(money["left"]), "")
+        rows.append((words, usd(part), share))
+    rows.append(("left in the cap", usd(money["left"]), ""))
     if money["held"]["micros"]:
-        table.add_row("held for an open order", usd(money["held"]), "")
-    return table
+        rows.append(("held for an open order", usd(money["held"]), ""))
+    return TextTable(
+        (TableColumn("", wraps=True), TableColumn("", True), TableColumn("", True)),
+        rows,
+        f"What {usd(money['spent'])} of {usd(money['cap'])} bought "
+        f"in {purchases} purchases under {conditions} conditions",
+        has_header=False,
+    )

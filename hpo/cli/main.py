@@ -7,29 +7,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
-from hpo.cli.commands import (
-    buy,
-    crowd,
-    data,
-    doctor,
-    plan,
-    publish,
-    reconcile,
-    report,
-    run,
-    status,
-    toloka_server,
-    view,
-)
+from hpo.cli.commands import buy, crowd, data, explain, plan, publish, report, run, status, view
+from hpo.cli.commands.platform import doctor, reconcile, toloka_server
 from hpo.cli.flags import Parser
 from hpo.market import stop_signals
-from hpo.settings.exit_codes import BAD_INPUT, DONE, explain
+from hpo.settings.exit_codes import BAD_INPUT, OUTPUT_UNREAD
+from hpo.settings.exit_codes import explain as explained
 
 _MODULES = (
     run,
@@ -42,6 +32,7 @@ _MODULES = (
     doctor,
     reconcile,
     publish,
+    explain,
     crowd,
     toloka_server,
 )
@@ -52,8 +43,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 done, also when the budget is used up; 2 bad input; 3 nothing affordable; 4 real money not
     confirmed; 5 trouble with the market; 6 the ledger was refused; 130 or 143 stopped by a signal,
-    and the same command goes on.
+    and the same command goes on; 141 the reader of the output went away.
     """
+    try:
+        try:
+            return _run(argv)
+        finally:
+            sys.stdout.flush()  # at the interpreter's end it is too late to be quiet
+    except BrokenPipeError:
+        unread = [stream for stream in (sys.stdout, sys.stderr) if _is_unread(stream)]
+        if not unread:
+            raise  # it was another pipe
+        for stream in unread:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return OUTPUT_UNREAD
+
+
+def _is_unread(stream: TextIO) -> bool:
+    """Whether the reader of an output of ours went away, such as `head`."""
+    poll = select.poll()
+    poll.register(stream, 0)
+    return any(state & (select.POLLERR | select.POLLHUP) for _, state in poll.poll(0))
+
+
+def _run(argv: Sequence[str] | None) -> int:
     if (stranger := _stranger()) is not None:
         print(
             f"labelworth: {stranger}: another package of this name is in the way; "
@@ -76,11 +89,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _stopped(signal.SIGINT)
     except stop_signals.Terminated:
         return _stopped(signal.SIGTERM)
-    except BrokenPipeError:  # the reader of our output went away
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+    except BrokenPipeError:
+        raise
     except Exception as error:
-        code, line = explain(error)
+        code, line = explained(error)
         print(f"labelworth: {line}", file=sys.stderr)
         return code
 

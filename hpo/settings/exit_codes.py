@@ -13,6 +13,7 @@ NOT_CONFIRMED = 4
 MARKET_TROUBLE = 5
 LEDGER_REFUSED = 6
 MIRROR_INCOMPLETE = 7
+OUTPUT_UNREAD = 141  # as of a program that SIGPIPE ends
 
 
 def explain(error: Exception) -> tuple[int, str]:

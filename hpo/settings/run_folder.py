@@ -1,4 +1,4 @@
-"""A study's folder: its configuration and report, and where its databases and locks are opened.
+"""A study's folder: its configuration, and where its databases and locks are opened.
 
 What is opened here lies in the folder's files; a study on several machines opens it elsewhere.
 """
@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 from budget import files
 from budget.database import Database, open_database
@@ -17,6 +16,7 @@ from budget.errors import InputError
 from budget.files import write_whole
 from budget.ledger import Balance, Ledger, accounts_of
 from hpo.settings.config import StudyConfig, check_unchanged, make_config, to_plain
+from hpo.settings.stored_answer import forget_report
 
 
 def claim(folder: Path, config: StudyConfig) -> None:
@@ -33,6 +33,7 @@ def claim(folder: Path, config: StudyConfig) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = json.dumps(to_plain(config), indent=1) + "\n"
         if not path.exists() or path.read_text() != text:
+            forget_report(folder)  # it tells of the old settings
             write_whole(path, text.encode())
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from error
@@ -52,29 +53,6 @@ def read_config(folder: Path) -> StudyConfig:
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: damaged or unreadable: {error}") from None
     return make_config(raw)
-
-
-def read_report(folder: Path) -> dict[str, Any] | None:
-    """The answer of a study as it was written last; None where there is none yet.
-
-    Raises:
-        InputError: its report.json is damaged.
-    """
-    path = folder / "report.json"
-    try:
-        report: dict[str, Any] = json.loads(path.read_text())
-        return report
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: damaged or unreadable ({error}); the study's command writes it again"
-        ) from None
-
-
-def to_json(report: Mapping[str, Any]) -> str:
-    """The report's bytes: the same for the same report."""
-    return json.dumps(report, indent=1, sort_keys=False, ensure_ascii=False) + "\n"
 
 
 STORE = "labelworth.sqlite"
@@ -98,17 +76,25 @@ def has_store(folder: Path) -> bool:
     return (folder / STORE).exists()
 
 
-def balance_in(folder: Path) -> Balance | None:
-    """The balance of a study's ledger; None where there is no study yet."""
+def balance_in(folder: Path, study: str) -> Balance | None:
+    """The balance of a study's ledger in a folder; None where there is no study yet."""
     if not has_store(folder):
         return None
     database = open_store(folder)
     try:
         # A study that was killed in its first moments has a database, and no account in it yet.
-        has_account = folder.name in accounts_of(database, folder.name)
-        return Ledger.open(database, folder.name).balance() if has_account else None
+        has_account = study in accounts_of(database, study)
+        return Ledger.open(database, study).balance() if has_account else None
     finally:
         database.dispose()
+
+
+def runs_of(folder: Path) -> Path:
+    """The folder of all studies that a study's folder lies in, also for "." and "..".
+
+    What studies share lies there.
+    """
+    return folder.resolve().parent
 
 
 class Locks:

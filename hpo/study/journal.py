@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from budget.files import JsonLines
 from budget.money import Money
 from hpo.settings.program import program
-from hpo.settings.run_folder import to_json
+from hpo.settings.stored_answer import to_json
 from hpo.study.trials import TASK
 from hpo.trial.spending import paid_for
 

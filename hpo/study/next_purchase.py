@@ -20,7 +20,8 @@ from hpo.data.new_images import with_new_images
 from hpo.market.quote import Quote
 from hpo.settings.config import StudyConfig
 from hpo.settings.market_kinds import KINDS
-from hpo.settings.run_folder import read_config, read_report, to_json
+from hpo.settings.run_folder import read_config, runs_of
+from hpo.settings.stored_answer import read_report, to_json
 from hpo.study.journal import BOUGHT, StudyJournal
 from hpo.study.pools import look
 from hpo.trial import spending
@@ -189,7 +190,7 @@ def _world(
     pool = tuple(int(row) for row in data.rows["pool"])
     if wish.images is not None:
         # Larger images must not turn "auto" into another backbone.
-        alone = replace(alone, backbone=features_of(config, data, folder.parent).name)
+        alone = replace(alone, backbone=features_of(config, data, runs_of(folder)).name)
         data = with_new_images(alone, data, wish.images, wish.labels)
     elif wish.labels is not None:
         raise InputError("--labels: names the images of --images; give both or neither")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import BudgetExceeded, InputError
-from budget.files import write_whole
 from budget.money import Money
 from hpo.answer import confirmation
 from hpo.answer.advice import Advisor
@@ -17,7 +16,8 @@ from hpo.answer.recommend import Estimates
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
 from hpo.settings.config import StudyConfig
-from hpo.settings.run_folder import SEARCH, claim, read_config, to_json
+from hpo.settings.run_folder import SEARCH, claim, read_config, runs_of
+from hpo.settings.stored_answer import forget_report, write_report
 from hpo.study import pools
 from hpo.study.ask import AskedTrial, Asker
 from hpo.study.checks import check_ground, check_new_study
@@ -72,6 +72,7 @@ class Study:
         config: a validated configuration; or give its fields as keyword arguments.
         runs: folder of all studies; this one lies in runs/<study name>.
         trainer: fits the heads; None for the cross-validated ones.
+        folder: its own folder where that has another name, as a copy has; `runs` is then unused.
         settings: fields of `StudyConfig`, raw: Study(budget="20", sampler="random").
 
     Attributes:
@@ -87,13 +88,14 @@ class Study:
         config: StudyConfig | None = None,
         runs: str | Path = "runs",
         trainer: Trainer | None = None,
+        folder: Path | None = None,
         **settings_: object,
     ) -> None:
         self.config = config or settings.make_config(settings_)
-        self.folder = Path(runs) / self.config.study
+        self.folder = folder or Path(runs) / self.config.study
         data = None
         if not (self.folder / "study.json").exists():
-            data = check_new_study(self.config, Path(runs))  # bad input leaves no study behind
+            data = check_new_study(self.config, self.folder.parent)  # bad input leaves no study
         claim(self.folder, self.config)
         self.world: World = build(self.config, self.folder, data, trainer=trainer)
         self.journal = StudyJournal(self.folder / "journal.jsonl")
@@ -171,7 +173,7 @@ class Study:
         self._evaluations.after_search(self._conclusion)
         self._conclusion.measure(self.say, self.events.section)
         report = self.report()
-        write_whole(self.folder / "report.json", to_json(report).encode())
+        write_report(self.folder, report)
         self.events.answer(report, self.front(), self.outcomes())
         self.parting = pools.put_away(self.world, archive)
         return report
@@ -184,7 +186,7 @@ class Study:
                 self.journal.write(name, view["version"], view)
 
     def report(self) -> dict[str, Any]:
-        """The report of what is stored now. Buys and trains nothing."""
+        """The report of what is stored now, made anew. Buys and trains nothing."""
         return self._conclusion.report()
 
     def advisor(self) -> Advisor:
@@ -223,7 +225,7 @@ class Study:
 
     def _search_again(self, config: StudyConfig) -> dict[str, Any]:
         """The report of another study beside this one."""
-        study = Study(config, self.folder.parent, self.world.trainer)
+        study = Study(config, runs_of(self.folder), self.world.trainer)
         try:
             return study.run()
         finally:
@@ -334,6 +336,7 @@ class Study:
                 self._buy(trial, plan, bought)
 
     def _buy(self, trial: optuna.Trial, plan: LabelPlan, bought: bool) -> None:
+        forget_report(self.folder)
         try:
             outcome, trained = run_trial(plan, self.world)
         except BudgetExceeded as error:
@@ -347,6 +350,7 @@ class Study:
             order = self.world.store.orders(self.world.condition(plan))[-1].order.key
             trial.set_user_attr("order", order)
         self.trials.study.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
+        forget_report(self.folder)  # another worker may have written one meanwhile
         task = self.trials.at(trial.number).user_attrs.get(TASK, "")
         if bought:
             purchases = self.trials.purchases()
@@ -361,6 +365,9 @@ class Study:
 def open_study(folder: Path, trainer: Trainer | None = None) -> Study:
     """The study in a folder, as it was configured.
 
+    The folder may be a copy, or renamed: the study keeps the name of its configuration, from which
+    its keys and seeds come.
+
     Args:
         folder: the study's folder.
         trainer: as for `Study`.
@@ -368,5 +375,4 @@ def open_study(folder: Path, trainer: Trainer | None = None) -> Study:
     Raises:
         InputError: there is no study in the folder.
     """
-    config = read_config(folder)
-    return Study(config, folder.parent, trainer)
+    return Study(read_config(folder), trainer=trainer, folder=folder)

@@ -17,7 +17,7 @@ from hpo.data.dataset import Dataset, load
 from hpo.market.market import Market
 from hpo.market.open import open_market
 from hpo.settings.config import StudyConfig
-from hpo.settings.run_folder import Locks, open_store
+from hpo.settings.run_folder import Locks, open_store, runs_of
 from hpo.settings.search_space import SearchSpace
 from hpo.trial.prices import PriceList, Prices
 from hpo.trial.trainer import CrossValidated, Trainer
@@ -194,7 +194,7 @@ def build(
     database = open_store(folder)
     ledger = Ledger.open(database, config.study, config.budget)
     store = Store(database, config.study)
-    computed = Computed(lambda: features_of(config, images, folder.parent))
+    computed = Computed(lambda: features_of(config, images, runs_of(folder)))
     market = open_market(
         config, images, store, crowd_seed, lambda: computed.features.values, folder
     )

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hpo.answer.sections.own_labels import own_labels_today
 from hpo.answer.sections.section import Findings, Report, Section
-from hpo.answer.sections.sensitivity import (
-    compare_price_models,
-    difficulty_sensitivity,
-    other_price_model,
-)
-from hpo.trial.world import World
-from training.evaluate import Z95
+
+if TYPE_CHECKING:
+    from hpo.trial.world import World
 
 
 def _key(findings: Findings) -> str:
@@ -27,6 +22,9 @@ def _keys(findings: Findings) -> Sequence[str]:
 
 def _measure(findings: Findings, key: str) -> Any:
     """Measure what the configuration asks for beside the search."""
+    from hpo.answer.sections.own_labels import own_labels_today
+    from hpo.answer.sections.sensitivity import difficulty_sensitivity, other_price_model
+
     world, best = findings.world, findings.best
     other = None
     if world.config.price_models == "both":
@@ -48,6 +46,9 @@ def tell_comparisons(
     report: dict[str, Any], measured: Mapping[str, Any] | None, world: World
 ) -> dict[str, Any]:
     """A report with what was found beside it, and notes in words."""
+    from hpo.answer.sections.sensitivity import compare_price_models
+    from training.evaluate import Z95
+
     if measured is None:
         return {**report, "own_labels": None, "sensitivity": None, "price_models": None}
     notes = list(report["notes"])

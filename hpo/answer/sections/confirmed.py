@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from budget.money import ZERO
-from hpo.answer import confirmation
 from hpo.answer.sections.section import Findings, Report, Section
 from hpo.answer.sentences import confirmation_line
-from hpo.trial.outcome import plan_from_plain, plan_to_plain
-from labeling.seeds import generator
 
 
 def _key(findings: Findings) -> str | None:
     if findings.best is None:
         return None
+    from hpo.answer import confirmation
+
     return confirmation.key_of(findings.best.plan, findings.world)
 
 
@@ -29,6 +28,9 @@ def _plan(findings: Findings, key: str) -> Any:
 
     Kept before anything is bought: after the purchase the money kept is less.
     """
+    from hpo.answer import confirmation
+    from hpo.trial.outcome import plan_to_plain
+
     assert findings.best is not None  # noqa: S101 - else there is no key
     world, plan = findings.world, findings.best.plan
     kept = confirmation.reserved(world)
@@ -45,6 +47,9 @@ def _keys(findings: Findings) -> Sequence[str]:
 
 
 def _measure(findings: Findings, key: str) -> Any:
+    from hpo.answer import confirmation
+    from hpo.trial.outcome import plan_from_plain
+
     assert findings.best is not None  # noqa: S101 - else there is no key
     part = plan_from_plain(findings.kept(PLANNED.name)[key])
     return confirmation.confirm(findings.best.plan, part, findings.world)
@@ -55,6 +60,9 @@ def _tell(findings: Findings, report: Report) -> Report:
 
 
 def _told(findings: Findings) -> dict[str, Any] | None:
+    from hpo.answer import confirmation
+    from labeling.seeds import generator
+
     best, key = findings.best, _key(findings)
     done = findings.kept(CONFIRMED.name).get(key) if key and findings.has_stopped else None
     if best is None or not done:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpo.answer.sections.section import Findings, Report, Section
 from hpo.answer.sentences import interval, percent
-from hpo.trial.evaluate import final_score, fit_plan
-from hpo.trial.outcome import Outcome
+
+if TYPE_CHECKING:
+    from hpo.trial.outcome import Outcome
 
 
 def state_key(findings: Findings, outcome: Outcome) -> str:
@@ -22,6 +23,8 @@ def _keys(findings: Findings) -> Sequence[str]:
 
 
 def _measure(findings: Findings, key: str) -> Any:
+    from hpo.trial.evaluate import final_score, fit_plan
+
     assert findings.best is not None  # noqa: S101 - else there is no key
     return final_score(fit_plan(findings.best.plan, findings.world), findings.world)
 

@@ -7,8 +7,6 @@ from typing import Any
 
 from hpo.answer.sections.final import state_key
 from hpo.answer.sections.section import Findings, Report, Section
-from hpo.trial.evaluate import fit_plan
-from hpo.trial.versions.label_versions import save_version
 
 
 def front_versions(findings: Findings) -> dict[str, str]:
@@ -28,6 +26,9 @@ def _keys(findings: Findings) -> Sequence[str]:
 
 
 def _measure(findings: Findings, key: str) -> Any:
+    from hpo.trial.evaluate import fit_plan
+    from hpo.trial.versions.label_versions import save_version
+
     plan = next(o.plan for o in findings.front if state_key(findings, o) == key)
     return save_version(fit_plan(plan, findings.world), findings.world)
 

@@ -8,7 +8,6 @@ from typing import Any
 from budget.money import ZERO
 from hpo.answer.sections.section import Findings, Report, Section
 from hpo.answer.sentences import merged_line
-from hpo.trial.versions.merged_labels import merged_today
 
 
 def _key(findings: Findings) -> str:
@@ -21,6 +20,8 @@ def _keys(findings: Findings) -> Sequence[str]:
 
 
 def _measure(findings: Findings, key: str) -> Any:
+    from hpo.trial.versions.merged_labels import merged_today
+
     assert findings.best is not None  # noqa: S101 - else there is no key
     return merged_today(findings.best.plan, findings.own)
 

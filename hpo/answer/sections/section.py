@@ -1,16 +1,20 @@
-"""A part of the answer as a row: when it is measured, what of it is kept, told and printed."""
+"""A part of the answer as a row: when it is measured, what of it is kept, told and printed.
+
+A part imports what it measures with when it measures: to print a stored answer takes none of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from hpo.answer.advice import Advisor
-from hpo.search.surrogate import Surrogate
-from hpo.settings.config import StudyConfig
-from hpo.trial.outcome import Outcome, Purchase
-from hpo.trial.world import World
+if TYPE_CHECKING:
+    from hpo.answer.advice import Advisor
+    from hpo.search.surrogate import Surrogate
+    from hpo.settings.config import StudyConfig
+    from hpo.trial.outcome import Outcome, Purchase
+    from hpo.trial.world import World
 
 Report = dict[str, Any]
 Place = Literal["headline", "body"]

@@ -64,7 +64,8 @@ def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -
     """
     from budget.money import Money
     from hpo.cli import confirm_spending
-    from hpo.settings.run_folder import read_config, to_json
+    from hpo.settings.run_folder import read_config
+    from hpo.settings.stored_answer import to_json
     from hpo.study.next_purchase import carry_out, prepare
     from hpo.study.pools import check_archive, put_away
 

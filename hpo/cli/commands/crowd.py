@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from hpo.cli.console import print_json, print_lines, stdout
 from hpo.cli.flags import Commands, add_command, add_json
 from hpo.settings.exit_codes import DONE
+
+if TYPE_CHECKING:
+    from labeling.crowd.fitting.fit import Fit
 
 
 def add_parser(commands: Commands) -> None:
@@ -24,10 +29,65 @@ def add_parser(commands: Commands) -> None:
 
 
 def _fit(arguments: argparse.Namespace) -> int:
-    from labeling.crowd.fitting.fit import run_fit
-
-    run_fit(arguments.answers, arguments.out, arguments.json)
+    fit_crowd(arguments.answers, arguments.out, arguments.json)
     return DONE
+
+
+def fit_crowd(path: Path, out: Path | None, as_json: bool) -> None:
+    """Read recorded answers, fit a scenario, write it, and print how well it fits.
+
+    Args:
+        path: file of the recorded answers.
+        out: file of the scenario; None writes no file.
+        as_json: print JSON instead of a table.
+
+    Raises:
+        InputError: reading, fitting or writing failed.
+    """
+    from dataclasses import asdict
+
+    from labeling.crowd.fitting.fit import fit_scenario, write_scenario
+    from labeling.recorded.reading import read_recording
+
+    fit = fit_scenario(read_recording(path), name=(out or path).stem.partition(".")[0])
+    if out is not None:
+        write_scenario(fit, out)
+    if not as_json:
+        _show(fit, out)
+        return
+    print_json(
+        {
+            "scenario": asdict(fit.scenario),
+            "fit": [asdict(row) for row in fit.table],
+            "caveats": list(fit.caveats),
+            "written": str(out) if out else None,
+        }
+    )
+
+
+def _show(fit: Fit, out: Path | None) -> None:
+    from hpo.answer.tables import TableColumn, TextTable, print_table
+
+    print_lines([f"{fit.scenario.name}: {fit.scenario.about}", ""])
+    rows = [
+        (
+            row.statistic,
+            f"{row.observed:.3f}",
+            f"{row.simulated:.3f}",
+            f"{row.simulated - row.observed:+.3f}",
+        )
+        for row in fit.table
+    ]
+    columns = (
+        TableColumn("", wraps=True),
+        TableColumn("observed", True),
+        TableColumn("simulated", True),
+        TableColumn("difference", True, rank=1),
+    )
+    print_table(TextTable(columns, rows), stdout())
+    print_lines(f"Note: {caveat}." for caveat in fit.caveats)
+    if out is not None:
+        print_lines([f"Written: {out}. Use it with --scenario {out}"])
 
 
 def _scenarios(arguments: argparse.Namespace) -> int:

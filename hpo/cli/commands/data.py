@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.cli.console import make_table, print_json, print_lines, stdout
+from hpo.cli.console import print_json, print_lines, stdout
 from hpo.cli.flags import Commands, add_command, add_json, add_run_dir
 from hpo.settings.exit_codes import DONE
 
@@ -139,6 +139,7 @@ def list_versions(folder: Path, as_json: bool) -> None:
         VersionDamaged: a version is not as it was saved.
     """
     from budget.money import Money
+    from hpo.answer.tables import TableColumn, TextTable, print_table
     from hpo.settings.run_folder import read_config
     from labeling import versions
 
@@ -152,13 +153,20 @@ def list_versions(folder: Path, as_json: bool) -> None:
     if not rows:
         print("No label version yet: a purchase makes the first.")
         return
-    names = ("version", "plan", "labels", "answers", "price tag")
-    shown = make_table([(name, name not in ("version", "plan")) for name in names])
+    cells = []
     for row in rows:
         money = Money(row["price_tag"]["micros"]).cents() if row["price_tag"] else ""
         plan = f"{row['plan']}, merged" if row["merged"] else row["plan"]
-        shown.add_row(row["version"][:12], plan, str(row["labels"]), str(row["answers"]), money)
-    stdout().print(shown)
+        numbers = (str(row["labels"]), str(row["answers"]), money)
+        cells.append((row["version"][:12], plan, *numbers))
+    columns = (
+        TableColumn("version"),
+        TableColumn("plan", wraps=True),
+        TableColumn("labels", True, rank=1),
+        TableColumn("answers", True, rank=2),
+        TableColumn("price tag", True),
+    )
+    print_table(TextTable(columns, cells), stdout())
     print_lines(["labelworth data get VERSION puts one into a folder"])
 
 

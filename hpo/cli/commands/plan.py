@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from hpo.cli.console import make_table, print_json, print_lines, stdout
+from hpo.cli.console import print_json, print_lines, stdout
 from hpo.cli.flags import Commands, add_command, add_json, add_settings, config_of
 from hpo.settings.exit_codes import DONE, NOTHING_AFFORDABLE
 
@@ -77,24 +77,26 @@ def _plain(item: Quoted) -> dict[str, Any]:
 
 def _show_one(quoted: list[Quoted]) -> None:
     from hpo.answer.sentences import plan_words
+    from hpo.answer.tables import TableColumn, TextTable, print_table
 
     first = quoted[0]
     words = {**_plain(first)["plan"], "price_per_task": {"usd": first.plan.price.exact()}}
     offer = first.quote
     print_lines([plan_words(words)])
-    table = make_table([("", False), ("", True)], header=False)
-    table.add_row("assignments expected", str(offer.assignments))
-    table.add_row("reward", str(offer.reward))
-    table.add_row("platform fee", str(offer.fee))
-    table.add_row("cost", str(offer.cost))
-    table.add_row(f"reserved (up to {offer.limit} assignments, recompletion)", str(offer.hold))
-    table.add_row(
-        "dollars per 1,000 images", f"${1000 * offer.cost.dollars / first.plan.tasks:.2f}"
-    )
+    rows = [
+        ("assignments expected", str(offer.assignments)),
+        ("reward", str(offer.reward)),
+        ("platform fee", str(offer.fee)),
+        ("cost", str(offer.cost)),
+        (f"reserved (up to {offer.limit} assignments, recompletion)", str(offer.hold)),
+        ("dollars per 1,000 images", f"${1000 * offer.cost.dollars / first.plan.tasks:.2f}"),
+    ]
     for item in quoted:
         exam = "with exam" if item.plan.exam else "without exam"
-        table.add_row(f"minutes expected, {exam}", f"{item.quote.minutes:.0f}")
-    stdout().print(table)
+        rows.append((f"minutes expected, {exam}", f"{item.quote.minutes:.0f}"))
+    columns = (TableColumn("", wraps=True), TableColumn("", True))
+    print_lines([""])
+    print_table(TextTable(columns, rows, has_header=False), stdout())
     for item in quoted:
         if item.outside is not None:
             exam = "With exam" if item.plan.exam else "Without exam"
@@ -105,6 +107,7 @@ def _show_all(quoted: list[Quoted], config: StudyConfig) -> None:
     import statistics
 
     from budget.money import Money
+    from hpo.answer.tables import TableColumn, TextTable, print_table
 
     inside = [item for item in quoted if item.outside is None]
     lines = [f"{len(quoted)} plans, {len(inside)} inside the limits of a {config.budget} study"]
@@ -116,14 +119,15 @@ def _show_all(quoted: list[Quoted], config: StudyConfig) -> None:
         )
     print_lines(lines)
     overlaps = sorted({item.plan.overlap for item in quoted})
-    columns = ["tasks", *(f"overlap {overlap}" for overlap in overlaps)]
-    title = "Cost of the cheapest plan by tasks and overlap"
-    table = make_table([(name, True) for name in columns], title)
+    rows = []
     for tasks in sorted({item.plan.tasks for item in quoted}):
-        rows = [item for item in quoted if item.plan.tasks == tasks]
+        mine = [item for item in quoted if item.plan.tasks == tasks]
         cells = [
-            min(item.quote.cost for item in rows if item.plan.overlap == overlap).cents()
+            min(item.quote.cost for item in mine if item.plan.overlap == overlap).cents()
             for overlap in overlaps
         ]
-        table.add_row(str(tasks), *cells)
-    stdout().print(table)
+        rows.append((str(tasks), *cells))
+    columns = [TableColumn(name, True) for name in ("tasks", *(f"overlap\n{k}" for k in overlaps))]
+    print_lines([""])
+    title = "Cost of the cheapest plan by tasks and overlap"
+    print_table(TextTable(columns, rows, title), stdout())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from hpo.cli.commands.run import print_report
 from hpo.cli.flags import Commands, add_command, add_json, add_run_dir
@@ -22,7 +23,19 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the answer; it is made anew from what is stored, and buys nothing."""
+    """Print the answer of a finished study as it was written; of another, what is known so far.
+
+    Nothing is bought.
+    """
+    from hpo.settings.stored_answer import printable_report
+
+    asks_more = arguments.view is not None or arguments.test_view is not None
+    report = None if asks_more else printable_report(arguments.folder)
+    print_report(arguments.json, report or _made_anew(arguments), arguments.folder)
+    return DONE
+
+
+def _made_anew(arguments: argparse.Namespace) -> dict[str, Any]:
     from hpo.study.study import open_study
 
     study = open_study(arguments.folder)
@@ -32,7 +45,6 @@ def run(arguments: argparse.Namespace) -> int:
             from hpo.study.view_today import view_today
 
             report["view_today"] = view_today(study, arguments.view, arguments.test_view)
+        return report
     finally:
         study.close()
-    print_report(arguments.json, report, study.folder)
-    return DONE

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"Study {config.study}, cap {config.budget}: {market_line(config)}")
     confirmed = None
     if config.market_kind.real_money:
-        before = balance_in(folder)
+        before = balance_in(folder, config.study)
         what = confirm_spending.trials_line(config)
         confirmed = confirm_spending.confirm(
             config, config.budget, before, what, arguments.yes, say
@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
 def print_report(as_json: bool, report: dict[str, Any], folder: Path) -> None:
     """Print a report: as JSON, or in words with the files that belong to it."""
     if as_json:
-        from hpo.settings.run_folder import to_json
+        from hpo.settings.stored_answer import to_json
 
         sys.stdout.write(to_json(report))
         return

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.cli.console import make_table, print_json, print_lines, stdout
+from hpo.cli.console import print_json, print_lines, stdout
 from hpo.cli.flags import Commands, add_command, add_json, add_run_dir
 from hpo.settings.exit_codes import DONE
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 _LABEL_COLUMNS = ("version", "image", "label", "confidence", "agreement", "answers", "price")
+_RANKS = {
+    **{"image": 0, "label": 0, "answer": 0, "confidence": 0, "price": 0},
+    **{"version": 4, "agreement": 3, "answers": 2, "annotator": 2, "skill": 1},
+}
+"""0 stays at any width; of the others the highest goes first."""
 _ANSWER_COLUMNS = ("version", "image", "annotator", "answer", "skill", "label", "confidence")
 
 
@@ -123,18 +128,20 @@ def _list(catalogue: Catalogue, as_json: bool) -> None:
 
 
 def _print_rows(catalogue: Catalogue, view: View) -> None:
-    from rich.text import Text
-
+    from hpo.answer.tables import TableColumn, TextTable, print_table
     from hpo.study.version_catalogue import table
     from labeling.views.columns import COLUMNS, LABELS
 
     rows = table(catalogue, view)
     names = _LABEL_COLUMNS if view.over == LABELS else _ANSWER_COLUMNS
-    shown = make_table([(name, COLUMNS[name].kind not in ("text", "class")) for name in names])
-    columns: list[Sequence[Any]] = [rows[name][:_SHOWN] for name in names]
-    for row in zip(*columns, strict=True):
-        shown.add_row(*(Text(_cell(n, value)) for n, value in zip(names, row, strict=True)))
-    stdout().print(shown)
+    numbers = {name: COLUMNS[name].kind not in ("text", "class") for name in names}
+    columns = [TableColumn(n, numbers[n], _RANKS[n], wraps=n == "image") for n in names]
+    shown: list[Sequence[Any]] = [rows[name][:_SHOWN] for name in names]
+    cells = [
+        [_cell(name, value) for name, value in zip(names, row, strict=True)]
+        for row in zip(*shown, strict=True)
+    ]
+    print_table(TextTable(columns, cells), stdout())
     more = len(rows["version"]) - _SHOWN
     if more > 0:
         print_lines([f"and {more} more: --out FILE.csv or FILE.parquet writes all"])

@@ -8,10 +8,8 @@ answers do not depend on them.
 
 from __future__ import annotations
 
-import json
 import math
-import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,6 @@ from labeling.crowd.fitting.likelihood import (
     spam_odds,
 )
 from labeling.crowd.scenario import Scenario, load_scenario, scenario_text
-from labeling.recorded.reading import read_recording
 from labeling.recorded.recording import Recording
 from labeling.types import Floats, Ints
 
@@ -323,54 +320,3 @@ def write_scenario(fit: Fit, path: Path) -> None:
         path.write_text("\n".join(lines) + "\n" + scenario_text(fit.scenario), encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def run_fit(path: Path, out: Path | None, as_json: bool) -> None:
-    """`labelworth crowd fit`: read, fit, write the scenario and print the goodness of fit.
-
-    Args:
-        path: file of the recorded answers.
-        out: file of the scenario; None writes no file.
-        as_json: print JSON instead of a table.
-
-    Raises:
-        InputError: reading, fitting or writing failed.
-    """
-    recording = read_recording(path)
-    fit = fit_scenario(recording, name=(out or path).stem.partition(".")[0])
-    if out is not None:
-        write_scenario(fit, out)
-    if as_json:
-        plain = {
-            "scenario": asdict(fit.scenario),
-            "fit": [asdict(row) for row in fit.table],
-            "caveats": list(fit.caveats),
-            "written": str(out) if out else None,
-        }
-        json.dump(plain, sys.stdout, indent=1)
-        sys.stdout.write("\n")
-    else:
-        _show(fit, out)
-
-
-def _show(fit: Fit, out: Path | None) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    console.print(Text(f"{fit.scenario.name}: {fit.scenario.about}"), soft_wrap=True)
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("")
-    for column in ("observed", "simulated", "difference"):
-        table.add_column(column, justify="right")
-    for row in fit.table:
-        gap = row.simulated - row.observed
-        numbers = (f"{row.observed:.3f}", f"{row.simulated:.3f}", f"{gap:+.3f}")
-        table.add_row(row.statistic, *numbers)
-    console.print(table)
-    for caveat in fit.caveats:
-        console.print(Text(f"Note: {caveat}."), soft_wrap=True)
-    if out is not None:
-        console.print(Text(f"Written: {out}. Use it with --scenario {out}"), soft_wrap=True)

@@ -15,7 +15,8 @@ from budget.errors import InputError
 from budget.files import write_whole
 from budget.money import Money
 from hpo.settings.config import to_plain
-from hpo.settings.run_folder import read_config, to_json
+from hpo.settings.run_folder import read_config
+from hpo.settings.stored_answer import to_json
 from hpo.study.next_purchase import Wish, carry_out, prepare
 from hpo.study.study import open_study
 from labeling.types import LabelPlan

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
-from hpo.settings.run_folder import to_json
+from hpo.settings.stored_answer import to_json
 from hpo.trial.trainer import CrossValidated
 
 RECORDED = {"price": "0.002", "controls": "0", "exam": "off", "overlap": "1,2,3"}

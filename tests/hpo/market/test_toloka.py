@@ -222,10 +222,10 @@ def test_a_study_killed_before_it_had_an_account_is_started_like_any_other(
     from budget.database import open_database
     from hpo.settings.run_folder import balance_in
 
-    assert balance_in(tmp_path) is None
+    assert balance_in(tmp_path, "s") is None
     open_database(tmp_path / "labelworth.sqlite").connect().close()
     assert (tmp_path / "labelworth.sqlite").exists()
-    assert balance_in(tmp_path) is None
+    assert balance_in(tmp_path, "s") is None
 
 
 def test_a_fee_that_is_not_the_assumed_one_is_noticed(

@@ -16,8 +16,8 @@ from hpo.answer.sentences import advice_lines, confirmation_line, merged_line
 from hpo.market.quote import Quote, quote
 from hpo.search.rule_of_thumb import rule_curve, rule_purchase
 from hpo.settings.config import make_config
-from hpo.settings.run_folder import to_json
 from hpo.settings.search_space import SearchSpace
+from hpo.settings.stored_answer import to_json
 from hpo.trial.world import World
 from labeling.types import LabelPlan
 

@@ -6,7 +6,7 @@ import pytest
 
 from budget.errors import InputError
 from budget.money import Money
-from hpo.cli.settings_page import settings_table
+from hpo.cli.generated_docs import settings_table
 from hpo.settings.config import (
     StudyConfig,
     check_unchanged,

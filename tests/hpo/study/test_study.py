@@ -11,7 +11,7 @@ import pytest
 
 from budget.errors import InputError, LedgerCorrupt
 from budget.money import ZERO, Money
-from hpo.settings.run_folder import to_json
+from hpo.settings.stored_answer import to_json
 from hpo.study.study import Study
 from hpo.trial.trainer import CrossValidated
 from tests import oracle

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from budget.errors import InputError
 from labeling.campaign.campaign import QualityRules
 from labeling.crowd.fitting.agreement import fleiss_kappa, majority_curve, pairwise_agreement
-from labeling.crowd.fitting.fit import estimate, fit_scenario, run_fit, write_scenario
+from labeling.crowd.fitting.fit import estimate, fit_scenario, write_scenario
 from labeling.crowd.fitting.hybrid import hybrid_items
 from labeling.crowd.fitting.imitate import blank, imitate
 from labeling.crowd.people.items import make_items
@@ -160,27 +159,6 @@ def test_a_written_scenario_reads_back_equal(tmp_path: Path) -> None:
     write_scenario(fit, tmp_path / "pilot.toml")
     assert load_scenario(tmp_path / "pilot.toml") == fit.scenario
     assert len(fit.scenario.confusion) == 3
-
-
-def test_the_command_prints_how_well_it_fits(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    recording = imitate(crowd(), design(300, 3, 20, 3, 0), 0)
-    assert recording.annotator is not None
-    assert recording.seconds is not None
-    columns = (recording.task, recording.annotator, recording.label, recording.seconds)
-    lines = [",".join(map(str, row)) for row in zip(*(c.tolist() for c in columns), strict=True)]
-    path, out = tmp_path / "answers.csv", tmp_path / "pilot.toml"
-    path.write_text("task,annotator,label,seconds\n" + "\n".join(lines), encoding="utf-8")
-    run_fit(path, out, as_json=False)
-    printed = capsys.readouterr().out
-    assert "Fleiss kappa" in printed
-    assert "without known truth" in printed
-    assert "--scenario" in printed
-    run_fit(path, None, as_json=True)
-    plain = json.loads(capsys.readouterr().out)
-    assert plain["scenario"]["error_a"] == load_scenario(out).error_a
-    assert {"statistic", "observed", "simulated", "spread"} == set(plain["fit"][0])
 
 
 def test_the_same_recording_gives_the_same_fit() -> None:

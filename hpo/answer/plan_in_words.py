@@ -1,0 +1,72 @@
+"""A plan in words. Its key stands beside them only where a command needs it.
+
+Nothing heavy is imported here: a stored answer is printed without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labeling.types import LabelPlan
+
+
+def plan_in_words(plan: LabelPlan, suite_size: int | None = None) -> str:
+    """A plan in words.
+
+    "686 images, 1 answer each, $0.001 a task, with exam, 1 control task in 10"
+
+    Args:
+        plan: the plan.
+        suite_size: tasks on a page, control tasks included; None where it is not known.
+    """
+    rule = plan.dynamic
+    answers = _answers(plan.overlap)
+    if rule is not None:
+        answers = _dynamic(rule.least, rule.most, rule.confidence)
+    return _words(
+        plan.tasks, answers, plan.price.exact(), plan.exam, _controls(plan.controls, suite_size)
+    )
+
+
+def told_plan_in_words(plan: Mapping[str, Any], suite_size: int | None = None) -> str:
+    """A plan of a report in the same words.
+
+    Args:
+        plan: as reports hold it.
+        suite_size: as for `plan_in_words`.
+    """
+    answers = _answers(plan["overlap"])
+    if "dynamic" in plan:
+        least, most, sure = plan["dynamic"].removeprefix("dynamic(").removesuffix(")").split(",")
+        answers = _dynamic(int(least), int(most), float(sure))
+    price, controls = plan["price_per_task"]["usd"], _controls(plan["controls"], suite_size)
+    return _words(plan["tasks"], answers, price, plan["exam"], controls)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: "1 image", "2,345 images"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _words(tasks: int, answers: str, price: str, exam: bool, controls: str) -> str:
+    exam_words = "with exam" if exam else "without exam"
+    return f"{counted(tasks, 'image')}, {answers}, ${price} a task, {exam_words}, {controls}"
+
+
+def _answers(overlap: int) -> str:
+    return f"{counted(overlap, 'answer')} each"
+
+
+def _dynamic(least: int, most: int, confidence: float) -> str:
+    if least == most:
+        return _answers(most)
+    return f"{least} to {counted(most, 'answer')} each until {100 * confidence:.4g} % sure"
+
+
+def _controls(controls: int, suite_size: int | None) -> str:
+    if not controls:
+        return "no control tasks"
+    share = "a page" if suite_size is None else f"in {suite_size}"
+    return f"{counted(controls, 'control task')} {share}"
