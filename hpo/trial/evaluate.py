@@ -14,6 +14,7 @@ import numpy as np
 from budget.money import Money
 from budget.tariff import assignments_for
 from hpo.trial.annotator_bootstrap import redrawn
+from hpo.trial.calibration import calibrated
 from hpo.trial.labels import images_inside, narrow, test_view, to_labels
 from hpo.trial.outcome import Outcome
 from hpo.trial.purchase import buy
@@ -84,7 +85,13 @@ def _further(draw: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A plan's labels and the head trained on them."""
+    """A plan's labels and the head trained on them.
+
+    Attributes:
+        plan: the plan.
+        labels: what the head was trained on. answers: the answers behind them.
+        target: [N, C] the targets. model: the head, with its temperature.
+    """
 
     plan: LabelPlan
     labels: LabelSet
@@ -98,8 +105,17 @@ def fit_plan(plan: LabelPlan, world: World, draw: int = 0) -> Trained:
     labels, own = labels_of(plan, world, draw)
     times = partial(times_of, plan, world, draw)
     labels, own = narrow(labels, own, world.tasks(plan), times, world)
+    return train_calibrated(plan, labels, own, world, draw)
+
+
+def train_calibrated(
+    plan: LabelPlan, labels: LabelSet, answers: Answers, world: World, draw: int = 0
+) -> Trained:
+    """Train a head on labels and the answers behind them; its probabilities are calibrated."""
     model, target = train_labels(plan, labels, world, draw)
-    return Trained(plan, labels, own, target, model)
+    rng = generator(world.config.seed, "calibration", plan.key, *_further(draw))
+    model = calibrated(model, target, labels, answers, world, rng)
+    return Trained(plan, labels, answers, target, model)
 
 
 def train_labels(
@@ -258,6 +274,23 @@ def final_score(trained: Trained, world: World) -> dict[str, Any]:
         "ece": round(scores.ece, _DIGITS),
         "log_loss": round(scores.log_loss, _DIGITS),
         "images": scores.n,
+        **_before(trained, "final", world),
+    }
+
+
+def _before(trained: Trained, role: str, world: World) -> dict[str, Any]:
+    """The temperature, and the scores without it; nothing where there is none."""
+    temperature = trained.model.temperature
+    if temperature is None:
+        return {}
+    raw = replace(trained, model=replace(trained.model, temperature=None))
+    scores = score_on(role, raw, world, redraws=0)
+    return {
+        "calibration": {
+            "temperature": round(temperature, _DIGITS),
+            "ece_before": round(scores.ece, _DIGITS),
+            "log_loss_before": round(scores.log_loss, _DIGITS),
+        }
     }
 
 
