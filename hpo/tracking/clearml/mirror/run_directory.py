@@ -83,6 +83,7 @@ class RunDirectory:
         id: the study's own id, unlike that of any other run directory.
         about: configuration, images, market, campaign, question and cap.
         rows: evaluations in order; of a finished study each at its plan's last price tag.
+        story: starts, evaluations and confirmations in the order of the journal.
         children: purchases, and members of an answer's front that were not bought.
         confirmations: repeated purchases of recommended plans.
         bought: reports of purchases after the study, by their label version.
@@ -96,6 +97,7 @@ class RunDirectory:
     id: str
     about: Mapping[str, Any]
     rows: tuple[TrialRow, ...]
+    story: tuple[TrialRow | Mapping[str, Any], ...]
     children: tuple[Child, ...]
     confirmations: tuple[Mapping[str, Any], ...]
     bought: Mapping[str, Mapping[str, Any]]
@@ -161,6 +163,7 @@ def read_run(folder: Path) -> RunDirectory:
         id=begun[0]["id"],
         about=begun[-1],
         rows=tuple(rows),
+        story=tuple(_story(events, rows)),
         children=tuple(children.values()),
         confirmations=confirmations,
         bought={e["labels"]["version"]: e for e in events if e["event"] == BOUGHT},
@@ -228,6 +231,17 @@ def _rows(events: list[dict[str, Any]]) -> Iterator[TrialRow]:
                 trials=about["config"]["trials"],
                 task=event.get("task", ""),
             )
+
+
+def _story(
+    events: list[dict[str, Any]], rows: list[TrialRow]
+) -> Iterator[TrialRow | Mapping[str, Any]]:
+    left = iter(rows)
+    for event in events:
+        if event["event"] in (STUDY, CONFIRMATION):
+            yield event
+        elif event["event"] in (PURCHASE, EVALUATION):
+            yield next(left)
 
 
 def _outcome(facts: Mapping[str, Any]) -> Outcome:
