@@ -16,8 +16,16 @@ import pytest
 from tests import DATA
 from tests.clearml_server.fixtures import _stand_in, clearml_server, no_clearml, stand_in
 from tests.heads import FixedHeads
+from tests.reports import reports_keep_the_schema, shared_reports_keep_the_schema
 
-__all__ = ["_stand_in", "clearml_server", "no_clearml", "stand_in"]  # fixtures for all tests
+__all__ = [  # fixtures for all tests
+    "_stand_in",
+    "clearml_server",
+    "no_clearml",
+    "reports_keep_the_schema",
+    "shared_reports_keep_the_schema",
+    "stand_in",
+]
 
 MEMORY, ROOM = Path("/dev/shm"), 2 << 30  # a run writes 300 MB
 if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:

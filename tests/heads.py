@@ -69,3 +69,10 @@ def _solve(columns: Floats, target: Floats, weight: Floats) -> Floats:
     heavy = columns * np.asarray(weight, dtype=np.float64)[:, None]
     normal = heavy.T @ columns + _PENALTY * np.eye(columns.shape[1])
     return np.asarray(_SHARP * np.linalg.solve(normal, heavy.T @ target))
+
+
+def quick() -> None:
+    """Train every study of this process with `FixedHeads`: for commands, which take no trainer."""
+    from hpo.trial import world
+
+    world.CrossValidated = FixedHeads  # type: ignore[misc,assignment]

@@ -18,6 +18,7 @@ from hpo.search.surrogate import Surrogate, encode
 from hpo.trial.outcome import Outcome
 from labeling.seeds import generator
 from labeling.types import Floats, LabelPlan
+from training.evaluate import Z95
 
 _DRAWS = 1000
 _SPACE_DRAWS = 60  # of the whole space, for the importance of knobs
@@ -232,5 +233,5 @@ class Advisor:
             "plan": able[chosen].key,
             "dollars": round(float(extra[chosen]), 2),
             "points": round(float(difference.mean()), 2),
-            "error": round(1.96 * float(difference.std()), 2),
+            "error": round(Z95 * float(difference.std()), 2),
         }

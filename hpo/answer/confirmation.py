@@ -15,13 +15,14 @@ import numpy as np
 
 from budget.errors import BudgetExceeded
 from budget.money import ZERO, Money
-from hpo.answer.recommend import Z95, interval_95
+from hpo.answer.recommend import interval_95
 from hpo.search.surrogate import Surrogate, encode
 from hpo.trial.evaluate import final_score, fit_plan
 from hpo.trial.purchase import buy, purchase
 from hpo.trial.versions.label_versions import save_version
 from hpo.trial.world import World
 from labeling.types import LabelPlan, Order
+from training.evaluate import Z95
 
 MARK = ":confirm"
 

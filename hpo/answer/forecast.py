@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from labeling.types import Floats
+from training.evaluate import Z95
 
 _DRAWS = 300
 _POWERS = np.array([0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5])
@@ -66,7 +67,7 @@ def forecast(
         dearest = drawn[:, bought[-1]]
         draws = np.maximum(draws, np.tile(dearest, len(draws) // len(dearest)))
     mean = float(draws.mean())
-    half = 1.96 * float(np.sqrt(draws.var() + track**2))
+    half = Z95 * float(np.sqrt(draws.var() + track**2))
     return Forecast(dollars, mean, max(0.0, mean - half), min(1.0, mean + half))
 
 

@@ -12,13 +12,13 @@ import numpy as np
 from hpo.answer.front import pareto_front
 from hpo.trial.outcome import Outcome
 from labeling.types import Floats
+from training.evaluate import Z95
 
 if TYPE_CHECKING:
     from hpo.search.surrogate import Surrogate
 
 TOLERANCE = 0.01  # accuracy; below what a few hundred validation images can tell apart
 _SAMPLES = 2000
-Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True, eq=False)

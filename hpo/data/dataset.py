@@ -17,6 +17,7 @@ from budget.errors import InputError
 from hpo.data.labels_csv import ROLES, LabelLine, read_lines
 from hpo.settings.config import StudyConfig
 from labeling.seeds import generator
+from training.evaluate import Z95
 
 if TYPE_CHECKING:
     from training.images import ImageIndex
@@ -280,7 +281,7 @@ def few_labels_notes(data: Dataset) -> tuple[str, ...]:
     for role, advised in _ADVISED.items():
         size = len(data.rows[role])
         if size < advised:
-            half = 196 * math.sqrt(0.1 * 0.9 / size)
+            half = 100 * Z95 * math.sqrt(0.1 * 0.9 / size)
             extra = f": +-{half:.1f} points at 90 %" if role != "control" else ""
             notes.append(f"few labels: {size} {role} images (advised: {advised}){extra}")
     return tuple(notes)

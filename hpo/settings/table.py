@@ -378,7 +378,7 @@ SETTINGS = (
         None,
         "EXPR",
         "views",
-        "train on some labels: \"confidence >= 0.8 and label != 'other'\"",
+        "train on some labels: \"confidence >= 0.8 and label != 'loop'\"",
     ),
     Setting(
         "test_view",
@@ -386,7 +386,7 @@ SETTINGS = (
         None,
         "EXPR",
         "views",
-        "report some test images beside all: \"class == 'cat'\"",
+        "report some test images beside all: \"class == 'loop'\"",
     ),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -1,7 +1,7 @@
 """The label versions of a study's folder, entered in its database so that views can query them.
 
 from hpo.study.version_catalogue import rows
-found = rows("runs/digits3", "confidence >= 0.8 and label != 'other'")
+found = rows("runs/digits3", "confidence >= 0.8 and label != 'loop'")
 found["image"], found["label"]                  # lists, one entry per label inside
 """
 

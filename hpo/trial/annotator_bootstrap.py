@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 def other_annotators(answers: Answers, rng: np.random.Generator) -> Answers:
     """Answers of as many annotators, drawn with replacement; one drawn twice counts as two."""
     people, code = np.unique(answers.annotator, return_inverse=True)
+    if len(people) == 0:  # a view may leave no answer
+        return answers
     times = rng.multinomial(len(people), np.full(len(people), 1 / len(people)))
     rows = np.repeat(np.arange(len(answers)), times[code])
     starts = np.cumsum(times[code]) - times[code]

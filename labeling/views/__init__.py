@@ -1,6 +1,6 @@
 """Views: a small expression over documented columns selects labels or answers.
 
-    confidence >= 0.8 and label != 'other'
+    confidence >= 0.8 and label != 'loop'
     skill >= 0.7 and not (seconds < 2 or annotator in ('12', '40'))
 
 A grammar of its own turns a view into a frozen tree of comparisons. No code is evaluated, and every

@@ -129,11 +129,15 @@ class Agent:
                 return True
         return False
 
-    def die(self) -> None:
-        """End without a word, its trials with it, as a machine that loses its power does."""
+    def die(self, alone: bool = False) -> None:
+        """End without a word, its trials with it, as a machine that loses its power does.
+
+        Args:
+            alone: its trials live on, as those of an agent that was killed by its number do.
+        """
         self._dead.set()
         self._thread.join()
-        for process in self._running.values():
+        for process in () if alone else self._running.values():
             process.kill()
             process.join()
 

@@ -13,6 +13,7 @@ from hpo.answer.sections.sensitivity import (
     other_price_model,
 )
 from hpo.trial.world import World
+from training.evaluate import Z95
 
 
 def _key(findings: Findings) -> str:
@@ -64,7 +65,7 @@ def tell_comparisons(
         notes.append(
             "If images are hard where classes overlap, instead of independently of what they "
             f"look like, the recommended plan gives {100 * lean['difference']:+.1f} +- "
-            f"{196 * lean['standard_error']:.1f} points."
+            f"{100 * Z95 * lean['standard_error']:.1f} points."
         )
     own = measured["own_labels"]
     if own is not None:

@@ -25,7 +25,7 @@ def add_parser(commands: Commands) -> None:
     words = "labels or answers of a study's versions by an expression; named views"
     view = add_command(commands, "view", words)
     add_run_dir(view)
-    words = "such as \"confidence >= 0.8 and label != 'other'\", or a view's name; none lists them"
+    words = "such as \"confidence >= 0.8 and label != 'loop'\", or a view's name; none lists them"
     view.add_argument("view", metavar="VIEW", nargs="?", help=words)
     view.add_argument("--name", metavar="NAME", help="keep it under this name")
     view.add_argument("--answers", action="store_true", help="look at answers, not at labels")

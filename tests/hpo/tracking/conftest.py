@@ -99,6 +99,7 @@ class Seen:
         scalars = self.call("events.scalar_metrics_iter_histogram", task=task["id"])
         single = self.call("events.get_task_single_value_metrics", tasks=[task["id"]])["tasks"]
         models = self.call("models.get_all", task=[task["id"]])["models"]
+        log = self.call("events.get_task_log", task=task["id"], batch_size=10_000)["events"]
         return {
             **{name: task.get(name) for name in kept},
             "parent": task.get("parent"),
@@ -115,6 +116,9 @@ class Seen:
             "models": [(m["name"], m["labels"], m["framework"]) for m in models],
             "linked": [row["name"] for row in task["models"]["output"]],
             "scalars": scalars,
+            "console": sorted(
+                (e["timestamp"], e["msg"]) for e in log if e["worker"] == "labelworth"
+            ),
             "single": {row["variant"]: row["value"] for each in single for row in each["values"]},
             "plots": {
                 f"{event['metric']}/{event['variant']}": json.loads(event["plot_str"])

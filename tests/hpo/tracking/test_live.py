@@ -14,6 +14,7 @@ import pytest
 
 from budget.errors import InputError
 from hpo.tracking.clearml.live import destination, mirroring
+from hpo.tracking.clearml.mirror import publish
 from tests import ROOT
 from tests.clearml_server import StandIn
 from tests.clearml_server.faults import CUT, DROPPED, OK
@@ -93,6 +94,27 @@ def test_live_and_published_afterwards_leave_the_same(
     assert run_without_clearml(words, tmp_path / "off") == done.stdout
     report = (folder / "report.json").read_bytes()
     assert report == (tmp_path / "off/work/runs" / unique / "report.json").read_bytes()
+
+
+@pytest.mark.parametrize("raised", [False, True])
+def test_however_often_a_mirror_looks_it_leaves_what_one_look_leaves(
+    raised: bool, stand_in: StandIn, folder: Path
+) -> None:
+    """A look after every line of the journal, also of a study whose cap was raised half-way."""
+    journal = folder / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    if raised:
+        begun = json.loads(lines[0])
+        more = {"cap": 2 * begun["cap"], "config": {**begun["config"], "trials": 40}}
+        lines.insert(len(lines) // 2, json.dumps({**begun, **more, "key": "raised"}) + "\n")
+    follower = publish._Follower(folder, None, lambda _: None)
+    for at in range(1, len(lines) + 1):
+        journal.write_text("".join(lines[:at]))
+        assert follower.step(running=at < len(lines))
+    looked = Seen("ten").everything()
+    stand_in.reset()
+    assert mirrored(folder).problems == []
+    assert differences(Seen("ten").everything(), looked) == []
 
 
 def test_nothing_is_lost_against_a_server_that_is_down_half_of_the_time(
@@ -190,8 +212,6 @@ def test_a_server_that_refuses_is_left_alone_until_it_is_published(
 def test_the_server_hears_of_a_study_that_waits_for_annotators(
     stand_in: StandIn, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hpo.tracking.clearml.mirror import publish
-
     said: list[str] = []
     follower = publish._Follower(folder, None, said.append)
     assert follower.step(running=True)

@@ -46,3 +46,7 @@ def test_one_annotator_is_always_drawn() -> None:
     drawn = other_annotators(alone, np.random.default_rng(1))
     assert drawn.task.tolist() == [0, 1]
     assert len(np.unique(drawn.annotator)) == 1
+
+
+def test_of_no_annotators_none_is_drawn() -> None:
+    assert len(other_annotators(answers([], []), np.random.default_rng(1))) == 0

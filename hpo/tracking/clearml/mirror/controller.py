@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from budget.money import Money
@@ -147,29 +147,33 @@ def _space(run: RunDirectory) -> str:
 
 
 def _scalars(run: RunDirectory) -> list[Scalar]:
-    """Lines over the number of purchases: an iteration is one."""
-    found, best = [], 0.0
-    jobs = run.about["config"]["trials"]
-    bought = 0
+    """Accuracy by evaluation, as the table numbers them, and money by purchase.
+
+    A server remembers the least and the most of all values that it ever got. So a point is written
+    once: it depends on the journal up to its evaluation, and no later line changes it.
+    """
+    points: list[Scalar] = []
+    best, bought = 0.0, 0
     for row in run.rows:
-        best, bought = max(best, row.outcome.accuracy), bought + (row.version is not None)
-        left = max(0.0, 100 * (1 - row.spent / run.cap))
-        at = epoch_ms(row.at)
-        found += [
-            Scalar(OBJECTIVE, "max", bought, best, at),
-            Scalar(OBJECTIVE, "last reported", bought, row.outcome.accuracy, at),
-            Scalar("remaining budget", "money %", bought, round(left, 4), at),
-            Scalar(MONEY, "spent, $", bought, row.spent / 1e6, at),
+        best, at = max(best, row.outcome.accuracy), epoch_ms(row.at)
+        points += [
+            Scalar(OBJECTIVE, "max", row.number, best, at),
+            Scalar(OBJECTIVE, "last reported", row.number, row.outcome.accuracy, at),
         ]
-        if jobs:
-            share = 100 * max(0.0, 1 - bought / jobs)
-            found.append(Scalar("remaining budget", "jobs %", bought, round(share, 4), at))
-    return _once(found) + _final(run)
+        if row.version is not None:
+            bought += 1
+            points += _money(row, bought, at)
+    return points + _final(run)
 
 
-def _once(scalars: list[Scalar]) -> list[Scalar]:
-    """The last value of each iteration: what is free comes after the same purchase."""
-    return list({(s.metric, s.variant, s.iteration): s for s in scalars}.values())
+def _money(row: TrialRow, bought: int, at: int) -> Iterator[Scalar]:
+    """What a purchase has left of the money and of the trials that the study had then."""
+    left = max(0.0, 100 * (1 - row.spent / row.cap))
+    yield Scalar("remaining budget", "money %", bought, round(left, 4), at)
+    yield Scalar(MONEY, "spent, $", bought, row.spent / 1e6, at)
+    if row.trials:
+        share = 100 * max(0.0, 1 - bought / row.trials)
+        yield Scalar("remaining budget", "jobs %", bought, round(share, 4), at)
 
 
 def _final(run: RunDirectory) -> list[Scalar]:

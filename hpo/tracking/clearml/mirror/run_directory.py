@@ -33,6 +33,8 @@ class TrialRow:
         at: when it was written, ISO time.
         version: label version of what was bought; None where nothing was.
         paid: micro-dollars settled for it. spent: settled in the study when it was written.
+        cap: the study's cap when it was written, in micro-dollars.
+        trials: the most purchases that the study was to make then; None without such a limit.
         task: the server's task that an agent ran it in; "" where none did.
     """
 
@@ -42,6 +44,8 @@ class TrialRow:
     version: str | None
     paid: int
     spent: int
+    cap: int
+    trials: int | None
     task: str
 
 
@@ -79,6 +83,7 @@ class RunDirectory:
         id: the study's own id, unlike that of any other run directory.
         about: configuration, images, market, campaign, question and cap.
         rows: evaluations in order; of a finished study each at its plan's last price tag.
+        story: starts, evaluations and confirmations in the order of the journal.
         children: purchases, and members of an answer's front that were not bought.
         confirmations: repeated purchases of recommended plans.
         bought: reports of purchases after the study, by their label version.
@@ -92,6 +97,7 @@ class RunDirectory:
     id: str
     about: Mapping[str, Any]
     rows: tuple[TrialRow, ...]
+    story: tuple[TrialRow | Mapping[str, Any], ...]
     children: tuple[Child, ...]
     confirmations: tuple[Mapping[str, Any], ...]
     bought: Mapping[str, Mapping[str, Any]]
@@ -157,6 +163,7 @@ def read_run(folder: Path) -> RunDirectory:
         id=begun[0]["id"],
         about=begun[-1],
         rows=tuple(rows),
+        story=tuple(_story(events, rows)),
         children=tuple(children.values()),
         confirmations=confirmations,
         bought={e["labels"]["version"]: e for e in events if e["event"] == BOUGHT},
@@ -207,12 +214,34 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
 
 def _rows(events: list[dict[str, Any]]) -> Iterator[TrialRow]:
     spent, number = 0, 0
+    about: Mapping[str, Any] = {}
     for event in events:
+        if event["event"] == STUDY:  # a larger budget begins the study anew
+            about = event
         if event["event"] in (PURCHASE, EVALUATION):
             spent, number = event.get("spent", spent), number + 1
-            version, paid = event.get("version"), event.get("paid", 0)
-            task = event.get("task", "")
-            yield TrialRow(number, event["at"], _outcome(event), version, paid, spent, task)
+            yield TrialRow(
+                number=number,
+                at=event["at"],
+                outcome=_outcome(event),
+                version=event.get("version"),
+                paid=event.get("paid", 0),
+                spent=spent,
+                cap=int(about["cap"]),
+                trials=about["config"]["trials"],
+                task=event.get("task", ""),
+            )
+
+
+def _story(
+    events: list[dict[str, Any]], rows: list[TrialRow]
+) -> Iterator[TrialRow | Mapping[str, Any]]:
+    left = iter(rows)
+    for event in events:
+        if event["event"] in (STUDY, CONFIRMATION):
+            yield event
+        elif event["event"] in (PURCHASE, EVALUATION):
+            yield next(left)
 
 
 def _outcome(facts: Mapping[str, Any]) -> Outcome:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hpo.tracking.clearml.server.connection import Remote
 from hpo.tracking.clearml.server.events import LOG, Event, events_of, picture_event, place_of
+from hpo.tracking.clearml.server.files import Put
 from hpo.tracking.clearml.server.records import Artifact, ModelFile, Parts, digest
 
 _PNG = "image/png"
@@ -55,18 +56,16 @@ class Contents:
     # --- files ----------------------------------------------------------------------------------
 
     def _send_artifacts(self, task: str, folder: str, parts: Parts) -> None:
-        rows = [
-            row
-            for a in parts.artifacts
-            if (row := self._artifact(task, folder, a, parts)) is not None
-        ]
+        with self._remote.files.together() as put:
+            entries = [self._artifact(task, folder, a, parts, put) for a in parts.artifacts]
+        rows = [entry for entry in entries if entry is not None]
         if rows:
             body = {"task": task, "artifacts": [row for row, _ in rows], "force": True}
             self._remote.call("tasks.add_or_update_artifacts", body)
             self._files |= {(task, row["key"]): mark for row, mark in rows}
 
     def _artifact(
-        self, task: str, folder: str, artifact: Artifact, parts: Parts
+        self, task: str, folder: str, artifact: Artifact, parts: Parts, put: Put
     ) -> tuple[dict[str, Any], str] | None:
         """An artifact's entry and what tells it apart, its file uploaded; None if it is there."""
         content = artifact.content
@@ -85,14 +84,15 @@ class Contents:
         if self._files.get((task, artifact.key)) == mark:
             return None
         path = f"{folder}/artifacts/{artifact.key}/{artifact.file}"
-        return {**row, "uri": self._remote.files.upload(path, content, artifact.mime)}, mark
+        return {**row, "uri": put(path, content, artifact.mime)}, mark
 
     # --- events ---------------------------------------------------------------------------------
 
     def _send_events(self, task: str, folder: str, parts: Parts) -> None:
         if parts.lines and task not in self._consoles:
             self._read_console(task)
-        news = [*self._pictures(task, folder, parts), *self._unsent(events_of(task, parts))]
+        pictures = self._uploaded(task, folder, parts)
+        news = [*pictures.values(), *self._unsent(events_of(task, parts))]
         if not news:
             return
 
@@ -105,6 +105,7 @@ class Contents:
 
         self._remote.send_events(news, left)
         self._events |= {place_of(event): _mark(event) for event in news}
+        self._files |= {(task, path): mark for path, mark in pictures}
 
     def _unsent(self, events: Iterator[Event]) -> list[Event]:
         return [event for event in events if self._events.get(place_of(event)) != _mark(event)]
@@ -116,17 +117,18 @@ class Contents:
             self._events[place_of(line)] = _mark(line)
         self._consoles.add(task)
 
-    def _pictures(self, task: str, folder: str, parts: Parts) -> Iterator[Event]:
-        """Pictures that are not there yet, uploaded."""
-        for picture in parts.pictures:
-            name = f"{slug(picture.metric)}/{slug(picture.variant)}-{picture.iteration}.png"
-            path = f"{folder}/metrics/{name}"
-            place = (task, path)
-            mark = hashlib.sha256(picture.content).hexdigest()
-            if self._files.get(place) != mark:
-                url = self._remote.files.upload(path, picture.content, _PNG)
-                yield picture_event(task, picture, parts.at_ms, path, url)
-                self._files[place] = mark
+    def _uploaded(self, task: str, folder: str, parts: Parts) -> dict[tuple[str, str], Event]:
+        """Upload the pictures that are not there yet: their events by path and content hash."""
+        events: dict[tuple[str, str], Event] = {}
+        with self._remote.files.together() as put:
+            for picture in parts.pictures:
+                name = f"{slug(picture.metric)}/{slug(picture.variant)}-{picture.iteration}.png"
+                path = f"{folder}/metrics/{name}"
+                mark = hashlib.sha256(picture.content).hexdigest()
+                if self._files.get((task, path)) != mark:
+                    url = put(path, picture.content, _PNG)
+                    events[path, mark] = picture_event(task, picture, parts.at_ms, path, url)
+        return events
 
     # --- models ---------------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ is read by the others under their own name for the server.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -17,12 +18,15 @@ from hpo.tracking.clearml.server.addresses import without_credentials
 
 _TIMEOUT = (5.0, 300.0)
 """Seconds to connect and to be answered."""
+_REQUEST_BYTES = 32 << 20  # of several files that travel together
 _PROXIED = "/files"  # under which a proxy of ClearML's own configuration serves the files
 _WEB = ("http", "https")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 Answered = Callable[[Callable[[], Any]], object]
-"""Asks, again where that may help, and raises what went wrong."""
+"""Asks, again where that may help, and raises the error where it does not."""
+Put = Callable[[str, bytes, str], str]
+"""Takes a file's path, content and MIME type; gives its address."""
 
 
 class FileServer:
@@ -55,23 +59,45 @@ class FileServer:
         Raises:
             MirrorUnavailable, MirrorRefused: as for `Remote.call`.
         """
-        address = self.address(path)
-        if urlsplit(self._host).scheme not in _WEB:
-            return _stored(address, content)
+        with self.together() as put:
+            return put(path, content, mime)
 
+    @contextmanager
+    def together(self) -> Iterator[Put]:
+        """Put several files there in as few requests as possible, by the end of the block.
+
+        Raises:
+            MirrorUnavailable, MirrorRefused: as for `Remote.call`.
+        """
+        waiting: dict[str, tuple[str, bytes, str]] = {}
+
+        def put(path: str, content: bytes, mime: str) -> str:
+            if urlsplit(self._host).scheme not in _WEB:
+                return _stored(self.address(path), content)
+            size = sum(len(other) for _, other, _ in waiting.values())
+            if waiting and size + len(content) > _REQUEST_BYTES:
+                self._post(waiting)
+                waiting.clear()
+            waiting[path] = (path, content, mime)
+            return self.address(path)
+
+        yield put
+        if waiting:
+            self._post(waiting)
+
+    def _post(self, files: Mapping[str, tuple[str, bytes, str]]) -> None:
         def ask() -> Any:
             import requests
 
             return requests.post(
                 self._host,
-                files={path: (path, content, mime)},
+                files=dict(files),
                 headers=self._session.add_auth_headers({}),
                 timeout=_TIMEOUT,
                 verify=self._verify,
             )
 
         self._answered(ask)
-        return address
 
     def download(self, address: str) -> bytes:
         """A file of the file server, or of the storage that holds it.

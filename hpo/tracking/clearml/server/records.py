@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-FORMAT = 3
+FORMAT = 4
 """Raised when the same facts are written otherwise, so that what is there is written again."""
 
 PREVIEW = 32 * 1024

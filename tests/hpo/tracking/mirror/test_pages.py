@@ -73,7 +73,7 @@ def test_a_trial_shows_confusion_classes_and_accuracy_by_labels(
             for metric in task["last_metrics"].values()
             for row in metric.values()
         }
-        assert right == pytest.approx(values["accuracy"], abs=0.06)  # which averages draws
+        assert abs(right - values["accuracy"]) <= 2 / images  # which averages draws
         (this,) = [trace for trace in shown["Accuracy by labels"] if trace["name"] == "this plan"]
         assert this["x"] == [values["labels"]]
         assert len(task["tags"]) <= 3

@@ -10,6 +10,7 @@ from typing import Any
 from budget.money import Money
 from hpo.answer.sentences import interval, percent, usd
 from hpo.answer.terminal import show, words
+from hpo.study.journal import CONFIRMATION
 from hpo.tracking.clearml.mirror.run_directory import Child, RunDirectory, TrialRow
 from hpo.tracking.clearml.server.records import Figure, Line, epoch_ms
 from hpo.trial.outcome import Outcome
@@ -21,31 +22,38 @@ _WIDTH = 110  # columns of a printed answer
 def console(run: RunDirectory) -> list[Line]:
     """What a study tells while it runs, each line when it happened; at the end its answer.
 
-    A line never changes once it is told, so that it is told once.
+    A server keeps every line that it ever got. So lines follow the journal, and a later line of the
+    journal changes none of them.
     """
-    told = [(run.begun, _beginning(run))]
-    told += [(row.at, _evaluated(row, run.cap)) for row in run.rows]
-    told += [(again["at"], _confirmed(again)) for again in run.confirmations]
-    told.sort(key=lambda line: line[0])
+    lines = [_line(step, run) for step in run.story]
     if run.report is not None:
-        told.append((run.ended, printed(run.report)))
-    return [Line(epoch_ms(at), text) for at, text in told]
+        lines.append(Line(epoch_ms(run.ended), printed(run.report)))
+    return lines
 
 
-def _beginning(run: RunDirectory) -> str:
-    images = run.about["data"]["images"]
-    said = ", ".join(f"{count} {role}" for role, count in images.items())
-    market = run.about["market"]["name"]
-    return f"study {run.study}: images {said}; market {market}; cap {Money(run.cap).cents()}"
+def _line(step: TrialRow | Mapping[str, Any], run: RunDirectory) -> Line:
+    if isinstance(step, TrialRow):
+        return Line(epoch_ms(step.at), _evaluated(step))
+    if step["event"] == CONFIRMATION:
+        return Line(epoch_ms(step["at"]), _confirmed(step))
+    return Line(epoch_ms(step["at"]), _start(step, step is run.story[0]))
 
 
-def _evaluated(row: TrialRow, cap: int) -> str:
+def _start(about: Mapping[str, Any], is_first: bool) -> str:
+    cap = f"cap {Money(int(about['cap'])).cents()}"
+    if not is_first:
+        return f"study {about['study']} goes on: {cap}"
+    images = ", ".join(f"{count} {role}" for role, count in about["data"]["images"].items())
+    return f"study {about['study']}: images {images}; market {about['market']['name']}; {cap}"
+
+
+def _evaluated(row: TrialRow) -> str:
     outcome = row.outcome
     measured = f"accuracy {percent(outcome.accuracy)} ({interval([outcome.low, outcome.high])})"
     if row.version is None:
         return f"evaluated {outcome.plan.key}, owned already: {measured}"
     money = f"paid {Money(row.paid).cents()}, spent {Money(row.spent).cents()}"
-    return f"bought {outcome.plan.key}: {measured}; {money} of {Money(cap).cents()}"
+    return f"bought {outcome.plan.key}: {measured}; {money} of {Money(row.cap).cents()}"
 
 
 def _confirmed(again: Mapping[str, Any]) -> str:
