@@ -25,7 +25,8 @@ class Scores:
     Attributes:
         accuracy: share of items whose most probable class is the true one.
         low, high: 95 % interval of the accuracy.
-        macro_f1: mean F1 over the classes that are true or predicted for at least one item.
+        macro_f1: mean F1 over the classes that are true or predicted for at least one item. It,
+            `ece` and `balanced_accuracy` are None where items have no true class.
         ece: expected calibration error, 15 bins of equal mass, debiased.
         log_loss: mean -log probability of the true class, nats.
         balanced_accuracy: mean recall over the classes that are true for at least one item.
@@ -38,10 +39,10 @@ class Scores:
     accuracy: float
     low: float
     high: float
-    macro_f1: float
-    ece: float
+    macro_f1: float | None
+    ece: float | None
     log_loss: float
-    balanced_accuracy: float
+    balanced_accuracy: float | None
     per_class_recall: tuple[float | None, ...]
     n: int
     image_variance: float = 0.0

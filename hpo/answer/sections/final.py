@@ -9,6 +9,7 @@ from hpo.answer.sections.section import Findings, Report, Section
 from hpo.answer.sentences import interval, percent
 from hpo.trial.evaluate import final_score, fit_plan
 from hpo.trial.outcome import Outcome
+from hpo.trial.subjective import score_name
 
 
 def state_key(findings: Findings, outcome: Outcome) -> str:
@@ -38,7 +39,7 @@ def _sentences(report: Mapping[str, Any]) -> list[str]:
     if not final:
         return []
     return [
-        f"gives a model of {percent(final['accuracy'])} accuracy "
+        f"gives a model of {percent(final['accuracy'])} {score_name(report['question']['kind'])} "
         f"(95 %: {interval(final['interval_95'])}) on {final['images']} images "
         "that no decision has touched"
     ]
