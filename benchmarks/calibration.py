@@ -1,7 +1,8 @@
 """Are the probabilities of the delivered model true: calibration error before and after.
 
-Plans that studies recommend are bought from new crowds, one per seed, on the digits (three-way
-question) and on CIFAR-10N (recorded answers; needs LABELWORTH_DATA). Each model is scored on its
+Plans like those that studies recommend are bought from new crowds, one per seed, on the digits and
+on CIFAR-10N (recorded answers; needs LABELWORTH_DATA). `images` is the crowd that errs most where
+the model is unsure: answers alone then give too high a temperature. Each model is scored on its
 validation and final images, which its temperature never saw: debiased calibration error of 15 bins
 of equal mass, and log-loss in nats, means over seeds with the largest error of a seed. Baselines in
 the same run: no temperature, and the temperature that makes the answers most likely as if they were
@@ -54,7 +55,20 @@ DIGITS = (
     plan(3, 1, 500, True),
     plan(3, 1, 980, False),
 )
+SURFACES: dict[str, dict[str, object]] = {
+    "digits3": {},
+    "spam-heavy": {"scenario": "spam-heavy"},
+    "hard-items": {"scenario": "hard-items"},
+    "experts-few": {"scenario": "experts-few"},
+    "images": {"difficulty": "images"},
+    "digits": {"data": "digits"},
+}
 RECORDED = tuple(plan(k, 0, n, False, 2000) for k, n in ((1, 500), (1, 2000), (1, 3271), (3, 2000)))
+
+
+def recorded(file: Path) -> dict[str, object]:
+    """Settings of a study whose answers are replayed."""
+    return {"data": f"npz:{file}", "market": f"replay:{file}"}
 
 
 def best_by(known: Known) -> float:
@@ -141,13 +155,12 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--recorded-seeds", type=int, default=4)
     given = parser.parse_args(words)
-    measure("digits3", {"data": "digits3"}, DIGITS, given.seeds)
-    spam = {"data": "digits3", "scenario": "spam-heavy"}
-    measure("spam-heavy", spam, DIGITS[1:3], given.seeds)
+    for name, settings in SURFACES.items():
+        plans = DIGITS if name == "digits3" else DIGITS[1:3]
+        measure(name, {"data": "digits3", **settings}, plans, given.seeds)
     file = Path(os.environ.get("LABELWORTH_DATA", "../shared/data")) / "crowd" / "cifar10n_6k.npz"
     if file.exists():
-        settings = {"data": f"npz:{file}", "market": f"replay:{file}"}
-        measure("cifar10n", dict(settings), RECORDED, given.recorded_seeds)
+        measure("cifar10n", recorded(file), RECORDED, given.recorded_seeds)
 
 
 if __name__ == "__main__":
