@@ -241,6 +241,8 @@ def save(model: Model, path: Path) -> None:
 
     arrays = {"weights": model.weights, "mean": model.mean, "scale": model.scale}
     meta = {"target": model.target, "lam": repr(model.lam), "floor": repr(model.floor)}
+    if model.temperature is not None:
+        meta["temperature"] = repr(model.temperature)
     save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, path, metadata=meta)
 
 

@@ -14,7 +14,6 @@ from hpo.study.journal import CONFIRMATION
 from hpo.tracking.clearml.mirror.run_directory import Child, RunDirectory, TrialRow
 from hpo.tracking.clearml.server.records import Figure, Line, epoch_ms
 from hpo.trial.outcome import Outcome
-from hpo.trial.subjective import score_name
 from labeling import versions
 
 _WIDTH = 110  # columns of a printed answer
@@ -34,9 +33,9 @@ def console(run: RunDirectory) -> list[Line]:
 
 def _line(step: TrialRow | Mapping[str, Any], run: RunDirectory) -> Line:
     if isinstance(step, TrialRow):
-        return Line(epoch_ms(step.at), _evaluated(step, _score(run)))
+        return Line(epoch_ms(step.at), _evaluated(step, run.score))
     if step["event"] == CONFIRMATION:
-        return Line(epoch_ms(step["at"]), _confirmed(step, _score(run)))
+        return Line(epoch_ms(step["at"]), _confirmed(step, run.score))
     return Line(epoch_ms(step["at"]), _start(step, step is run.story[0]))
 
 
@@ -46,10 +45,6 @@ def _start(about: Mapping[str, Any], is_first: bool) -> str:
         return f"study {about['study']} goes on: {cap}"
     images = ", ".join(f"{count} {role}" for role, count in about["data"]["images"].items())
     return f"study {about['study']}: images {images}; market {about['market']['name']}; {cap}"
-
-
-def _score(run: RunDirectory) -> str:
-    return score_name(run.about["question"]["kind"])
 
 
 def _evaluated(row: TrialRow, score: str) -> str:
@@ -91,7 +86,7 @@ def trial_console(run: RunDirectory, child: Child) -> list[Line]:
     """What a trial tells: what was asked, who answered, what the model trained on it gives."""
     outcome, at_ms = child.outcome, epoch_ms(child.at)
     paid = f", paid {Money(child.paid).cents()}" if child.number else ", for nothing: owned already"
-    lines = [f"plan {child.key}{paid}", *_people(run, child), *_measured(outcome, _score(run))]
+    lines = [f"plan {child.key}{paid}", *_people(run, child), *_measured(outcome, run.score)]
     return [Line(at_ms, line) for line in lines]
 
 
