@@ -31,7 +31,7 @@ Ints = NDArray[np.int64]
 
 GRID = np.linspace(np.log(0.1), np.log(3.0), 35)  # ln T; the prior is even over it
 # How far ln T by answers lies from ln T by the true labels of the same images, in the mean over
-# seeds: -.3 to .3, root mean square .16 over 19 pairs of crowd and plan (`benchmarks.calibration`).
+# seeds: -.2 to .3, root mean square .13 over 19 pairs of crowd and plan (`benchmarks.calibration`).
 DOUBT = 0.15
 WIDEST = 0.35  # posterior deviation of ln T beyond which no temperature is said
 _HALVINGS = 16  # of the interval that holds the skill
