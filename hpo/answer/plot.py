@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.answer.sentences import cents, percent
-from hpo.trial.subjective import score_name
+from labeling.campaign.campaign import score_name
 
 
 def plot_front(report: Mapping[str, Any], path: Path) -> None:

@@ -16,9 +16,10 @@ from hpo.trial import spending
 from hpo.trial.evaluate import price_tag
 from hpo.trial.labels import views_to_plain
 from hpo.trial.outcome import SCORES, Outcome, Purchase, plan_to_plain
-from hpo.trial.subjective import is_subjective, score_name
+from hpo.trial.subjective import is_subjective
 from hpo.trial.world import World
 from labeling.aggregation.shares import DENSE
+from labeling.campaign.campaign import score_name
 from labeling.store.records import OrderRecord
 from labeling.types import LabelPlan
 

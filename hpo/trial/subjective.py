@@ -23,15 +23,6 @@ def is_subjective(world: World) -> bool:
     return world.market.asked.kind != OBJECTIVE
 
 
-def score_name(kind: str) -> str:
-    """What sentences call the score of a model that learns a question, by the question's kind.
-
-    A question of taste has no right answer that a model could be accurate on: its score is 1 minus
-    the mean absolute error of the predicted shares, against those of a panel of annotators.
-    """
-    return "accuracy" if kind == OBJECTIVE else "agreement with the panel"
-
-
 def share_labels(answers: Answers, tasks: list[int], classes: int) -> LabelSet:
     """Shares of answers as labels; answers on control tasks stay out: those are no pool images."""
     shares = answer_shares(answers.where(~answers.control), tasks, classes)

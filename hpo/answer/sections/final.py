@@ -9,7 +9,7 @@ from hpo.answer.sections.section import Findings, Report, Section
 from hpo.answer.sentences import interval, percent
 from hpo.trial.evaluate import final_score, fit_plan
 from hpo.trial.outcome import Outcome
-from hpo.trial.subjective import score_name
+from labeling.campaign.campaign import score_name
 
 
 def state_key(findings: Findings, outcome: Outcome) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from budget.tariff import expected_assignments
 from hpo.answer.sections.section import Findings, Report, Section
 from hpo.answer.sentences import cents, usd
-from hpo.trial.subjective import is_subjective
-from hpo.trial.world import World
-from labeling.types import LabelPlan
+
+if TYPE_CHECKING:
+    from hpo.trial.world import World
+    from labeling.types import LabelPlan
 
 OVERLAP = 3
 """Answers per image that stand for a label to measure by."""
@@ -28,6 +29,8 @@ def known_labels(best: LabelPlan, world: World) -> dict[str, Any] | None:
     Returns:
         The counts and the price, fee included; None for a question without right answers.
     """
+    from hpo.trial.subjective import is_subjective
+
     if is_subjective(world):
         return None
     labels = {role: len(world.data.rows[role]) for role in _ROLES if len(world.data.rows[role])}

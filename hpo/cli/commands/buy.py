@@ -134,7 +134,7 @@ def told(report: Mapping[str, Any], purchase: NextPurchase) -> list[str]:
     from budget.money import ZERO
     from hpo.answer.sentences import interval, percent, usd
     from hpo.settings.market_kinds import kind_named
-    from hpo.trial.subjective import score_name
+    from labeling.campaign.campaign import score_name
 
     money, labels, final = report["money"], report["labels"], report["final"]
     kind = kind_named(report["market"]["kind"])

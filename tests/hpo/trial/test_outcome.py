@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from budget.money import Money
 from hpo.trial.outcome import Outcome, outcome_from_plain, outcome_to_plain
-from hpo.trial.subjective import score_name
+from labeling.campaign.campaign import score_name
 from labeling.types import LabelPlan
 
 OUTCOME = Outcome(

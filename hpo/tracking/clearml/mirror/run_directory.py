@@ -22,7 +22,7 @@ from hpo.study.journal import (
     told_versions,
 )
 from hpo.trial.outcome import Outcome, outcome_from_plain
-from hpo.trial.subjective import score_name
+from labeling.campaign.campaign import score_name
 
 
 @dataclass(frozen=True, slots=True)
