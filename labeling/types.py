@@ -239,7 +239,8 @@ class OrderEnd:
         reason: "complete", "limit" (assignments used up, answers missing), "deadline", "supply"
             (no annotator left for the missing answers), or "stopped" (by the user: the missing
             answers are still wanted).
-        minutes: from the opening to the last submission or to the closing, whichever is later.
+        minutes: from the opening to the last submission; where answers are missing, to the closing
+            if that is later.
         missing: usable answers still missing.
         looked: annotators who opened the pool's page.
         joined: annotators who submitted at least one assignment.

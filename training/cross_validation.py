@@ -62,6 +62,11 @@ def floored(probabilities: Floats, floor: float) -> Floats:
     return np.asarray((1 - floor) * probabilities + floor / probabilities.shape[-1])
 
 
+def unfloored(probabilities: Floats, floor: float) -> Floats:
+    """The probabilities that `floored` was given, to within rounding."""
+    return np.asarray((probabilities - floor / probabilities.shape[-1]) / (1 - floor))
+
+
 def deal_folds(judge: Floats, folds: int, rng: np.random.Generator) -> Ints:
     """Fold of each row: the rows of each class (by largest share) are dealt evenly, at random."""
     # Rows sorted by class, at random inside a class, are dealt in turn. So each fold gets its part

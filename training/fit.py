@@ -49,6 +49,7 @@ class Model:
         rows: number of training rows N.
         table: all candidates tried; empty for a constant model.
         grad_norm, iterations: of the final fit.
+        temperature: by which logits are divided (`training.calibration`); None for not at all.
     """
 
     weights: Floats
@@ -61,11 +62,16 @@ class Model:
     table: tuple[CvRow, ...]
     grad_norm: float
     iterations: int
+    temperature: float | None = None
+
+    def logits(self, X: NDArray[np.floating]) -> Floats:
+        """Logits [n, C] for features [n, D], before temperature and floor."""
+        Z = _standardised(X, self.mean, self.scale)
+        return np.asarray(Z @ self.weights[:-1] + self.weights[-1])
 
     def predict(self, X: NDArray[np.floating]) -> Floats:
         """Class probabilities [n, C] for features [n, D]."""
-        Z = _standardised(X, self.mean, self.scale)
-        return floored(softmax(Z @ self.weights[:-1] + self.weights[-1]), self.floor)
+        return floored(softmax(self.logits(X) / (self.temperature or 1.0)), self.floor)
 
 
 def hard(shares: Floats, rng: np.random.Generator) -> Floats:
@@ -205,7 +211,7 @@ def refit(
 ) -> Floats:
     """Probabilities of heads fitted again, to other targets or weights of the same rows.
 
-    Penalty and standardisation stay the model's.
+    Penalty and standardisation stay the model's; a temperature does not apply to other heads.
 
     Args:
         model: the result of `train`.
@@ -235,6 +241,8 @@ def save(model: Model, path: Path) -> None:
 
     arrays = {"weights": model.weights, "mean": model.mean, "scale": model.scale}
     meta = {"target": model.target, "lam": repr(model.lam), "floor": repr(model.floor)}
+    if model.temperature is not None:
+        meta["temperature"] = repr(model.temperature)
     save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, path, metadata=meta)
 
 

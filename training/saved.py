@@ -38,7 +38,7 @@ def model_bytes(model: Model, classes: Sequence[str], facts: Mapping[str, str]) 
     """
     from safetensors.numpy import save
 
-    plain = {"target": model.target, "lam": model.lam, "floor": model.floor, "rows": model.rows}
+    plain = {name: getattr(model, name) for name in _PLAIN}
     text = json.dumps({"model": plain, "classes": list(classes), "facts": dict(facts)})
     tensors = {name: np.ascontiguousarray(getattr(model, name)) for name in _TENSORS}
     # safetensors writes several entries of metadata in no fixed order: one entry holds all.
@@ -46,6 +46,7 @@ def model_bytes(model: Model, classes: Sequence[str], facts: Mapping[str, str]) 
 
 
 _TENSORS = ("weights", "mean", "scale")
+_PLAIN = ("target", "lam", "floor", "rows", "temperature")
 
 
 def load_model(path: Path) -> SavedModel:

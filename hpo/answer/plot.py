@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.answer.sentences import cents, percent
+from labeling.campaign.campaign import score_name
 
 
 def plot_front(report: Mapping[str, Any], path: Path) -> None:
@@ -73,7 +74,7 @@ def plot_front(report: Mapping[str, Any], path: Path) -> None:
     )
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
     axes.set_xlabel("price tag of the plan (reward and fee, dollars, log scale)")
-    axes.set_ylabel("accuracy of the trained model")
+    axes.set_ylabel(f"{score_name(report['question']['kind'])} of the trained model")
     axes.set_title(f"How much to invest in annotations: study {report['study']}")
     axes.grid(alpha=0.25)
     if axes.has_data():

@@ -16,10 +16,11 @@ from hpo.settings.stored_answer import SCHEMA
 from hpo.trial import spending
 from hpo.trial.evaluate import price_tag
 from hpo.trial.labels import views_to_plain
-from hpo.trial.outcome import Outcome, Purchase, plan_to_plain
+from hpo.trial.outcome import SCORES, Outcome, Purchase, plan_to_plain
 from hpo.trial.subjective import is_subjective
 from hpo.trial.world import World
 from labeling.aggregation.shares import DENSE
+from labeling.campaign.campaign import score_name
 from labeling.store.records import OrderRecord
 from labeling.types import LabelPlan
 
@@ -37,9 +38,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "plan": _plan(outcome.plan),
         "accuracy": outcome.accuracy,
         "interval_95": [outcome.low, outcome.high],
-        "macro_f1": outcome.macro_f1,
-        "ece": outcome.ece,
-        "log_loss": outcome.log_loss,
+        **{name: value for name in SCORES if (value := getattr(outcome, name)) is not None},
         "price_tag": outcome.price_tag.to_json(),
         "dollars_per_1000_images": f"{per_image / 1e6:.2f}",
         "minutes": outcome.minutes,
@@ -188,9 +187,9 @@ def _question_notes(world: World) -> list[str]:
     if not is_subjective(world):
         return []
     return [
-        f"Question {world.market.asked.name!r} is a matter of taste: what is called accuracy is 1 "
-        "minus the mean absolute error of the predicted share of people, on images that at least "
-        f"{DENSE} people answered."
+        f"Question {world.market.asked.name!r} is a matter of taste: the score of a model is its "
+        f"{score_name(world.market.asked.kind)}, 1 minus the mean absolute error of the predicted "
+        f"share of people, on images that at least {DENSE} people answered."
     ]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from budget.money import Money
 from budget.tariff import assignments_for
 from hpo.trial.annotator_bootstrap import redrawn
+from hpo.trial.calibration import calibrated
 from hpo.trial.labels import images_inside, narrow, test_view, to_labels
 from hpo.trial.outcome import Outcome
 from hpo.trial.purchase import buy
@@ -84,7 +85,13 @@ def _further(draw: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A plan's labels and the head trained on them."""
+    """A plan's labels and the head trained on them.
+
+    Attributes:
+        plan: the plan.
+        labels: what the head was trained on. answers: the answers behind them.
+        target: [N, C] the targets. model: the head, with its temperature.
+    """
 
     plan: LabelPlan
     labels: LabelSet
@@ -98,8 +105,17 @@ def fit_plan(plan: LabelPlan, world: World, draw: int = 0) -> Trained:
     labels, own = labels_of(plan, world, draw)
     times = partial(times_of, plan, world, draw)
     labels, own = narrow(labels, own, world.tasks(plan), times, world)
+    return train_calibrated(plan, labels, own, world, draw)
+
+
+def train_calibrated(
+    plan: LabelPlan, labels: LabelSet, answers: Answers, world: World, draw: int = 0
+) -> Trained:
+    """Train a head on labels and the answers behind them; its probabilities are calibrated."""
     model, target = train_labels(plan, labels, world, draw)
-    return Trained(plan, labels, own, target, model)
+    rng = generator(world.config.seed, "calibration", plan.key, *_further(draw))
+    model = calibrated(model, target, labels, answers, world, rng)
+    return Trained(plan, labels, answers, target, model)
 
 
 def train_labels(
@@ -192,9 +208,9 @@ def measure(trained: Trained, world: World, draws: int = 1) -> Outcome:
         round(scores.accuracy, _DIGITS),
         round(scores.low, _DIGITS),
         round(scores.high, _DIGITS),
-        round(scores.macro_f1, _DIGITS),
-        round(scores.ece, _DIGITS),
-        round(scores.log_loss, _DIGITS),
+        _rounded(scores.macro_f1),
+        _rounded(scores.ece),
+        _rounded(scores.log_loss),
         price_tag(plan, world),
         round(minutes_of(plan, world), 3),
         len(trained.labels.task),
@@ -221,11 +237,21 @@ def _averaged(first: Outcome, draws: int, world: World) -> Outcome:
         accuracy=round(accuracy, _DIGITS),
         low=round(max(0.0, first.low + shift), _DIGITS),
         high=round(min(1.0, first.high + shift), _DIGITS),
-        macro_f1=round((first.macro_f1 + sum(s.macro_f1 for s in repeats)) / draws, _DIGITS),
-        ece=round((first.ece + sum(s.ece for s in repeats)) / draws, _DIGITS),
-        log_loss=round((first.log_loss + sum(s.log_loss for s in repeats)) / draws, _DIGITS),
+        macro_f1=_mean([first.macro_f1, *(s.macro_f1 for s in repeats)]),
+        ece=_mean([first.ece, *(s.ece for s in repeats)]),
+        log_loss=_mean([first.log_loss, *(s.log_loss for s in repeats)]),
         draws=draws,
     )
+
+
+def _mean(scores: Sequence[float | None]) -> float | None:
+    """Mean of a score over draws; None where one lacks it."""
+    measured = [score for score in scores if score is not None]
+    return round(sum(measured) / len(scores), _DIGITS) if len(measured) == len(scores) else None
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, _DIGITS)
 
 
 def _binary_images(scores: Scores) -> float:
@@ -250,14 +276,30 @@ def final_score(trained: Trained, world: World) -> dict[str, Any]:
     """
     scores = score_on("final", trained, world)
     view = test_view(world.config)
+    further = ("macro_f1", "balanced_accuracy", "ece", "log_loss")
+    measured = {name: _rounded(getattr(scores, name)) for name in further}
     return {
         **({"test_view": score_inside(view, "final", trained, world)} if view else {}),
         **rounded(scores),
-        "macro_f1": round(scores.macro_f1, _DIGITS),
-        "balanced_accuracy": round(scores.balanced_accuracy, _DIGITS),
-        "ece": round(scores.ece, _DIGITS),
-        "log_loss": round(scores.log_loss, _DIGITS),
+        **{name: value for name, value in measured.items() if value is not None},
         "images": scores.n,
+        **_before(trained, "final", world),
+    }
+
+
+def _before(trained: Trained, role: str, world: World) -> dict[str, Any]:
+    """The temperature, and the scores without it; nothing where there is none."""
+    temperature = trained.model.temperature
+    if temperature is None:
+        return {}
+    raw = replace(trained, model=replace(trained.model, temperature=None))
+    scores = score_on(role, raw, world, redraws=0)
+    return {
+        "calibration": {
+            "temperature": round(temperature, _DIGITS),
+            "ece_before": _rounded(scores.ece),
+            "log_loss_before": round(scores.log_loss, _DIGITS),
+        }
     }
 
 

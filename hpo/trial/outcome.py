@@ -13,6 +13,9 @@ from labeling.types import (
     LabelPlan,
 )
 
+SCORES = ("macro_f1", "ece", "log_loss")
+"""Scores of an outcome that may not have been measured."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -20,6 +23,8 @@ class Outcome:
 
     Attributes:
         accuracy: share of validation images classified right, with its 95 % interval low..high.
+        macro_f1, ece, log_loss: further scores; None where they were not measured, such as the
+            first two of a question of taste.
         price_tag: expected cost of the plan when bought alone in this condition.
         minutes: the campaign's minutes, scaled to the plan's share of what was ordered.
         labels: tasks with at least one usable answer.
@@ -38,9 +43,9 @@ class Outcome:
     accuracy: float
     low: float
     high: float
-    macro_f1: float
-    ece: float
-    log_loss: float
+    macro_f1: float | None
+    ece: float | None
+    log_loss: float | None
     price_tag: Money
     minutes: float
     labels: int
@@ -93,6 +98,7 @@ def outcome_from_plain(raw: Mapping[str, Any]) -> Outcome:
     """The outcome of `outcome_to_plain`."""
     return Outcome(
         **{
+            **dict.fromkeys(SCORES),
             **raw,
             "plan": plan_from_plain(raw["plan"]),
             "price_tag": Money(raw["price_tag"]),

@@ -80,7 +80,7 @@ def score_opinion(predicted: Floats, draws: Floats | None, observed: Shares) -> 
 
     `accuracy` is 1 minus the mean absolute error of the share (half the sum over answers), with a
     95 % interval over images and training labels; `log_loss` is the cross entropy to the shares.
-    What only classifiers have is 0.
+    What only classifiers have is None.
 
     Args:
         predicted: [n, C] predicted shares on the images of `observed`.
@@ -101,10 +101,10 @@ def score_opinion(predicted: Floats, draws: Floats | None, observed: Shares) -> 
         accuracy=near,
         low=max(0.0, near - half),
         high=min(1.0, near + half),
-        macro_f1=0.0,
-        ece=0.0,
+        macro_f1=None,
+        ece=None,
         log_loss=scored.log_loss,
-        balanced_accuracy=0.0,
+        balanced_accuracy=None,
         per_class_recall=(),
         n=scored.items,
         image_variance=of_images,

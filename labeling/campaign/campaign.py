@@ -13,6 +13,15 @@ from budget.money import Money
 OBJECTIVE, SUBJECTIVE = "objective", "subjective"
 
 
+def score_name(kind: str) -> str:
+    """What sentences call the score of a model that learns a question, by the question's kind.
+
+    A question of taste has no right answer that a model could be accurate on: its score is 1 minus
+    the mean absolute error of the predicted shares, against those of a panel of annotators.
+    """
+    return "accuracy" if kind == OBJECTIVE else "agreement with the panel"
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """One closed question about an image.

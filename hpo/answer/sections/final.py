@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.answer.sections.section import Findings, Report, Section
 from hpo.answer.sentences import interval, percent
+from labeling.campaign.campaign import score_name
 
 if TYPE_CHECKING:
     from hpo.trial.outcome import Outcome
@@ -41,7 +42,7 @@ def _sentences(report: Mapping[str, Any]) -> list[str]:
     if not final:
         return []
     return [
-        f"gives a model of {percent(final['accuracy'])} accuracy "
+        f"gives a model of {percent(final['accuracy'])} {score_name(report['question']['kind'])} "
         f"(95 %: {interval(final['interval_95'])}) on {final['images']} images "
         "that no decision has touched"
     ]

@@ -8,6 +8,7 @@ from hpo.answer.sections.comparisons import COMPARISONS
 from hpo.answer.sections.confirmed import CONFIRMED, PLANNED
 from hpo.answer.sections.final import FINAL
 from hpo.answer.sections.front_versions import FRONT_VERSIONS
+from hpo.answer.sections.known_labels import KNOWN_LABELS
 from hpo.answer.sections.merged import MERGED
 from hpo.answer.sections.views import VIEWS
 
@@ -19,5 +20,6 @@ SECTIONS = (
     CONFIRMED,
     ADVICE,
     MERGED,
+    KNOWN_LABELS,
     COMPARISONS,
 )

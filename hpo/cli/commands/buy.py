@@ -135,6 +135,7 @@ def told(report: Mapping[str, Any], purchase: NextPurchase) -> list[str]:
     from budget.money import ZERO
     from hpo.answer.sentences import interval, percent, usd
     from hpo.settings.market_kinds import kind_named
+    from labeling.campaign.campaign import score_name
 
     money, labels, final = report["money"], report["labels"], report["final"]
     kind = kind_named(report["market"]["kind"])
@@ -154,8 +155,9 @@ def told(report: Mapping[str, Any], purchase: NextPurchase) -> list[str]:
     lines += [
         f"Labels of {labels['images']} of {labels['images_wanted']} images from "
         f"{labels['answers']} answers under {conditions}",
-        f"Model: {percent(final['accuracy'])} accuracy (95 %: {interval(final['interval_95'])}) on "
-        f"{final['images']} images that no decision has touched",
+        f"Model: {percent(final['accuracy'])} {score_name(purchase.world.market.asked.kind)} "
+        f"(95 %: {interval(final['interval_95'])}) on {final['images']} images that no decision "
+        "has touched",
         *(f"- {note}" for note in report["notes"]),
         f"labels: {purchase.world.folder / 'versions' / labels['version']}",
         f"model: {purchase.folder / 'model.safetensors'}",

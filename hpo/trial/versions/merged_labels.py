@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from budget.money import ZERO
-from hpo.trial.evaluate import Trained, labels_of, rounded, score_on, times_of, train_labels
+from hpo.trial.evaluate import labels_of, rounded, score_on, times_of, train_calibrated
 from hpo.trial.labels import facts_of, narrow, to_labels
 from hpo.trial.subjective import is_subjective
 from hpo.trial.versions.label_versions import condition_to_plain
@@ -90,8 +90,7 @@ def merged_today(plan: LabelPlan, world: World) -> dict[str, Any] | None:
         return None
     labels, answers, conditions = owned
     labels, answers = narrow(labels, answers, world.pool, partial(merged_times, world), world)
-    model, target = train_labels(plan, labels, world)
-    scores = score_on("final", Trained(plan, labels, answers, target, model), world)
+    scores = score_on("final", train_calibrated(plan, labels, answers, world), world)
     return {
         "conditions": conditions,
         "labelled_images": len(labels.task),
@@ -131,11 +130,12 @@ def make_final(plan: LabelPlan, world: World, study_pool: Sequence[int]) -> Fina
     labels, answers, times, conditions = _labels(plan, world, tasks, study)
     version = _save(plan, world, labels, answers, facts_of(answers, times(), world))
     inside, behind = narrow(labels, answers, tasks, times, world)
-    model, target = train_labels(plan, inside, world)
+    trained = train_calibrated(plan, inside, behind, world)
+    model = trained.model
     classes = world.market.asked.classes
     facts = {"backbone": world.features.name, "labels": version, "plan": plan.key}
     facts |= {"weights": world.features.weights_source, "study": world.config.study}
-    scores = score_on("final", Trained(plan, inside, behind, target, model), world)
+    scores = score_on("final", trained, world)
     view = {"view": world.config.view, "trained_on": len(inside.task)} if world.config.view else {}
     new = set(world.pool.tolist())
     told = {
@@ -150,6 +150,7 @@ def make_final(plan: LabelPlan, world: World, study_pool: Sequence[int]) -> Fina
         "model": {
             "target": model.target,
             "penalty": round(model.lam, 9),
+            **({"temperature": round(model.temperature, 6)} if model.temperature else {}),
             "classes": list(classes),
             **view,
         },

@@ -61,7 +61,7 @@ def run_order(crowd: Crowd, order: Order, horizon_minutes: float) -> OrderRun:
     last = float(crowd.suites.end[mine[-1]]) if mine else closed
     end = OrderEnd(
         reason=reason,
-        minutes=milliseconds(max(last, closed) - opened) / 60_000,
+        minutes=milliseconds((max(last, closed) if missing else last) - opened) / 60_000,
         missing=missing,
         looked=crowd.people.looked(opened, closed),
         joined=len(np.unique(crowd.suites.person[mine])),

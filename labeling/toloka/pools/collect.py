@@ -318,9 +318,10 @@ class OrderCollector:
     def _order_end(self, stopped: datetime, until: datetime) -> OrderEnd:
         opened, paid = self._placed.reading.opened, self._news.paid
         missing, reason = int(self._missing().sum()), self._closing() or "limit"
-        ends = [stopped, *(suite.submitted or stopped for suite in paid)]
-        if reason != "time":
-            ends += self._ends()
+        ends = [suite.submitted or stopped for suite in paid]
+        # What is complete was so at the last submission, however late anybody looked.
+        if missing or not paid:
+            ends += [stopped] if reason == "time" else [stopped, *self._ends()]
         if not missing:
             reason = "complete"
         elif reason == "time":

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
+from hpo.answer.terminal import words
 from hpo.settings.stored_answer import to_json
 from hpo.trial.trainer import CrossValidated
+from tests.reports import schema
 
 RECORDED = {"price": "0.002", "controls": "0", "exam": "off", "overlap": "1,2,3"}
 
@@ -137,6 +139,15 @@ def test_a_question_of_taste_is_learned_as_a_share(small_study, more_data: str) 
     best = report["recommended"]
     assert 0.6 < best["final"]["accuracy"] < 1
     assert any("matter of taste" in note for note in report["notes"])
+    for scores in (best, best["final"], *report["front"], *report["purchases"]):
+        assert not {"macro_f1", "ece", "balanced_accuracy", "calibration"} & set(scores)
+        assert scores["log_loss"] > 0
+    schema().validate(report)
+    assert not any("% accuracy" in line for line in words(report))
+    assert any("% agreement with the panel" in line for line in words(report))
+    for trial in study.outcomes():
+        assert trial.macro_f1 is None
+        assert trial.ece is None
     with pytest.raises(InputError, match="question 'tidy'"):
         small_study(**settings, question="tidy", study="x")
 

@@ -37,7 +37,7 @@ def pareto(run: RunDirectory) -> Figure:
     traces.append(_reported_front(run.report) if run.report else _measured_front(list(outcomes)))
     if run.report:
         traces += _reported_beside(run.report)
-    figure = _figure(traces, "price tag of the plan, dollars", "accuracy of the trained model")
+    figure = _figure(traces, "price tag of the plan, dollars", f"{run.score} of the trained model")
     every = [dollars for trace in traces for dollars in trace["x"]]
     figure["layout"]["xaxis"] |= {"type": "log", **_dollar_ticks(every)}
     return figure
@@ -144,10 +144,11 @@ def incumbent(run: RunDirectory) -> Figure:
     """Best accuracy so far, and the price tag of the plan to take, against dollars spent."""
     steps = incumbents(run.rows)
     spent = [dollars for dollars, _, _ in steps]
+    measured = f"best {run.score} measured so far"
     best = {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": "best accuracy measured so far",
+        "name": measured,
         "x": spent,
         "y": [accuracy for _, accuracy, _ in steps],
         "line": {"shape": "hv", "color": BLUE},
@@ -161,7 +162,7 @@ def incumbent(run: RunDirectory) -> Figure:
         "yaxis": "y2",
         "line": {"shape": "hv", "color": RED, "dash": "dash"},
     }
-    figure = _figure([best, price], "spent in the study, dollars", "best accuracy measured so far")
+    figure = _figure([best, price], "spent in the study, dollars", measured)
     figure["layout"]["yaxis2"] = {
         "title": {"text": "price tag, dollars"},
         "overlaying": "y",
@@ -209,7 +210,9 @@ def marginal(run: RunDirectory) -> Figure:
         "text": [step[2] for step in measured],
         "line": {"shape": "vh", "color": GREEN},
     }
-    return _figure([trace], "price tag of the plan, dollars", "accuracy points per further dollar")
+    return _figure(
+        [trace], "price tag of the plan, dollars", f"{run.score}: points per further dollar"
+    )
 
 
 def parallel(run: RunDirectory) -> Figure:

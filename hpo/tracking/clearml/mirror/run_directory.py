@@ -22,6 +22,7 @@ from hpo.study.journal import (
     told_versions,
 )
 from hpo.trial.outcome import Outcome, outcome_from_plain
+from labeling.campaign.campaign import score_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,11 @@ class RunDirectory:
     def study(self) -> str:
         """The study's name."""
         return str(self.about["study"])
+
+    @property
+    def score(self) -> str:
+        """What sentences call the score of the study's models."""
+        return score_name(self.about["question"]["kind"])
 
     @property
     def cap(self) -> int:

@@ -104,7 +104,11 @@ def _parts(run: RunDirectory, child: Child, project: str) -> Parts:
         configuration={"Outcome": (json.dumps(_plain(outcome), indent=1), "json", "as measured")},
         scalars=[
             Scalar(TITLE, SERIES, 0, outcome.accuracy),
-            *(Scalar("Summary", name, None, value) for name, value in values.items()),
+            *(
+                Scalar("Summary", n, None, value)
+                for n, value in values.items()
+                if value is not None
+            ),
         ],
         plots=trial_plots(run, child),
         lines=trial_console(run, child),

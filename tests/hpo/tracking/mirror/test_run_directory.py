@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from budget.errors import InputError
 from hpo.tracking.clearml.mirror import figures
 from hpo.tracking.clearml.mirror.controller import controller_record, summary_rows
+from hpo.tracking.clearml.mirror.pages.story import trial_console
 from hpo.tracking.clearml.mirror.run_directory import read_run
 from hpo.tracking.clearml.mirror.trial_tasks import trial_record
 
@@ -147,3 +149,15 @@ def test_the_summary_links_what_has_a_task_and_marks_the_answer(folder: Path) ->
     record = trial_record(run, child, "project", "controller", "dataset", "images")
     assert record.params["Datasets"] == {"labels": "dataset", "images": "images"}
     assert record.params["General"]["price"] == child.outcome.plan.price.exact()
+
+
+def test_the_score_of_a_question_of_taste_is_not_called_accuracy(folder: Path) -> None:
+    run = read_run(folder)
+    about = {**run.about, "question": {**run.about["question"], "kind": "subjective"}}
+    taste = replace(run, about=about)
+    for of, name in ((run, "accuracy"), (taste, "agreement with the panel")):
+        drawn = [figures.pareto(of), figures.incumbent(of), figures.marginal(of)]
+        titles = [figure["layout"]["yaxis"]["title"]["text"] for figure in drawn]
+        assert [name in title for title in titles] == [True] * 3
+        told = "\n".join(line.text for line in trial_console(of, of.children[0]))
+        assert f"{name} {100 * of.children[0].outcome.accuracy:.1f} %" in told

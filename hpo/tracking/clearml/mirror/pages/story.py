@@ -33,9 +33,9 @@ def console(run: RunDirectory) -> list[Line]:
 
 def _line(step: TrialRow | Mapping[str, Any], run: RunDirectory) -> Line:
     if isinstance(step, TrialRow):
-        return Line(epoch_ms(step.at), _evaluated(step))
+        return Line(epoch_ms(step.at), _evaluated(step, run.score))
     if step["event"] == CONFIRMATION:
-        return Line(epoch_ms(step["at"]), _confirmed(step))
+        return Line(epoch_ms(step["at"]), _confirmed(step, run.score))
     return Line(epoch_ms(step["at"]), _start(step, step is run.story[0]))
 
 
@@ -47,21 +47,21 @@ def _start(about: Mapping[str, Any], is_first: bool) -> str:
     return f"study {about['study']}: images {images}; market {about['market']['name']}; {cap}"
 
 
-def _evaluated(row: TrialRow) -> str:
+def _evaluated(row: TrialRow, score: str) -> str:
     outcome = row.outcome
-    measured = f"accuracy {percent(outcome.accuracy)} ({interval([outcome.low, outcome.high])})"
+    measured = f"{score} {percent(outcome.accuracy)} ({interval([outcome.low, outcome.high])})"
     if row.version is None:
         return f"evaluated {outcome.plan.key}, owned already: {measured}"
     money = f"paid {Money(row.paid).cents()}, spent {Money(row.spent).cents()}"
     return f"bought {outcome.plan.key}: {measured}; {money} of {Money(row.cap).cents()}"
 
 
-def _confirmed(again: Mapping[str, Any]) -> str:
+def _confirmed(again: Mapping[str, Any], score: str) -> str:
     final = again["final"]
     measured = f"{percent(final['accuracy'])} ({interval(final['interval_95'])})"
     return (
         f"bought {again['tasks']} tasks of the recommended plan again for {usd(again['paid'])}: "
-        f"accuracy {measured} on images that no decision has touched"
+        f"{score} {measured} on images that no decision has touched"
     )
 
 
@@ -86,7 +86,7 @@ def trial_console(run: RunDirectory, child: Child) -> list[Line]:
     """The lines of a trial's console: its plan, its annotators, its model."""
     outcome, at_ms = child.outcome, epoch_ms(child.at)
     paid = f", paid {Money(child.paid).cents()}" if child.number else ", for nothing: owned already"
-    lines = [f"plan {child.key}{paid}", *_people(run, child), *_measured(outcome)]
+    lines = [f"plan {child.key}{paid}", *_people(run, child), *_measured(outcome, run.score)]
     return [Line(at_ms, line) for line in lines]
 
 
@@ -105,9 +105,9 @@ def _people(run: RunDirectory, child: Child) -> Iterator[str]:
         )
 
 
-def _measured(outcome: Outcome) -> Iterator[str]:
+def _measured(outcome: Outcome, score: str) -> Iterator[str]:
     yield f"{outcome.answers} usable answers to {outcome.labels} tasks; target {outcome.target}"
-    yield (
-        f"accuracy {percent(outcome.accuracy)} ({interval([outcome.low, outcome.high])}) on "
-        f"validation images, macro F1 {outcome.macro_f1:.4f}, calibration error {outcome.ece:.4f}"
-    )
+    further = {"macro F1": outcome.macro_f1, "calibration error": outcome.ece}
+    told = [f"{name} {value:.4f}" for name, value in further.items() if value is not None]
+    measured = f"{score} {percent(outcome.accuracy)} ({interval([outcome.low, outcome.high])})"
+    yield ", ".join([f"{measured} on validation images", *told])

@@ -122,7 +122,7 @@ def by_labels(run: RunDirectory, child: Child) -> Figure:
     ]
     layout = {
         "xaxis": {"title": {"text": "labelled images"}, "rangemode": "tozero"},
-        "yaxis": {"title": {"text": "accuracy on validation images"}},
+        "yaxis": {"title": {"text": f"{run.score} on validation images"}},
         "hovermode": "closest",
     }
     return {"data": traces, "layout": layout}

@@ -1,0 +1,84 @@
+"""An order whose end was noticed late took as long as its annotators did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labeling.toloka.server import Server
+from labeling.toloka.server.engine import course
+from labeling.types import Order
+from tests.labeling.toloka.ground import Ground, buy
+
+ABSENT_MS = 2 * 3600 * 1000  # less than the horizon, after which the pool closes by itself
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests."""
+    on = Ground(tmp_path_factory.mktemp("server"), tasks=30, controls=20)
+    yield on.serve()
+    on.close()
+
+
+def ground(seed: int, server: Server, folder: Path) -> Ground:
+    """The server with nothing on it and people of a seed."""
+    made = Ground(folder, tasks=30, controls=20, seed=seed, server=server)
+    server.reset(made.settings())
+    return made
+
+
+def left(on: Ground, order: Order, absent_ms: int) -> None:
+    """Open the order's pool and be killed; time goes on without the buyer."""
+    market = on.market()
+    market.place(order)
+    market._locks.clear()
+    platform = on.serve().platform.world
+    course.advance(platform, platform.now + absent_ms)
+
+
+def beyond(pages: list[Any], order: Order) -> int:
+    """Answers to real tasks beyond those wanted: a further round asks for them."""
+    given = sum(len(a.tasks) - sum(a.control) for page in pages for a in page.assignments)
+    return given - order.answers_wanted
+
+
+@pytest.mark.parametrize(
+    ("seed", "exam"), [(0, False), (1, False), (1, True), (2, True), (4, True), (5, True)]
+)
+def test_minutes_are_those_of_the_undisturbed_order(
+    seed: int, exam: bool, server: Server, tmp_path: Path
+) -> None:
+    on = ground(seed, server, tmp_path)
+    order = on.order(20, overlap=2, exam=exam)
+    undisturbed = buy(on.crowd(), order)
+    end = undisturbed[-1].end
+    assert end is not None
+    # These seeds have one round: a further one begins only when the buyer is back.
+    assert (end.missing, beyond(undisturbed, order)) == (0, 0)
+    left(on, order, ABSENT_MS)
+    back = buy(on.market(), order)[-1].end
+    assert back is not None
+    assert (back.reason, back.missing) == ("complete", 0)
+    assert back.minutes == pytest.approx(end.minutes, abs=0.001)
+    last = max(a.submitted_s for page in undisturbed for a in page.assignments)
+    assert back.minutes == pytest.approx(last / 60, abs=0.001)
+    assert back.minutes < ABSENT_MS / 60_000 / 2
+
+
+def test_a_deadline_that_passed_unwatched_is_where_the_order_ended(
+    server: Server, tmp_path: Path
+) -> None:
+    on = ground(0, server, tmp_path)
+    order = on.order(20, overlap=2, minutes=0.1)
+    end = buy(on.crowd(), order)[-1].end
+    assert end is not None
+    assert end.missing > 0
+    left(on, order, ABSENT_MS)
+    back = buy(on.market(), order)[-1].end
+    assert back is not None
+    assert (back.reason, back.missing) == (end.reason, end.missing) == ("deadline", end.missing)
+    assert back.minutes == pytest.approx(end.minutes, abs=0.001)
