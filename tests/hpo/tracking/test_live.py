@@ -15,7 +15,6 @@ import pytest
 from budget.errors import InputError
 from hpo.tracking.clearml.live import destination, mirroring
 from hpo.tracking.clearml.mirror import publish
-from tests import ROOT
 from tests.clearml_server import StandIn
 from tests.clearml_server.faults import CUT, DROPPED, OK
 from tests.clearml_server.fixtures import config_file
@@ -54,7 +53,7 @@ def run_without_clearml(words: list[str], root: Path) -> str:
         "assert not [name for name in sys.modules if name.split('.')[0] == 'clearml']\n"
         "sys.exit(code)\n"
     )
-    environment = {"HOME": str(home), "MPLCONFIGDIR": str(ROOT)}
+    environment = {"HOME": str(home), "MPLCONFIGDIR": str(root)}
     named = os.environ.pop("CLEARML_CONFIG_FILE")
     try:
         flags = (*words, "--clearml", "off", "--json")
