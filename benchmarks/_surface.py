@@ -198,7 +198,10 @@ class TablePrices:
             return []
         good = self.suites[key]
         bad = round(good * self.spoilt[key])
-        return [SimpleNamespace(unusable=bad, assignments=good + bad, overlap=1)]
+        order = SimpleNamespace(condition=self.surface.world.condition(plan), wanted=(), tranche=0)
+        return [
+            SimpleNamespace(unusable=bad, assignments=good + bad, overlap=1, end=None, order=order)
+        ]
 
     def to_buy(self, plan: LabelPlan) -> Quote:
         """The quote of what the plan lacks."""

@@ -15,7 +15,8 @@ import numpy as np
 
 from hpo.data.dataset import Dataset, load
 from hpo.settings.config import StudyConfig, make_config
-from hpo.trial.evaluate import fit_plan, minutes_of, price_tag
+from hpo.trial.evaluate import fit_plan
+from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.purchase import buy
 from hpo.trial.world import Computed, World, build, features_of
 from labeling.seeds import derive
@@ -25,9 +26,13 @@ from training.features import Features
 
 @dataclass(frozen=True, slots=True)
 class Redraw:
-    """One fresh purchase: accuracy on validation and final images, dollars paid, minutes."""
+    """One fresh purchase: accuracy on validation and final images, dollars paid, minutes.
+
+    `final` is the accuracy on the final images alone.
+    """
 
     accuracy: float
+    final: float
     price_tag: float
     paid: float
     minutes: float
@@ -54,11 +59,13 @@ def redraw(plan: LabelPlan, draw: int, **settings: object) -> Redraw:
         trained = fit_plan(plan, world)
         rows = np.concatenate([data.rows["validation"], data.rows["final"]])
         found = trained.model.predict(world.features.values[rows]).argmax(axis=1)
-        accuracy = float((found == data.truth[rows]).mean())
-        tag = price_tag(plan, world).dollars
-        outcome = Redraw(
-            accuracy, tag, world.ledger.balance().spent.dollars, minutes_of(plan, world)
-        )
+        right = found == data.truth[rows]
+        accuracy, final = right.mean(), right[len(data.rows["validation"]) :].mean()
+        ends = [record.end for record in world.store.all_orders()]
+        minutes = sum(end.minutes for end in ends if end)
+        tag = PlanCosts(world).price(plan).dollars
+        paid = world.ledger.balance().spent.dollars
+        outcome = Redraw(float(accuracy), float(final), tag, paid, minutes)
         world.close()
     return outcome
 

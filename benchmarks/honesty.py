@@ -1,182 +1,141 @@
-"""Are the numbers of the answer true: confirmed, search estimate, forecast and stop rule.
+"""Are the numbers of the answer true: whole studies against fresh purchases of the plans they name.
 
-Studies of the money-aware search on the tables of `benchmarks.search`. True is the mean on the
-final images over 30 redraws of a plan's condition that no study meets. Printed per surface, in
-points:
+True is a plan's mean accuracy on the validation and final images over fresh purchases from other
+crowds. Printed per cap and scenario and pooled, in points:
 
-- confirmed: the recommended plan bought again from another redraw, on the largest number of tasks
-  of the space whose reservation the 15 % kept bears, grown to the plan by the surrogate; mean of
-  (confirmed - true) and the share of 95 % intervals (same images) that hold the true value;
-- search estimate: mean of (shrunk estimate - true). Baseline: the measured validation accuracy;
-- forecast at twice the money spent: median of |forecast - best true accuracy at that price tag|,
-  and the share of its intervals that hold it. Baseline: the best accuracy known at the end;
-- stop rule: with --min-gain, the share of the cap left unspent and the regret it costs.
+- expected: the answer's accuracy - true, and the share of its 95 % intervals that hold the true
+  value. Baseline: the validation accuracy measured of the same plan;
+- search estimate: the same before the final images and the confirmation were looked at;
+- delivered: the recommended plan's model on the final images - true;
+- confirmed: the second purchase of the plan - true;
+- forecast: what up to twice the money would give - true;
+- promise: the share of gains (of the verdict, else of twice the money) inside their interval;
+- rule: the share of gains over the rule of thumb inside their interval.
 
-All studies of a surface share one split of the images, so the difference between validation and
-final images is the same in all of them: intervals that cover the choice of images as well, such as
-a forecast's, hold the true value more often here than they would over splits.
-
-    python -m benchmarks.honesty --surfaces default,spam-heavy --seeds 40 --cap 5
+    python -m benchmarks.honesty --caps 2,5,20 --scenarios default,spam-heavy --seeds 8
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import json
 import tempfile
 from collections.abc import Sequence
-from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks._surface import Floats, Surface
-from benchmarks.search import Lab, gaps, make_surface, run_ours
-from hpo.answer.advice import Advisor
-from hpo.answer.confirmation import confirmed
-from hpo.answer.recommend import Estimates, recommend, shrink
-from hpo.trial.outcome import Outcome
+from benchmarks.ground import redraw
+from hpo.study.study import Study
+from hpo.trial.outcome import plan_from_plain
+
+FIRST = 1000  # number of the first fresh purchase: no study meets it
 
 
-def estimates_of(lab: Lab) -> Estimates:
-    """Shrunk estimates of a study."""
-    surrogate = lab.searcher.surrogate(lab.outcomes)
-    return shrink(lab.outcomes, surrogate, np.random.default_rng(lab.seed))
+class Truth:
+    """True accuracies of a study's plans.
+
+    Args:
+        settings: of the study.
+        redraws: fresh purchases a plan.
+    """
+
+    def __init__(self, settings: dict[str, Any], redraws: int) -> None:
+        self._settings = settings
+        self._redraws = redraws
+        self._of = lru_cache(maxsize=None)(self._mean)
+
+    def __call__(self, plan: dict[str, Any]) -> float:
+        """A plan's mean accuracy."""
+        return float(self._of(json.dumps(plan, sort_keys=True)))
+
+    def _mean(self, plan: str) -> float:
+        raw = json.loads(plan)
+        made = plan_from_plain({**raw, "price_micros": raw["price_per_task"]["micros"]})
+        draws = range(FIRST, FIRST + self._redraws)
+        return float(np.mean([redraw(made, n, **self._settings).accuracy for n in draws]))
 
 
-def confirm(lab: Lab, best: Outcome) -> tuple[float, float, float] | None:
-    """Confirmed accuracy and its interval; None where the money kept bears nothing."""
-    surface, plan = lab.surface, best.plan
-    parts = [
-        other
-        for other in surface.plans
-        if dataclasses.replace(other, tasks=plan.tasks) == plan
-        and other.tasks <= plan.tasks
-        and surface.world.prices.list_price(other).hold <= lab.kept
-    ]
-    if not parts:
-        return None
-    part = max(parts, key=lambda other: other.tasks)
-    fresh = (lab.holdings.draw(plan) + 1 + lab.seed % (surface.draws - 1)) % surface.draws
-    final = {
-        "accuracy": float(surface.tables[1][surface.at[part.key], fresh]),
-        "images": len(surface.world.data.rows["final"]),
+def judge(report: dict[str, Any], truth: Truth) -> dict[str, float]:
+    """The errors of one report, in points, and which intervals hold the truth."""
+    chosen, advice = report["answer"]["chosen"], report["advice"]
+    if chosen is None:
+        return {}
+    true = truth(chosen["plan"])
+    best, again = report["recommended"], report["confirmation"]
+    errors = {
+        "expected": 100 * (chosen["accuracy"] - true),
+        "expected covers": _holds(chosen["interval_95"], true),
+        "measured": 100 * (best["measured"]["accuracy"] - true),
+        "delivered": 100 * (best["final"]["accuracy"] - true),
     }
-    said = confirmed(
-        plan,
-        {"tasks": part.tasks, "final": final},
-        lab.searcher.surrogate(lab.outcomes),
-        surface.config.suite_size,
-        np.random.default_rng(lab.seed),
-    )
-    low, high = said["interval_95_same_images"]
-    return said["accuracy"], low, high
+    if again:
+        alone = again["measured"]
+        errors["search estimate"] = 100 * (again["search_estimate"] - true)
+        errors["search covers"] = _holds(again["search_interval_95"], true)
+        errors["confirmed"] = 100 * (alone["accuracy"] - true)
+        errors["confirmed covers"] = _holds(alone["interval_95"], true)
+    twice = advice["forecast"]["at"][0]
+    there = truth(twice["plan"])
+    errors["forecast"] = 100 * (twice["accuracy"] - there)
+    errors["forecast covers"] = _holds(twice["interval_95"], there)
+    verdict = advice["verdict"]
+    promised = twice if verdict["stop"] else {**verdict["plan"], "gain": verdict["gain"]}
+    gained = 100 * (truth(promised["plan"]) - true)
+    errors["promise holds"] = _holds(promised["gain"]["interval_95"], gained)
+    errors["verdict stops"] = float(verdict["stop"])
+    if (rule := advice["rule_of_thumb"])["gain"] is not None:
+        over = 100 * (true - truth(rule["at_its_cost"]["plan"]))
+        errors["rule holds"] = _holds(rule["gain"]["interval_95"], over)
+    return errors
 
 
-def measure(surface: Surface, wide: Surface, seeds: int) -> dict[str, list[float]]:
-    """All errors of all studies."""
-    accuracy, _ = surface.truth
-    found: dict[str, list[float]] = {}
-
-    def note(name: str, value: float) -> None:
-        found.setdefault(name, []).append(value)
-
-    for seed in range(seeds):
-        lab = run_ours(surface, seed, rule=False)
-        estimates = estimates_of(lab)
-        best = recommend(estimates.plans)
-        if best is None:
-            continue
-        true = float(accuracy[surface.at[best.plan.key]])
-        measured = next(o for o in estimates.measured if o.plan.key == best.plan.key)
-        note("search estimate", 100 * (best.accuracy - true))
-        note("measured", 100 * (measured.accuracy - true))
-        again = confirm(lab, best)
-        if again is not None:
-            note("confirmed", 100 * (again[0] - true))
-            note("confirmed covers", float(again[1] <= true <= again[2]))
-        _forecast(lab, estimates, wide, note)
-    return found
+def _holds(interval: Sequence[float], value: float) -> float:
+    return float(interval[0] <= value <= interval[1])
 
 
-def _forecast(lab: Lab, estimates: Estimates, wide: Surface, note: object) -> None:
-    surrogate = lab.searcher.surrogate(lab.outcomes)
-    said = Advisor(lab.searcher, surrogate, estimates, lab.spent).forecast(2 * lab.spent.dollars)
-    if said is None or not callable(note):
-        return
-    accuracy, tags = wide.truth
-    able = wide.inside & (tags <= said.dollars)
-    true = float(accuracy[able].max())
-    note("forecast", 100 * abs(said.accuracy - true))
-    note("forecast bias", 100 * (said.accuracy - true))
-    note("forecast covers", float(said.low <= true <= said.high))
-    known = max(o.accuracy for o in estimates.plans)
-    note("no forecast", 100 * abs(known - true))
-
-
-def stop_rule(
-    surface: Surface, leasts: Sequence[float], seeds: int
-) -> dict[float, tuple[float, float, float]]:
-    """By value of --min-gain: share of the cap unspent, regret added in points, and its error."""
-    config = surface.world.config
-    whole = [_regret(run_ours(surface, seed, rule=False)) for seed in range(seeds)]
-    found = {}
-    for least in leasts:
-        object.__setattr__(config, "min_gain", least)
-        try:
-            early = [run_ours(surface, seed, rule=False) for seed in range(seeds)]
-        finally:
-            object.__setattr__(config, "min_gain", 0.0)
-        unspent = [1 - lab.spent.micros / config.budget.micros for lab in early]
-        added = np.array([_regret(lab) for lab in early]) - whole
-        error = float(added.std(ddof=1) / np.sqrt(seeds))
-        found[least] = (float(np.mean(unspent)), float(added.mean()), error)
-    return found
-
-
-def _regret(lab: Lab) -> float:
-    return float(gaps(lab, "money")["shrunk"].mean())
-
-
-def _print(name: str, found: dict[str, list[float]]) -> None:
-    for key, values in found.items():
-        array: Floats = np.array(values)
-        error = array.std(ddof=1) / np.sqrt(len(array))
-        middle = f"  median {np.median(array):.2f}" if "forecast" in key else ""
-        print(f"{name:16} {key:18} mean {array.mean():6.2f} +- {error:.2f}{middle}", flush=True)
+def _print(name: str, rows: Sequence[dict[str, float]]) -> None:
+    for key in dict.fromkeys(key for row in rows for key in row):
+        values = np.array([row[key] for row in rows if key in row])
+        error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+        spread = f"  sd {values.std():.2f}" if "holds" not in key and "covers" not in key else ""
+        print(
+            f"{name:20} {key:18} {values.mean():6.2f} +- {error:.2f}  of {len(values)}{spread}",
+            flush=True,
+        )
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Run studies, judge their reports, and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--surfaces", default="default,spam-heavy")
-    parser.add_argument("--seeds", type=int, default=40)
-    parser.add_argument("--draws", type=int, default=20, help="redraws that studies meet")
-    parser.add_argument("--judged", type=int, default=30, help="further redraws, for the truth")
-    parser.add_argument("--cap", default="20")
-    parser.add_argument("--min-gain", default="0.02,0.05", help="values of the stop rule to try")
-    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "surfaces")
+    parser.add_argument("--caps", default="2,5,20")
+    parser.add_argument("--scenarios", default="default,spam-heavy")
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--first", type=int, default=0, help="first seed")
+    parser.add_argument("--redraws", type=int, default=8, help="fresh purchases a plan")
+    parser.add_argument("--data", default="digits3")
+    parser.add_argument("--out", type=Path, help="a line of JSON for each study")
     given = parser.parse_args(words)
-    tables = (given.draws, given.cache, given.judged)
-    pooled: dict[str, list[float]] = {}
-    for name in given.surfaces.split(","):
-        with (
-            closing(make_surface(name, given.cap, *tables)) as surface,
-            closing(make_surface(name, "1000", *tables)) as wide,
-        ):
-            found = measure(surface, wide, given.seeds)
-            _print(name, found)
-            for key, values in found.items():
-                pooled.setdefault(key, []).extend(values)
-            leasts = [float(word) for word in given.min_gain.split(",")]
-            for least, row in stop_rule(surface, leasts, given.seeds).items():
-                unspent, added, error = row
-                print(
-                    f"{name:16} --min-gain {least:g}: {unspent:.0%} unspent, "
-                    f"regret {added:+.2f} +- {error:.2f}",
-                    flush=True,
-                )
-    _print("all surfaces", pooled)
+    pooled: list[dict[str, float]] = []
+    for cap in given.caps.split(","):
+        for scenario in given.scenarios.split(","):
+            rows = []
+            for seed in range(given.first, given.first + given.seeds):
+                settings = {"data": given.data, "scenario": scenario, "seed": seed}
+                with tempfile.TemporaryDirectory() as runs:
+                    study = Study(runs=runs, budget=cap, study="s", **settings)
+                    report = study.run()
+                    study.close()
+                rows.append(judge(report, Truth(settings, given.redraws)))
+                if given.out:
+                    line = json.dumps({"cap": cap, **settings, **rows[-1]})
+                    with given.out.open("a") as file:
+                        file.write(line + "\n")
+            _print(f"${cap} {scenario}", rows)
+            pooled += rows
+    _print("all", pooled)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ study meets (30). A level below the cheapest evaluated plan scores guessing (`ra
 plan of the space (`fallback`: everyone has it for free). Recommendations are by measured validation
 accuracy (`raw`, `fallback`) or by this project's shrunk estimate (`shrunk`, with the fallback).
 Ratios are of mean gaps over seeds, the baseline's over ours, where ours is not nothing; intervals
-are 95 % bootstraps over seeds. Ours is always scored by its shrunk estimate, the answer it gives.
+are 95 % bootstraps over seeds. Ours is always scored by its shrunk estimate. (The answer of a study
+recommends by its learning curve, which `benchmarks.honesty` judges.)
 
 Every purchase is one of 20 redraws of its condition, drawn by (seed, condition), the same for all
 methods. A study buys within limits, caps and holds as the product does; 15 % of the cap is kept

@@ -11,13 +11,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from budget.errors import BudgetExceeded
 from budget.money import ZERO, Money
-from hpo.answer.recommend import interval_95
-from hpo.search.surrogate import Surrogate, encode
+from hpo.answer.estimates.evidence import FINAL, Measurement
+from hpo.answer.estimates.plan_estimates import PlanEstimates
 from hpo.trial.evaluate import final_score, fit_plan
+from hpo.trial.outcome import Outcome
 from hpo.trial.purchase import buy, purchase
 from hpo.trial.versions.label_versions import save_version
 from hpo.trial.world import World
@@ -82,13 +81,16 @@ def finish_orders(world: World) -> None:
             purchase(order, world)
 
 
-def confirm(plan: LabelPlan, part: LabelPlan, world: World) -> dict[str, Any]:
+def confirm(
+    plan: LabelPlan, part: LabelPlan, world: World, earlier: Mapping[str, Any]
+) -> dict[str, Any]:
     """Buy a plan, or part of it, again and measure its model on the final images.
 
     Args:
         plan: the recommended plan.
         part: what `affordable` gave for it, the same after a crash.
         world: the study's world.
+        earlier: confirmations before, by `key_of`: orders in the same condition are theirs.
     """
     fresh = confirming(world)
     try:
@@ -97,62 +99,87 @@ def confirm(plan: LabelPlan, part: LabelPlan, world: World) -> dict[str, Any]:
         return {}
     records = fresh.store.orders(fresh.condition(part))
     paid = sum((fresh.store.paid(r.order, fresh.source.tariff) for r in records), ZERO)
+    paid -= _paid_before(fresh.condition(part).key, fresh, earlier)
     trained = fit_plan(part, fresh)
     return {
         "tasks": part.tasks,
         "share": round(part.tasks / plan.tasks, 4),
         "paid": paid.to_json(),
         "version": save_version(trained, fresh),
+        "labels": len(trained.labels.task),
+        "answers": int((~trained.answers.control).sum()),
         "final": final_score(trained, fresh),
     }
 
 
-def confirmed(
-    plan: LabelPlan,
-    done: Mapping[str, Any],
-    surrogate: Surrogate,
-    suite_size: int,
-    rng: np.random.Generator,
-) -> dict[str, Any]:
-    """The confirmed accuracy of the whole plan.
+def _paid_before(condition: str, fresh: World, earlier: Mapping[str, Any]) -> Money:
+    done = [
+        Money.from_json(again["paid"])
+        for key, again in earlier.items()
+        if again and fresh.condition(LabelPlan.parse(key.partition("/")[0])).key == condition
+    ]
+    return sum(done, ZERO)
 
-    Where only a part was bought again, its error is scaled by the surrogate's ratio of the plan's
-    to the part's: on that scale, and not on the accuracy's, a purchase's luck stays the same.
-    One purchase differs from the next by the surrogate's purchase effect and a model's luck.
+
+def measurement_of_confirmation(
+    outcome: Outcome, kept: Mapping[str, Any], world: World
+) -> Measurement | None:
+    """A plan that was bought again as evidence; None where it was not.
+
+    Args:
+        outcome: what the search measured of the plan.
+        kept: what `confirm` returned, by `key_of`.
+        world: the study's world.
+    """
+    done = kept.get(key_of(outcome.plan, world))
+    if not done:
+        return None
+    part = dataclasses.replace(outcome.plan, tasks=int(done["tasks"]))
+    score = done["final"]
+    return Measurement(
+        part,
+        score["accuracy"],
+        score.get("sure_as") or score["images"],
+        FINAL,
+        score.get("luck"),
+        MARK + world.condition(part).key,
+        done.get("labels") or part.tasks,
+        done.get("answers") or part.tasks * part.overlap,
+    )
+
+
+def measured_again(
+    plan: LabelPlan, done: Mapping[str, Any], estimates: PlanEstimates
+) -> dict[str, Any]:
+    """The accuracy of the whole plan, as the purchase of a part of it says alone.
+
+    The part's error is scaled by the learning curve's ratio of the plan's to the part's.
 
     Args:
         plan: the recommended plan.
         done: what `confirm` returned for it.
-        surrogate: the posterior given the search's evaluations.
-        suite_size: tasks per suite.
-        rng: draws from the posterior.
+        estimates: give the ratio.
 
     Returns:
-        The confirmation as JSON types, with two intervals: over purchases on these images, and
-        over purchases and images.
+        Accuracy, and two intervals: over purchases and images, and over purchases on these images.
     """
-    final = done["final"]
+    score = done["final"]
     part = dataclasses.replace(plan, tasks=int(done["tasks"]))
-    both = encode([part, plan], suite_size)
-    growth = np.zeros(1)
-    if part != plan:
-        samples = surrogate.samples(both, 2000, rng)
-        growth = np.log1p(-samples[:, 1]) - np.log1p(-samples[:, 0])
-        # A lognormal's mean: the part's purchase varies more, so its error is higher on average.
-        part_variance, plan_variance = surrogate.purchase_sd(both) ** 2
-        growth += (plan_variance - part_variance) / 2
-    error = max(1 - final["accuracy"], 0.5 / final["images"]) * math.exp(float(growth.mean()))
-    accuracy = 1 - min(error, 1.0)
-    repeat = surrogate.repeat_sd(both, final["images"])[0]
-    variance = error**2 * (repeat**2 + float(growth.var()))
-    alone = Z95 * math.sqrt(variance)
-    low, high = interval_95(accuracy, math.sqrt(variance), final["images"])
+    images = score.get("sure_as") or score["images"]
+    both = 1 - estimates.draws([part, plan])
+    growth = both[:, 1] / both[:, 0]
+    error = min(1.0, max(1 - score["accuracy"], 0.5 / images) * float(growth.mean()))
+    luck = float(estimates.purchase_sd([plan])[0]) ** 2
+    alone = luck + error**2 * float((growth / growth.mean()).var())
+    accuracy = 1 - error
+    with_images = alone + accuracy * error / images
     return {
-        **done,
         "accuracy": round(accuracy, 6),
-        "interval_95": [round(low, 6), round(high, 6)],
-        "interval_95_same_images": [
-            round(max(0.0, accuracy - alone), 6),
-            round(min(1.0, accuracy + alone), 6),
-        ],
+        "interval_95": _interval(accuracy, with_images),
+        "interval_95_same_images": _interval(accuracy, alone),
     }
+
+
+def _interval(accuracy: float, variance: float) -> list[float]:
+    half = Z95 * math.sqrt(variance)
+    return [round(max(0.0, accuracy - half), 6), round(min(1.0, accuracy + half), 6)]

@@ -1,24 +1,48 @@
-"""The front of accuracy against money."""
+"""The front of accuracy against money: evaluated plans as they are told, and where it bends."""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
+from hpo.answer.estimates.plan_estimates import PlanEstimates
 from hpo.trial.outcome import Outcome
 
+_T = TypeVar("_T")
 
-def pareto_front(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Plans that no other plan beats: none is as cheap and more accurate, or cheaper and as good.
+
+def tell_estimates(outcomes: Sequence[Outcome], estimates: PlanEstimates) -> list[Outcome]:
+    """Outcomes with what is expected of their plans in the place of what was measured."""
+    told = estimates.of([outcome.plan for outcome in outcomes])
+    return [
+        replace(
+            outcome,
+            accuracy=e.accuracy,
+            low=e.low,
+            high=e.high,
+            price_tag=e.price,
+            minutes=e.minutes,
+        )
+        for outcome, e in zip(outcomes, told, strict=True)
+    ]
+
+
+def pareto_front(items: Sequence[_T], at: Callable[[_T], tuple[int, float]]) -> list[_T]:
+    """Items that no other beats: none is as cheap and more accurate, or cheaper and as good.
+
+    Args:
+        items: plans in any form.
+        at: an item's price in micro-dollars, and its accuracy.
 
     Returns:
-        The front, from the cheapest to the dearest, strictly rising in price tag and accuracy.
+        The front, from the cheapest to the dearest, strictly rising in price and accuracy.
     """
-    front: list[Outcome] = []
-    for outcome in sorted(outcomes, key=lambda o: (o.price_tag, -o.accuracy, o.plan.key)):
-        if not front or outcome.accuracy > front[-1].accuracy:
-            front.append(outcome)
+    front: list[_T] = []
+    for item in sorted(items, key=lambda one: (at(one)[0], -at(one)[1])):
+        if not front or at(item)[1] > at(front[-1])[1]:
+            front.append(item)
     return front
 
 
@@ -43,12 +67,3 @@ def knee(front: Sequence[Outcome]) -> Outcome | None:
 
     best = max(front[1:-1], key=above)
     return best if above(best) > 0 else None
-
-
-def points_per_dollar(front: Sequence[Outcome]) -> list[float | None]:
-    """Accuracy points that each plan's money above the next cheaper plan buys, per dollar."""
-    gains: list[float | None] = [None] if front else []
-    for cheaper, dearer in itertools.pairwise(front):
-        dollars = (dearer.price_tag - cheaper.price_tag).dollars
-        gains.append(100 * (dearer.accuracy - cheaper.accuracy) / dollars)
-    return gains

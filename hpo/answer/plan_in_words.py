@@ -39,20 +39,51 @@ def told_plan_in_words(plan: Mapping[str, Any], suite_size: int | None = None) -
     """
     answers = _answers(plan["overlap"])
     if "dynamic" in plan:
-        least, most, sure = plan["dynamic"].removeprefix("dynamic(").removesuffix(")").split(",")
-        answers = _dynamic(int(least), int(most), float(sure))
+        answers = _dynamic(*_rule(plan))
     price, controls = plan["price_per_task"]["usd"], _controls(plan["controls"], suite_size)
     return _words(plan["tasks"], answers, price, plan["exam"], controls)
 
 
-def counted(count: int, noun: str) -> str:
-    """A number with its noun: "1 image", "2,345 images"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def few_answers(plan: Mapping[str, Any]) -> str:
+    """The answers to each image of a report's plan, in few words: "2 to 5 answers each"."""
+    if "dynamic" not in plan:
+        return _answers(plan["overlap"])
+    least, most, _ = _rule(plan)
+    return _answers(most) if least == most else f"{least} to {counted(most, 'answer')} each"
+
+
+def controls_in_words(plan: Mapping[str, Any], suite_size: int | None = None) -> str:
+    """The control tasks of a report's plan: "1 control task in 10".
+
+    Args:
+        plan: as reports hold it.
+        suite_size: as for `plan_in_words`.
+    """
+    return _controls(plan["controls"], suite_size)
+
+
+def counted(count: int, noun: str, nouns: str = "") -> str:
+    """A number with its noun: "1 image", "2,345 images".
+
+    Args:
+        count: the number.
+        noun: for 1.
+        nouns: for more; with an s by default.
+    """
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
 def _words(tasks: int, answers: str, price: str, exam: bool, controls: str) -> str:
-    exam_words = "with exam" if exam else "without exam"
-    return f"{counted(tasks, 'image')}, {answers}, ${price} a task, {exam_words}, {controls}"
+    return f"{counted(tasks, 'image')}, {answers}, ${price} a task, {_exam(exam)}, {controls}"
+
+
+def _rule(plan: Mapping[str, Any]) -> tuple[int, int, float]:
+    least, most, sure = plan["dynamic"].removeprefix("dynamic(").removesuffix(")").split(",")
+    return int(least), int(most), float(sure)
+
+
+def _exam(exam: bool) -> str:
+    return "with exam" if exam else "without exam"
 
 
 def _answers(overlap: int) -> str:

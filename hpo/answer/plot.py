@@ -13,8 +13,8 @@ from labeling.campaign.campaign import score_name
 def plot_front(report: Mapping[str, Any], path: Path) -> None:
     """Draw accuracy against money, log-dollar axis, and save it as the path's suffix says.
 
-    All purchases as dots, the front with its 95 % intervals, the recommended plan marked with the
-    accuracy measured on the final images; the rule of thumb's curve beside it.
+    All purchases as dots as they were measured, the front as expected with its 95 % intervals, the
+    recommended plan marked; the rule of thumb's curve beside it.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -25,8 +25,8 @@ def plot_front(report: Mapping[str, Any], path: Path) -> None:
     bought = report["purchases"]
     if bought:
         tags = [row["price_tag"]["micros"] / 1e6 for row in bought]
-        accuracies = [row["accuracy"] for row in bought]
-        axes.scatter(tags, accuracies, s=22, color="0.65", label="purchases", zorder=2)
+        accuracies = [row["measured"]["accuracy"] for row in bought]
+        axes.scatter(tags, accuracies, s=22, color="0.65", label="purchases, as measured", zorder=2)
     front = report["front"]
     x = [row["price_tag"]["micros"] / 1e6 for row in front]
     y = [row["accuracy"] for row in front]
@@ -40,7 +40,7 @@ def plot_front(report: Mapping[str, Any], path: Path) -> None:
         marker="o",
         capsize=3,
         zorder=3,
-        label="front, search estimate with 95 % interval",
+        label="front, expected with 95 % interval",
     )
     rule = report["advice"].get("rule_of_thumb", {}).get("curve", [])
     axes.plot(
@@ -51,21 +51,18 @@ def plot_front(report: Mapping[str, Any], path: Path) -> None:
         label="rule of thumb, expected",
     )
     best = report["recommended"]
-    if best and best["final"]:
-        final, cost = best["final"], best["price_tag"]["micros"] / 1e6
-        low, high = final["interval_95"]
-        errors = [[final["accuracy"] - low], [high - final["accuracy"]]]
+    if best:
+        cost, (low, high) = best["price_tag"]["micros"] / 1e6, best["interval_95"]
         axes.errorbar(
             [cost],
-            [final["accuracy"]],
-            errors,
+            [best["accuracy"]],
+            [[best["accuracy"] - low], [high - best["accuracy"]]],
             color="#c8481c",
             marker="*",
             markersize=15,
             capsize=4,
             zorder=4,
-            label=f"recommended: {cents(best['price_tag'])}, {percent(final['accuracy'])} "
-            "on untouched images",
+            label=f"recommended: {cents(best['price_tag'])}, {percent(best['accuracy'])} expected",
         )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"${value:g}")

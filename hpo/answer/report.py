@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from budget.money import ZERO, Money
-from hpo.answer.front import knee, pareto_front, points_per_dollar
-from hpo.answer.recommend import TOLERANCE, recommend
+from hpo.answer.advice.advisor import Advisor, plan_fields
+from hpo.answer.front import knee, tell_estimates
+from hpo.answer.plan_in_words import counted
+from hpo.answer.sections.section import Findings
+from hpo.answer.sentences import points_per_dollar
 from hpo.data.dataset import class_counts, few_labels_notes
 from hpo.data.labels_csv import ROLES
 from hpo.settings.config import to_plain
 from hpo.settings.stored_answer import SCHEMA
 from hpo.trial import spending
-from hpo.trial.evaluate import price_tag
 from hpo.trial.labels import views_to_plain
-from hpo.trial.outcome import SCORES, Outcome, Purchase, plan_to_plain
+from hpo.trial.outcome import SCORES, Outcome, Purchase
 from hpo.trial.subjective import is_subjective
 from hpo.trial.world import World
 from labeling.aggregation.shares import DENSE
 from labeling.campaign.campaign import score_name
 from labeling.store.records import OrderRecord
-from labeling.types import LabelPlan
 
 
-def _plan(plan: LabelPlan) -> dict[str, Any]:
-    price = plan.price.to_json()
-    raw = {**plan_to_plain(plan), "price_per_task": price}
-    del raw["price_micros"]
-    return raw
-
-
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _outcome(outcome: Outcome, measured: Outcome) -> dict[str, Any]:
+    """A plan with what is expected of it, and what was measured."""
     per_image = outcome.price_tag.micros * 1000 // max(1, outcome.plan.tasks)
     return {
-        "plan": _plan(outcome.plan),
+        "plan": plan_fields(outcome.plan),
         "accuracy": outcome.accuracy,
         "interval_95": [outcome.low, outcome.high],
+        "measured": {
+            "accuracy": measured.accuracy,
+            "interval_95": [measured.low, measured.high],
+            "repeat_draws": measured.draws,
+        },
         **{name: value for name in SCORES if (value := getattr(outcome, name)) is not None},
         "price_tag": outcome.price_tag.to_json(),
         "dollars_per_1000_images": f"{per_image / 1e6:.2f}",
@@ -46,7 +46,6 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "answers": outcome.answers,
         "target": outcome.target,
         "penalty": outcome.penalty,
-        "repeat_draws": outcome.draws,
         "view": outcome.view,
     }
 
@@ -54,17 +53,16 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 def _purchase(
     number: int,
     bought: Purchase,
+    told: Outcome,
     record: OrderRecord,
     behind: Sequence[OrderRecord],
     paid: Money,
-    world: World,
 ) -> dict[str, Any]:
-    """A purchase: its last order, with the money of all orders behind it, at its price now."""
+    """A purchase: its last order, with the money of all orders behind it."""
     end = record.end
-    plan = bought.outcome.plan
     return {
         "purchase": number,
-        **_outcome(replace(bought.outcome, price_tag=price_tag(plan, world))),
+        **_outcome(told, bought.outcome),
         "paid": paid.to_json(),
         "assignments": sum(r.assignments for r in behind),
         "assignments_unusable": sum(r.unusable for r in behind),
@@ -76,31 +74,23 @@ def _purchase(
     }
 
 
-def build_report(
-    world: World,
-    outcomes: Sequence[Outcome],
-    purchases: Sequence[Purchase],
-    stopped: str,
-) -> dict[str, Any]:
+def build_report(findings: Findings, outcomes: Sequence[Outcome], stopped: str) -> dict[str, Any]:
     """A study's purchases and evaluations as JSON types; sections of the answer add theirs.
 
     It holds no clock time, path or thread count, so that the same study gives the same bytes.
 
     Args:
-        world: the study's world; its stored rows are read.
-        outcomes: every evaluated plan.
-        purchases: those that bought something, in order.
+        findings: the study's state; stored rows of its own world are read.
+        outcomes: every evaluated plan, as measured.
         stopped: why the study ended.
     """
+    world, advisor = findings.own, findings.advisor
     records = {record.order.key: record for record in world.store.all_orders()}
     conditions = [record.order.condition for record in records.values()]
-    front = pareto_front(outcomes)
-    bend, best = knee(front), recommend(outcomes)
+    measured = {o.plan.key: o for o in outcomes}
+    bend = knee(findings.front)
     parts = spending.of_study(world)
     balance = world.ledger.balance()
-    gains = points_per_dollar(front)
-    behind, _ = spending.orders_behind(purchases, world)
-    paid = spending.paid_for(purchases, world)
     return {
         "schema": SCHEMA,
         "study": world.config.study,
@@ -118,18 +108,42 @@ def build_report(
         "stopped": stopped,
         "conditions": len({c.key for c in conditions if c.price != ZERO}),  # not own labels
         "evaluated_plans": len(outcomes),
-        "purchases": [
-            _purchase(place + 1, bought, records[bought.order], behind[place], paid[place], world)
-            for place, bought in enumerate(purchases)
-        ],
-        "front": [
-            {**_outcome(o), "points_per_dollar": None if gain is None else round(gain, 3)}
-            for o, gain in zip(front, gains, strict=True)
-        ],
+        "answers_owned": sum(record.usable_answers for record in records.values()),
+        "purchases": _purchases(findings, records),
+        "front": _front(findings.front, measured),
         "knee": bend.plan.key if bend else None,
-        "recommended": _recommended(best) if best else None,
-        "notes": _notes(world, [records[bought.order] for bought in purchases]),
+        "recommended": _recommended(findings.best, measured, advisor) if findings.best else None,
+        "notes": [
+            *_notes(world, [records[bought.order] for bought in findings.purchases]),
+            *_outside_notes(findings.front, measured),
+        ],
     }
+
+
+def _front(front: Sequence[Outcome], measured: Mapping[str, Outcome]) -> list[dict[str, Any]]:
+    """Rows of the front, each with the points per further dollar over the row before."""
+    rows = [_outcome(told, measured[told.plan.key]) for told in front]
+    rates = [
+        round(
+            points_per_dollar(dear.accuracy - cheap.accuracy, dear.price_tag - cheap.price_tag), 4
+        )
+        for cheap, dear in itertools.pairwise(front)
+    ]
+    return [
+        {**row, "points_per_dollar": rate}
+        for row, rate in zip(rows, [None, *rates][: len(rows)], strict=True)
+    ]
+
+
+def _purchases(findings: Findings, records: Mapping[str, OrderRecord]) -> list[dict[str, Any]]:
+    bought = findings.purchases
+    told = tell_estimates([p.outcome for p in bought], findings.advisor.estimates)
+    behind, _ = spending.orders_behind(bought, findings.own)
+    paid = spending.paid_for(bought, findings.own)
+    return [
+        _purchase(i + 1, p, told[i], records[p.order], behind[i], paid[i])
+        for i, p in enumerate(bought)
+    ]
 
 
 def ground(world: World) -> dict[str, Any]:
@@ -155,20 +169,20 @@ def _config(world: World) -> dict[str, Any]:
     """The configuration without file paths: what they held is named by content elsewhere."""
     plain = to_plain(world.config)
     plain["data"] = world.config.data.partition(":")[0]
+    if world.config.campaign is not None:
+        plain["campaign"] = world.market.campaign.name
     plain["market"] = world.market.kind.name
     plain["scenario"] = world.market.scenario
     return {name: value for name, value in plain.items() if name not in _PATHS}
 
 
-_PATHS = ("labels", "backbone_file", "image_url_prefix")
+_PATHS = ("labels", "own_labels", "backbone_file", "image_url_prefix")
 
 
-def _recommended(best: Outcome) -> dict[str, Any]:
-    return {
-        **_outcome(best),
-        "why": f"cheapest plan within {100 * TOLERANCE:g} point of the best search estimate",
-        "final": None,
-    }
+def _recommended(
+    best: Outcome, measured: Mapping[str, Outcome], advisor: Advisor
+) -> dict[str, Any]:
+    return {**_outcome(best, measured[best.plan.key]), "why": advisor.why, "final": None}
 
 
 def _data(world: World) -> dict[str, Any]:
@@ -193,6 +207,22 @@ def _question_notes(world: World) -> list[str]:
     ]
 
 
+def _outside_notes(front: Sequence[Outcome], measured: Mapping[str, Outcome]) -> list[str]:
+    """Plans of the front whose estimate and measurement do not agree, if any."""
+    keys = [
+        told.plan.key
+        for told in front
+        if not measured[told.plan.key].low <= told.accuracy <= measured[told.plan.key].high
+    ]
+    if not keys:
+        return []
+    return [
+        f"{counted(len(keys), 'expected accuracy', 'expected accuracies')} of the front "
+        f"{'lies' if len(keys) == 1 else 'lie'} outside the interval of its measurement, as the "
+        f"other measurements say otherwise: {', '.join(keys)}."
+    ]
+
+
 def _notes(world: World, bought: Sequence[OrderRecord]) -> list[str]:
     notes = [
         *world.market.notes,
@@ -210,8 +240,8 @@ def _notes(world: World, bought: Sequence[OrderRecord]) -> list[str]:
         if end is not None and end.missing:
             word = {"limit": "its limit of assignments", "deadline": "the deadline"}
             notes.append(
-                f"The order at {record.order.condition.price} a task, "
-                f"{record.order.condition.controls} control tasks, ended at "
+                f"The order at {record.order.condition.price} a task, with "
+                f"{counted(record.order.condition.controls, 'control task')}, ended at "
                 f"{word.get(end.reason, 'the end of supply')} with {end.missing} of "
                 f"{record.order.answers_wanted} answers missing."
             )

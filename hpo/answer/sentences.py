@@ -1,4 +1,4 @@
-"""The advice in sentences, for a terminal."""
+"""The answer in sentences, each made of a report."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from budget.money import Money
+from hpo.answer.plan_in_words import counted, told_plan_in_words
+from labeling.campaign.campaign import OBJECTIVE, score_name
 
 if TYPE_CHECKING:
     from hpo.settings.config import StudyConfig
@@ -20,70 +22,236 @@ def market_line(config: StudyConfig) -> str:
     )
 
 
-def advice_lines(advice: Mapping[str, Any]) -> list[str]:
-    """The advice in a few sentences; none without any evaluated plan."""
+# --- words for numbers ---
+
+
+def percent(value: float) -> str:
+    """An accuracy as a percentage with one decimal."""
+    return f"{100 * value:.1f} %"
+
+
+def share(value: float) -> str:
+    """A share or probability in whole percent."""
+    return f"{100 * value:.0f} %"
+
+
+def interval(bounds: Sequence[float]) -> str:
+    """A 95 % interval in percent."""
+    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}"
+
+
+def with_interval(row: Mapping[str, Any]) -> str:
+    """An accuracy with its 95 % interval: "91.0 % (89.0 to 93.0)"."""
+    return f"{percent(row['accuracy'])} ({interval(row['interval_95'])})"
+
+
+def expected(report: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """What a row's model gives, by the name of the question's score."""
+    kind = report["question"]["kind"]
+    if kind == OBJECTIVE:
+        return with_interval(row)
+    return f"{percent(row['accuracy'])} {score_name(kind)} ({interval(row['interval_95'])})"
+
+
+def points_per_dollar(gain: float, dollars: Money) -> float:
+    """The unit of every gain: accuracy points per further dollar.
+
+    Args:
+        gain: in accuracy.
+        dollars: what it costs; a cent or less counts as a cent.
+    """
+    return 100 * gain / max(dollars.dollars, 0.01)
+
+
+def points(value: float) -> str:
+    """Accuracy points without a sign: "2.4"; never "-0.0"."""
+    return f"{round(value, 1) + 0.0:.1f}"
+
+
+def signed(value: float) -> str:
+    """Accuracy points with a sign: "+2.4", "-0.3", and "0.0"."""
+    rounded = round(value, 1) + 0.0
+    return f"{rounded:+.1f}" if rounded else "0.0"
+
+
+def points_words(gain: Mapping[str, Any]) -> str:
+    """A gain in words: "2.1 points (0.8 to 3.4)"."""
+    low, high = gain["interval_95"]
+    noun = "point" if points(gain["points"]) == "1.0" else "points"
+    return f"{points(gain['points'])} {noun} ({points(low)} to {points(high)})"
+
+
+def cents(money: Mapping[str, Any]) -> str:
+    """An amount rounded up to cents."""
+    return Money.from_json(money).cents()
+
+
+def usd(money: Mapping[str, Any]) -> str:
+    """An exact amount."""
+    return str(Money.from_json(money))
+
+
+# --- sentences ---
+
+
+def advice_lines(report: Mapping[str, Any]) -> list[str]:
+    """The advice in a few sentences; none without any recommended plan."""
+    advice = report["advice"]
     if not advice:
         return []
-    said = []
-    sure = advice["certainty"]
-    said.append(
-        f"Best at its cost with probability {sure['probability_best_at_its_cost']:.0%}; within a "
-        f"point of the best with {sure['probability_within_1_point_of_best']:.0%}; "
-        f"{len(sure['ties'])} other plan{'' if len(sure['ties']) == 1 else 's'} of the front "
-        "cannot be told from it."
+    return [
+        _certainty(advice),
+        _matters(advice["matters"]),
+        *_importance(advice["importance"]),
+        *_rule(report),
+        *_forecasts(report),
+        *_campaign(report),
+        _verdict(advice["verdict"]),
+    ]
+
+
+def _certainty(advice: Mapping[str, Any]) -> str:
+    sure, within = advice["certainty"], points(advice["tolerance_points"])
+    ties = len(sure["ties"])
+    told = "every other plan of the front can be told from it"
+    if ties:
+        told = f"{counted(ties, 'other plan')} of the front cannot be told from it"
+    return (
+        f"Best at its price with a probability of {share(sure['probability_best_at_its_cost'])}; "
+        f"within {within} points of the best with "
+        f"{share(sure['probability_within_tolerance_of_best'])}; {told}."
     )
-    said.append(_matters(advice["matters"]))
-    said += _importance(advice["importance"])
-    rule = advice["rule_of_thumb"]
-    if rule["gain_points"] is not None:
-        low, high = rule["interval_95"]
-        noise = "within noise of" if rule["within_noise"] else "not the same as"
-        said.append(
-            f"{rule['gain_points']:+.1f} points ({low:+.1f} to {high:+.1f}) against the rule of "
-            f"thumb at its cost ({rule['at_its_cost']}): {noise} the rule of thumb."
+
+
+def _matters(rows: Sequence[Mapping[str, Any]]) -> str:
+    strong = [row for row in rows if row["matters"]]
+    weak = [row["knob"] for row in rows if not row["matters"]]
+    words = ", ".join(
+        f"{row['knob']} ({points(row['points'])} points, best {_level(row)})" for row in strong
+    )
+    rest = f"; no measurable effect: {', '.join(weak)}" if weak else ""
+    start = "What matters, by each level's best plan at up to the recommended price"
+    return f"{start}: {words or 'nothing'}{rest}."
+
+
+def _level(row: Mapping[str, Any]) -> str:
+    best = row["best"]
+    if row["knob"] == "price":
+        return f"${best}"
+    return {True: "with", False: "without"}[best] if isinstance(best, bool) else str(best)
+
+
+def _importance(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    shares = ", ".join(f"{row['knob']} {share(row['share'])}" for row in rows)
+    return [f"Share of the variation between plans that each setting explains alone: {shares}."]
+
+
+def _rule(report: Mapping[str, Any]) -> list[str]:
+    rule = report["advice"]["rule_of_thumb"]
+    if rule["is_the_rule"]:
+        return ["The recommended plan is the rule of thumb's at this price."]
+    if rule["gain"] is None:
+        return []
+    gain = rule["gain"]
+    low, high = gain["interval_95"]
+    noise = "told from noise" if gain["told_from_noise"] or high < 0 else "within noise"
+    plan = _plan(rule["at_its_cost"]["plan"])
+    return [
+        f"{signed(gain['points'])} points ({signed(low)} to {signed(high)}) against the rule of "
+        f"thumb at up to its price ({plan}): {noise}."
+    ]
+
+
+def _forecasts(report: Mapping[str, Any]) -> list[str]:
+    ahead, lead = report["advice"]["forecast"], report["answer"]["chosen"]
+    lines, seen = [], [lead["plan"]] if lead else []
+    for row in ahead["at"]:
+        if row["plan"] in seen:
+            continue
+        seen.append(row["plan"])
+        lines.append(
+            f"Up to {row['times']} times the money: {cents(row['price_tag'])} for "
+            f"{_plan(row['plan'])} would give {expected(report, row)}{_below(report, row)}."
         )
-    said += _forecast_lines(advice["forecast"])
-    pool = advice["whole_pool"]
-    low, high = pool["interval_95"]
-    said.append(
-        f"For all {pool['images']} images: {Money(pool['price_tag']['micros']).cents()}, "
-        f"{100 * pool['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
-        f"{', beyond what was tried' if pool['beyond_what_was_tried'] else ''}."
+    if lead and not lines:
+        lines.append("No plan within the limits is expected to give more for more money.")
+    if ahead["backtest_median_error_points"] is not None:
+        lines.append(
+            f"Such forecasts missed by {points(ahead['backtest_median_error_points'])} points "
+            f"(median of {counted(ahead['backtest_forecasts'], 'forecast')} of dear plans from "
+            "cheap ones)."
+        )
+    return lines
+
+
+def _below(report: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """Why a forecast is below the model of all answers owned; "" where it is not."""
+    merged = report["all_labels_merged"]
+    if not merged or row["accuracy"] >= merged["accuracy"]:
+        return ""
+    plan = row["plan"]
+    owned = f"all {counted(merged['answers'], 'answer')} owned give {percent(merged['accuracy'])}"
+    if plan["tasks"] * plan["overlap"] < merged["answers"]:
+        return f"; {owned} today, as they are more"
+    return f"; {owned} on the final images, which may be easier than others"
+
+
+def _plan(plan: Mapping[str, Any]) -> str:
+    return told_plan_in_words(plan)
+
+
+def _campaign(report: Mapping[str, Any]) -> list[str]:
+    if report["advice"]["campaign"] is None or report["recommended"] is None:
+        return []
+    best = report["recommended"]
+    return [
+        f"In the study's own pool: {cents(best['price_tag'])} for {_plan(best['plan'])} gives "
+        f"{expected(report, best)}."
+    ]
+
+
+def _verdict(verdict: Mapping[str, Any]) -> str:
+    if verdict["stop"]:
+        return (
+            "Verdict: stop here; no larger plan within the limits promises a gain told from noise."
+        )
+    return (
+        f"Verdict: {cents(verdict['more'])} more for {_plan(verdict['plan']['plan'])} adds "
+        f"{points_words(verdict['gain'])}."
     )
-    said.append(_verdict_words(advice["verdict"]))
-    return said
 
 
 def confirmation_line(confirmation: Mapping[str, Any], tasks: int) -> str:
-    """The confirmed accuracy in words."""
-    low, high = confirmation["interval_95"]
-    part = f"{confirmation['tasks']} of {tasks} tasks bought again for"
-    paid = Money(confirmation["paid"]["micros"])
+    """The confirmation in words."""
+    part = f"{confirmation['tasks']:,} of {counted(tasks, 'task')} bought again for"
+    if confirmation["tasks"] == tasks:
+        part = "bought again for"
     return (
-        f"confirmed {100 * confirmation['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f}): "
-        f"{part} {paid} from annotators the search has not seen"
+        f"confirmed: {part} {usd(confirmation['paid'])} from annotators the search has not seen, "
+        f"it gave {with_interval(confirmation['measured'])}"
     )
 
 
 def merged_line(merged: Mapping[str, Any]) -> str:
     """The accuracy of a model of all labels owned, in words."""
-    low, high = merged["interval_95"]
+    over = counted(merged["conditions"], "condition")
     return (
-        f"All {merged['answers']} answers owned, merged over {merged['conditions']} conditions, "
-        f"give {100 * merged['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f}) today."
+        f"All {counted(merged['answers'], 'answer')} owned, merged over {over}, give "
+        f"{with_interval(merged)} on the final images today."
     )
 
 
 def view_today_lines(today: Mapping[str, Any]) -> list[str]:
     """The accuracy of a model of the labels in a view, or of the recommended plan's, in words."""
-    low, high = today["interval_95"]
-    who = "the recommended plan's labels"
+    labels = "of the recommended plan"
     if today["view"]:
-        who = f"inside {today['view']['expression']} ({len(today['versions'])} versions)"
+        over = counted(len(today["versions"]), "version")
+        labels = f"inside {today['view']['expression']} ({over})"
     said = [
-        f"Today {today['labelled_images']} labels {who} give {100 * today['accuracy']:.1f} % "
-        f"({100 * low:.1f} to {100 * high:.1f}) on {today['images']} {today['role']} images, which "
-        "the search has seen."
+        f"Today {counted(today['labelled_images'], 'label')} {labels} give {with_interval(today)} "
+        f"on {counted(today['images'], today['role'] + ' image')}, which the search has seen."
     ]
     if today["test_view"]:
         inside = today["test_view"]
@@ -92,79 +260,7 @@ def view_today_lines(today: Mapping[str, Any]) -> list[str]:
 
 
 def inside_words(scored: Mapping[str, Any]) -> str:
-    """Accuracy on some images: "87.1 % (82.0 to 91.0) on 133"."""
+    """Accuracy on some images: "87.1 % (82.0 to 91.0) on the 133"."""
     if scored["accuracy"] is None:
         return "accuracy is not known on the 0"
-    low, high = scored["interval_95"]
-    accuracy = f"{100 * scored['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
-    return f"{accuracy} on the {scored['images']}"
-
-
-def _matters(rows: Sequence[Mapping[str, Any]]) -> str:
-    strong = [row for row in rows if row["matters"]]
-    weak = [row["knob"] for row in rows if not row["matters"]]
-    words = ", ".join(f"{row['knob']} ({row['points']:.1f} points)" for row in strong) or "nothing"
-    rest = f"; no measurable effect: {', '.join(weak)}" if weak else ""
-    flat = any(row["knob"] == "price" and row["points"] < 0.5 for row in rows)
-    price = "; price bought time, not accuracy" if flat else ""
-    return f"What matters around the recommended plan: {words}{rest}{price}."
-
-
-def _importance(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    if not rows:
-        return []
-    shares = ", ".join(f"{row['knob']} {row['share']:.0%}" for row in rows)
-    return [f"Share of the variation between plans that each setting explains alone: {shares}."]
-
-
-def _verdict_words(verdict: Mapping[str, Any]) -> str:
-    if verdict["stop"]:
-        return "Verdict: stop here; no larger plan inside the limits promises enough."
-    return (
-        f"Verdict: {verdict['plan']} for ${verdict['dollars']:.2f} more promises "
-        f"{verdict['points']:+.1f} +- {verdict['error']:.1f} points."
-    )
-
-
-def _forecast_lines(ahead: Mapping[str, Any]) -> list[str]:
-    said = [
-        f"A plan for ${row['dollars']:.2f} would give {100 * row['accuracy']:.1f} % "
-        f"({100 * row['interval_95'][0]:.1f} to {100 * row['interval_95'][1]:.1f})."
-        for row in ahead["at"]
-    ]
-    if ahead["backtest_median_error_points"] is not None:
-        said.append(
-            f"Such forecasts one step ahead missed by {ahead['backtest_median_error_points']:.1f} "
-            f"points (median of {ahead['backtest_forecasts']})."
-        )
-    return said
-
-
-def plan_words(plan: Mapping[str, Any]) -> str:
-    """A plan in words: "$0.002 a task, overlap 1, 1 control task per suite, 686 tasks, no exam"."""
-    controls = plan["controls"]
-    checks = f"{controls or 'no'} control task{'' if controls == 1 else 's'} per suite"
-    price = plan["price_per_task"]["usd"]
-    exam = "exam" if plan["exam"] else "no exam"
-    overlap = plan.get("dynamic", plan["overlap"])
-    return f"${price} a task, overlap {overlap}, {checks}, {plan['tasks']} tasks, {exam}"
-
-
-def percent(value: float) -> str:
-    """An accuracy as a percentage with one decimal."""
-    return f"{100 * value:.1f} %"
-
-
-def interval(bounds: list[float]) -> str:
-    """A 95 % interval in percent."""
-    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}"
-
-
-def cents(money: Mapping[str, Any]) -> str:
-    """An amount rounded up to cents."""
-    return Money(money["micros"]).cents()
-
-
-def usd(money: Mapping[str, Any]) -> str:
-    """An exact amount."""
-    return str(Money(money["micros"]))
+    return f"{with_interval(scored)} on the {scored['images']:,}"

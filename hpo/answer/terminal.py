@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
+from budget.money import Money
+from hpo.answer.plan_in_words import counted, few_answers, told_plan_in_words
 from hpo.answer.sections.registry import SECTIONS
-from hpo.answer.sentences import (
-    cents,
-    interval,
-    percent,
-    plan_words,
-    usd,
-    view_today_lines,
-)
+from hpo.answer.sentences import cents, expected, interval, points_per_dollar, usd, view_today_lines
+from hpo.answer.summary import summary_lines
+from hpo.answer.summary import title as summary_title
 from hpo.answer.tables import TableColumn, TextTable, print_table
-from hpo.settings.market_kinds import kind_named
+
+if TYPE_CHECKING:
+    from hpo.answer.sections.section import Report
 
 _BOUGHT = {
     "labels": "labels: usable answers",
@@ -27,139 +26,177 @@ _BOUGHT = {
     "unusable": "unusable answers (banned annotators)",
     "fee": "platform fee",
 }
-
-
 _COLUMNS = (
     TableColumn("", True),
     TableColumn("price\ntag", True),
-    TableColumn("search\nest. %", True),
+    TableColumn("expected\n%", True),
     TableColumn("95 %\ninterval", True),
     TableColumn("points\nper $", True, rank=6),
     TableColumn("min.", True, rank=5),
+    TableColumn("images", True, rank=1),
+    TableColumn("answers\neach", True, rank=2),
     TableColumn("$ per\ntask", True),
-    TableColumn("over-\nlap", True, rank=2),
     TableColumn("con-\ntrols", True, rank=3),
-    TableColumn("tasks", True, rank=1),
     TableColumn("exam", True, rank=4),
 )
 
 
-def show(report: Mapping[str, Any], paths: Mapping[str, Path], console: Console) -> None:
+def show(
+    report: Mapping[str, Any],
+    paths: Mapping[str, Path],
+    console: Console,
+    details: bool = False,
+) -> None:
     """Print the answer.
 
     Args:
         report: the report object.
         paths: files written, by what they are.
         console: where to print; without a terminal it writes no escape codes.
+        details: print everything behind the first block, too.
     """
-    lines = [*_market(report), *_headline(report)]
-    tables = [_front(report)] if report["front"] else []
-    for line in lines:
-        console.print(line, soft_wrap=True, highlight=False)
-    for table in (*tables, _money(report)):
-        console.print(Text(""))
-        print_table(table, console)
-    for section in SECTIONS:
-        for words in section.sentences(report) if section.place == "body" else ():
-            console.print(Text(words), soft_wrap=True, highlight=False)
-    for words in view_today_lines(report["view_today"]) if "view_today" in report else []:
-        console.print(Text(words), soft_wrap=True, highlight=False)
-    for note in (*report["notes"], f"Stopped: {report['stopped']}."):
-        console.print(Text(f"- {note}"), soft_wrap=True, highlight=False)
-    for name, path in paths.items():
-        console.print(Text(f"{name}: {path}"), soft_wrap=True, highlight=False)
+    _print_block(report, console)
+    if details:
+        _print_details(report, console)
+    said = view_today_lines(report["view_today"]) if "view_today" in report else []
+    if not details and "report" in paths:
+        said.append(f"details: labelworth report {paths['report'].parent} --details")
+    _print_lines([*said, *(f"{name}: {path}" for name, path in paths.items())], console)
 
 
 def words(report: Mapping[str, Any]) -> list[str]:
     """The answer in sentences, without its tables."""
-    lines = [*_market(report), *_headline(report)]
-    said = [line.plain.strip() for line in lines]
-    for section in SECTIONS:
-        said += section.sentences(report) if section.place == "body" else []
+    said = [summary_title(report), *summary_lines(report), *_recommended(report)]
+    said += _sections(report)
     said += view_today_lines(report["view_today"]) if "view_today" in report else []
     return [*said, *report["notes"], f"Stopped: {report['stopped']}."]
 
 
-def _market(report: Mapping[str, Any]) -> list[Text]:
-    """Whether money was real, where one could take it for the other."""
-    market = report["market"]
-    banner = kind_named(market["kind"]).banner
-    words = banner.format(spent=usd(report["money"]["spent"]), market=market["name"])
-    return [Text(words, style="bold")] if banner else []
+def _print_lines(lines: Sequence[str], console: Console) -> None:
+    for line in lines:
+        console.print(Text(line), soft_wrap=True, highlight=False)
 
 
-def _headline(report: Mapping[str, Any]) -> list[Text]:
+def _print_block(report: Mapping[str, Any], console: Console) -> None:
+    """The first block, in a box where it fits."""
+    from rich.panel import Panel
+
+    lines = summary_lines(report)
+    if console.width >= max(map(len, lines)) + 4:
+        text = Text("\n".join(lines))
+        console.print(Panel.fit(text, title=summary_title(report), title_align="left"))
+    else:
+        _print_lines([summary_title(report), *lines], console)
+
+
+def _print_details(report: Mapping[str, Any], console: Console) -> None:
+    first, *rest = _recommended(report) or [""]
+    console.print(Text(first, style="bold"), soft_wrap=True, highlight=False)
+    _print_lines([f"  {line}" for line in rest], console)
+    tables = [_front(report)] if report["recommended"] else []
+    for table in (*tables, _money(report)):
+        console.print(Text(""))
+        print_table(table, console)
+    notes = (*report["notes"], f"Stopped: {report['stopped']}.")
+    _print_lines([*_sections(report), *(f"- {note}" for note in notes)], console)
+
+
+def _sections(report: Mapping[str, Any]) -> list[str]:
+    body = [section for section in SECTIONS if section.place == "body"]
+    return [sentence for section in body for sentence in section.sentences(report)]
+
+
+def _recommended(report: Mapping[str, Any]) -> list[str]:
+    """The plan of the study's own pool that is recommended; nothing without one."""
     best = report["recommended"]
     if best is None:
-        return [Text("No plan was evaluated: nothing could be bought.", style="bold")]
+        return []
+    time = "" if best["minutes"] is None else f" and takes about {best['minutes']:.0f} minutes"
+    size = report["config"]["suite_size"]
     lines = [
-        Text(f"Recommended: {plan_words(best['plan'])}", style="bold"),
-        Text(
-            f"  costs {cents(best['price_tag'])} (${best['dollars_per_1000_images']} per 1,000 "
-            f"images) and takes about {best['minutes']:.0f} minutes"
-        ),
+        f"Recommended: {told_plan_in_words(best['plan'], size)}",
+        f"costs {cents(best['price_tag'])} (${best['dollars_per_1000_images']} per 1,000 images)"
+        f"{time}; plan {best['plan']['key']}",
+        f"expected {expected(report, best)}; chosen as the {best['why']}",
     ]
-    for section in SECTIONS:
-        words = section.sentences(report) if section.place == "headline" else []
-        lines += [Text(f"  {line}") for line in words]
-    lines.append(
-        Text(
-            f"  search estimate {percent(best['accuracy'])} ({interval(best['interval_95'])}); "
-            f"chosen as the {best['why']}",
-            style="dim",
-        )
-    )
-    return lines
+    headline = [section for section in SECTIONS if section.place == "headline"]
+    return lines + [sentence for section in headline for sentence in section.sentences(report)]
 
 
 def _front(report: Mapping[str, Any]) -> TextTable:
-    best, ties = report["recommended"], report["advice"]["certainty"]["ties"]
-    rows, strong = [], set()
-    for number, row in enumerate(report["front"]):
-        plan, gain = row["plan"], row["points_per_dollar"]
-        star = "*" if best and plan == best["plan"] else ""
-        tie = "=" if plan["key"] in ties else ""
-        strong |= {number} if star else set()
-        rows.append(
-            (
-                star + tie + ("^" if plan["key"] == report["knee"] else ""),
-                cents(row["price_tag"]),
-                f"{100 * row['accuracy']:.1f}",
-                interval(row["interval_95"]).replace(" to ", "-"),
-                "" if gain is None else f"{gain:.2f}",
-                f"{row['minutes']:.0f}",
-                plan["price_per_task"]["usd"],
-                plan.get("dynamic", str(plan["overlap"])).removeprefix("dynamic"),
-                str(plan["controls"]),
-                str(plan["tasks"]),
-                "yes" if plan["exam"] else "no",
-            )
-        )
+    kept = report["advice"]["certainty"]["told_apart"]
+    front = [row for row in report["front"] if row["plan"]["key"] in kept]
+    rows = [_row(row, before, report) for row, before in zip(front, [None, *front], strict=False)]
+    best = report["recommended"]["plan"]
     return TextTable(
         _COLUMNS,
         rows,
         "The front: no evaluated plan is cheaper and better",
-        "* recommended   = cannot be told from it   ^ knee: beyond it money buys less",
-        strong=frozenset(strong),
+        _caption(rows),
+        strong=frozenset(i for i, row in enumerate(front) if row["plan"] == best),
     )
 
 
-def _money(report: Mapping[str, Any]) -> TextTable:
+_MARKS = {
+    "*": "recommended",
+    "=": "cannot be told from it",
+    "^": "knee: beyond it money buys less",
+}
+
+
+def _caption(rows: Sequence[Sequence[str]]) -> str:
+    """What the marks of a table mean, and what it leaves out."""
+    used = "".join(row[0] for row in rows)
+    marks = "   ".join(f"{mark} {words}" for mark, words in _MARKS.items() if mark in used)
+    return f"{marks}\nPlans that cannot be told apart are one row.".strip()
+
+
+def _row(
+    row: Mapping[str, Any], before: Mapping[str, Any] | None, report: Mapping[str, Any]
+) -> tuple[str, ...]:
+    plan, ties = row["plan"], report["advice"]["certainty"]["ties"]
+    marks = (
+        ("*", plan == report["recommended"]["plan"]),
+        ("=", plan["key"] in ties),
+        ("^", plan["key"] == report["knee"]),
+    )
+    return (
+        "".join(mark for mark, holds in marks if holds),
+        cents(row["price_tag"]),
+        f"{100 * row['accuracy']:.1f}",
+        interval(row["interval_95"]).replace(" to ", "-"),
+        "" if before is None else _rate(row, before),
+        "" if row["minutes"] is None else f"{row['minutes']:.0f}",
+        f"{plan['tasks']:,}",
+        few_answers(plan).partition(" answer")[0].replace(" to ", "-"),
+        plan["price_per_task"]["usd"],
+        str(plan["controls"]),
+        "yes" if plan["exam"] else "no",
+    )
+
+
+def _rate(row: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+    """Points per further dollar over the row above."""
+    more = Money.from_json(row["price_tag"]) - Money.from_json(before["price_tag"])
+    return f"{points_per_dollar(row['accuracy'] - before['accuracy'], more):.2f}"
+
+
+def _money(report: Report | Mapping[str, Any]) -> TextTable:
     money = report["money"]
     spent = money["spent"]["micros"]
-    purchases, conditions = len(report["purchases"]), report["conditions"]
     rows = []
-    for name, words in _BOUGHT.items():
+    for name, meaning in _BOUGHT.items():
         part = money["bought"][name]
         share = f"{100 * part['micros'] / spent:.0f} %" if spent else ""
-        rows.append((words, usd(part), share))
+        rows.append((meaning, usd(part), share))
     rows.append(("left in the cap", usd(money["left"]), ""))
     if money["held"]["micros"]:
         rows.append(("held for an open order", usd(money["held"]), ""))
+    purchases = counted(len(report["purchases"]), "purchase")
     return TextTable(
         (TableColumn("", wraps=True), TableColumn("", True), TableColumn("", True)),
         rows,
-        f"What {usd(money['spent'])} of {usd(money['cap'])} bought "
-        f"in {purchases} purchases under {conditions} conditions",
+        f"{usd(money['spent'])} of {usd(money['cap'])} spent, in {purchases} under "
+        f"{counted(report['conditions'], 'condition')}",
         has_header=False,
     )

@@ -11,7 +11,7 @@ from hpo.settings.exit_codes import BAD_INPUT
 
 if TYPE_CHECKING:
     from hpo.settings.config import StudyConfig
-    from hpo.settings.table import Setting
+    from hpo.settings.setting import Setting
 
 Commands: TypeAlias = "argparse._SubParsersAction[Any]"
 
@@ -111,6 +111,11 @@ def add_run_dir(parser: argparse.ArgumentParser) -> None:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add the flag for output that programs read."""
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+
+
+def add_details(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that prints everything behind the first lines of an answer."""
+    parser.add_argument("--details", action="store_true", help="print everything behind the answer")
 
 
 def add_archive(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-from hpo.cli.commands import buy, crowd, data, explain, plan, publish, report, run, status, view
+from hpo.cli.commands import (
+    ask,
+    buy,
+    crowd,
+    data,
+    explain,
+    plan,
+    publish,
+    report,
+    run,
+    status,
+    view,
+)
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
 from hpo.cli.flags import Parser
 from hpo.market import stop_signals
@@ -26,6 +38,7 @@ _MODULES = (
     plan,
     status,
     report,
+    ask,
     view,
     data,
     buy,

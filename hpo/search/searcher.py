@@ -18,6 +18,7 @@ from hpo.search.acquisition import Offers, Outlook, best_contained, best_purchas
 from hpo.search.rule_of_thumb import rule_curve, rule_purchase
 from hpo.search.surrogate import Inputs, Surrogate, encode, fit, to_log_error
 from hpo.trial.outcome import Outcome
+from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.world import World
 from labeling.types import Bools, Floats, LabelPlan
 
@@ -26,7 +27,6 @@ _WARM_SHARE, _PROBES, _PROBE_SHARE = 0.08, 4, 0.02
 _SMALLEST = 0.01  # of the cap: a purchase counts at least this much
 _FREE = 8  # contained plans evaluated after a purchase, at most
 _LEAST = 0.005  # points an evaluation has to promise
-_SPOILT, _SPOILT_WEIGHT = 0.2, 20.0  # prior share of unusable suites under control tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Searcher:
         n = len(self.plans)
         cost, hold = self._listed[:, 0].copy(), self._listed[:, 1].copy()
         whole = cost.copy()
-        spoilt = self._spoilt()
+        spoilt, in_time = self._unusable_and_in_time()
         contained = np.zeros(n, dtype=np.bool_)
         for i, plan in enumerate(self.plans):
             if self.prices.records(plan):
@@ -109,7 +109,7 @@ class Searcher:
         free = np.array([not busy or self.prices.condition(p).key not in busy for p in self.plans])
         evaluated = np.zeros(n, dtype=np.bool_)
         evaluated[[self._at[o.plan.key] for o in outcomes if o.plan.key in self._at]] = True
-        inside = self._inside
+        inside = self._inside & in_time
         s = self.world.space
         return Offers(
             self.plans,
@@ -133,28 +133,28 @@ class Searcher:
     def _inside(self) -> Bools:
         return np.array([self.prices.outside(plan) is None for plan in self.plans])
 
-    def _spoilt(self) -> Floats:
-        """[n] unusable over usable suites: measured in the condition, else in those alike."""
-        measured: dict[str, tuple[float, float]] = {}
-        pooled: dict[tuple[int, bool], tuple[float, float]] = {}
-        for plan in self.plans:
-            key, records = self.prices.condition(plan).key, self.prices.records(plan)
-            if records and key not in measured:
-                bad = float(sum(r.unusable for r in records))
-                good = float(sum(r.assignments - r.unusable for r in records))
-                measured[key] = (bad, good)
-                alike = pooled.get((plan.controls, plan.exam), (0.0, 0.0))
-                pooled[plan.controls, plan.exam] = (alike[0] + bad, alike[1] + good)
+    def _unusable_and_in_time(self) -> tuple[Floats, Bools]:
+        """[n] unusable over usable suites, and whether a plan meets the deadline, as known now."""
+        longest, conditions = self.world.config.max_minutes, self._conditions.values()
+        orders = [record for plan in conditions for record in self.prices.records(plan)]
+        costs = PlanCosts(self.world, orders)
+        share = {key: float(costs.unusable_share(p)) for key, p in self._conditions.items()}
+        unusable = np.array([share[self.prices.condition(p).key] for p in self.plans])
+        if longest is None:
+            return unusable, np.ones(len(self.plans), dtype=np.bool_)
+        pace = {key: costs.pace(plan) for key, plan in self._conditions.items()}
+        paces = np.array([pace[self.prices.condition(p).key] for p in self.plans])
+        return unusable, self._minutes * paces <= longest
 
-        def share(plan: LabelPlan) -> float:
-            bad, good = measured.get(self.prices.condition(plan).key, (0.0, 0.0))
-            if good:
-                return bad / good
-            bad, good = pooled.get((plan.controls, plan.exam), (0.0, 0.0))
-            prior = _SPOILT if plan.controls else 0.0
-            return (bad + prior * _SPOILT_WEIGHT) / (good + _SPOILT_WEIGHT)
+    @cached_property
+    def _conditions(self) -> dict[str, LabelPlan]:
+        """A plan of each condition."""
+        return {self.prices.condition(plan).key: plan for plan in self.plans}
 
-        return np.array([share(plan) for plan in self.plans])
+    @cached_property
+    def _minutes(self) -> Floats:
+        """[n] minutes of whole plans that the market expects."""
+        return np.array([self.prices.list_price(plan).minutes for plan in self.plans])
 
     # --- decisions ------------------------------------------------------------------------------
 
@@ -170,10 +170,7 @@ class Searcher:
                 return Decision(plan)
         outlook = self._look(outcomes, offers)
         smallest = _SMALLEST * self.world.ledger.balance().cap.dollars
-        bought, points, rate = best_purchase(offers, outlook, smallest)
-        if rate < self.world.config.min_gain:
-            least = self.world.config.min_gain
-            return Decision(None, f"no plan promises {least:g} points per dollar any more")
+        bought, points, _ = best_purchase(offers, outlook, smallest)
         return Decision(bought, points=points)
 
     def decide_by_rule(
@@ -195,6 +192,8 @@ class Searcher:
         if done >= _FREE:
             return None
         offers = self.offers(outcomes, Money(0))
+        if not offers.inside.any():  # the first purchases were slower than the deadline bears
+            return None
         mine = self.inputs.condition == self.inputs.condition[self._at[latest.key]]
         looked = self._look(outcomes, offers)
         return best_contained(offers, looked, mine, _LEAST)
@@ -219,18 +218,6 @@ class Searcher:
     def is_inside(self, plan: LabelPlan) -> bool:
         """Whether a plan of the space is within the study's limits."""
         return bool(self._inside[self._at[plan.key]])
-
-    def is_in_time(self, plan: LabelPlan) -> bool:
-        """Whether a plan of the space is expected to meet the deadline, at any cost."""
-        longest = self.world.config.max_minutes
-        return longest is None or self.prices.list_price(plan).minutes <= longest
-
-    def tags(self, plans: Sequence[LabelPlan]) -> list[Money]:
-        """Expected price tags of plans of the space."""
-        self.prices.refresh()
-        spoilt = self._spoilt()
-        places = [self._at[plan.key] for plan in plans]
-        return [Money(round(float(self._listed[i, 0] * (1 + spoilt[i])))) for i in places]
 
     @cached_property
     def rule(self) -> list[LabelPlan]:
@@ -270,9 +257,23 @@ class Searcher:
     def _spent(self, offers: Offers, left: Money) -> str:
         lacking = offers.inside & ~offers.contained & ~offers.evaluated
         if not lacking.any():
-            return "every plan inside the limits is evaluated"
+            return nothing_lacking(self.world, bool(offers.inside.any()))
         holds = [self.prices.to_buy(self.plans[i]).hold for i in np.flatnonzero(lacking)]
         return used_up(min(holds), left)
+
+
+def nothing_lacking(world: World, some_inside: bool) -> str:
+    """The reason to stop where no plan inside the limits is left to evaluate.
+
+    Args:
+        world: the study's world.
+        some_inside: whether any plan is inside the limits.
+    """
+    if some_inside:
+        return "every plan inside the limits is evaluated"
+    costs = PlanCosts(world)
+    cheapest = min(world.space.plans, key=lambda plan: (costs.price(plan), plan.key))
+    return f"no plan is inside the limits: the cheapest {costs.outside(cheapest) or 'is'}"
 
 
 def used_up(least: Money, left: Money) -> str:

@@ -16,7 +16,8 @@ from budget.money import Money
 from budget.tariff import Tariff
 from hpo.settings import parsing
 from hpo.settings.market_kinds import MarketKind, split_market
-from hpo.settings.table import BY_NAME, SETTINGS, flag
+from hpo.settings.setting import flag
+from hpo.settings.table import BY_NAME, SETTINGS
 from labeling.types import DynamicOverlap
 
 _CONFIRM_SHARE = Fraction(3, 20)
@@ -61,6 +62,8 @@ class StudyConfig:
     no_reuse: bool
     confirm: Money | None
     min_gain: float
+    target: float | None
+    worth: Money | None
     pool_size: int | None
     trials: int | None
     view: str | None
@@ -70,6 +73,12 @@ class StudyConfig:
     smallest_reward: Money
     few_labels_ok: bool
     skip_bad_images: bool
+
+    @property
+    def least_rate(self) -> float:
+        """Accuracy points per dollar that further money has to promise."""
+        worth = 0.0 if self.worth is None else 1 / self.worth.dollars
+        return max(self.min_gain, worth)
 
     @property
     def confirm_reserve(self) -> Money:
@@ -239,6 +248,10 @@ def to_toml(config: StudyConfig) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _shown(value: object) -> object:
+    return "none" if value is None else _plain(value)
+
+
 def check_unchanged(old: StudyConfig, new: StudyConfig) -> None:
     """Refuse to go on with a study under another configuration; the budget may be raised.
 
@@ -254,6 +267,6 @@ def check_unchanged(old: StudyConfig, new: StudyConfig) -> None:
         before, now = getattr(old, field.name), getattr(new, field.name)
         if field.name != "budget" and before != now:
             raise InputError(
-                f"{flag(field.name)}: study {old.study!r} was started with {_plain(before)}, "
-                f"now {_plain(now)}; keep it, or start another study with --study NAME"
+                f"{flag(field.name)}: study {old.study!r} was started with {_shown(before)}, "
+                f"now {_shown(now)}; keep it, or start another study with --study NAME"
             )

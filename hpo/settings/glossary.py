@@ -76,7 +76,7 @@ GLOSSARY = (
         "estimate",
         "The accuracy that a plan gives on average over purchases, from all measurements of the "
         "study. A single measurement may be lucky.",
-        ("accuracy", "search estimate"),
+        ("accuracy", "expected"),
     ),
     Term(
         "confirmed",

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from budget.errors import InputError, nearest
 
+_OWN_IMAGES = "your own images: labelworth --budget 20 --data folder:PHOTOS --labels LABELS.csv"
+
 
 class MarketKind(NamedTuple):
     """One kind of market.
@@ -27,6 +29,7 @@ class MarketKind(NamedTuple):
         sells_again: whether the same order gives fresh answers when it is bought again.
         assumes_difficulty: whether how hard images are is an assumption, not a record.
         banner: stands above the answer; may name {spent} and {market}. Empty for none.
+        next_step: after a study; empty where its labels are real, and are to be taken.
     """
 
     name: str
@@ -41,6 +44,7 @@ class MarketKind(NamedTuple):
     sells_again: bool = True
     assumes_difficulty: bool = False
     banner: str = ""
+    next_step: str = ""
 
     @property
     def usage(self) -> str:
@@ -55,6 +59,7 @@ KINDS = (
         "a simulated crowd",
         "simulated crowd {scenario!r}, no real money is spent",
         assumes_difficulty=True,
+        next_step=_OWN_IMAGES,
     ),
     MarketKind(
         "rehearsal",
@@ -64,6 +69,7 @@ KINDS = (
         has_pools=True,
         assumes_difficulty=True,
         banner="REHEARSAL of a purchase on Toloka: no real money was spent",
+        next_step="labelworth doctor, then the same command with --market toloka",
     ),
     MarketKind(
         "toloka",
@@ -81,6 +87,7 @@ KINDS = (
         "simulated people, recorded difficulty",
         "simulated crowd {scenario!r} on images as hard as {file} says, no real money is spent",
         takes_file=True,
+        next_step=_OWN_IMAGES,
     ),
     MarketKind(
         "replay",

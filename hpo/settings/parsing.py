@@ -236,6 +236,23 @@ def minutes(value: object, name: str) -> float | None:
     return float(number)
 
 
+def target(value: object, name: str) -> float:
+    """An accuracy to reach, such as 0.92 or 92%."""
+    return float(share("0.01", "0.9999")(value, name))
+
+
+def worth(value: object, name: str) -> Money:
+    """The worth of an accuracy point: "1 point = $50", or the dollars alone."""
+    text = str(value).strip()
+    points, equals, dollars = text.partition("=")
+    if equals and points.split() not in (["1", "point"], ["point"], ["1"]):
+        raise InputError(f'{name}: {text!r} is not the worth of a point, such as "1 point = $50"')
+    amount = money((dollars if equals else text).strip().removeprefix("$"), name)
+    if not amount.micros:
+        raise InputError(f"{name}: a point that is worth 0 needs no labels; give dollars a point")
+    return amount
+
+
 def optional(read: Callable[[object, str], _T]) -> Callable[[object, str], _T | None]:
     """The same reader, but None stays None."""
 

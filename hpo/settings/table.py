@@ -7,61 +7,11 @@ what is imported here: nothing heavy, not even dataclasses.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
-
 from hpo.settings import parsing
 from hpo.settings.market_kinds import KINDS
 from hpo.settings.parsing import boolean, dimension, one_of, optional, text, whole
+from hpo.settings.setting import REQUIRED, Setting
 from labeling.aggregation.registry import AGGREGATORS
-
-Reader = Callable[[object, str], Any]
-Group = Literal["money", "plans", "data", "crowd", "model", "search", "views"]
-REQUIRED = "required"
-
-
-class Setting(NamedTuple):
-    """One setting.
-
-    Attributes:
-        name: of the field, such as "max_minutes"; its flag is --max-minutes.
-        read: turns a raw value into a checked one; takes the name to use in an error.
-        default: the raw value where none is given; None for absent, REQUIRED for none.
-        metavar: stands for the value in the help; empty for a switch, which takes none.
-        group: where the help shows it.
-        help: what it does, in words; {samplers} stands for the names of samplers.
-        unit: of the value, where it has one.
-        shown: the default in words, where the raw one does not tell.
-        has_flag: whether it can be given on the command line.
-    """
-
-    name: str
-    read: Reader
-    default: object
-    metavar: str
-    group: Group
-    help: str
-    unit: str = ""
-    shown: str = ""
-    has_flag: bool = True
-
-    @property
-    def flag(self) -> str:
-        """As it is typed on the command line."""
-        return flag(self.name)
-
-    @property
-    def default_text(self) -> str:
-        """The default in words; empty where there is none worth naming."""
-        if self.shown or self.default in (None, REQUIRED) or not self.metavar:
-            return self.shown
-        return str(self.default)
-
-
-def flag(name: str) -> str:
-    """A field's name as it is typed on the command line: "--max-minutes"."""
-    return f"--{name.replace('_', '-')}"
-
 
 SETTINGS = (
     Setting(
@@ -343,6 +293,24 @@ SETTINGS = (
         "search",
         "stop when no plan promises this many accuracy points per dollar",
         "points per dollar",
+    ),
+    Setting(
+        "target",
+        optional(parsing.target),
+        None,
+        "ACCURACY",
+        "search",
+        "accuracy to reach, such as 0.92: stop when a plan reaches it, recommend the cheapest",
+        "share",
+    ),
+    Setting(
+        "worth",
+        optional(parsing.worth),
+        None,
+        "DOLLARS",
+        "search",
+        'worth of an accuracy point, such as "1 point = $50": stop and recommend by it',
+        "dollars per point",
     ),
     Setting(
         "no_reuse",

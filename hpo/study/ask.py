@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,14 @@ import numpy as np
 from budget.errors import PlanRefused
 from budget.money import ZERO, Money
 from hpo.answer import confirmation
+from hpo.answer.plan_in_words import counted
 from hpo.search.money_aware import distributions
 from hpo.search.samplers import make_sampler, sampler_named
-from hpo.search.searcher import Decision, Searcher, used_up
+from hpo.search.searcher import Decision, Searcher, nothing_lacking, used_up
 from hpo.search.surrogate import encode
 from hpo.study.trials import Trials
 from hpo.trial.outcome import Outcome, plan_from_plain, plan_to_plain
+from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.world import World
 from labeling.seeds import derive
 from labeling.types import LabelPlan
@@ -50,10 +52,18 @@ class Asker:
         world: the study's world.
         trials: its trials.
         searcher: decides for our samplers.
+        reached: why the study's goal needs no further purchase; None where it does.
     """
 
-    def __init__(self, world: World, trials: Trials, searcher: Searcher) -> None:
+    def __init__(
+        self,
+        world: World,
+        trials: Trials,
+        searcher: Searcher,
+        reached: Callable[[], str | None],
+    ) -> None:
         self.world = world
+        self._reached = reached
         self.trials = trials
         self._config = world.config
         self._searcher = searcher
@@ -80,9 +90,11 @@ class Asker:
             return "a settlement came out above its hold; nothing more is bought"
         most = self._config.trials
         if most is not None and self._purchases() >= most:
-            return f"--trials {most} purchases are made"
+            return f"{counted(most, 'purchase')} of --trials {'is' if most == 1 else 'are'} made"
         if len(self.trials.refusals()) >= REFUSALS:
             return f"{REFUSALS} plans in a row could not be bought"
+        if (reached := self._reached()) is not None:
+            return reached
         decide = sampler_named(self._config.sampler).decide
         if decide is not None:
             self._decision = decide(self._searcher, self.known(), self.left(), self._busy())
@@ -112,7 +124,7 @@ class Asker:
             PlanRefused: the money left does not bear it, or it is outside the study's limits.
         """
         hold, left = self.world.prices.to_buy(plan).hold, self.left()
-        outside = self.world.prices.outside(plan)
+        outside = PlanCosts(self.world).outside(plan)
         if outside is not None:
             raise PlanRefused(outside)
         if hold > left:
@@ -140,18 +152,21 @@ class Asker:
         quotes = [prices.to_buy(plan) for plan in self._unevaluated()]
         holds = [quote.hold for quote in quotes if quote.answers]
         if not holds:
-            return "every plan inside the limits is evaluated"
+            costs = PlanCosts(self.world)
+            some = any(costs.outside(plan) is None for plan in self.world.space.plans)
+            return nothing_lacking(self.world, some)
         if min(holds) <= left:
             return None
         return used_up(min(holds), left)
 
     def _unevaluated(self) -> list[LabelPlan]:
         seen, busy = {outcome.plan.key for outcome in self.known()}, self._busy()
+        costs = PlanCosts(self.world)
         return [
             plan
             for plan in self.world.space.plans
             if plan.key not in seen
-            and self.world.prices.outside(plan) is None
+            and costs.outside(plan) is None
             and (not busy or self.world.condition(plan).key not in busy)
         ]
 
@@ -180,7 +195,7 @@ class Asker:
 
     def _refusal(self, plan: LabelPlan) -> tuple[str, LabelPlan | None] | None:
         """Why a plan cannot be the next purchase, and which plan to take instead, if any."""
-        outside = self.world.prices.outside(plan)
+        outside = PlanCosts(self.world).outside(plan)
         if outside is not None:
             patient = len(self.trials.refusals()) % _PATIENCE < _PATIENCE - 1
             return outside, None if patient else self._nearest_affordable(plan)

@@ -148,25 +148,22 @@ class StudyEvents:
             spent = self._world.ledger.balance().spent.micros
             self._journal.write(event, key, {**measured, "spent": spent})
 
-    def answer(
-        self, report: Mapping[str, Any], front: Sequence[Outcome], evaluated: Sequence[Outcome]
-    ) -> None:
+    def answer(self, report: Mapping[str, Any], evaluated: Sequence[Outcome]) -> None:
         """The report was written.
 
         Args:
             report: the report, which names the label version of each member of the front.
-            front: the outcomes of those members.
-            evaluated: the outcomes of all plans, whose price tags are told as they are now.
+            evaluated: the outcomes of all plans as measured; their price tags are told as they are
+                now.
         """
-        from hpo.trial.evaluate import price_tag
         from hpo.trial.outcome import outcome_to_plain
+        from hpo.trial.plan_costs import PlanCosts
 
-        world = self._world.own()
-        prices = {o.plan.key: price_tag(o.plan, world).micros for o in evaluated}
-        prices |= {row["plan"]["key"]: row["price_tag"]["micros"] for row in report["front"]}
-
+        costs = PlanCosts(self._world.own())
+        prices = {o.plan.key: costs.price(o.plan).micros for o in evaluated}
         versions = {row["plan"]["key"]: row["version"] for row in report["front"]}
-        rows = [{**outcome_to_plain(o), "version": versions[o.plan.key]} for o in front]
+        measured = {o.plan.key: o for o in evaluated}
+        rows = [{**outcome_to_plain(measured[key]), "version": versions[key]} for key in versions]
         content = hashlib.blake2b(to_json(report).encode(), digest_size=16).hexdigest()
         facts = {"stopped": report["stopped"], "front": rows, "price_tags": prices}
         self._journal.write(ANSWER, content, facts)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from budget.errors import BudgetExceeded, InputError
 from budget.money import Money
 from hpo.answer import confirmation
-from hpo.answer.advice import Advisor
-from hpo.answer.forecast import Forecast
-from hpo.answer.recommend import Estimates
+from hpo.answer.advice.advisor import Advisor
+from hpo.answer.advice.questions import best_for
+from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
 from hpo.settings.config import StudyConfig
@@ -104,8 +104,8 @@ class Study:
         check_ground(self.world, self.trials)
         self._watch: Watch = lambda progress: None
         self._searcher = Searcher(self.world)
-        self._asker = Asker(self.world, self.trials, self._searcher)
         self._conclusion = Conclusion(self.world, self.trials, self._searcher, self._search_again)
+        self._asker = Asker(self.world, self.trials, self._searcher, self._conclusion.reached)
         self._evaluations = Evaluations(
             self.world, self.trials, self._searcher, self.events, self.say
         )
@@ -134,14 +134,35 @@ class Study:
             self.prepare(watch, real_money)
             self.finish_left()
             self._evaluations.after_last_purchase()
-            while (asked := self.ask()) is not None:
-                self.say(f"{'buying' if asked.bought else 'evaluating'} {asked.plan.key}")
-                self._finish(asked.trial, asked.plan, asked.bought)
-                self._evaluations.after_last_purchase()
+            self._search()
+            while self._goes_on_after(self.why_none):
+                self._search()
             return self.conclude(self.why_none, archive)
         except BaseException:
             self.world.source.close()  # the caller may not do it: no pool stays open
             raise
+
+    def _search(self) -> None:
+        while (asked := self.ask()) is not None:
+            self.say(f"{'buying' if asked.bought else 'evaluating'} {asked.plan.key}")
+            self._finish(asked.trial, asked.plan, asked.bought)
+            self._evaluations.after_last_purchase()
+
+    def _goes_on_after(self, reason: str) -> bool:
+        """Whether the confirmation denies that the target is reached, and the money lasts."""
+        if self.config.target is None or self._conclusion.reached() is None:
+            return False
+        self._measure_answer(reason)
+        self._conclusion.count_measured()
+        if self._conclusion.reached() is not None:
+            return False
+        self.trials.keep("stopped", "")
+        return self._asker.reason_to_stop() is None
+
+    def _measure_answer(self, reason: str) -> None:
+        self.trials.keep("stopped", reason)
+        self._evaluations.after_search(self._conclusion)
+        self._conclusion.measure(self.say, self.events.section)
 
     def prepare(self, watch: Watch | None = None, real_money: bool = False) -> None:
         """Look at what a search needs, before any money moves.
@@ -169,12 +190,10 @@ class Study:
             reason: why the search stopped.
             archive: as for `run`.
         """
-        self.trials.keep("stopped", reason)
-        self._evaluations.after_search(self._conclusion)
-        self._conclusion.measure(self.say, self.events.section)
+        self._measure_answer(reason)
         report = self.report()
         write_report(self.folder, report)
-        self.events.answer(report, self.front(), self.outcomes())
+        self.events.answer(report, self.outcomes())
         self.parting = pools.put_away(self.world, archive)
         return report
 
@@ -193,15 +212,15 @@ class Study:
         """What to make of everything evaluated so far."""
         return self._conclusion.advisor()
 
-    def forecast(self, dollars: float) -> Forecast | None:
-        """What the best plan at a price tag of some dollars would give, with its interval.
+    def forecast(self, dollars: str | float) -> Estimate | None:
+        """The best plan inside the limits for some dollars, with what is expected of it.
 
-        None while the front is too short for a curve.
+        None where the cheapest plan costs more.
         """
-        return self.advisor().forecast(dollars)
+        return best_for(Money.parse(str(dollars)), self.advisor().offers)
 
-    def estimates(self) -> Estimates:
-        """Every evaluated plan with the accuracy that it has on average over purchases."""
+    def estimates(self) -> PlanEstimates:
+        """Accuracy, price and minutes of any plan, on what is measured so far."""
         return self._conclusion.estimates()
 
     def front(self) -> list[Outcome]:
@@ -240,7 +259,7 @@ class Study:
             Progress(
                 doing,
                 len(self.trials.purchases()),
-                self.recommend(),
+                self._conclusion.best_so_far(),
                 money.spent,
                 money.held,
                 money.left,

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from budget.money import Money
-from budget.tariff import assignments_for
 from hpo.trial.annotator_bootstrap import redrawn
 from hpo.trial.calibration import calibrated
 from hpo.trial.labels import images_inside, narrow, test_view, to_labels
 from hpo.trial.outcome import Outcome
+from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.purchase import buy
 from hpo.trial.subjective import is_subjective, panel, score_opinion
 from hpo.trial.world import World
 from labeling.aggregation.selection import selection
 from labeling.seeds import derive, generator
-from labeling.store.records import OrderRecord
 from labeling.types import (
     Answers,
     AnswerTimes,
@@ -201,7 +197,8 @@ def measure(trained: Trained, world: World, draws: int = 1) -> Outcome:
         world: the study's world.
         draws: repeat draws to average.
     """
-    plan = trained.plan
+    plan, costs = trained.plan, PlanCosts(world)
+    minutes = costs.minutes(plan)
     scores = score_on("validation", trained, world)
     first = Outcome(
         plan,
@@ -211,8 +208,8 @@ def measure(trained: Trained, world: World, draws: int = 1) -> Outcome:
         _rounded(scores.macro_f1),
         _rounded(scores.ece),
         _rounded(scores.log_loss),
-        price_tag(plan, world),
-        round(minutes_of(plan, world), 3),
+        costs.price(plan),
+        None if minutes is None else round(minutes, 3),
         len(trained.labels.task),
         int((~trained.answers.control).sum()),
         trained.model.target,
@@ -272,7 +269,8 @@ def final_score(trained: Trained, world: World) -> dict[str, Any]:
     """Score a plan's model on the final images, which no decision has touched.
 
     Called once per recommended plan, at the end, and never by the search. The study's test view
-    picks its images here, by their true classes, and nowhere else.
+    picks its images here, by their true classes, and nowhere else. "luck" and "sure_as" are an
+    outcome's `luck` and `images`.
     """
     scores = score_on("final", trained, world)
     view = test_view(world.config)
@@ -283,6 +281,8 @@ def final_score(trained: Trained, world: World) -> dict[str, Any]:
         **rounded(scores),
         **{name: value for name, value in measured.items() if value is not None},
         "images": scores.n,
+        "luck": round(scores.label_variance, 9),
+        "sure_as": round(_binary_images(scores), 3),
         **_before(trained, "final", world),
     }
 
@@ -325,40 +325,6 @@ def score_inside(view: View, role: str, trained: Trained, world: World) -> dict[
     if not len(rows):
         return {**facts, "accuracy": None, "interval_95": None}
     return {**facts, **rounded(score_on(role, trained, world, only=rows))}
-
-
-def price_tag(plan: LabelPlan, world: World) -> Money:
-    """Expected assignments at the tariff, times (1 + the paid-but-unusable share measured).
-
-    The share is unusable over usable assignments among all paid ones of the condition: the same
-    rule for bought and for contained plans.
-    """
-    records = world.store.orders(world.condition(plan))
-    usable = sum(r.assignments - r.unusable for r in records)
-    unusable = sum(r.unusable for r in records)
-    share = Fraction(unusable, usable) if usable else Fraction(0)
-    return _list_cost(plan, records, world).share(1 + share)
-
-
-def _list_cost(plan: LabelPlan, records: Sequence[OrderRecord], world: World) -> Money:
-    """Cost without unusable answers; where overlap is dynamic, of the answers that were needed."""
-    tasks = sum(len(record.order.wanted) for record in records)
-    if plan.dynamic is None or not tasks:
-        return world.prices.list_price(plan).cost
-    condition = world.condition(plan)
-    answers = math.ceil(plan.tasks * sum(r.usable_answers for r in records) / tasks)
-    needed = assignments_for(answers, plan.dynamic.least, condition.real_per_suite)
-    return world.source.tariff.cost(needed, condition.reward)
-
-
-def minutes_of(plan: LabelPlan, world: World) -> float:
-    """Minutes measured in the condition, scaled to the plan's part of the answers ordered."""
-    records = world.store.orders(world.condition(plan))
-    real = world.condition(plan).real_per_suite
-    ordered = sum(assignments_for(r.order.answers_wanted, r.overlap, real) for r in records)
-    taken = sum(r.end.minutes for r in records if r.end)
-    whole = assignments_for(plan.tasks * plan.overlap, plan.overlap, real)
-    return taken * whole / ordered if ordered else 0.0
 
 
 # --- plain forms, for storage ---

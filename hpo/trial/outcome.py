@@ -26,7 +26,8 @@ class Outcome:
         macro_f1, ece, log_loss: further scores; None where they were not measured, such as the
             first two of a question of taste.
         price_tag: expected cost of the plan when bought alone in this condition.
-        minutes: the campaign's minutes, scaled to the plan's share of what was ordered.
+        minutes: from the opening of the plan's pool to its last answer when it is bought at once;
+            None where time is not known.
         labels: tasks with at least one usable answer.
         answers: usable answers behind them.
         target: kind of training target that cross-validation chose.
@@ -47,7 +48,7 @@ class Outcome:
     ece: float | None
     log_loss: float | None
     price_tag: Money
-    minutes: float
+    minutes: float | None
     labels: int
     answers: int
     target: str

@@ -7,6 +7,7 @@ forecasts, label versions, mirrors.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -20,41 +21,42 @@ from labeling.types import Condition, LabelPlan
 
 _UNUSABLE = Fraction(1, 5)  # prior share of unusable suites under control tasks
 _UNUSABLE_WEIGHT = 20  # suites that the prior counts for
-_PACE_SD = 0.7  # of the logarithm of measured over expected minutes, common to a market
-_CONDITION_SD = 0.15  # of a condition's own part of it
-_ORDER_SD = 0.2  # between purchases in a condition
+# Standard deviations of ln(measured / expected minutes). A simulation expects what it simulates.
+_MARKET_SD, _SIMULATION_SD = 0.7, 0.15  # of the part common to a market
+_CONDITION_SD = 0.15  # of a condition's own part
+_ORDER_SD = 0.2  # between large purchases in a condition (measured, like the next)
+_ORDER_SPREAD = 0.8  # further variance between orders, times their assignments
 
 
 @dataclass(frozen=True, slots=True)
 class _Paid:
-    """Assignments paid in a condition, and the minutes they took.
+    """Assignments paid in a condition, and the pace of its first order.
 
     Attributes:
         usable, unusable: assignments.
-        minutes: of its ended orders; 0 where time is not known.
-        expected: minutes that were expected of them.
-        orders: ended orders that took time.
+        pace: ln(measured / expected minutes) of the first order; None where time is not known.
+        pace_variance: of that between purchases.
     """
 
     usable: int
     unusable: int
-    minutes: float
-    expected: float
-    orders: int
+    pace: float | None
+    pace_variance: float
 
 
 class PlanCosts:
     """Prices and minutes of plans, given the orders of a study so far.
 
     Args:
-        world: the study's world; its orders are read once.
+        world: the study's world.
+        orders: the orders; None to read those of its store, once.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, orders: Iterable[OrderRecord] | None = None) -> None:
         self._world = world
         self._records: dict[str, list[OrderRecord]] = {}
         conditions: dict[str, Condition] = {}
-        for record in world.store.all_orders():
+        for record in world.store.all_orders() if orders is None else orders:
             condition = record.order.condition
             if condition.market == world.market.name:
                 conditions[condition.key] = condition
@@ -65,7 +67,8 @@ class PlanCosts:
             kind = (conditions[key].controls, conditions[key].exam)
             bad, good = self._alike.get(kind, (0, 0))
             self._alike[kind] = (bad + paid.unusable, good + paid.usable)
-        self._pace = _paces(self._paid)
+        real = world.market.kind.real_money
+        self._pace = _paces(self._paid, _MARKET_SD if real else _SIMULATION_SD)
 
     def price(self, plan: LabelPlan) -> Money:
         """Expected assignments at the tariff, times (1 + the paid-but-unusable share).
@@ -88,36 +91,50 @@ class PlanCosts:
     def minutes(self, plan: LabelPlan) -> float | None:
         """Minutes from the opening of the plan's pool to its last assignment; None if not known.
 
-        The market's expectation, times how much longer than expected orders took so far.
+        The market's expectation, times how much longer than expected first orders took so far. A
+        condition's later orders tell nothing of it: its annotators return to them without delay.
         """
         expected = self._world.prices.list_price(plan).minutes
         if not expected:
             return None
+        return expected * self.pace(plan)
+
+    def pace(self, plan: LabelPlan) -> float:
+        """How many times longer than expected purchases in a plan's condition take."""
         common, own = self._pace
-        return expected * math.exp(own.get(self._world.condition(plan).key, common))
+        return math.exp(own.get(self._world.condition(plan).key, common))
 
     def outside(self, plan: LabelPlan) -> str | None:
         """Why a plan is outside the study's limits: of money, or of time as measured by now."""
-        world = self._world
-        if (reason := world.prices.outside(plan)) is not None:
+        if (reason := self._world.prices.outside(plan)) is not None:
             return reason
-        longest, minutes = world.config.max_minutes, self.minutes(plan)
-        if longest is not None and minutes is not None and minutes > longest:
-            return f"would take {minutes:.0f} minutes, above {longest:g}"
+        if not self.is_in_time(plan):
+            longest = self._world.config.max_minutes
+            return f"would take {self.minutes(plan):.1f} minutes, above {longest:g}"
         return None
+
+    def is_in_time(self, plan: LabelPlan) -> bool:
+        """Whether a plan is expected to meet the study's deadline, as measured by now."""
+        longest, minutes = self._world.config.max_minutes, self.minutes(plan)
+        return longest is None or minutes is None or minutes <= longest
 
     def _paid_in(self, condition: Condition) -> _Paid:
         records = self._records[condition.key]
-        usable = sum(r.assignments - r.unusable for r in records)
-        ended = [r for r in records if r.end is not None and r.end.minutes > 0]
-        expect = self._world.source.expected_minutes
         return _Paid(
-            usable,
+            sum(r.assignments - r.unusable for r in records),
             sum(r.unusable for r in records),
-            sum(r.end.minutes for r in ended if r.end),
-            sum(expect(condition, r.assignments - r.unusable) for r in ended),
-            len(ended),
+            *self._pace_of(min(records, key=lambda r: r.order.tranche)),
         )
+
+    def _pace_of(self, first: OrderRecord) -> tuple[float | None, float]:
+        """ln(measured / expected minutes) of a condition's first order, and its variance."""
+        usable = first.assignments - first.unusable
+        if first.end is None or first.end.minutes <= 0 or usable <= 0:
+            return None, 0.0
+        expected = self._world.source.expected_minutes(first.order.condition, usable)
+        if expected <= 0:
+            return None, 0.0
+        return math.log(first.end.minutes / expected), _ORDER_SD**2 + _ORDER_SPREAD / usable
 
     def _list_cost(self, plan: LabelPlan) -> Money:
         world = self._world
@@ -131,19 +148,19 @@ class PlanCosts:
         return world.source.tariff.cost(needed, condition.reward)
 
 
-def _paces(paid: dict[str, _Paid]) -> tuple[float, dict[str, float]]:
+def _paces(paid: dict[str, _Paid], market_sd: float) -> tuple[float, dict[str, float]]:
     """ln(measured / expected minutes): of a condition never bought in, and of each bought in.
 
     Partial pooling (Gelman and Hill 2007, "Data Analysis Using Regression and Multilevel/
     Hierarchical Models", chapter 12): a pace common to the market, and a condition's own part.
     """
-    known = {key: p for key, p in paid.items() if p.minutes > 0 and p.expected > 0}
+    known = {key: p.pace for key, p in paid.items() if p.pace is not None}
     if not known:
         return 0.0, {}
-    seen = np.array([math.log(p.minutes / p.expected) for p in known.values()])
-    noise = np.array([_ORDER_SD**2 / p.orders for p in known.values()])
+    seen = np.array(list(known.values()))
+    noise = np.array([paid[key].pace_variance for key in known])
     weight = 1 / (_CONDITION_SD**2 + noise)
-    common = float(weight @ seen / (weight.sum() + _PACE_SD**-2))
+    common = float(weight @ seen / (weight.sum() + market_sd**-2))
     trust = _CONDITION_SD**2 / (_CONDITION_SD**2 + noise)
     own = common + trust * (seen - common)
     return common, dict(zip(known, own.tolist(), strict=True))

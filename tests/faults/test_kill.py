@@ -23,7 +23,7 @@ import pytest
 import torch
 
 import hpo.settings.run_folder
-import hpo.study.study
+import hpo.settings.stored_answer
 from budget.ledger import Ledger
 from hpo.study.journal import StudyJournal
 from hpo.study.study import Study
@@ -47,7 +47,7 @@ SETTINGS = {**SMALL, "seed": 5, "study": "s", "price": "0.001,0.002"}
 SETTINGS |= {"budget": "0.14", "confirm": "0.05"}  # bears a part of the confirmation
 DURABLE: list[tuple[object, str]] = [
     (hpo.settings.run_folder, "write_whole"),
-    (hpo.study.study, "write_whole"),
+    (hpo.settings.stored_answer, "write_whole"),
     (label_versions, "write_whole"),
     (Ledger, "open"),
     (Ledger, "reserve"),

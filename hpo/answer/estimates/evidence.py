@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -63,6 +64,23 @@ def measurement_of(outcome: Outcome, world: World) -> Measurement:
         plan.tasks if narrowed else max(1, outcome.labels),
         plan.tasks * plan.overlap if narrowed else max(1, outcome.answers),
         outcome.draws,
+    )
+
+
+def measured_on_final(made: Measurement, score: Mapping[str, Any]) -> Measurement:
+    """The measurement of the same model on the final images.
+
+    Args:
+        made: the plan's measurement on the validation images.
+        score: of `final_score`.
+    """
+    return replace(
+        made,
+        accuracy=score["accuracy"],
+        images=score.get("sure_as") or score["images"],
+        image_set=FINAL,
+        luck=score.get("luck"),
+        draws=1,
     )
 
 
@@ -163,17 +181,44 @@ def evidence_of(
     )
 
 
+def luck_rate(measured: Sequence[Measurement]) -> float:
+    """The c of the variance c e^2 / answers that the bootstraps of all plans have together."""
+    rates = [
+        m.luck * m.answers / max(1 - m.accuracy, _LEAST_ERROR) ** 2
+        for m in measured
+        if m.luck is not None
+    ]
+    return float(np.mean(rates)) if rates else _USUAL_LUCK
+
+
+def pooled_luck(rate: float, error: Floats, answers: Floats) -> Floats:
+    """Variance of the error between purchases, as all plans together say.
+
+    Args:
+        rate: of `luck_rate`.
+        error: [..., n] errors.
+        answers: [n] answers behind them.
+    """
+    drawn = rate * np.maximum(error, _LEAST_ERROR) ** 2 / answers
+    return np.asarray(drawn * _redrawn_share(answers))
+
+
+def _redrawn_share(answers: Floats) -> Floats:
+    """Variance between redrawn purchases as a share of the bootstrap's (measured).
+
+    The bootstrap leaves tasks without answers, which redrawn purchases do not.
+    """
+    return np.asarray(_LARGE_SHARE * (1 + _FEWEST_ANSWERS / answers))
+
+
 def _luck(measured: Sequence[Measurement], error: Floats, answers: Ints) -> Floats:
     """[n] variance of the error between purchases.
 
-    A bootstrap of few annotators is noisy, so half of it is the variance c e^2 / answers that all
-    plans together have; and it leaves tasks without answers, which redrawn purchases do not.
+    A bootstrap of few annotators is noisy, so half of it is what all plans together say.
     """
     count = answers.astype(np.float64)
-    e2 = np.maximum(error, _LEAST_ERROR) ** 2
-    known = np.array([m.luck is not None for m in measured], dtype=np.bool_)
-    own = np.array([m.luck or 0.0 for m in measured])
-    rate = float((own * count / e2)[known].mean()) if known.any() else _USUAL_LUCK
-    pooled = rate * e2 / count
-    mixed = np.where(known, _OWN_LUCK * own + (1 - _OWN_LUCK) * pooled, pooled)
-    return np.asarray(mixed * _LARGE_SHARE * (1 + _FEWEST_ANSWERS / count))
+    pooled = pooled_luck(luck_rate(measured), error, count)
+    own = np.array([np.nan if m.luck is None else m.luck for m in measured])
+    own *= _redrawn_share(count)
+    mixed = _OWN_LUCK * own + (1 - _OWN_LUCK) * pooled
+    return np.asarray(np.where(np.isnan(own), pooled, mixed))

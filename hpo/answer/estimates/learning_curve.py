@@ -2,24 +2,25 @@
 
 The error of a model trained on N tasks with k answers each, bought in condition c, is
 
-    e = e0 s(z),   z = ln(exp(h) + exp(f)),   h = a + x'b + u_c - g ln(N k^r / N0)
+    e = e0 s(z),   z = ln(exp(h) + exp(f)) + d(N) + d(k),   h = a + x'b + u_c - g ln(N k^r / N0)
 
 with s the logistic function: a power law in the number of answers above an asymptote (Mahmood et
 al. 2022, "How Much More Data Do I Need?"), on the scale of the odds e / (e0 - e), whose bottom is
 the error e0 of guessing. The slope g and the overlap's exponent r in (0, 1) are positive, so more
 tasks and more answers never forecast a worse model. Conditions differ by their features x (price,
-control tasks, exam) and by an offset u_c of their own.
+control tasks, exam) and by an offset u_c of their own. Where the evidence speaks for it, the curve
+departs from a power law: by d, linear between the measured numbers of tasks and of answers a task,
+and constant beyond them. Beyond the most measured tasks nothing shows whether the curve goes on as
+before: there each draw takes the further ln N by a factor of its own.
 
-The prior is Gaussian on (a, ln g, logit r, f, b, u). The likelihood is Gaussian on ln(e) around the
-curve, with three sources of noise: the luck of a purchase, which its nested plans share; the choice
-of images, which all plans share; and the luck of training. The posterior is sampled by elliptical
-slices (Murray, Adams and MacKay 2010) around its mode, many chains at once.
+The posterior of the parameters (a, ln g, logit r, f, b, d, u) is made in `posterior`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -27,15 +28,12 @@ import numpy as np
 from labeling.types import Floats, Ints
 
 REFERENCE_TASKS = 300.0
-_LEVEL, _SLOPE, _EXPONENT, _FLOOR, _FEATURES = 0, 1, 2, 3, slice(4, 8)
-_MEAN = np.array([-1.0, np.log(0.55), -0.2, -2.5, 0.0, 0.3, -0.3, -0.3])
-_SD = np.array([1.5, 0.5, 1.0, 1.4, 0.15, 0.4, 0.6, 0.4])
-_OFFSETS = (0.03, 0.08, 0.16, 0.32)  # standard deviations of u that are compared
-_TRAINING_SD = 0.006  # of an accuracy, between trainings on the same labels
-_SHARED_IMAGES = 0.6  # correlation of two models' errors on the same images
-_CHAINS, _STEPS, _SHRINKS = 256, 40, 40
-_WIDER = 1.3  # the mode's Gaussian is widened to start and steer the chains
-_MODE_STEPS, _MODE_TRIES = 40, 12
+SHAPE = 8  # parameters before the departures and offsets
+_LEVEL, _SLOPE, _EXPONENT, _FLOOR, _FEATURES = 0, 1, 2, 3, slice(4, SHAPE)
+_KNOTS = 8  # the most numbers of tasks, and of answers a task, between which d is linear
+_CLOSE = 1e-6
+# ln of how much faster the curve falls beyond all measured tasks: often slower (measured, at 5 x).
+_BEYOND, _BEYOND_SD = -0.25, 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +61,39 @@ class Plans:
         """The plans at some places."""
         i = np.asarray(index, dtype=np.int64)
         return Plans(self.tasks[i], self.overlap[i], self.features[i], self.condition[i])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Knots:
+    """Where the curve's departure from a power law bends.
+
+    Attributes:
+        tasks, overlap: rising values of `Plans.tasks` and of `Plans.overlap`; none for no
+            departure.
+    """
+
+    tasks: Floats
+    overlap: Floats
+
+    @property
+    def count(self) -> int:
+        """Number of parameters: of each kind, what differs from its first knot."""
+        return max(0, len(self.tasks) - 1) + max(0, len(self.overlap) - 1)
+
+    def hats(self, tasks: Floats, overlap: Floats) -> Floats:
+        """[n, count] weights of the parameters in d."""
+        return np.column_stack([_hats(tasks, self.tasks), _hats(overlap, self.overlap)])
+
+
+NO_KNOTS = Knots(np.zeros(0), np.zeros(0))
+
+
+def _hats(at: Floats, knots: Floats) -> Floats:
+    """[n, knots - 1] weights of linear interpolation between knots; the first one's value is 0."""
+    if len(knots) < 2:
+        return np.zeros((len(at), 0))
+    units = np.eye(len(knots))
+    return np.column_stack([np.interp(at, knots, unit) for unit in units[1:]])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +127,19 @@ class Evidence:
         """Number of conditions bought in."""
         return int(self.plans.condition.max(initial=-1)) + 1
 
+    @property
+    def knots(self) -> Knots:
+        """Measured numbers of tasks, and of answers a task; at most `_KNOTS` of each."""
+        return Knots(_spread(self.plans.tasks), _spread(self.plans.overlap))
+
+
+def _spread(values: Floats) -> Floats:
+    different = np.unique(values.round(6))
+    if len(different) <= _KNOTS:
+        return different
+    places = np.linspace(0, len(different) - 1, _KNOTS).round().astype(np.int64)
+    return np.asarray(different[places])
+
 
 @dataclass(frozen=True, eq=False)
 class LearningCurve:
@@ -103,55 +147,105 @@ class LearningCurve:
 
     Attributes:
         draws: [D, P] parameters: level, ln slope, logit of the overlap's exponent, asymptote,
-            four effects, one offset a condition.
+            four effects, departures, one offset a condition.
         chance: the error of guessing.
         offset_sd: standard deviation of a condition's offset, of the largest evidence.
+        knots: of the departures.
+        most_tasks: the largest of the measured `Plans.tasks`; None for no doubt beyond it.
     """
 
     draws: Floats
     chance: float
     offset_sd: float
+    knots: Knots = NO_KNOTS
+    most_tasks: float | None = None
 
     @cached_property
     def _fresh_offset(self) -> Floats:
         """[D] the offset of a condition that was never bought in."""
-        # The quantiles of a normal, dealt in a fixed order: the same draw in every process.
-        count = len(self.draws)
-        order = np.random.default_rng(count).permutation(count)
+        return self.offset_sd * self._normal(0)
+
+    @cached_property
+    def _beyond(self) -> Floats:
+        """[D] how much faster the curve falls beyond the most measured tasks."""
+        return np.asarray(np.exp(_BEYOND + _BEYOND_SD * self._normal(1)))
+
+    def _normal(self, number: int) -> Floats:
+        """[D] the quantiles of a normal, dealt in a fixed order: the same in every process."""
         from scipy.special import ndtri
 
-        return np.asarray(self.offset_sd * ndtri((order + 0.5) / count), dtype=np.float64)
+        count = len(self.draws)
+        order = np.random.default_rng(count + number).permutation(count)
+        return np.asarray(ndtri((order + 0.5) / count), dtype=np.float64)
 
     def accuracy(self, plans: Plans) -> Floats:
         """[D, n] draws of the accuracy that plans have on average over purchases."""
-        offsets = np.column_stack([self.draws[:, _FEATURES.stop :], self._fresh_offset])
-        return 1 - _errors(self.draws, offsets, plans, self.chance)
+        least = self._errors(plans)
+        # A departure may bend upwards: more of the same is never worse than what it contains.
+        for tasks, overlap in itertools.product(self.knots.tasks, self.knots.overlap):
+            inside = (plans.tasks > tasks - _CLOSE) & (plans.overlap > overlap - _CLOSE)
+            if inside.any():
+                some = plans.at(np.flatnonzero(inside))
+                smaller = replace(
+                    some,
+                    tasks=np.minimum(some.tasks, tasks),
+                    overlap=np.minimum(some.overlap, overlap),
+                )
+                least[:, inside] = np.minimum(least[:, inside], self._errors(smaller))
+        return 1 - least
 
+    def _errors(self, plans: Plans) -> Floats:
+        offsets = self.draws[:, SHAPE + self.knots.count :]
+        offsets = np.column_stack([offsets, self._fresh_offset])
+        return errors(self.draws, offsets, plans, self.chance, self.knots, self._tasks(plans))
 
-def fit(evidence: Evidence, rng: np.random.Generator) -> LearningCurve:
-    """The posterior given measured errors; without any, the prior.
-
-    Args:
-        evidence: what was measured.
-        rng: draws from the posterior.
-    """
-    modes = [_mode(evidence, sd) for sd in _OFFSETS]
-    best = max(range(len(modes)), key=lambda i: modes[i].log_evidence)
-    return LearningCurve(_sample(evidence, modes[best], rng), evidence.chance, _OFFSETS[best])
+    def _tasks(self, plans: Plans) -> Floats:
+        """[D, n] or [1, n] ln(tasks / 300) as the power law takes them."""
+        if self.most_tasks is None:
+            return plans.tasks[None]
+        inside = np.minimum(plans.tasks, self.most_tasks)
+        return np.asarray(inside + self._beyond[:, None] * (plans.tasks - inside))
 
 
 # --- the curve ---
 
 
-def _errors(theta: Floats, offsets: Floats, plans: Plans, chance: float) -> Floats:
-    """[D, n] errors of plans for draws of parameters [D, P] and offsets [D, conditions]."""
-    linear, floor = _linear(theta, offsets, plans), theta[:, _FLOOR, None]
-    return np.asarray(chance / (1 + np.exp(-np.logaddexp(linear, floor))))
+def errors(
+    theta: Floats,
+    offsets: Floats,
+    plans: Plans,
+    chance: float,
+    knots: Knots,
+    tasks: Floats | None = None,
+) -> Floats:
+    """Errors of plans for draws of the parameters.
+
+    Args:
+        theta: [D, P] parameters.
+        offsets: [D, conditions] the conditions' offsets, the last one of a condition never bought
+            in.
+        plans: [n] plans.
+        chance: the error of guessing.
+        knots: of the departures.
+        tasks: [D, n] the plans' tasks as the power law takes them; None for those of the plans.
+
+    Returns:
+        [D, n] errors.
+    """
+    tasks = plans.tasks[None] if tasks is None else tasks
+    z = np.logaddexp(_linear(theta, offsets, plans, tasks), theta[:, _FLOOR, None])
+    if knots.count:
+        z = z + _departures(theta, knots) @ knots.hats(plans.tasks, plans.overlap).T
+    return np.asarray(chance / (1 + np.exp(-z)))
 
 
-def _linear(theta: Floats, offsets: Floats, plans: Plans) -> Floats:
+def _departures(theta: Floats, knots: Knots) -> Floats:
+    return theta[..., SHAPE : SHAPE + knots.count]
+
+
+def _linear(theta: Floats, offsets: Floats, plans: Plans, tasks: Floats) -> Floats:
     slope, exponent = np.exp(theta[:, _SLOPE]), _logistic(theta[:, _EXPONENT])
-    grown = plans.tasks[None] + exponent[:, None] * plans.overlap[None]
+    grown = tasks + exponent[:, None] * plans.overlap[None]
     return np.asarray(
         theta[:, _LEVEL, None]
         + theta[:, _FEATURES] @ plans.features.T
@@ -168,14 +262,16 @@ def _one_hot(condition: Ints, conditions: int) -> Floats:
     return np.asarray(condition[:, None] == np.arange(conditions)[None, :], dtype=np.float64)
 
 
-def _errors_and_slopes(theta: Floats, evidence: Evidence) -> tuple[Floats, Floats]:
+def errors_and_slopes(theta: Floats, evidence: Evidence, knots: Knots) -> tuple[Floats, Floats]:
     """[n] errors at one vector of parameters, and [n, P] derivatives of their logarithms."""
     plans, chance = evidence.plans, evidence.chance
-    offsets = theta[None, _FEATURES.stop :]
-    linear = _linear(theta[None], offsets, plans)[0]
+    offsets = theta[None, SHAPE + knots.count :]
+    hats = knots.hats(plans.tasks, plans.overlap)
+    linear = _linear(theta[None], offsets, plans, plans.tasks[None])[0]
     z = np.logaddexp(linear, theta[_FLOOR])
-    error: Floats = np.asarray(chance / (1 + np.exp(-z)), dtype=np.float64)
     share = np.exp(linear - z)  # of the curve above its asymptote
+    z = z + hats @ _departures(theta, knots)
+    error: Floats = np.asarray(chance / (1 + np.exp(-z)), dtype=np.float64)
     slope, exponent = np.exp(theta[_SLOPE]), float(_logistic(theta[_EXPONENT]))
     columns = np.column_stack(
         [
@@ -184,150 +280,8 @@ def _errors_and_slopes(theta: Floats, evidence: Evidence) -> tuple[Floats, Float
             -share * slope * plans.overlap * exponent * (1 - exponent),
             1 - share,
             share[:, None] * plans.features,
+            hats,
             share[:, None] * _one_hot(plans.condition, evidence.conditions),
         ]
     )
     return error, columns * (1 - error / chance)[:, None]
-
-
-# --- noise ---
-
-
-def _noise(evidence: Evidence, error: Floats) -> Floats:
-    """[n, n] covariance of ln(measured error), at the errors that the curve expects."""
-    e = np.clip(error, 0.5 / evidence.images, 0.995)
-    spread = np.sqrt((1 - e) / e / evidence.images)
-    same_images = evidence.image_set[:, None] == evidence.image_set[None, :]
-    shared = np.where(np.eye(len(e), dtype=np.bool_), 1.0, _SHARED_IMAGES)
-    images = np.where(same_images, shared, 0.0) * np.outer(spread, spread)
-    same_purchase = evidence.purchase[:, None] == evidence.purchase[None, :]
-    fewer = np.minimum(evidence.answers[:, None], evidence.answers[None, :])
-    more = np.maximum(evidence.answers[:, None], evidence.answers[None, :])
-    luck = np.sqrt(evidence.luck) / e
-    # Nested answers: the variance of the larger part is in the smaller one's, too.
-    nested = np.where(same_purchase, np.sqrt(fewer / more), 0.0) * np.outer(luck, luck)
-    return np.asarray(images + nested + np.diag(_TRAINING_SD**2 / evidence.draws / e**2))
-
-
-def _observed(evidence: Evidence) -> Floats:
-    least = 0.5 / evidence.images
-    return np.asarray(np.log(np.clip(evidence.error, least, 1 - least)))
-
-
-# --- the posterior ---
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Mode:
-    """The mode of the posterior, and the Gaussian around it.
-
-    Attributes:
-        theta: [P] parameters.
-        covariance: [P, P] of the Gaussian.
-        mean, precision: [P] the prior's.
-        whiten: [n, n] inverse root of the noise at the mode.
-        shift: [n] how far noise moves the mean of ln(error) below the logarithm of its mean.
-        log_evidence: of the data under this prior, by the Gaussian.
-    """
-
-    theta: Floats
-    covariance: Floats
-    mean: Floats
-    precision: Floats
-    whiten: Floats
-    shift: Floats
-    log_evidence: float
-
-
-def _mode(evidence: Evidence, offset_sd: float) -> _Mode:
-    """Find the mode by damped Gauss-Newton steps; the noise follows the curve."""
-    conditions = evidence.conditions
-    mean = np.concatenate([_MEAN, np.zeros(conditions)])
-    precision = np.concatenate([_SD, np.full(conditions, offset_sd)]) ** -2.0
-    observed, theta, damping = _observed(evidence), mean.copy(), 1e-3
-    for _ in range(_MODE_STEPS):
-        error, slopes = _errors_and_slopes(theta, evidence)
-        noise = _noise(evidence, error)
-        shift = np.diag(noise) / 2
-        whiten = np.linalg.inv(np.linalg.cholesky(noise))
-        residual, jacobian = whiten @ (observed + shift - np.log(error)), whiten @ slopes
-        curvature = jacobian.T @ jacobian + np.diag(precision)
-        gradient = jacobian.T @ residual - precision * (theta - mean)
-        now = float(residual @ residual + precision @ (theta - mean) ** 2)
-        for _ in range(_MODE_TRIES):
-            step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), gradient)
-            ahead = theta + step
-            there, _ = _errors_and_slopes(ahead, evidence)
-            away = whiten @ (observed + shift - np.log(there))
-            if float(away @ away + precision @ (ahead - mean) ** 2) <= now:
-                damping = max(damping / 5, 1e-6)
-                break
-            damping *= 5
-        theta = ahead
-        if float(np.abs(step).max()) < 1e-5:
-            break
-    log_evidence = (
-        -0.5 * now
-        + float(np.log(np.diag(whiten)).sum())
-        - 0.5 * float(np.linalg.slogdet(curvature)[1])
-        + 0.5 * float(np.log(precision).sum())
-    )
-    covariance: Floats = np.asarray(np.linalg.inv(curvature), dtype=np.float64)
-    return _Mode(theta, covariance, mean, precision, whiten, shift, log_evidence)
-
-
-def _sample(evidence: Evidence, mode: _Mode, rng: np.random.Generator) -> Floats:
-    """[D, P] draws: elliptical slices about the mode, with the Gaussian there as their prior."""
-    wide = _WIDER**2 * mode.covariance + 1e-12 * np.eye(len(mode.theta))
-    root: Floats = np.asarray(np.linalg.cholesky(wide), dtype=np.float64)
-    unroot = np.linalg.inv(root)
-    target = mode.whiten @ (_observed(evidence) + mode.shift)
-
-    def log_ratio(theta: Floats) -> Floats:
-        """Posterior over the Gaussian, up to a constant."""
-        offsets = theta[:, _FEATURES.stop :]
-        logs = np.log(_errors(theta, offsets, evidence.plans, evidence.chance))
-        residual = target[None] - logs @ mode.whiten.T
-        prior = ((theta - mode.mean) ** 2) @ mode.precision
-        steering = (((theta - mode.theta) @ unroot.T) ** 2).sum(axis=1)
-        return np.asarray(-0.5 * ((residual**2).sum(axis=1) + prior - steering))
-
-    theta = mode.theta + rng.standard_normal((_CHAINS, len(mode.theta))) @ root.T
-    level = log_ratio(theta)
-    for _ in range(_STEPS):
-        theta, level = _slice(theta, level, mode.theta, root, log_ratio, rng)
-    return theta
-
-
-def _slice(
-    theta: Floats,
-    level: Floats,
-    centre: Floats,
-    root: Floats,
-    log_ratio: Callable[[Floats], Floats],
-    rng: np.random.Generator,
-) -> tuple[Floats, Floats]:
-    """One step of every chain: a point on a random ellipse that is above a random level."""
-    chains = len(theta)
-    away, other = theta - centre, rng.standard_normal(theta.shape) @ root.T
-    threshold = level + np.log(rng.random(chains))
-    angle = rng.random(chains) * 2 * np.pi
-    low, high = angle - 2 * np.pi, angle.copy()
-    new, ratio = theta.copy(), level.copy()
-    waiting = np.arange(chains)
-    for _ in range(_SHRINKS):
-        turn = angle[waiting][:, None]
-        tried = centre + away[waiting] * np.cos(turn) + other[waiting] * np.sin(turn)
-        there = log_ratio(tried)
-        inside = there > threshold[waiting]
-        new[waiting[inside]], ratio[waiting[inside]] = tried[inside], there[inside]
-        waiting = waiting[~inside]
-        if not len(waiting):
-            break
-        # Shrink the bracket towards the present state, which is inside by construction.
-        below = angle[waiting] < 0
-        low[waiting[below]] = angle[waiting[below]]
-        high[waiting[~below]] = angle[waiting[~below]]
-        span = high[waiting] - low[waiting]
-        angle[waiting] = low[waiting] + span * rng.random(len(waiting))
-    return new, ratio

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from budget.money import Money
-from hpo.answer.estimates.evidence import Measurement, coding_of, evidence_of
-from hpo.answer.estimates.learning_curve import LearningCurve, fit
+from hpo.answer.estimates.evidence import (
+    Measurement,
+    coding_of,
+    evidence_of,
+    luck_rate,
+    pooled_luck,
+)
+from hpo.answer.estimates.learning_curve import REFERENCE_TASKS, LearningCurve
+from hpo.answer.estimates.posterior import TRAINING_SD, fit
+from hpo.settings.config import StudyConfig
 from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.world import World
 from labeling.seeds import generator
 from labeling.types import Floats, LabelPlan
+from training.evaluate import Z95
 
 _TOLERANCE, _TOLERANCE_SHARE = 0.01, 0.1
 _BOUNDS = (0.025, 0.975)
@@ -39,18 +49,47 @@ class Estimate:
     minutes: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """How much more accurate one purchase's model is than another's, in accuracy.
+
+    Attributes:
+        mean: expected.
+        low, high: 95 % interval over what is not known and over the luck of both purchases.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def told_from_noise(self) -> bool:
+        """Whether the better plan is better in all but few pairs of purchases."""
+        return self.low > 0
+
+
 class PlanEstimates:
     """What a study's measurements say of every plan.
 
     Args:
         world: the study's world.
         measured: every measurement, each of another model or on other images.
+        in_short: whether the most probable curve is enough, for a line of progress.
     """
 
-    def __init__(self, world: World, measured: Sequence[Measurement]) -> None:
+    def __init__(
+        self, world: World, measured: Sequence[Measurement], in_short: bool = False
+    ) -> None:
         self.world = world
         self.measured = measured
         self.coding = coding_of(measured, world)
+        self._in_short = in_short
+
+    def under(self, config: StudyConfig) -> PlanEstimates:
+        """The same estimates for another number of images, or another goal."""
+        other = copy(self)
+        other.world = replace(self.world, config=config)
+        return other
 
     @cached_property
     def costs(self) -> PlanCosts:
@@ -61,12 +100,16 @@ class PlanEstimates:
     def curve(self) -> LearningCurve:
         """The posterior of the learning curve."""
         chance = 1 - 1 / len(self.world.market.asked.classes)
-        has_luck = self.world.market.kind.sells_again
-        evidence = evidence_of(self.measured, self.coding, chance, has_luck)
-        return fit(evidence, generator(self.world.config.seed, "learning curve"))
+        evidence = evidence_of(self.measured, self.coding, chance, self._has_luck)
+        seed = self.world.config.seed
+        return fit(evidence, None if self._in_short else generator(seed, "learning curve"))
+
+    def is_tried(self, plan: LabelPlan) -> bool:
+        """Whether some plan was measured in a plan's condition."""
+        return self.coding.condition_of(plan) in self.coding.codes
 
     def draws(self, plans: Sequence[LabelPlan]) -> Floats:
-        """[D, n] posterior draws of the accuracies of plans, the same draw in a row."""
+        """[D, n] posterior draws of the accuracies of plans; a row is one draw of the curve."""
         return self.curve.accuracy(self.coding.plans(plans))
 
     def of(self, plans: Sequence[LabelPlan]) -> list[Estimate]:
@@ -88,9 +131,44 @@ class PlanEstimates:
             for i, plan in enumerate(plans)
         ]
 
-    def is_tried(self, plan: LabelPlan) -> bool:
-        """Whether something was measured in a plan's condition."""
-        return self.coding.condition_of(plan) in self.coding.codes
+    def gain(self, plan: LabelPlan, over: LabelPlan) -> Gain:
+        """How much more a purchase of a plan gives than one of another plan."""
+        if plan == over:
+            return Gain(0.0, 0.0, 0.0)
+        both = self.draws([plan, over])
+        apart = both[:, 0] - both[:, 1]
+        noise = float((self.purchase_sd([plan, over]) ** 2).sum())
+        mean, half = float(apart.mean()), Z95 * (float(apart.var()) + noise) ** 0.5
+        return Gain(mean, mean - half, mean + half)
+
+    def is_better(self, plan: LabelPlan, over: LabelPlan) -> bool:
+        """Whether a plan is better than another, on average over purchases, by what matters.
+
+        On every curve a plan is better than those it contains. So the difference has to be a
+        quarter of the tolerance or more, with 97.5 %.
+        """
+        both = self.draws([plan, over])
+        least = tolerance(float(both[:, 1].mean())) / 4
+        return float(np.quantile(both[:, 0] - both[:, 1], _BOUNDS[0])) > least
+
+    def purchase_sd(self, plans: Sequence[LabelPlan]) -> Floats:
+        """[n] standard deviation of the accuracy between purchases and trainings of plans."""
+        coded = self.coding.plans(plans)
+        answers = REFERENCE_TASKS * np.exp(coded.tasks + coded.overlap)
+        error = 1 - self.curve.accuracy(coded).mean(axis=0)
+        luck = pooled_luck(luck_rate(self.measured), error, answers)
+        return np.asarray(np.sqrt(luck * self._has_luck + TRAINING_SD**2))
+
+    def chance_of(self, plan: LabelPlan, accuracy: float) -> float:
+        """The probability that a purchase of a plan gives an accuracy or more."""
+        from scipy.special import ndtr
+
+        away = self.draws([plan])[:, 0] - accuracy
+        return float(ndtr(away / self.purchase_sd([plan])[0]).mean())
+
+    @property
+    def _has_luck(self) -> bool:
+        return self.world.market.kind.sells_again
 
 
 def tolerance(best: float) -> float:

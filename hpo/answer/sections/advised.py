@@ -10,11 +10,12 @@ from hpo.answer.sentences import advice_lines
 
 
 def _tell(findings: Findings, report: Report) -> Report:
-    return {**report, "advice": findings.advisor().all()}
+    advisor = findings.advisor
+    return {**report, "answer": advisor.answer(), "advice": advisor.all()}
 
 
 def _sentences(report: Mapping[str, Any]) -> list[str]:
-    return advice_lines(report["advice"])
+    return advice_lines(report)
 
 
 ADVICE = Section("advice", tell=_tell, sentences=_sentences)

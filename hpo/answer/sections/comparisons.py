@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hpo.answer.plan_in_words import counted
 from hpo.answer.sections.section import Findings, Report, Section
+from hpo.answer.sentences import percent, points, signed
 
 if TYPE_CHECKING:
     from hpo.trial.world import World
@@ -63,16 +65,13 @@ def tell_comparisons(
         notes.append("Both assumptions on whom pay attracts recommend the same price.")
     lean = measured["difficulty"]
     if lean is not None:
-        notes.append(
-            "If images are hard where classes overlap, instead of independently of what they "
-            f"look like, the recommended plan gives {100 * lean['difference']:+.1f} +- "
-            f"{100 * Z95 * lean['standard_error']:.1f} points."
-        )
+        notes.append(_difficulty_note(lean, world.config.difficulty, Z95))
     own = measured["own_labels"]
     if own is not None:
         notes.append(
-            f"Own labels: {own['answers']} answers on {own['labelled_images']} images give "
-            f"{100 * own['final']['accuracy']:.1f} % today."
+            f"Own labels: {counted(own['answers'], 'answer')} on "
+            f"{counted(own['labelled_images'], 'image')} give {percent(own['final']['accuracy'])} "
+            "today."
         )
     return {
         **report,
@@ -81,6 +80,17 @@ def tell_comparisons(
         "price_models": prices,
         "notes": notes,
     }
+
+
+def _difficulty_note(lean: Mapping[str, Any], assumed: str, z95: float) -> str:
+    """What the other assumption on difficulty changes, against that of the study."""
+    where, apart = "where classes overlap", "independently of what they look like"
+    other, own, sign = (apart, where, -1) if assumed == "images" else (where, apart, 1)
+    half = points(100 * z95 * lean["standard_error"])
+    return (
+        f"If images are hard {other}, instead of {own}, the recommended plan gives "
+        f"{signed(sign * 100 * lean['difference'])} +- {half} points."
+    )
 
 
 COMPARISONS = Section("beside", "looking beside the answer", _keys, _measure, _tell)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from budget.money import ZERO
+from hpo.answer.sections.final import told_score
 from hpo.answer.sections.section import Findings, Report, Section
 from hpo.answer.sentences import confirmation_line
+
+if TYPE_CHECKING:
+    from hpo.answer.estimates.plan_estimates import Estimate
 
 
 def _key(findings: Findings) -> str | None:
@@ -52,26 +56,53 @@ def _measure(findings: Findings, key: str) -> Any:
 
     assert findings.best is not None  # noqa: S101 - else there is no key
     part = plan_from_plain(findings.kept(PLANNED.name)[key])
-    return confirmation.confirm(findings.best.plan, part, findings.world)
+    earlier = findings.kept(CONFIRMED.name)
+    return confirmation.confirm(findings.best.plan, part, findings.world, earlier)
 
 
 def _tell(findings: Findings, report: Report) -> Report:
-    return {**report, "confirmation": _told(findings)}
+    kept = findings.kept(CONFIRMED.name) if findings.has_stopped else {}
+    every = [_purchase(key, done) for key, done in kept.items() if done]
+    return {**report, "confirmation": _told(findings), "confirmations": every}
+
+
+def _purchase(key: str, done: Mapping[str, Any]) -> dict[str, Any]:
+    """What a confirmation bought: also of a plan that is recommended no longer."""
+    told = {name: done[name] for name in ("tasks", "paid", "version")}
+    return {"plan": key.partition("/")[0], **told, "final": told_score(done["final"])}
 
 
 def _told(findings: Findings) -> dict[str, Any] | None:
     from hpo.answer import confirmation
-    from labeling.seeds import generator
 
     best, key = findings.best, _key(findings)
     done = findings.kept(CONFIRMED.name).get(key) if key and findings.has_stopped else None
     if best is None or not done:
         return None
-    config = findings.world.config
-    rng = generator(config.seed, "confirmed")
-    surrogate = findings.surrogate()
-    said = confirmation.confirmed(best.plan, done, surrogate, config.suite_size, rng)
-    return {**said, "search_estimate": best.accuracy}
+    again = confirmation.measured_again(best.plan, done, findings.advisor.estimates)
+    before = findings.searched.of([best.plan])[0]
+    return {
+        "tasks": done["tasks"],
+        "share": done["share"],
+        "paid": done["paid"],
+        "version": done["version"],
+        "final": told_score(done["final"]),
+        "accuracy": best.accuracy,
+        "interval_95": [best.low, best.high],
+        "measured": again,
+        "search_estimate": before.accuracy,
+        "search_interval_95": [before.low, before.high],
+        "differs": _differs(before, again),
+    }
+
+
+def _differs(before: Estimate, again: Mapping[str, Any]) -> bool:
+    """Whether the purchase and the search's estimate are further apart than their noise."""
+    from training.evaluate import Z95
+
+    low, high = again["interval_95"]
+    noise = ((high - low) / (2 * Z95)) ** 2 + ((before.high - before.low) / (2 * Z95)) ** 2
+    return bool(abs(again["accuracy"] - before.accuracy) > Z95 * noise**0.5)
 
 
 def _sentences(report: Mapping[str, Any]) -> list[str]:

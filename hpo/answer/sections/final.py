@@ -1,26 +1,33 @@
-"""The recommended plan on the final images, which no decision has touched."""
+"""The recommended plan's model on the final images, which no decision has touched."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hpo.answer.plan_in_words import counted
 from hpo.answer.sections.section import Findings, Report, Section
-from hpo.answer.sentences import interval, percent
-from labeling.campaign.campaign import score_name
+from hpo.answer.sentences import expected
 
 if TYPE_CHECKING:
     from hpo.trial.outcome import Outcome
+    from hpo.trial.world import World
+
+_FOR_ESTIMATES = ("luck", "sure_as")  # kept for the estimates, not told
 
 
-def state_key(findings: Findings, outcome: Outcome) -> str:
+def state_key(outcome: Outcome, own: World) -> str:
     """A plan and the state of its condition: more answers there may change its labels."""
-    condition = findings.world.condition(outcome.plan)
-    return f"{outcome.plan.key}/{len(findings.own.store.orders(condition))}"
+    return f"{outcome.plan.key}/{len(own.store.orders(own.condition(outcome.plan)))}"
+
+
+def told_score(score: Mapping[str, Any]) -> dict[str, Any]:
+    """A score as reports tell it."""
+    return {name: value for name, value in score.items() if name not in _FOR_ESTIMATES}
 
 
 def _keys(findings: Findings) -> Sequence[str]:
-    return [state_key(findings, findings.best)] if findings.best is not None else []
+    return [state_key(findings.best, findings.own)] if findings.best is not None else []
 
 
 def _measure(findings: Findings, key: str) -> Any:
@@ -33,19 +40,28 @@ def _measure(findings: Findings, key: str) -> Any:
 def _tell(findings: Findings, report: Report) -> Report:
     if findings.best is None or not findings.has_stopped:
         return report
-    score = findings.kept(FINAL.name).get(state_key(findings, findings.best))
-    return {**report, "recommended": {**report["recommended"], "final": score}}
+    score = findings.kept(FINAL.name).get(state_key(findings.best, findings.own))
+    told = None if score is None else told_score(score)
+    return {**report, "recommended": {**report["recommended"], "final": told}}
 
 
 def _sentences(report: Mapping[str, Any]) -> list[str]:
     final = report["recommended"]["final"]
     if not final:
         return []
-    return [
-        f"gives a model of {percent(final['accuracy'])} {score_name(report['question']['kind'])} "
-        f"(95 %: {interval(final['interval_95'])}) on {final['images']} images "
-        "that no decision has touched"
+    images = counted(final["images"], "image")
+    lines = [
+        "its model, trained on the labels that the search bought, gives "
+        f"{expected(report, final)} on {images} that no decision has touched"
     ]
+    if made := final.get("calibration"):
+        before, after = made["ece_before"], final.get("ece")
+        if before is not None and after is not None:
+            lines.append(
+                f"its probabilities are calibrated: the calibration error is {after:.3f}, and was "
+                f"{before:.3f}"
+            )
+    return lines
 
 
 FINAL = Section(

@@ -14,7 +14,7 @@ def front_versions(findings: Findings) -> dict[str, str]:
     kept = findings.kept(FRONT_VERSIONS.name)
     bought = {p.outcome.plan.key: p.version for p in findings.purchases}
     versions = {
-        o.plan.key: bought.get(o.plan.key) or kept.get(state_key(findings, o))
+        o.plan.key: bought.get(o.plan.key) or kept.get(state_key(o, findings.own))
         for o in findings.front
     }
     return {plan: version for plan, version in versions.items() if version is not None}
@@ -22,14 +22,14 @@ def front_versions(findings: Findings) -> dict[str, str]:
 
 def _keys(findings: Findings) -> Sequence[str]:
     versions = front_versions(findings)
-    return [state_key(findings, o) for o in findings.front if o.plan.key not in versions]
+    return [state_key(o, findings.own) for o in findings.front if o.plan.key not in versions]
 
 
 def _measure(findings: Findings, key: str) -> Any:
     from hpo.trial.evaluate import fit_plan
     from hpo.trial.versions.label_versions import save_version
 
-    plan = next(o.plan for o in findings.front if state_key(findings, o) == key)
+    plan = next(o.plan for o in findings.front if state_key(o, findings.own) == key)
     return save_version(fit_plan(plan, findings.world), findings.world)
 
 

@@ -14,7 +14,6 @@ from hpo.answer.sections.views import VIEWS
 
 SECTIONS = (
     FINAL,
-    FRONT_VERSIONS,
     VIEWS,
     PLANNED,
     CONFIRMED,
@@ -22,4 +21,5 @@ SECTIONS = (
     MERGED,
     KNOWN_LABELS,
     COMPARISONS,
+    FRONT_VERSIONS,
 )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from hpo.answer.advice import Advisor
-    from hpo.search.surrogate import Surrogate
+    from hpo.answer.advice.advisor import Advisor
+    from hpo.answer.estimates.plan_estimates import PlanEstimates
     from hpo.settings.config import StudyConfig
     from hpo.trial.outcome import Outcome, Purchase
     from hpo.trial.world import World
@@ -32,8 +32,8 @@ class Findings:
         purchases: trials that bought something, in order.
         has_stopped: whether the search is over.
         kept: what was measured before, by the name that it is kept under.
-        surrogate: the posterior given everything evaluated.
-        advisor: what to make of everything evaluated.
+        advisor: what to make of everything measured.
+        searched: what the search's measurements alone say.
         search: runs another study and returns its report.
     """
 
@@ -44,8 +44,8 @@ class Findings:
     purchases: Sequence[Purchase]
     has_stopped: bool
     kept: Callable[[str], Mapping[str, Any]]
-    surrogate: Callable[[], Surrogate]
-    advisor: Callable[[], Advisor]
+    advisor: Advisor
+    searched: PlanEstimates
     search: Callable[[StudyConfig], Report]
 
 

@@ -105,15 +105,12 @@ def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -
 def plan_lines(purchase: NextPurchase) -> list[str]:
     """The purchase in words, before any money moves."""
     from budget.money import ZERO
-    from hpo.answer.sentences import market_line, plan_words
+    from hpo.answer.plan_in_words import plan_in_words
+    from hpo.answer.sentences import market_line
 
     world, plan, quote = purchase.world, purchase.plan, purchase.quote
-    words = {
-        "price_per_task": plan.price.to_json(),
-        **{name: getattr(plan, name) for name in ("overlap", "controls", "tasks", "exam")},
-        **({"dynamic": str(plan.dynamic)} if plan.dynamic else {}),
-    }
-    lines = [f"Study {world.config.study}: {plan_words(words)}"]
+    words = plan_in_words(plan, world.config.suite_size)
+    lines = [f"Study {world.config.study}: {words}"]
     owned = f"{purchase.owned} of {plan.tasks} tasks are owned already"
     if not quote.answers:
         lines.append(f"  {owned}: nothing to buy")

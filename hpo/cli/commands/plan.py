@@ -76,13 +76,12 @@ def _plain(item: Quoted) -> dict[str, Any]:
 
 
 def _show_one(quoted: list[Quoted]) -> None:
-    from hpo.answer.sentences import plan_words
+    from hpo.answer.plan_in_words import plan_in_words
     from hpo.answer.tables import TableColumn, TextTable, print_table
 
     first = quoted[0]
-    words = {**_plain(first)["plan"], "price_per_task": {"usd": first.plan.price.exact()}}
     offer = first.quote
-    print_lines([plan_words(words)])
+    print_lines([plan_in_words(first.plan)])
     rows = [
         ("assignments expected", str(offer.assignments)),
         ("reward", str(offer.reward)),

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from hpo.cli.commands.run import print_report
-from hpo.cli.flags import Commands, add_command, add_json, add_run_dir
+from hpo.cli.flags import Commands, add_command, add_details, add_json, add_run_dir
 from hpo.settings.exit_codes import DONE
 
 
@@ -15,6 +15,7 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(commands, "report", "the answer of a study as stored")
     add_run_dir(parser)
     add_json(parser)
+    add_details(parser)
     words = "also: a model of the labels inside a view today, on validation images"
     parser.add_argument("--view", metavar="VIEW", help=words)
     words = "also: its accuracy on the validation images inside a view"
@@ -31,7 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     asks_more = arguments.view is not None or arguments.test_view is not None
     report = None if asks_more else printable_report(arguments.folder)
-    print_report(arguments.json, report or _made_anew(arguments), arguments.folder)
+    report = report or _made_anew(arguments)
+    print_report(arguments.json, report, arguments.folder, arguments.details)
     return DONE
 
 

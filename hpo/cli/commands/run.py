@@ -13,6 +13,7 @@ from hpo.cli.flags import (
     Commands,
     add_archive,
     add_command,
+    add_details,
     add_json,
     add_mirror_choices,
     add_settings,
@@ -32,6 +33,7 @@ def add_parser(commands: Commands) -> None:
 def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     add_json(parser)
+    add_details(parser)
     group = parser.add_argument_group("ClearML")
     words = "mirror the study: auto (default) where ClearML is configured, on or off"
     group.add_argument("--clearml", metavar="auto|on|off", default="auto", help=words)
@@ -97,15 +99,24 @@ def run(arguments: argparse.Namespace) -> int:
         study.close()
     picture = study.folder / "front.png"
     plot_front(report, picture)
-    print_report(arguments.json, report, study.folder)
+    print_report(arguments.json, report, study.folder, arguments.details)
     last = [mirrored.words] if mirrored.at_the_end else []
     for line in [*study.parting, *([note] if note is not None else []), *last]:
         say(line)
     return DONE if report["purchases"] else NOTHING_AFFORDABLE
 
 
-def print_report(as_json: bool, report: dict[str, Any], folder: Path) -> None:
-    """Print a report: as JSON, or in words with the files that belong to it."""
+def print_report(
+    as_json: bool, report: dict[str, Any], folder: Path, details: bool = False
+) -> None:
+    """Print a report: as JSON, or in words with the files that belong to it.
+
+    Args:
+        as_json: print it as JSON.
+        report: the report.
+        folder: the study's folder.
+        details: print everything beside the first block, too.
+    """
     if as_json:
         from hpo.settings.stored_answer import to_json
 
@@ -118,4 +129,4 @@ def print_report(as_json: bool, report: dict[str, Any], folder: Path) -> None:
         "plot": folder / "front.png",
         "label versions": folder / "versions",
     }
-    show(report, {name: path for name, path in paths.items() if path.exists()}, stdout())
+    show(report, {name: path for name, path in paths.items() if path.exists()}, stdout(), details)

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from budget.files import write_whole
-from hpo.trial.evaluate import Trained, confused, labels_of, minutes_of, price_tag, times_of
+from hpo.trial.evaluate import Trained, confused, labels_of, times_of
 from hpo.trial.labels import facts_of, views_to_plain
 from hpo.trial.outcome import plan_to_plain
+from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.spending import of_condition
 from hpo.trial.world import World
 from labeling import versions
@@ -81,6 +82,8 @@ def save_version(trained: Trained, world: World) -> str:
     parts = of_condition(condition, world)
     ends = [record.end for record in world.store.orders(condition) if record.end is not None]
     cost = {name: getattr(parts, name).to_json() for name in parts.__dataclass_fields__}
+    costs = PlanCosts(world)
+    minutes = costs.minutes(plan)
     manifest = {
         "schema": 1,
         "study": world.config.study,
@@ -89,9 +92,9 @@ def save_version(trained: Trained, world: World) -> str:
         "campaign": campaign_to_plain(world.market.campaign),
         "currency": "USD",
         "fee": _fee(world),
-        "price_tag": price_tag(plan, world).to_json(),
+        "price_tag": costs.price(plan).to_json(),
         "condition_cost": {**cost, "total": parts.total.to_json()},
-        "minutes": round(minutes_of(plan, world), 3),
+        **({} if minutes is None else {"minutes": round(minutes, 3)}),
         **_people(condition, ends, world),
         "orders_ended": [end.reason for end in ends],
         "answers_missing": sum(end.missing for end in ends),

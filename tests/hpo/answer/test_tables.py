@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -119,14 +120,22 @@ def dollars(micros: int) -> str:
     return Money(micros).cents()
 
 
+def rows_told_apart(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of the front that are printed."""
+    kept = report["advice"]["certainty"]["told_apart"]
+    rows = [row for row in report["front"] if row["plan"]["key"] in kept]
+    assert rows
+    return rows
+
+
 def test_the_answer_s_money_and_marks_are_whole_at_every_width(
     studied: Path, tmp_path: Path
 ) -> None:
     report = json.loads((studied / "report.json").read_text())
     parts = [f"${money['usd']}" for money in report["money"]["bought"].values()]
-    for width, text in widths_of("report", str(studied), cwd=tmp_path).items():
-        front = text[text.index("The front") : text.index("bought in")]
-        for row in report["front"]:
+    for width, text in widths_of("report", str(studied), "--details", cwd=tmp_path).items():
+        front = text[text.index("The front") : text.index(" spent, in ")]
+        for row in rows_told_apart(report):
             tag = dollars(row["price_tag"]["micros"])
             price = row["plan"]["price_per_task"]["usd"]
             (line,) = [
@@ -153,10 +162,10 @@ def test_marks_and_money_of_many_digits_are_whole(
     for width in WIDTHS:
         monkeypatch.setenv("COLUMNS", str(width))
         page = io.StringIO()
-        show(report, {}, Console(file=page, width=width))
-        for number, row in enumerate(report["front"]):
+        show(report, {}, Console(file=page, width=width), details=True)
+        for row in rows_told_apart(report):
             assert whole(page.getvalue(), dollars(row["price_tag"]["micros"]))
-            assert whole(page.getvalue(), f"0.01234{number}")
+            assert whole(page.getvalue(), row["plan"]["price_per_task"]["usd"])
 
 
 @pytest.mark.parametrize(

@@ -158,14 +158,15 @@ def test_json_on_stdout_logs_on_stderr_no_escape_codes(tmp_path: Path, small_dat
     done = in_a_process(*words, "--json", cwd=tmp_path)
     assert done.returncode == 0
     report = json.loads(done.stdout)
-    assert report["schema"] == 1
+    assert report["schema"] == 2
     assert done.stdout == (tmp_path / "runs/s/report.json").read_text()
     assert "purchases 1 |" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
     assert (tmp_path / "runs/s/front.png").stat().st_size > 10_000
 
-    words_again = labelworth(*words, cwd=tmp_path).stdout
-    assert "Recommended: $" in words_again
+    words_again = labelworth(*words, "--details", cwd=tmp_path).stdout
+    assert "Spend about $" in words_again
+    assert "Recommended: " in words_again
     assert "platform fee" in words_again
     assert "\x1b" not in words_again
     stored = labelworth("report", "runs/s", "--json", cwd=tmp_path)
@@ -179,7 +180,7 @@ def test_json_on_stdout_logs_on_stderr_no_escape_codes(tmp_path: Path, small_dat
 def test_nothing_affordable_is_exit_3(tmp_path: Path, small_data: str) -> None:
     done = labelworth(*small_flags(small_data, budget="0.01"), cwd=tmp_path)
     assert done.returncode == 3
-    assert "nothing could be bought" in done.stdout
+    assert "no plan is inside the limits: the cheapest costs" in done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from hpo.settings.config import (
     to_plain,
     to_toml,
 )
-from hpo.settings.table import REQUIRED, SETTINGS
+from hpo.settings.setting import REQUIRED
+from hpo.settings.table import SETTINGS
 from tests import ROOT
 
 

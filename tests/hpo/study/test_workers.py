@@ -53,7 +53,7 @@ def test_trials_in_hand_count_against_the_number_of_trials(small_study: MakeStud
     assert second is not None
     assert first.plan != second.plan
     assert study.ask() is None
-    assert study.why_none == "--trials 2 purchases are made"
+    assert study.why_none == "2 purchases of --trials are made"
     study.trials.fail(second.trial.number)  # given up: another may be asked for
     assert study.ask() is not None
 

@@ -109,7 +109,7 @@ def test_20_trials_two_at_a_time_through_kills(
     report = study.report()
     purchases = study.trials.purchases()
     study.close()
-    assert report["stopped"] == "--trials 20 purchases are made"
+    assert report["stopped"] == "20 purchases of --trials are made"
     assert len({purchase.order for purchase in purchases}) == len(purchases) == 20
     assert agent.most == 2
     wait_for_mirror(runs / "engine")

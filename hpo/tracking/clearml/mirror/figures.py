@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpo.answer.front import pareto_front, points_per_dollar
-from hpo.answer.recommend import TOLERANCE
+from hpo.answer.estimates.plan_estimates import tolerance
+from hpo.answer.front import pareto_front
+from hpo.answer.sentences import points_per_dollar
 from hpo.tracking.clearml.mirror.run_directory import RunDirectory, TrialRow
 from hpo.tracking.clearml.server.records import Figure
 from hpo.trial.outcome import Outcome
@@ -93,9 +95,13 @@ def with_interval(
 def _measured_front(outcomes: list[Outcome]) -> dict[str, Any]:
     front = [
         (o.price_tag.dollars, o.accuracy, (o.low, o.high), o.plan.key)
-        for o in pareto_front(outcomes)
+        for o in _front_so_far(outcomes)
     ]
     return with_interval("front as measured so far", front, BLUE, "lines+markers")
+
+
+def _front_so_far(outcomes: list[Outcome]) -> list[Outcome]:
+    return pareto_front(outcomes, lambda o: (o.price_tag.micros, o.accuracy))
 
 
 def _dollars(money: Mapping[str, Any]) -> float:
@@ -107,7 +113,7 @@ def _reported_front(report: Mapping[str, Any]) -> dict[str, Any]:
         (_dollars(row["price_tag"]), row["accuracy"], row["interval_95"], row["plan"]["key"])
         for row in report["front"]
     ]
-    return with_interval("front, search estimate", front, BLUE, "lines+markers")
+    return with_interval("front, expected", front, BLUE, "lines+markers")
 
 
 def _reported_beside(report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -129,13 +135,16 @@ def _reported_beside(report: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "name": "rule of thumb, expected",
                 "x": [_dollars(row["price_tag"]) for row in rule],
                 "y": [row["accuracy"] for row in rule],
-                "text": [row["plan"] for row in rule],
+                "text": [row["plan"]["key"] for row in rule],
                 "line": {"color": GREY, "dash": "dash"},
             }
         )
     ahead = advice.get("forecast", {}).get("at", [])
     if ahead:
-        rows = [(row["dollars"], row["accuracy"], row["interval_95"], "forecast") for row in ahead]
+        rows = [
+            (_dollars(row["price_tag"]), row["accuracy"], row["interval_95"], row["plan"]["key"])
+            for row in ahead
+        ]
         traces.append(with_interval("forecast", rows, GREEN, "markers"))
     return traces
 
@@ -156,7 +165,7 @@ def incumbent(run: RunDirectory) -> Figure:
     price = {
         "type": "scatter",
         "mode": "lines",
-        "name": f"price tag of the cheapest plan within {100 * TOLERANCE:g} point of it",
+        "name": "price tag of the cheapest plan within a point of it",
         "x": spent,
         "y": [dollars for _, _, dollars in steps],
         "yaxis": "y2",
@@ -182,7 +191,7 @@ def incumbents(rows: Sequence[TrialRow]) -> list[tuple[float, float, float]]:
     for row in rows:
         latest[row.outcome.plan.key] = row.outcome
         best = max(best, row.outcome.accuracy)
-        near = [o for o in latest.values() if o.accuracy >= best - TOLERANCE]
+        near = [o for o in latest.values() if o.accuracy >= best - tolerance(best)]
         if near:
             cheapest = min(outcome.price_tag.dollars for outcome in near)
             steps.append((row.spent / 1e6, best, cheapest))
@@ -197,9 +206,11 @@ def marginal(run: RunDirectory) -> Figure:
             for row in run.report["front"]
         ]
     else:
-        front = pareto_front(list(run.latest.values()))
-        gains = zip(front, points_per_dollar(front), strict=True)
-        steps = [(o.price_tag.dollars, gain, o.plan.key) for o, gain in gains]
+        front = _front_so_far(list(run.latest.values()))
+        steps = [
+            (dear.price_tag.dollars, _rate(dear, cheap), dear.plan.key)
+            for cheap, dear in itertools.pairwise(front)
+        ]
     measured = [step for step in steps if step[1] is not None]
     trace = {
         "type": "scatter",
@@ -213,6 +224,10 @@ def marginal(run: RunDirectory) -> Figure:
     return _figure(
         [trace], "price tag of the plan, dollars", f"{run.score}: points per further dollar"
     )
+
+
+def _rate(dear: Outcome, cheap: Outcome) -> float:
+    return points_per_dollar(dear.accuracy - cheap.accuracy, dear.price_tag - cheap.price_tag)
 
 
 def parallel(run: RunDirectory) -> Figure:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from budget.money import Money
-from hpo.answer.sentences import plan_words
+from hpo.answer.plan_in_words import plan_in_words
 from hpo.tracking.clearml.mirror.controller import SERIES, TITLE, knobs
 from hpo.tracking.clearml.mirror.pages.story import trial_console
 from hpo.tracking.clearml.mirror.pages.trial_figures import in_condition, trial_plots
@@ -46,7 +46,7 @@ def trial_record(
         parent=controller,
         tags=list(roles) or ["bought" if child.number else "owned"],
         system_tags=[],
-        comment=_words(outcome),
+        comment=plan_in_words(outcome.plan),
         params={
             "General": {name.removeprefix("General/"): v for name, v in knobs(outcome).items()},
             "Datasets": {"labels": dataset, **({"images": images} if images else {})},
@@ -57,21 +57,6 @@ def trial_record(
         script=run.program,
         build=lambda task: _parts(run, child, project),
         adopt=child.task,
-    )
-
-
-def _words(outcome: Outcome) -> str:
-    plan = outcome.plan
-    dynamic = {"dynamic": str(plan.dynamic)} if plan.dynamic else {}
-    return plan_words(
-        {
-            "controls": plan.controls,
-            "price_per_task": {"usd": plan.price.exact()},
-            "exam": plan.exam,
-            "overlap": plan.overlap,
-            "tasks": plan.tasks,
-            **dynamic,
-        }
     )
 
 
@@ -105,8 +90,8 @@ def _parts(run: RunDirectory, child: Child, project: str) -> Parts:
         scalars=[
             Scalar(TITLE, SERIES, 0, outcome.accuracy),
             *(
-                Scalar("Summary", n, None, value)
-                for n, value in values.items()
+                Scalar("Summary", name, None, value)
+                for name, value in values.items()
                 if value is not None
             ),
         ],
@@ -143,5 +128,5 @@ def _model(run: RunDirectory, child: Child, project: str) -> ModelFile | None:
         {name: code for code, name in enumerate(run.about["question"]["classes"])},
         ["labelworth", *roles],
         facts,
-        f"Trained on {outcome.labels} labels of plan {child.key}, for {_words(outcome)}",
+        f"Trained on {outcome.labels} labels of plan {child.key}: {plan_in_words(outcome.plan)}",
     )

@@ -39,11 +39,11 @@ def test_the_console_tells_the_story_once_however_often_it_is_published(
     said = console(stand_in, study["id"])
     assert said[0].startswith("study ten: images ")
     assert sum(line.startswith("bought p") for line in said) == len(report["purchases"])
-    assert said[-1].startswith(("Recommended: ", "Simulated"))
+    assert "Spend about $" in said[-1]
     assert "The front: no evaluated plan is cheaper and better" in said[-1]
     (artifact,) = [a for a in study["execution"]["artifacts"] if a["key"] == "report"]
     assert artifact["type_data"]["preview"] == said[-1]
-    assert "Recommended: " in study["comment"]
+    assert "Spend about $" in study["comment"]
     (folder / "clearml.json").unlink()
     for task in stand_in.api.tasks:  # nothing is known to be whole: everything is written again
         task["hyperparams"]["properties"]["labelworth_digest"]["value"] = ""

@@ -38,7 +38,7 @@ def test_a_study_is_there_whole_and_publishing_again_changes_nothing(
     kinds = [task["type"] for task in found.values()]
     purchases = {row["version"] for row in report["purchases"]}
     versions = purchases | {row["version"] for row in report["front"]}
-    confirmed = {report["confirmation"]["version"]} if report["confirmation"] else set()
+    confirmed = {row["version"] for row in report["confirmations"]}
     assert kinds.count("optimizer") == 1
     assert len(purchases) == 10
     assert kinds.count("training") == len(versions)
@@ -117,7 +117,7 @@ def test_the_sdk_reads_every_version_back(
     controller = next(i for key, i in state["ids"].items() if key.startswith("study "))
     best = Objective("accuracy", "validation").get_top_tasks(1, optimizer_task_id=controller)[0]
     assert best.get_last_scalar_metrics()["accuracy"]["validation"]["last"] == max(
-        row["accuracy"] for row in report["purchases"]
+        row["measured"]["accuracy"] for row in report["purchases"]
     )
     task = Task.get_task(controller)
     assert task.artifacts["summary"].get()["table"][0]["task id"].startswith("<a href=")
@@ -129,8 +129,8 @@ def test_the_sdk_reads_every_version_back(
 
 
 def outcome_versions(report: dict[str, Any]) -> int:
-    versions = {row["version"] for row in (*report["purchases"], *report["front"])}
-    return len(versions) + (1 if report["confirmation"] else 0)
+    rows = (*report["purchases"], *report["front"], *report["confirmations"])
+    return len({row["version"] for row in rows})
 
 
 def test_cost_is_a_number_that_sorts_and_a_text_that_shows(stand_in: StandIn, folder: Path) -> None:

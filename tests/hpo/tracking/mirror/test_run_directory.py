@@ -122,7 +122,7 @@ def test_a_damaged_or_empty_folder_is_named(tmp_path: Path, folder: Path) -> Non
 def test_figures_hold_what_the_report_says(folder: Path) -> None:
     run = read_run(folder)
     assert run.report is not None
-    front = next(t for t in figures.pareto(run)["data"] if t["name"] == "front, search estimate")
+    front = next(t for t in figures.pareto(run)["data"] if t["name"] == "front, expected")
     assert front["y"] == [row["accuracy"] for row in run.report["front"]]
     assert front["x"] == [row["price_tag"]["micros"] / 1e6 for row in run.report["front"]]
     for at, row in enumerate(run.report["front"]):

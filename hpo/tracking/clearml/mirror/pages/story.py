@@ -70,7 +70,8 @@ def printed(report: Mapping[str, Any]) -> str:
     from rich.console import Console
 
     page = io.StringIO()
-    show(report, {}, Console(file=page, width=_WIDTH, color_system=None, highlight=False))
+    console = Console(file=page, width=_WIDTH, color_system=None, highlight=False)
+    show(report, {}, console, details=True)
     return page.getvalue().rstrip()
 
 

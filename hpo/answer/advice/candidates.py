@@ -1,0 +1,61 @@
+"""The plans that an answer may name: of a condition that was bought in, inside the limits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from hpo.answer.estimates.plan_estimates import PlanEstimates
+from hpo.settings.search_space import task_count
+from labeling.types import LabelPlan
+
+BEYOND = 20  # times the most tasks measured: above it nothing can be said
+_STEPS = 1.5  # between numbers of tasks that are looked at beyond the study's own
+
+
+def images_wanted(estimates: PlanEstimates) -> int:
+    """Images there are in all: `--pool-size`, or the study's pool."""
+    return estimates.world.config.pool_size or len(estimates.world.pool)
+
+
+def images_answerable(estimates: PlanEstimates) -> int:
+    """The most images that the learning curve can speak of."""
+    return BEYOND * max((m.tasks for m in estimates.measured), default=0)
+
+
+def candidates(estimates: PlanEstimates, images: int) -> list[LabelPlan]:
+    """Plans for some images, in the conditions that were bought in, within the study's limits.
+
+    Args:
+        estimates: what is known of the study's plans.
+        images: images there are. Beyond the study's own pool the plans belong to a campaign of
+            its own: its deadline is the study's, its money is not.
+    """
+    world, counts = estimates.world, _task_counts(estimates, images)
+    tried = {}
+    for plan in world.space.plans:
+        if estimates.is_tried(plan):
+            tried[estimates.coding.condition_of(plan), plan.overlap, plan.dynamic] = plan
+    plans = [dataclasses.replace(plan, tasks=n) for plan in tried.values() for n in counts]
+    return [plan for plan in plans if is_inside(estimates, plan, images)]
+
+
+def is_inside(estimates: PlanEstimates, plan: LabelPlan, images: int) -> bool:
+    """Whether a plan for some images keeps the limits: of money, in the study's pool; of time."""
+    if images <= len(estimates.world.pool):
+        return estimates.costs.outside(plan) is None
+    return estimates.costs.is_in_time(plan)
+
+
+def _task_counts(estimates: PlanEstimates, images: int) -> Sequence[int]:
+    """Numbers of tasks: the space's levels, and beyond the study's pool shares of the images."""
+    world, pool = estimates.world, len(estimates.world.pool)
+    if images == pool:
+        return world.space.tasks
+    most = min(images, images_answerable(estimates))
+    shares = {task_count(text, images) for text in world.config.tasks if text.endswith("%")}
+    counts = {n for n in (*world.space.tasks, *shares, most) if n <= most}
+    between = float(min(pool, most))
+    while (between := between * _STEPS) < most:
+        counts.add(round(between))
+    return sorted(counts)

@@ -1,0 +1,121 @@
+"""What more money would add: forecasts, and whether it is worth it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from budget.money import Money
+from hpo.answer.estimates.evidence import VALIDATION
+from hpo.answer.estimates.plan_estimates import Estimate, Gain, PlanEstimates, tolerance
+from hpo.answer.sentences import points_per_dollar
+
+TIMES = (2, 5)
+_FEWEST = 4  # plans that a backtest needs on either side
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The best plan for some times the recommended plan's money.
+
+    Attributes:
+        times: of the recommended plan's price.
+        estimate: the plan; the recommended plan itself where nothing dearer is inside the limits.
+        gain: over the recommended plan.
+    """
+
+    times: int
+    estimate: Estimate
+    gain: Gain
+
+
+def forecasts(
+    best: Estimate, offers: Sequence[Estimate], estimates: PlanEstimates
+) -> list[Forecast]:
+    """What multiples of the recommended plan's money would give, inside the limits."""
+    rows = []
+    for times in TIMES:
+        able = [e for e in offers if e.price <= best.price * times]
+        most = max([best, *able], key=lambda e: (e.accuracy, -e.price.micros))
+        rows.append(Forecast(times, most, estimates.gain(most.plan, best.plan)))
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether to buy more than the recommended plan.
+
+    Attributes:
+        chosen: the plan to buy; None to stop.
+        dollars: what it costs more than the recommended plan.
+        gain: what it gives more.
+    """
+
+    chosen: Estimate | None
+    dollars: Money | None = None
+    gain: Gain | None = None
+
+    @property
+    def rate(self) -> float:
+        """Points per dollar."""
+        if self.gain is None or self.dollars is None:
+            return 0.0
+        return points_per_dollar(self.gain.mean, self.dollars)
+
+
+def highest_rate(best: Estimate, offers: Sequence[Estimate]) -> float:
+    """The most points per further dollar that any dearer plan is expected to give."""
+    rates = [
+        points_per_dollar(offer.accuracy - best.accuracy, offer.price - best.price)
+        for offer in offers
+        if offer.price > best.price
+    ]
+    return max(rates, default=0.0)
+
+
+def verdict(
+    best: Estimate, offers: Sequence[Estimate], estimates: PlanEstimates, least_rate: float
+) -> Verdict:
+    """The dearer plan with the most points per further dollar, of those told from noise.
+
+    Args:
+        best: the recommended plan.
+        offers: plans inside the limits.
+        estimates: where they come from.
+        least_rate: points per dollar that a plan has to promise.
+    """
+    chosen, least = Verdict(None), tolerance(best.accuracy)
+    for offer in offers:
+        if offer.price <= best.price or offer.accuracy < best.accuracy + least:
+            continue
+        gain = estimates.gain(offer.plan, best.plan)
+        made = Verdict(offer, offer.price - best.price, gain)
+        if gain.told_from_noise and made.rate > max(least_rate, chosen.rate):
+            chosen = made
+    return chosen
+
+
+def backtest(estimates: PlanEstimates) -> tuple[float, int] | None:
+    """Forecasts of dear plans from cheap ones alone, against what was measured.
+
+    The search's plans up to the median price are fitted by themselves, and forecast those of twice
+    that price and more.
+
+    Returns:
+        Median absolute error in accuracy, and the number of forecasts; None with too few plans.
+    """
+    measured = [m for m in estimates.measured if m.image_set == VALIDATION]
+    price = np.array([estimates.costs.price(m.plan).dollars for m in measured])
+    if len(measured) < 2 * _FEWEST:
+        return None
+    middle = float(np.median(price))
+    cheap = [m for m, p in zip(measured, price, strict=True) if p <= middle]
+    dear = [m for m, p in zip(measured, price, strict=True) if p >= 2 * middle]
+    if len(cheap) < _FEWEST or len(dear) < _FEWEST:
+        return None
+    earlier = PlanEstimates(estimates.world, cheap, in_short=True)
+    said = earlier.draws([m.plan for m in dear])[0]
+    away = np.abs(said - np.array([m.accuracy for m in dear]))
+    return float(np.median(away)), len(dear)

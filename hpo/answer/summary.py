@@ -1,0 +1,156 @@
+"""The first block of the answer: at most six lines that say how much to spend, and on which plan.
+
+Every number comes from the report, so that no line says other than the page below it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from budget.money import Money
+from hpo.answer.plan_in_words import controls_in_words, counted, few_answers
+from hpo.answer.sentences import cents, expected, percent, points_words
+from hpo.settings.market_kinds import kind_named
+
+WIDTH = 96  # characters of a line, so that a box around it has 100
+
+
+def title(report: Mapping[str, Any]) -> str:
+    """Whether money was real, where one market can be taken for another; else the study's name."""
+    market = report["market"]
+    banner = kind_named(market["kind"]).banner
+    spent = Money.from_json(report["money"]["spent"])
+    return banner.format(spent=spent, market=market["name"]) or f"Study {report['study']}"
+
+
+def summary_lines(report: Mapping[str, Any]) -> list[str]:
+    """The answer in at most six lines."""
+    answer = report["answer"]
+    if answer["chosen"] is None:
+        return _no_answer(report)
+    lines = [_spend(report), _expect(report), _more(report), *_goal(report), _cost(report)]
+    return [*lines, _next(report)]
+
+
+def _no_answer(report: Mapping[str, Any]) -> list[str]:
+    reason = report["stopped"]
+    if report["purchases"]:
+        reason = "no plan that was bought keeps the deadline, as measured"
+    lines = textwrap.wrap(f"No plan can be recommended: {reason}.", WIDTH)
+    return [
+        *lines,
+        _cost(report),
+        "Next: labelworth plan --budget DOLLARS shows which plans a budget bears.",
+    ]
+
+
+def _spend(report: Mapping[str, Any]) -> str:
+    answer = report["answer"]
+    chosen = answer["chosen"]
+    plan, price = chosen["plan"], cents(chosen["price_tag"])
+    images = counted(plan["tasks"], "image")
+    if plan["tasks"] < answer["images"]:
+        images = f"{plan['tasks']:,} of {counted(answer['images'], 'image')}"
+    each = f"{few_answers(plan)} at ${plan['price_per_task']['usd']} a task"
+    start = f"Spend about {price} on {images}: {each}"
+    whole = f"{start}{_checks(plan, report['config']['suite_size'])}."
+    return whole if len(whole) <= WIDTH else f"{start}."
+
+
+def _checks(plan: Mapping[str, Any], suite_size: int) -> str:
+    """The checks of annotators that the plan has."""
+    exam = ", with exam" if plan["exam"] else ""
+    controls = f", {controls_in_words(plan, suite_size)}" if plan["controls"] else ""
+    return exam + controls
+
+
+def _expect(report: Mapping[str, Any]) -> str:
+    said = f"Expect {expected(report, report['answer']['chosen'])}"
+    again = report["confirmation"]
+    if not again or report["advice"]["campaign"] is not None:
+        return f"{said}."
+    gave = percent(again["measured"]["accuracy"])
+    if again["share"] < 1:
+        part = f"{again['tasks']:,} of its {report['recommended']['plan']['tasks']:,} tasks"
+        said = f"{said}; {part} bought again point to {gave}"
+        return f"{said}{', beyond noise' if again['differs'] else ''}."
+    if not again["differs"]:
+        return f"{said}; bought again from other annotators it gave {gave}."
+    side = "less" if again["measured"]["accuracy"] < again["search_estimate"] else "more"
+    return f"{said}. Bought again it gave {gave}: {side} than expected, beyond noise."
+
+
+def _more(report: Mapping[str, Any]) -> str:
+    advice, chosen = report["advice"], report["answer"]["chosen"]
+    verdict = advice["verdict"]
+    if not verdict["stop"]:
+        more = f"Spend {cents(verdict['more'])} more, {cents(verdict['plan']['price_tag'])} in all,"
+        return f"{more} for {points_words(verdict['gain'])} more: {answers_words(verdict['plan'])}."
+    twice = advice["forecast"]["at"][0]
+    if twice["plan"] == chosen["plan"]:
+        return "No plan for twice the money promises more: stop here."
+    if not twice["gain"]["told_from_noise"]:
+        return "Twice the money adds nothing that can be told from noise: stop here."
+    return f"Twice the money adds {points_words(twice['gain'])}: too few for a dollar, stop here."
+
+
+def answers_words(row: Mapping[str, Any]) -> str:
+    """A plan in few words: its images and the answers to each."""
+    return f"{counted(row['plan']['tasks'], 'image')}, {few_answers(row['plan'])}"
+
+
+def _goal(report: Mapping[str, Any]) -> list[str]:
+    """The target, or how far the number of images can be spoken of."""
+    answer, target = report["answer"], report["advice"]["target"]
+    if target is not None:
+        return [target_line(report, target)]
+    if answer["answerable"] < answer["images"]:
+        return [beyond_line(answer["answerable"])]
+    return []
+
+
+def beyond_line(answerable: int) -> str:
+    """How many images can be spoken of."""
+    return f"Beyond {counted(answerable, 'image')} nothing can be said: too few are labelled."
+
+
+def target_line(report: Mapping[str, Any], target: Mapping[str, Any]) -> str:
+    """What an accuracy costs, in words."""
+    wanted, chosen = f"{100 * target['accuracy']:g} %", target["chosen"]
+    if chosen is None:
+        return f"{wanted} is not reached almost surely by any plan within the limits."
+    low, high = target["dollars_95"]
+    most = "more than any plan within the limits" if high is None else cents(high)
+    bounds = f"{cents(low)} to {most}" if low is not None else most
+    lead = report["answer"]["chosen"]
+    plan = "" if lead and chosen["plan"] == lead["plan"] else answers_words(chosen)
+    return f"{wanted} costs {cents(chosen['price_tag'])} ({bounds}){': ' if plan else ''}{plan}."
+
+
+def _cost(report: Mapping[str, Any]) -> str:
+    spent, owned = cents(report["money"]["spent"]), report["answers_owned"]
+    is_real = kind_named(report["market"]["kind"]).real_money
+    cost = f"This search {'cost' if is_real else 'would have cost'} {spent}"
+    if not owned:
+        return f"{cost}; no answer was bought."
+    merged = report["all_labels_merged"]
+    if not merged:
+        return f"{cost}; you own its {counted(owned, 'answer')}."
+    gives = f"together they give {percent(merged['accuracy'])} today"
+    return f"{cost}; you own its {counted(merged['answers'], 'answer')}: {gives}."
+
+
+def _next(report: Mapping[str, Any]) -> str:
+    kind = kind_named(report["market"]["kind"])
+    if kind.next_step:
+        return f"Next: {kind.next_step}"
+    if report["advice"]["campaign"] is not None:
+        price = Money.from_json(report["answer"]["chosen"]["price_tag"])
+        cap = price.share(Fraction(3, 2)).cents().removeprefix("$")
+        return f"Next: labelworth buy RUN_DIR --images folder:DIR --budget {cap}"
+    key = report["recommended"]["plan"]["key"]
+    version = next(row["version"] for row in report["front"] if row["plan"]["key"] == key)
+    return f"Next: labelworth data get {version} --to labels"
