@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hpo.settings.run_folder import to_json
+from hpo.settings.stored_answer import to_json
 from tests.reports import schema, violations
 
 
@@ -22,7 +22,7 @@ def test_a_report_that_breaks_the_schema_is_named_and_a_damaged_file_is_not(
     path = study.folder / "report.json"
     path.write_text(to_json(broken))
     assert violations(tmp_path) == [], "no study tells of it"
-    study.events.answer(broken, study.front(), study.outcomes())
+    study.events.answer(broken, study.outcomes())
     (said,) = violations(tmp_path)
     assert str(path) in said
     assert required in said

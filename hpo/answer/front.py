@@ -40,7 +40,7 @@ def pareto_front(items: Sequence[_T], at: Callable[[_T], tuple[int, float]]) -> 
         The front, from the cheapest to the dearest, strictly rising in price and accuracy.
     """
     front: list[_T] = []
-    for item in sorted(items, key=lambda one: (at(one)[0], -at(one)[1])):
+    for item in sorted(items, key=lambda each: (at(each)[0], -at(each)[1])):
         if not front or at(item)[1] > at(front[-1])[1]:
             front.append(item)
     return front

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpo.answer.sentences import cents, percent
 from labeling.campaign.campaign import score_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def plot_front(report: Mapping[str, Any], path: Path) -> None:
@@ -50,20 +53,8 @@ def plot_front(report: Mapping[str, Any], path: Path) -> None:
         linestyle="--",
         label="rule of thumb, expected",
     )
-    best = report["recommended"]
-    if best:
-        cost, (low, high) = best["price_tag"]["micros"] / 1e6, best["interval_95"]
-        axes.errorbar(
-            [cost],
-            [best["accuracy"]],
-            [[best["accuracy"] - low], [high - best["accuracy"]]],
-            color="#c8481c",
-            marker="*",
-            markersize=15,
-            capsize=4,
-            zorder=4,
-            label=f"recommended: {cents(best['price_tag'])}, {percent(best['accuracy'])} expected",
-        )
+    if report["recommended"]:
+        _plot_recommended(axes, report["recommended"])
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"${value:g}")
     axes.xaxis.set_minor_formatter(
@@ -77,3 +68,18 @@ def plot_front(report: Mapping[str, Any], path: Path) -> None:
     if axes.has_data():
         axes.legend(loc="lower right", fontsize=9)
     figure.savefig(path, dpi=130)
+
+
+def _plot_recommended(axes: Axes, best: Mapping[str, Any]) -> None:
+    cost, (low, high) = best["price_tag"]["micros"] / 1e6, best["interval_95"]
+    axes.errorbar(
+        [cost],
+        [best["accuracy"]],
+        [[best["accuracy"] - low], [high - best["accuracy"]]],
+        color="#c8481c",
+        marker="*",
+        markersize=15,
+        capsize=4,
+        zorder=4,
+        label=f"recommended: {cents(best['price_tag'])}, {percent(best['accuracy'])} expected",
+    )

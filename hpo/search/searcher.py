@@ -20,7 +20,7 @@ from hpo.search.surrogate import Inputs, Surrogate, encode, fit, to_log_error
 from hpo.trial.outcome import Outcome
 from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.world import World
-from labeling.types import Bools, Floats, LabelPlan
+from labeling.types import Bools, Floats, Ints, LabelPlan
 
 DESIGN_SHARE = 0.15  # of the cap: a cheap spread-out start
 _WARM_SHARE, _PROBES, _PROBE_SHARE = 0.08, 4, 0.02
@@ -135,21 +135,29 @@ class Searcher:
 
     def _unusable_and_in_time(self) -> tuple[Floats, Bools]:
         """[n] unusable over usable suites, and whether a plan meets the deadline, as known now."""
-        longest, conditions = self.world.config.max_minutes, self._conditions.values()
-        orders = [record for plan in conditions for record in self.prices.records(plan)]
+        longest = self.world.config.max_minutes
+        one_each, of_plan = self._conditions
+        orders = [record for plan in one_each for record in self.prices.records(plan)]
         costs = PlanCosts(self.world, orders)
-        share = {key: float(costs.unusable_share(p)) for key, p in self._conditions.items()}
-        unusable = np.array([share[self.prices.condition(p).key] for p in self.plans])
+        unusable = np.array([float(costs.unusable_share(plan)) for plan in one_each])[of_plan]
         if longest is None:
             return unusable, np.ones(len(self.plans), dtype=np.bool_)
-        pace = {key: costs.pace(plan) for key, plan in self._conditions.items()}
-        paces = np.array([pace[self.prices.condition(p).key] for p in self.plans])
+        paces = np.array([costs.pace(plan) for plan in one_each])[of_plan]
         return unusable, self._minutes * paces <= longest
 
     @cached_property
-    def _conditions(self) -> dict[str, LabelPlan]:
-        """A plan of each condition."""
-        return {self.prices.condition(plan).key: plan for plan in self.plans}
+    def _conditions(self) -> tuple[list[LabelPlan], Ints]:
+        """A plan of each condition, and [n] the place of each plan's condition in that list."""
+        places: dict[str, int] = {}
+        one_each: list[LabelPlan] = []
+        of_plan = []
+        for plan in self.plans:
+            key = self.prices.condition(plan).key
+            if key not in places:
+                places[key] = len(one_each)
+                one_each.append(plan)
+            of_plan.append(places[key])
+        return one_each, np.array(of_plan, dtype=np.int64)
 
     @cached_property
     def _minutes(self) -> Floats:

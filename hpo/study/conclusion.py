@@ -93,7 +93,7 @@ class Conclusion:
         return f"a plan reaches the target of {100 * target:g} %"
 
     def _advisor_in_short(self) -> Advisor:
-        in_short = PlanEstimates(self._own(), self._searched(), in_short=True)
+        in_short = self._estimates(self._searched(), in_short=True)
         return Advisor(in_short, [outcome.plan for outcome in self._trials.outcomes()])
 
     def advisor(self) -> Advisor:
@@ -214,12 +214,12 @@ class Conclusion:
             made += [] if again is None else [again]
         return made
 
-    def _estimates(self, measured: Sequence[Measurement]) -> PlanEstimates:
+    def _estimates(self, measured: Sequence[Measurement], in_short: bool = False) -> PlanEstimates:
         """Estimates from measurements, made anew where they or the orders have changed."""
         world = self._own()
         orders = [(r.order.key, r.assignments, r.end is None) for r in world.store.all_orders()]
-        key = (tuple(measured), tuple(orders))
+        key = (tuple(measured), tuple(orders), in_short)
         if key not in self._made:
-            self._made = {k: self._made[k] for k in list(self._made)[-1:]}  # the search's, and all
-            self._made[key] = PlanEstimates(world, measured)
+            self._made = {k: self._made[k] for k in list(self._made)[-2:]}  # the search's, and all
+            self._made[key] = PlanEstimates(world, measured, in_short)
         return self._made[key]

@@ -102,7 +102,7 @@ class Study:
         self.events = StudyEvents(self.journal, self.world)
         self.trials = Trials(self.folder / SEARCH, self.config.study, self.world.space)
         check_ground(self.world, self.trials)
-        self._watch: Watch = lambda progress: None
+        self._watch: Watch | None = None
         self._searcher = Searcher(self.world)
         self._conclusion = Conclusion(self.world, self.trials, self._searcher, self._search_again)
         self._asker = Asker(self.world, self.trials, self._searcher, self._conclusion.reached)
@@ -254,6 +254,8 @@ class Study:
 
     def say(self, doing: str, note: str = "") -> None:
         """Report progress, with a note that is to stay in sight where there is one."""
+        if self._watch is None:
+            return
         money = self.world.ledger.balance()
         self._watch(
             Progress(

@@ -47,7 +47,7 @@ def fit(evidence: Evidence, rng: np.random.Generator | None) -> LearningCurve:
     """
     offsets = _OFFSETS if rng is not None else _OFFSETS[1:2]
     mode = _likeliest([_mode(evidence, _Prior(sd)) for sd in offsets])
-    if len(evidence.error) > _FEWEST:
+    if rng is not None and len(evidence.error) > _FEWEST:
         usual = mode.prior
         others = [replace(usual, wide=_WIDE)]
         others += [replace(usual, departure=sd, knots=evidence.knots) for sd in _DEPARTURES]

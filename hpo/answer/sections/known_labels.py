@@ -53,22 +53,22 @@ def _tell(findings: Findings, report: Report) -> Report:
     return {**report, "known_labels": told}
 
 
-def known_labels_line(known: Mapping[str, Any]) -> str:
+def known_labels_line(told: Mapping[str, Any]) -> str:
     """Counts and price in words."""
-    counts = [f"{count} {role}" for role, count in known["labels"].items()]
+    counts = [f"{count} {role}" for role, count in told["labels"].items()]
     listed = " and ".join(filter(None, [", ".join(counts[:-1]), counts[-1]]))
-    is_one = sum(known["labels"].values()) == 1
+    is_one = sum(told["labels"].values()) == 1
     return (
         f"The study used {listed} label{'' if is_one else 's'} that you provided; buying "
-        f"{'it' if is_one else 'them'} with {known['overlap']} answers{'' if is_one else ' each'} "
-        f"at {usd(known['price_per_task'])} a task would cost {cents(known['cost'])}. Prices of "
+        f"{'it' if is_one else 'them'} with {told['overlap']} answers{'' if is_one else ' each'} "
+        f"at {usd(told['price_per_task'])} a task would cost {cents(told['cost'])}. Prices of "
         "plans are for training labels only."
     )
 
 
 def _sentences(report: Mapping[str, Any]) -> list[str]:
-    known = report.get("known_labels")  # reports of earlier versions have none
-    return [known_labels_line(known)] if known else []
+    told = report.get("known_labels")  # reports of earlier versions have none
+    return [known_labels_line(told)] if told else []
 
 
 KNOWN_LABELS = Section("known_labels", tell=_tell, sentences=_sentences)
