@@ -121,7 +121,7 @@ def target_line(report: Mapping[str, Any], target: Mapping[str, Any]) -> str:
     """What an accuracy costs, in words."""
     wanted, chosen = f"{100 * target['accuracy']:g} %", target["chosen"]
     if chosen is None:
-        return f"{wanted} is not reached almost surely by any plan within the limits."
+        return f"No plan within the limits reaches {wanted} almost surely."
     low, high = target["dollars_95"]
     most = "more than any plan within the limits" if high is None else cents(high)
     bounds = f"{cents(low)} to {most}" if low is not None else most
