@@ -6,7 +6,7 @@ Every number comes from the report, so that no line says other than the page bel
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -72,15 +72,34 @@ def _expect(report: Mapping[str, Any]) -> str:
     again = report["confirmation"]
     if not again or report["advice"]["campaign"] is not None:
         return f"{said}."
+    return _first_that_fits([f"{said}{words}" for words in _bought_again(report, again)])
+
+
+def _bought_again(report: Mapping[str, Any], again: Mapping[str, Any]) -> Sequence[str]:
+    """What the second purchase gave, in ever fewer words."""
     gave = percent(again["measured"]["accuracy"])
     if again["share"] < 1:
         part = f"{again['tasks']:,} of its {report['recommended']['plan']['tasks']:,} tasks"
-        said = f"{said}; {part} bought again point to {gave}"
-        return f"{said}{', beyond noise' if again['differs'] else ''}."
+        rest = f"{gave}{', beyond noise' if again['differs'] else ''}."
+        return (
+            f"; {part} bought again point to {rest}",
+            f"; a part bought again points to {rest}",
+            f"; a part again: {rest}",
+        )
     if not again["differs"]:
-        return f"{said}; bought again from other annotators it gave {gave}."
+        return (
+            f"; bought again from other annotators it gave {gave}.",
+            f"; bought again it gave {gave}.",
+        )
     side = "less" if again["measured"]["accuracy"] < again["search_estimate"] else "more"
-    return f"{said}. Bought again it gave {gave}: {side} than expected, beyond noise."
+    return (
+        f". Bought again it gave {gave}: {side} than expected, beyond noise.",
+        f"; again {gave}, {side} beyond noise.",
+    )
+
+
+def _first_that_fits(lines: Sequence[str]) -> str:
+    return next((line for line in lines if len(line) <= WIDTH), lines[-1])
 
 
 def _more(report: Mapping[str, Any]) -> str:

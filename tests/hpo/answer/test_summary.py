@@ -1,0 +1,45 @@
+"""The first block of an answer, in cases that make its lines long."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hpo.answer.summary import WIDTH, _expect
+
+
+def told(kind: str, share: float, differs: bool) -> dict[str, Any]:
+    """What the line of the expected accuracy is made of."""
+    return {
+        "question": {"kind": kind},
+        "answer": {"chosen": {"accuracy": 0.8204, "interval_95": [0.7933, 0.8451]}},
+        "recommended": {"plan": {"tasks": 12_205}},
+        "advice": {"campaign": None},
+        "confirmation": {
+            "tasks": 1_470,
+            "share": share,
+            "differs": differs,
+            "measured": {"accuracy": 0.7991},
+            "search_estimate": 0.83,
+        },
+    }
+
+
+@pytest.mark.parametrize("kind", ["objective", "subjective"])
+@pytest.mark.parametrize("differs", [True, False])
+def test_a_part_that_was_bought_again_is_told_as_a_part_and_fits(kind: str, differs: bool) -> None:
+    line = _expect(told(kind, 0.12, differs))
+    assert len(line) <= WIDTH
+    assert "part" in line or "1,470 of its 12,205 tasks" in line
+    assert ("beyond noise" in line) == differs
+    assert ("agreement with the panel" in line) == (kind == "subjective")
+
+
+@pytest.mark.parametrize("kind", ["objective", "subjective"])
+@pytest.mark.parametrize("differs", [True, False])
+def test_a_whole_plan_bought_again_fits(kind: str, differs: bool) -> None:
+    line = _expect(told(kind, 1.0, differs))
+    assert len(line) <= WIDTH
+    assert "79.9 %" in line
+    assert ("beyond noise" in line) == ("less" in line) == differs
