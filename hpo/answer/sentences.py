@@ -157,7 +157,7 @@ def _rule(report: Mapping[str, Any]) -> list[str]:
     gain = rule["gain"]
     low, high = gain["interval_95"]
     noise = "told from noise" if gain["told_from_noise"] or high < 0 else "within noise"
-    plan = _plan(rule["at_its_cost"]["plan"])
+    plan = told_plan_in_words(rule["at_its_cost"]["plan"])
     return [
         f"{signed(gain['points'])} points ({signed(low)} to {signed(high)}) against the rule of "
         f"thumb at up to its price ({plan}): {noise}."
@@ -173,7 +173,8 @@ def _forecasts(report: Mapping[str, Any]) -> list[str]:
         seen.append(row["plan"])
         lines.append(
             f"Up to {row['times']} times the money: {cents(row['price_tag'])} for "
-            f"{_plan(row['plan'])} would give {expected(report, row)}{_below(report, row)}."
+            f"{told_plan_in_words(row['plan'])} would give {expected(report, row)}"
+            f"{_below(report, row)}."
         )
     if lead and not lines:
         lines.append("No plan within the limits is expected to give more for more money.")
@@ -198,17 +199,13 @@ def _below(report: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     return f"; {owned} on the final images, which may be easier than others"
 
 
-def _plan(plan: Mapping[str, Any]) -> str:
-    return told_plan_in_words(plan)
-
-
 def _campaign(report: Mapping[str, Any]) -> list[str]:
     if report["advice"]["campaign"] is None or report["recommended"] is None:
         return []
     best = report["recommended"]
     return [
-        f"In the study's own pool: {cents(best['price_tag'])} for {_plan(best['plan'])} gives "
-        f"{expected(report, best)}."
+        f"In the study's own pool: {cents(best['price_tag'])} for "
+        f"{told_plan_in_words(best['plan'])} gives {expected(report, best)}."
     ]
 
 
@@ -218,8 +215,8 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
             "Verdict: stop here; no larger plan within the limits promises a gain told from noise."
         )
     return (
-        f"Verdict: {cents(verdict['more'])} more for {_plan(verdict['plan']['plan'])} adds "
-        f"{points_words(verdict['gain'])}."
+        f"Verdict: {cents(verdict['more'])} more for "
+        f"{told_plan_in_words(verdict['plan']['plan'])} adds {points_words(verdict['gain'])}."
     )
 
 

@@ -56,8 +56,8 @@ def _spend(report: Mapping[str, Any]) -> str:
         images = f"{plan['tasks']:,} of {counted(answer['images'], 'image')}"
     each = f"{few_answers(plan)} at ${plan['price_per_task']['usd']} a task"
     start = f"Spend about {price} on {images}: {each}"
-    whole = f"{start}{_checks(plan, report['config']['suite_size'])}."
-    return whole if len(whole) <= WIDTH else f"{start}."
+    checks = _checks(plan, report["config"]["suite_size"])
+    return _first_that_fits([f"{start}{checks}.", f"{start}."])
 
 
 def _checks(plan: Mapping[str, Any], suite_size: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -16,9 +16,6 @@ from hpo.answer.sentences import cents, expected, interval, points_per_dollar, u
 from hpo.answer.summary import summary_lines
 from hpo.answer.summary import title as summary_title
 from hpo.answer.tables import TableColumn, TextTable, print_table
-
-if TYPE_CHECKING:
-    from hpo.answer.sections.section import Report
 
 _BOUGHT = {
     "labels": "labels: usable answers",
@@ -181,7 +178,7 @@ def _rate(row: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     return f"{points_per_dollar(row['accuracy'] - before['accuracy'], more):.2f}"
 
 
-def _money(report: Report | Mapping[str, Any]) -> TextTable:
+def _money(report: Mapping[str, Any]) -> TextTable:
     money = report["money"]
     spent = money["spent"]["micros"]
     rows = []

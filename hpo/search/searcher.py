@@ -265,23 +265,18 @@ class Searcher:
     def _spent(self, offers: Offers, left: Money) -> str:
         lacking = offers.inside & ~offers.contained & ~offers.evaluated
         if not lacking.any():
-            return nothing_lacking(self.world, bool(offers.inside.any()))
+            return nothing_lacking(self.world)
         holds = [self.prices.to_buy(self.plans[i]).hold for i in np.flatnonzero(lacking)]
         return used_up(min(holds), left)
 
 
-def nothing_lacking(world: World, some_inside: bool) -> str:
-    """The reason to stop where no plan inside the limits is left to evaluate.
-
-    Args:
-        world: the study's world.
-        some_inside: whether any plan is inside the limits.
-    """
-    if some_inside:
-        return "every plan inside the limits is evaluated"
+def nothing_lacking(world: World) -> str:
+    """The reason to stop where no plan inside the limits is left to evaluate."""
     costs = PlanCosts(world)
+    if any(costs.outside(plan) is None for plan in world.space.plans):
+        return "every plan inside the limits is evaluated"
     cheapest = min(world.space.plans, key=lambda plan: (costs.price(plan), plan.key))
-    return f"no plan is inside the limits: the cheapest {costs.outside(cheapest) or 'is'}"
+    return f"no plan is inside the limits: the cheapest {costs.outside(cheapest)}"
 
 
 def used_up(least: Money, left: Money) -> str:

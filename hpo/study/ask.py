@@ -152,9 +152,7 @@ class Asker:
         quotes = [prices.to_buy(plan) for plan in self._unevaluated()]
         holds = [quote.hold for quote in quotes if quote.answers]
         if not holds:
-            costs = PlanCosts(self.world)
-            some = any(costs.outside(plan) is None for plan in self.world.space.plans)
-            return nothing_lacking(self.world, some)
+            return nothing_lacking(self.world)
         if min(holds) <= left:
             return None
         return used_up(min(holds), left)

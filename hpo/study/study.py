@@ -11,7 +11,7 @@ from budget.errors import BudgetExceeded, InputError
 from budget.money import Money
 from hpo.answer import confirmation
 from hpo.answer.advice.advisor import Advisor
-from hpo.answer.advice.questions import best_for
+from hpo.answer.advice.recommend import best_for
 from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings

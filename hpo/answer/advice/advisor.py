@@ -20,6 +20,7 @@ from hpo.answer.advice.recommend import (
 )
 from hpo.answer.estimates.plan_estimates import Estimate, Gain, PlanEstimates, tolerance
 from hpo.settings.config import StudyConfig
+from hpo.trial.outcome import plan_to_plain
 from labeling.types import LabelPlan
 
 
@@ -78,7 +79,7 @@ class Advisor:
             return None
         return questions.campaign(images, self.estimates)
 
-    @property
+    @cached_property
     def for_images(self) -> questions.PlanForImages:
         """The plan for the images that are wanted, be they the study's pool or more."""
         if self.campaign is not None:
@@ -88,15 +89,8 @@ class Advisor:
 
     @property
     def lead(self) -> Estimate | None:
-        """The plan that the answer is about: for `--pool-size` images, or the recommended one."""
-        if self.campaign is None or self.best is None:
-            return self.best
-        return self.campaign.chosen
-
-    @property
-    def lead_offers(self) -> Sequence[Estimate]:
-        """Plans inside the limits for as many images."""
-        return self.offers if self.campaign is None else self.campaign.offers
+        """The plan that the answer is about; None without a recommended one."""
+        return None if self.best is None else self.for_images.chosen
 
     @property
     def _config(self) -> StudyConfig:
@@ -140,9 +134,8 @@ class Advisor:
         """Whether to buy more than the recommended plan."""
         if self.lead is None:
             return more_money.Verdict(None)
-        return more_money.verdict(
-            self.lead, self.lead_offers, self.estimates, self._config.least_rate
-        )
+        offers, least = self.for_images.offers, self._config.least_rate
+        return more_money.verdict(self.lead, offers, self.estimates, least)
 
     def price_of(self, accuracy: float) -> questions.PriceOfAccuracy:
         """What an accuracy costs; in the study's own pool, by a plan that was evaluated.
@@ -157,13 +150,12 @@ class Advisor:
 
     def answer(self) -> dict[str, Any]:
         """How much to spend, and on which plan, as JSON types."""
-        lead = self.lead
-        images = images_wanted(self.estimates)
+        lead, made = self.lead, self.for_images
         return {
-            "images": images,
+            "images": made.images,
             "chosen": None if lead is None else estimate_to_plain(lead),
             "why": self._lead_why,
-            "answerable": images if self.campaign is None else self.campaign.answerable,
+            "answerable": made.answerable,
         }
 
     def all(self) -> dict[str, Any]:
@@ -214,8 +206,8 @@ class Advisor:
         }
 
     def _forecast(self) -> dict[str, Any]:
-        lead = self.lead
-        rows = [] if lead is None else self._forecasts(lead)
+        lead, offers = self.lead, self.for_images.offers
+        rows = [] if lead is None else more_money.forecasts(lead, offers, self.estimates)
         track = more_money.backtest(self.estimates)
         return {
             "of": "the best plan inside the limits at up to some times the answer's price",
@@ -230,9 +222,6 @@ class Advisor:
             "backtest_median_error_points": None if track is None else round(100 * track[0], 2),
             "backtest_forecasts": 0 if track is None else track[1],
         }
-
-    def _forecasts(self, lead: Estimate) -> list[more_money.Forecast]:
-        return more_money.forecasts(lead, self.lead_offers, self.estimates)
 
     def _target(self) -> dict[str, Any] | None:
         target = self._config.target
@@ -265,15 +254,9 @@ def estimate_to_plain(estimate: Estimate) -> dict[str, Any]:
 
 def plan_fields(plan: LabelPlan) -> dict[str, Any]:
     """A plan as reports hold it."""
-    return {
-        "key": plan.key,
-        "overlap": plan.overlap,
-        "controls": plan.controls,
-        "tasks": plan.tasks,
-        "exam": plan.exam,
-        **({"dynamic": str(plan.dynamic)} if plan.dynamic else {}),
-        "price_per_task": plan.price.to_json(),
-    }
+    fields = plan_to_plain(plan)
+    del fields["price_micros"]
+    return {**fields, "price_per_task": plan.price.to_json()}
 
 
 def gain_to_plain(gain: Gain) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hpo.answer.estimates.plan_estimates import BOUNDS_95
 from labeling.types import Floats, LabelPlan
 
 
@@ -41,7 +42,7 @@ def importance(
         means = np.stack([np.bincount(level, row) / count for row in values])
         away = means - values.mean(axis=1, keepdims=True)
         share = (away**2 @ (count / count.sum())) / whole
-        low, high = np.quantile(share, [0.025, 0.975])
+        low, high = np.quantile(share, BOUNDS_95)
         rows.append(
             {
                 "knob": knob,

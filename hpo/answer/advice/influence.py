@@ -9,7 +9,7 @@ import numpy as np
 
 from budget.money import Money
 from hpo.answer.advice.importance import importance
-from hpo.answer.estimates.plan_estimates import PlanEstimates, tolerance
+from hpo.answer.estimates.plan_estimates import BOUNDS_95, PlanEstimates, tolerance
 from labeling.types import LabelPlan
 
 SETTINGS = ("price", "overlap", "controls", "tasks", "exam")
@@ -63,7 +63,7 @@ def _row(setting: str, best: Sequence[tuple[Any, int]], drawn: Any) -> dict[str,
     words = [level.exact() if isinstance(level, Money) else level for level, _ in best]
     top, bottom = int(np.argmax(accuracy)), int(np.argmin(accuracy))
     gain = 100 * (drawn[:, best[top][1]] - drawn[:, best[bottom][1]])
-    low, high = np.quantile(gain, [0.025, 0.975])
+    low, high = np.quantile(gain, BOUNDS_95)
     return {
         "knob": setting,
         "levels": words,

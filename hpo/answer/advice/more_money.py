@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from budget.money import Money
+from hpo.answer.advice.recommend import best_for
 from hpo.answer.estimates.evidence import VALIDATION
 from hpo.answer.estimates.plan_estimates import Estimate, Gain, PlanEstimates, tolerance
 from hpo.answer.sentences import points_per_dollar
@@ -37,8 +38,7 @@ def forecasts(
     """What multiples of the recommended plan's money would give, inside the limits."""
     rows = []
     for times in TIMES:
-        able = [e for e in offers if e.price <= best.price * times]
-        most = max([best, *able], key=lambda e: (e.accuracy, -e.price.micros))
+        most = best_for(best.price * times, [best, *offers]) or best
         rows.append(Forecast(times, most, estimates.gain(most.plan, best.plan)))
     return rows
 

@@ -1,4 +1,4 @@
-"""The inverse questions: the price of an accuracy, and what some money or some images give."""
+"""The inverse questions: the price of an accuracy, and the plan for some images."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from budget.money import Money
 from hpo.answer.advice.candidates import candidates, images_answerable
 from hpo.answer.advice.recommend import SURE, reaches, recommend
-from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates
-
-_BOUNDS = (0.025, 0.975)
+from hpo.answer.estimates.plan_estimates import BOUNDS_95, Estimate, PlanEstimates
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ def price_of(
     almost_surely = estimates.draws(plans) + ndtri(1 - SURE) * estimates.purchase_sd(plans)
     dollars = np.array([e.price.dollars for e in cheapest])
     least = np.where(almost_surely >= accuracy, dollars[None, :], np.inf).min(axis=1)
-    low, high = np.quantile(least, _BOUNDS, method="higher").tolist()
+    low, high = np.quantile(least, BOUNDS_95, method="higher").tolist()
     return PriceOfAccuracy(
         accuracy,
         next((e for e in cheapest if reaches(e, estimates, accuracy)), None),
@@ -86,9 +83,3 @@ def campaign(images: int, estimates: PlanEstimates) -> PlanForImages:
         min(images, images_answerable(estimates)),
         offers,
     )
-
-
-def best_for(dollars: Money, offers: Sequence[Estimate]) -> Estimate | None:
-    """The best plan for some money; None where the cheapest costs more."""
-    able = [e for e in offers if e.price <= dollars]
-    return max(able, key=lambda e: (e.accuracy, -e.price.micros), default=None)

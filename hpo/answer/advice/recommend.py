@@ -46,6 +46,12 @@ def recommend(
     return next(e for e in cheapest if e.accuracy >= least)
 
 
+def best_for(dollars: Money, offers: Sequence[Estimate]) -> Estimate | None:
+    """The best plan for some money; None where the cheapest costs more."""
+    able = [e for e in offers if e.price <= dollars]
+    return max(able, key=lambda e: (e.accuracy, -e.price.micros), default=None)
+
+
 def why(config: StudyConfig, chosen: Estimate, best: float, reached: bool) -> str:
     """The reason for a choice, in words.
 

@@ -27,7 +27,8 @@ from labeling.types import Floats, LabelPlan
 from training.evaluate import Z95
 
 _TOLERANCE, _TOLERANCE_SHARE = 0.01, 0.1
-_BOUNDS = (0.025, 0.975)
+BOUNDS_95 = (0.025, 0.975)
+"""The quantiles that hold 95 % between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ class PlanEstimates:
             return []
         drawn = self.draws(plans)
         mean = drawn.mean(axis=0).tolist()
-        low, high = np.quantile(drawn, _BOUNDS, axis=0).tolist()
+        low, high = np.quantile(drawn, BOUNDS_95, axis=0).tolist()
         return [
             Estimate(
                 plan,
@@ -149,7 +150,7 @@ class PlanEstimates:
         """
         both = self.draws([plan, over])
         least = tolerance(float(both[:, 1].mean())) / 4
-        return float(np.quantile(both[:, 0] - both[:, 1], _BOUNDS[0])) > least
+        return float(np.quantile(both[:, 0] - both[:, 1], BOUNDS_95[0])) > least
 
     def purchase_sd(self, plans: Sequence[LabelPlan]) -> Floats:
         """[n] standard deviation of the accuracy between purchases and trainings of plans."""

@@ -30,6 +30,7 @@ def add_parser(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Answer from what a study has measured; nothing is bought or written."""
     from budget.errors import InputError
+    from hpo.answer.report import question
     from hpo.settings import parsing
     from hpo.study.study import open_study
 
@@ -44,13 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
     study = open_study(arguments.folder)
     try:
         answers = answers_to(study.advisor(), wanted)
-        question = study.report()["question"]
+        asked = question(study.world)
     finally:
         study.close()
     if arguments.json:
         print_json(answers)
     else:
-        print_lines(_sentences(answers, question))
+        print_lines(_sentences(answers, asked))
     return DONE
 
 
@@ -67,7 +68,7 @@ def answers_to(advisor: Advisor, wanted: dict[str, Any]) -> dict[str, Any]:
     """
     from budget.errors import InputError
     from hpo.answer.advice.advisor import campaign_to_plain, estimate_to_plain, price_to_plain
-    from hpo.answer.advice.questions import best_for
+    from hpo.answer.advice.recommend import best_for
 
     estimates = advisor.estimates
     if not estimates.measured:
@@ -80,7 +81,7 @@ def answers_to(advisor: Advisor, wanted: dict[str, Any]) -> dict[str, Any]:
     if wanted["accuracy"] is not None:
         answers["accuracy"] = price_to_plain(advisor.price_of(wanted["accuracy"]))
     if wanted["dollars"] is not None:
-        best = best_for(wanted["dollars"], advisor.lead_offers)
+        best = best_for(wanted["dollars"], advisor.for_images.offers)
         answers["dollars"] = {
             "dollars": wanted["dollars"].to_json(),
             "chosen": None if best is None else estimate_to_plain(best),

@@ -12,8 +12,15 @@ from budget.money import Money
 from hpo.answer.advice.advisor import Advisor
 from hpo.answer.advice.candidates import BEYOND
 from hpo.answer.advice.more_money import forecasts, highest_rate, verdict
-from hpo.answer.advice.questions import best_for, campaign, price_of
-from hpo.answer.advice.recommend import SURE, estimated_front, net_dollars, recommend, told_apart
+from hpo.answer.advice.questions import campaign, price_of
+from hpo.answer.advice.recommend import (
+    SURE,
+    best_for,
+    estimated_front,
+    net_dollars,
+    recommend,
+    told_apart,
+)
 from hpo.answer.estimates.plan_estimates import PlanEstimates, tolerance
 from hpo.trial.world import World
 from labeling.types import LabelPlan
