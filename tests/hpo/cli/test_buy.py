@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,20 +23,6 @@ from tests import oracle
 from tests.commands import labelworth
 from tests.heads import FixedHeads
 from training.images import load_digits
-
-
-@pytest.fixture(scope="module")
-def studied(module_study) -> Path:
-    """A finished small study; tests copy its folder."""
-    study = module_study(study="s", trials=2)
-    study.run()
-    study.close()
-    return study.folder
-
-
-@pytest.fixture
-def folder(studied: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(studied, tmp_path / "runs/s"))
 
 
 def bought(folder: Path, **wish: object) -> dict:

@@ -13,15 +13,6 @@ from hpo.study.study import open_study
 from tests.conftest import Command
 
 
-@pytest.fixture(scope="module")
-def studied(module_study) -> Path:
-    """A finished small study; tests copy its folder."""
-    study = module_study(study="s", trials=2)
-    study.run()
-    study.close()
-    return study.folder
-
-
 @pytest.fixture
 def copied(studied: Path, tmp_path: Path) -> Path:
     """The run under another name and in another folder."""

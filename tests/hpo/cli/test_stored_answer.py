@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,20 +21,6 @@ from tests.conftest import Command
 from tests.heads import FixedHeads
 
 HEAVY = ("numpy", "torch", "sklearn", "optuna", "scipy", "sqlalchemy", "pandas", "crowdkit")
-
-
-@pytest.fixture(scope="module")
-def studied(module_study) -> Path:
-    """A finished small study; tests that change something copy its folder."""
-    study = module_study(study="s", trials=2)
-    study.run()
-    study.close()
-    return study.folder
-
-
-@pytest.fixture
-def folder(studied: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(studied, tmp_path / "runs/s"))
 
 
 def cpu_seconds(words: list[str]) -> float:
