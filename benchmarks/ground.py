@@ -23,6 +23,8 @@ from labeling.seeds import derive
 from labeling.types import LabelPlan
 from training.features import Features
 
+FIRST = 1000  # number of the first crowd that no study meets
+
 
 @dataclass(frozen=True, slots=True)
 class Redraw:
@@ -85,6 +87,17 @@ def _features(config: StudyConfig, data: Dataset) -> Features:
         with tempfile.TemporaryDirectory() as folder:
             _CACHE[key] = features_of(config, data, Path(folder))
     return _CACHE[key]
+
+
+def fresh(plan: LabelPlan, draws: int, **settings: object) -> list[Redraw]:
+    """Purchases of a plan that no study meets: their crowds are beyond every study's.
+
+    Args:
+        plan: what to buy.
+        draws: how many purchases.
+        settings: as for `redraw`.
+    """
+    return [redraw(plan, FIRST + draw, **settings) for draw in range(draws)]
 
 
 def mean_and_error(values: list[float]) -> tuple[float, float]:

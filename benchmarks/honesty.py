@@ -27,11 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.ground import redraw
+from benchmarks.ground import fresh
 from hpo.study.study import Study
-from hpo.trial.outcome import plan_from_plain
-
-FIRST = 1000  # number of the first fresh purchase: no study meets it
+from labeling.types import LabelPlan
 
 
 class Truth:
@@ -48,14 +46,12 @@ class Truth:
         self._of = lru_cache(maxsize=None)(self._mean)
 
     def __call__(self, plan: dict[str, Any]) -> float:
-        """A plan's mean accuracy."""
-        return float(self._of(json.dumps(plan, sort_keys=True)))
+        """The mean accuracy of a report's plan."""
+        return self._of(plan["key"])
 
-    def _mean(self, plan: str) -> float:
-        raw = json.loads(plan)
-        made = plan_from_plain({**raw, "price_micros": raw["price_per_task"]["micros"]})
-        draws = range(FIRST, FIRST + self._redraws)
-        return float(np.mean([redraw(made, n, **self._settings).accuracy for n in draws]))
+    def _mean(self, key: str) -> float:
+        bought = fresh(LabelPlan.parse(key), self._redraws, **self._settings)
+        return float(np.mean([each.accuracy for each in bought]))
 
 
 def judge(report: dict[str, Any], truth: Truth) -> dict[str, float]:

@@ -30,16 +30,15 @@ from unittest import mock
 
 import numpy as np
 
-from benchmarks.ground import _data, redraw
+from benchmarks.ground import _data, fresh
 from hpo.answer.advice.candidates import BEYOND
 from hpo.answer.estimates.plan_estimates import PlanEstimates
 from hpo.settings.config import make_config
 from hpo.study.study import Study
-from hpo.trial.outcome import Outcome, plan_from_plain
+from hpo.trial.outcome import Outcome
 from labeling.seeds import generator
 from labeling.types import LabelPlan
 
-FIRST = 1000  # number of the first fresh purchase: no study meets it
 PART = 5  # the whole pool over the part that a study sees
 _GRID = 400
 REPLAYED = {"price": "0.001", "controls": "0", "exam": "off", "overlap": "1,2,3"}
@@ -91,15 +90,13 @@ def judge(study: Study, whole: int, draws: int, **settings: Any) -> dict[str, fl
     chosen = study.run()["answer"]["chosen"]
     if chosen is None:
         return {}
-    raw = chosen["plan"]
-    plan = plan_from_plain({**raw, "price_micros": raw["price_per_task"]["micros"]})
+    plan = LabelPlan.parse(chosen["plan"]["key"])
     every = replace(plan, tasks=whole)
     estimates, outcomes = study.estimates(), study.outcomes()
     (all_of_it,) = estimates.of([every])
 
     def true(bought: LabelPlan) -> float:
-        found = [redraw(bought, FIRST + n, **settings).accuracy for n in range(draws)]
-        return float(np.mean(found))
+        return float(np.mean([each.accuracy for each in fresh(bought, draws, **settings)]))
 
     there = true(every)
     here = there if plan == every else true(plan)

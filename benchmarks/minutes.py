@@ -24,13 +24,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.ground import _data, _world
+from benchmarks.ground import FIRST, _data, _world
 from hpo.settings.config import make_config
 from hpo.study.study import Study
 from hpo.trial.purchase import buy
 from labeling.types import LabelPlan
-
-FIRST = 1000  # number of the first fresh purchase: no study meets it
 
 
 @dataclass(frozen=True, slots=True)

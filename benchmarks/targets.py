@@ -27,12 +27,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.ground import redraw
+from benchmarks.ground import fresh
 from hpo.study.study import Study
-from hpo.trial.outcome import Outcome, plan_from_plain
+from hpo.trial.outcome import Outcome
 from labeling.types import LabelPlan
 
-FIRST = 1000  # number of the first fresh purchase: no study meets it
 _KEYS = ("true", "confirmed", "margin")
 TARGETS = {
     "default": (0.86, 0.88, 0.9),
@@ -64,9 +63,8 @@ class Fresh:
         }
 
     def _bought(self, plan: LabelPlan) -> tuple[np.ndarray, np.ndarray]:
-        draws = range(FIRST, FIRST + self._draws)
-        found = [redraw(plan, draw, **self._settings) for draw in draws]
-        return np.array([f.accuracy for f in found]), np.array([f.final for f in found])
+        bought = fresh(plan, self._draws, **self._settings)
+        return np.array([b.accuracy for b in bought]), np.array([b.final for b in bought])
 
 
 def cheapest_measured(outcomes: Sequence[Outcome], target: float) -> LabelPlan | None:
@@ -77,7 +75,7 @@ def cheapest_measured(outcomes: Sequence[Outcome], target: float) -> LabelPlan |
 
 def judge(target: float, draws: int, **settings: Any) -> dict[str, float]:
     """Run a study with a target, and buy again what it names."""
-    fresh = Fresh(settings, draws)
+    again = Fresh(settings, draws)
     with tempfile.TemporaryDirectory() as runs:
         study = Study(runs=runs, budget="5", study="s", target=target, **settings)
         report = study.run()
@@ -86,11 +84,9 @@ def judge(target: float, draws: int, **settings: Any) -> dict[str, float]:
     named = report["advice"]["target"]["chosen"] if report["advice"] else None
     row = {"target": target, "named": float(named is not None)}
     if usual is not None:
-        row |= fresh.judge("measured", usual, target)
+        row |= again.judge("measured", usual, target)
     if named is not None:
-        raw = named["plan"]
-        plan = plan_from_plain({**raw, "price_micros": raw["price_per_task"]["micros"]})
-        row |= fresh.judge("named", plan, target)
+        row |= again.judge("named", LabelPlan.parse(named["plan"]["key"]), target)
         row["estimate - true"] = 100 * (named["accuracy"] - target) - row["named margin"]
         row["half"] = 50 * (named["interval_95"][1] - named["interval_95"][0])
         row["dollars"] = named["price_tag"]["micros"] / 1e6
