@@ -18,7 +18,6 @@ from sqlalchemy import (
     Engine,
     Row,
     and_,
-    case,
     delete,
     exists,
     func,
@@ -30,6 +29,7 @@ from budget.database import create_tables, reading, writing
 from budget.ledger import is_reserved
 from budget.money import ZERO, Money
 from budget.tariff import Tariff
+from labeling.store.order_records import read_records
 from labeling.store.pages import add_page, insert_rows
 from labeling.store.queries import ANSWERED, BANNED, ENDED, of_condition, wanted_of
 from labeling.store.records import OrderRecord, Wanted, order_limit
@@ -42,7 +42,6 @@ from labeling.store.tables import (
     RESTRICTIONS,
     TABLES,
     condition_to_text,
-    end_from_row,
     order_from_row,
 )
 from labeling.types import STOPPED, Answers, AnswerTimes, Condition, Order, Page
@@ -61,6 +60,7 @@ class Store:
         self._engine = engine
         self._study = study
         self._hidden: frozenset[str] = frozenset()
+        self._ended: dict[int, OrderRecord] = {}
 
     def without(self, keys: frozenset[str]) -> Store:
         """The same orders except some, by key: the study's answers without these orders.
@@ -69,6 +69,7 @@ class Store:
         """
         other = Store(self._engine, self._study)
         other._hidden = keys
+        other._ended = self._ended  # a record is the same whichever orders are left out
         return other
 
     def order_for(
@@ -324,35 +325,8 @@ class Store:
         return [order_from_row(row, wanted_of(connection, row.id)) for row in rows]
 
     def _records(self, *criteria: ColumnElement[bool]) -> list[OrderRecord]:
-        real = ASSIGNMENTS.c.real_answers
-        sums = {
-            "assignments": func.count(ASSIGNMENTS.c.id),
-            "unusable": func.coalesce(func.sum(case((BANNED, 1), else_=0)), 0),
-            "reward": func.coalesce(func.sum(ASSIGNMENTS.c.reward_micros), 0),
-            "answers": func.coalesce(func.sum(real), 0),
-            "usable": func.coalesce(func.sum(case((BANNED, 0), else_=real)), 0),
-        }
-        query = (
-            select(ORDERS, *(column.label(f"n_{name}") for name, column in sums.items()))
-            .select_from(ORDERS.outerjoin(ASSIGNMENTS))
-            .where(self._mine, *criteria)
-            .group_by(ORDERS.c.id)
-            .order_by(ORDERS.c.id)
-        )
         with reading(self._engine) as connection:
-            return [
-                OrderRecord(
-                    order=order_from_row(row, wanted_of(connection, row.id)),
-                    overlap=row.overlap,
-                    end=end_from_row(row),
-                    assignments=int(row.n_assignments),
-                    unusable=int(row.n_unusable),
-                    reward=Money(int(row.n_reward)),
-                    answers=int(row.n_answers),
-                    usable_answers=int(row.n_usable),
-                )
-                for row in connection.execute(query).all()
-            ]
+            return read_records(connection, and_(self._mine, *criteria), self._ended)
 
     def _answer_rows(
         self, condition: Condition, question: int = 0, *more: ColumnElement[Any]
