@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -108,10 +109,25 @@ def train_calibrated(
     plan: LabelPlan, labels: LabelSet, answers: Answers, world: World, draw: int = 0
 ) -> Trained:
     """Train a head on labels and the answers behind them; its probabilities are calibrated."""
+    key = (world.config, plan, draw, _digest(labels, answers))
+    model = world.computed.models.get(key)
+    if model is not None:
+        targets, _ = _targets(plan, labels, world, draw)
+        return Trained(plan, labels, answers, targets.get(model.target, labels.shares), model)
     model, target = train_labels(plan, labels, world, draw)
     rng = generator(world.config.seed, "calibration", plan.key, *_further(draw))
     model = calibrated(model, target, labels, answers, world, rng)
+    world.computed.keep(world.computed.models, key, model)
     return Trained(plan, labels, answers, target, model)
+
+
+def _digest(labels: LabelSet, answers: Answers) -> bytes:
+    """Content hash of labels and the answers behind them."""
+    content = hashlib.blake2b(digest_size=16)
+    for columns in (labels, answers):
+        for name in columns.__dataclass_fields__:
+            content.update(np.ascontiguousarray(getattr(columns, name)).tobytes())
+    return content.digest()
 
 
 def train_labels(
@@ -122,16 +138,7 @@ def train_labels(
     Returns:
         The model, and the [N, C] targets it was trained on.
     """
-    from training.fit import hard
-
-    rng = generator(world.config.seed, "folds", plan.key, *_further(draw))
-    targets = {
-        "soft": labels.shares,
-        "posterior": labels.posterior,
-        "hard": hard(labels.posterior, rng),
-    }
-    if is_subjective(world):
-        targets = {"soft": labels.shares}
+    targets, rng = _targets(plan, labels, world, draw)
     model = world.trainer.train(
         world.features.values[labels.task],
         targets,
@@ -141,6 +148,21 @@ def train_labels(
         scale=world.features.values[world.data.rows["pool"]],
     )
     return model, targets.get(model.target, labels.shares)
+
+
+def _targets(
+    plan: LabelPlan, labels: LabelSet, world: World, draw: int
+) -> tuple[dict[str, Floats], np.random.Generator]:
+    """The kinds of target that labels give, and the stream that then deals the folds."""
+    from training.fit import hard
+
+    rng = generator(world.config.seed, "folds", plan.key, *_further(draw))
+    targets = {
+        "soft": labels.shares,
+        "posterior": labels.posterior,
+        "hard": hard(labels.posterior, rng),
+    }
+    return ({"soft": labels.shares} if is_subjective(world) else targets), rng
 
 
 def score_on(
@@ -159,6 +181,15 @@ def score_on(
         redraws: heads of other annotators' labels behind the interval; 0 leaves them out of it.
         only: some of the role's images by row, of a question with a right answer; None for all.
     """
+    given = (id(trained.model), trained.plan, _digest(trained.labels, trained.answers))
+    key = (world.config, *given, role, redraws, None if only is None else only.tobytes())
+    if key not in world.computed.scores:
+        scores = _score_on(role, trained, world, redraws, only)
+        world.computed.keep(world.computed.scores, key, (trained.model, scores))
+    return world.computed.scores[key][1]
+
+
+def _score_on(role: str, trained: Trained, world: World, redraws: int, only: Ints | None) -> Scores:
     from training.evaluate import score
 
     values = world.features.values

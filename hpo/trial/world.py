@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,12 @@ from labeling.store import Store
 from labeling.types import Condition, LabelPlan, Order
 
 if TYPE_CHECKING:
+    from training.evaluate import Scores
     from training.features import Features
+    from training.fit import Model
+
+Kept = TypeVar("Kept")
+_MOST_KEPT = 256  # models, or scores: a study's front and its repeat draws
 
 
 @dataclass(slots=True)
@@ -39,10 +44,14 @@ class Computed:
     Attributes:
         compute: gives the features of all images.
         panels: densely answered shares of a subjective question, by role.
+        models: heads by what they were trained on: an owned plan is trained on more than once.
+        scores: of models, by the model's id and what was measured; the model keeps its id.
     """
 
     compute: Callable[[], Features]
     panels: dict[str, Shares] = field(default_factory=dict)
+    models: dict[object, Model] = field(default_factory=dict)
+    scores: dict[object, tuple[Model, Scores]] = field(default_factory=dict)
     _features: Features | None = None
 
     @property
@@ -51,6 +60,13 @@ class Computed:
         if self._features is None:
             self._features = self.compute()
         return self._features
+
+    @staticmethod
+    def keep(kept: dict[object, Kept], key: object, value: Kept) -> None:
+        """Put a value among `models` or `scores`; the oldest make room."""
+        kept[key] = value
+        while len(kept) > _MOST_KEPT:
+            del kept[next(iter(kept))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import NormalDist
 
 import numpy as np
@@ -39,7 +40,7 @@ _TASKS = 2000  # tasks sampled for the mean of dynamic overlap
 _SMALL = 0.02  # number of missing suites that no further round waits for
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Flow:
     """Expected suites per annotator who takes part, by the minutes since the arrival.
 
@@ -88,15 +89,20 @@ class Flow:
         Annotators come at a steady rate, so by time t the count is
         rate * sum_m weight_m (t - opened_at_m)+. This piecewise linear function is inverted.
         """
-        weights = np.cumsum(self.weight)
-        # Count at each bend t = opened_at_m: the sum splits into t times the weights so far, less
-        # the weighted opening times so far.
-        at_bend = self.rate * (weights * self.opened_at - np.cumsum(self.weight * self.opened_at))
+        weights, at_bend = self._bends
         bend = max(0, int(np.searchsorted(at_bend, suites, "right")) - 1)
         slope = self.rate * float(weights[bend])
         if slope <= 0:
             return math.inf
         return float(self.opened_at[bend]) + (suites - float(at_bend[bend])) / slope
+
+    @cached_property
+    def _bends(self) -> tuple[Floats, Floats]:
+        """Weights so far, and suites opened, at each bend t = opened_at_m."""
+        weights = np.cumsum(self.weight)
+        # The sum splits into t times the weights so far, less the weighted opening times so far.
+        so_far = np.cumsum(self.weight * self.opened_at)
+        return weights, self.rate * (weights * self.opened_at - so_far)
 
     def _expiry(self, suites: float, minutes: float) -> float:
         """Mean minutes for which a round waits for abandoned suites to expire."""
