@@ -16,7 +16,7 @@ import numpy as np
 from budget.money import Money
 from hpo.search.acquisition import Offers, Outlook, best_contained, best_purchase, look_out
 from hpo.search.rule_of_thumb import rule_curve, rule_purchase
-from hpo.search.surrogate import Inputs, Surrogate, encode, fit, to_log_error
+from hpo.search.surrogate import Inputs, Memory, Surrogate, encode, fit, to_log_error
 from hpo.trial.outcome import Outcome
 from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.world import World
@@ -57,6 +57,7 @@ class Searcher:
         self.plans: tuple[LabelPlan, ...] = world.space.plans
         self._at = {plan.key: i for i, plan in enumerate(self.plans)}
         self._fits: dict[tuple[int, int], Floats] = {}
+        self._lacks: dict[tuple[int, int], Floats] = {}
 
     # --- what is known --------------------------------------------------------------------------
 
@@ -64,6 +65,10 @@ class Searcher:
     def inputs(self) -> Inputs:
         """All plans of the space as the surrogate sees them."""
         return encode(self.plans, self.world.config.suite_size)
+
+    @cached_property
+    def _memory(self) -> Memory:
+        return Memory(self.inputs)
 
     @property
     def items(self) -> int:
@@ -83,7 +88,7 @@ class Searcher:
         key = (count, hash(z[:count].tobytes()))
         if key not in self._fits:
             self._fits[key] = fit(inputs.at(range(count)), z[:count], self.items)
-        return Surrogate(inputs, z, self.items, self._fits[key])
+        return Surrogate(inputs, z, self.items, self._fits[key], self._memory)
 
     def offers(
         self, outcomes: Sequence[Outcome], left: Money, busy: frozenset[str] = frozenset()
@@ -101,12 +106,13 @@ class Searcher:
         whole = cost.copy()
         spoilt, in_time = self._unusable_and_in_time()
         contained = np.zeros(n, dtype=np.bool_)
-        for i, plan in enumerate(self.plans):
+        one_each, of_plan = self._conditions
+        for place, plan in enumerate(one_each):
             if self.prices.records(plan):
-                quoted = self.prices.to_buy(plan)
-                cost[i], hold[i] = quoted.cost.micros, quoted.hold.micros
-                contained[i] = quoted.answers == 0
-        free = np.array([not busy or self.prices.condition(p).key not in busy for p in self.plans])
+                mine = of_plan == place
+                cost[mine], hold[mine], lacking = self._lacking(place)
+                contained[mine] = lacking == 0
+        free = np.array([self.prices.condition(p).key not in busy for p in one_each])
         evaluated = np.zeros(n, dtype=np.bool_)
         evaluated[[self._at[o.plan.key] for o in outcomes if o.plan.key in self._at]] = True
         inside = self._inside & in_time
@@ -118,10 +124,26 @@ class Searcher:
             tag=whole * (1 + spoilt) / 1e6,
             marginal=np.minimum(cost * (1 + spoilt), hold) / 1e6,
             inside=inside,
-            buyable=inside & np.array(free) & ~contained & ~evaluated & (hold <= left.micros),
+            buyable=inside & free[of_plan] & ~contained & ~evaluated & (hold <= left.micros),
             contained=inside & contained,
             evaluated=evaluated,
         )
+
+    def _lacking(self, place: int) -> Floats:
+        """[3, m] of the plans of a condition that was bought in: cost, reservation and answers.
+
+        Money is in micro-dollars, the condition is given by its place in `_conditions`.
+        """
+        one_each, of_plan = self._conditions
+        records, plans = self.prices.records(one_each[place]), np.flatnonzero(of_plan == place)
+        key = (place, len(records))
+        if key in self._lacks:
+            return self._lacks[key]
+        quotes = [self.prices.to_buy(self.plans[i]) for i in plans]
+        lacks = np.array([[q.cost.micros, q.hold.micros, q.answers] for q in quotes], np.float64).T
+        if one_each[place].dynamic is None and records[-1].end is not None:
+            self._lacks[key] = lacks  # else what is lacking may change before the next order
+        return lacks
 
     @cached_property
     def _listed(self) -> Floats:

@@ -20,12 +20,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hpo.search.blocks import BLOCK, Kept, Rows, grow, recall
 from labeling.types import Floats, Ints, LabelPlan
 
 MOST_FITTED = 200  # evaluations behind one fit of the hyper-parameters
@@ -105,6 +106,52 @@ def _condition(plan: LabelPlan) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """A block of evaluations in the factored system.
+
+    Attributes:
+        rows: of the factor.
+        away: solved differences to the prior mean.
+        jitter: added to the diagonal; that of the first block holds for all.
+        key: hash of everything up to this block.
+    """
+
+    rows: Rows
+    away: Floats
+    jitter: float
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lessons:
+    """What a block, with those before it, says of m plans.
+
+    Attributes:
+        seen, bought: [k, m] solved covariances of the block's evaluations with the plans: of the
+            signal, of the purchases.
+        sums: [4, m] over all evaluations up to the block's: seen times away, seen squared, seen and
+            bought squared, seen times both.
+    """
+
+    seen: Floats
+    bought: Floats
+    sums: Floats
+
+
+@dataclass(slots=True, eq=False)
+class Memory:
+    """Solved blocks of evaluations, for the next posterior of the same study.
+
+    Attributes:
+        plans: the plans that every decision looks at.
+    """
+
+    plans: Inputs
+    blocks: Kept[_Block] = field(default_factory=list)
+    lessons: Kept[_Lessons] = field(default_factory=list)
+
+
 @dataclass(frozen=True, eq=False)
 class Surrogate:
     """The posterior given evaluations.
@@ -114,40 +161,66 @@ class Surrogate:
         log_error: [n] observed ln(1 - accuracy).
         items: images behind each accuracy.
         theta: hyper-parameters as logarithms.
+        memory: of earlier posteriors; None for none.
     """
 
     inputs: Inputs
     log_error: Floats
     items: int
     theta: Floats
+    memory: Memory | None = None
 
     @cached_property
-    def _factor(self) -> Floats:
-        return _cholesky(
-            _signal(self.inputs, self.inputs, self.theta)
-            + _purchase(self.inputs, self.inputs, self.theta)
-            + np.diag(_noise(self.log_error, self.items, self.theta))
-        )
+    def _parts(self) -> list[tuple[Inputs, Floats]]:
+        """Inputs and log errors by blocks."""
+        n = len(self.log_error)
+        places = [range(at, min(at + BLOCK, n)) for at in range(0, max(n, 1), BLOCK)]
+        return [(self.inputs.at(rows), self.log_error[list(rows)]) for rows in places]
 
     @cached_property
-    def _residual(self) -> Floats:
-        return _solve(self._factor, self.log_error - self.inputs.basis @ _MEAN)
+    def _blocks(self) -> list[_Block]:
+        kept = [] if self.memory is None else self.memory.blocks
+        blocks: list[_Block] = []
+        key = _hash(self.theta, np.array(self.items))
+        for place, (inputs, z) in enumerate(self._parts):
+            key = _hash(key, inputs.unit, inputs.basis, inputs.variance, inputs.condition, z)
+            make = partial(self._block, place, list(blocks), key)
+            blocks.append(recall(kept, place, key, len(z), make))
+        return blocks
+
+    def _block(self, place: int, earlier: list[_Block], key: bytes) -> _Block:
+        inputs, z = self._parts[place]
+        within = self._covariance(inputs, inputs) + np.diag(_noise(z, self.items, self.theta))
+        jitter = earlier[0].jitter if earlier else _jitter(within)
+        cross = [self._covariance(inputs, other) for other, _ in self._parts[:place]]
+        rows = grow([b.rows for b in earlier], cross, within + jitter * np.eye(len(z)))
+        away = rows.solve(z - inputs.basis @ _MEAN, [b.away for b in earlier])
+        return _Block(rows, away, jitter, key)
+
+    def _covariance(self, a: Inputs, b: Inputs) -> Floats:
+        return _signal(a, b, self.theta) + _purchase(a, b, self.theta)
+
+    def _lessons(self, at: Inputs) -> list[_Lessons]:
+        memory = self.memory
+        kept = memory.lessons if memory is not None and at is memory.plans else []
+        lessons: list[_Lessons] = []
+        for place, block in enumerate(self._blocks):
+            make = partial(self._lesson, place, list(lessons), at)
+            lessons.append(recall(kept, place, block.key, len(block.away), make))
+        return lessons
+
+    def _lesson(self, place: int, earlier: list[_Lessons], at: Inputs) -> _Lessons:
+        block, (inputs, _) = self._blocks[place], self._parts[place]
+        seen = block.rows.solve(_signal(inputs, at, self.theta), [e.seen for e in earlier])
+        bought = block.rows.solve(_purchase(inputs, at, self.theta), [e.bought for e in earlier])
+        noisy = seen + bought
+        squares = (seen**2).sum(axis=0), (noisy**2).sum(axis=0), (seen * noisy).sum(axis=0)
+        sums = np.stack([seen.T @ block.away, *squares])
+        return _Lessons(seen, bought, earlier[-1].sums + sums if earlier else sums)
 
     def purchase_sd(self, at: Inputs) -> Floats:
         """[m] standard deviation of one purchase's effect on ln(1 - accuracy)."""
         return np.asarray(np.exp(self.theta[6]) * np.sqrt(at.variance))
-
-    def repeat_sd(self, at: Inputs, items: int) -> Floats:
-        """[m] standard deviation of ln(1 - accuracy) when plans are bought again.
-
-        Another purchase's annotators, and on given images the luck of another model.
-
-        Args:
-            at: the plans.
-            items: images that accuracy is measured on.
-        """
-        mean, _, _ = self.predict(at)
-        return np.sqrt(self.purchase_sd(at) ** 2 + _noise(mean, items, self.theta))
 
     def predict(self, at: Inputs) -> tuple[Floats, Floats, Floats]:
         """What plans give on average over purchases, and how much buying one would teach.
@@ -158,26 +231,23 @@ class Surrogate:
             lesson: [m] the standard deviation of the mean after buying and evaluating the plan:
                 cov(f, y) / sd(y) of its mean f and its next observation y.
         """
-        cross = _signal(self.inputs, at, self.theta)
-        seen = _solve(self._factor, cross)
-        mean = at.basis @ _MEAN + seen.T @ self._residual
+        pulled, seen, noisy, both = self._lessons(at)[-1].sums
+        mean = at.basis @ _MEAN + pulled
         prior = _signal_variance(at, self.theta)
-        variance = np.maximum(prior - (seen**2).sum(axis=0), 1e-9)
-        noisy = seen + _solve(self._factor, _purchase(self.inputs, at, self.theta))
+        variance = np.maximum(prior - seen, 1e-9)
         fresh = (
             prior + at.variance * np.exp(2 * self.theta[6]) + _noise(mean, self.items, self.theta)
         )
-        of_next = np.maximum(fresh - (noisy**2).sum(axis=0), 1e-9)
-        shared = np.maximum(prior - (seen * noisy).sum(axis=0), 0.0)
+        of_next = np.maximum(fresh - noisy, 1e-9)
+        shared = np.maximum(prior - both, 0.0)
         return mean, np.sqrt(variance), shared / np.sqrt(of_next)
 
-    def samples(self, at: Inputs, draws: int, rng: np.random.Generator) -> Floats:
-        """[draws, m] joint draws of what plans give on average: accuracies."""
-        seen = _solve(self._factor, _signal(self.inputs, at, self.theta))
-        mean = at.basis @ _MEAN + seen.T @ self._residual
-        root = _cholesky(_signal(at, at, self.theta) - seen.T @ seen)
-        z = mean + rng.standard_normal((draws, len(mean))) @ root.T
-        return np.asarray(1 - np.exp(np.minimum(z, 0.0)))
+
+def _hash(*parts: bytes | NDArray[np.generic]) -> bytes:
+    content = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        content.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())
+    return content.digest()
 
 
 def to_log_error(accuracy: Floats, items: int) -> Floats:
@@ -298,12 +368,9 @@ def _noise(log_error: Floats, items: int, theta: Floats) -> Floats:
     return np.asarray(np.exp(2 * theta[7]) * (1 - error) / (error * items))
 
 
+def _jitter(matrix: Floats) -> float:
+    return 1e-8 * float(np.trace(matrix)) / max(1, len(matrix)) + 1e-9
+
+
 def _cholesky(matrix: Floats) -> Floats:
-    jitter = 1e-8 * float(np.trace(matrix)) / max(1, len(matrix))
-    return np.asarray(np.linalg.cholesky(matrix + (jitter + 1e-9) * np.eye(len(matrix))))
-
-
-def _solve(factor: Floats, right: Floats) -> Floats:
-    from scipy.linalg import solve_triangular
-
-    return np.asarray(solve_triangular(factor, right, lower=True, check_finite=False))
+    return np.asarray(np.linalg.cholesky(matrix + _jitter(matrix) * np.eye(len(matrix))))
