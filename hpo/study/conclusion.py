@@ -205,10 +205,11 @@ class Conclusion:
             {k: v for k, v in self._trials.known(name).items() if counted is None or k in counted}
             for name in (FINAL.name, CONFIRMED.name)
         )
-        own = self._own()
+        own, scored = self._own(), {key.partition("/")[0] for key in finals}
         made = []
         for outcome in self._trials.outcomes():
-            if score := finals.get(state_key(outcome, own)):
+            was_scored = outcome.plan.key in scored
+            if was_scored and (score := finals.get(state_key(outcome, own))):
                 made.append(measured_on_final(measurement_of(outcome, self._world), score))
             again = measurement_of_confirmation(outcome, confirmed, self._world)
             made += [] if again is None else [again]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from budget.database import create_tables, reading, writing
 from budget.ledger import is_reserved
 from budget.money import ZERO, Money
 from budget.tariff import Tariff
+from labeling.store.kept_answers import KeptAnswers
 from labeling.store.order_records import read_records
 from labeling.store.pages import add_page, insert_rows
 from labeling.store.queries import ANSWERED, BANNED, ENDED, of_condition, wanted_of
@@ -61,6 +63,7 @@ class Store:
         self._study = study
         self._hidden: frozenset[str] = frozenset()
         self._ended: dict[int, OrderRecord] = {}
+        self._answers = KeptAnswers()
 
     def without(self, keys: frozenset[str]) -> Store:
         """The same orders except some, by key: the study's answers without these orders.
@@ -69,7 +72,8 @@ class Store:
         """
         other = Store(self._engine, self._study)
         other._hidden = keys
-        other._ended = self._ended  # a record is the same whichever orders are left out
+        # Records and answers of an order are the same whichever orders are left out.
+        other._ended, other._answers = self._ended, self._answers
         return other
 
     def order_for(
@@ -211,18 +215,26 @@ class Store:
             condition: the condition.
             question: index of the question in the campaign, from 0.
         """
+        query = select(ORDERS.c.id).where(self._mine, of_condition(condition), ENDED)
+        with reading(self._engine) as connection:
+            orders = tuple(connection.scalars(query.order_by(ORDERS.c.id)))
+        read = partial(self._read_answers, condition, question, orders)
+        return self._answers.recall(condition.key, question, orders, read)
+
+    def _read_answers(
+        self, condition: Condition, question: int, orders: tuple[int, ...]
+    ) -> Answers:
         # A code counts annotators by their first answer. The rows come by tranche, so the answers
         # of a later order follow and leave earlier codes alone.
-        rows = self._answer_rows(condition, question)
+        rows = self._answer_rows(condition, question, among=ORDERS.c.id.in_(orders))
+        annotator, task, label, control, banned = zip(*rows, strict=True) if rows else [()] * 5
         codes: dict[str, int] = {}
         return Answers(
-            task=np.array([row.task for row in rows], dtype=np.int64),
-            annotator=np.array(
-                [codes.setdefault(row.annotator, len(codes)) for row in rows], dtype=np.int64
-            ),
-            label=np.array([row.label for row in rows], dtype=np.int64),
-            control=np.array([row.control for row in rows], dtype=np.bool_),
-            usable=np.array([not row.banned for row in rows], dtype=np.bool_),
+            task=np.array(task, dtype=np.int64),
+            annotator=np.array([codes.setdefault(a, len(codes)) for a in annotator], np.int64),
+            label=np.array(label, dtype=np.int64),
+            control=np.array(control, dtype=np.bool_),
+            usable=~np.array(banned, dtype=np.bool_),
         )
 
     def times(self, condition: Condition, question: int = 0) -> AnswerTimes:
@@ -232,8 +244,8 @@ class Store:
         rows = self._answer_rows(
             condition, question, ASSIGNMENTS.c.submitted_s, ASSIGNMENTS.c.seconds / suite
         )
-        columns = np.array([tuple(row)[-2:] for row in rows], dtype=np.float64).reshape(-1, 2)
-        return AnswerTimes(columns[:, 0], columns[:, 1])
+        *_, submitted, seconds = zip(*rows, strict=True) if rows else ((), ())
+        return AnswerTimes(np.array(submitted, np.float64), np.array(seconds, np.float64))
 
     def annotators(self, condition: Condition) -> tuple[str, ...]:
         """The market's ids of a condition's annotators, by the codes of `answers`."""
@@ -329,7 +341,11 @@ class Store:
             return read_records(connection, and_(self._mine, *criteria), self._ended)
 
     def _answer_rows(
-        self, condition: Condition, question: int = 0, *more: ColumnElement[Any]
+        self,
+        condition: Condition,
+        question: int = 0,
+        *more: ColumnElement[Any],
+        among: ColumnElement[bool] = ENDED,
     ) -> Sequence[Row[Any]]:
         label, answered = ANSWERS.c.label, ANSWERED
         if question:
@@ -351,7 +367,7 @@ class Store:
                 *more,
             )
             .select_from(answered)
-            .where(self._mine, of_condition(condition), ENDED)
+            .where(self._mine, of_condition(condition), among)
             .order_by(
                 ORDERS.c.tranche,
                 ASSIGNMENTS.c.submitted_s,

@@ -1,4 +1,4 @@
-"""The tasks of orders are read once, and the records are those of the orders as they are now."""
+"""Tasks and answers of orders are read once, and what is told is the orders as they are now."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @contextmanager
-def task_reads(engine: Engine) -> Iterator[list[str]]:
-    """The statements that read orders' tasks, as they are sent."""
+def reads(engine: Engine, table: str) -> Iterator[list[str]]:
+    """The statements that read a table, as they are sent."""
     sent: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith("SELECT") and "order_tasks" in statement:
+        if statement.startswith("SELECT") and f"FROM {table}" in statement:
             sent.append(statement)
 
     event.listen(engine, "before_cursor_execute", note)
@@ -56,14 +56,14 @@ def test_the_tasks_of_an_ended_order_are_read_once(engine: Engine) -> None:
     for overlap in (1, 2, 3):
         store.add(order(store, 2, overlap), Page((done(f"a{overlap}", 0),), (), END))
     left_out = store.orders(CONDITION)[0].order.key
-    with task_reads(engine) as sent:
+    with reads(engine, "order_tasks") as sent:
         for _ in range(5):
             records = store.all_orders()
             assert store.orders(CONDITION) == records
             assert store.record(left_out) == records[0]
             assert store.without(frozenset([left_out])).all_orders() == records[1:]
     assert not sent, "the first call had read all three orders"
-    with task_reads(engine) as sent:
+    with reads(engine, "order_tasks") as sent:
         assert Store(engine, "study").all_orders() == records
     assert len(sent) == len(records) == 3
 
@@ -91,3 +91,27 @@ def test_an_order_in_the_place_of_a_withdrawn_one_is_told_with_its_own_tasks(
     worker.add(instead, Page((done("a", 0),), (), END))
     assert [record.order for record in store.all_orders()] == [instead]
     assert instead.wanted != withdrawn.wanted
+
+
+def test_the_answers_of_ended_orders_are_read_once(engine: Engine) -> None:
+    store, worker = Store(engine, "study"), Store(engine, "study")
+    worker.add(order(worker, 2, 1), Page((done("a", 0),), (), END))
+    with reads(engine, "answers") as sent:
+        first = [store.answers(CONDITION).task.tolist() for _ in range(4)]
+    assert (len(sent), first) == (1, [[0]] * 4)
+    unfinished = order(worker, 2, 2)
+    worker.add(unfinished, Page((done("b", 1),), (), None))
+    assert store.answers(CONDITION).task.tolist() == [0]
+    worker.add(unfinished, Page((done("c", 0),), (), END))
+    assert store.answers(CONDITION).task.tolist() == [0, 1, 0]
+    assert store.answers(CONDITION).annotator.tolist() == [0, 1, 2]
+    without = store.without(frozenset([unfinished.key]))
+    assert without.answers(CONDITION).task.tolist() == [0]
+    assert store.answers(CONDITION).task.tolist() == [0, 1, 0]
+
+
+def test_a_caller_cannot_change_the_answers_of_another(engine: Engine) -> None:
+    store = Store(engine, "study")
+    store.add(order(store, 2, 1), Page((done("a", 0),), (), END))
+    with pytest.raises(ValueError, match="read-only"):
+        store.answers(CONDITION).label[0] = 1
