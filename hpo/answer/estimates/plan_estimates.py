@@ -85,11 +85,13 @@ class PlanEstimates:
         self.measured = measured
         self.coding = coding_of(measured, world)
         self._in_short = in_short
+        self._told: dict[tuple[LabelPlan, ...], list[Estimate]] = {}
 
     def under(self, config: StudyConfig) -> PlanEstimates:
         """The same estimates for another number of images, or another goal."""
         other = copy(self)
         other.world = replace(self.world, config=config)
+        other._told = {}
         return other
 
     @cached_property
@@ -115,6 +117,12 @@ class PlanEstimates:
 
     def of(self, plans: Sequence[LabelPlan]) -> list[Estimate]:
         """What is expected of plans."""
+        asked = tuple(plans)
+        if asked not in self._told:
+            self._told[asked] = self._of(asked)
+        return list(self._told[asked])
+
+    def _of(self, plans: Sequence[LabelPlan]) -> list[Estimate]:
         if not plans:
             return []
         drawn = self.draws(plans)
