@@ -108,7 +108,8 @@ def study(budget: str, runs: Path) -> float:
     """CPU seconds of user time of a study."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     words = ["--budget", budget, "--study", budget, "--seed", "1", "--runs", str(runs)]
-    subprocess.run([sys.executable, "-m", "hpo.run", *words], check=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "hpo.run", *words, "--clearml", "off"]
+    subprocess.run(command, check=True, capture_output=True)
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
 
