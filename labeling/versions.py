@@ -1,7 +1,9 @@
 """Label sets on disk: one folder per version, named by the hash of its content.
 
 A version is manifest.json (plan, condition, cost, hashes, label distribution), labels.csv and
-answers.csv. A version appears whole or not at all, never changes, and is verified on every read.
+answers.csv. labels.csv holds the label that people's answers give and, where known, the best label,
+which combines people and a model. A version appears whole or not at all, never changes, and is
+verified on every read.
 
     from labeling import versions
     version = versions.load("3fa2c1")              # from runs/*/versions, verified
@@ -44,10 +46,12 @@ MANIFEST = "manifest.json"
 LABELS = "labels.csv"
 ANSWERS = "answers.csv"
 
+_BEST_DISTRIBUTION = "best_label_distribution"
 _ID = re.compile(r"[0-9a-f]{4,32}")
 _FULL = 32  # digits of a whole id
 _GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
-_TEXTS = ("image", "label", "annotator")
+_TEXTS = ("image", "label", "best_label", "annotator")
+_ROUNDING = 1e-6  # by which probabilities may miss their sum of 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +73,14 @@ class Version:
 
         labels.csv: image, label (most probable class), confidence (its probability), agreement
         (share of usable answers with this class), answers (number of usable answers), p(class) of
-        every class. answers.csv: image, annotator (number within the condition), label, control
-        and usable (1 or 0), skill (share of right control answers, shrunk to the crowd's; empty
-        for a subjective question), seconds (working time), submitted (minutes from the opening of
-        the pool).
+        every class. A version with best labels has, after `answers`, also best_label (most
+        probable class given people and model), best_confidence (its probability) and changed (1
+        where best_label differs from label, else 0), and at the end best(class) of every class:
+        its probability given people and model.
+
+        answers.csv: image, annotator (number within the condition), label, control and usable (1
+        or 0), skill (share of right control answers, shrunk to the crowd's; empty for a subjective
+        question), seconds (working time), submitted (minutes from the opening of the pool).
 
         Raises:
             VersionDamaged: the file differs from the saved file.
@@ -96,6 +104,7 @@ def save(
     classes: Sequence[str],
     annotators: Sequence[str] | None = None,
     facts: AnswerFacts | None = None,
+    best: Floats | None = None,
 ) -> Version:
     """Save a label set under its content's hash. Saving the same set again changes nothing.
 
@@ -103,29 +112,36 @@ def save(
         root: the folder of all versions; created if missing.
         manifest: the caller's facts of the set (plan, condition, cost, hash of the images, ...):
             JSON types, Money, fractions and dataclasses. This function adds the hashes of the two
-            tables and the label distribution.
+            tables and the label distribution, also that of the best labels where they are given.
         labels: the aggregated labels.
         answers: the answers behind the labels, control answers included.
         names: name of each image, by row.
         classes: name of each class.
         annotators: name of each annotator, by code; None for the codes themselves.
         facts: skill and times of the answers, or None.
+        best: [N, C] probability of each class given people and model, beside `labels.posterior`;
+            None where there are no best labels.
 
     Raises:
+        ValueError: `best` does not fit the labels, or its rows are no probabilities.
         InputError: the manifest holds a value without a JSON form, or a name that this function
             adds.
         StorageError: the folder cannot be written.
         VersionDamaged: the version exists, but differs from what was saved.
     """
+    if best is not None:
+        _check_best(best, labels)
     tables = {
-        LABELS: _labels_table(labels, label_facts(labels, answers), names, classes),
+        LABELS: _labels_table(labels, label_facts(labels, answers), best, names, classes),
         ANSWERS: _answers_table(answers, names, classes, annotators, facts),
     }
     added = {
         "files": {name: _hash(content) for name, content in tables.items()},
-        "label_distribution": _distribution(labels, classes),
+        "label_distribution": _distribution(labels.posterior, classes),
     }
-    if taken := sorted(set(manifest) & set(added)):
+    if best is not None:
+        added[_BEST_DISTRIBUTION] = _distribution(best, classes)
+    if taken := sorted(set(manifest) & {*added, _BEST_DISTRIBUTION}):
         raise InputError(f"manifest: {taken[0]!r} is added when the version is saved; rename it")
     try:
         text = json.dumps(
@@ -270,25 +286,60 @@ def _plain(value: object) -> Any:
     raise TypeError(f"{value!r} has no JSON form")
 
 
-def _distribution(labels: LabelSet, classes: Sequence[str]) -> dict[str, int]:
+def _check_best(best: Floats, labels: LabelSet) -> None:
+    if best.shape != labels.posterior.shape:
+        raise ValueError(
+            f"best labels of shape {best.shape} beside labels of {labels.posterior.shape}"
+        )
+    # `not all`: a comparison with nan is false.
+    if not (np.all(best >= 0) and np.all(abs(best.sum(axis=1) - 1) <= _ROUNDING)):
+        raise ValueError("best labels: each row must hold probabilities that sum to 1")
+
+
+def _distribution(probabilities: Floats, classes: Sequence[str]) -> dict[str, int]:
     """Number of tasks by their most probable class."""
-    counts = np.bincount(labels.posterior.argmax(axis=1), minlength=len(classes))
+    counts = np.bincount(probabilities.argmax(axis=1), minlength=len(classes))
     return {name: int(count) for name, count in zip(classes, counts, strict=True)}
 
 
+_Columns = list[tuple[str, list[str]]]
+
+
 def _labels_table(
-    labels: LabelSet, facts: LabelFacts, names: Sequence[str], classes: Sequence[str]
+    labels: LabelSet,
+    facts: LabelFacts,
+    best: Floats | None,
+    names: Sequence[str],
+    classes: Sequence[str],
 ) -> bytes:
-    header = ["image", "label", "confidence", "agreement", "answers"]
-    columns = (
-        [guarded(names[task]) for task in labels.task],
-        [guarded(classes[label]) for label in facts.label],
-        _shares(facts.confidence),
-        _shares(facts.agreement),
-        [str(count) for count in labels.answers],
-        *(_shares(column) for column in labels.posterior.T),
+    columns: _Columns = [
+        ("image", [guarded(names[task]) for task in labels.task]),
+        ("label", [guarded(classes[label]) for label in facts.label]),
+        ("confidence", _shares(facts.confidence)),
+        ("agreement", _shares(facts.agreement)),
+        ("answers", [str(count) for count in labels.answers]),
+    ]
+    if best is not None:
+        likeliest = best.argmax(axis=1)
+        columns += [
+            ("best_label", [guarded(classes[label]) for label in likeliest]),
+            ("best_confidence", _shares(best.max(axis=1, initial=0.0))),
+            ("changed", [str(int(differs)) for differs in likeliest != facts.label]),
+        ]
+    columns += _by_class("p", labels.posterior, classes)
+    if best is not None:
+        columns += _by_class("best", best, classes)
+    return _table(
+        [head for head, _ in columns], zip(*(column for _, column in columns), strict=True)
     )
-    return _table([*header, *(f"p({name})" for name in classes)], zip(*columns, strict=True))
+
+
+def _by_class(head: str, probabilities: Floats, classes: Sequence[str]) -> _Columns:
+    """A column of each class's probabilities."""
+    return [
+        (f"{head}({name})", _shares(column))
+        for name, column in zip(classes, probabilities.T, strict=True)
+    ]
 
 
 def _answers_table(

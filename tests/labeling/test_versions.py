@@ -15,7 +15,7 @@ import pytest
 from budget.errors import InputError, StorageError, VersionDamaged, VersionMissing
 from budget.money import Money
 from labeling.aggregation.facts import AnswerFacts
-from labeling.types import Answers, LabelPlan, LabelSet
+from labeling.types import Answers, Floats, LabelPlan, LabelSet
 from labeling.versions import Version, copy, load, save
 
 NAMES = ["plain.png", "=cmd|' /C calc'!A0", "with, comma\nand line.png", "@home.png"]
@@ -42,8 +42,13 @@ MANIFEST = {
 }
 
 
-def write(root: Path, manifest: dict[str, object] = MANIFEST) -> Version:
-    return save(root, manifest, LABELS, ANSWERS, names=NAMES, classes=CLASSES)
+BEST = np.array([[0.7, 0.3], [0.95, 0.05], [0.2, 0.8]])
+
+
+def write(
+    root: Path, manifest: dict[str, object] = MANIFEST, best: Floats | None = None
+) -> Version:
+    return save(root, manifest, LABELS, ANSWERS, names=NAMES, classes=CLASSES, best=best)
 
 
 def table(path: Path) -> list[list[str]]:
@@ -84,13 +89,35 @@ def test_an_id_that_names_no_version_is_refused(tmp_path: Path, version_id: str)
         ({"x": float("nan")}, "manifest: "),
         ({"x": object()}, "has no JSON form"),
         ({"files": {}}, "'files' is added"),
+        ({"best_label_distribution": {}}, "'best_label_distribution' is added"),
     ],
 )
 def test_a_manifest_that_json_cannot_hold_is_refused(
     tmp_path: Path, manifest: dict[str, object], problem: str
 ) -> None:
-    with pytest.raises(InputError, match=problem):
-        write(tmp_path, manifest)
+    for best in (None, BEST):
+        with pytest.raises(InputError, match=problem):
+            write(tmp_path, manifest, best)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("best", "problem"),
+    [
+        (BEST[:2], r"shape \(2, 2\) beside labels of \(3, 2\)"),
+        (BEST[:, :1], r"shape \(3, 1\) beside labels of \(3, 2\)"),
+        (BEST[:, 0], r"shape \(3,\) beside labels of \(3, 2\)"),
+        (np.pad(BEST, ((0, 0), (0, 1))), r"shape \(3, 3\) beside labels of \(3, 2\)"),
+        (np.where(BEST == 0.7, np.nan, BEST), "probabilities that sum to 1"),
+        (BEST - np.array([1, -1]), "probabilities that sum to 1"),
+        (2 * BEST, "probabilities that sum to 1"),
+    ],
+)
+def test_best_labels_that_do_not_fit_are_refused(
+    tmp_path: Path, best: Floats, problem: str
+) -> None:
+    with pytest.raises(ValueError, match=problem):
+        write(tmp_path, MANIFEST, best)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -154,6 +181,7 @@ def test_what_the_manifest_tells(tmp_path: Path) -> None:
     assert version.manifest["fee_share"] == "3/10"
     assert version.manifest["label_distribution"] == {"loop": 1, "-straight": 2}
     assert set(version.manifest["files"]) == {"labels.csv", "answers.csv"}
+    assert "best_label_distribution" not in version.manifest
 
 
 def test_what_the_tables_hold(tmp_path: Path) -> None:
@@ -171,6 +199,38 @@ def test_what_the_tables_hold(tmp_path: Path) -> None:
         ["plain.png", "0", "loop", "0", "1", "", "", ""],
         ["'@home.png", "1", "'-straight", "1", "1", "", "", ""],
     ]
+
+
+def test_best_labels_stand_beside_the_labels_that_people_gave(tmp_path: Path) -> None:
+    version = write(tmp_path, best=BEST)
+    assert table(version.path / "labels.csv") == [
+        [
+            *("image", "label", "confidence", "agreement", "answers"),
+            *("best_label", "best_confidence", "changed"),
+            *("p(loop)", "p(-straight)", "best(loop)", "best(-straight)"),
+        ],
+        [
+            *("'" + NAMES[1], "'-straight", "0.600000", "1.000000", "2", "loop", "0.700000", "1"),
+            *("0.400000", "0.600000", "0.700000", "0.300000"),
+        ],
+        [
+            *("plain.png", "loop", "0.900000", "1.000000", "1", "loop", "0.950000", "0"),
+            *("0.900000", "0.100000", "0.950000", "0.050000"),
+        ],
+        [
+            *(NAMES[2], "'-straight", "0.666667", "0.000000", "4", "'-straight", "0.800000", "0"),
+            *("0.333333", "0.666667", "0.200000", "0.800000"),
+        ],
+    ]
+    assert version.table("labels.csv")["label"] == ["-straight", "loop", "-straight"]
+    assert version.table("labels.csv")["best_label"] == ["loop", "loop", "-straight"]
+    assert version.manifest["label_distribution"] == {"loop": 1, "-straight": 2}
+    assert version.manifest["best_label_distribution"] == {"loop": 2, "-straight": 1}
+    plain = write(tmp_path)
+    assert plain.id != version.id
+    for name in ("image", "label", "confidence", "agreement", "answers", "p(loop)"):
+        assert plain.table("labels.csv")[name] == version.table("labels.csv")[name]
+    assert plain.manifest["files"]["answers.csv"] == version.manifest["files"]["answers.csv"]
 
 
 def test_skill_and_times_of_answers_are_kept(tmp_path: Path) -> None:
@@ -258,9 +318,12 @@ def test_names_of_annotators_are_texts_too(tmp_path: Path) -> None:
 def test_no_cell_starts_a_formula(tmp_path: Path, start: str) -> None:
     names = [f"{start}1+1" for _ in NAMES]
     version = save(tmp_path, {}, LABELS, ANSWERS, names=names, classes=CLASSES)
-    for name in ("labels.csv", "answers.csv"):
-        for row in table(version.path / name)[1:]:
-            assert all(not cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row)
+    classes = [f"{start}1+1", f"{start}2"]
+    best = save(tmp_path, {}, LABELS, ANSWERS, names=names, classes=classes, best=BEST)
+    for path in (version.path, best.path):
+        for name in ("labels.csv", "answers.csv"):
+            for row in table(path / name):
+                assert all(not cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row)
 
 
 def test_only_the_owner_may_read(tmp_path: Path) -> None:
@@ -298,3 +361,7 @@ def test_an_empty_label_set_is_a_version(tmp_path: Path) -> None:
     )
     version = save(tmp_path, {}, nothing, ANSWERS, names=NAMES, classes=CLASSES)
     assert version.manifest["label_distribution"] == {"loop": 0, "-straight": 0}
+    best = np.empty((0, 2))
+    version = save(tmp_path, {}, nothing, ANSWERS, names=NAMES, classes=CLASSES, best=best)
+    assert version.manifest["best_label_distribution"] == {"loop": 0, "-straight": 0}
+    assert version.table("labels.csv")["changed"] == []
