@@ -14,20 +14,23 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     URL,
+    Column,
     Connection,
     Engine,
     MetaData,
     Pool,
+    Table,
     create_engine,
     event,
     inspect,
     make_url,
 )
 from sqlalchemy import exc as sqlalchemy_errors
+from sqlalchemy.schema import CreateColumn
 
 from budget.errors import InputError, LedgerCorrupt, StorageError
 from budget.files import sync_folder
@@ -150,6 +153,27 @@ def create_tables(engine: Engine, tables: MetaData) -> None:
         if missing and len(missing) < len(tables.tables):
             raise LedgerCorrupt(name_of(engine), f"table {min(missing)!r} is missing")
         tables.create_all(connection)
+
+
+def add_columns(engine: Engine, table: Table) -> None:
+    """Add the columns that an existing table lacks. They must allow null, which all rows get.
+
+    Raises:
+        StorageError: the database cannot be written.
+    """
+    with reading(engine) as connection:
+        if not _lacking(connection, table):
+            return
+    # Looked up again under the lock: another process may have added them in between.
+    with writing(engine) as connection:
+        for column in _lacking(connection, table):
+            definition = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
+
+
+def _lacking(connection: Connection, table: Table) -> list[Column[Any]]:
+    present = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    return [column for column in table.columns if column.name not in present]
 
 
 def check_integrity(engine: Engine) -> None:

@@ -68,6 +68,12 @@ def enter(catalogue: Catalogue, version: Version, day: date | None = None) -> No
         "agreement": _numbers(labels["agreement"]),
         "answers": [int(count) for count in labels["answers"]],
     }
+    if "best_label" in labels:
+        label_columns |= {
+            "best_label": labels["best_label"],
+            "best_confidence": _numbers(labels["best_confidence"]),
+            "changed": [flag == "1" for flag in labels["changed"]],
+        }
     images, control = answers["image"], [flag == "1" for flag in answers["control"]]
     answer_columns: dict[str, Sequence[Any]] = {
         "label_position": [
@@ -97,9 +103,11 @@ def find_view(catalogue: Catalogue, text: str, over: str | None = None, name: st
         InputError: there is no such view, or the expression is wrong.
     """
     match = _NAME.fullmatch(text.strip())
-    if match is None or match[1] in COLUMNS:
-        return catalogue.bind(parse_view(text, name, COLUMNS, over), name)
     named = catalogue.named()
+    # An older release, which had fewer columns, may have given a view the name of a new column.
+    columns = COLUMNS.keys() - {view.name for view in named}
+    if match is None or match[1] in columns:
+        return catalogue.bind(parse_view(text, name, COLUMNS, over), name)
     fitting = [v for v in named if v.name == match[1] and v.version.startswith(match[2] or "")]
     if not fitting:
         names = tuple(dict.fromkeys((*(view.name for view in named), *COLUMNS)))

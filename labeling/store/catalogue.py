@@ -34,7 +34,7 @@ from sqlalchemy import (
     select,
 )
 
-from budget.database import create_tables, reading, writing
+from budget.database import add_columns, create_tables, reading, writing
 from labeling.store.views import criterion
 from labeling.views import View, check_classes, parse_view, resolve
 from labeling.views.columns import ANSWERS, COLUMNS, LABELS
@@ -71,6 +71,9 @@ _LABELS = Table(
     Column("confidence", Double, nullable=False),
     Column("agreement", Double),
     Column("answers", Integer, nullable=False),
+    Column("best_label", Text),  # these three are null in a version without best labels
+    Column("best_confidence", Double),
+    Column("changed", Boolean),
     sqlite_with_rowid=False,
 )
 Index("catalogue_labels_by_class", _LABELS.c.label, _LABELS.c.confidence)
@@ -115,7 +118,7 @@ _OF_VERSION: Mapping[str, ColumnElement[Any]] = {
     "exam": VERSIONS.c.exam,
 }
 _OF_LABEL: Mapping[str, ColumnElement[Any]] = {
-    name: _LABELS.c[name] for name in ("image", "label", "confidence", "agreement", "answers")
+    column.name: column for column in _LABELS.c if column.name not in ("version_id", "position")
 }
 _OF_ANSWER: Mapping[str, ColumnElement[Any]] = {
     name: _ANSWERS.c[name]
@@ -174,10 +177,14 @@ class Catalogue:
     def __init__(self, engine: Engine, study: str) -> None:
         """Open the study's catalogue; create the tables on first use.
 
+        A catalogue that an older release made gets the columns that it lacks. Its versions have no
+        best labels.
+
         Raises:
             StorageError: the database cannot be read or written.
         """
         create_tables(engine, CATALOGUE)
+        add_columns(engine, _LABELS)
         self._engine = engine
         self._study = study
 
@@ -207,7 +214,8 @@ class Catalogue:
 
         Args:
             entry: the version.
-            labels: all columns of labels, with the values of their rows.
+            labels: all columns of labels, with the values of their rows; those of best labels may
+                be left out and are then unknown.
             answers: all columns of answers, and `label_position`: the row of `labels` with the same
                 image, or NO_LABEL.
         """

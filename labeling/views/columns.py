@@ -16,7 +16,7 @@ class Column:
     Attributes:
         kind: text | class | id (hexadecimal, or its unique first digits) | share (0 to 1) | number
             | count | dollars | flag (true or false) | day (UTC).
-        of: owner of the column: label | answer | version | image.
+        of: owner of the column: label | best label | answer | version | image.
         about: meaning and unit.
     """
 
@@ -31,6 +31,9 @@ COLUMNS: Mapping[str, Column] = {
     "confidence": Column("share", "label", "probability of that class, 0 to 1"),
     "agreement": Column("share", "label", "share of the image's answers that say that class"),
     "answers": Column("count", "label", "usable answers behind the label"),
+    "best_label": Column("class", "best label", "the image's best label, by people and model"),
+    "best_confidence": Column("share", "best label", "probability of the best label, 0 to 1"),
+    "changed": Column("flag", "best label", "whether the best label differs from people's label"),
     "answer": Column("class", "answer", "the class that the annotator chose"),
     "annotator": Column("text", "answer", "the annotator's number within the condition"),
     "skill": Column("share", "answer", "share of right control answers, shrunk to the crowd's"),
@@ -49,8 +52,8 @@ COLUMNS: Mapping[str, Column] = {
 }
 """Columns of stored label versions. `image` is a column of answers, too."""
 
-TRIAL_COLUMNS = {name: column for name, column in COLUMNS.items() if column.of != "version"}
-"""Columns of a trial's labels: they differ within the trial and exist before it is saved."""
+TRIAL_COLUMNS = {n: column for n, column in COLUMNS.items() if column.of in ("label", "answer")}
+"""Columns of a trial's labels: they differ within the trial and exist before its model does."""
 
 TEST_COLUMNS: Mapping[str, Column] = {
     "image": Column("text", "image", "name of the image"),

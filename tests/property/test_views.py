@@ -103,11 +103,15 @@ def values(name: str, unknown: bool = False) -> st.SearchStrategy[Any]:
 def versions(draw: st.DrawFn) -> tuple[CatalogueEntry, list[dict[str, Any]], list[dict[str, Any]]]:
     """A version: its entry, its labels' rows, and its answers' rows."""
     of_labels = ("label", "confidence", "agreement")
+    of_best = ("best_label", "best_confidence", "changed")
+    has_best, nothing = draw(st.booleans()), dict.fromkeys(of_best)
+    best = st.fixed_dictionaries({name: values(name) for name in of_best})
     labels = [
         {
             "image": f"{number}.png",
             "answers": draw(st.integers(0, 3)),
             **{name: draw(values(name)) for name in of_labels},
+            **(draw(best) if has_best else nothing),
         }
         for number in range(draw(st.integers(1, 6)))
     ]
@@ -155,7 +159,7 @@ def as_plain_rows(
     }
     if over == LABELS:
         return [{**whole, **label} for label in labels]
-    unlabelled = dict.fromkeys(("label", "confidence", "agreement", "answers"))
+    unlabelled = dict.fromkeys(name for name in labels[0] if name != "image")
     return [
         {
             **whole,

@@ -18,12 +18,16 @@ _KINDS = {
     "confidence": "share",
     "agreement": "share",
     "answers": "count",
+    "best_confidence": "share",
+    "changed": "flag",
     "control": "flag",
     "usable": "flag",
     "skill": "share",
     "seconds": "number",
     "submitted": "number",
 }
+_BY_CLASS = ("p(", "best(")
+"""How the names of the columns of each class's probability begin."""
 
 
 def add_parser(commands: Commands) -> None:
@@ -123,7 +127,7 @@ def _write_parquet(version: Version, name: str, path: Path) -> None:
         "text": str,
     }
     columns = version.table(name)
-    kinds = {n: "share" if n.startswith("p(") else _KINDS.get(n, "text") for n in columns}
+    kinds = {n: "share" if n.startswith(_BY_CLASS) else _KINDS.get(n, "text") for n in columns}
     made = {
         n: [read[kinds[n]](cell) if cell or kinds[n] == "text" else None for cell in column]
         for n, column in columns.items()

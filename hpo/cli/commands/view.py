@@ -20,9 +20,11 @@ _LABEL_COLUMNS = ("version", "image", "label", "confidence", "agreement", "answe
 _RANKS = {
     **{"image": 0, "label": 0, "answer": 0, "confidence": 0, "price": 0},
     **{"version": 4, "agreement": 3, "answers": 2, "annotator": 2, "skill": 1},
+    **{"best_label": 0, "best_confidence": 1},
 }
 """0 stays at any width; of the others the highest goes first."""
 _ANSWER_COLUMNS = ("version", "image", "annotator", "answer", "skill", "label", "confidence")
+_BEST_COLUMNS = ("best_label", "best_confidence")
 
 
 def add_parser(commands: Commands) -> None:
@@ -133,7 +135,9 @@ def _print_rows(catalogue: Catalogue, view: View) -> None:
     from labeling.views.columns import COLUMNS, LABELS
 
     rows = table(catalogue, view)
-    names = _LABEL_COLUMNS if view.over == LABELS else _ANSWER_COLUMNS
+    has_best = any(label is not None for label in rows["best_label"][:_SHOWN])
+    usual = _LABEL_COLUMNS if view.over == LABELS else _ANSWER_COLUMNS
+    names = (*usual, *(_BEST_COLUMNS if has_best else ()))
     numbers = {name: COLUMNS[name].kind not in ("text", "class") for name in names}
     columns = [TableColumn(n, numbers[n], _RANKS[n], wraps=n == "image") for n in names]
     shown: list[Sequence[Any]] = [rows[name][:_SHOWN] for name in names]

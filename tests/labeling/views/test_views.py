@@ -85,6 +85,9 @@ def test_what_cannot_be_read_names_column_position_and_remedy(text: str, said: s
 def test_columns_that_a_place_does_not_have_are_named() -> None:
     with pytest.raises(InputError, match="column 'price' at position 1 cannot be asked here; val"):
         parse_view("price <= 0.002", "--view", TRIAL_COLUMNS)
+    for name in ("best_label == 'a'", "best_confidence > 0.9", "changed"):
+        with pytest.raises(InputError, match="position 1 cannot be asked here; valid are image, l"):
+            parse_view(name, "--view", TRIAL_COLUMNS)
     with pytest.raises(InputError, match="column 'label' at position 1 cannot be asked here; val"):
         parse_view("label == 'a'", "--test-view", TEST_COLUMNS)
     with pytest.raises(InputError, match="it uses columns of answers"):
@@ -129,6 +132,8 @@ def test_not_is_carried_to_the_comparisons() -> None:
         ("usable == false", "not usable", "answers"),
         ("usable != false", "usable", "answers"),
         ("(usable)", "usable", "answers"),
+        ("NOT changed or agreement<.50", "not changed or agreement < 0.5", "labels"),
+        ("best_label == 'a' and usable", "best_label == 'a' and usable", "answers"),
     ],
 )
 def test_equal_views_have_one_text_and_one_version(text: str, plainest: str, over: str) -> None:
@@ -157,7 +162,9 @@ def test_a_class_that_nobody_is_asked_about_is_named() -> None:
     view = parse_view("confidence > 0.5 and label in ('loop', 'opn')")
     with pytest.raises(InputError, match=r"--view: label: no class 'opn'; did you mean 'open'\?"):
         check_classes(view, ("loop", "open"), "--view")
-    check_classes(parse_view("answer == 'loop'"), ("loop", "open"))
+    with pytest.raises(InputError, match="best_label: no class 'opn'; did you mean 'open'"):
+        check_classes(parse_view("best_label == 'opn'"), ("loop", "open"))
+    check_classes(parse_view("answer == 'loop' or best_label == 'open'"), ("loop", "open"))
 
 
 def test_ids_may_be_given_by_their_beginning() -> None:
