@@ -51,7 +51,7 @@ _ID = re.compile(r"[0-9a-f]{4,32}")
 _FULL = 32  # digits of a whole id
 _GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
 _TEXTS = ("image", "label", "best_label", "annotator")
-_ROUNDING = 1e-6  # by which probabilities may miss their sum of 1
+_ROUNDING = 1e-3  # by which rounded probabilities may miss their sum of 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Engine, Integer, MetaData, Table, func, insert, select
+from sqlalchemy import Boolean, Column, Engine, Integer, MetaData, Table, Text, func, insert, select
 
-from budget.database import check_integrity, create_tables, open_database, reading, writing
+from budget.database import (
+    add_columns,
+    check_integrity,
+    create_tables,
+    open_database,
+    reading,
+    writing,
+)
 from budget.errors import InputError, LedgerCorrupt, StorageError
 
 TABLES = MetaData()
@@ -97,6 +104,41 @@ def test_tables_of_which_one_is_missing(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(LedgerCorrupt) as error:
         create_tables(engine, TABLES)
     assert "'blobs' is missing" in one_line(error, tmp_path / "study.sqlite")
+
+
+def test_a_table_gets_the_columns_that_it_lacks_and_keeps_its_rows(engine: Engine) -> None:
+    create_tables(engine, TABLES)
+    put(engine, 7)
+    wider = Table(
+        NUMBERS.name,
+        MetaData(),
+        Column("n", Integer),
+        Column("text", Text),
+        Column("flag", Boolean),
+    )
+    add_columns(engine, wider)
+    add_columns(engine, wider)
+    with writing(engine) as connection:
+        connection.execute(insert(wider), {"n": 8, "text": "x", "flag": True})
+        rows = connection.execute(select(wider).order_by(wider.c.n)).all()
+    assert [tuple(row) for row in rows] == [(7, None, None), (8, "x", True)]
+
+
+def test_a_column_cannot_be_added_while_another_process_holds_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "study.sqlite"
+    engine = open_database(path, wait_s=0.05)
+    create_tables(engine, TABLES)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    wider = Table(NUMBERS.name, MetaData(), Column("n", Integer), Column("text", Text))
+    with pytest.raises(StorageError) as error:
+        add_columns(engine, wider)
+    assert "the database is locked by another process" in one_line(error, path)
+    holder.close()
+    add_columns(engine, wider)
+    put(engine, 1)
+    assert count(engine) == 1
+    engine.dispose()
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def version_record(
             artifacts=[*layout.artifacts, json_artifact("cost", cost)],
             scalars=[
                 Scalar("Summary", name, None, value)
-                for name, value in cost.items()
+                for name, value in {**cost, **_share_changed(saved)}.items()
                 if isinstance(value, float)
             ],
             plots=[*layout.plots, *previews],
@@ -162,6 +162,14 @@ def version_record(
         reason="complete",
         build=build,
     )
+
+
+def _share_changed(version: versions.Version) -> dict[str, float]:
+    """Share of the images whose best label differs from the label that people gave."""
+    if "best_label_distribution" not in version.manifest:
+        return {}
+    changed = version.table(versions.LABELS)["changed"]
+    return {"share_changed": changed.count("1") / len(changed)} if changed else {}
 
 
 def _properties(

@@ -1,4 +1,4 @@
-"""Previews of a label version: distribution, agreement, confidence, cost, and a few images."""
+"""Previews of a label version: distributions, agreement, confidence, cost, and a few images."""
 
 from __future__ import annotations
 
@@ -31,9 +31,11 @@ def preview_plots(
     labels = _rows(version.table(versions.LABELS))
     agreement = [float(row["agreement"]) for row in labels]
     confidence = [float(row["confidence"]) for row in labels]
-    counts = version.manifest["label_distribution"]
+    manifest = version.manifest
+    best = manifest.get("best_label_distribution")
     return [
-        Plot("labels", "distribution", _bars(counts, "images", BLUE)),
+        Plot("labels", "distribution", _bars(manifest["label_distribution"], "images", BLUE)),
+        *([Plot("best labels", "distribution", _bars(best, "images", BLUE))] if best else []),
         Plot("agreement", "of answers", _histogram(agreement, "share of answers that agree")),
         Plot("confidence", "of labels", _histogram(confidence, "probability of the label")),
         Plot("cost", "paid in its whole condition by then", cost_bars(settled)),
