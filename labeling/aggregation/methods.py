@@ -115,10 +115,26 @@ def annotator_skills(answers: Answers, control_truth: Mapping[int, int], classes
     return _skills(votes, controls, _truth(controls, control_truth), classes, people)
 
 
+def skills_given(answers: Answers, control_truth: Mapping[int, int], pooled: float) -> Floats:
+    """Skill of each annotator code, shrunk to a crowd's skill that is given.
+
+    Args:
+        answers: usable and control answers.
+        control_truth: true class of each control task, by row.
+        pooled: the crowd's skill.
+    """
+    controls = answers.where(answers.control)
+    people = int(answers.annotator.max(initial=-1)) + 1
+    return _shrunk(controls, _truth(controls, control_truth), pooled, people)
+
+
 def _skills(votes: Answers, controls: Answers, truth: Ints, classes: int, people: int) -> Floats:
+    return _shrunk(controls, truth, pooled_skill(votes, controls, truth, classes), people)
+
+
+def _shrunk(controls: Answers, truth: Ints, pooled: float, people: int) -> Floats:
     right = np.bincount(controls.annotator[controls.label == truth], minlength=people)
     seen = np.bincount(controls.annotator, minlength=people)
-    pooled = pooled_skill(votes, controls, truth, classes)
     return np.asarray((right + _PRIOR_ANSWERS * pooled) / (seen + _PRIOR_ANSWERS))
 
 

@@ -1,0 +1,234 @@
+"""Best labels: people's answers and a model's predictions, combined image by image.
+
+An image's best label is the softmax of ln(answers) + t ln(model): the model's probabilities, raised
+to a power t, are the prior of the true class, and the answers are its evidence (the one-coin model
+of `labeling.aggregation.methods`). A crowd errs more on some images than on others, in two ways: an
+answer's log-odds of being right grow by b with the image's surety by the model; and a share h of
+the images is hard, so that answers to them tell little.
+
+Nothing of this is assumed: power t, the crowd's skill p, slope b and share h. Each choice of the
+four has a likelihood, that of all answers with true classes and hard images summed out. With weak
+priors the choices get weights, by which the posteriors are averaged. So the model counts as much
+as its predictions agree with the answers. No true label is read but those of control tasks, by
+which annotators' skills differ.
+
+Mistakes that people and model share cannot be seen in the answers. Their number is a property of
+the market (`shared_mistakes`): the probabilities are softened so that the wrong labels expected are
+that many times as many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeling.aggregation.methods import skills_given
+from labeling.types import Answers, Floats, Ints, LabelSet
+
+LEAST_POWER = 1.2
+"""Power of the model below which it does not change labels: there it was measured to harm them."""
+
+_POWERS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+_POWER_SD = 0.7  # of ln t around 0
+_SKILL, _SKILL_SD = 0.8, 0.12  # typical of screened crowds
+_SKILLS = 14  # values tried
+_SLOPES, _SLOPE_SD = (0.0, 0.9), 0.7
+_HARD, _HARD_SD = (0.0, 0.12, 0.3), 0.2  # shares of hard images tried
+_HARD_SKILL = 0.2  # of a hard image: the part of the skill above chance that is left
+_MISSPECIFIED = 0.25  # standard deviation of the estimated share of wrong labels, relative
+_SOFTENINGS = 1 / np.linspace(1.0, 4.0, 61)  # powers of a posterior tried
+_SMALL = 1e-12
+_LEAST_WEIGHT = 1e-3  # of a choice that is averaged over
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BestLabels:
+    """Labels that combine answers and a model, row by row beside a label set.
+
+    Attributes:
+        posterior: [N, C] probability of each class; rows sum to 1. Where the model does not count,
+            the probabilities of the answers alone.
+        combined: [N, C] probabilities of answers and model together, also where the model does not
+            count.
+        prior: [N, C] log of the model's probabilities raised to the power.
+        power: the model's power t, the weighted geometric mean.
+        counts: whether the model counts: t is at least `LEAST_POWER`.
+        skill: the crowd's skill p, the weighted mean.
+        changed: share of the labels that the model changed.
+        accuracy: estimated share of right labels among the best.
+        accuracy_sd: its standard deviation.
+        answers_accuracy: estimated share of right labels among those of the answers alone.
+    """
+
+    posterior: Floats
+    combined: Floats
+    prior: Floats
+    power: float
+    counts: bool
+    skill: float
+    changed: float
+    accuracy: float
+    accuracy_sd: float
+    answers_accuracy: float
+
+
+def best_labels(
+    labels: LabelSet,
+    answers: Answers,
+    control_truth: Mapping[int, int],
+    model: Floats,
+    shared_mistakes: float,
+) -> BestLabels:
+    """Combine a label set with a model's predictions.
+
+    Args:
+        labels: labels of the answers alone, of one image at least.
+        answers: the answers behind them, control answers included.
+        control_truth: true class of each control task, by row.
+        model: [N, C] probabilities of each labelled image from a model that has not learned its
+            label.
+        shared_mistakes: wrong labels there are for each that is expected where people and model err
+            independently; at least 1.
+
+    Returns:
+        The best labels.
+    """
+    given = answers.where(answers.usable & ~answers.control & np.isin(answers.task, labels.task))
+    by_task = np.argsort(labels.task)
+    row = by_task[np.searchsorted(labels.task, given.task, sorter=by_task)]
+    choices = _choices(given, row, answers, control_truth, model)
+    power = float(np.exp(sum(c.weight * np.log(c.power) for c in choices)))
+    averaged = np.sum([c.weight * c.posterior for c in choices], axis=0)
+    combined = _softened(averaged, shared_mistakes)
+    counts, people = power >= LEAST_POWER, labels.posterior.argmax(axis=1)
+    best = combined if counts else labels.posterior
+    said, rows = best.argmax(axis=1), np.arange(len(best))
+    wrong = float(1 - combined.max(axis=1).mean())
+    spread = shared_mistakes * _spread(choices, averaged.argmax(axis=1))
+    return BestLabels(
+        best,
+        combined,
+        _normal(power * np.log(np.maximum(model, _SMALL))),
+        power,
+        counts,
+        float(sum(c.weight * c.skill for c in choices)),
+        float(np.mean(said != people)),
+        float(combined[rows, said].mean()),
+        float(np.hypot(spread, _MISSPECIFIED * wrong)),
+        float(combined[rows, people].mean()),
+    )
+
+
+def with_prior(posterior: Floats, prior: Floats) -> Floats:
+    """Probabilities [N, C] of answers, with a model's [N, C] log probabilities added to them."""
+    return np.exp(_normal(np.log(np.maximum(posterior, _SMALL)) + prior))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Choice:
+    """A choice of the four parameters: its weight, and the labels' posterior given it."""
+
+    weight: float
+    power: float
+    skill: float
+    posterior: Floats
+
+
+def _choices(
+    given: Answers, row: Ints, answers: Answers, control_truth: Mapping[int, int], model: Floats
+) -> list[_Choice]:
+    """The choices that carry weight."""
+    priors = [_normal(t * np.log(np.maximum(model, _SMALL))) for t in _POWERS]
+    tried, evidence = [], []
+    for skill, far, scores in _crowds(given, row, answers, control_truth, model):
+        for power, prior in zip(_POWERS, priors, strict=True):
+            tried.append((power, skill, scores, prior))
+            off = far + (np.log(power) / _POWER_SD) ** 2
+            evidence.append(float(_log_sum(scores + prior).sum()) - off / 2)
+    weight = np.exp(np.array(evidence) - max(evidence))
+    weight[weight < _LEAST_WEIGHT * weight.sum()] = 0.0
+    weight /= weight.sum()
+    return [
+        _Choice(float(w), power, skill, np.exp(_normal(scores + prior)))
+        for w, (power, skill, scores, prior) in zip(weight, tried, strict=True)
+        if w
+    ]
+
+
+def _crowds(
+    given: Answers, row: Ints, answers: Answers, control_truth: Mapping[int, int], model: Floats
+) -> Iterator[tuple[float, float, Floats]]:
+    """Each crowd tried: its skill, its distance from the priors, [N, C] log likelihoods."""
+    count, classes = model.shape
+    surety = _surety(model)[row]
+    chance = 1 / classes
+    for skill in np.linspace(chance + 0.02, 0.99, _SKILLS).tolist():
+        people = _logit(skills_given(answers, control_truth, skill))[given.annotator]
+        for slope in _SLOPES:
+            right = np.clip(1 / (1 + np.exp(-people - slope * surety)), chance, 1 - 1e-4)
+            easy = _scores(given.label, row, right, count, classes)
+            left = chance + _HARD_SKILL * (right - chance)
+            hard = _scores(given.label, row, left, count, classes)
+            far = (slope / _SLOPE_SD) ** 2 + ((skill - _SKILL) / _SKILL_SD) ** 2
+            for share in _HARD:
+                mixed = easy
+                if share:
+                    mixed = np.logaddexp(np.log(1 - share) + easy, np.log(share) + hard)
+                yield skill, far + (share / _HARD_SD) ** 2, mixed
+
+
+def _surety(model: Floats) -> Floats:
+    """[N] log-odds of the model's most probable class, standardised."""
+    odds = _logit(model.max(axis=1))
+    return np.asarray((odds - odds.mean()) / max(float(odds.std()), _SMALL))
+
+
+def _scores(label: Ints, row: Ints, right: Floats, count: int, classes: int) -> Floats:
+    """[N, C] log likelihood of the answers to each image, by its true class.
+
+    Args:
+        label: [A] classes answered.
+        row: [A] places of their images.
+        right: [A] probability that each is right, from chance to below 1.
+        count: number of images N.
+        classes: number of classes C.
+    """
+    wrong = np.log((1 - right) / (classes - 1))
+    at = row * classes + label
+    scores = np.bincount(at, weights=np.log(right) - wrong, minlength=count * classes)
+    return np.asarray(
+        scores.reshape(count, classes) + np.bincount(row, weights=wrong, minlength=count)[:, None]
+    )
+
+
+def _softened(posterior: Floats, times: float) -> Floats:
+    """The posterior to the power at which the labels expected to be wrong are `times` as many."""
+    wanted = min(times * (1 - posterior.max(axis=1).mean()), 1 - 1 / posterior.shape[1])
+    logs = np.log(np.maximum(posterior, _SMALL))
+    softer = [np.exp(_normal(power * logs)) for power in _SOFTENINGS]
+    return min(softer, key=lambda each: abs(1 - each.max(axis=1).mean() - wanted))
+
+
+def _spread(choices: list[_Choice], said: Ints) -> float:
+    """Standard deviation of the share of right labels, over images and choices."""
+    rows, weight = np.arange(len(said)), np.array([c.weight for c in choices])
+    right = np.stack([c.posterior[rows, said] for c in choices])
+    shares = right.mean(axis=1)
+    of_images = (right * (1 - right)).sum(axis=1) / len(said) ** 2
+    return float(np.sqrt(weight @ (of_images + (shares - weight @ shares) ** 2)))
+
+
+def _logit(share: Floats) -> Floats:
+    inside = np.clip(share, 1e-4, 1 - 1e-4)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
+def _normal(scores: Floats) -> Floats:
+    return np.asarray(scores - _log_sum(scores)[:, None])
+
+
+def _log_sum(scores: Floats) -> Floats:
+    top = scores.max(axis=1, keepdims=True)
+    return np.asarray(np.log(np.exp(scores - top).sum(axis=1)) + top[:, 0])
