@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 from benchmarks.ground import _data, _world
 from budget.money import Money
 from hpo.settings.config import make_config
-from hpo.trial.evaluate import Trained, fit_plan
+from hpo.trial.evaluate import fit_plan
+from hpo.trial.model.trained import Trained
 from hpo.trial.purchase import buy
 from hpo.trial.world import World
 from labeling.types import LabelPlan

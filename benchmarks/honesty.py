@@ -121,7 +121,7 @@ def main(words: Sequence[str] | None = None) -> None:
             for seed in range(given.first, given.first + given.seeds):
                 settings = {"data": given.data, "scenario": scenario, "seed": seed}
                 with tempfile.TemporaryDirectory() as runs:
-                    study = Study(runs=runs, budget=cap, study="s", **settings)
+                    study = Study(runs=runs, budget=cap, study="s", goal="plan", **settings)
                     report = study.run()
                     study.close()
                 rows.append(judge(report, Truth(settings, given.redraws)))

@@ -67,7 +67,7 @@ def minutes_bought(plan: LabelPlan, draw: int, **settings: object) -> float:
 def rows_of(count: int, draws: int, **settings: object) -> list[Row]:
     """Run a study, and buy plans of it at once."""
     with tempfile.TemporaryDirectory() as runs:
-        study = Study(runs=runs, budget="5", study="s", **settings)
+        study = Study(runs=runs, budget="5", study="s", goal="plan", **settings)
         study.run()
         world, costs = study.world, study.estimates().costs
         shown: dict[LabelPlan, float] = {}

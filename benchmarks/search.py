@@ -314,7 +314,7 @@ def compare(surface: Surface, methods: list[str], seeds: int) -> dict[str, objec
 
 def make_surface(name: str, cap: str, draws: int, cache: Path, judged: int = 0) -> Surface:
     """A named surface."""
-    settings = {**SPACE, "budget": cap, **SURFACES[name]}
+    settings = {**SPACE, "budget": cap, "goal": "plan", **SURFACES[name]}
     if settings.get("data") == "cifar10n":
         root = Path(os.environ.get("LABELWORTH_DATA", "../shared/data"))
         recorded = root / "crowd" / "cifar10n_6k.npz"

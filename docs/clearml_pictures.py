@@ -67,8 +67,8 @@ def main(words: list[str]) -> None:
 
 
 def run(runs: Path) -> Path:
-    """The default study."""
-    study = Study(budget="20", runs=runs)
+    """The default search for a plan."""
+    study = Study(budget="20", goal="plan", runs=runs)
     study.run()
     study.close()
     return study.folder

@@ -10,9 +10,9 @@ from hpo.answer.plot import plot_front
 
 
 def main() -> None:
-    """Run the default study in a temporary folder and plot its front."""
+    """Search for a plan in a temporary folder and plot its front."""
     with tempfile.TemporaryDirectory() as runs:
-        study = Study(budget="20", runs=runs)
+        study = Study(budget="20", goal="plan", runs=runs)
         report = study.run()
         study.close()
     plot_front(report, Path(__file__).parent / "front.png")

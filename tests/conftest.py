@@ -43,8 +43,9 @@ SMALL: dict[str, object] = {
     "controls": "0,1",
     "tasks": "20%,50%,100%",
     "exam": "off",
+    "goal": "plan",
 }
-"""Settings of a study of about eight purchases; data is added by `small_data`."""
+"""Settings of a search of about eight purchases; data is added by `small_data`."""
 
 
 @pytest.fixture(scope="session")

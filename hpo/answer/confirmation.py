@@ -11,45 +11,34 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from budget.errors import BudgetExceeded
 from budget.money import ZERO, Money
 from hpo.answer.estimates.evidence import FINAL, Measurement
 from hpo.answer.estimates.plan_estimates import PlanEstimates
 from hpo.trial.evaluate import final_score, fit_plan
 from hpo.trial.outcome import Outcome
-from hpo.trial.purchase import buy, purchase
+from hpo.trial.purchase import CONFIRMED, DELIVERED, apart, buy, mark_of, paid_apart
 from hpo.trial.versions.label_versions import save_version
 from hpo.trial.world import World
-from labeling.types import LabelPlan, Order
+from labeling.types import LabelPlan
 from training.evaluate import Z95
 
-MARK = ":confirm"
+MARK = CONFIRMED
+_FEWEST = 20  # images whose labels tell something of a purchase
 
 
 def confirming(world: World) -> World:
     """The same world with other pools: those of confirmations."""
-    market = dataclasses.replace(world.market, name=world.market.name + MARK)
-    return world.but(market=market)
-
-
-def is_confirmation(order: Order) -> bool:
-    """Whether an order belongs to a confirmation."""
-    return order.condition.market.endswith(MARK)
-
-
-def paid_for_confirmation(world: World) -> Money:
-    """Settled and held money of confirmations."""
-    mine = [r for r in world.store.all_orders() if is_confirmation(r.order)]
-    holds = {hold.key: hold.amount for hold in world.ledger.open_holds()} if mine else {}
-    paid = (holds.get(r.order.key) or world.store.paid(r.order, world.source.tariff) for r in mine)
-    return sum(paid, ZERO)
+    return apart(world, MARK)
 
 
 def reserved(world: World) -> Money:
     """Money still reserved for confirmations, out of the search's reach."""
     if not world.market.kind.sells_again:
         return ZERO
-    return max(ZERO, world.config.confirm_reserve - paid_for_confirmation(world))
+    return max(ZERO, world.config.confirm_reserve - paid_apart(world, MARK))
 
 
 def affordable(plan: LabelPlan, world: World, money: Money) -> LabelPlan | None:
@@ -72,13 +61,6 @@ def affordable(plan: LabelPlan, world: World, money: Money) -> LabelPlan | None:
 def key_of(plan: LabelPlan, world: World) -> str:
     """The key of a plan's confirmation: a raised cap reserves more money for it."""
     return f"{plan.key}/{world.ledger.balance().cap.micros}"
-
-
-def finish_orders(world: World) -> None:
-    """Complete confirmation orders that a crash left unfinished."""
-    for order in world.store.unfinished():
-        if is_confirmation(order):
-            purchase(order, world)
 
 
 def confirm(
@@ -148,6 +130,65 @@ def measurement_of_confirmation(
         done.get("labels") or part.tasks,
         done.get("answers") or part.tasks * part.overlap,
     )
+
+
+def first_delivered(plan: LabelPlan, world: World) -> dict[str, Any] | None:
+    """The model of the first labels that a study bought to deliver, on the final images.
+
+    They are labels of images without any, from annotators that the search has not met: what they
+    give is free of the luck that made a plan look best. None where there are too few of them.
+
+    Args:
+        plan: that labels are bought by.
+        world: the study's world.
+    """
+    fresh = apart(world, DELIVERED)
+    records = fresh.store.orders(fresh.condition(plan))
+    if not records or records[0].end is None:
+        return None
+    tasks = [task for task, _ in records[0].order.wanted]
+    searched = [r.order for r in world.store.all_orders() if not mark_of(r.order)]
+    seen = {task for order in searched for task, _ in order.wanted}
+    unseen = [int(row) for row in world.pool if int(row) not in seen]
+    is_chosen = tasks != unseen[: len(tasks)]  # by a model, which makes them no fair sample
+    if len(tasks) < _FEWEST or is_chosen or not records[0].usable_answers:
+        return None
+    others = [int(row) for row in world.pool if int(row) not in set(tasks)]
+    fresh = fresh.but(pool=np.array([*tasks, *others], dtype=np.int64))
+    part = dataclasses.replace(plan, overlap=1, tasks=len(tasks), dynamic=None)
+    trained = fit_plan(part, fresh)
+    return {
+        "plan": part.key,
+        "labels": len(trained.labels.task),
+        "answers": int((~trained.answers.control).sum()),
+        "final": final_score(trained, fresh),
+    }
+
+
+def measurement_of_delivery(kept: Mapping[str, Any], world: World) -> list[Measurement]:
+    """The first delivered labels as evidence; empty where there are none.
+
+    Args:
+        kept: deliveries, in the order in which they were measured.
+        world: the study's world.
+    """
+    firsts = [made["first"] for made in kept.values() if made["first"]]
+    if not firsts:
+        return []
+    first, score = firsts[-1], firsts[-1]["final"]
+    part = LabelPlan.parse(first["plan"])
+    return [
+        Measurement(
+            part,
+            score["accuracy"],
+            score.get("sure_as") or score["images"],
+            FINAL,
+            score.get("luck"),
+            DELIVERED + world.condition(part).key,
+            max(1, first["labels"]),
+            max(1, first["answers"]),
+        )
+    ]
 
 
 def measured_again(

@@ -99,6 +99,8 @@ def advice_lines(report: Mapping[str, Any]) -> list[str]:
     advice = report["advice"]
     if not advice:
         return []
+    if report["delivery"]:  # what to buy next is told with the labels that were delivered
+        return [_matters(advice["matters"]), *_importance(advice["importance"])]
     return [
         _certainty(advice),
         _matters(advice["matters"]),
@@ -238,6 +240,40 @@ def merged_line(merged: Mapping[str, Any]) -> str:
         f"All {counted(merged['answers'], 'answer')} owned, merged over {over}, give "
         f"{with_interval(merged)} on the final images today."
     )
+
+
+def delivery_lines(report: Mapping[str, Any]) -> list[str]:
+    """The labels and the model that a study delivers, in sentences; none without any."""
+    made = report["delivery"]
+    if not made:
+        return []
+    plan = made["plan"]
+    exam = " with exam" if plan["exam"] else ""
+    controls = counted(plan["controls"], "control task")
+    reason = {
+        "data": "the measurements tell that it is better than the practitioner's",
+        "prior": "the practitioner's choice, from which no measured plan could be told",
+    }[made["decided_by"]]
+    lines = [
+        f"Learning cost {usd(made['learning'])}; {usd(made['bought'])} bought labels in "
+        f"{counted(made['tranches'], 'tranche')} of {made['minutes']:.0f} minutes in all, at "
+        f"${plan['price_per_task']['usd']} a task{exam} and {controls} a suite: {reason}.",
+        f"The purchase ended: {made['ended']}.",
+    ]
+    for row in made["directly"]:
+        gain = row["gain"]
+        low, high = gain["interval_95"]
+        lines.append(
+            f"Bought directly and evenly, {told_plan_in_words(row['plan'])} for "
+            f"{cents(row['price_tag'])} would give {with_interval(row)}: the delivered model is "
+            f"{signed(gain['points'])} points ({signed(low)} to {signed(high)}) from it."
+        )
+    if first := made["first_purchase"]:
+        lines.append(
+            f"The first {counted(first['labels'], 'label')} came from annotators that the search "
+            f"has not met: their model alone gives {with_interval(first['final'])}."
+        )
+    return lines
 
 
 def view_today_lines(today: Mapping[str, Any]) -> list[str]:

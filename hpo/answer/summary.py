@@ -12,9 +12,17 @@ from typing import Any
 
 from budget.money import Money
 from hpo.answer.plan_in_words import controls_in_words, counted, few_answers
-from hpo.answer.sentences import cents, expected, percent, points_words
+from hpo.answer.sentences import (
+    cents,
+    expected,
+    interval,
+    percent,
+    points_words,
+    with_interval,
+)
 from hpo.settings.market_kinds import kind_named
 
+_SMALL_REST = 20  # less than this part of the budget is as good as nothing
 WIDTH = 96  # characters of a line, so that a box around it has 100
 
 
@@ -29,10 +37,52 @@ def title(report: Mapping[str, Any]) -> str:
 def summary_lines(report: Mapping[str, Any]) -> list[str]:
     """The answer in at most six lines."""
     answer = report["answer"]
+    if report["delivery"]:
+        return delivery_summary(report)
     if answer["chosen"] is None:
         return _no_answer(report)
     lines = [_spend(report), _expect(report), _more(report), *_goal(report), _cost(report)]
     return [*lines, _next(report)]
+
+
+def delivery_summary(report: Mapping[str, Any]) -> list[str]:
+    """The labels and the model that a study delivers, in at most six lines."""
+    made, money = report["delivery"], report["money"]
+    labels, plan = made["labels"], made["plan"]
+    images = counted(labels["images"], "image")
+    if labels["images"] < labels["images_wanted"]:
+        images = f"{labels['images']:,} of {counted(labels['images_wanted'], 'image')}"
+    exam = ", with exam" if plan["exam"] else ""
+    spent, cap = cents(money["spent"]), Money.from_json(money["cap"])
+    left = cap - Money.parse(spent.removeprefix("$"))  # the two add up as printed
+    each = f"{counted(labels['answers'], 'answer')}, mostly at ${plan['price_per_task']['usd']}"
+    final = f"{expected(report, made['final'])} on {counted(made['final']['images'], 'image')}"
+    lines = [
+        f"Labels of {images} and a model for {spent}: {each} a task{exam}.",
+        f"The model gives {final} that no decision has touched.",
+    ]
+    if quality := labels["quality"]:
+        low_high = interval(quality["interval_95"])
+        alone = percent(quality["answers_alone"])
+        lines.append(
+            f"By estimate {percent(quality['accuracy'])} ({low_high}) of the labels are right"
+            + (f"; by answers alone {alone}." if quality["model_counts"] else ".")
+        )
+    direct = made["directly"][0]
+    lines += [
+        f"Bought directly and evenly, {cents(direct['price_tag'])} would give "
+        f"{with_interval(direct)}.",
+        _first_that_fits(
+            [
+                f"{left.cents()} of {cap.cents()} stays unspent: {made['ended']}.",
+                f"{left.cents()} of {cap.cents()} stays: more answers promise too little.",
+            ]
+        )
+        if left.micros * _SMALL_REST > cap.micros
+        else f"The budget of {cap.cents()} is used up.",
+        _next(report),
+    ]
+    return lines
 
 
 def _no_answer(report: Mapping[str, Any]) -> list[str]:
@@ -166,6 +216,8 @@ def _next(report: Mapping[str, Any]) -> str:
     kind = kind_named(report["market"]["kind"])
     if kind.next_step:
         return f"Next: {kind.next_step}"
+    if report["delivery"]:
+        return f"Next: labelworth data get {report['delivery']['labels']['version']} --to labels"
     if report["advice"]["campaign"] is not None:
         price = Money.from_json(report["answer"]["chosen"]["price_tag"])
         cap = price.share(Fraction(3, 2)).cents().removeprefix("$")

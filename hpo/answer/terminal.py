@@ -110,8 +110,9 @@ def _recommended(report: Mapping[str, Any]) -> list[str]:
         return []
     time = "" if best["minutes"] is None else f" and takes about {best['minutes']:.0f} minutes"
     size = report["config"]["suite_size"]
+    name = "Best plan of those that learning bought" if report["delivery"] else "Recommended"
     lines = [
-        f"Recommended: {told_plan_in_words(best['plan'], size)}",
+        f"{name}: {told_plan_in_words(best['plan'], size)}",
         f"costs {cents(best['price_tag'])} (${best['dollars_per_1000_images']} per 1,000 images)"
         f"{time}; plan {best['plan']['key']}",
         f"expected {expected(report, best)}; chosen as the {best['why']}",

@@ -132,6 +132,9 @@ def trials_line(config: StudyConfig) -> str:
     """The trials that a study's money buys: "about 12 trials of $0.14 to $8.00"."""
     from hpo.market.quote import quote_space
 
+    if config.delivers:
+        learning = config.budget.share(config.learn).cents()
+        return f"{learning} to learn which plan to buy by, and labels for the rest"
     costs = [item.quote.cost for item in quote_space(config) if item.outside is None]
     if not costs:
         return "no plan is inside the limits"

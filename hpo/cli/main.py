@@ -128,8 +128,9 @@ def _parser() -> tuple[Parser, list[str]]:
     """The parser, and the names of its commands."""
     parser = Parser(
         prog="labelworth",
-        description="How much should we invest in annotations? Searches price per task, overlap "
-        "and control tasks under a hard cap of money, and recommends a plan.",
+        description="How much should we invest in annotations? Learns with a little money how to "
+        "buy labels, buys them under a hard cap, and delivers labels and a model; or searches for "
+        "the best plan.",
         epilog="labelworth COMMAND --help shows a command's settings. Without a command: run.",
         allow_abbrev=False,
     )

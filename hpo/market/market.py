@@ -45,6 +45,7 @@ class Market:
         scenario: name of what its annotators are taken from.
         crowd: the crowd in process, which answers or at least says how long things take; None for
             a replay.
+        most_answers: how many answers it has to sell on an image, by row; None for any number.
         pooled: the source again, where it has pools; else None.
     """
 
@@ -59,6 +60,7 @@ class Market:
     scenario: str
     crowd: CrowdSource | None = None
     pooled: PooledSource | None = None
+    most_answers: Callable[[int], int] | None = None
 
     @property
     def said(self) -> dict[str, Any]:

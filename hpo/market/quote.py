@@ -100,7 +100,7 @@ def answers_share(market: Market, plan: LabelPlan) -> Fraction:
 
 def outside(config: StudyConfig, cap: Money, whole: Quote) -> str | None:
     """The reason why a whole plan's quote is outside a study's limits; None when it is inside."""
-    share = config.max_plan_share
+    share = config.plan_share
     if whole.cost > cap.share(share):
         return f"costs {whole.cost}, above {float(share):.0%} of the cap of {cap}"
     if config.max_minutes is not None and whole.minutes > config.max_minutes:

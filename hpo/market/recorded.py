@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from budget.errors import InputError
@@ -42,6 +43,7 @@ def open_market(opening: Opening) -> Market:
         notes.append("The recording has no working times: minutes are not known and shown as 0.")
     stem = Path(file).stem
     market = opening.market(f"replay:{stem}:{recording.key}", source, notes, stem)
+    market = replace(market, most_answers=lambda row: source.most_overlap([row]))
     for exam in config.exam:
         for controls in config.controls:
             source.check(market.condition(LabelPlan(config.price[0], 1, controls, 1, exam)))

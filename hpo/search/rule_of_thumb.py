@@ -7,6 +7,7 @@ then raise the overlap.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from labeling.types import LabelPlan
 
@@ -54,3 +55,39 @@ def rule_purchase(
         return fitting[0]
     smaller = [plan for plan in curve if plan.tasks < largest and affordable(plan)]
     return smaller[-1] if smaller else None
+
+
+def practitioner_plan(
+    plans: Sequence[LabelPlan],
+    minutes: Callable[[LabelPlan], float | None],
+    longest: float | None,
+    affordable: Callable[[LabelPlan], int],
+) -> LabelPlan:
+    """The plan that a practitioner buys by, without any search, for the whole pool.
+
+    With exam, then the fewest control tasks (one at least without an exam), the smallest overlap,
+    and the lowest price at which the images that the money bears are labelled in time; if there is
+    none, the price at which that is soonest.
+
+    Args:
+        plans: the search space.
+        minutes: a plan's minutes; None where time is not known.
+        longest: the deadline; None for none.
+        affordable: a plan's tasks that the money bears.
+    """
+    plans = [plan for plan in plans if plan.dynamic is None] or list(plans)
+    exam = max(plan.exam for plan in plans)
+    mine = [plan for plan in plans if plan.exam == exam]
+    wanted = 0 if exam else 1
+    controls = min({plan.controls for plan in mine}, key=lambda c: (abs(c - wanted), c))
+    mine = [plan for plan in mine if plan.controls == controls]
+    least, most = min(plan.overlap for plan in mine), max(plan.tasks for plan in mine)
+    mine = [plan for plan in mine if plan.overlap == least and plan.tasks == most]
+    takes = {
+        plan.key: minutes(replace(plan, tasks=max(1, min(most, affordable(plan))))) or 0.0
+        for plan in mine
+    }
+    in_time = [plan for plan in mine if longest is None or takes[plan.key] <= longest]
+    if in_time:
+        return min(in_time, key=lambda plan: plan.price)
+    return min(mine, key=lambda plan: (takes[plan.key], plan.price))

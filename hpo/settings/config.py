@@ -12,15 +12,16 @@ from fractions import Fraction
 from pathlib import Path
 
 from budget.errors import InputError, nearest
-from budget.money import Money
+from budget.money import ZERO, Money
 from budget.tariff import Tariff
 from hpo.settings import parsing
 from hpo.settings.market_kinds import MarketKind, split_market
 from hpo.settings.setting import flag
-from hpo.settings.table import BY_NAME, SETTINGS
+from hpo.settings.table import BY_NAME, MODEL, PLAN, SETTINGS
 from labeling.types import DynamicOverlap
 
 _CONFIRM_SHARE = Fraction(3, 20)
+_PLAN_SHARE = Fraction(2, 5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,10 @@ class StudyConfig:
     campaign: str | None
     question: str | None
     suite_size: int
-    max_plan_share: Fraction
+    max_plan_share: Fraction | None
+    goal: str
+    learn: Fraction
+    allocation: str
     market: str
     toloka_environment: str
     scenario: str
@@ -81,9 +85,23 @@ class StudyConfig:
         return max(self.min_gain, worth)
 
     @property
+    def delivers(self) -> bool:
+        """Whether most of the money buys the labels and the model that are delivered."""
+        return self.goal == MODEL
+
+    @property
     def confirm_reserve(self) -> Money:
         """Money kept from the start for the confirmation."""
-        return self.budget.share(_CONFIRM_SHARE) if self.confirm is None else self.confirm
+        if self.confirm is not None:
+            return self.confirm
+        return ZERO if self.delivers else self.budget.share(_CONFIRM_SHARE)
+
+    @property
+    def plan_share(self) -> Fraction:
+        """The largest share of the budget that a plan may cost."""
+        if self.max_plan_share is not None:
+            return self.max_plan_share
+        return Fraction(1) if self.delivers else _PLAN_SHARE
 
     @property
     def market_kind(self) -> MarketKind:
@@ -136,6 +154,7 @@ def make_config(
             read.setdefault(name, value)
     if read.get("dynamic_overlap"):
         read.setdefault("sampler", "tpe")
+    read.setdefault("goal", _default_goal(read))
     read.setdefault("study", _default_name(read.get("data", "digits3")))
     for row in SETTINGS:
         if row.name not in read:
@@ -143,6 +162,12 @@ def make_config(
     config = StudyConfig(**read)
     _check_together(config, origin)
     return config
+
+
+def _default_goal(read: Mapping[str, object]) -> str:
+    """A model, unless the question is about a plan for a campaign elsewhere."""
+    about_plans = ("pool_size", "target", "dynamic_overlap", "campaign")
+    return PLAN if any(read.get(name) for name in about_plans) else MODEL
 
 
 def _default_name(data: str) -> str:

@@ -60,12 +60,17 @@ GLOSSARY = (
         "never spends more.",
         ("budget", "left"),
     ),
-    Term("spent", "Money that was paid, platform fee included.", ("paid",)),
     Term(
-        "held",
-        "Money reserved for an order that has not ended. The part that is not paid becomes free "
-        "again.",
-        ("hold", "reserved"),
+        "spent",
+        "Money that was paid, platform fee included. Money is held for an order before it is "
+        "placed; the part that is not paid becomes free again.",
+        ("paid", "held", "hold", "reserved"),
+    ),
+    Term(
+        "best label",
+        "An image's most probable class by people's answers and a model together. The model has "
+        "not learned the image's own label.",
+        ("changed", "labels"),
     ),
     Term(
         "front",

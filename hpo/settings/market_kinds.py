@@ -28,6 +28,8 @@ class MarketKind(NamedTuple):
         models_price: whether a scenario says how they do.
         sells_again: whether the same order gives fresh answers when it is bought again.
         assumes_difficulty: whether how hard images are is an assumption, not a record.
+        shared_mistakes: wrong best labels there are for each that is expected where people and
+            model err independently. People err where models do: 1.6 is measured on CIFAR-10N.
         banner: stands above the answer; may name {spent} and {market}. Empty for none.
         next_step: after a study; empty where its labels are real, and are to be taken.
     """
@@ -43,6 +45,7 @@ class MarketKind(NamedTuple):
     models_price: bool = True
     sells_again: bool = True
     assumes_difficulty: bool = False
+    shared_mistakes: float = 1.1
     banner: str = ""
     next_step: str = ""
 
@@ -79,6 +82,7 @@ KINDS = (
         has_pools=True,
         real_money=True,
         models_price=False,
+        shared_mistakes=1.6,
         banner="REAL MONEY: {spent} spent on {market}",
     ),
     MarketKind(
@@ -98,6 +102,7 @@ KINDS = (
         knows_price=False,
         models_price=False,
         sells_again=False,
+        shared_mistakes=1.6,
     ),
 )
 _BY_NAME = {kind.name: kind for kind in KINDS}

@@ -13,7 +13,7 @@ from typing import Any
 from budget.errors import InputError
 from budget.files import write_whole
 
-SCHEMA = 2
+SCHEMA = 3
 """The version of the report's format."""
 REPORT = "report.json"
 

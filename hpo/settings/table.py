@@ -13,6 +13,9 @@ from hpo.settings.parsing import boolean, dimension, one_of, optional, text, who
 from hpo.settings.setting import REQUIRED, Setting
 from labeling.aggregation.registry import AGGREGATORS
 
+MODEL, PLAN = GOALS = ("model", "plan")
+"""What a study is for: the labels and the model of its own pool, or the best plan."""
+
 SETTINGS = (
     Setting(
         "budget",
@@ -25,12 +28,41 @@ SETTINGS = (
     ),
     Setting(
         "max_plan_share",
-        parsing.share("0.01", "1"),
-        "40%",
+        optional(parsing.share("0.01", "1")),
+        None,
         "SHARE",
         "money",
         "no plan costs more than this share of the budget",
         "share",
+        "40%; 100% for the goal model",
+    ),
+    Setting(
+        "goal",
+        one_of(*GOALS),
+        MODEL,
+        "GOAL",
+        "money",
+        "model: learn with a little, then buy the labels and the model of this pool; plan: search "
+        "the front of plans for a campaign elsewhere",
+        shown="model; plan with a campaign, pool_size, target or dynamic overlap",
+    ),
+    Setting(
+        "learn",
+        parsing.share("0.01", "1"),
+        "10%",
+        "SHARE",
+        "money",
+        "goal model: share of the budget that is spent on learning which plan to buy by",
+        "share",
+    ),
+    Setting(
+        "allocation",
+        one_of("auto", "adaptive", "even"),
+        "auto",
+        "NAME",
+        "money",
+        "goal model: which images are asked about again: where the label is least sure (adaptive), "
+        "all alike (even), or adaptive where a model is good enough to tell (auto)",
     ),
     Setting(
         "allowance",
@@ -49,7 +81,7 @@ SETTINGS = (
         "money",
         "reserved to buy the recommended plan again; 0 for no confirmation",
         "dollars",
-        "15% of the budget",
+        "15% of the budget; 0 for the goal model, whose purchase confirms",
     ),
     Setting(
         "fee_share",

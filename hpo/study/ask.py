@@ -19,6 +19,7 @@ from hpo.search.surrogate import encode
 from hpo.study.trials import Trials
 from hpo.trial.outcome import Outcome, plan_from_plain, plan_to_plain
 from hpo.trial.plan_costs import PlanCosts
+from hpo.trial.purchase import left_to_learn
 from hpo.trial.world import World
 from labeling.seeds import derive
 from labeling.types import LabelPlan
@@ -76,10 +77,10 @@ class Asker:
 
     def left(self) -> Money:
         """Money that the search may still spend: not what is kept for the confirmation."""
-        free = self.world.ledger.balance().left - still_to_hold(
-            trials_in_hand(self.trials), self.world
-        )
-        return max(ZERO, free - confirmation.reserved(self.world))
+        in_hand = still_to_hold(trials_in_hand(self.trials), self.world)
+        kept = confirmation.reserved(self.world)
+        free = min(self.world.ledger.balance().left - kept, left_to_learn(self.world)) - in_hand
+        return max(ZERO, free)
 
     def reason_to_stop(self) -> str | None:
         """Why nothing more can be asked for now; None where something can.

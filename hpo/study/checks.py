@@ -14,6 +14,7 @@ from hpo.settings.search_space import SearchSpace
 from hpo.study.trials import Trials
 from hpo.trial.labels import check_views
 from hpo.trial.world import World, features_of
+from labeling.campaign.campaign import OBJECTIVE
 
 
 def check_new_study(config: StudyConfig, runs: Path) -> Dataset:
@@ -24,7 +25,13 @@ def check_new_study(config: StudyConfig, runs: Path) -> Dataset:
     """
     check_sampler(config)
     data = load(config)
-    check_views(config, open_market(config, data))
+    market = open_market(config, data)
+    check_views(config, market)
+    if config.delivers and market.asked.kind != OBJECTIVE:
+        raise InputError(
+            f"--goal: model: question {market.asked.name!r} is a matter of taste, whose answers "
+            "are not merged into labels; give --goal plan"
+        )
     SearchSpace.of(config, len(data.rows["pool"]))
     try:
         runs.mkdir(parents=True, exist_ok=True)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from hpo.answer.advice.advisor import Advisor
-from hpo.answer.confirmation import measurement_of_confirmation
+from hpo.answer.confirmation import measurement_of_confirmation, measurement_of_delivery
 from hpo.answer.estimates.evidence import Measurement, measured_on_final, measurement_of
 from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates
 from hpo.answer.front import tell_estimates
 from hpo.answer.report import build_report
 from hpo.answer.sections.confirmed import CONFIRMED
+from hpo.answer.sections.delivered import DELIVERY
 from hpo.answer.sections.final import FINAL, state_key
 from hpo.answer.sections.registry import SECTIONS
 from hpo.answer.sections.section import Findings
@@ -52,6 +53,10 @@ class Conclusion:
     def estimates(self) -> PlanEstimates:
         """What everything measured says of every plan."""
         return self._estimates([*self._searched(), *self._afterwards()])
+
+    def searched(self) -> PlanEstimates:
+        """What the search's measurements alone say of every plan."""
+        return self._estimates(self._searched())
 
     def best_so_far(self) -> Outcome | None:
         """The plan to recommend by the most probable curve: in a moment, for a line of progress."""
@@ -213,6 +218,8 @@ class Conclusion:
                 made.append(measured_on_final(measurement_of(outcome, self._world), score))
             again = measurement_of_confirmation(outcome, confirmed, self._world)
             made += [] if again is None else [again]
+        if counted is None:
+            made += measurement_of_delivery(self._trials.known(DELIVERY.name), self._world)
         return made
 
     def _estimates(self, measured: Sequence[Measurement], in_short: bool = False) -> PlanEstimates:

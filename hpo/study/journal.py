@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hpo.trial.world import World
 
 STUDY, PURCHASE, EVALUATION = "study", "purchase", "evaluation"
-CONFIRMATION, ANSWER, BOUGHT = "confirmation", "answer", "bought"
+CONFIRMATION, ANSWER, BOUGHT, DELIVERY = "confirmation", "answer", "bought", "delivery"
 PROGRAM = "program"
 """Events that mirrors are built from."""
 
@@ -35,7 +35,7 @@ def told_versions(event: Mapping[str, Any]) -> list[str]:
     """The label versions that an event of the journal tells of."""
     if event["event"] == ANSWER:
         return [member["version"] for member in event["front"]]
-    if event["event"] == BOUGHT:
+    if event["event"] in (BOUGHT, DELIVERY):
         return [event["labels"]["version"]]
     return [event["version"]] if event["event"] in (PURCHASE, CONFIRMATION) else []
 
@@ -107,8 +107,9 @@ class StudyEvents:
                 self.purchase(attrs["outcome"], version, attrs["order"], of_version[version], task)
             else:
                 self.evaluation(attrs["outcome"], task)
-        for key, done in trials.known("confirmed").items():
-            self.section(CONFIRMATION, key, done)
+        for event, name in ((CONFIRMATION, "confirmed"), (DELIVERY, DELIVERY)):
+            for key, done in trials.known(name).items():
+                self.section(event, key, done)
 
     def purchase(
         self, outcome: Mapping[str, Any], version: str, order: str, paid: Money, task: str = ""

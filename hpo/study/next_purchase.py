@@ -22,17 +22,18 @@ from hpo.settings.config import StudyConfig
 from hpo.settings.market_kinds import KINDS
 from hpo.settings.run_folder import read_config, runs_of
 from hpo.settings.stored_answer import read_report, to_json
+from hpo.study.delivery.delivery import deliver
 from hpo.study.journal import BOUGHT, StudyJournal
 from hpo.study.pools import look
 from hpo.trial import spending
-from hpo.trial.purchase import buy
+from hpo.trial.purchase import DELIVERED, apart, buy
 from hpo.trial.trainer import Trainer
 from hpo.trial.versions.merged_labels import Final, make_final
 from hpo.trial.world import World, build, features_of
 from labeling.campaign.templates import advised_plan
 from labeling.types import LabelPlan
 
-FOLDER = "bought"
+FOLDER, LABELS = "bought", "labels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ class NextPurchase:
         account: the account's name.
         before: what the account amounted to before; None where it is new.
         study_pool: rows of the study's own pool.
+        delivers: whether it goes on with the labels that the study delivers, where they are least
+            sure, until the cap is used up; else it buys the plan.
     """
 
     world: World
@@ -77,6 +80,7 @@ class NextPurchase:
     account: str
     before: Balance | None
     study_pool: tuple[int, ...]
+    delivers: bool = False
 
     @property
     def folder(self) -> Path:
@@ -109,19 +113,23 @@ def prepare(folder: Path, wish: Wish, trainer: Trainer | None = None) -> NextPur
             f"start a study with another --market ({others})"
         )
     plan = _wished(folder, config, wish)
+    delivers = _goes_on(folder, wish)
     world, study_pool = _world(folder, config, plan, wish, trainer)
     plan = replace(plan, tasks=_tasks(wish, len(world.pool)))
     name = plan.key if wish.images is None else f"{plan.key}-{world.market.data[:8]}"
+    name = LABELS if delivers else name
     account = f"{config.study}/{name}"
     has_account = account in accounts_of(world.database, config.study)
     before = Ledger.open(world.database, account).balance() if has_account else None
     quote = world.prices.to_buy(plan)
     cap = wish.budget or (before.cap if before else quote.hold)
-    if before is None and not quote.answers:
+    if delivers:
+        cap = _cap_of_labels(wish, before)
+    elif before is None and not quote.answers:
         cap = ZERO  # all is owned: nothing to open an account for
     else:
         _check_cap(before, cap, quote, plan)
-    return NextPurchase(world, plan, quote, cap, account, before, study_pool)
+    return NextPurchase(world, plan, quote, cap, account, before, study_pool, delivers)
 
 
 def carry_out(purchase: NextPurchase, say: Callable[[str], None]) -> dict[str, Any]:
@@ -137,8 +145,12 @@ def carry_out(purchase: NextPurchase, say: Callable[[str], None]) -> dict[str, A
         world = world.but(ledger=ledger)
         for line in look(world):
             say(line)
-        say(f"buying {purchase.plan.key}")
-        buy(purchase.plan, world)
+        if purchase.delivers:
+            with apart(world, DELIVERED).buying(purchase.plan):
+                say(f"ended: {deliver(purchase.plan, world, say, world)}")
+        else:
+            say(f"buying {purchase.plan.key}")
+            buy(purchase.plan, world)
     say("training on all labels owned")
     final = make_final(purchase.plan, world, purchase.study_pool)
     report = _report(purchase, world, final)
@@ -153,6 +165,32 @@ def carry_out(purchase: NextPurchase, say: Callable[[str], None]) -> dict[str, A
 # --- what is wished ---
 
 
+def _goes_on(folder: Path, wish: Wish) -> bool:
+    """Whether nothing is wished for but more of the labels that the study delivers."""
+    report = read_report(folder)
+    is_plain = wish.plan is None and wish.images is None and wish.tasks is None
+    return bool(is_plain and report and report["delivery"])
+
+
+def _cap_of_labels(wish: Wish, before: Balance | None) -> Money:
+    """The cap of a purchase of further labels.
+
+    Raises:
+        InputError: none is given, or one below that of before.
+    """
+    if wish.budget is None and before is None:
+        raise InputError(
+            "--budget: how much may be spent on further labels? Give dollars, such as --budget 5"
+        )
+    cap = wish.budget or (before.cap if before else ZERO)
+    if before is not None and cap < before.cap:
+        raise InputError(
+            f"--budget: this purchase has a cap of {before.cap}; it can be raised, not lowered "
+            f"to {cap}"
+        )
+    return cap
+
+
 def _wished(folder: Path, config: StudyConfig, wish: Wish) -> LabelPlan:
     if wish.plan == "advised":
         advised = advised_plan(config.campaign) if config.campaign else None
@@ -162,6 +200,8 @@ def _wished(folder: Path, config: StudyConfig, wish: Wish) -> LabelPlan:
     if wish.plan is not None:
         return LabelPlan.parse(wish.plan, "--plan")
     report = read_report(folder)
+    if report and report["delivery"]:
+        return LabelPlan.parse(report["delivery"]["plan"]["key"])
     best = report["recommended"] if report else None
     if best is None:
         raise InputError(

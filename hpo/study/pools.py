@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from budget.errors import InputError
-from hpo.answer.confirmation import confirming
 from hpo.settings.market_kinds import KINDS, MarketKind
+from hpo.trial.purchase import CONFIRMED, DELIVERED, apart
 from hpo.trial.world import MARKET_LOCK, World
 from labeling.source import PooledSource
 
@@ -106,7 +106,7 @@ def _conditions(world: World) -> list[str]:
 def _exhausted(world: World) -> list[str]:
     """Those of which the study, however much its budget is raised, owns everything."""
     conditions, open_ones = _conditions(world), set()
-    for each in (world, confirming(world)):
+    for each in (world, apart(world, CONFIRMED), apart(world, DELIVERED)):
         plans = [(each.condition(plan).key, plan) for plan in each.space.plans]
         open_ones |= {
             key for key, p in plans if key in conditions and each.prices.to_buy(p).answers

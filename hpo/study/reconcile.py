@@ -8,10 +8,9 @@ from typing import Any
 from budget.errors import InputError
 from budget.ledger import Hold, Ledger
 from budget.money import ZERO
-from hpo.answer.confirmation import is_confirmation
 from hpo.study.trials import TASK, Trials
 from hpo.trial.outcome import plan_from_plain
-from hpo.trial.purchase import settle_ended
+from hpo.trial.purchase import mark_of, settle_ended
 from hpo.trial.spending import orders_behind
 from hpo.trial.world import World
 from labeling.source import SETTLE, VOID, Finding, PooledSource, StoredOrder
@@ -29,7 +28,7 @@ def untold(world: World, trials: Trials) -> Iterator[tuple[LabelPlan, str]]:
     conditions = dict.fromkeys(
         record.order.condition.key
         for record in rest
-        if record.assignments and record.reward != ZERO and not is_confirmation(record.order)
+        if record.assignments and record.reward != ZERO and not mark_of(record.order)
     )
     if not conditions:
         return

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from budget.errors import BudgetExceeded, InputError
 from budget.money import Money
-from hpo.answer import confirmation
 from hpo.answer.advice.advisor import Advisor
 from hpo.answer.advice.recommend import best_for
 from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates
@@ -22,6 +21,7 @@ from hpo.study import pools
 from hpo.study.ask import AskedTrial, Asker
 from hpo.study.checks import check_ground, check_new_study
 from hpo.study.conclusion import Conclusion
+from hpo.study.delivery.phase import buy_labels
 from hpo.study.evaluations import Evaluations
 from hpo.study.journal import StudyEvents, StudyJournal
 from hpo.study.reconcile import untold
@@ -29,7 +29,7 @@ from hpo.study.trials import TASK, Trials
 from hpo.trial.evaluate import run_trial
 from hpo.trial.labels import views_to_plain
 from hpo.trial.outcome import Outcome, outcome_to_plain, plan_from_plain
-from hpo.trial.purchase import buy
+from hpo.trial.purchase import buy, finish_apart
 from hpo.trial.spending import paid_for
 from hpo.trial.trainer import Trainer
 from hpo.trial.versions.label_versions import save_version
@@ -190,6 +190,7 @@ class Study:
             reason: why the search stopped.
             archive: as for `run`.
         """
+        buy_labels(self.world, self.trials, self._conclusion.searched, self.say)
         self._measure_answer(reason)
         report = self.report()
         write_report(self.folder, report)
@@ -280,7 +281,7 @@ class Study:
                 self._finish(self.trials.reopen(left), plan, attrs["bought"])
             else:
                 self.trials.fail(left.number)
-        confirmation.finish_orders(self.world)
+        finish_apart(self.world)
         for order in self.world.store.unfinished():
             self._adopt(order.condition.key)
         for plan, task in untold(self.world, self.trials):

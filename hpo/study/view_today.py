@@ -14,8 +14,9 @@ import numpy as np
 from budget.errors import InputError
 from hpo.study.study import Study
 from hpo.study.version_catalogue import find_view, open_catalogue
-from hpo.trial.evaluate import Trained, fit_plan, rounded, score_inside, score_on, train_labels
+from hpo.trial.evaluate import fit_plan, rounded, score_inside, score_on, train_labels
 from hpo.trial.labels import check_test_view, to_labels
+from hpo.trial.model.trained import Trained
 from hpo.trial.outcome import plan_from_plain
 from hpo.trial.versions.merged_labels import merge
 from hpo.trial.world import World

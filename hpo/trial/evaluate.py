@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpo.trial.annotator_bootstrap import redrawn
-from hpo.trial.calibration import calibrated
 from hpo.trial.labels import images_inside, narrow, test_view, to_labels
+from hpo.trial.model.annotator_bootstrap import redrawn
+from hpo.trial.model.calibration import calibrated
+from hpo.trial.model.trained import Trained
 from hpo.trial.outcome import Outcome
 from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.purchase import buy
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from training.fit import Model
 
 _REDRAWS = 20  # bootstrap heads behind an interval
+FOR_ESTIMATES = ("luck", "sure_as")
+"""Parts of a final score that the estimates need, and no report tells."""
+
 _DIGITS = 6  # reported decimals: beyond them thread counts and BLAS versions differ
 
 
@@ -80,23 +84,6 @@ def _further(draw: int) -> tuple[int, ...]:
     return (draw,) if draw else ()
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A plan's labels and the head trained on them.
-
-    Attributes:
-        plan: the plan.
-        labels: what the head was trained on. answers: the answers behind them.
-        target: [N, C] the targets. model: the head, with its temperature.
-    """
-
-    plan: LabelPlan
-    labels: LabelSet
-    answers: Answers
-    target: Floats
-    model: Model
-
-
 def fit_plan(plan: LabelPlan, world: World, draw: int = 0) -> Trained:
     """Train a head on the labels of a plan that is owned: those inside the study's view."""
     labels, own = labels_of(plan, world, draw)
@@ -116,9 +103,10 @@ def train_calibrated(
         return Trained(plan, labels, answers, targets.get(model.target, labels.shares), model)
     model, target = train_labels(plan, labels, world, draw)
     rng = generator(world.config.seed, "calibration", plan.key, *_further(draw))
-    model = calibrated(model, target, labels, answers, world, rng)
-    world.computed.keep(world.computed.models, key, model)
-    return Trained(plan, labels, answers, target, model)
+    trained = Trained(plan, labels, answers, target, model)
+    trained = replace(trained, model=calibrated(trained, world, rng))
+    world.computed.keep(world.computed.models, key, trained.model)
+    return trained
 
 
 def _digest(labels: LabelSet, answers: Answers) -> bytes:
@@ -206,7 +194,7 @@ def _score_on(role: str, trained: Trained, world: World, redraws: int, only: Int
 def _redrawn(trained: Trained, rows: Ints, world: World, redraws: int) -> Floats:
     """[redraws, n, C] probabilities of heads on labels that other annotators would have given."""
     rng = generator(world.config.seed, "bootstrap", trained.plan.key)
-    return redrawn(trained.model, trained.labels, trained.answers, rows, world, redraws, rng)
+    return redrawn(trained, rows, world, redraws, rng)
 
 
 def evaluate(plan: LabelPlan, world: World, draws: int = 1) -> Outcome:

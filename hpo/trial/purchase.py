@@ -2,13 +2,67 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from budget.errors import BudgetExceeded
+from budget.money import ZERO, Money
 from hpo.market import stop_signals
 from hpo.trial.world import World
 from labeling.types import (
     LabelPlan,
     Order,
 )
+
+CONFIRMED, DELIVERED = ":confirm", ":deliver"
+"""Marks of a market's name: conditions with annotators of their own, beside those of the search."""
+
+
+def apart(world: World, mark: str) -> World:
+    """The same world with other pools, whose annotators the search has not met.
+
+    Args:
+        world: the study's world.
+        mark: `CONFIRMED` or `DELIVERED`.
+    """
+    market = dataclasses.replace(world.market, name=world.market.name + mark)
+    return world.but(market=market)
+
+
+def mark_of(order: Order) -> str:
+    """The mark of the conditions that an order belongs to; "" for those of the search."""
+    marks = (CONFIRMED, DELIVERED)
+    return next((mark for mark in marks if order.condition.market.endswith(mark)), "")
+
+
+def paid_apart(world: World, *marks: str) -> Money:
+    """Settled and held money of orders with one of the marks."""
+    mine = [r for r in world.store.all_orders() if mark_of(r.order) in marks]
+    holds = {hold.key: hold.amount for hold in world.ledger.open_holds()} if mine else {}
+    paid = (holds.get(r.order.key) or world.store.paid(r.order, world.source.tariff) for r in mine)
+    return sum(paid, ZERO)
+
+
+def left_to_learn(world: World) -> Money:
+    """Money that the search of a study that delivers may still spend; without limit for others.
+
+    The first purchase may take more than the share kept for learning, where no plan costs less.
+    """
+    balance = world.ledger.balance()
+    if not world.config.delivers:
+        return balance.left
+    kept = balance.cap.share(world.config.learn)
+    spent = balance.spent + balance.held - paid_apart(world.own(), CONFIRMED, DELIVERED)
+    if spent == ZERO:
+        quotes = [world.prices.to_buy(p) for p in world.space.plans if not world.prices.outside(p)]
+        kept = max(kept, min((quote.hold for quote in quotes), default=ZERO))
+    return max(ZERO, min(balance.left, kept - spent))
+
+
+def finish_apart(world: World) -> None:
+    """Complete orders beside the search that a crash left unfinished."""
+    for order in world.store.unfinished():
+        if mark_of(order):
+            purchase(order, world)
 
 
 def buy(plan: LabelPlan, world: World) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
+    and_,
     exists,
+    func,
     select,
 )
 
@@ -13,11 +18,12 @@ from labeling.store.records import Wanted
 from labeling.store.tables import (
     ANSWERS,
     ASSIGNMENTS,
+    FURTHER_ANSWERS,
     ORDER_TASKS,
     ORDERS,
     RESTRICTIONS,
 )
-from labeling.types import Condition
+from labeling.types import STOPPED, Condition
 
 ANSWERED = ANSWERS.join(ASSIGNMENTS).join(ORDERS, ORDERS.c.id == ASSIGNMENTS.c.order_id)
 
@@ -51,3 +57,70 @@ def wanted_of(connection: Connection, number: int) -> Wanted:
         .order_by(ORDER_TASKS.c.position)
     )
     return tuple((task, wanted) for task, wanted in rows)
+
+
+def targets_of(connection: Connection, mine: ColumnElement[bool]) -> dict[int, int]:
+    """The overlap that ended orders have asked for, by task.
+
+    It is the target, not the number of answers: an order that ended short is not repeated. The user
+    still wants the missing answers of a stopped order, so that sets no target.
+    """
+    rows = connection.execute(
+        select(ORDER_TASKS.c.task, func.max(ORDERS.c.overlap))
+        .select_from(ORDER_TASKS.join(ORDERS))
+        .where(mine, ENDED, ORDERS.c.end_reason != STOPPED)
+        .group_by(ORDER_TASKS.c.task)
+    )
+    return {task: overlap for task, overlap in rows}
+
+
+def usable_by_task(connection: Connection, mine: ColumnElement[bool]) -> dict[int, int]:
+    """Usable answers to real tasks, by task.
+
+    They count only once their order has ended: until then a ban can still take them away.
+    """
+    rows = connection.execute(
+        select(ANSWERS.c.task, func.count())
+        .select_from(ANSWERED)
+        .where(mine, ENDED, ~ANSWERS.c.control, ~BANNED)
+        .group_by(ANSWERS.c.task)
+    )
+    return {task: count for task, count in rows}
+
+
+def answer_rows(mine: ColumnElement[bool], question: int, *more: ColumnElement[Any]) -> Select[Any]:
+    """Answers to a question, by tranche and in order of submission.
+
+    Args:
+        mine: which orders.
+        question: index of the question in the campaign, from 0.
+        more: further columns.
+    """
+    label, answered = ANSWERS.c.label, ANSWERED
+    if question:
+        of_answer = and_(
+            *(
+                FURTHER_ANSWERS.c[name] == ANSWERS.c[name]
+                for name in ("order_id", "assignment", "position")
+            ),
+            FURTHER_ANSWERS.c.question == question,
+        )
+        label, answered = FURTHER_ANSWERS.c.label, ANSWERED.join(FURTHER_ANSWERS, of_answer)
+    return (
+        select(
+            ASSIGNMENTS.c.annotator,
+            ANSWERS.c.task,
+            label,
+            ANSWERS.c.control,
+            BANNED.label("banned"),
+            *more,
+        )
+        .select_from(answered)
+        .where(mine)
+        .order_by(
+            ORDERS.c.tranche,
+            ASSIGNMENTS.c.submitted_s,
+            ASSIGNMENTS.c.id,
+            ANSWERS.c.position,
+        )
+    )

@@ -33,12 +33,18 @@ from budget.tariff import Tariff
 from labeling.store.kept_answers import KeptAnswers
 from labeling.store.order_records import read_records
 from labeling.store.pages import add_page, insert_rows
-from labeling.store.queries import ANSWERED, BANNED, ENDED, of_condition, wanted_of
+from labeling.store.queries import (
+    ENDED,
+    answer_rows,
+    of_condition,
+    targets_of,
+    usable_by_task,
+    wanted_of,
+)
 from labeling.store.records import OrderRecord, Wanted, order_limit
 from labeling.store.tables import (
     ANSWERS,
     ASSIGNMENTS,
-    FURTHER_ANSWERS,
     ORDER_TASKS,
     ORDERS,
     RESTRICTIONS,
@@ -46,7 +52,7 @@ from labeling.store.tables import (
     condition_to_text,
     order_from_row,
 )
-from labeling.types import STOPPED, Answers, AnswerTimes, Condition, Order, Page
+from labeling.types import Answers, AnswerTimes, Condition, Order, Page
 
 
 class Store:
@@ -113,9 +119,38 @@ class Store:
                 return unfinished[0]
             order = self._new(connection, condition, tasks, overlap, allowance, minutes)
             if order is not None:
-                targets = self._targets(connection, condition)
+                targets = targets_of(connection, and_(self._mine, of_condition(condition)))
                 raised = [int(task) for task in tasks if targets.get(int(task), 0) < overlap]
                 self._write(connection, order, overlap, raised)
+            return order
+
+    def order_of(
+        self, condition: Condition, wanted: Wanted, allowance: Fraction, minutes: float | None
+    ) -> Order:
+        """An order of exactly these answers, stored; the condition's unfinished order if any.
+
+        Unlike those of `order_for`, its answers need not be a plan's: tasks and numbers are free.
+
+        Args:
+            condition: the condition that sells the answers.
+            wanted: (task, further usable answers wanted), each at least 1; a task once.
+            allowance: share of assignments allowed beyond the expected number.
+            minutes: the order's deadline; None for no deadline.
+
+        Raises:
+            ValueError: no answer is wanted, or a task is given twice.
+        """
+        if not wanted or min(count for _, count in wanted) < 1:
+            raise ValueError("wanted: each task wants at least one answer")
+        if len({task for task, _ in wanted}) < len(wanted):
+            raise ValueError("wanted: a task is given twice; each may be given once")
+        with writing(self._engine) as connection:
+            unfinished = self._orders(connection, of_condition(condition), ~ENDED)
+            if unfinished:
+                return unfinished[0]
+            order = self._next(connection, condition, wanted, allowance, minutes)
+            most = max(count for _, count in wanted)
+            self._write(connection, order, most, [task for task, _ in wanted])
             return order
 
     def propose(
@@ -204,7 +239,7 @@ class Store:
     def owned_target(self, condition: Condition) -> dict[int, int]:
         """The overlap that ended orders have asked for, by task; stopped orders do not count."""
         with reading(self._engine) as connection:
-            return self._targets(connection, condition)
+            return targets_of(connection, and_(self._mine, of_condition(condition)))
 
     def answers(self, condition: Condition, question: int = 0) -> Answers:
         """All answers of a condition's ended orders to one question, in order of submission.
@@ -263,6 +298,16 @@ class Store:
         wanted = self._lacking(connection, condition, tasks, overlap)
         if not wanted:
             return None
+        return self._next(connection, condition, wanted, allowance, minutes)
+
+    def _next(
+        self,
+        connection: Connection,
+        condition: Condition,
+        wanted: Wanted,
+        allowance: Fraction,
+        minutes: float | None,
+    ) -> Order:
         tranche = connection.execute(
             select(func.count()).select_from(ORDERS).where(self._mine, of_condition(condition))
         ).scalar_one()
@@ -277,30 +322,12 @@ class Store:
             raise ValueError(f"overlap: {overlap} asks for no answer; give at least 1")
         if len(set(rows)) < len(rows):
             raise ValueError("tasks: one is given twice; each may be given once")
-        targets = self._targets(connection, condition)
-        # Answers count only once their order has ended: until then a ban can still take them away.
-        counts = connection.execute(
-            select(ANSWERS.c.task, func.count())
-            .select_from(ANSWERED)
-            .where(self._mine, of_condition(condition), ENDED, ~ANSWERS.c.control, ~BANNED)
-            .group_by(ANSWERS.c.task)
-        )
-        owned = {task: count for task, count in counts}
+        targets = targets_of(connection, and_(self._mine, of_condition(condition)))
+        owned = usable_by_task(connection, and_(self._mine, of_condition(condition)))
         lacking = ((task, overlap - owned.get(task, 0)) for task in rows)
         return tuple(
             (task, count) for task, count in lacking if count > 0 and targets.get(task, 0) < overlap
         )
-
-    def _targets(self, connection: Connection, condition: Condition) -> dict[int, int]:
-        # The target, not the number of answers: an order that ended short is not repeated. The user
-        # still wants the missing answers of a stopped order, so that sets no target.
-        rows = connection.execute(
-            select(ORDER_TASKS.c.task, func.max(ORDERS.c.overlap))
-            .select_from(ORDER_TASKS.join(ORDERS))
-            .where(self._mine, of_condition(condition), ENDED, ORDERS.c.end_reason != STOPPED)
-            .group_by(ORDER_TASKS.c.task)
-        )
-        return {task: overlap for task, overlap in rows}
 
     def _write(self, connection: Connection, order: Order, overlap: int, raised: list[int]) -> None:
         row = {
@@ -347,36 +374,9 @@ class Store:
         *more: ColumnElement[Any],
         among: ColumnElement[bool] = ENDED,
     ) -> Sequence[Row[Any]]:
-        label, answered = ANSWERS.c.label, ANSWERED
-        if question:
-            of_answer = and_(
-                *(
-                    FURTHER_ANSWERS.c[name] == ANSWERS.c[name]
-                    for name in ("order_id", "assignment", "position")
-                ),
-                FURTHER_ANSWERS.c.question == question,
-            )
-            label, answered = FURTHER_ANSWERS.c.label, ANSWERED.join(FURTHER_ANSWERS, of_answer)
-        query = (
-            select(
-                ASSIGNMENTS.c.annotator,
-                ANSWERS.c.task,
-                label,
-                ANSWERS.c.control,
-                BANNED.label("banned"),
-                *more,
-            )
-            .select_from(answered)
-            .where(self._mine, of_condition(condition), among)
-            .order_by(
-                ORDERS.c.tranche,
-                ASSIGNMENTS.c.submitted_s,
-                ASSIGNMENTS.c.id,
-                ANSWERS.c.position,
-            )
-        )
+        mine = and_(self._mine, of_condition(condition), among)
         with reading(self._engine) as connection:
-            return connection.execute(query).all()
+            return connection.execute(answer_rows(mine, question, *more)).all()
 
     @property
     def _mine(self) -> ColumnElement[bool]:

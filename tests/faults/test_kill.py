@@ -37,6 +37,7 @@ from tests.faults.steps import watch
 from tests.forks import ended, forked
 from tests.heads import FixedHeads
 from training import evaluate, features, fit
+from training.saved import load_model
 
 # Named so that the children find them imported.
 PRELOADED = (torch, alembic.config, alembic.migration, evaluate, features, fit)
@@ -45,6 +46,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 RUNS = int(os.environ.get("FAULT_RUNS", "10"))
 SETTINGS = {**SMALL, "seed": 5, "study": "s", "price": "0.001,0.002"}
 SETTINGS |= {"budget": "0.14", "confirm": "0.05"}  # bears a part of the confirmation
+STUDIES: dict[str, dict[str, object]] = {
+    "money": {},
+    "tpe": {"sampler": "tpe"},
+    "delivery": {"goal": "model", "budget": "0.4", "learn": "20%", "confirm": None},
+}
 DURABLE: list[tuple[object, str]] = [
     (hpo.settings.run_folder, "write_whole"),
     (hpo.settings.stored_answer, "write_whole"),
@@ -53,6 +59,7 @@ DURABLE: list[tuple[object, str]] = [
     (Ledger, "reserve"),
     (Ledger, "settle"),
     (Store, "order_for"),
+    (Store, "order_of"),
     (Store, "add"),
     (versions, "save"),
     (StudyJournal, "write"),
@@ -65,8 +72,9 @@ DURABLE: list[tuple[object, str]] = [
 ]
 
 
-def run_study(runs: Path, data: str, sampler: str = "money") -> None:
-    study = Study(runs=runs, trainer=FixedHeads(), **{**SETTINGS, "data": data, "sampler": sampler})
+def run_study(runs: Path, data: str, kind: str = "money") -> None:
+    settings = {**SETTINGS, "data": data, **STUDIES[kind]}
+    study = Study(runs=runs, trainer=FixedHeads(), **settings)
     study.run()
     study.close()
 
@@ -84,32 +92,36 @@ class Undisturbed:
 def undisturbed(
     tmp_path_factory: pytest.TempPathFactory, small_data: str
 ) -> Callable[[str], Undisturbed]:
-    """Runs a study of a sampler undisturbed, once; this process has run one, for its children."""
+    """Runs a kind of study undisturbed, once; this process has run one, for its children."""
     run_study(tmp_path_factory.mktemp("first"), small_data)
 
     @cache
-    def run(sampler: str) -> Undisturbed:
-        folder = tmp_path_factory.mktemp(f"undisturbed-{sampler}")
+    def run(kind: str) -> Undisturbed:
+        folder = tmp_path_factory.mktemp(f"undisturbed-{kind}")
         log = folder / "log"
 
         def work() -> None:
             with log.open("w") as file:
                 watch(DURABLE, lambda _, name, when: when == "before" and file.write(name + "\n"))
-                run_study(folder, small_data, sampler)
+                run_study(folder, small_data, kind)
 
         start = time.monotonic()
         assert ended(forked(work)) == 0
         seconds = time.monotonic() - start
         report = (folder / "s/report.json").read_bytes()
-        assert 0 < json.loads(report)["confirmation"]["share"] < 1
+        told = json.loads(report)
+        if kind == "delivery":
+            assert told["delivery"]["tranches"] >= 3
+        else:
+            assert 0 < told["confirmation"]["share"] < 1
         return Undisturbed(report, seconds, log.read_text().split())
 
     return run
 
 
-def check(runs: Path, data: str, report: bytes, sampler: str = "money") -> None:
+def check(runs: Path, data: str, report: bytes, kind: str = "money") -> None:
     """Start the study again and compare everything with the one that nothing happened to."""
-    assert ended(forked(lambda: run_study(runs, data, sampler))) == 0
+    assert ended(forked(lambda: run_study(runs, data, kind))) == 0
     assert (runs / "s/report.json").read_bytes() == report
     assert oracle.orders_open(runs / "s") == 0
     assert oracle.paid_twice(runs / "s") == 0
@@ -118,17 +130,22 @@ def check(runs: Path, data: str, report: bytes, sampler: str = "money") -> None:
     bought = {row["version"] for row in json.loads(report)["purchases"]}
     assert {row.version for row in told.rows if row.version is not None} == bought
     assert told.report == json.loads(report)
+    if made := told.report["delivery"]:
+        assert len(told.deliveries) == 1
+        version = versions.load(made["labels"]["version"], runs)
+        assert (runs / "s/labels.csv").read_bytes() == (version.path / "labels.csv").read_bytes()
+        assert load_model(runs / "s/model.safetensors").facts["labels"] == version.id
     assert all(label_versions.model_file(runs / "s", c.version).exists() for c in told.children)
 
 
-def kill_at(number: int, when: str, runs: Path, data: str, sampler: str) -> int:
+def kill_at(number: int, when: str, runs: Path, data: str, kind: str) -> int:
     def act(step: int, name: str, moment: str) -> None:
         if step == number and moment == when:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def work() -> None:
         watch(DURABLE, act)
-        run_study(runs, data, sampler)
+        run_study(runs, data, kind)
 
     return ended(forked(work))
 
@@ -137,30 +154,34 @@ def kill_at(number: int, when: str, runs: Path, data: str, sampler: str) -> int:
 def test_killed_before_and_after_each_kind_of_durable_step(
     kind: str, undisturbed: Callable[[str], Undisturbed], small_data: str, tmp_path: Path
 ) -> None:
-    sampler = "tpe" if kind == "enqueue_trial" else "money"  # only stock samplers get a stand-in
-    steps = undisturbed(sampler).steps
-    places = [number for number, name in enumerate(steps) if name == kind]
-    assert places, f"{kind} never happens"
-    chosen = places if RUNS >= 100 else [random.Random(kind).choice(places)]
-    for number in chosen:
-        for when in ("before", "after"):
-            runs = tmp_path / f"{number}-{when}"
-            assert kill_at(number, when, runs, small_data, sampler) == -signal.SIGKILL
-            check(runs, small_data, undisturbed(sampler).report, sampler)
+    asked = "tpe" if kind == "enqueue_trial" else "money"  # only stock samplers get a stand-in
+    studies = ["delivery"] if kind == "order_of" else [asked, "delivery"]
+    happened = 0
+    for study in studies:
+        steps = undisturbed(study).steps
+        places = [number for number, name in enumerate(steps) if name == kind]
+        happened += len(places)
+        for number in places if RUNS >= 100 else random.Random(kind).sample(places, bool(places)):
+            for when in ("before", "after"):
+                runs = tmp_path / f"{study}-{number}-{when}"
+                assert kill_at(number, when, runs, small_data, study) == -signal.SIGKILL
+                check(runs, small_data, undisturbed(study).report, study)
+    assert happened, f"{kind} never happens"
 
 
+@pytest.mark.parametrize("kind", ["money", "delivery"])
 def test_killed_at_random_moments_twice_over(
-    undisturbed: Callable[[str], Undisturbed], small_data: str, tmp_path: Path
+    kind: str, undisturbed: Callable[[str], Undisturbed], small_data: str, tmp_path: Path
 ) -> None:
-    report, seconds = undisturbed("money").report, undisturbed("money").seconds
+    report, seconds = undisturbed(kind).report, undisturbed(kind).seconds
     moments = random.Random(5)
     killed = 0
     for run in range(RUNS):
         runs = tmp_path / str(run)
         for _ in range(2):
-            child = forked(lambda runs=runs: run_study(runs, small_data))
+            child = forked(lambda runs=runs: run_study(runs, small_data, kind))
             time.sleep(moments.uniform(0, seconds))
             os.kill(child, signal.SIGKILL)
             killed += ended(child) == -signal.SIGKILL
-        check(runs, small_data, report)
+        check(runs, small_data, report, kind)
     assert killed >= RUNS // 2

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from hpo.trial.outcome import Outcome
     from hpo.trial.world import World
 
-_FOR_ESTIMATES = ("luck", "sure_as")  # kept for the estimates, not told
-
 
 def state_key(outcome: Outcome, own: World) -> str:
     """A plan and the state of its condition: more answers there may change its labels."""
@@ -23,7 +21,9 @@ def state_key(outcome: Outcome, own: World) -> str:
 
 def told_score(score: Mapping[str, Any]) -> dict[str, Any]:
     """A score as reports tell it."""
-    return {name: value for name, value in score.items() if name not in _FOR_ESTIMATES}
+    from hpo.trial.evaluate import FOR_ESTIMATES
+
+    return {name: value for name, value in score.items() if name not in FOR_ESTIMATES}
 
 
 def _keys(findings: Findings) -> Sequence[str]:

@@ -6,10 +6,10 @@ A new part is a module beside this one, and its row here.
 from hpo.answer.sections.advised import ADVICE
 from hpo.answer.sections.comparisons import COMPARISONS
 from hpo.answer.sections.confirmed import CONFIRMED, PLANNED
+from hpo.answer.sections.delivered import DELIVERY, MERGED
 from hpo.answer.sections.final import FINAL
 from hpo.answer.sections.front_versions import FRONT_VERSIONS
 from hpo.answer.sections.known_labels import KNOWN_LABELS
-from hpo.answer.sections.merged import MERGED
 from hpo.answer.sections.views import VIEWS
 
 SECTIONS = (
@@ -18,6 +18,7 @@ SECTIONS = (
     PLANNED,
     CONFIRMED,
     ADVICE,
+    DELIVERY,
     MERGED,
     KNOWN_LABELS,
     COMPARISONS,

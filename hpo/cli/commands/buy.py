@@ -82,8 +82,9 @@ def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -
     try:
         for line in plan_lines(purchase):
             say(line)
-        if config.market_kind.real_money and purchase.quote.answers:
+        if config.market_kind.real_money and (purchase.quote.answers or purchase.delivers):
             what = f"{purchase.quote.answers} answers under plan {purchase.plan.key}"
+            what = "further labels where they are least sure" if purchase.delivers else what
             confirmed = confirm_spending.confirm(
                 config, purchase.cap, purchase.before, what, yes, say
             )
@@ -104,13 +105,17 @@ def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -
 
 def plan_lines(purchase: NextPurchase) -> list[str]:
     """The purchase in words, before any money moves."""
-    from budget.money import ZERO
     from hpo.answer.plan_in_words import plan_in_words
-    from hpo.answer.sentences import market_line
 
     world, plan, quote = purchase.world, purchase.plan, purchase.quote
     words = plan_in_words(plan, world.config.suite_size)
     lines = [f"Study {world.config.study}: {words}"]
+    if purchase.delivers:
+        lines = [
+            f"Study {world.config.study}: further labels where they are least sure, at "
+            f"${plan.price.exact()} a task{', with exam' if plan.exam else ''}"
+        ]
+        return [*lines, *_cap_line(purchase)]
     owned = f"{purchase.owned} of {plan.tasks} tasks are owned already"
     if not quote.answers:
         lines.append(f"  {owned}: nothing to buy")
@@ -120,11 +125,20 @@ def plan_lines(purchase: NextPurchase) -> list[str]:
             f"{quote.cost.cents()}, {quote.minutes:.0f} minutes; at most {quote.limit} "
             f"assignments, {quote.hold.cents()}"
         )
-    if purchase.cap > ZERO:
-        before = purchase.before
-        spent = f", {before.spent.cents()} of it spent" if before and before.spent > ZERO else ""
-        lines.append(f"  cap of this purchase: {purchase.cap}{spent}; {market_line(world.config)}")
-    return lines
+    return [*lines, *_cap_line(purchase)]
+
+
+def _cap_line(purchase: NextPurchase) -> list[str]:
+    """The most that a purchase may spend; nothing where it buys nothing."""
+    from budget.money import ZERO
+    from hpo.answer.sentences import market_line
+
+    if purchase.cap == ZERO:
+        return []
+    before = purchase.before
+    spent = f", {before.spent.cents()} of it spent" if before and before.spent > ZERO else ""
+    said = market_line(purchase.world.config)
+    return [f"  cap of this purchase: {purchase.cap}{spent}; {said}"]
 
 
 def told(report: Mapping[str, Any], purchase: NextPurchase) -> list[str]:

@@ -1,4 +1,4 @@
-"""`labelworth run`: search under a budget, and answer."""
+"""`labelworth run`: buy labels or search for a plan under a budget, and answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from hpo.settings.exit_codes import DONE, NOTHING_AFFORDABLE
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
-    parser = add_command(commands, "run", "search under a budget and answer (default)")
+    words = "buy labels, or search for a plan, under a budget; answer (default)"
+    parser = add_command(commands, "run", words)
     parser.later(_add_flags)
     parser.set_defaults(command=run)
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from budget.files import write_whole
-from hpo.trial.evaluate import Trained, confused, labels_of, times_of
+from hpo.trial.evaluate import confused, labels_of, times_of
 from hpo.trial.labels import facts_of, views_to_plain
+from hpo.trial.model.trained import Trained
 from hpo.trial.outcome import plan_to_plain
 from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.spending import of_condition

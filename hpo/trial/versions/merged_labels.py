@@ -10,14 +10,23 @@ from typing import Any
 import numpy as np
 
 from budget.money import ZERO
-from hpo.trial.evaluate import labels_of, rounded, score_on, times_of, train_calibrated
+from hpo.trial.evaluate import (
+    FOR_ESTIMATES,
+    final_score,
+    labels_of,
+    rounded,
+    score_on,
+    times_of,
+)
 from hpo.trial.labels import facts_of, narrow, to_labels
 from hpo.trial.subjective import is_subjective
+from hpo.trial.versions.best import label_facts, train_delivered
 from hpo.trial.versions.label_versions import condition_to_plain
 from hpo.trial.world import World
 from labeling import versions
+from labeling.aggregation.best_labels import BestLabels
 from labeling.aggregation.facts import AnswerFacts
-from labeling.types import Answers, AnswerTimes, Condition, LabelPlan, LabelSet
+from labeling.types import Answers, AnswerTimes, Bools, Condition, LabelPlan, LabelSet
 
 
 def merge(parts: list[Answers]) -> Answers:
@@ -50,9 +59,27 @@ def merged_labels(
     conditions = _conditions(world, study)
     if not conditions:
         return None
-    parts = [world.store.answers(condition, world.market.question) for condition in conditions]
-    answers = merge([part.where(part.usable) for part in parts])
+    answers = merge([part.where(kept) for part, kept in _kept(conditions, world)])
     return to_labels(answers, tasks, world), answers, len(conditions)
+
+
+def _kept(conditions: Sequence[Condition], world: World) -> list[tuple[Answers, Bools]]:
+    """Each condition's answers, and which of them count.
+
+    Usable ones do. A recording gives its answers again in each condition: there an image keeps
+    those of the condition that has most of them.
+    """
+    parts = [world.store.answers(condition, world.market.question) for condition in conditions]
+    if world.market.kind.sells_again:
+        return [(part, part.usable) for part in parts]
+    size = 1 + max(int(part.task.max(initial=-1)) for part in parts)
+    real = [part.usable & ~part.control for part in parts]
+    counts = [np.bincount(p.task[r], minlength=size) for p, r in zip(parts, real, strict=True)]
+    first = np.argmax(counts, axis=0)
+    return [
+        (part, part.usable & (part.control | (first[part.task] == place)))
+        for place, part in enumerate(parts)
+    ]
 
 
 def _conditions(world: World, study: str | None) -> list[Condition]:
@@ -67,9 +94,9 @@ def _conditions(world: World, study: str | None) -> list[Condition]:
 def merged_times(world: World, study: str | None = None) -> AnswerTimes:
     """When the answers of `merged_labels` came, row by row."""
     question, parts = world.market.question, []
-    for condition in _conditions(world, study):
-        usable = world.store.answers(condition, question).usable
-        parts.append(world.store.times(condition, question).where(usable))
+    conditions = _conditions(world, study)
+    for condition, (_, kept) in zip(conditions, _kept(conditions, world), strict=True):
+        parts.append(world.store.times(condition, question).where(kept))
     return AnswerTimes(
         np.concatenate([times.submitted_s for times in parts]),
         np.concatenate([times.seconds for times in parts]),
@@ -90,12 +117,14 @@ def merged_today(plan: LabelPlan, world: World) -> dict[str, Any] | None:
         return None
     labels, answers, conditions = owned
     labels, answers = narrow(labels, answers, world.pool, partial(merged_times, world), world)
-    scores = score_on("final", train_calibrated(plan, labels, answers, world), world)
+    made = train_delivered(plan, labels, answers, world)
+    scores = score_on("final", made.trained, world)
     return {
         "conditions": conditions,
         "labelled_images": len(labels.task),
         "answers": int((~answers.control).sum()),
         **rounded(scores),
+        "labels": None if made.best is None else label_facts(made.best),
     }
 
 
@@ -128,14 +157,15 @@ def make_final(plan: LabelPlan, world: World, study_pool: Sequence[int]) -> Fina
     tasks = list(dict.fromkeys([*study_pool, *world.pool.tolist()]))
     study = world.data.with_pool(study_pool).key("pool", "control")
     labels, answers, times, conditions = _labels(plan, world, tasks, study)
-    version = _save(plan, world, labels, answers, facts_of(answers, times(), world))
     inside, behind = narrow(labels, answers, tasks, times, world)
-    trained = train_calibrated(plan, inside, behind, world)
-    model = trained.model
+    made = train_delivered(plan, inside, behind, world)
+    best = made.best if len(inside.task) == len(labels.task) else None  # a view has no others
+    facts_of_answers = facts_of(answers, times(), world)
+    version = _save(plan, world, labels, answers, facts_of_answers, best)
+    trained, model = made.trained, made.trained.model
     classes = world.market.asked.classes
     facts = {"backbone": world.features.name, "labels": version, "plan": plan.key}
     facts |= {"weights": world.features.weights_source, "study": world.config.study}
-    scores = score_on("final", trained, world)
     view = {"view": world.config.view, "trained_on": len(inside.task)} if world.config.view else {}
     new = set(world.pool.tolist())
     told = {
@@ -146,6 +176,7 @@ def make_final(plan: LabelPlan, world: World, study_pool: Sequence[int]) -> Fina
             "images_of_this_purchase": sum(int(task) in new for task in labels.task),
             "answers": int((~answers.control).sum()),
             "conditions": conditions,
+            "quality": None if best is None else label_facts(best),
         },
         "model": {
             "target": model.target,
@@ -154,7 +185,7 @@ def make_final(plan: LabelPlan, world: World, study_pool: Sequence[int]) -> Fina
             "classes": list(classes),
             **view,
         },
-        "final": {**rounded(scores), "images": scores.n},
+        "final": {k: v for k, v in final_score(trained, world).items() if k not in FOR_ESTIMATES},
     }
     return Final(model_bytes(model, classes, facts), told)
 
@@ -173,7 +204,12 @@ def _labels(
 
 
 def _save(
-    plan: LabelPlan, world: World, labels: LabelSet, answers: Answers, facts: AnswerFacts
+    plan: LabelPlan,
+    world: World,
+    labels: LabelSet,
+    answers: Answers,
+    facts: AnswerFacts,
+    best: BestLabels | None,
 ) -> str:
     manifest = {
         "schema": 1,
@@ -185,6 +221,7 @@ def _save(
         "classes": list(world.market.asked.classes),
         "question": world.market.asked.name,
         "aggregation": world.config.aggregation,
+        **({} if best is None else {"label_quality": label_facts(best)}),
     }
     saved = versions.save(
         world.folder / "versions",
@@ -194,5 +231,6 @@ def _save(
         names=world.data.images.names,
         classes=world.market.asked.classes,
         facts=facts,
+        best=None if best is None else best.posterior,
     )
     return saved.id

@@ -40,6 +40,7 @@ def violations(
         *_block(report),
         *_settings(report, config),
         *_stop(report),
+        *_delivery(report, config),
     ]
     if report["recommended"] is not None:
         found += [
@@ -146,6 +147,7 @@ def _money(report: Report) -> Iterator[Violation]:
     if bought != money["spent"]:
         yield "money does not add up", "what was bought"
     paid = [row["paid"] for row in (*report["purchases"], *report["confirmations"])]
+    paid += [report["delivery"]["bought"]] if report["delivery"] else []
     if sum((Money.from_json(part) for part in paid), ZERO) != money["spent"]:
         yield "money does not add up", "purchases and confirmations"
     if money["spent"] > money["cap"]:
@@ -170,7 +172,7 @@ def _block(report: Report) -> Iterator[Violation]:
 
 def _owned(report: Report) -> Iterator[Violation]:
     merged, lead = report["all_labels_merged"], report["answer"]["chosen"]
-    if not merged:
+    if not merged or report["delivery"]:  # what more money gives is told of labels then
         return
     text = " ".join(words(report))
     for row in report["advice"]["forecast"]["at"]:
@@ -188,7 +190,9 @@ def _verdict(report: Report, config: StudyConfig) -> Iterator[Violation]:
             yield "verdict below the rate asked for", str(verdict)
         if Money.from_json(verdict["more"]) <= ZERO:
             yield "verdict for no money", str(verdict)
-    if verdict["stop"] != ("stop here" in " ".join(summary_lines(report))):
+    if not report["delivery"] and verdict["stop"] != (
+        "stop here" in " ".join(summary_lines(report))
+    ):
         yield "verdict and first block differ", text
 
 
@@ -216,6 +220,46 @@ def _settings(report: Report, config: StudyConfig) -> Iterator[Violation]:
         same = rule["at_its_cost"]["plan"] == report["recommended"]["plan"]
         if same != rule["is_the_rule"]:
             yield "sentence not true of the settings", "rule of thumb"
+
+
+def _delivery(report: Report, config: StudyConfig) -> Iterator[Violation]:
+    made, money = report["delivery"], report["money"]
+    if made is None:
+        if config.delivers and report["purchases"]:
+            yield "nothing delivered", report["stopped"]
+        return
+    if not config.delivers:
+        yield "delivered for the goal plan", made["ended"]
+    again = sum(row["paid"]["micros"] for row in report["confirmations"])
+    parts = made["learning"]["micros"] + made["bought"]["micros"] + again
+    if parts != money["spent"]["micros"]:
+        yield "delivery does not add up", f"{parts} of {money['spent']}"
+    if made["ended"] in ("not finished", ""):
+        yield "no reason for the end", str(made["ended"])
+    page = config.tariff.cost(1, plan_of(made).price * config.suite_size)
+    if made["ended"] == "the money is used up" and money["left"]["micros"] >= page.micros:
+        yield "money left", f"{money['left']} of {money['cap']}: {made['ended']}"
+    for row in made["directly"]:
+        apart = 100 * (made["final"]["accuracy"] - row["accuracy"])
+        if abs(row["gain"]["points"] - apart) > 0.02:
+            yield "gain is no difference", f"{row['gain']} for {apart}"
+    yield from _labels(made["labels"], made["final"], report["all_labels_merged"])
+
+
+def _labels(
+    labels: Mapping[str, Any], final: Mapping[str, Any], merged: Mapping[str, Any]
+) -> Iterator[Violation]:
+    if (merged["accuracy"], merged["answers"]) != (final["accuracy"], labels["answers"]):
+        yield "numbers differ", f"delivered {final}, merged {merged}"
+    if labels["images"] > labels["images_wanted"] or labels["answers"] < labels["images"]:
+        yield "labels of no image", str(labels)
+    if quality := labels["quality"]:
+        low, high = quality["interval_95"]
+        if not low <= quality["accuracy"] <= high:
+            yield "value outside its interval", str(quality)
+        is_strong = quality["model_power"] >= 1.2
+        if quality["model_counts"] != is_strong or (quality["changed_by_model"] and not is_strong):
+            yield "guard of the model", str(quality)
 
 
 def _intervals(report: Report) -> Iterator[Violation]:

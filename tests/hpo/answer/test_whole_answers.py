@@ -41,6 +41,7 @@ def settings_of(number: int, recorded: str) -> dict[str, Any]:
         "seed": number,
         "budget": pick(CAPS),
         "sampler": pick(SAMPLERS),
+        "goal": pick(("model", "plan")),
         **some(0.35, max_minutes=("1", "2", "4", "12")),
         **some(0.25, pool_size=(60, 500, 50_000)),
         **some(0.2, target=("0.5", "70%", "0.9", "0.99")),

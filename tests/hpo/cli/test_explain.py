@@ -47,7 +47,7 @@ def test_each_term_is_explained(term, command: Command) -> None:
         (["Control", "tasks"], "control task"),
         (["control-task"], "control task"),
         (["PLANS"], "plan"),
-        (["hold"], "held"),
+        (["hold"], "spent"),
         (["dynamic", "overlap"], "overlap"),
         (["95 % interval"], "interval"),
     ],

@@ -158,7 +158,7 @@ def test_json_on_stdout_logs_on_stderr_no_escape_codes(tmp_path: Path, small_dat
     done = in_a_process(*words, "--json", cwd=tmp_path)
     assert done.returncode == 0
     report = json.loads(done.stdout)
-    assert report["schema"] == 2
+    assert report["schema"] == 3
     assert done.stdout == (tmp_path / "runs/s/report.json").read_text()
     assert "purchases 1 |" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr

@@ -9,7 +9,7 @@ import pytest
 
 from budget.errors import InputError
 from budget.money import ZERO, Money
-from hpo.answer.confirmation import affordable, confirming, is_confirmation
+from hpo.answer.confirmation import affordable, confirming
 from hpo.answer.plan_in_words import counted
 from hpo.answer.sentences import advice_lines, confirmation_line, merged_line
 from hpo.market.quote import Quote, quote
@@ -17,6 +17,7 @@ from hpo.search.rule_of_thumb import rule_curve, rule_purchase
 from hpo.settings.config import make_config
 from hpo.settings.search_space import SearchSpace
 from hpo.settings.stored_answer import to_json
+from hpo.trial.purchase import CONFIRMED, mark_of
 from hpo.trial.world import World
 from labeling.types import LabelPlan
 
@@ -81,7 +82,7 @@ def test_the_confirmation_is_kept_from_the_start_and_bought_from_others(done) ->
     study, report = done
     store, kept = study.world.store, study.config.confirm_reserve
     orders = [record.order for record in store.all_orders()]
-    again = [order for order in orders if is_confirmation(order)]
+    again = [order for order in orders if mark_of(order) == CONFIRMED]
     assert kept == Money(45_000)
     assert len(again) == 1
     said = report["confirmation"]
@@ -102,7 +103,7 @@ def test_without_a_confirmation_nothing_is_kept(small_study) -> None:
     study = small_study(study="s", confirm="0")
     report = study.run()
     assert report["confirmation"] is None
-    assert not any(is_confirmation(r.order) for r in study.world.store.all_orders())
+    assert not any(mark_of(r.order) for r in study.world.store.all_orders())
 
 
 def test_a_confirmation_above_the_budget_is_refused() -> None:

@@ -392,3 +392,32 @@ def test_an_order_of_3000_answers_is_stored_in_one_go(store: Store) -> None:
     print(f"3,000 answers and 1,000 control answers stored in {time.perf_counter() - start:.3f} s")
     assert len(store.answers(CONDITION)) == 4000
     assert store.quote(CONDITION, pool, 3) == 0
+
+
+# --- orders of exact answers ---
+
+
+def exact(store: Store, *wanted: tuple[int, int]) -> Order:
+    return store.order_of(CONDITION, wanted, Fraction(0), 15.0)
+
+
+def test_an_order_of_exact_answers_is_the_same_until_it_ends_and_then_a_new_one(
+    store: Store,
+) -> None:
+    first = exact(store, (5, 1), (3, 2), (8, 1))
+    assert first.wanted == ((5, 1), (3, 2), (8, 1))
+    assert first.limit == 2  # 4 answers in suites of 3, without any allowance
+    assert exact(store, (9, 1)) == first  # unfinished: whoever asks gets it
+    store.add(first, Page((assignment("a", "ann", [5, 3, 8]),), (), END))
+    second = exact(store, (5, 1))  # an image may be asked about again
+    assert (second.tranche, second.wanted) == (1, ((5, 1),))
+    assert second.key != first.key
+
+
+@pytest.mark.parametrize("wanted", [(), ((5, 0),), ((5, 1), (5, 1))])
+def test_an_order_of_exact_answers_wants_each_task_once(
+    store: Store, wanted: tuple[tuple[int, int], ...]
+) -> None:
+    with pytest.raises(ValueError, match="wanted"):
+        exact(store, *wanted)
+    assert store.all_orders() == []

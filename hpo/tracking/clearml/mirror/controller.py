@@ -51,7 +51,7 @@ def controller_record(
     facts = (run.id, run.about, len(run.rows), run.roles, bool(run.report), dict(links), status)
     return Record(
         key=controller_key(run),
-        digest=digest(*facts, reason, len(run.confirmations), base),
+        digest=digest(*facts, reason, len(run.confirmations), len(run.deliveries), base),
         name=f"study {run.study}",
         kind="optimizer",
         project=project,
@@ -106,7 +106,8 @@ def _properties(run: RunDirectory) -> dict[str, Any]:
 
 
 def _spent(run: RunDirectory) -> int:
-    return max(0, *(row.spent for row in run.rows), *(int(c["spent"]) for c in run.confirmations))
+    later = (*run.confirmations, *run.deliveries)
+    return max(0, *(row.spent for row in run.rows), *(int(c["spent"]) for c in later))
 
 
 def _parts(run: RunDirectory, links: Links, status: str) -> Parts:

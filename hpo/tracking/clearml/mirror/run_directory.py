@@ -15,6 +15,7 @@ from hpo.study.journal import (
     ANSWER,
     BOUGHT,
     CONFIRMATION,
+    DELIVERY,
     EVALUATION,
     PROGRAM,
     PURCHASE,
@@ -23,6 +24,9 @@ from hpo.study.journal import (
 )
 from hpo.trial.outcome import Outcome, outcome_from_plain
 from labeling.campaign.campaign import score_name
+
+LABELS_BOUGHT = (BOUGHT, DELIVERY)
+"""Events of merged labels: bought after the study, or delivered by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +88,11 @@ class RunDirectory:
         id: the study's own id, unlike that of any other run directory.
         about: configuration, images, market, campaign, question and cap.
         rows: evaluations in order; of a finished study each at its plan's last price tag.
-        story: starts, evaluations and confirmations in the order of the journal.
+        story: starts, evaluations, confirmations and deliveries in the order of the journal.
         children: purchases, and members of an answer's front that were not bought.
         confirmations: repeated purchases of recommended plans.
-        bought: reports of purchases after the study, by their label version.
+        deliveries: labels and models that the study delivered.
+        bought: purchases of merged labels, by the study or after it, by their label version.
         version_at: every label version in order, with the time of its event.
         report: the study's report once it is finished, else None.
         program: the program that began it, as ClearML shows it; {} if unknown.
@@ -101,6 +106,7 @@ class RunDirectory:
     story: tuple[TrialRow | Mapping[str, Any], ...]
     children: tuple[Child, ...]
     confirmations: tuple[Mapping[str, Any], ...]
+    deliveries: tuple[Mapping[str, Any], ...]
     bought: Mapping[str, Mapping[str, Any]]
     version_at: Mapping[str, str]
     report: Mapping[str, Any] | None
@@ -172,7 +178,8 @@ def read_run(folder: Path) -> RunDirectory:
         story=tuple(_story(events, rows)),
         children=tuple(children.values()),
         confirmations=confirmations,
-        bought={e["labels"]["version"]: e for e in events if e["event"] == BOUGHT},
+        deliveries=tuple(event for event in events if event["event"] == DELIVERY),
+        bought={e["labels"]["version"]: e for e in events if e["event"] in LABELS_BOUGHT},
         version_at=_versions(events),
         report=_report(folder, answer) if answer else None,
         program=_program(events),
@@ -244,7 +251,7 @@ def _story(
 ) -> Iterator[TrialRow | Mapping[str, Any]]:
     left = iter(rows)
     for event in events:
-        if event["event"] in (STUDY, CONFIRMATION):
+        if event["event"] in (STUDY, CONFIRMATION, DELIVERY):
             yield event
         elif event["event"] in (PURCHASE, EVALUATION):
             yield next(left)

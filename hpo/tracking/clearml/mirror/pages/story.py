@@ -10,7 +10,7 @@ from typing import Any
 from budget.money import Money
 from hpo.answer.sentences import interval, percent, usd
 from hpo.answer.terminal import show, words
-from hpo.study.journal import CONFIRMATION
+from hpo.study.journal import CONFIRMATION, DELIVERY
 from hpo.tracking.clearml.mirror.run_directory import Child, RunDirectory, TrialRow
 from hpo.tracking.clearml.server.records import Figure, Line, epoch_ms
 from hpo.trial.outcome import Outcome
@@ -36,6 +36,8 @@ def _line(step: TrialRow | Mapping[str, Any], run: RunDirectory) -> Line:
         return Line(epoch_ms(step.at), _evaluated(step, run.score))
     if step["event"] == CONFIRMATION:
         return Line(epoch_ms(step["at"]), _confirmed(step, run.score))
+    if step["event"] == DELIVERY:
+        return Line(epoch_ms(step["at"]), _delivered(step, run.score))
     return Line(epoch_ms(step["at"]), _start(step, step is run.story[0]))
 
 
@@ -62,6 +64,16 @@ def _confirmed(again: Mapping[str, Any], score: str) -> str:
     return (
         f"bought {again['tasks']} tasks of the recommended plan again for {usd(again['paid'])}: "
         f"{score} {measured} on images that no decision has touched"
+    )
+
+
+def _delivered(made: Mapping[str, Any], score: str) -> str:
+    labels, final = made["labels"], made["final"]
+    measured = f"{percent(final['accuracy'])} ({interval(final['interval_95'])})"
+    return (
+        f"delivered labels of {labels['images']} images from {labels['answers']} answers, "
+        f"{usd(made['money']['spent'])} of it bought by plan {made['plan']}: {score} {measured} on "
+        "images that no decision has touched"
     )
 
 

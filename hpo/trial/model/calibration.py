@@ -12,32 +12,23 @@ import numpy as np
 
 from hpo.trial.subjective import is_subjective
 from hpo.trial.world import World
-from labeling.types import Answers, Floats, Ints, LabelSet
+from labeling.types import Floats, Ints
 
 if TYPE_CHECKING:
+    from hpo.trial.model.trained import Trained
     from training.fit import Model
 
 _FOLDS = 5
 
 
-def calibrated(
-    model: Model,
-    target: Floats,
-    labels: LabelSet,
-    answers: Answers,
-    world: World,
-    rng: np.random.Generator,
-) -> Model:
+def calibrated(trained: Trained, world: World, rng: np.random.Generator) -> Model:
     """A model with the temperature that makes its probabilities true; its classes stay.
 
     Costs five heads, solved together. For a question of taste the model predicts shares, and keeps
     them as they are.
 
     Args:
-        model: the head.
-        target: the [N, C] targets that it was trained on.
-        labels: the labels that it was trained on.
-        answers: the answers behind them.
+        trained: the head, and what it was trained on.
         world: the study's world.
         rng: deals the folds.
 
@@ -46,9 +37,10 @@ def calibrated(
     """
     from training.calibration import Answered, Known, fit_temperature
 
+    model, labels, answers = trained.model, trained.labels, trained.answers
     if is_subjective(world) or model.lam == 0 or len(labels.task) < 2:
         return model
-    logits = _held_out(model, target, labels, world, rng)
+    logits = held_out(trained, world, rng)
     given = answers.where(answers.usable & ~answers.control & np.isin(answers.task, labels.task))
     by_task = np.argsort(labels.task)
     row = by_task[np.searchsorted(labels.task, given.task, sorter=by_task)]
@@ -57,16 +49,15 @@ def calibrated(
     return replace(model, temperature=fit_temperature(Answered(logits, row, given.label), known))
 
 
-def _held_out(
-    model: Model, target: Floats, labels: LabelSet, world: World, rng: np.random.Generator
-) -> Floats:
+def held_out(trained: Trained, world: World, rng: np.random.Generator) -> Floats:
     """Logits [N, C] of each labelled image from a head that did not learn its label."""
     from training.cross_validation import deal_folds, unfloored
 
+    model, labels = trained.model, trained.labels
     values = world.features.values[labels.task]
     folds = min(_FOLDS, len(values))
     fold = deal_folds(labels.shares, folds, rng)
-    weights = labels.answers * (fold[None] != np.arange(folds)[:, None])
-    heads = world.trainer.refit(model, values, target, weights.astype(np.float64), values)
+    weights = trained.weights * (fold[None] != np.arange(folds)[:, None])
+    heads = world.trainer.refit(model, values, trained.target, weights, values)
     own = heads[fold, np.arange(len(values))]
     return np.asarray(np.log(np.maximum(unfloored(own, model.floor), 1e-15)))

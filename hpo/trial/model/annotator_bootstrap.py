@@ -13,10 +13,11 @@ import numpy as np
 
 from hpo.trial.labels import to_labels
 from hpo.trial.world import World
-from labeling.types import Answers, Floats, Ints, LabelSet
+from labeling.aggregation.best_labels import with_prior
+from labeling.types import Answers, Floats, Ints
 
 if TYPE_CHECKING:
-    from training.fit import Model
+    from hpo.trial.model.trained import Trained
 
 
 def other_annotators(answers: Answers, rng: np.random.Generator) -> Answers:
@@ -38,20 +39,14 @@ def other_annotators(answers: Answers, rng: np.random.Generator) -> Answers:
 
 
 def redrawn(
-    model: Model,
-    labels: LabelSet,
-    answers: Answers,
-    rows: Ints,
-    world: World,
-    draws: int,
-    rng: np.random.Generator,
+    trained: Trained, rows: Ints, world: World, draws: int, rng: np.random.Generator
 ) -> Floats:
     """Probabilities of heads trained on what other annotators would have said.
 
+    A model that best labels are combined with stays as it is.
+
     Args:
-        model: the head.
-        labels: the labels it was trained on.
-        answers: the answers behind them.
+        trained: the head, and what it was trained on.
         rows: [n] images to predict.
         world: the study's world.
         draws: heads.
@@ -62,14 +57,17 @@ def redrawn(
     """
     from training.fit import hard
 
+    model, labels = trained.model, trained.labels
     targets = np.repeat(labels.shares[None], draws, axis=0)
     weights = np.zeros((draws, len(labels.task)))
     for draw in range(draws if model.lam else 0):  # a constant model is so for any labels
-        other = to_labels(other_annotators(answers, rng), labels.task, world)
+        other = to_labels(other_annotators(trained.answers, rng), labels.task, world)
         at = np.isin(labels.task, other.task)  # others lack a task now and then
         said = other.shares if model.target == "soft" else other.posterior
+        if trained.prior is not None:
+            said = with_prior(said, trained.prior[at])
         targets[draw, at] = hard(said, rng) if model.target == "hard" else said
-        weights[draw, at] = other.answers
+        weights[draw, at] = other.answers if trained.prior is None else 1.0
     weights[weights.sum(axis=1) == 0] = labels.answers
     values = world.features.values
     return world.trainer.refit(model, values[labels.task], targets, weights, values[rows])

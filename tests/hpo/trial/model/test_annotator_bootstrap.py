@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpo.trial.annotator_bootstrap import other_annotators
+from hpo.trial.model.annotator_bootstrap import other_annotators
 from labeling.types import Answers
 
 

@@ -1,0 +1,245 @@
+"""Buying the labels that a study delivers, in tranches, with all that is left of its money.
+
+Every decision is a function of what is stored: a study that was killed goes on as it would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from budget.errors import BudgetExceeded
+from hpo.answer import confirmation
+from hpo.study.delivery.allocation import Standing, first_answers, further_answers
+from hpo.study.delivery.gain import LEAST_GAIN, promise
+from hpo.trial.plan_costs import PlanCosts
+from hpo.trial.purchase import DELIVERED, apart, purchase, settle_ended
+from hpo.trial.versions.best import label_model
+from hpo.trial.versions.merged_labels import merged_labels
+from hpo.trial.world import World
+from labeling.aggregation.best_labels import BestLabels
+from labeling.seeds import generator
+from labeling.types import Answers, Condition, Floats, Ints, LabelPlan, LabelSet
+
+_VAIN = 2  # tranches without any usable answer, after which no other is tried
+CHOOSING_POWER = 2.0
+"""Power of a model above which new images are chosen by it: there it was measured to help."""
+
+_NO_ALLOWANCE = Fraction(0)  # the next tranche asks for what is missing
+
+
+@dataclass(frozen=True, slots=True)
+class Tranche:
+    """The next answers to buy.
+
+    Attributes:
+        wanted: (task, further answers) of each image that is asked about.
+        doing: what it is for, in a few words.
+    """
+
+    wanted: tuple[tuple[int, int], ...]
+    doing: str
+
+
+def delivery_condition(plan: LabelPlan, world: World) -> Condition:
+    """The condition that delivers labels, by a plan's price, control tasks and exam."""
+    return apart(world, DELIVERED).condition(replace(plan, dynamic=None))
+
+
+def deliver(
+    plan: LabelPlan, world: World, say: Callable[[str], None], owned: World | None = None
+) -> str:
+    """Buy labels until the money is used up or adds too little.
+
+    Args:
+        plan: gives price, control tasks and exam.
+        world: the study's world; its ledger pays.
+        say: told what is bought, in a few words.
+        owned: the world whose answers count as owned; None for those that the ledger paid for.
+
+    Returns:
+        Why it ended.
+    """
+    fresh = apart(world, DELIVERED)
+    condition = delivery_condition(plan, world)
+    settle_ended(fresh)
+    while True:
+        step = next_tranche(plan, world, owned or world.own())
+        if isinstance(step, str):
+            return step
+        minutes = world.config.max_minutes
+        order = fresh.store.order_of(condition, step.wanted, _NO_ALLOWANCE, minutes)
+        say(step.doing)
+        try:
+            purchase(order, fresh)
+        except BudgetExceeded:
+            return "another worker took the money that was left"
+        latest = fresh.store.orders(condition)[-_VAIN:]
+        if len(latest) == _VAIN and not any(record.usable_answers for record in latest):
+            return "the market gave no further answer in time"
+
+
+def next_tranche(plan: LabelPlan, world: World, own: World) -> Tranche | str:
+    """The next answers to buy; or why none are.
+
+    Args:
+        plan: gives price, control tasks and exam.
+        world: the study's world; its ledger pays.
+        own: the world whose answers count as owned.
+    """
+    if world.ledger.balance().overrun:
+        return "a settlement came out above its hold; nothing more is bought"
+    condition = delivery_condition(plan, world)
+    real = condition.real_per_suite
+    affordable = _affordable_suites(condition, world) * real
+    if not affordable:
+        return "the money is used up"
+    most = min(affordable, _suites_in_time(plan, affordable // real, world) * real)
+    owned = _owned(condition, own)
+    standing = owned.standing
+    if standing.is_first_round and len(standing.bare):
+        if standing.looks(affordable):
+            standing = replace(standing, predicted=_predicted(plan, owned, world))
+        bare = first_answers(standing, most, affordable, real)
+        return _tranche(bare, owned, world, f"buying labels of {len(bare)} images")
+    if owned.labels is None or owned.answers is None:
+        return "the market has no answer to sell"
+    best = label_model(plan, owned.labels, owned.answers, world).best
+    is_adaptive = _is_adaptive(best, world)
+    if best is not None:
+        reason = _too_little(best, owned.labels.answers, affordable, is_adaptive, condition, world)
+        if reason is not None:
+            return reason
+    if best is not None and is_adaptive:
+        standing = replace(standing, sure=_sure(best, owned.labels, world))
+    further = further_answers(standing, most, affordable, real)
+    if not len(further):
+        return "every image has all the answers that it can use"
+    return _tranche(further, owned, world, f"asking again about {len(further)} images")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Owned:
+    """What is owned of the pool.
+
+    Attributes:
+        standing: answers by image. mine: [N] those of the delivering condition.
+        labels, answers: merged; None without any.
+    """
+
+    standing: Standing
+    mine: Ints
+    labels: LabelSet | None
+    answers: Answers | None
+
+
+def _owned(condition: Condition, world: World) -> _Owned:
+    merged = merged_labels(world, world.pool.tolist())
+    labels, answers = (None, None) if merged is None else merged[:2]
+    counts = _by_place(labels.task, labels.answers, world) if labels else _nothing(world)
+    mine = world.store.answers(condition)
+    real = mine.where(mine.usable & ~mine.control).task
+    given = np.bincount(real, minlength=int(world.pool.max()) + 1)[world.pool]
+    limit = world.market.most_answers
+    able = _nothing(world) + np.iinfo(np.int64).max // 2
+    if limit is not None:
+        able = np.array([limit(int(row)) for row in world.pool], dtype=np.int64)
+    # A recording sells an answer once: in another condition it gives the same answers again.
+    needed = 1 if world.market.kind.sells_again else counts + 1 - given
+    return _Owned(
+        Standing(counts, np.maximum(0, able - given - needed + 1)), given, labels, answers
+    )
+
+
+def _tranche(places: Ints, owned: _Owned, world: World, doing: str) -> Tranche:
+    again = world.market.kind.sells_again
+    counts = owned.standing.answers
+    wanted = tuple(
+        (int(world.pool[place]), 1 if again else int(counts[place] + 1 - owned.mine[place]))
+        for place in np.sort(places)  # an order is in the pool's order
+    )
+    return Tranche(wanted, doing)
+
+
+def _affordable_suites(condition: Condition, world: World) -> int:
+    """Assignments that the money left bears."""
+    each = world.source.tariff.cost(1, condition.reward)
+    left = world.ledger.balance().left - confirmation.reserved(world)
+    return max(0, left.micros // max(1, each.micros))
+
+
+def _suites_in_time(plan: LabelPlan, most: int, world: World) -> int:
+    """Assignments of a tranche that the deadline leaves time for; one at least."""
+    longest = world.config.max_minutes
+    if longest is None:
+        return most
+    pace, condition = PlanCosts(world).pace(plan), world.condition(replace(plan, dynamic=None))
+
+    def minutes(assignments: int) -> float:
+        return world.source.expected_minutes(condition, assignments) * pace
+
+    low, high = 1, most + 1  # low is in time, or the least there is; high is not, or too many
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if minutes(middle) <= longest else (low, middle)
+    return low
+
+
+def _is_adaptive(best: BestLabels | None, world: World) -> bool:
+    if best is None or world.config.allocation == "even":
+        return False
+    return best.counts or world.config.allocation == "adaptive"
+
+
+def _too_little(
+    best: BestLabels,
+    answers: Ints,
+    affordable: int,
+    is_adaptive: bool,
+    condition: Condition,
+    world: World,
+) -> str | None:
+    """Why further answers are not worth their money; None where they are."""
+    rng = generator(world.config.seed, "promise", str(int(answers.sum())))
+    rest = promise(best, answers, affordable, is_adaptive, rng)
+    if (least := world.config.least_rate) > 0:
+        suites = -(-affordable // condition.real_per_suite)
+        dollars = world.source.tariff.cost(suites, condition.reward).dollars
+        if rest.points / dollars < least:
+            return f"the money left promised {rest.points:.2f} points, less than asked for it"
+    elif rest.points < LEAST_GAIN:
+        return (
+            f"the money left promised {rest.points:.2f} points of the model's accuracy, which "
+            "cannot be told from nothing"
+        )
+    return None
+
+
+def _predicted(plan: LabelPlan, owned: _Owned, world: World) -> Floats | None:
+    """[N] how sure a model is of each image's class; None where it is too poor to choose by."""
+    if owned.labels is None or owned.answers is None or world.config.allocation == "even":
+        return None
+    made = label_model(plan, owned.labels, owned.answers, world)
+    if made.best is None or made.best.power < CHOOSING_POWER:
+        return None
+    shown = made.trained.model.predict(world.features.values[world.pool])
+    return np.asarray(shown.max(axis=1))
+
+
+def _sure(best: BestLabels, labels: LabelSet, world: World) -> Floats:
+    """[N] probability of each image's best label; 0 without one."""
+    return _by_place(labels.task, best.combined.max(axis=1), world)
+
+
+def _by_place(task: Ints, values: np.ndarray, world: World) -> np.ndarray:
+    """[N] values of tasks by their place in the pool; 0 elsewhere."""
+    rows = np.zeros(int(world.pool.max()) + 1, dtype=values.dtype)
+    rows[task] = values
+    return np.asarray(rows[world.pool])
+
+
+def _nothing(world: World) -> Ints:
+    return np.zeros(len(world.pool), dtype=np.int64)

@@ -1,0 +1,1 @@
+"""A trained head: its calibration, and the same from other annotators."""
