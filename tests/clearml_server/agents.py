@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -125,8 +126,9 @@ class Agent:
         """Kill a trial's process, as a machine that runs out of memory does."""
         for process in list(self._running.values()):
             if process.pid is not None and process.is_alive():
-                os.kill(process.pid, signal.SIGKILL)
-                return True
+                with suppress(ProcessLookupError):  # it ended meanwhile
+                    os.kill(process.pid, signal.SIGKILL)
+                    return True
         return False
 
     def die(self, alone: bool = False) -> None:

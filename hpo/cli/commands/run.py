@@ -123,10 +123,13 @@ def print_report(
 
         sys.stdout.write(to_json(report))
         return
+    from hpo.answer.sections.delivered import LABELS_FILE, MODEL_FILE
     from hpo.answer.terminal import show
 
     paths = {
         "report": folder / "report.json",
+        "labels": folder / LABELS_FILE,
+        "model": folder / MODEL_FILE,
         "plot": folder / "front.png",
         "label versions": folder / "versions",
     }
