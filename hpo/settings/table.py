@@ -49,7 +49,7 @@ SETTINGS = (
     Setting(
         "learn",
         parsing.share("0.01", "1"),
-        "10%",
+        "5%",
         "SHARE",
         "money",
         "goal model: share of the budget that is spent on learning which plan to buy by",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -20,7 +20,11 @@ MOST_OVERLAP = 8
 
 
 def practitioners(
-    plans: Sequence[LabelPlan], money: Money, costs: PlanCosts, longest: float | None
+    plans: Sequence[LabelPlan],
+    money: Money,
+    costs: PlanCosts,
+    longest: float | None,
+    at_once: Callable[[int, int], int] = min,
 ) -> LabelPlan:
     """The plan that a practitioner with some money buys by, for the whole pool.
 
@@ -28,11 +32,14 @@ def practitioners(
         plans: to choose from.
         money: what there is to spend.
         costs: prices and minutes of plans.
-        longest: the deadline; None for none.
+        longest: the deadline of an order; None for none.
+        at_once: images of an order, of those that the money bears and those of the pool.
     """
-    return practitioner_plan(
-        plans, costs.minutes, longest, lambda plan: _times(plan, money, costs, plan.tasks)
-    )
+
+    def tasks(plan: LabelPlan) -> int:
+        return at_once(_times(plan, money, costs, plan.tasks), plan.tasks)
+
+    return practitioner_plan(plans, costs.minutes, longest, tasks)
 
 
 def _times(plan: LabelPlan, money: Money, costs: PlanCosts, each: int = 1) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from budget.money import Money
 from hpo.answer.advice.baselines import largest_for, practitioners
@@ -11,6 +11,8 @@ from hpo.trial.world import World
 from labeling.types import LabelPlan
 
 DATA, PRIOR = "data", "prior"
+
+_TRANCHES = 4  # in which a price has to label the pool, each within the deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ def decide(estimates: PlanEstimates, world: World, money: Money) -> PlanChoice:
         world: the study's world.
         money: what is left to buy for.
     """
-    longest = world.config.max_minutes
-    usual = practitioners(world.space.plans, money, estimates.costs, longest)
+    costs, longest = estimates.costs, world.config.max_minutes
+    usual = practitioners(world.space.plans, money, costs, longest, _at_once)
     mine = largest_for(usual, money, estimates)
     others = [
         plan
@@ -47,7 +49,7 @@ def decide(estimates: PlanEstimates, world: World, money: Money) -> PlanChoice:
         and plan.dynamic is None
         and plan != usual
         and estimates.is_tried(plan)
-        and estimates.costs.is_in_time(plan)
+        and costs.is_in_time(_tranche(plan, money, estimates))
     ]
     at_money = {plan: largest_for(plan, money, estimates) for plan in others}
     better = [plan for plan, same in at_money.items() if estimates.is_better(same, mine)]
@@ -55,3 +57,14 @@ def decide(estimates: PlanEstimates, world: World, money: Money) -> PlanChoice:
         return PlanChoice(usual, PRIOR)
     means = estimates.draws([at_money[plan] for plan in better]).mean(axis=0)
     return PlanChoice(better[int(means.argmax())], DATA)
+
+
+def _at_once(affordable: int, pool: int) -> int:
+    """Images of a tranche: the deadline is one of each, not of all together."""
+    return max(1, min(affordable, pool) // _TRANCHES)
+
+
+def _tranche(plan: LabelPlan, money: Money, estimates: PlanEstimates) -> LabelPlan:
+    """A tranche by a plan."""
+    bears = largest_for(plan, money, estimates).tasks  # all of them where it bears more
+    return replace(plan, tasks=_at_once(bears, plan.tasks))
