@@ -27,14 +27,15 @@ def _measure(findings: Findings, key: str) -> Any:
     from hpo.answer.sections.own_labels import own_labels_today
     from hpo.answer.sections.sensitivity import difficulty_sensitivity, other_price_model
 
-    world, best = findings.world, findings.best
+    world = findings.world
+    best = None if world.config.delivers else findings.best  # no purchase hangs on it there
     other = None
     if world.config.price_models == "both":
         report = findings.search(other_price_model(world.config))
         other = {"recommended": report["recommended"]}
     return {
         "own_labels": own_labels_today(world),
-        "difficulty": difficulty_sensitivity(best.plan, world) if best else None,
+        "difficulty": None if best is None else difficulty_sensitivity(best.plan, world),
         "other_price_model": other,
     }
 

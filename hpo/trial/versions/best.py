@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpo.trial.evaluate import train_calibrated, train_labels
+from hpo.trial.evaluate import train_calibrated
 from hpo.trial.model.calibration import calibrated, held_out
 from hpo.trial.model.trained import Trained
 from hpo.trial.subjective import is_subjective
 from hpo.trial.world import World
 from labeling.aggregation.best_labels import BestLabels, best_labels
 from labeling.seeds import generator
-from labeling.types import Answers, LabelPlan, LabelSet
+from labeling.types import Answers, Floats, LabelPlan, LabelSet
+
+if TYPE_CHECKING:
+    from training.fit import Model
 
 BEST = "best"
 """Kind of target: the best labels."""
@@ -47,30 +50,19 @@ def train_delivered(plan: LabelPlan, labels: LabelSet, answers: Answers, world: 
         answers: the answers behind them.
         world: the study's world.
     """
-    first = train_calibrated(plan, labels, answers, world)
-    best = _combined(first, world)
+    best = label_model(plan, labels, answers, world).best
     if best is None or not best.counts:
-        return Delivered(first, best)
-    values = world.features.values
-    model = world.trainer.train(
-        values[labels.task],
-        {BEST: best.posterior},
-        judge=best.posterior,
-        confidence=np.ones(len(labels.task)),
-        rng=generator(world.config.seed, "best folds", plan.key),
-        scale=values[world.data.rows["pool"]],
-    )
-    second = Trained(plan, labels, answers, best.posterior, model, best.prior)
+        return Delivered(train_calibrated(plan, labels, answers, world), best)
+    alike = np.ones(len(labels.task))
+    model = _train(plan, labels, best.posterior, BEST, alike, world)
+    trained = Trained(plan, labels, answers, best.posterior, model, best.prior)
     rng = generator(world.config.seed, "best calibration", plan.key)
-    return Delivered(
-        Trained(plan, labels, answers, best.posterior, calibrated(second, world, rng), best.prior),
-        best,
-    )
+    return Delivered(replace(trained, model=calibrated(trained, world, rng)), best)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelModel:
-    """A model of the answers, and the best labels that it gives: half of a delivery's work.
+    """A model of the answers' shares, and the best labels that it gives.
 
     Attributes:
         trained: the model, not calibrated.
@@ -90,9 +82,25 @@ def label_model(plan: LabelPlan, labels: LabelSet, answers: Answers, world: Worl
         answers: the answers behind them.
         world: the study's world.
     """
-    model, target = train_labels(plan, labels, world)
-    trained = Trained(plan, labels, answers, target, model)
+    counts = labels.answers.astype(np.float64)
+    model = _train(plan, labels, labels.shares, "soft", counts, world)
+    trained = Trained(plan, labels, answers, labels.shares, model)
     return LabelModel(trained, _combined(trained, world))
+
+
+def _train(
+    plan: LabelPlan, labels: LabelSet, target: Floats, kind: str, weight: Floats, world: World
+) -> Model:
+    """A head on one kind of target, which also judges its penalty."""
+    values = world.features.values
+    return world.trainer.train(
+        values[labels.task],
+        {kind: target},
+        judge=target,
+        confidence=weight,
+        rng=generator(world.config.seed, f"{kind} folds", plan.key),
+        scale=values[world.data.rows["pool"]],
+    )
 
 
 def _combined(trained: Trained, world: World) -> BestLabels | None:
