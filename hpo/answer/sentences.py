@@ -249,7 +249,8 @@ def delivery_lines(report: Mapping[str, Any]) -> list[str]:
         return []
     plan = made["plan"]
     exam = " with exam" if plan["exam"] else ""
-    controls = counted(plan["controls"], "control task")
+    controls = f"{counted(plan['controls'], 'control task')} a page"
+    controls = controls if plan["controls"] else "no control tasks"
     reason = {
         "data": "the measurements tell that it is better than the practitioner's",
         "prior": "the practitioner's choice, from which no measured plan could be told",
@@ -257,7 +258,7 @@ def delivery_lines(report: Mapping[str, Any]) -> list[str]:
     lines = [
         f"Learning cost {usd(made['learning'])}; {usd(made['bought'])} bought labels in "
         f"{counted(made['tranches'], 'tranche')} of {made['minutes']:.0f} minutes in all, at "
-        f"${plan['price_per_task']['usd']} a task{exam} and {controls} a suite: {reason}.",
+        f"${plan['price_per_task']['usd']} a task{exam} and {controls}: {reason}.",
         f"The purchase ended: {made['ended']}.",
     ]
     for row in made["directly"]:
