@@ -18,6 +18,7 @@ from hpo.trial.purchase import DELIVERED, mark_of
 from labeling import versions
 from tests import oracle
 from tests.conftest import Make
+from tests.forks import ended, forked
 from tests.heads import FixedHeads
 from training.saved import load_model
 
@@ -169,3 +170,23 @@ def test_further_labels_are_bought_where_the_study_left_off(
     assert again["money"] == bought["money"]
     assert again["labels"] == bought["labels"]
     assert to_json(study.run()).encode() == report  # the study's own answer stays
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_of_two_processes_one_buys_the_labels_and_both_tell_of_them(
+    small_study: Make, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    small_study(runs=runs, study="s", **DELIVERS).close()  # the folder is there
+    told = [tmp_path / "first.json", tmp_path / "second.json"]
+
+    def work(path: Path) -> None:
+        path.write_text(to_json(small_study(runs=runs, study="s", **DELIVERS).run()))
+
+    children = [forked(lambda path=path: work(path)) for path in told]
+    assert [ended(child) for child in children] == [0, 0]
+    reports = [json.loads(path.read_text()) for path in told]
+    assert delivered(reports[0])["labels"] == delivered(reports[1])["labels"]
+    spent = reports[0]["money"]["spent"]["micros"]
+    assert spent == reports[1]["money"]["spent"]["micros"] == oracle.paid(runs / "s") <= 400_000
+    assert oracle.paid_twice(runs / "s") == oracle.orders_open(runs / "s") == 0
