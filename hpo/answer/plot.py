@@ -17,7 +17,8 @@ def plot_front(report: Mapping[str, Any], path: Path) -> None:
     """Draw accuracy against money, log-dollar axis, and save it as the path's suffix says.
 
     All purchases as dots as they were measured, the front as expected with its 95 % intervals, the
-    recommended plan marked; the rule of thumb's curve beside it.
+    recommended plan marked; the rule of thumb's curve beside it. The model that a study delivers
+    is marked at the money spent; direct purchases for the whole budget stand beside it.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -53,8 +54,11 @@ def plot_front(report: Mapping[str, Any], path: Path) -> None:
         linestyle="--",
         label="rule of thumb, expected",
     )
-    if report["recommended"]:
-        _plot_recommended(axes, report["recommended"])
+    if report["delivery"]:
+        _plot_delivered(axes, report)
+    elif best := report["recommended"]:
+        words = f"recommended: {cents(best['price_tag'])}, {percent(best['accuracy'])} expected"
+        _star(axes, best["price_tag"], best, words)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"${value:g}")
     axes.xaxis.set_minor_formatter(
@@ -70,16 +74,39 @@ def plot_front(report: Mapping[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
-def _plot_recommended(axes: Axes, best: Mapping[str, Any]) -> None:
-    cost, (low, high) = best["price_tag"]["micros"] / 1e6, best["interval_95"]
+def _plot_delivered(axes: Axes, report: Mapping[str, Any]) -> None:
+    """The delivered model at the money spent, and direct purchases for the whole budget."""
+    made, spent = report["delivery"], report["money"]["spent"]
+    direct = made["directly"]
+    axes.errorbar(
+        [row["price_tag"]["micros"] / 1e6 for row in direct],
+        [row["accuracy"] for row in direct],
+        [
+            [row["accuracy"] - row["interval_95"][0] for row in direct],
+            [row["interval_95"][1] - row["accuracy"] for row in direct],
+        ],
+        color="#2f7d4f",
+        marker="s",
+        linestyle="",
+        capsize=3,
+        zorder=3,
+        label="bought directly and evenly, expected",
+    )
+    final = made["final"]
+    words = f"delivered: {cents(spent)}, {percent(final['accuracy'])} on final images"
+    _star(axes, spent, final, words)
+
+
+def _star(axes: Axes, money: Mapping[str, Any], row: Mapping[str, Any], words: str) -> None:
+    cost, (low, high) = money["micros"] / 1e6, row["interval_95"]
     axes.errorbar(
         [cost],
-        [best["accuracy"]],
-        [[best["accuracy"] - low], [high - best["accuracy"]]],
+        [row["accuracy"]],
+        [[row["accuracy"] - low], [high - row["accuracy"]]],
         color="#c8481c",
         marker="*",
         markersize=15,
         capsize=4,
         zorder=4,
-        label=f"recommended: {cents(best['price_tag'])}, {percent(best['accuracy'])} expected",
+        label=words,
     )
