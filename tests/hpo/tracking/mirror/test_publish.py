@@ -345,3 +345,22 @@ def test_labels_bought_after_the_study_are_there_too(
     assert new["single"]["cost_usd"] == report["money"]["spent"]["micros"] / 1e6
     assert new["plots"]["labels/distribution"]["data"][0]["y"]
     assert differences(found, before) == []
+
+
+def test_delivered_labels_are_a_dataset_with_both_labels_and_their_cost(
+    stand_in: StandIn, small_study: Any, unique: str
+) -> None:
+    study = small_study(goal="model", learn="20%", budget="0.3", study=unique)
+    report = study.run()
+    study.close()
+    assert mirrored(study.folder).problems == []
+    found = Seen(unique).everything()
+    made = report["delivery"]
+    labels = found[f"labels {made['labels']['version']}"]
+    assert "merged" in labels["tags"]
+    assert labels["single"]["cost_usd"] == made["bought"]["micros"] / 1e6
+    changed = made["labels"]["quality"]["changed_by_model"]
+    assert labels["single"]["share_changed"] == pytest.approx(changed, abs=1e-6)
+    assert labels["plots"]["best labels/distribution"]["data"]
+    assert mirrored(study.folder).problems == []  # once more changes nothing
+    assert differences(Seen(unique).everything(), found) == []
