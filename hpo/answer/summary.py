@@ -55,10 +55,18 @@ def delivery_summary(report: Mapping[str, Any]) -> list[str]:
     exam = ", with exam" if plan["exam"] else ""
     spent, cap = cents(money["spent"]), Money.from_json(money["cap"])
     left = cap - Money.parse(spent.removeprefix("$"))  # the two add up as printed
-    each = f"{counted(labels['answers'], 'answer')}, mostly at ${plan['price_per_task']['usd']}"
+    bought = f"Labels of {images} and a model for {spent}: {counted(labels['answers'], 'answer')}"
+    price = f"at ${plan['price_per_task']['usd']} a task"
     final = f"{expected(report, made['final'])} on {counted(made['final']['images'], 'image')}"
     lines = [
-        f"Labels of {images} and a model for {spent}: {each} a task{exam}.",
+        _first_that_fits(
+            [
+                f"{bought}, mostly {price}{exam}.",
+                f"{bought}, mostly {price}.",
+                f"{bought} {price}.",
+                f"{bought}.",
+            ]
+        ),
         f"The model gives {final} that no decision has touched.",
     ]
     if quality := labels["quality"]:
