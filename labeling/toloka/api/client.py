@@ -148,6 +148,18 @@ class Api:
                 problem = self._problem(error)
                 self._give_up(problem, next(delays, None), error)
 
+    def get(self, path: str) -> dict[str, Any]:
+        """An object of the platform as plain JSON, with all its fields.
+
+        Args:
+            path: path of the object, such as "/v1/pools/1".
+
+        Raises:
+            MarketRefused: the platform refused the request.
+            MarketUnreachable: the platform did not answer for five minutes.
+        """
+        return self.read(lambda client: _ask(client, path, {}))
+
     def list(self, path: str, limit: int, **filters: str) -> list[dict[str, Any]]:
         """All items of a list of the platform, by id, as plain JSON.
 
@@ -254,11 +266,16 @@ def _is_lost(error: Exception) -> bool:
     return isinstance(error, (httpx.HTTPError, urllib3.exceptions.HTTPError, json.JSONDecodeError))
 
 
-def _page(client: Any, path: str, params: dict[str, Any]) -> dict[str, Any]:
+def _ask(client: Any, path: str, params: dict[str, Any]) -> dict[str, Any]:
     from toloka.util._managing_headers import add_headers
 
     ask = add_headers("client")(client._request)
-    page: dict[str, Any] = ask("get", path, params=dict(params))
+    answer: dict[str, Any] = ask("get", path, params=dict(params))
+    return answer
+
+
+def _page(client: Any, path: str, params: dict[str, Any]) -> dict[str, Any]:
+    page = _ask(client, path, params)
     return {"items": list(page["items"]), "has_more": bool(page.get("has_more"))}
 
 

@@ -195,6 +195,10 @@ class PoolFactory:
         )
         return self._id(kind, f"{self._campaign.key} {digest}"), skill
 
+    def described_exam(self, skill: str, digest: str, will_expire: datetime) -> Any:
+        """The settings that the exam pool must have when it is opened."""
+        return spec.exam_pool(self._campaign, self.project(), skill, digest, will_expire)
+
     def main(self, condition: Condition, exam_skill: str | None, will_expire: datetime) -> str:
         """Id of a condition's pool."""
         project, skill = self.project(), self.study_skill()

@@ -11,12 +11,13 @@ from budget.errors import MarketContradiction, MarketError
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.describe import spec
-from labeling.toloka.describe.read_back import check_pool, check_tasks
+from labeling.toloka.describe.plain import POOL, to_plain
+from labeling.toloka.describe.read_back import check_pool, check_project, check_tasks, differences
 from labeling.toloka.describe.shown_tasks import ShownTasks
 from labeling.toloka.describe.spec import fact
 from labeling.toloka.pools.assignment_updates import AssignmentReader, read_suites
 from labeling.toloka.pools.collect import PlacedOrder
-from labeling.toloka.pools.find_or_make import PoolFactory, status_of
+from labeling.toloka.pools.find_or_make import PoolFactory
 from labeling.toloka.pools.open_close import opened_at
 from labeling.toloka.pools.upload import (
     Upload,
@@ -119,11 +120,13 @@ class Preparer:
         done = self._journal.done("prepare", order.key)
         if done is None:
             self._journal.write("prepare", order.key, INTENT, pool=ready.pool_id, after=after)
+        campaign = spec.project(self._goods.campaign)
+        check_project(self._api.name, campaign, self._told("projects", wanted.project_id))
         # The pool carries the order's key before its tasks: after a crash in between, the next
         # start knows from the pool itself where the order's assignments begin.
         self._set_pool(ready.pool_id, wanted)
         if ready.exam_pool:
-            self._extend_exam(ready, expires)
+            self._set_exam(order.condition, ready, expires)
         # Once only: later rounds raise overlap, and a restart must not lower it again.
         if done is None:
             self._set_tasks(order, ready, given)
@@ -215,19 +218,34 @@ class Preparer:
             lambda client: bool(client.update_pool(pool_id, wanted)),
             look,
         )
-        check_pool(self._api.name, wanted, self._api.read(lambda client: client.get_pool(pool_id)))
+        check_pool(self._api.name, wanted, self._told("pools", pool_id))
 
-    def _extend_exam(self, ready: ConditionPools, expires: datetime) -> None:
-        """Extend a closed exam pool's expiry to the expiry of the pool that needs it."""
-        pool = self._api.read(lambda client: client.get_pool(ready.exam_pool))
-        if status_of(pool) == "OPEN" or pool.will_expire >= expires:
-            return
-        pool.will_expire = expires
-        self._api.write(
-            "preparing the exam",
-            lambda client: bool(client.update_pool(ready.exam_pool, pool)),
-            lambda client: client.get_pool(ready.exam_pool).will_expire == expires or None,
+    def _set_exam(self, condition: Condition, ready: ConditionPools, expires: datetime) -> None:
+        """Give a closed exam pool its settings and an expiry, at the earliest that of its pool."""
+        digest = self._goods.digest(self._goods.split(condition)[0])
+        told = self._told("pools", ready.exam_pool)
+        # An open exam is another process's, which has set it and needs it as it is.
+        is_open = told.get("status") == "OPEN"
+        until = to_plain(told, POOL).get("will_expire")
+        if not isinstance(until, datetime) or (not is_open and until < expires):
+            until = expires
+        wanted = self._factory.described_exam(ready.exam_skill or "", digest, until)
+        if not is_open and differences(wanted, told, POOL):
+            self._api.write(
+                "preparing the exam",
+                lambda client: bool(client.update_pool(ready.exam_pool, wanted)),
+                lambda client: client.get_pool(ready.exam_pool).will_expire == until or None,
+            )
+            told = self._told("pools", ready.exam_pool)
+        check_pool(self._api.name, wanted, told)
+        controls = tasks_of(self._journal, ready.exam_pool, EXAM)
+        check_tasks(
+            self._api.name, ready.exam_pool, read_tasks(self._api, ready.exam_pool), {}, controls
         )
+
+    def _told(self, kind: str, object_id: str) -> dict[str, Any]:
+        """An object as the platform tells it, with the fields that toloka-kit leaves out."""
+        return self._api.get(f"/v1/{kind}/{object_id}")
 
     def _set_tasks(self, order: Order, ready: ConditionPools, given: Counter[str]) -> None:
         """Upload missing tasks and set the overlap of every task.

@@ -152,6 +152,46 @@ def other_mixer(there: Any) -> None:
         pool.doc["mixer_config"]["real_tasks_count"] = 4
 
 
+def other_threshold(there: Any) -> None:
+    for pool in paid(there):
+        for config in pool.doc["quality_control"]["configs"]:
+            if config["collector_config"]["type"] == "ASSIGNMENT_SUBMIT_TIME":
+                config["collector_config"]["parameters"]["fast_submit_threshold_seconds"] = 9999
+
+
+def other_scope(there: Any) -> None:
+    for pool in paid(there):
+        action = pool.doc["quality_control"]["configs"][0]["rules"][0]["action"]
+        action["parameters"] |= {"scope": "ALL_PROJECTS"}
+
+
+def longer_ban(there: Any) -> None:
+    for pool in paid(there):
+        action = pool.doc["quality_control"]["configs"][0]["rules"][0]["action"]
+        action["parameters"] |= {"duration": 999}
+
+
+def shorter_page(there: Any) -> None:
+    for pool in paid(there):
+        pool.doc["assignment_max_duration_seconds"] = 5
+
+
+def other_instructions(there: Any) -> None:
+    for project in there.projects.values():
+        project["public_instructions"] = "<p>Look away.</p>"
+
+
+def easier_exam(there: Any) -> None:
+    for pool in there.pools.values():
+        if not pool.doc["reward_per_assignment"]:
+            rule = pool.doc["quality_control"]["configs"][0]["rules"][0]
+            rule["conditions"][0]["value"] = 1
+
+
+def paid(there: Any) -> list[Any]:
+    return [pool for pool in there.pools.values() if pool.doc["reward_per_assignment"]]
+
+
 def other_overlap(there: Any) -> None:
     for task in there.tasks.values():
         if task.overlap:
@@ -159,17 +199,42 @@ def other_overlap(there: Any) -> None:
 
 
 def lost_task(there: Any) -> None:
-    pool = next(iter(there.pools.values()))
-    if any(task.overlap for task in pool.tasks):
-        there.tasks.pop(pool.tasks.pop().id)
+    for pool in paid(there):
+        if any(task.overlap for task in pool.tasks):
+            there.tasks.pop(pool.tasks.pop().id)
+
+
+def lost_exam_task(there: Any) -> None:
+    for pool in there.pools.values():
+        if pool not in paid(there) and len(pool.tasks) == 10:
+            there.tasks.pop(pool.tasks.pop().id)
 
 
 @pytest.mark.parametrize(
     ("route", "change", "said"),
     [
-        ("PUT /v1/pools/{id}", other_reward, "another reward"),
-        ("PUT /v1/pools/{id}", other_mixer, "another mixer"),
+        (
+            "PUT /v1/pools/{id}",
+            other_reward,
+            "reward_per_assignment is 0.2 instead of 0.02.*nothing was",
+        ),
+        (
+            "PUT /v1/pools/{id}",
+            other_mixer,
+            "mixer_config.real_tasks_count is 4 instead of 9.*nothing was",
+        ),
+        (
+            "PUT /v1/pools/{id}",
+            other_threshold,
+            "fast_submit_threshold_seconds is 9999 instead of 13",
+        ),
+        ("PUT /v1/pools/{id}", other_scope, "scope is 'ALL_PROJECTS' instead of 'POOL'"),
+        ("PUT /v1/pools/{id}", longer_ban, "parameters.duration is 999 instead of nothing"),
+        ("PUT /v1/pools/{id}", shorter_page, "max_duration_seconds is 5 instead of 300; nothing"),
+        ("POST /v1/projects", other_instructions, "public_instructions is .*change it back there"),
+        ("GET /v1/pools/{id}", easier_exam, "exam pool.*conditions.*is 1 instead of 10"),
         ("POST /v1/tasks", other_overlap, "another overlap on 30 tasks"),
+        ("POST /v1/tasks", lost_exam_task, "9 control tasks instead of 10"),
         ("POST /v1/tasks", lost_task, "29 tasks instead of|does not hold the tasks"),
     ],
 )
@@ -186,7 +251,7 @@ def test_what_is_read_back_otherwise_is_not_opened(
     try:
         market = on.market()
         with pytest.raises(MarketError, match=said):
-            market.place(on.order())
+            market.place(on.order(exam=True))
     finally:
         on.serve()._watch = None
     market.close()

@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 
-from budget.errors import InputError, MarketError
+from budget.errors import InputError
 from budget.money import Money
 from labeling.campaign.campaign import Campaign, Exam, QualityRules, Question
-from labeling.toloka.api.client import kit
 from labeling.toloka.describe import spec
 from labeling.toloka.describe.askable import check_campaign
-from labeling.toloka.describe.read_back import check_pool
 from labeling.toloka.describe.spec import Access, Marker
 from labeling.types import Condition
 from tests.labeling.toloka.ground import CAMPAIGN, TWO
@@ -183,39 +181,3 @@ def test_the_exam_is_unpaid_and_one_suite() -> None:
 def test_what_toloka_cannot_ask_is_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         check_campaign(replace(CAMPAIGN, **change))
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"reward_per_assignment": 0.2}, "reward"),
-        ({"auto_accept_solutions": False}, "automatic acceptance"),
-        ({"will_expire": datetime(2031, 1, 1, tzinfo=UTC)}, "expiry"),
-        ({"will_expire": None}, "expiry"),
-        ({"filter": None}, "filter"),
-        (
-            {
-                "mixer_config": {
-                    "real_tasks_count": 1,
-                    "golden_tasks_count": 1,
-                    "training_tasks_count": 0,
-                }
-            },
-            "mixer",
-        ),
-        ({"quality_control": {"configs": []}}, "quality rules"),
-    ],
-)
-def test_a_pool_that_the_platform_took_otherwise_is_not_opened(
-    change: dict[str, Any], said: str
-) -> None:
-    wanted = pool()
-    echoed = kit().Pool.structure({**wanted.unstructure(), "id": "9"})
-    check_pool("Toloka", wanted, echoed)
-    values = {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in change.items()
-    }
-    got = kit().Pool.structure({**wanted.unstructure(), "id": "9", **values})
-    with pytest.raises(MarketError, match=f"{said}.*not opened"):
-        check_pool("Toloka", wanted, got)
