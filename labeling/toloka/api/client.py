@@ -1,9 +1,9 @@
 """toloka-kit's client, used so that no purchase happens twice.
 
 By default toloka-kit repeats POST requests whose answer was lost, which turns one pool into two.
-This module repeats a read until the platform answers. It calls a method that creates or spends
-once. If the answer is lost, it reads the market to see whether the call took effect, and calls
-again only if it did not.
+This module repeats a read until the platform answers, and does not believe at once that an object
+is gone. It calls a method that creates or spends once. If the answer is lost, it reads the market
+to see whether the call took effect, and calls again only if it did not.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from budget.errors import InputError, MarketRefused, MarketUnreachable
+from labeling.toloka.api.answers import check_answer, one_line, wait_asked
 from labeling.toloka.api.clock import Clock, WallClock
 from labeling.toloka.api.token import Token
 
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 ADDRESSES = {"production": "https://toloka.dev", "sandbox": "https://sandbox.toloka.dev"}
 _PATIENCE = (1, 2, 4, 8, 15, 30, 60, 60, 60, 60)  # seconds before asking again: five minutes
-_MINUTE = 60.0
+_DOUBTS = 3  # denials of a known object that are not believed
 _BUSY = frozenset({"POOL_LOCKED_BY_ANOTHER_OPERATION", "OPERATION_IN_PROGRESS"})
 _LATER = frozenset({408, 425, 429})
 
@@ -69,8 +70,17 @@ def kit_client(token: Token, address: str, timeout_s: float) -> Any:
     """A TolokaClient that repeats no request by itself."""
     from urllib3.util.retry import Retry
 
-    client = kit().TolokaClient
-    return client(
+    toloka_client: Any = kit().TolokaClient
+
+    class Client(toloka_client):  # type: ignore[misc]
+        """toloka-kit's client, which sends each request once and reads errors of any body."""
+
+        def _do_request_with_retries(self, method: str, path: str, **options: Any) -> Any:
+            response = self._session.request(method, path, **options)
+            check_answer(response, self.token)
+            return response
+
+    return Client(
         token.reveal(),
         url=address,
         timeout=timeout_s,
@@ -132,6 +142,9 @@ class Api:
     def read(self, ask: Callable[[Any], T]) -> T:
         """Read from the platform; repeat until it answers.
 
+        What is read here exists: this study has made it, or the platform has told of it. So an
+        answer that it does not exist (404) is believed only after three repeats.
+
         Args:
             ask: calls a reading method of the client.
 
@@ -140,12 +153,19 @@ class Api:
             MarketUnreachable: the platform did not answer for five minutes.
             InputError: the platform does not accept the token.
         """
+        return self._read(ask, _DOUBTS)
+
+    def _read(self, ask: Callable[[Any], T], doubts: int) -> T:
+        """Read from the platform; repeat so many answers that the object does not exist."""
         delays = iter(_PATIENCE)
         while True:
             try:
                 return ask(self._client)
             except Exception as error:
                 problem = self._problem(error)
+                if problem.status == 404 and doubts:
+                    doubts -= 1
+                    problem = replace(problem, refused=False)
                 self._give_up(problem, next(delays, None), error)
 
     def get(self, path: str) -> dict[str, Any]:
@@ -213,7 +233,7 @@ class Api:
     def _look(self, look: Callable[[Any], T | None]) -> T | None:
         """The result of a look; None also for an object that does not exist."""
         try:
-            return self.read(look)
+            return self._read(look, doubts=0)
         except MarketRefused as refused:
             if refused.status != 404:
                 raise
@@ -237,7 +257,7 @@ class Api:
         status = int(getattr(response, "status_code", 0) or 0)
         if not status and not _is_lost(error):
             raise error
-        code = str(getattr(error, "code", None) or "")
+        code = one_line(getattr(error, "code", None))
         if status in (401, 403):
             return _Problem(self._closed(status), True, code, status, 0)
         payload = getattr(error, "payload", None)
@@ -245,9 +265,9 @@ class Api:
         refused = 400 <= status < 500 and status not in _LATER and code not in _BUSY
         refused = refused or _spent_quota(status, payload)
         said = code or (f"HTTP {status}" if status else type(error).__name__)
-        message = str(getattr(error, "message", "") or "")
+        message = one_line(getattr(error, "message", None))
         text = f"{self.name}: {what} failed: {said}{': ' + message if message else ''}"
-        return _Problem(text, refused, code, status, _wait(response, payload))
+        return _Problem(text, refused, code, status, wait_asked(response, payload, self.clock.now))
 
     def _closed(self, status: int) -> str:
         return (
@@ -261,9 +281,8 @@ def _is_lost(error: Exception) -> bool:
     import httpx
     import urllib3.exceptions
 
-    if isinstance(error, KeyError):  # toloka-kit found no error code in the answer
-        return error.args == ("code",)
-    return isinstance(error, (httpx.HTTPError, urllib3.exceptions.HTTPError, json.JSONDecodeError))
+    unreadable = (json.JSONDecodeError, UnicodeDecodeError)
+    return isinstance(error, (httpx.HTTPError, urllib3.exceptions.HTTPError, *unreadable))
 
 
 def _ask(client: Any, path: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -290,11 +309,3 @@ def _spent_quota(status: int, payload: Any) -> bool:
             "DAY",
         )
     )
-
-
-def _wait(response: Any, payload: Any) -> float:
-    """Seconds to wait, as the platform asks."""
-    after = response.headers.get("Retry-After", "") if response is not None else ""
-    if str(after).isdigit():
-        return min(float(after), 10 * _MINUTE)
-    return _MINUTE if isinstance(payload, dict) and payload.get("interval") == "MIN" else 0.0
