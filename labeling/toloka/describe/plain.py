@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Any
 
 Plain = dict[str, Any]
+_IDS = ("project_id", "skill_id", "key")  # the platform's examples have them as text and as numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,9 @@ def _simple(value: Any) -> Any:
         value = value.unstructure()
     if isinstance(value, Mapping):
         inner = {str(name): _simple(part) for name, part in value.items()}
+        for name in _IDS:
+            if isinstance(inner.get(name), Decimal):
+                inner[name] = f"{inner[name]:f}"
         return {name: part for name, part in inner.items() if part is not None} or None
     if isinstance(value, (list, tuple)):
         return [_simple(part) for part in value] or None

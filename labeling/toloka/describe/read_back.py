@@ -180,7 +180,7 @@ def _key(value: Any) -> str:
         return f"({', '.join(sorted(map(_key, value.items)))})"
     if isinstance(value, list):
         return f"[{', '.join(map(_key, value))}]"
-    return repr(value)
+    return f"{value:f}" if isinstance(value, Decimal) else repr(value)
 
 
 def _label(item: Any) -> str:
@@ -196,9 +196,7 @@ def _shown(value: Any) -> str:
     """A value in a message, on one line."""
     if value is None:
         return "nothing"
-    text = f"{value:f}" if isinstance(value, Decimal) else _key(value)
-    if isinstance(value, (datetime, str)):
-        text = repr(str(value))
+    text = str(value) if isinstance(value, datetime) else _key(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 

@@ -8,9 +8,11 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -381,6 +383,41 @@ def test_the_same_in_another_form_is_accepted(cases: dict[str, Case]) -> None:
     view["config"] = json.dumps(json.loads(view["config"]), sort_keys=True)
     again["public_instructions"] = again["public_instructions"].replace("\n", " \r\n") + "\n"
     assert not project.refused(again)
+
+
+def example(folder: FilePath, name: str, which: str) -> Any:
+    """A value of the platform's own documentation."""
+    told = yaml.safe_load((folder / "toloka-api" / f"{name}.yaml").read_text())[which]["value"]
+    return json.loads(told) if isinstance(told, str) else told
+
+
+def test_the_platforms_own_examples_are_answers_to_what_was_sent(data_folder: FilePath) -> None:
+    sent = example(data_folder, "requests/api/project-body", "html_css_js_editor")
+    told = example(data_folder, "responses/api/project-id", "success")
+    found = differences(sent, told, PROJECT)
+    assert [str(one) for one in found] == [
+        "task_spec.view_spec.type is nothing instead of 'classic'"
+    ]
+    # Of the pool only the answer is published: beside the platform's fields it holds the form.
+    told = example(data_folder, "responses/api/pool-id", "success")
+    required = ("project_id", "private_name", "may_contain_adult_content", "will_expire")
+    required += ("reward_per_assignment", "assignment_max_duration_seconds", "defaults", "filter")
+    required += ("auto_accept_solutions", "auto_close_after_complete_delay_seconds")
+    form = {name: told[name] for name in required}
+    form["quality_control"] = copy.deepcopy(told["quality_control"])
+    del form["quality_control"]["configs"][0]["collector_config"]["uuid"]
+    assert differences(form, told, POOL) == []
+    assert differences(kit().Pool.structure(form), kit().Pool.structure(told), POOL) == []
+
+
+def test_an_id_is_the_same_as_text_and_as_a_number(cases: dict[str, Case]) -> None:
+    case = cases["pool"]
+    path: Path = ("quality_control", "configs", 2, "rules", 0, "action", "parameters", "skill_id")
+    assert not case.refused(changed(case.told, path, set_to(77)))
+    assert case.refused(changed(case.told, path, set_to(770)))
+    path = ("filter", "and", 2, "or", 0, "key")
+    assert not case.refused(changed(case.told, path, set_to(55)))
+    assert case.refused(changed(case.told, path, set_to(56)))
 
 
 def test_the_message_names_field_wanted_and_found(cases: dict[str, Case]) -> None:
