@@ -259,6 +259,21 @@ def test_what_is_read_back_otherwise_is_not_opened(
     assert not world(on).assignments
 
 
+def test_a_closed_exam_with_other_settings_gets_its_own_again(on: Ground) -> None:
+    market = on.market()
+    buy(market, on.order(tasks=12, exam=True))
+    market.close()
+    (exam,) = [pool for pool in world(on).pools.values() if pool not in paid(world(on))]
+    rule = exam.doc["quality_control"]["configs"][0]["rules"][0]
+    rule["conditions"][0]["value"] = exam.doc["assignment_max_duration_seconds"] = 5
+    market.place(on.order(exam=True, tranche=1))
+    rule = exam.doc["quality_control"]["configs"][0]["rules"][0]
+    assert rule["conditions"][0]["value"] == 10
+    assert exam.doc["assignment_max_duration_seconds"] == 300
+    assert len(open_pools(on)) == 2
+    market.close()
+
+
 # --- the pool's life ---
 
 
