@@ -87,7 +87,8 @@ def _reach(opening: Opening, crowd: CrowdSource, where: dict[int, str]) -> Reach
     tariff, horizon = opening.config.tariff, crowd.scenario.horizon_minutes
     server = start(place, crowd.scenario, crowd_seed_of(opening), tariff, truth)
     try:
-        api = connect(Token(TOKEN), server.url, PlatformClock(server.url))
+        token = Token(TOKEN)
+        api = connect(token, server.url, PlatformClock(server.url, token))
         source = api_source(opening, crowd, where, place / "market", api, horizon)
     except BaseException:
         server.stop()

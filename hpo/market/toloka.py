@@ -134,7 +134,7 @@ def reach(environment: str) -> Api:
         return connect(token, environment, stop_signals.PatientClock())
     if urlsplit(url).hostname != "127.0.0.1":
         raise InputError(f"{URL}: {url!r} is not on 127.0.0.1; unset it to reach Toloka")
-    return connect(token, url, PlatformClock(url))
+    return connect(token, url, PlatformClock(url, token))
 
 
 def api_source(

@@ -126,7 +126,8 @@ def server(folder: Path) -> Iterator[str]:
 def market_at(url: str, folder: Path) -> source.TolokaSource:
     """The market as a new process opens it."""
     on = ground(folder)
-    return on.market(connect(Token(CANARY), url, PlatformClock(url), 10.0))
+    token = Token(CANARY)
+    return on.market(connect(token, url, PlatformClock(url, token), 10.0))
 
 
 def study(url: str, folder: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from budget.errors import MarketUnreachable
+from budget.errors import InputError, MarketUnreachable
+from labeling.toloka.api.token import Token
 
 
 class Clock(Protocol):
@@ -42,22 +44,32 @@ class PlatformClock:
 
     Args:
         address: address of the local server.
+        token: the token that the local server accepts.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, token: Token) -> None:
         parts = urlsplit(address)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port
+        self._token = token
 
     def now(self) -> datetime:
         """The platform's time, in UTC.
 
         Raises:
+            InputError: the local server accepts another token.
             MarketUnreachable: the local server does not answer.
         """
         connection = HTTPConnection(self._host, self._port, timeout=30.0)
         try:
-            connection.request("GET", "/sim/clock")
-            told = json.load(connection.getresponse())["now"]
+            headers = {"Authorization": f"OAuth {self._token.reveal()}"}
+            connection.request("GET", "/sim/clock", headers=headers)
+            answer = connection.getresponse()
+            if answer.status != HTTPStatus.OK:
+                raise InputError(
+                    f"the token is refused (HTTP {answer.status}) by the local server: give "
+                    "its LABELWORTH_SERVER_TOKEN in TOLOKA_TOKEN"
+                )
+            told = json.load(answer)["now"]
         except (OSError, HTTPException) as error:
             raise MarketUnreachable(
                 f"the local server is gone ({type(error).__name__}); what was bought is kept: "

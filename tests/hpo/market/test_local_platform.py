@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from hpo.market.local_platform import TOKEN
 from labeling.toloka.describe.spec import fact
 from tests import canary, oracle
 from tests.commands import Running, labelworth, small_flags
@@ -29,7 +30,9 @@ def same(report: dict) -> dict:
 
 def sim(study, what: str) -> dict:
     """What the local server of an open study says of itself."""
-    return httpx.get(f"{study.world.source.source.api._address}/sim/{what}").json()
+    address = study.world.source.source.api._address
+    headers = {"Authorization": f"OAuth {TOKEN}"}
+    return httpx.get(f"{address}/sim/{what}", headers=headers).json()
 
 
 def servers(folder: Path) -> list[int]:

@@ -127,7 +127,8 @@ class Ground:
     def api(self, timeout_s: float = 10.0) -> Api:
         url = self.serve().url
         keep_connections()
-        return connect(Token(CANARY), url, PlatformClock(url), timeout_s)
+        token = Token(CANARY)
+        return connect(token, url, PlatformClock(url, token), timeout_s)
 
     def market(self, api: Api | None = None, **options: Any) -> TolokaSource:
         """The market as a new process would open it."""

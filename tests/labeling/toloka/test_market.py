@@ -106,7 +106,8 @@ def test_a_token_of_another_environment_is_one_line_and_creates_nothing(on: Grou
     guarded = Server(on.settings(), token="another")
     guarded.start()
     try:
-        api = connect(Token(CANARY), guarded.url, PlatformClock(guarded.url))
+        token = Token(CANARY)
+        api = connect(token, guarded.url, PlatformClock(guarded.url, token))
         api.name = "Toloka PRODUCTION"
         with pytest.raises(InputError) as caught:
             on.market(api).place(on.order())

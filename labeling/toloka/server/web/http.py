@@ -10,21 +10,21 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from email.message import Message
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from labeling.toloka.server.model.clock import START
 from labeling.toloka.server.model.errors import ApiError
 from labeling.toloka.server.model.world import Settings
 from labeling.toloka.server.routes.routing import Reply, Request, find
 from labeling.toloka.server.web.faults import Fault, make_faults
+from labeling.toloka.server.web.guard import HOST, body_length, error, read, refusal
 from labeling.toloka.server.web.platform import Platform
 from labeling.toloka.server.web.state_file import RequestLog
 
-HOST = "127.0.0.1"
 _HTML = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
 
 
@@ -110,17 +110,19 @@ class Server:
             hits = [fault for fault in self._faults if fault.hits(request.method, template)]
         return hits[0] if hits else None
 
-    def answer(self, request: Request, token: str | None) -> Reply:
+    def refusal(self, headers: Message) -> Reply | None:
+        """The refusal of a request by its headers; None for a request that is answered."""
+        return refusal(headers, self._token, self.url.rpartition(":")[2])
+
+    def answer(self, request: Request) -> Reply:
         """Answer one request."""
         if request.path == "/sim/faults":
             return self._set_faults(request)
-        if not request.path.startswith("/sim/") and (refused := self._check_token(token)):
-            return refused
         with self.platform.lock:
-            if self._speed is not None:
-                passed = round(1000 * self._speed * (time.monotonic() - self._begun))
-                self.platform.advance(self._start + passed, request.method != "GET")
             try:
+                if self._speed is not None:
+                    passed = round(1000 * self._speed * (time.monotonic() - self._begun))
+                    self.platform.advance(self._start + passed, request.method != "GET")
                 reply = self.platform.answer(request)
             except Exception:  # a mistake of this program: it is printed, and the platform goes on
                 traceback.print_exc()
@@ -137,23 +139,13 @@ class Server:
         if request.method == "PUT":
             try:
                 faults = make_faults(request.body, "faults")
-            except ValueError as error:
-                return Reply(400, {"code": "VALIDATION_ERROR", "message": str(error)})
+            except ValueError as wrong:
+                return error(400, "VALIDATION_ERROR", str(wrong))
             with self.platform.lock:
                 self._faults = faults
         with self.platform.lock:
             shown = [{"kind": f.kind, "path": f.path, "seen": f.seen} for f in self._faults]
         return Reply(200, {"faults": shown})
-
-    def _check_token(self, token: str | None) -> Reply | None:
-        if token and self._token in (None, token):
-            return None
-        body = {
-            "request_id": "0" * 32,
-            "code": "AUTHENTICATION_ERROR",
-            "message": "No token, or one that is not known here",
-        }
-        return Reply(401, body)
 
 
 @contextmanager
@@ -227,22 +219,25 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         front = self.server.front
-        length = int(self.headers.get("Content-Length") or 0)
+        length = body_length(self.headers)
+        if length is None:
+            self.close_connection = True  # the end of this request is unknown
+            self._send(error(413, "BAD_REQUEST", "The length of the body is missing or too large"))
+            return
         raw = self.rfile.read(length) if length else b""
-        parts = urlsplit(self.path)
-        path = parts.path.removeprefix("/api")
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        token = (self.headers.get("Authorization") or "").partition(" ")[2]
+        if refused := front.refusal(self.headers):
+            self._send(refused)
+            return
         try:
-            request = Request(self.command, path, query, json.loads(raw) if raw else None)
-        except ValueError:
-            self._send(Reply(400, {"code": "BAD_REQUEST", "message": "The body is not JSON"}))
+            request = read(self.command, self.path, raw)
+        except (ValueError, RecursionError):
+            self._send(error(400, "BAD_REQUEST", "The address is invalid, or the body is not JSON"))
             return
         fault = front.fault(request)
         if fault is None:
-            self._send(front.answer(request, token))
+            self._send(front.answer(request))
             return
-        self._fail(fault, front.answer(request, token) if fault.takes_effect else None)
+        self._fail(fault, front.answer(request) if fault.takes_effect else None)
 
     def _send(self, reply: Reply, keep: float = 1.0) -> None:
         """Send an answer, or the given share of its body."""
@@ -286,12 +281,10 @@ _FAILURES = {
 def _failure(kind: str, retry_after: int | None = None) -> Reply:
     if kind == "502":
         return Reply(502, _HTML, "text/html")
-    code, message = _FAILURES[kind]
-    body = {"request_id": "0" * 32, "code": code, "message": message}
-    headers: tuple[tuple[str, str], ...] = ()
+    failure = error(int(kind), *_FAILURES[kind])
     if kind == "429" and retry_after is not None:
-        headers = (("Retry-After", str(retry_after)),)
-    return Reply(int(kind), body, headers=headers)
+        return replace(failure, headers=(("Retry-After", str(retry_after)),))
+    return failure
 
 
 def encode(reply: Reply) -> bytes:

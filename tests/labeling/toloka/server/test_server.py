@@ -206,7 +206,7 @@ def test_the_clock_is_moved_by_hand_and_told_in_every_answer(wire: Wire, server:
     assert wire.post("/sim/clock", {"seconds": 90.5})["now"] == "2022-01-03T09:01:30.500"
     assert wire.post("/sim/clock", {"until": "2022-01-03T10:00:00"})["ms"] == 3_600_000
     connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
-    connection.request("GET", "/sim/clock")
+    connection.request("GET", "/sim/clock", None, {"Authorization": "OAuth x"})
     told = parsedate_to_datetime(connection.getresponse().headers["Date"])
     connection.close()
     assert (told - START).total_seconds() == 3600
