@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 # In the past: clients that ask for submissions before their own time miss none.
 START = datetime(2022, 1, 3, 9, tzinfo=UTC)
 DAY = 24 * 3600 * 1000
+_LAST = int((datetime.max.replace(tzinfo=UTC) - START) / timedelta(milliseconds=1))
 
 
 def to_iso(ms: int) -> str:
-    """A time in the platform's form: "2022-01-03T09:00:00.250"."""
-    return (START + timedelta(milliseconds=ms)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+    """A time in the platform's form: "2022-01-03T09:00:00.250"; at most the end of 9999."""
+    return (START + timedelta(milliseconds=min(ms, _LAST))).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+
+
+def date(ms: int) -> str:
+    """A time in the form of the HTTP header Date."""
+    return format_datetime(START + timedelta(milliseconds=min(ms, _LAST)), usegmt=True)
 
 
 def from_iso(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -69,15 +70,26 @@ def _read(record: Any, field: str) -> Any:
 
 def _limit(query: Mapping[str, str], most: int) -> int:
     text = query.get("limit", str(DEFAULT_LIMIT))
-    if not text.isdigit() or not 1 <= int(text) <= most:
+    if not re.fullmatch("[0-9]{1,7}", text) or not 1 <= int(text) <= most:
         raise invalid("limit", "VALUE_OUT_OF_RANGE", f"limit must be between 1 and {most}")
     return int(text)
 
 
 def _sortable(field: str, value: Any) -> Any:
-    if value is None:
-        return (0, 0)
-    return (1, from_iso(value) if field in _TIMES and isinstance(value, str) else value)
+    value = _comparable(field, value)
+    return (0, 0) if value is None else (1, isinstance(value, str), value)
+
+
+def _comparable(field: str, value: Any) -> str | int | float | None:
+    """A field's value in the form in which values are sorted and bounded."""
+    if value is not None and not isinstance(value, str | int | float):
+        raise invalid(field, "INVALID_VALUE", "the field cannot be sorted or filtered")
+    if field in _TIMES and isinstance(value, str):
+        try:
+            return from_iso(value)
+        except ValueError:
+            return None
+    return value
 
 
 def _within(
@@ -89,11 +101,17 @@ def _within(
         raise invalid(f"{field}_{relation}", "INVALID_DATE", f"{text!r} is no ISO date") from None
     holds, kept = _RANGES[relation], []
     for record in records:
-        value = get(record, field)
-        if field in _TIMES and isinstance(value, str):
-            value = from_iso(value)
-        elif isinstance(value, int) and isinstance(bound, str):
-            value, bound = float(value), float(bound)
-        if value is not None and holds(value, bound):
+        value = _comparable(field, get(record, field))
+        if value is not None and holds(value, _as_bound(value, bound, field)):
             kept.append(record)
     return kept
+
+
+def _as_bound(value: str | int | float, bound: Any, field: str) -> Any:
+    """A bound in the type of the value that it bounds."""
+    if isinstance(value, str) == isinstance(bound, str):
+        return bound
+    try:
+        return str(bound) if isinstance(value, str) else float(bound)
+    except ValueError:
+        raise invalid(field, "INVALID_VALUE", f"{bound!r} is no number") from None

@@ -196,11 +196,7 @@ class PlatformPool:
         """Real, golden and training tasks of a full suite."""
         if self.training:
             return 0, 0, int(self.doc.get("training_tasks_in_task_suite_count", 0))
-        mixer = self.doc.get("mixer_config") or {}
-        real, golden, training = (
-            int(mixer.get(f"{kind}_tasks_count", 0)) for kind in (REAL, GOLDEN, TRAINING)
-        )
-        return real, golden, training
+        return mix_of(self.doc)
 
     def asked(self) -> list[TaskOrSuite]:
         """The items that annotators are asked and paid for: whole suites, or real tasks."""
@@ -226,6 +222,15 @@ class PlatformPool:
     def read(self, name: str) -> Any:
         """A field, for filters."""
         return getattr(self, name) if hasattr(self, name) else self.doc.get(name)
+
+
+def mix_of(form: Doc) -> tuple[int, int, int]:
+    """Real, golden and training tasks of a full suite, by the settings of a pool."""
+    mixer = form.get("mixer_config") or {}
+    real, golden, training = (
+        int(mixer.get(f"{kind}_tasks_count", 0)) for kind in (REAL, GOLDEN, TRAINING)
+    )
+    return real, golden, training
 
 
 def default_overlap(pool: PlatformPool) -> int | None:

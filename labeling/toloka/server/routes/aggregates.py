@@ -13,15 +13,15 @@ from labeling.toloka.server.model.paging import page
 from labeling.toloka.server.model.records import REAL, Doc, PlatformPool, Task
 from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes import operations
-from labeling.toloka.server.routes.catalog import required
 from labeling.toloka.server.routes.routing import Reply, Request, route
+from labeling.toloka.server.routes.shapes.objects import AGGREGATION
 from labeling.types import Answers
 
-_DAWID_SKENE, _WEIGHTED = "DAWID_SKENE", "WEIGHTED_DYNAMIC_OVERLAP"
+_DAWID_SKENE = "DAWID_SKENE"
 Label = tuple[Any, float]
 
 
-@route("POST", "/v1/aggregated-solutions/aggregate-by-pool")
+@route("POST", "/v1/aggregated-solutions/aggregate-by-pool", body=AGGREGATION)
 def aggregate_pool(world: PlatformState, request: Request) -> Reply:
     """Aggregate all answers of a pool, as an operation."""
     form, pool, names = _read(world, request)
@@ -40,7 +40,7 @@ def aggregate_pool(world: PlatformState, request: Request) -> Reply:
     return reply
 
 
-@route("POST", "/v1/aggregated-solutions/aggregate-by-task")
+@route("POST", "/v1/aggregated-solutions/aggregate-by-task", body=AGGREGATION)
 def aggregate_task(world: PlatformState, request: Request) -> Reply:
     """Aggregate the answers to one task."""
     form, pool, names = _read(world, request)
@@ -63,16 +63,12 @@ def list_solutions(world: PlatformState, request: Request) -> Reply:
 
 
 def _read(world: PlatformState, request: Request) -> tuple[Doc, PlatformPool, list[str]]:
-    form = required(request.body, "pool_id", "type", "fields")
+    form = request.body
     pool = world.pool(form["pool_id"])
     spec = world.project(pool.doc["project_id"])["task_spec"]["output_spec"]
-    names = [str(field.get("name")) for field in form["fields"]]
-    if unknown := [name for name in names if name not in spec] or not names:
+    names = [field["name"] for field in form["fields"]]
+    if unknown := [name for name in names if name not in spec]:
         raise invalid("fields", "UNKNOWN_FIELD", f"{unknown} is none of the project's fields")
-    if form["type"] not in (_DAWID_SKENE, _WEIGHTED):
-        raise invalid("type", "INVALID_VALUE", f"{form['type']!r} is no aggregation")
-    if form["type"] == _WEIGHTED and "answer_weight_skill_id" not in form:
-        raise invalid("answer_weight_skill_id", "VALUE_REQUIRED", "Value must be present")
     return form, pool, names
 
 

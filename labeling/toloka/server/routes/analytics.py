@@ -7,7 +7,6 @@ from typing import Any
 
 from budget.money import ZERO
 from labeling.toloka.server.model.clock import to_iso
-from labeling.toloka.server.model.errors import invalid
 from labeling.toloka.server.model.records import (
     ACCEPTED,
     ACTIVE,
@@ -22,25 +21,9 @@ from labeling.toloka.server.model.records import (
 from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes import operations
 from labeling.toloka.server.routes.routing import Reply, Request, route
+from labeling.toloka.server.routes.shapes.shape import form, identifier, listing, one_of
 
 _MOST = 10
-
-
-@route("POST", "/staging/analytics-2", news=True)
-def analytics(world: PlatformState, request: Request) -> Reply:
-    """Up to ten figures, as an operation."""
-    asked = request.body
-    if not isinstance(asked, list) or not 1 <= len(asked) <= _MOST:
-        raise invalid("body", "VALUE_OUT_OF_RANGE", f"1 to {_MOST} requests are expected")
-    results = []
-    for query in asked:
-        figure = _FIGURES.get(str(query.get("name")))
-        if figure is None or query.get("subject") != "POOL":
-            raise invalid("name", "INVALID_VALUE", f"{query.get('name')!r} is no figure of a pool")
-        pool = world.pool(str(query.get("subject_id")))
-        result = figure(world, pool)
-        results.append({"request": query, "result": result, "finished": to_iso(world.now)})
-    return operations.start(world, "ANALYTICS", {"value": asked}, {"value": results})
 
 
 def _count(*states: str) -> Callable[[PlatformState, PlatformPool], Any]:
@@ -92,3 +75,19 @@ _FIGURES: dict[str, Callable[[PlatformState, PlatformPool], Any]] = {
     "active_workers_by_filter_count": _people(ACTIVE, *DONE),
     "estimated_assignments_count": _estimated,
 }
+_ASKED = listing(
+    form({"name": one_of(*_FIGURES), "subject": one_of("POOL"), "subject_id": identifier}),
+    1,
+    _MOST,
+)
+
+
+@route("POST", "/staging/analytics-2", news=True, body=_ASKED)
+def analytics(world: PlatformState, request: Request) -> Reply:
+    """Up to ten figures, as an operation."""
+    asked = request.body
+    results = []
+    for query in asked:
+        result = _FIGURES[query["name"]](world, world.pool(query["subject_id"]))
+        results.append({"request": query, "result": result, "finished": to_iso(world.now)})
+    return operations.start(world, "ANALYTICS", {"value": asked}, {"value": results})

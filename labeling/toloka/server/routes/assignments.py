@@ -10,13 +10,12 @@ from typing import Any
 from labeling.toloka.server.engine import work
 from labeling.toloka.server.engine.admission import banned
 from labeling.toloka.server.model.clock import to_iso
-from labeling.toloka.server.model.errors import invalid, not_found
+from labeling.toloka.server.model.errors import not_found
 from labeling.toloka.server.model.paging import page
 from labeling.toloka.server.model.questions import right
 from labeling.toloka.server.model.records import (
     ACCEPTED,
     REAL,
-    REJECTED,
     Doc,
     PlatformAssignment,
     PlatformPool,
@@ -24,6 +23,7 @@ from labeling.toloka.server.model.records import (
 )
 from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes.routing import Reply, Request, route
+from labeling.toloka.server.routes.shapes.objects import REVIEW
 
 _MOST = 100_000
 # The table's words for states.
@@ -62,18 +62,13 @@ def get_assignment(world: PlatformState, request: Request) -> Reply:
     return Reply(200, _get(world, request.id()).view(world.owner))
 
 
-@route("PATCH", "/v1/assignments/{id}")
+@route("PATCH", "/v1/assignments/{id}", body=REVIEW)
 def patch_assignment(world: PlatformState, request: Request) -> Reply:
     """Accept or reject an assignment, with a comment to the annotator."""
     assignment = _get(world, request.id())
-    form = request.body if isinstance(request.body, dict) else {}
-    status, comment = form.get("status"), form.get("public_comment")
+    status, comment = request.body.get("status"), request.body.get("public_comment")
     if status is None:
         assignment.public_comment = comment
-    elif status not in (ACCEPTED, REJECTED):
-        raise invalid("status", "INVALID_VALUE", "ACCEPTED or REJECTED is expected")
-    elif status == REJECTED and not comment:
-        raise invalid("public_comment", "VALUE_REQUIRED", "say why it is rejected")
     else:
         work.decide(world, assignment, status, comment)
         work.reopen(world)

@@ -11,12 +11,13 @@ from labeling.toloka.server.model.paging import page
 from labeling.toloka.server.model.records import Doc, money
 from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes.routing import Reply, Request, route
+from labeling.toloka.server.routes.shapes.objects import BONUSES
 from labeling.toloka.server.routes.tasks import create
 
 _SMALLEST, _LARGEST = Money(5_000), Money(100_000_000)
 
 
-@route("POST", "/v1/user-bonuses")
+@route("POST", "/v1/user-bonuses", body=BONUSES)
 def create_bonuses(world: PlatformState, request: Request) -> Reply:
     """Pay bonuses, at once or as an operation."""
     made: list[Doc] = []

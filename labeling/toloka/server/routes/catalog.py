@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from labeling.toloka.server.engine.admission import look_again
 from labeling.toloka.server.engine.rules import give_skill, lift, restrict
 from labeling.toloka.server.model.clock import to_iso
@@ -14,20 +12,13 @@ from labeling.toloka.server.model.records import OPEN, Doc
 from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes import operations
 from labeling.toloka.server.routes.routing import Reply, Request, route
-
-
-def required(form: Any, *names: str) -> Doc:
-    """A form, after a check that it has the named fields.
-
-    Raises:
-        ApiError: a field is missing.
-    """
-    if not isinstance(form, dict):
-        raise invalid("body", "VALUE_REQUIRED", "a JSON object is expected")
-    for name in names:
-        if form.get(name) is None:
-            raise invalid(name, "VALUE_REQUIRED", "Value must be present and not equal to null")
-    return {name: value for name, value in form.items() if value is not None}
+from labeling.toloka.server.routes.shapes.objects import (
+    PROJECT,
+    RESTRICTION,
+    RESTRICTION_FIELDS,
+    SKILL,
+    USER_SKILL,
+)
 
 
 @route("GET", "/v1/requester")
@@ -44,7 +35,7 @@ def requester(world: PlatformState, request: Request) -> Reply:
 # --- projects ---
 
 
-@route("POST", "/v1/projects")
+@route("POST", "/v1/projects", body=PROJECT)
 def create_project(world: PlatformState, request: Request) -> Reply:
     """Create a project."""
     form = _project(request.body)
@@ -61,9 +52,8 @@ def create_project(world: PlatformState, request: Request) -> Reply:
     return Reply(201, world.projects[key])
 
 
-def _project(body: Any) -> Doc:
-    form = required(body, "public_name", "task_spec")
-    spec = required(form["task_spec"], "input_spec", "output_spec", "view_spec")
+def _project(form: Doc) -> Doc:
+    spec = form["task_spec"]
     return {**form, "task_spec": {**spec, "view_spec": {"type": "classic", **spec["view_spec"]}}}
 
 
@@ -79,7 +69,7 @@ def get_project(world: PlatformState, request: Request) -> Reply:
     return Reply(200, world.project(request.id()))
 
 
-@route("PUT", "/v1/projects/{id}")
+@route("PUT", "/v1/projects/{id}", body=PROJECT)
 def update_project(world: PlatformState, request: Request) -> Reply:
     """Replace the requester's fields."""
     old = world.project(request.id())
@@ -106,10 +96,10 @@ def archive_project(world: PlatformState, request: Request) -> Reply:
 # --- skills ---
 
 
-@route("POST", "/v1/skills")
+@route("POST", "/v1/skills", body=SKILL)
 def create_skill(world: PlatformState, request: Request) -> Reply:
     """Create a skill; its name must be unique."""
-    form = required(request.body, "name")
+    form = request.body
     if any(skill["name"] == form["name"] for skill in world.skills.values()):
         raise invalid("name", "NAME_IS_NOT_UNIQUE", f"a skill {form['name']!r} exists")
     key = world.ids.number("skill")
@@ -138,11 +128,12 @@ def get_skill(world: PlatformState, request: Request) -> Reply:
     return Reply(200, _skill(world, request.id()))
 
 
-@route("PUT", "/v1/skills/{id}")
+@route("PUT", "/v1/skills/{id}", body=SKILL)
 def update_skill(world: PlatformState, request: Request) -> Reply:
     """Replace the requester's fields."""
     skill = _skill(world, request.id())
-    skill |= required(request.body, "name") | {"id": request.id()}
+    kept = {name: skill[name] for name in ("id", "owner", "global", "training", "created")}
+    skill |= request.body | kept
     return Reply(200, skill)
 
 
@@ -152,15 +143,13 @@ def _skill(world: PlatformState, key: str) -> Doc:
     return world.skills[key]
 
 
-@route("PUT", "/v1/user-skills")
+@route("PUT", "/v1/user-skills", body=USER_SKILL)
 def set_user_skill(world: PlatformState, request: Request) -> Reply:
     """Set an annotator's value of a skill."""
-    form = required(request.body, "user_id", "skill_id", "value")
-    _skill(world, str(form["skill_id"]))
-    value = form["value"]
-    if not isinstance(value, int | float) or not 0 <= value <= 100:
-        raise invalid("value", "VALUE_OUT_OF_RANGE", "value must be between 0 and 100")
-    return Reply(200, give_skill(world, form["user_id"], str(form["skill_id"]), float(value)))
+    form = request.body
+    _skill(world, form["skill_id"])
+    skill = give_skill(world, form["user_id"], form["skill_id"], float(form["value"]))
+    return Reply(200, skill)
 
 
 @route("GET", "/v1/user-skills")
@@ -195,16 +184,11 @@ def _user_skill(world: PlatformState, key: str) -> Doc:
 # --- restrictions ---
 
 
-@route("PUT", "/v1/user-restrictions")
+@route("PUT", "/v1/user-restrictions", body=RESTRICTION)
 def set_restriction(world: PlatformState, request: Request) -> Reply:
     """Ban an annotator."""
-    form = required(request.body, "user_id", "scope")
-    if form["scope"] not in ("ALL_PROJECTS", "PROJECT", "POOL", "SYSTEM"):
-        raise invalid("scope", "INVALID_VALUE", f"{form['scope']!r} is no scope")
-    for scope, field in (("PROJECT", "project_id"), ("POOL", "pool_id")):
-        if form["scope"] == scope and field not in form:
-            raise invalid(field, "VALUE_REQUIRED", f"scope {scope} needs it")
-    return Reply(200, restrict(world, form))
+    known = {name: request.body[name] for name in RESTRICTION_FIELDS if name in request.body}
+    return Reply(200, restrict(world, known))
 
 
 @route("GET", "/v1/user-restrictions")

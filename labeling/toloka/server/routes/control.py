@@ -11,11 +11,11 @@ from budget.errors import InputError
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server.engine import course
 from labeling.toloka.server.model.clock import from_iso, to_iso
-from labeling.toloka.server.model.errors import invalid
 from labeling.toloka.server.model.records import Doc, money
 from labeling.toloka.server.model.truth import read_truth
 from labeling.toloka.server.model.world import PlatformState, Settings
 from labeling.toloka.server.routes.routing import Reply, Request, route
+from labeling.toloka.server.routes.shapes.control import BALANCE, CLOCK
 
 
 @route("GET", "/sim/clock")
@@ -24,16 +24,16 @@ def clock(world: PlatformState, request: Request) -> Reply:
     return Reply(200, {"now": to_iso(world.now), "ms": world.now})
 
 
-@route("POST", "/sim/clock")
+@route("POST", "/sim/clock", body=CLOCK)
 def move_clock(world: PlatformState, request: Request) -> Reply:
     """Move the clock: by `seconds`, `until` a date, or over a number of `events`."""
-    form = _form(request)
+    form = request.body
     if "events" in form:
-        course.move(world, int(form["events"]))
+        course.move(world, form["events"])
     elif "until" in form:
         course.advance(world, from_iso(form["until"]))
     else:
-        course.advance(world, world.now + round(1000 * float(form["seconds"])))
+        course.advance(world, world.now + round(1000 * form["seconds"]))
     return clock(world, request)
 
 
@@ -55,10 +55,10 @@ def account(world: PlatformState, request: Request) -> Reply:
     return Reply(200, doc)
 
 
-@route("POST", "/sim/balance")
+@route("POST", "/sim/balance", body=BALANCE)
 def set_balance(world: PlatformState, request: Request) -> Reply:
     """Change the deposit so that the balance is the given amount, in dollars."""
-    wanted = money(_form(request).get("balance"))
+    wanted = money(request.body["balance"])
     world.account.deposit += wanted - world.account.balance
     return account(world, request)
 
@@ -109,9 +109,3 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "seed": int,
     "truth": lambda value: read_truth(Path(value)) if value is not None else None,
 }
-
-
-def _form(request: Request) -> Doc:
-    if not isinstance(request.body, dict):
-        raise invalid("body", "VALUE_REQUIRED", "a JSON object is expected")
-    return request.body

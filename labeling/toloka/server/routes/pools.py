@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
 
-from budget.errors import InputError
 from labeling.toloka.server.engine import work
 from labeling.toloka.server.engine.admission import look_again
 from labeling.toloka.server.engine.staff import staff_at
 from labeling.toloka.server.model import pricing
 from labeling.toloka.server.model.clock import from_iso
-from labeling.toloka.server.model.errors import conflict, invalid
+from labeling.toloka.server.model.errors import conflict, invalid, not_found
 from labeling.toloka.server.model.paging import page
 from labeling.toloka.server.model.records import (
     ARCHIVED,
@@ -24,16 +22,20 @@ from labeling.toloka.server.model.records import (
     Task,
     TaskOrSuite,
     TaskSuite,
+    mix_of,
     money,
 )
 from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes import operations
-from labeling.toloka.server.routes.catalog import required
 from labeling.toloka.server.routes.routing import Reply, Request, route
+from labeling.toloka.server.routes.shapes.objects import (
+    POOL,
+    POOL_CHANGE,
+    POOL_PATCH,
+    TRAINING,
+    TRAINING_CHANGE,
+)
 
-_POOL = ("project_id", "private_name", "reward_per_assignment", "will_expire", "defaults")
-_POOL_TIME = "assignment_max_duration_seconds"
-_TRAINING = ("project_id", "private_name", "training_tasks_in_task_suite_count")
 _SERVER_FIELDS = (
     "id",
     "owner",
@@ -46,21 +48,14 @@ _SERVER_FIELDS = (
 )
 
 
-def _form(world: PlatformState, body: Any, training: bool) -> Doc:
+def _form(world: PlatformState, body: Doc, training: bool) -> Doc:
     """A pool's fields from a requester's form, checked and filled in."""
-    form = required(body, *(_TRAINING if training else (*_POOL, _POOL_TIME)))
-    form = {name: value for name, value in form.items() if name not in _SERVER_FIELDS}
+    form = {name: value for name, value in body.items() if name not in _SERVER_FIELDS}
     if world.project(form["project_id"])["status"] == ARCHIVED:
         raise conflict("PROJECT_ARCHIVED", f"Project {form['project_id']} is archived")
     if training:
         return {"assignment_max_duration_seconds": 600, "inherited_instructions": True, **form}
     _check_reward(world, form)
-    try:
-        from_iso(form["will_expire"])
-    except (ValueError, AttributeError):
-        raise invalid("will_expire", "INVALID_DATE", "an ISO date is expected") from None
-    if not 5 <= form[_POOL_TIME] <= 2147483647:
-        raise invalid(_POOL_TIME, "VALUE_OUT_OF_RANGE", "at least 5 seconds")
     quality = form.setdefault("quality_control", {})
     for config in quality.setdefault("configs", []):
         config["collector_config"].setdefault("uuid", world.ids.unique("rule"))
@@ -76,10 +71,7 @@ def _form(world: PlatformState, body: Any, training: bool) -> Doc:
 
 def _check_reward(world: PlatformState, form: Doc) -> None:
     field = "reward_per_assignment"
-    try:
-        reward = money(form[field])
-    except InputError as error:
-        raise invalid(field, "INVALID_VALUE", str(error)) from None
+    reward = money(form[field])
     smallest = world.settings.tariff.smallest_reward
     if reward.micros != 0 and reward < smallest:
         raise invalid(field, "VALUE_LESS_THAN_MIN", f"Value must be 0 or at least {smallest}")
@@ -88,13 +80,13 @@ def _check_reward(world: PlatformState, form: Doc) -> None:
 # --- creating and reading; a training answers as a pool, too ---
 
 
-@route("POST", "/v1/pools")
+@route("POST", "/v1/pools", body=POOL)
 def create_pool(world: PlatformState, request: Request) -> Reply:
     """Create a closed pool."""
     return _create(world, request, training=False)
 
 
-@route("POST", "/v1/trainings")
+@route("POST", "/v1/trainings", body=TRAINING)
 def create_training(world: PlatformState, request: Request) -> Reply:
     """Create a closed training."""
     return _create(world, request, training=True)
@@ -138,15 +130,31 @@ def get_pool(world: PlatformState, request: Request) -> Reply:
     return Reply(200, world.pool(request.id()).view(world.owner))
 
 
-@route("PUT", "/v1/pools/{id}")
-@route("PUT", "/v1/trainings/{id}")
+@route("PUT", "/v1/pools/{id}", body=POOL_CHANGE)
 def update_pool(world: PlatformState, request: Request) -> Reply:
     """Replace the requester's fields."""
+    return _update(world, request, training=False)
+
+
+@route("PUT", "/v1/trainings/{id}", body=TRAINING_CHANGE)
+def update_training(world: PlatformState, request: Request) -> Reply:
+    """Replace the requester's fields."""
+    return _update(world, request, training=True)
+
+
+def _update(world: PlatformState, request: Request, training: bool) -> Reply:
     pool = world.pool(request.id())
+    if pool.training != training:
+        raise not_found(_word(request).lower(), pool.id)
     _check_not_archived(pool)
-    form = _form(world, {"project_id": pool.doc["project_id"], **request.body}, pool.training)
-    pool.doc = form
+    project = {"project_id": pool.doc["project_id"]}
+    form = _form(world, {**project, **request.body}, training)
+    if form["project_id"] != project["project_id"]:
+        raise invalid("project_id", "INVALID_VALUE", "a pool stays in its project")
     staff = staff_at(pool)
+    if staff is not None and not pool.suites and not mix_of(form)[0]:
+        raise conflict("MIXER_CONFIG_REQUIRED", "Set mixer_config with real_tasks_count")
+    pool.doc = form
     if staff is not None:
         staff.revise(pool)
     for user, (home, _) in world.people.items():
@@ -156,7 +164,7 @@ def update_pool(world: PlatformState, request: Request) -> Reply:
     return Reply(200, pool.view(world.owner))
 
 
-@route("PATCH", "/v1/pools/{id}")
+@route("PATCH", "/v1/pools/{id}", body=POOL_PATCH)
 def patch_pool(world: PlatformState, request: Request) -> Reply:
     """Change the priority, or the weight of speed against quality."""
     pool = world.pool(request.id())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from labeling.toloka.server.model.errors import ApiError
 from labeling.toloka.server.model.world import PlatformState
+from labeling.toloka.server.routes.shapes.shape import Shape, check
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Request:
     Attributes:
         path: the path without the leading "/api".
         query: the last value of each parameter.
-        body: the JSON body, or None.
+        body: the JSON body, or None; a handler gets it in the plain form of its route's shape.
         at: the parts of the path that its route names.
     """
 
@@ -56,6 +57,7 @@ class Route:
 
     Attributes:
         news: whether a repeated request without news moves the event-driven clock.
+        body: shape of the request's body; None for a route that reads no body.
     """
 
     method: str
@@ -63,17 +65,29 @@ class Route:
     pattern: re.Pattern[str]
     handler: Handler
     news: bool
+    body: Shape | None
+
+    def checked(self, world: PlatformState, request: Request, at: Mapping[str, str]) -> Request:
+        """A request as the handler takes it.
+
+        Raises:
+            ApiError: its body has another shape.
+        """
+        body = None if self.body is None else check(self.body, request.body, world)
+        return replace(request, body=body, at=at)
 
 
 ROUTES: list[Route] = []
 
 
-def route(method: str, template: str, news: bool = False) -> Callable[[Handler], Handler]:
+def route(
+    method: str, template: str, news: bool = False, body: Shape | None = None
+) -> Callable[[Handler], Handler]:
     """Register a function as handler of a method and a path such as "/v1/pools/{id}"."""
     pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template) + "$")
 
     def register(handler: Handler) -> Handler:
-        ROUTES.append(Route(method, template, pattern, handler, news))
+        ROUTES.append(Route(method, template, pattern, handler, news, body))
         return handler
 
     return register

@@ -15,6 +15,7 @@ from labeling.toloka.server.model.records import (
 from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes.pools import add_tasks, open_checked
 from labeling.toloka.server.routes.routing import Reply, Request, route
+from labeling.toloka.server.routes.shapes.objects import OVERLAP_OR_MIN, SUITE_PATCH, SUITES
 from labeling.toloka.server.routes.tasks import (
     create,
     new_task,
@@ -26,7 +27,7 @@ from labeling.toloka.server.routes.tasks import (
 )
 
 
-@route("POST", "/v1/task-suites")
+@route("POST", "/v1/task-suites", body=SUITES)
 def create_suites(world: PlatformState, request: Request) -> Reply:
     """Create suites, at once or as an operation."""
     made: list[TaskSuite] = []
@@ -50,7 +51,7 @@ def create_suites(world: PlatformState, request: Request) -> Reply:
 
 def _suite(world: PlatformState, form: Doc, allow_defaults: bool) -> TaskSuite:
     pool = pool_of(world, form)
-    if not isinstance(form.get("tasks"), list) or not form["tasks"]:
+    if not form.get("tasks"):
         raise invalid("tasks", "VALUE_REQUIRED", "a suite holds at least one task")
     overlap = overlap_of(pool, form, allow_defaults)
     tasks = tuple(_task(world, pool, plain(task_form)) for task_form in form["tasks"])
@@ -123,7 +124,7 @@ def get_suite(world: PlatformState, request: Request) -> Reply:
     raise not_found("task suite", request.id())
 
 
-@route("PATCH", "/v1/task-suites/{id}")
+@route("PATCH", "/v1/task-suites/{id}", body=SUITE_PATCH)
 def patch_suite(world: PlatformState, request: Request) -> Reply:
     """Change overlap or the order in which suites are issued."""
     suite, form = _own(world, request.id()), plain(request.body)
@@ -132,7 +133,7 @@ def patch_suite(world: PlatformState, request: Request) -> Reply:
     return patch_overlap(world, request, suite, form)
 
 
-@route("PATCH", "/v1/task-suites/{id}/set-overlap-or-min")
+@route("PATCH", "/v1/task-suites/{id}/set-overlap-or-min", body=OVERLAP_OR_MIN)
 def set_suite_overlap_or_min(world: PlatformState, request: Request) -> Reply:
     """Set overlap, at least to the number of assignments already issued."""
     return set_overlap_or_min(world, _own(world, request.id()), plain(request.body))

@@ -25,6 +25,7 @@ from labeling.toloka.server.model.world import PlatformState
 from labeling.toloka.server.routes import operations
 from labeling.toloka.server.routes.pools import add_tasks, counts, open_checked, raise_overlap
 from labeling.toloka.server.routes.routing import Reply, Request, route
+from labeling.toloka.server.routes.shapes.objects import OVERLAP_OR_MIN, TASK_PATCH, TASKS
 
 _T = TypeVar("_T")
 _MOST_OVERLAP = 30_000
@@ -33,7 +34,7 @@ _MOST_BYTES = 1_048_576
 _ITEM = "__item_idx"  # toloka-kit numbers the items of a request by it
 
 
-@route("POST", "/v1/tasks")
+@route("POST", "/v1/tasks", body=TASKS)
 def create_tasks(world: PlatformState, request: Request) -> Reply:
     """Create tasks, at once or as an operation."""
     made: list[Task] = []
@@ -123,11 +124,9 @@ def _inputs(form: Any) -> Any:
     )
 
 
-def plain(form: Any) -> Doc:
-    """A form without empty fields and without toloka-kit's own field."""
-    if not isinstance(form, dict):
-        raise invalid("body", "VALUE_REQUIRED", "a JSON object is expected")
-    return {name: value for name, value in form.items() if name != _ITEM and value is not None}
+def plain(form: Doc) -> Doc:
+    """A form without toloka-kit's own field."""
+    return {name: value for name, value in form.items() if name != _ITEM}
 
 
 def _log(kind: str, forms: list[Doc], made: dict[int, Doc], errors: dict[int, Doc]) -> list[Doc]:
@@ -185,7 +184,7 @@ def new_task(world: PlatformState, pool: PlatformPool, form: Doc) -> Task:
     Raises:
         ApiError: its input does not fit the project.
     """
-    if not isinstance(form.get("input_values"), dict):
+    if "input_values" not in form:
         raise invalid("input_values", "VALUE_REQUIRED", "input values are expected")
     _check_inputs(world, pool, form["input_values"])
     own = ("pool_id", "overlap", "infinite_overlap", "id", "created", "remaining_overlap")
@@ -203,7 +202,7 @@ def overlap_of(pool: PlatformPool, form: Doc, allow_defaults: bool) -> int | Non
     if form.get("infinite_overlap"):
         return None
     if "overlap" in form:
-        return whole_overlap(form["overlap"], 1)
+        return _overlap(form["overlap"])
     if pool.training:
         return None
     overlap = default_overlap(pool) if allow_defaults else None
@@ -246,14 +245,9 @@ def _check_inputs(world: PlatformState, pool: PlatformPool, values: Doc) -> None
             raise invalid(f"input_values.{name}", "UNKNOWN_FIELD", "the project has no such field")
 
 
-def whole_overlap(value: Any, least: int) -> int:
-    """An overlap from a client's form.
-
-    Raises:
-        ApiError: the value is no whole number in the platform's range.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST_OVERLAP:
-        raise invalid("overlap", "VALUE_OUT_OF_RANGE", f"between {least} and {_MOST_OVERLAP}")
+def _overlap(value: int) -> int:
+    if not 1 <= value <= _MOST_OVERLAP:
+        raise invalid("overlap", "VALUE_OUT_OF_RANGE", f"between 1 and {_MOST_OVERLAP}")
     return value
 
 
@@ -272,7 +266,7 @@ def get_task(world: PlatformState, request: Request) -> Reply:
     return Reply(200, _get(world, request.id()).view())
 
 
-@route("PATCH", "/v1/tasks/{id}")
+@route("PATCH", "/v1/tasks/{id}", body=TASK_PATCH)
 def patch_task(world: PlatformState, request: Request) -> Reply:
     """Change overlap or known solutions."""
     task = _get(world, request.id())
@@ -283,7 +277,7 @@ def patch_task(world: PlatformState, request: Request) -> Reply:
     return patch_overlap(world, request, task, form)
 
 
-@route("PATCH", "/v1/tasks/{id}/set-overlap-or-min")
+@route("PATCH", "/v1/tasks/{id}/set-overlap-or-min", body=OVERLAP_OR_MIN)
 def set_task_overlap_or_min(world: PlatformState, request: Request) -> Reply:
     """Set overlap, at least to the number of assignments already issued."""
     return set_overlap_or_min(world, _get(world, request.id()), plain(request.body))
@@ -297,7 +291,7 @@ def patch_overlap(world: PlatformState, request: Request, asked: TaskOrSuite, fo
     if form.get("infinite_overlap"):
         asked.overlap = None
     elif "overlap" in form:
-        _set_overlap(world, pool, asked, whole_overlap(form["overlap"], 1))
+        _set_overlap(world, pool, asked, form["overlap"])
     if request.flag("open_pool") and not pool.is_open:
         open_checked(world, pool)
     world.changed()
@@ -309,7 +303,7 @@ def set_overlap_or_min(world: PlatformState, asked: TaskOrSuite, form: Doc) -> R
     if form.get("infinite_overlap"):
         asked.overlap = None
     else:
-        wanted = max(whole_overlap(form.get("overlap"), 0), asked.given)
+        wanted = max(form["overlap"], asked.given)
         _set_overlap(world, world.pool(asked.pool_id), asked, wanted)
     world.changed()
     return Reply(200, asked.view())

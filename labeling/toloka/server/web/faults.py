@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
+from labeling.toloka.server.model.errors import ApiError
+from labeling.toloka.server.routes.shapes.control import FAULT
+from labeling.toloka.server.routes.shapes.shape import Place
 
 # Kind of fault: whether the request takes effect, unless the fault sets it.
 KINDS: dict[str, bool] = {
@@ -86,7 +89,15 @@ def make_faults(document: Any, origin: str) -> list[Fault]:
                 raise InputError(f"{origin}: {name}: no such setting; valid are {sorted(settings)}")
         if "kind" not in table:
             raise InputError(f"{origin}: a fault needs a kind")
-    return [Fault(**{**table, "kind": str(table["kind"])}) for table in listed]
+    return [Fault(**_table(dict(table), origin)) for table in listed]
+
+
+def _table(table: dict[str, Any], origin: str) -> dict[str, Any]:
+    try:
+        read: dict[str, Any] = FAULT(table, Place())
+    except ApiError as error:
+        raise InputError(f"{origin}: {error.message}") from None
+    return read
 
 
 def read_faults(path: Path) -> list[Fault]:

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from email.message import Message
-from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from labeling.toloka.server.model.clock import START
+from labeling.toloka.server.model.clock import date
 from labeling.toloka.server.model.errors import ApiError
 from labeling.toloka.server.model.world import Settings
 from labeling.toloka.server.routes.routing import Reply, Request, find
@@ -211,8 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """The platform's time, not the machine's."""
-        now = self.server.front.platform.world.now
-        return formatdate(START.timestamp() + now / 1000, usegmt=True)
+        return date(self.server.front.platform.world.now)
 
     def log_message(self, format: str, *args: Any) -> None:
         return

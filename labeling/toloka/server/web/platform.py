@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 from budget.errors import InputError
@@ -27,6 +29,8 @@ from labeling.toloka.server.routes import (
     tasks,
 )
 from labeling.toloka.server.routes.routing import Reply, Request, Route, find
+from labeling.toloka.server.routes.shapes.control import RESET
+from labeling.toloka.server.routes.shapes.shape import check
 from labeling.toloka.server.web.quotas import Quotas
 from labeling.toloka.server.web.state_file import RequestLog
 
@@ -74,15 +78,16 @@ class Platform:
         self._waiting = 0
         self._patience = _PATIENCE
         self._quotas = Quotas()
-        for record in journal.records() if journal else ():
-            self._again(record)
+        for number, record in enumerate(journal.records() if journal else (), 1):
+            self._again(number, record)
 
     def answer(self, request: Request) -> Reply:
         """Answer a request; an error is an answer, too."""
         try:
             if (request.method, request.path) == ("POST", _RESET):
-                return self._reset(request.body or {})
+                return self._reset(check(RESET, request.body or {}, self.world))
             route, at = find(request.method, request.path)
+            request = route.checked(self.world, request, at)
             if refused := self._too_many(route, request):
                 return refused
             if route.news:
@@ -91,7 +96,7 @@ class Platform:
                 self._keep({"do": [request.method, request.path, request.query, request.body]})
                 if request.path.startswith(_WORK):
                     self._waiting = 0
-            return self._handle(route, at, request)
+            return route.handler(self.world, request)
         except ApiError as error:
             return self._refusal(error)
         except InputError as error:
@@ -135,12 +140,16 @@ class Platform:
         self.reset(control.new_settings(self.world.settings, form))
         return Reply(200, {"seed": self.world.settings.seed})
 
-    def _handle(self, route: Route, at: dict[str, str], request: Request) -> Reply:
-        named = Request(request.method, request.path, request.query, request.body, at)
-        return route.handler(self.world, named)
+    def _again(self, number: int, record: Doc) -> None:
+        """Replay a record of the journal; a record that cannot be replayed is skipped."""
+        try:
+            self._replay(record)
+        except Exception as error:  # one bad record must not make the whole state useless
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            told = f"labelworth: record {number} of the state file is skipped: {reason}"
+            print(told, file=sys.stderr, flush=True)
 
-    def _again(self, record: Doc) -> None:
-        """Replay a record of the journal."""
+    def _replay(self, record: Doc) -> None:
         if "events" in record:
             course.move(self.world, record["events"])
         elif "until" in record:
@@ -148,11 +157,10 @@ class Platform:
         else:
             request = Request(*record["do"])
             route, at = find(request.method, request.path)
+            request = route.checked(self.world, request, at)
             self._too_many(route, request)
-            try:
-                self._handle(route, at, request)
-            except (ApiError, InputError):
-                return  # the request was refused the first time, too
+            with suppress(ApiError, InputError):  # the request was refused the first time, too
+                route.handler(self.world, request)
 
     def _keep(self, record: Doc) -> None:
         if self._journal is not None:

@@ -131,14 +131,14 @@ def test_the_official_requests_are_taken(data_folder: Path, wire: Wire) -> None:
     where = wire.post("/v1/projects", project(task_spec=spec))["id"]
     ours = wire.post("/v1/pools", pool(where))["id"]
     skill = wire.post("/v1/skills", {"name": "ours"})["id"]
+    lessons = {"project_id": where, "private_name": "t", "training_tasks_in_task_suite_count": 1}
+    training = wire.post("/v1/trainings", lessons)["id"]
+    ids = {"project_id": where, "pool_id": ours, "skill_id": skill, "training_pool_id": training}
     taken = 0
     for file, path in _REQUESTS.items():
         text = (data_folder / "toloka-api" / "requests" / "api" / f"{file}.yaml").read_text()
         for example in yaml.safe_load(text).values():
-            body = _ours(
-                example["value"], {"project_id": where, "pool_id": ours, "skill_id": skill}
-            )
-            wire.post(path, body, allow_defaults="true")
+            wire.post(path, _ours(example["value"], ids), allow_defaults="true")
             assert wire.status in (201, 202), (file, wire.status)
             taken += 1
     assert taken >= 8
