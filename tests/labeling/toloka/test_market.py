@@ -17,7 +17,7 @@ from budget.errors import InputError, MarketError
 from budget.money import Money
 from labeling.source import StoredOrder
 from labeling.toloka.api.client import connect
-from labeling.toloka.api.clock import PlatformClock
+from labeling.toloka.api.clock import WallClock
 from labeling.toloka.api.token import Token
 from labeling.toloka.server import Server
 from labeling.toloka.server.model.clock import START
@@ -106,8 +106,7 @@ def test_a_token_of_another_environment_is_one_line_and_creates_nothing(on: Grou
     guarded = Server(on.settings(), token="another")
     guarded.start()
     try:
-        token = Token(CANARY)
-        api = connect(token, guarded.url, PlatformClock(guarded.url, token))
+        api = connect(Token(CANARY), guarded.url, WallClock())
         api.name = "Toloka PRODUCTION"
         with pytest.raises(InputError) as caught:
             on.market(api).place(on.order())

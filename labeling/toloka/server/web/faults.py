@@ -12,7 +12,7 @@ from typing import Any
 from budget.errors import InputError
 from labeling.toloka.server.model.errors import ApiError
 from labeling.toloka.server.routes.shapes.control import FAULT
-from labeling.toloka.server.routes.shapes.shape import Place
+from labeling.toloka.server.routes.shapes.shape import Shape, anything, check
 
 # Kind of fault: whether the request takes effect, unless the fault sets it.
 KINDS: dict[str, bool] = {
@@ -79,6 +79,7 @@ def make_faults(document: Any, origin: str) -> list[Fault]:
     Raises:
         InputError: an unknown kind or setting.
     """
+    _checked(anything, document, origin)
     listed = document.get("faults") if isinstance(document, Mapping) else document
     if not isinstance(listed, list) or not all(isinstance(table, Mapping) for table in listed):
         raise InputError(f"{origin}: give a list of tables [[faults]]")
@@ -89,15 +90,14 @@ def make_faults(document: Any, origin: str) -> list[Fault]:
                 raise InputError(f"{origin}: {name}: no such setting; valid are {sorted(settings)}")
         if "kind" not in table:
             raise InputError(f"{origin}: a fault needs a kind")
-    return [Fault(**_table(dict(table), origin)) for table in listed]
+    return [Fault(**_checked(FAULT, dict(table), origin)) for table in listed]
 
 
-def _table(table: dict[str, Any], origin: str) -> dict[str, Any]:
+def _checked(shape: Shape, value: Any, origin: str) -> Any:
     try:
-        read: dict[str, Any] = FAULT(table, Place())
+        return check(shape, value, None)
     except ApiError as error:
         raise InputError(f"{origin}: {error.message}") from None
-    return read
 
 
 def read_faults(path: Path) -> list[Fault]:

@@ -110,7 +110,7 @@ _COLLECTOR = form(
         ),
     },
 )
-_RULE = form({"conditions": listing(_CONDITION), "action": _ACTION})
+_RULE = form({"conditions": listing(_CONDITION, 1), "action": _ACTION})
 CONFIGS = {"configs": listing(form({"collector_config": _COLLECTOR, "rules": listing(_RULE)}))}
 _SHARE = form(
     {

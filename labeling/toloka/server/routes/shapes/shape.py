@@ -40,7 +40,7 @@ class Place:
 Shape = Callable[[Any, Place], Any]
 
 
-def check(shape: Shape, body: Any, world: PlatformState) -> Any:
+def check(shape: Shape, body: Any, world: PlatformState | None) -> Any:
     """A request body in its plain form.
 
     Raises:
