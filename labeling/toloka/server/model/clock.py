@@ -8,7 +8,7 @@ from email.utils import format_datetime
 # In the past: clients that ask for submissions before their own time miss none.
 START = datetime(2022, 1, 3, 9, tzinfo=UTC)
 DAY = 24 * 3600 * 1000
-_LAST = int((datetime.max.replace(tzinfo=UTC) - START) / timedelta(milliseconds=1))
+_LAST = (datetime.max.replace(tzinfo=UTC) - START) // timedelta(milliseconds=1)
 
 
 def to_iso(ms: int) -> str:

@@ -152,8 +152,8 @@ def _update(world: PlatformState, request: Request, training: bool) -> Reply:
     if form["project_id"] != project["project_id"]:
         raise invalid("project_id", "INVALID_VALUE", "a pool stays in its project")
     staff = staff_at(pool)
-    if staff is not None and not pool.suites and not mix_of(form)[0]:
-        raise conflict("MIXER_CONFIG_REQUIRED", "Set mixer_config with real_tasks_count")
+    if staff is not None and not pool.suites and mix_of(form) != pool.mix():
+        raise invalid("mixer_config", "INVALID_VALUE", "the first opening fixes the suite's size")
     pool.doc = form
     if staff is not None:
         staff.revise(pool)

@@ -72,8 +72,6 @@ def rich_pool(ids: Doc) -> Doc:
     spread["intervals"] = [{"from": 1, "to": 9, "frequency": 5}]
     return pool(
         ids["project"],
-        3,
-        1,
         metadata={"labelworth_condition": ["c"]},
         priority=1,
         auto_accept_period_day=2,
@@ -86,7 +84,7 @@ def rich_pool(ids: Doc) -> Doc:
         },
         quality_control={"configs": rules, "training_requirement": training},
         mixer_config={
-            "real_tasks_count": 3,
+            "real_tasks_count": 4,
             "golden_tasks_count": 1,
             "training_tasks_count": 0,
             "force_last_assignment": True,

@@ -6,7 +6,7 @@ import copy
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ POISON: list[tuple[str, str, tuple[str | int, ...], Any]] = [
     ("POST", "/v1/pools", ("dynamic_overlap_config", "max_overlap"), 0),
     ("POST", "/v1/pools", ("dynamic_overlap_config", "min_confidence"), None),
     ("POST", "/v1/pools", ("dynamic_pricing_config", "intervals"), []),
+    ("POST", "/v1/pools", ("dynamic_pricing_config", "intervals", 0, "reward_per_assignment"), -1),
     ("POST", "/v1/pools", ("auto_accept_period_day",), 22),
     ("POST", "/v1/pools", (*CONFIG, "collector_config"), "GOLDEN_SET"),
     ("POST", "/v1/pools", (*CONFIG, "collector_config", "type"), "MOON_PHASE"),
@@ -116,21 +117,24 @@ POISON: list[tuple[str, str, tuple[str | int, ...], Any]] = [
     ("POST", "/sim/clock", ("seconds",), 1e300),
     ("POST", "/sim/clock", ("seconds",), float("nan")),
     ("POST", "/sim/balance", ("balance",), []),
+    ("POST", "/sim/balance", ("balance",), -1),
     ("PUT", "/sim/faults", (0, "call"), "x"),
     ("PUT", "/sim/faults", (0, "seconds"), {}),
     ("PUT", "/sim/faults", (0, "path"), "\ud800"),
     ("POST", "/sim/reset", ("seed",), {}),
     ("POST", "/sim/reset", ("scenario",), 5),
+    ("POST", "/sim/reset", ("scenario",), "a\0b"),
+    ("POST", "/sim/reset", ("truth",), "a\0b"),
+    ("POST", "/sim/reset", ("balance",), -1),
     ("POST", "/sim/reset", ("truth",), []),
 ]
 
 
 @contextmanager
 def _kept(path: Path) -> Iterator[Wire]:
-    with serve(SETTINGS, journal=RequestLog(path, SETTINGS)) as server:
-        wire = Wire(server.url)
+    log = RequestLog(path, SETTINGS)
+    with serve(SETTINGS, journal=log) as server, closing(Wire(server.url)) as wire:
         yield wire
-        wire.close()
 
 
 @pytest.fixture(scope="module")
@@ -326,7 +330,7 @@ def test_a_ban_without_a_date_in_an_old_state_file_does_not_stop_the_clock(
     assert "will_expire: an ISO date is expected" in capsys.readouterr().err
 
 
-def test_a_pool_keeps_its_project_its_kind_and_the_tasks_of_its_suites(
+def test_a_pool_keeps_its_project_its_kind_and_the_size_of_its_suites(
     state: Path, begun: tuple[Path, Doc]
 ) -> None:
     ids = begun[1]
@@ -335,8 +339,23 @@ def test_a_pool_keeps_its_project_its_kind_and_the_tasks_of_its_suites(
         form = rich_pool(ids)
         for path, body, expected in (
             (f"/v1/pools/{ids['pool']}", {**form, "project_id": other}, "stays in its project"),
-            (f"/v1/pools/{ids['pool']}", {**form, "mixer_config": None}, "MIXER_CONFIG_REQUIRED"),
+            (f"/v1/pools/{ids['pool']}", {**form, "mixer_config": None}, "fixes the suite's size"),
             (f"/v1/pools/{ids['training']}", form, "DOES_NOT_EXIST"),
         ):
             with pytest.raises(Refused, match=expected):
                 wire.put(path, body)
+
+
+def test_the_clock_may_reach_the_end_of_the_calendar(state: Path, begun: tuple[Path, Doc]) -> None:
+    ban = {"user_id": begun[1]["user"], "scope": "ALL_PROJECTS", "will_expire": "9999-12-31"}
+    with _kept(state) as wire:
+        wire.put("/v1/user-restrictions", ban)
+        wire.post("/sim/clock", {"until": "9999-12-31T23:59:59"})
+        for _ in range(2):
+            wire.post("/sim/clock", {"seconds": 3e9})
+        assert wire.post("/v1/skills", {"name": "late"})["created"].startswith(
+            "9999-12-31T23:59:59"
+        )
+        before = everything(wire)
+    with _kept(state) as wire:
+        assert everything(wire) == before

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from budget.errors import InputError
+from budget.money import ZERO
 from labeling.toloka.server.model.clock import from_iso
 from labeling.toloka.server.model.errors import ApiError, invalid
 from labeling.toloka.server.model.records import Doc, money
@@ -139,9 +140,11 @@ def dollars(value: Any, place: Place) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise place.wrong("INVALID_TYPE", "an amount in dollars is expected")
     try:
-        money(value)
+        amount = money(value)
     except InputError as error:
         raise place.wrong("INVALID_VALUE", str(error)) from None
+    if amount < ZERO:
+        raise place.wrong("VALUE_LESS_THAN_MIN", "an amount is not negative")
     return value
 
 
