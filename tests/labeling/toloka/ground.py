@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from labeling.types import Condition, Order, Page
 
 _CACHES: list[Any] = []
 RICH = Money(1_000_000_000)
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
 CANARY = "canary-0123456789abcdef0123456789abcdef"
 CAMPAIGN = Campaign(
     "ground", (Question("kind", "Which?", ("a", "b", "c")),), "Look.\n\n- a\n- b", suite_size=10
@@ -40,6 +42,19 @@ TWO = replace(
         Question("nice", "Is it nice?", ("no", "yes"), kind="subjective"),
     ),
 )
+
+
+class Sleeper:
+    """A clock that moves only when it is slept on, and remembers how long."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=sum(self.slept))
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
 
 
 def address(row: int) -> str:

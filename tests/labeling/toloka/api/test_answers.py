@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -20,24 +20,10 @@ from budget.errors import InputError, MarketError, MarketRefused, MarketUnreacha
 from labeling.toloka.api.answers import MOST_WAIT_S, one_line, wait_asked
 from labeling.toloka.api.client import Api, kit_client
 from labeling.toloka.api.token import Token
-from tests.labeling.toloka.ground import CANARY
+from tests.labeling.toloka.ground import CANARY, NOW, Sleeper
 
-NOW = datetime(2030, 1, 1, tzinfo=UTC)
 GOOD = (200, {}, b'{"id": "7", "balance": 5.0, "items": [], "has_more": false}')
 Answer = tuple[int, dict[str, str], bytes]
-
-
-class Sleeper:
-    """A clock that moves only when it is slept on."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    def now(self) -> datetime:
-        return NOW + timedelta(seconds=sum(self.slept))
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
 
 
 @dataclass

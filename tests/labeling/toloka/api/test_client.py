@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -12,21 +12,7 @@ import pytest
 from budget.errors import InputError, MarketError, MarketRefused, MarketUnreachable
 from labeling.toloka.api.client import Api, kit
 from labeling.toloka.api.clock import WallClock
-
-NOW = datetime(2030, 1, 1, tzinfo=UTC)
-
-
-class Sleeper:
-    """A clock that remembers how long it was asked to sleep."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    def now(self) -> datetime:
-        return NOW + timedelta(seconds=sum(self.slept))
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
+from tests.labeling.toloka.ground import Sleeper
 
 
 def said(status: int, code: str = "X", payload: Any = None, after: str = "") -> Exception:
