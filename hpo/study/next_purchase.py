@@ -183,12 +183,16 @@ def _cap_of_labels(wish: Wish, before: Balance | None) -> Money:
             "--budget: how much may be spent on further labels? Give dollars, such as --budget 5"
         )
     cap = wish.budget or (before.cap if before else ZERO)
+    _check_not_lowered(before, cap)
+    return cap
+
+
+def _check_not_lowered(before: Balance | None, cap: Money) -> None:
     if before is not None and cap < before.cap:
         raise InputError(
             f"--budget: this purchase has a cap of {before.cap}; it can be raised, not lowered "
             f"to {cap}"
         )
-    return cap
 
 
 def _wished(folder: Path, config: StudyConfig, wish: Wish) -> LabelPlan:
@@ -249,11 +253,7 @@ def _tasks(wish: Wish, pool: int) -> int:
 
 
 def _check_cap(before: Balance | None, cap: Money, quote: Quote, plan: LabelPlan) -> None:
-    if before is not None and cap < before.cap:
-        raise InputError(
-            f"--budget: this purchase has a cap of {before.cap}; it can be raised, not lowered "
-            f"to {cap}"
-        )
+    _check_not_lowered(before, cap)
     used = before.spent + before.held if before else ZERO
     if quote.answers and not (before and before.held) and quote.hold + used > cap:
         raise InputError(
