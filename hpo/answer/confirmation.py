@@ -25,20 +25,19 @@ from hpo.trial.world import World
 from labeling.types import LabelPlan
 from training.evaluate import Z95
 
-MARK = CONFIRMED
 _FEWEST = 20  # images whose labels tell something of a purchase
 
 
 def confirming(world: World) -> World:
     """The same world with other pools: those of confirmations."""
-    return apart(world, MARK)
+    return apart(world, CONFIRMED)
 
 
 def reserved(world: World) -> Money:
     """Money still reserved for confirmations, out of the search's reach."""
     if not world.market.kind.sells_again:
         return ZERO
-    return max(ZERO, world.config.confirm_reserve - paid_apart(world, MARK))
+    return max(ZERO, world.config.confirm_reserve - paid_apart(world, CONFIRMED))
 
 
 def affordable(plan: LabelPlan, world: World, money: Money) -> LabelPlan | None:
@@ -119,16 +118,24 @@ def measurement_of_confirmation(
     if not done:
         return None
     part = dataclasses.replace(outcome.plan, tasks=int(done["tasks"]))
-    score = done["final"]
+    labels = done.get("labels") or part.tasks
+    answers = done.get("answers") or part.tasks * part.overlap
+    return _bought_apart(part, done["final"], CONFIRMED, labels, answers, world)
+
+
+def _bought_apart(
+    part: LabelPlan, score: Mapping[str, Any], mark: str, labels: int, answers: int, world: World
+) -> Measurement:
+    """A plan bought from annotators that the search has not met, as evidence."""
     return Measurement(
         part,
         score["accuracy"],
         score.get("sure_as") or score["images"],
         FINAL,
         score.get("luck"),
-        MARK + world.condition(part).key,
-        done.get("labels") or part.tasks,
-        done.get("answers") or part.tasks * part.overlap,
+        mark + world.condition(part).key,
+        labels,
+        answers,
     )
 
 
@@ -175,20 +182,10 @@ def measurement_of_delivery(kept: Mapping[str, Any], world: World) -> list[Measu
     firsts = [made["first"] for made in kept.values() if made["first"]]
     if not firsts:
         return []
-    first, score = firsts[-1], firsts[-1]["final"]
+    first = firsts[-1]
     part = LabelPlan.parse(first["plan"])
-    return [
-        Measurement(
-            part,
-            score["accuracy"],
-            score.get("sure_as") or score["images"],
-            FINAL,
-            score.get("luck"),
-            DELIVERED + world.condition(part).key,
-            max(1, first["labels"]),
-            max(1, first["answers"]),
-        )
-    ]
+    labels, answers = max(1, first["labels"]), max(1, first["answers"])
+    return [_bought_apart(part, first["final"], DELIVERED, labels, answers, world)]
 
 
 def measured_again(
