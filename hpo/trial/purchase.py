@@ -13,6 +13,9 @@ from labeling.types import (
     Order,
 )
 
+MOST_ANSWERS = 8
+"""Answers to an image that a purchase of labels may ask for."""
+
 CONFIRMED, DELIVERED = ":confirm", ":deliver"
 """Marks of a market's name: conditions with annotators of their own, beside those of the search."""
 

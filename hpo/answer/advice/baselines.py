@@ -12,11 +12,9 @@ from hpo.answer.advice.advisor import gain_to_plain, plan_fields
 from hpo.answer.estimates.plan_estimates import Gain, PlanEstimates
 from hpo.search.rule_of_thumb import practitioner_plan
 from hpo.trial.plan_costs import PlanCosts
+from hpo.trial.purchase import MOST_ANSWERS
 from labeling.types import LabelPlan
 from training.evaluate import Z95
-
-MOST_OVERLAP = 8
-"""Answers to an image that a purchase may ask for."""
 
 
 def practitioners(
@@ -53,7 +51,7 @@ def largest_for(plan: LabelPlan, money: Money, estimates: PlanEstimates) -> Labe
     every = replace(plan, overlap=1)
     times = _times(every, money, estimates.costs)
     if times >= 1:
-        return replace(every, overlap=min(MOST_OVERLAP, times))
+        return replace(every, overlap=min(MOST_ANSWERS, times))
     return replace(every, tasks=max(1, _times(every, money, estimates.costs, plan.tasks)))
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hpo.trial.purchase import MOST_ANSWERS
 from labeling.types import Floats, Ints
 
-MOST_ANSWERS = 8  # of an image
 _ROUND = 8  # a round that looks where it asks has at least this part of the pool
 _REST = 3  # and at least this part of what the money bears
 _LOOK = 5  # labels of this part of the pool are enough to look by

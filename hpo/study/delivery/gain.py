@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpo.study.delivery.allocation import MOST_ANSWERS
+from hpo.trial.purchase import MOST_ANSWERS
 from labeling.aggregation.best_labels import BestLabels
 from labeling.types import Floats, Ints
 

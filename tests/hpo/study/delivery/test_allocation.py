@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo.study.delivery.allocation import (
-    MOST_ANSWERS,
     Standing,
     first_answers,
     further_answers,
 )
+from hpo.trial.purchase import MOST_ANSWERS
 
 
 def standing(answers: list[int], sure: list[float] | None = None, room: int = 99) -> Standing:
