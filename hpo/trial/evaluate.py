@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -96,7 +96,7 @@ def train_calibrated(
     plan: LabelPlan, labels: LabelSet, answers: Answers, world: World, draw: int = 0
 ) -> Trained:
     """Train a head on labels and the answers behind them; its probabilities are calibrated."""
-    key = (world.config, plan, draw, _digest(labels, answers))
+    key = (world.config, plan, draw, digest(labels, answers))
     model = world.computed.models.get(key)
     if model is not None:
         targets, _ = _targets(plan, labels, world, draw)
@@ -109,7 +109,7 @@ def train_calibrated(
     return trained
 
 
-def _digest(labels: LabelSet, answers: Answers) -> bytes:
+def digest(labels: LabelSet, answers: Answers) -> bytes:
     """Content hash of labels and the answers behind them."""
     content = hashlib.blake2b(digest_size=16)
     for columns in (labels, answers):
@@ -127,15 +127,38 @@ def train_labels(
         The model, and the [N, C] targets it was trained on.
     """
     targets, rng = _targets(plan, labels, world, draw)
-    model = world.trainer.train(
-        world.features.values[labels.task],
-        targets,
-        judge=labels.shares,
-        confidence=labels.answers.astype(np.float64),
-        rng=rng,
-        scale=world.features.values[world.data.rows["pool"]],
-    )
+    weight = labels.answers.astype(np.float64)
+    model = train_head(labels, targets, labels.shares, weight, rng, world)
     return model, targets.get(model.target, labels.shares)
+
+
+def train_head(
+    labels: LabelSet,
+    targets: Mapping[str, Floats],
+    judge: Floats,
+    weight: Floats,
+    rng: np.random.Generator,
+    world: World,
+) -> Model:
+    """Train a head on kinds of target of labelled images, standardised over the whole pool.
+
+    Args:
+        labels: whose images.
+        targets: kinds of target, each [N, C].
+        judge: [N, C] shares that held-out predictions are judged by.
+        weight: [N] weights of the images.
+        rng: deals the folds.
+        world: the study's world.
+    """
+    values = world.features.values
+    return world.trainer.train(
+        values[labels.task],
+        targets,
+        judge=judge,
+        confidence=weight,
+        rng=rng,
+        scale=values[world.data.rows["pool"]],
+    )
 
 
 def _targets(
@@ -169,7 +192,7 @@ def score_on(
         redraws: heads of other annotators' labels behind the interval; 0 leaves them out of it.
         only: some of the role's images by row, of a question with a right answer; None for all.
     """
-    given = (id(trained.model), trained.plan, _digest(trained.labels, trained.answers))
+    given = (id(trained.model), trained.plan, digest(trained.labels, trained.answers))
     key = (world.config, *given, role, redraws, None if only is None else only.tobytes())
     if key not in world.computed.scores:
         scores = _score_on(role, trained, world, redraws, only)

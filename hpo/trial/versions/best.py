@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from hpo.trial.evaluate import train_calibrated
+from hpo.trial.evaluate import digest, train_calibrated, train_head
 from hpo.trial.model.calibration import calibrated, held_out
 from hpo.trial.model.trained import Trained
 from hpo.trial.subjective import is_subjective
 from hpo.trial.world import World
 from labeling.aggregation.best_labels import BestLabels, best_labels
 from labeling.seeds import generator
-from labeling.types import Answers, Floats, LabelPlan, LabelSet
-
-if TYPE_CHECKING:
-    from training.fit import Model
+from labeling.types import Answers, LabelPlan, LabelSet
 
 BEST = "best"
 """Kind of target: the best labels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Delivered:
-    """A model, and the labels that it was trained on.
+class LabelModel:
+    """A model, and the best labels beside those that people gave.
 
     Attributes:
         trained: the model, its training labels by people, and the answers behind them.
@@ -37,7 +34,9 @@ class Delivered:
     best: BestLabels | None
 
 
-def train_delivered(plan: LabelPlan, labels: LabelSet, answers: Answers, world: World) -> Delivered:
+def train_delivered(
+    plan: LabelPlan, labels: LabelSet, answers: Answers, world: World
+) -> LabelModel:
     """Train on labels; where a model counts beside the answers, on the best labels.
 
     The model of the answers predicts every image from the labels of others (five folds). Where its
@@ -50,27 +49,15 @@ def train_delivered(plan: LabelPlan, labels: LabelSet, answers: Answers, world: 
         answers: the answers behind them.
         world: the study's world.
     """
-    best = label_model(plan, labels, answers, world).best
+    best = None if is_subjective(world) else label_model(plan, labels, answers, world).best
     if best is None or not best.counts:
-        return Delivered(train_calibrated(plan, labels, answers, world), best)
+        return LabelModel(train_calibrated(plan, labels, answers, world), best)
     alike = np.ones(len(labels.task))
-    model = _train(plan, labels, best.posterior, BEST, alike, world)
+    rng = generator(world.config.seed, "best folds", plan.key)
+    model = train_head(labels, {BEST: best.posterior}, best.posterior, alike, rng, world)
     trained = Trained(plan, labels, answers, best.posterior, model, best.prior)
     rng = generator(world.config.seed, "best calibration", plan.key)
-    return Delivered(replace(trained, model=calibrated(trained, world, rng)), best)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelModel:
-    """A model of the answers' shares, and the best labels that it gives.
-
-    Attributes:
-        trained: the model, not calibrated.
-        best: the best labels; None where there is no model to combine answers with.
-    """
-
-    trained: Trained
-    best: BestLabels | None
+    return LabelModel(replace(trained, model=calibrated(trained, world, rng)), best)
 
 
 def label_model(plan: LabelPlan, labels: LabelSet, answers: Answers, world: World) -> LabelModel:
@@ -82,25 +69,16 @@ def label_model(plan: LabelPlan, labels: LabelSet, answers: Answers, world: Worl
         answers: the answers behind them.
         world: the study's world.
     """
-    counts = labels.answers.astype(np.float64)
-    model = _train(plan, labels, labels.shares, "soft", counts, world)
+    # A purchase looks at its labels to see whether to stop, and then they are delivered.
+    key = (world.config, plan, "soft", digest(labels, answers))
+    model = world.computed.models.get(key)
+    if model is None:
+        counts = labels.answers.astype(np.float64)
+        rng = generator(world.config.seed, "soft folds", plan.key)
+        model = train_head(labels, {"soft": labels.shares}, labels.shares, counts, rng, world)
+        world.computed.keep(world.computed.models, key, model)
     trained = Trained(plan, labels, answers, labels.shares, model)
     return LabelModel(trained, _combined(trained, world))
-
-
-def _train(
-    plan: LabelPlan, labels: LabelSet, target: Floats, kind: str, weight: Floats, world: World
-) -> Model:
-    """A head on one kind of target, which also judges its penalty."""
-    values = world.features.values
-    return world.trainer.train(
-        values[labels.task],
-        {kind: target},
-        judge=target,
-        confidence=weight,
-        rng=generator(world.config.seed, f"{kind} folds", plan.key),
-        scale=values[world.data.rows["pool"]],
-    )
 
 
 def _combined(trained: Trained, world: World) -> BestLabels | None:
