@@ -14,6 +14,7 @@ from budget.money import Money
 from hpo.market.market import Market
 from hpo.market.quote import Quote, answers_share, outside, quote, quote_plan
 from hpo.settings.config import StudyConfig
+from hpo.trial.image_order import beginning
 from labeling.store import Store
 from labeling.store.records import OrderRecord
 from labeling.types import Condition, Ints, LabelPlan, Order
@@ -64,13 +65,16 @@ class Prices:
     Args:
         listed: quotes of whole plans.
         store: the orders and answers owned.
-        pool: [n] rows of the pool's images, in the order in which plans take them.
+        pool: [n] rows of the pool's images, in the study's order.
+        moves: whether a condition's plans begin where labels are missing, not at the first image.
     """
 
-    def __init__(self, listed: PriceList, store: Store, pool: Ints) -> None:
+    def __init__(self, listed: PriceList, store: Store, pool: Ints, *, moves: bool = False) -> None:
         self.listed = listed
+        self.moves = moves
         self._store = store
         self._pool = pool
+        self._images: dict[str, Ints] = {}
         self._orders: dict[str, list[OrderRecord]] | None = None
         self._owned: dict[tuple[str, int], _Owned] = {}
         self._quotes: dict[tuple[str, int], Quote] = {}
@@ -79,12 +83,23 @@ class Prices:
     def refresh(self) -> None:
         """Something may have been bought: the orders are read again."""
         self._orders = None
+        self._images = {}
 
     def condition(self, plan: LabelPlan) -> Condition:
         """The pool that a plan is bought in."""
         if plan.key not in self._conditions:
             self._conditions[plan.key] = self.listed.market.condition(plan)
         return self._conditions[plan.key]
+
+    def images(self, condition: Condition) -> Ints:
+        """[n] the pool's rows in the order in which a condition's plans take them."""
+        if not self.moves:
+            return self._pool
+        if condition.key not in self._images:
+            everything = self._store.without(frozenset()).all_orders()
+            begin = beginning(condition, self._pool, (record.order for record in everything))
+            self._images[condition.key] = np.roll(self._pool, -begin)
+        return self._images[condition.key]
 
     def records(self, plan: LabelPlan) -> list[OrderRecord]:
         """Orders of the plan's condition, by tranche."""
@@ -105,8 +120,8 @@ class Prices:
     def lacking(self, plan: LabelPlan) -> Order | None:
         """The order that the plan lacks (or the condition's unfinished one); None if owned."""
         config = self.listed.config
-        tasks = [int(row) for row in self._pool[: plan.tasks]]
         condition = self.condition(plan)
+        tasks = [int(row) for row in self.images(condition)[: plan.tasks]]
         return self._store.propose(
             condition, tasks, plan.overlap, config.allowance, config.max_minutes
         )
@@ -147,5 +162,6 @@ class Prices:
             for task, overlap in self._store.owned_target(condition).items():
                 target[task] = overlap
             counts = np.bincount(answers.task[real], minlength=rows)
-            self._owned[key] = _Owned(counts[self._pool], target[self._pool])
+            images = self.images(condition)
+            self._owned[key] = _Owned(counts[images], target[images])
         return self._owned[key]

@@ -82,6 +82,7 @@ def buy(plan: LabelPlan, world: World) -> None:
 def next_order(plan: LabelPlan, world: World) -> Order | None:
     """This condition's unfinished order, or what is lacking, written down now; None if owned."""
     config = world.config
+    world.prices.refresh()  # another process may have begun this condition, and so said where
     return world.store.order_for(
         world.condition(plan), world.tasks(plan), plan.overlap, config.allowance, config.max_minutes
     )

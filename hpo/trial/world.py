@@ -19,6 +19,7 @@ from hpo.market.open import open_market
 from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import Locks, open_store, runs_of
 from hpo.settings.search_space import SearchSpace
+from hpo.trial.image_order import moves
 from hpo.trial.prices import PriceList, Prices
 from hpo.trial.trainer import CrossValidated, Trainer
 from labeling.aggregation.selection import task_order
@@ -81,7 +82,7 @@ class World:
         space: the plans it may choose from.
         store: orders and answers.
         ledger: the account that is paid from.
-        pool: [n] rows of the pool's images, in the order in which plans take them.
+        pool: [n] rows of the pool's images, in the study's order.
         database: where store and ledger lie.
         locks: by which processes wait for each other.
         prices: of plans, given what is owned.
@@ -113,7 +114,8 @@ class World:
         listed = self.prices.listed
         if other.market is not self.market:
             listed = PriceList(other.config, other.market, listed.cap)
-        return replace(other, prices=Prices(listed, other.store, other.pool))
+        moves = self.prices.moves and other.pool is self.pool and other.market is self.market
+        return replace(other, prices=Prices(listed, other.store, other.pool, moves=moves))
 
     @property
     def source(self) -> LabelSource:
@@ -135,8 +137,8 @@ class World:
         return self.market.condition(plan)
 
     def tasks(self, plan: LabelPlan) -> list[int]:
-        """Rows of the plan's tasks: a prefix of the pool's seeded order."""
-        return [int(row) for row in self.pool[: plan.tasks]]
+        """Rows of the plan's tasks: the pool's seeded order, from where its condition begins."""
+        return [int(row) for row in self.prices.images(self.condition(plan))[: plan.tasks]]
 
     def buying(self, plan: LabelPlan) -> AbstractContextManager[None]:
         """Keep other processes from buying in a plan's condition; waits until none does."""
@@ -230,7 +232,7 @@ def build(
         pool,
         database,
         Locks(folder),
-        Prices(listed, store, pool),
+        Prices(listed, store, pool, moves=moves(config, pool)),
         computed,
         trainer or CrossValidated(),
     )
