@@ -39,7 +39,8 @@ Database: TypeAlias = Engine
 """An opened database; the other packages use this name."""
 
 _WRITES = "labelworth_writes"
-_SIDE_FILES = ("-wal", "-shm")
+SIDE_FILES = ("-wal", "-shm")
+"""What SQLite puts beside a database: endings of the names."""
 
 # Problem and remedy, as the user reads them, of SQLite's primary result codes.
 _TROUBLES = {
@@ -252,7 +253,7 @@ def _create_file(path: Path) -> None:
     except sqlite3.Error as error:
         raise _sqlite_trouble(str(path), error) from error
     finally:
-        for suffix in ("", *_SIDE_FILES):
+        for suffix in ("", *SIDE_FILES):
             Path(name + suffix).unlink(missing_ok=True)
 
 
