@@ -11,8 +11,8 @@ import os
 import sqlite3
 import tempfile
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -33,12 +33,13 @@ from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.schema import CreateColumn
 
 from budget.errors import InputError, LedgerCorrupt, StorageError
+from budget.fair_queue import turn
 from budget.files import sync_folder
 
 Database: TypeAlias = Engine
 """An opened database; the other packages use this name."""
 
-_WRITES = "labelworth_writes"
+_WRITES, _WAIT_S = "labelworth_writes", "labelworth_wait_s"
 SIDE_FILES = ("-wal", "-shm")
 """What SQLite puts beside a database: endings of the names."""
 
@@ -89,7 +90,9 @@ def open_database(url_or_path: str | Path, *, wait_s: float = 30.0) -> Engine:
         if size == 0:
             raise LedgerCorrupt(str(path), "the file is empty, which no database ever is")
     engine = create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": wait_s}
+        URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": wait_s},
+        execution_options={_WAIT_S: wait_s},
     )
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
@@ -111,11 +114,23 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes, committed as a whole; on SQLite no other writer runs beside it."""
-    with _translated(engine), engine.connect() as connection:
+    """A transaction that writes, committed as a whole; on SQLite no other writer runs beside it.
+
+    SQLite's writers have their turns in the order in which they asked.
+    """
+    with _turn(engine) as begun, _translated(engine), engine.connect() as connection:
         connection.execution_options(**{_WRITES: True})
         with connection.begin():
+            begun()
             yield connection
+
+
+def _turn(engine: Engine) -> AbstractContextManager[Callable[[], None]]:
+    if engine.dialect.name != "sqlite":
+        return nullcontext(lambda: None)
+    path = name_of(engine)
+    stuck = StorageError(path, *_TROUBLES[sqlite3.SQLITE_BUSY])
+    return turn(Path(f"{path}-queue"), engine.get_execution_options()[_WAIT_S], stuck)
 
 
 def checkpoint(engine: Engine) -> None:
