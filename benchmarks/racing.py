@@ -1,6 +1,6 @@
-"""How long writers of one ledger wait for each other: python -m benchmarks.racing
+"""How long writers of one ledger wait for each other.
 
-    [--processes 8] [--rounds 200] [--folder DIR]
+    python -m benchmarks.racing [--processes 8] [--rounds 200] [--folder DIR]
 
 Processes reserve and settle $0.001 by turns, as fast as they can, in one SQLite file. Baseline: the
 same rounds in the same run where SQLite alone decides who writes next. Prints the seconds of a

@@ -98,11 +98,40 @@ def open_database(url_or_path: str | Path, *, wait_s: float = 30.0) -> Engine:
     event.listen(engine, "begin", _begin)
     _engines.add(engine)
     with reading(engine) as connection:
-        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+
+        def pragma(name: str) -> Any:
+            return connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+
+        mode = pragma("journal_mode")
         connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+        problem = cut_short(path, pragma)
     if mode != "wal":
         raise LedgerCorrupt(str(path), f"its journal mode is {mode!r}, not 'wal' as it was made")
+    if problem:
+        raise LedgerCorrupt(str(path), problem)
     return engine
+
+
+def cut_short(path: Path, pragma: Callable[[str], int]) -> str:
+    """What is wrong with a SQLite file that lost its end, by a byte or more; empty if nothing is.
+
+    SQLite itself counts a cut last page as whole and reads zeros for what is missing. The file is
+    looked at by its name only: to open and close it would drop SQLite's locks on it.
+
+    Args:
+        path: the file.
+        pragma: the value of a pragma, on a connection whose transaction has begun to read.
+    """
+    path = path.resolve()  # SQLite, too, puts the log beside the file that a link leads to
+    # While the log holds rows, a killed checkpoint may have left the file short. While it is empty,
+    # the transaction reads the file alone, which keeps checkpoints of other processes away.
+    log = path.with_name(path.name + SIDE_FILES[0])
+    if log.exists() and log.stat().st_size:
+        return ""
+    page, pages, size = pragma("page_size"), pragma("page_count"), path.stat().st_size
+    if size % page == 0 and size >= page * pages:
+        return ""
+    return f"the file is cut short: {size} bytes of {page * pages}"
 
 
 @contextmanager

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from budget.database import SIDE_FILES
+from budget.database import SIDE_FILES, cut_short
 from budget.files import replacing
 from hpo.search.money_aware import distributions
 from hpo.settings.run_folder import making
@@ -49,8 +50,7 @@ class Trials:
 
     def _version(self) -> int:
         """A number that changes with every write by any other connection, Optuna's among them."""
-        version: int = self._looker.execute("PRAGMA data_version").fetchone()[0]
-        return version
+        return _pragma(self._looker, "data_version")
 
     @cached_property
     def _looker(self) -> sqlite3.Connection:
@@ -181,6 +181,11 @@ class Trials:
         self.study.set_user_attr(name, value)
 
 
+def _pragma(database: sqlite3.Connection, name: str) -> int:
+    value: int = database.execute(f"PRAGMA {name}").fetchone()[0]
+    return value
+
+
 def _after_search(trial: FrozenTrial) -> bool:
     return bool(trial.user_attrs.get("after_search", False))
 
@@ -200,6 +205,11 @@ def _open(path: Path, name: str) -> optuna.Study:
         with making(path.parent):
             if not path.exists():
                 _make(path, name)
+    with closing(sqlite3.connect(path, timeout=_WAIT_S)) as database:
+        database.execute("BEGIN")
+        database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if problem := cut_short(path, lambda name: _pragma(database, name)):
+            raise sqlite3.DatabaseError(problem)
     return _study(_storage(path), name)
 
 
