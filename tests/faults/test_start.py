@@ -17,6 +17,7 @@ import pytest
 import torch
 from sqlalchemy import Engine, event
 
+from budget.files import locked
 from hpo.study.study import Study
 from tests.conftest import SMALL
 from tests.forks import ended, forked
@@ -49,8 +50,9 @@ def test_processes_started_at_once_end_with_the_same_report(
     attempt: int, warm: str, tmp_path: Path
 ) -> None:
     def work(out: Path) -> None:
-        study = new_study(tmp_path / "runs", warm)
-        out.write_text(json.dumps(study.run()))
+        study = new_study(tmp_path / "runs", warm)  # all at once
+        with locked(tmp_path / "searching"):
+            out.write_text(json.dumps(study.run()))
         study.close()
 
     told = [tmp_path / f"told-{number}" for number in range(4)]
