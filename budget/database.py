@@ -11,8 +11,8 @@ import os
 import sqlite3
 import tempfile
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -33,13 +33,15 @@ from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.schema import CreateColumn
 
 from budget.errors import InputError, LedgerCorrupt, StorageError
+from budget.fair_queue import turn
 from budget.files import sync_folder
 
 Database: TypeAlias = Engine
 """An opened database; the other packages use this name."""
 
-_WRITES = "labelworth_writes"
-_SIDE_FILES = ("-wal", "-shm")
+_WRITES, _WAIT_S = "labelworth_writes", "labelworth_wait_s"
+SIDE_FILES = ("-wal", "-shm")
+"""What SQLite puts beside a database: endings of the names."""
 
 # Problem and remedy, as the user reads them, of SQLite's primary result codes.
 _TROUBLES = {
@@ -88,17 +90,48 @@ def open_database(url_or_path: str | Path, *, wait_s: float = 30.0) -> Engine:
         if size == 0:
             raise LedgerCorrupt(str(path), "the file is empty, which no database ever is")
     engine = create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": wait_s}
+        URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": wait_s},
+        execution_options={_WAIT_S: wait_s},
     )
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     _engines.add(engine)
     with reading(engine) as connection:
-        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+
+        def pragma(name: str) -> Any:
+            return connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+
+        mode = pragma("journal_mode")
         connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+        problem = cut_short(path, pragma)
     if mode != "wal":
         raise LedgerCorrupt(str(path), f"its journal mode is {mode!r}, not 'wal' as it was made")
+    if problem:
+        raise LedgerCorrupt(str(path), problem)
     return engine
+
+
+def cut_short(path: Path, pragma: Callable[[str], int]) -> str:
+    """What is wrong with a SQLite file that lost its end, by a byte or more; empty if nothing is.
+
+    SQLite itself counts a cut last page as whole and reads zeros for what is missing. The file is
+    looked at by its name only: to open and close it would drop SQLite's locks on it.
+
+    Args:
+        path: the file.
+        pragma: the value of a pragma, on a connection whose transaction has begun to read.
+    """
+    path = path.resolve()  # SQLite, too, puts the log beside the file that a link leads to
+    # While the log holds rows, a killed checkpoint may have left the file short. While it is empty,
+    # the transaction reads the file alone, which keeps checkpoints of other processes away.
+    log = path.with_name(path.name + SIDE_FILES[0])
+    if log.exists() and log.stat().st_size:
+        return ""
+    page, pages, size = pragma("page_size"), pragma("page_count"), path.stat().st_size
+    if size % page == 0 and size >= page * pages:
+        return ""
+    return f"the file is cut short: {size} bytes of {page * pages}"
 
 
 @contextmanager
@@ -110,11 +143,23 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes, committed as a whole; on SQLite no other writer runs beside it."""
-    with _translated(engine), engine.connect() as connection:
+    """A transaction that writes, committed as a whole; on SQLite no other writer runs beside it.
+
+    SQLite's writers have their turns in the order in which they asked.
+    """
+    with _turn(engine) as begun, _translated(engine), engine.connect() as connection:
         connection.execution_options(**{_WRITES: True})
         with connection.begin():
+            begun()
             yield connection
+
+
+def _turn(engine: Engine) -> AbstractContextManager[Callable[[], None]]:
+    if engine.dialect.name != "sqlite":
+        return nullcontext(lambda: None)
+    path = name_of(engine)
+    stuck = StorageError(path, *_TROUBLES[sqlite3.SQLITE_BUSY])
+    return turn(Path(f"{path}-queue"), engine.get_execution_options()[_WAIT_S], stuck)
 
 
 def checkpoint(engine: Engine) -> None:
@@ -252,7 +297,7 @@ def _create_file(path: Path) -> None:
     except sqlite3.Error as error:
         raise _sqlite_trouble(str(path), error) from error
     finally:
-        for suffix in ("", *_SIDE_FILES):
+        for suffix in ("", *SIDE_FILES):
             Path(name + suffix).unlink(missing_ok=True)
 
 

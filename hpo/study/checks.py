@@ -9,7 +9,7 @@ from hpo.data.dataset import Dataset, load
 from hpo.market.open import open_market
 from hpo.search.samplers import check_sampler
 from hpo.settings.config import StudyConfig
-from hpo.settings.run_folder import STORE
+from hpo.settings.run_folder import STORE, making
 from hpo.settings.search_space import SearchSpace
 from hpo.study.trials import Trials
 from hpo.trial.labels import check_views
@@ -55,10 +55,11 @@ def check_ground(world: World, trials: Trials) -> None:
                 f"an order of plan {bought.outcome.plan.key} that was paid for is missing",
             )
     ground = {"--data": world.data.key(), "--scenario": world.market.name}
-    begun_with = trials.attr("ground")
-    if begun_with is None:
-        trials.keep("ground", ground)
-        return
+    with making(world.folder):  # of several processes that start a study one says
+        begun_with = trials.attr("ground")
+        if begun_with is None:
+            trials.keep("ground", ground)
+            return
     for name, content in ground.items():
         if begun_with[name] != content:
             raise InputError(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from budget.database import SIDE_FILES, cut_short
+from budget.files import replacing
 from hpo.search.money_aware import distributions
+from hpo.settings.run_folder import making
 from hpo.settings.search_space import SearchSpace
 from hpo.trial.outcome import Outcome, Purchase, outcome_from_plain, outcome_to_plain, plan_to_plain
 from labeling.types import LabelPlan
@@ -46,8 +50,7 @@ class Trials:
 
     def _version(self) -> int:
         """A number that changes with every write by any other connection, Optuna's among them."""
-        version: int = self._looker.execute("PRAGMA data_version").fetchone()[0]
-        return version
+        return _pragma(self._looker, "data_version")
 
     @cached_property
     def _looker(self) -> sqlite3.Connection:
@@ -178,6 +181,11 @@ class Trials:
         self.study.set_user_attr(name, value)
 
 
+def _pragma(database: sqlite3.Connection, name: str) -> int:
+    value: int = database.execute(f"PRAGMA {name}").fetchone()[0]
+    return value
+
+
 def _after_search(trial: FrozenTrial) -> bool:
     return bool(trial.user_attrs.get("after_search", False))
 
@@ -189,14 +197,52 @@ def _once(trials: Iterable[FrozenTrial]) -> list[Outcome]:
 
 
 def _open(path: Path, name: str) -> optuna.Study:
+    """The study in Optuna's storage. Of several processes one makes the file."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with sqlite3.connect(path) as database:
-        database.execute("PRAGMA journal_mode=WAL")  # a property of the file; one sync a commit
-    database.close()
+    if not path.exists():
+        with making(path.parent):
+            if not path.exists():
+                _make(path, name)
+    with closing(sqlite3.connect(path, timeout=_WAIT_S)) as database:
+        database.execute("BEGIN")
+        database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if problem := cut_short(path, lambda name: _pragma(database, name)):
+            raise sqlite3.DatabaseError(problem)
+    return _study(_storage(path), name)
+
+
+def _make(path: Path, name: str) -> None:
+    """Put a whole database with an empty study at the path, in one step.
+
+    Optuna makes its tables in several commits. A process that was killed between them left a file
+    that Optuna refuses.
+    """
+    for left in path.parent.glob(f".{path.name}.*"):  # drafts of killed processes
+        left.unlink()
+    for side in SIDE_FILES:  # rows of a lost file, which SQLite would put into the new one
+        path.with_name(path.name + side).unlink(missing_ok=True)
+    with replacing(path) as draft:
+        storage = _storage(draft)
+        _study(storage, name)
+        storage.remove_session()
+        storage.engine.dispose()
+        with sqlite3.connect(draft) as database:
+            database.execute("PRAGMA journal_mode=WAL")  # a property of the file; one sync a commit
+        database.close()
+
+
+def _storage(path: Path) -> optuna.storages.RDBStorage:
+    import optuna
+
     wait = {"connect_args": {"timeout": _WAIT_S}}
-    storage = optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs=wait)
+    return optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs=wait)
+
+
+def _study(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
+    import optuna
+
     return optuna.create_study(
         storage=storage,
         study_name=name,
