@@ -12,6 +12,7 @@ from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import STORE, making
 from hpo.settings.search_space import SearchSpace
 from hpo.study.trials import Trials
+from hpo.trial.books import check_books
 from hpo.trial.labels import check_views
 from hpo.trial.world import World, features_of
 from labeling.campaign.campaign import OBJECTIVE
@@ -46,8 +47,9 @@ def check_ground(world: World, trials: Trials) -> None:
 
     Raises:
         InputError: images or crowd are others than those that the study was started with.
-        LedgerCorrupt: an order that was paid for is missing.
+        LedgerCorrupt: an order that was paid for is missing, or was settled at another amount.
     """
+    check_books(world.database, world.config.study, world.store, world.source.tariff)
     for bought in trials.purchases():
         if world.store.record(bought.order) is None:
             raise LedgerCorrupt(
@@ -66,3 +68,10 @@ def check_ground(world: World, trials: Trials) -> None:
                 f"{name}: its content changed since study {world.config.study!r} was started; "
                 "bring it back, or start another study with --study NAME"
             )
+
+
+def sealed_late(world: World, trials: Trials) -> list[str]:
+    """What a user should know of a study that an older release began, in lines."""
+    if not (world.store.sealed_late or trials.sealed_late):
+        return []
+    return ["This study was begun by an older release. Its rows were sealed as they are today."]

@@ -19,7 +19,7 @@ from hpo.settings.run_folder import SEARCH, claim, read_config, runs_of
 from hpo.settings.stored_answer import forget_report, write_report
 from hpo.study import pools
 from hpo.study.ask import AskedTrial, Asker
-from hpo.study.checks import check_ground, check_new_study
+from hpo.study.checks import check_ground, check_new_study, sealed_late
 from hpo.study.conclusion import Conclusion
 from hpo.study.delivery.phase import buy_labels
 from hpo.study.evaluations import Evaluations
@@ -180,7 +180,7 @@ class Study:
         self.say("looking at the images")
         self.world.features  # noqa: B018 - a fault in them shows before money moves
         self.events.begin(self.trials)
-        for line in pools.look(self.world):
+        for line in [*sealed_late(self.world, self.trials), *pools.look(self.world)]:
             self.say("looking at the market", line)
 
     def conclude(self, reason: str, archive: bool = False) -> dict[str, Any]:

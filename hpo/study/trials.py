@@ -9,11 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from budget.database import SIDE_FILES, cut_short
+from budget import seals
 from budget.files import replacing
+from budget.sqlite_file import SIDE_FILES
 from hpo.search.money_aware import distributions
 from hpo.settings.run_folder import making
 from hpo.settings.search_space import SearchSpace
+from hpo.trial.books import check_rows
 from hpo.trial.outcome import Outcome, Purchase, outcome_from_plain, outcome_to_plain, plan_to_plain
 from labeling.types import LabelPlan
 
@@ -33,10 +35,13 @@ class Trials:
         path: the SQLite file; made if it is missing.
         name: the study's name.
         space: the search space.
+
+    Attributes:
+        sealed_late: an older release had made the file, and its rows were sealed just now.
     """
 
     def __init__(self, path: Path, name: str, space: SearchSpace) -> None:
-        self.study = _open(path, name)
+        self.study, self.sealed_late = _open(path, name)
         self._space = space
         self._path = path
         self._read: tuple[int, list[FrozenTrial]] | None = None
@@ -50,7 +55,8 @@ class Trials:
 
     def _version(self) -> int:
         """A number that changes with every write by any other connection, Optuna's among them."""
-        return _pragma(self._looker, "data_version")
+        version: int = self._looker.execute("PRAGMA data_version").fetchone()[0]
+        return version
 
     @cached_property
     def _looker(self) -> sqlite3.Connection:
@@ -181,11 +187,6 @@ class Trials:
         self.study.set_user_attr(name, value)
 
 
-def _pragma(database: sqlite3.Connection, name: str) -> int:
-    value: int = database.execute(f"PRAGMA {name}").fetchone()[0]
-    return value
-
-
 def _after_search(trial: FrozenTrial) -> bool:
     return bool(trial.user_attrs.get("after_search", False))
 
@@ -196,8 +197,11 @@ def _once(trials: Iterable[FrozenTrial]) -> list[Outcome]:
     return list({outcome.plan.key: outcome for outcome in outcomes}.values())
 
 
-def _open(path: Path, name: str) -> optuna.Study:
-    """The study in Optuna's storage. Of several processes one makes the file."""
+def _open(path: Path, name: str) -> tuple[optuna.Study, bool]:
+    """The study in Optuna's storage, and whether it was sealed late.
+
+    Of several processes one makes the file.
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -205,12 +209,25 @@ def _open(path: Path, name: str) -> optuna.Study:
         with making(path.parent):
             if not path.exists():
                 _make(path, name)
-    with closing(sqlite3.connect(path, timeout=_WAIT_S)) as database:
-        database.execute("BEGIN")
-        database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if problem := cut_short(path, lambda name: _pragma(database, name)):
-            raise sqlite3.DatabaseError(problem)
-    return _study(_storage(path), name)
+    with making(path.parent), closing(_connected(path)) as database:
+        check_rows(database, path)
+        late = _seal(database)
+    return _study(_storage(path), name), late
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=_WAIT_S, factory=seals.SealingConnection)
+
+
+def _seal(database: sqlite3.Connection) -> bool:
+    """Seal all of Optuna's tables; returns whether one had rows that nothing covered until now."""
+    names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    ours = {name: "" for (name,) in names if name != "seals" and not name.startswith("sqlite_")}
+    if seals.is_covered(database, ours):
+        return False
+    with database:
+        database.execute("BEGIN IMMEDIATE")
+        return bool(seals.cover(database, ours))
 
 
 def _make(path: Path, name: str) -> None:
@@ -228,15 +245,15 @@ def _make(path: Path, name: str) -> None:
         _study(storage, name)
         storage.remove_session()
         storage.engine.dispose()
-        with sqlite3.connect(draft) as database:
+        with closing(_connected(draft)) as database:
+            _seal(database)
             database.execute("PRAGMA journal_mode=WAL")  # a property of the file; one sync a commit
-        database.close()
 
 
 def _storage(path: Path) -> optuna.storages.RDBStorage:
     import optuna
 
-    wait = {"connect_args": {"timeout": _WAIT_S}}
+    wait = {"connect_args": {"timeout": _WAIT_S, "factory": seals.SealingConnection}}
     return optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs=wait)
 
 
