@@ -6,7 +6,7 @@ What is opened here lies in the folder's files; a study on several machines open
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -122,12 +122,17 @@ class Locks:
         self._held: set[str] = set()
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[None]:
-        """Hold a lock; waits until no other process does. Inside itself it changes nothing."""
+    def hold(self, name: str, busy: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Hold a lock; waits until no other process does. Inside itself it changes nothing.
+
+        Args:
+            name: the lock.
+            busy: told the number of the process that holds it, before the wait.
+        """
         if name in self._held:
             yield
             return
-        with files.locked(self._folder / name):
+        with files.locked(self._folder / name, busy):
             self._held.add(name)
             try:
                 yield

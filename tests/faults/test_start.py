@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import alembic.config
@@ -17,8 +18,7 @@ import pytest
 import torch
 from sqlalchemy import Engine, event
 
-from budget.files import locked
-from hpo.study.study import Study
+from hpo.study.study import Progress, Study
 from tests.conftest import SMALL
 from tests.forks import ended, forked
 from tests.heads import FixedHeads
@@ -51,8 +51,7 @@ def test_processes_started_at_once_end_with_the_same_report(
 ) -> None:
     def work(out: Path) -> None:
         study = new_study(tmp_path / "runs", warm)  # all at once
-        with locked(tmp_path / "searching"):
-            out.write_text(json.dumps(study.run()))
+        out.write_text(json.dumps(study.run()))
         study.close()
 
     told = [tmp_path / f"told-{number}" for number in range(4)]
@@ -62,6 +61,35 @@ def test_processes_started_at_once_end_with_the_same_report(
     assert len(reports) == 1
     stored = (tmp_path / "runs/s/report.json").read_text()
     assert json.loads(stored) == json.loads(reports.pop())
+
+
+def test_a_second_start_waits_and_names_the_process_that_runs(warm: str, tmp_path: Path) -> None:
+    first, second = new_study(tmp_path / "runs", warm), new_study(tmp_path / "runs", warm)
+    began, notes = tmp_path / "began", []
+
+    def hold() -> None:
+        with first.alone():
+            began.write_text("yes")
+            while not (tmp_path / "waits").exists():
+                time.sleep(0.01)
+
+    def told(progress: Progress) -> None:
+        if progress.note:
+            notes.append(progress.note)
+            (tmp_path / "waits").write_text("yes")
+
+    child = forked(hold)
+    while not began.exists():
+        time.sleep(0.01)
+    assert second.run(told)["purchases"]
+    assert ended(child) == 0
+    assert notes == [
+        f"Process {child} runs this study. This one waits, and goes on where that ends."
+    ]
+    assert second.run(told)["purchases"]  # alone: nothing to wait for
+    assert len(notes) == 1
+    first.close()
+    second.close()
 
 
 def make_and_die(runs: Path, data: str, step: int) -> None:
