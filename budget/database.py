@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from sqlalchemy import (
     URL,
@@ -32,32 +31,23 @@ from sqlalchemy import (
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.schema import CreateColumn
 
+from budget import seals
 from budget.errors import InputError, LedgerCorrupt, StorageError
-from budget.files import sync_folder
+from budget.fair_queue import turn
+from budget.sqlite_file import (
+    TROUBLES,
+    create_file,
+    cut_short,
+    os_trouble,
+    reading_alone,
+    sqlite_trouble,
+)
 
 Database: TypeAlias = Engine
 """An opened database; the other packages use this name."""
 
-_WRITES = "labelworth_writes"
-_SIDE_FILES = ("-wal", "-shm")
-
-# Problem and remedy, as the user reads them, of SQLite's primary result codes.
-_TROUBLES = {
-    sqlite3.SQLITE_FULL: ("the disk is full", "free some space and run the same command again"),
-    sqlite3.SQLITE_BUSY: (
-        "the database is locked by another process",
-        "wait for that process or stop it, then run the same command again",
-    ),
-    sqlite3.SQLITE_LOCKED: ("the database is locked", "run the same command again"),
-    sqlite3.SQLITE_READONLY: ("the database cannot be written", "check the permissions"),
-    sqlite3.SQLITE_PERM: ("access is denied", "check the permissions"),
-    sqlite3.SQLITE_CANTOPEN: (
-        "the database cannot be opened",
-        "check that the folder exists and may be written",
-    ),
-    sqlite3.SQLITE_IOERR: ("the disk reports an error", "check the disk and its free space"),
-    sqlite3.SQLITE_NOMEM: ("memory is exhausted", "run the same command again with more memory"),
-}
+_WRITES, _WAIT_S = "labelworth_writes", "labelworth_wait_s"
+_LOOKS = "labelworth_looks"
 
 
 def open_database(url_or_path: str | Path, *, wait_s: float = 30.0) -> Engine:
@@ -80,25 +70,87 @@ def open_database(url_or_path: str | Path, *, wait_s: float = 30.0) -> Engine:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
-        _create_file(path)
+        create_file(path)
     except OSError as error:
-        raise _os_trouble(path, error) from error
+        raise os_trouble(path, error) from error
     else:
-        # `_create_file` links a finished database to this name: an empty file is a lost one.
+        # `create_file` links a finished database to this name: an empty file is a lost one.
         if size == 0:
             raise LedgerCorrupt(str(path), "the file is empty, which no database ever is")
     engine = create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": wait_s}
+        URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": wait_s},
+        execution_options={_WAIT_S: wait_s},
     )
+    _check(engine, path)
+    return engine
+
+
+def look_into(path: Path) -> Engine:
+    """Open a SQLite file for reading alone: nothing is created, and nothing is written.
+
+    Raises:
+        InputError: there is no such file.
+        StorageError: the file cannot be read.
+        LedgerCorrupt: as for `open_database`.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: missing; there is no study here, or its database was taken away")
+    source = reading_alone(path)
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        creator=lambda: sqlite3.connect(source, uri=True, check_same_thread=False),
+        execution_options={_WAIT_S: 30.0, _LOOKS: True},
+    )
+    _check(engine, path)
+    return engine
+
+
+def _check(engine: Engine, path: Path) -> None:
+    """Make a new engine of a SQLite file ready, and verify the file.
+
+    Raises:
+        StorageError: the file cannot be read or written.
+        LedgerCorrupt: the file is no database, is cut short, or holds rows that nobody wrote.
+    """
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     _engines.add(engine)
     with reading(engine) as connection:
-        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+
+        def pragma(name: str) -> Any:
+            return connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+
+        mode = pragma("journal_mode")
         connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
-    if mode != "wal":
+        problem = cut_short(path, pragma) or seals.broken(driver(connection))
+    # A file that is read alone has no journal.
+    if mode != "wal" and not looks_only(engine):
         raise LedgerCorrupt(str(path), f"its journal mode is {mode!r}, not 'wal' as it was made")
-    return engine
+    if problem:
+        raise LedgerCorrupt(str(path), problem)
+
+
+def looks_only(engine: Engine) -> bool:
+    """Whether an engine is one of `look_into`."""
+    return bool(engine.get_execution_options().get(_LOOKS, False))
+
+
+def driver(connection: Connection) -> sqlite3.Connection:
+    """SQLite's own connection, in the same transaction."""
+    return cast(sqlite3.Connection, connection.connection.driver_connection)
+
+
+def check_parts(connection: Connection, tables: Collection[str], parts: Collection[int]) -> None:
+    """Verify the seals of some rows, in the transaction that reads them.
+
+    Raises:
+        LedgerCorrupt: the rows are not the rows that were written.
+    """
+    if connection.dialect.name == "sqlite":
+        problem = seals.broken_parts(driver(connection), tables, parts)
+        if problem:
+            raise LedgerCorrupt(name_of(connection.engine), problem)
 
 
 @contextmanager
@@ -110,11 +162,23 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes, committed as a whole; on SQLite no other writer runs beside it."""
-    with _translated(engine), engine.connect() as connection:
+    """A transaction that writes, committed as a whole; on SQLite no other writer runs beside it.
+
+    SQLite's writers have their turns in the order in which they asked.
+    """
+    with _turn(engine) as begun, _translated(engine), engine.connect() as connection:
         connection.execution_options(**{_WRITES: True})
         with connection.begin():
+            begun()
             yield connection
+
+
+def _turn(engine: Engine) -> AbstractContextManager[Callable[[], None]]:
+    if engine.dialect.name != "sqlite" or looks_only(engine):
+        return nullcontext(lambda: None)
+    path = name_of(engine)
+    stuck = StorageError(path, *TROUBLES[sqlite3.SQLITE_BUSY])
+    return turn(Path(f"{path}-queue"), engine.get_execution_options()[_WAIT_S], stuck)
 
 
 def checkpoint(engine: Engine) -> None:
@@ -142,17 +206,41 @@ def create_tables(engine: Engine, tables: MetaData) -> None:
 
     Raises:
         LedgerCorrupt: some of the tables exist and others do not.
+        InputError: none exists, in a database that is only looked into.
     """
     with reading(engine) as connection:
         missing = set(tables.tables) - set(inspect(connection).get_table_names())
     if not missing:
         return
+    if looks_only(engine) and len(missing) == len(tables.tables):
+        raise InputError(f"{name_of(engine)}: nothing was bought yet; the study's command goes on")
     # The read took no lock: between the two transactions another process may create the tables.
     with writing(engine) as connection:
         missing = set(tables.tables) - set(inspect(connection).get_table_names())
         if missing and len(missing) < len(tables.tables):
             raise LedgerCorrupt(name_of(engine), f"table {min(missing)!r} is missing")
         tables.create_all(connection)
+
+
+def seal_tables(engine: Engine, parts: Mapping[str, str]) -> list[str]:
+    """Seal tables, unless they are: from now on a row that the program did not write is noticed.
+
+    Other databases than SQLite have no seals.
+
+    Args:
+        engine: from `open_database`; one of `look_into` stays as it is.
+        parts: for each table the column of numbers that its parts are told apart by; "" for none.
+
+    Returns:
+        Tables that an older release filled: rows that nothing has covered until now.
+    """
+    if engine.dialect.name != "sqlite" or looks_only(engine):
+        return []
+    with reading(engine) as connection:
+        if seals.is_covered(driver(connection), parts):
+            return []
+    with writing(engine) as connection:
+        return seals.cover(driver(connection), parts)
 
 
 def add_columns(engine: Engine, table: Table) -> None:
@@ -166,9 +254,12 @@ def add_columns(engine: Engine, table: Table) -> None:
             return
     # Looked up again under the lock: another process may have added them in between.
     with writing(engine) as connection:
-        for column in _lacking(connection, table):
+        lacking = _lacking(connection, table)
+        for column in lacking:
             definition = CreateColumn(column).compile(dialect=connection.dialect)
             connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
+        if lacking and connection.dialect.name == "sqlite":
+            seals.renew(driver(connection), table.name)
 
 
 def _lacking(connection: Connection, table: Table) -> list[Column[Any]]:
@@ -223,42 +314,10 @@ def _open_url(text: str) -> Engine:
         ) from error
 
 
-def _create_file(path: Path) -> None:
-    """Put an empty database in WAL mode at the path, in one step.
-
-    The database is made under another name and then linked to the path. So an empty file at the
-    path is a damaged database, never a new one. A link, unlike a rename, does not replace a
-    database that another process created in the meantime.
-    """
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
-        os.close(handle)
-    except OSError as error:
-        raise _os_trouble(path, error) from error
-    try:
-        maker = sqlite3.connect(name, isolation_level=None)
-        try:
-            maker.execute("PRAGMA synchronous=FULL")
-            maker.execute("PRAGMA journal_mode=WAL")
-        finally:
-            maker.close()
-        os.link(name, path)
-        sync_folder(path.parent)
-    except FileExistsError:
-        # Another process was faster: its database is as good as this one.
-        pass
-    except OSError as error:
-        raise _os_trouble(path, error) from error
-    except sqlite3.Error as error:
-        raise _sqlite_trouble(str(path), error) from error
-    finally:
-        for suffix in ("", *_SIDE_FILES):
-            Path(name + suffix).unlink(missing_ok=True)
-
-
 def _configure(connection: sqlite3.Connection, _record: object) -> None:
     # The driver would open a plain BEGIN before the first write; here `_begin` alone opens one.
     connection.isolation_level = None
+    seals.teach(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
 
@@ -298,24 +357,6 @@ def _translated(engine: Engine) -> Iterator[None]:
     except (sqlalchemy_errors.SQLAlchemyError, sqlite3.Error, UnicodeDecodeError) as error:
         cause = getattr(error, "orig", None) or error
         if engine.dialect.name == "sqlite":
-            raise _sqlite_trouble(name_of(engine), cause) from error
+            raise sqlite_trouble(name_of(engine), cause) from error
         line = " ".join(str(cause).split())
         raise StorageError(name_of(engine), line, "check the database server") from error
-
-
-def _sqlite_trouble(path: str, error: BaseException) -> StorageError:
-    code = getattr(error, "sqlite_errorcode", None)
-    # Extended result codes, such as SQLITE_IOERR_FSYNC, carry the primary code in the low byte.
-    if code is not None and code & 0xFF in _TROUBLES:
-        return StorageError(path, *_TROUBLES[code & 0xFF])
-    line = " ".join(str(error).split())
-    return LedgerCorrupt(path, f"the database is damaged or not ours ({line})")
-
-
-def _os_trouble(path: Path, error: OSError) -> StorageError:
-    reason = error.strerror or str(error)
-    return StorageError(
-        str(path),
-        f"the database cannot be created ({reason})",
-        "check that the folder exists, may be written and lies on a local disk with free space",
-    )

@@ -51,6 +51,11 @@ def write_whole(path: Path, content: bytes) -> None:
         draft.write_bytes(content)
 
 
+def private(path: str, flags: int) -> int:
+    """Open a file of mode 0600 if it is new: the `opener` of `open`."""
+    return os.open(path, flags, 0o600)
+
+
 def whole_lines(raw: bytes) -> bytes:
     """The complete lines of a file that is appended line by line; a cut last line is dropped."""
     return raw[: raw.rfind(b"\n") + 1]
@@ -143,15 +148,27 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, busy: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold a lock named by a file; wait until no other process holds it.
 
     The file is created and stays. The system releases the lock when the process ends, also on a
     crash. Forked children, such as ClearML's, do not hold it.
+
+    Args:
+        path: the file.
+        busy: told the number of the process that holds the lock, before the wait for it.
     """
     path.parent.mkdir(mode=0o700, exist_ok=True)
     with _opened(path) as descriptor:
+        if busy is not None:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                busy(os.pread(descriptor, 20, 0).decode())
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if busy is not None:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
 
 

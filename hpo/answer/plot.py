@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from budget.files import replacing
 from hpo.answer.sentences import cents, percent
 from labeling.campaign.campaign import score_name
 
@@ -71,7 +72,8 @@ def plot_front(report: Mapping[str, Any], path: Path) -> None:
     axes.grid(alpha=0.25)
     if axes.has_data():
         axes.legend(loc="lower right", fontsize=9)
-    figure.savefig(path, dpi=130)
+    with replacing(path) as draft:
+        figure.savefig(draft, dpi=130, format="png")
 
 
 def _plot_delivered(axes: Axes, report: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import StorageError
-from budget.files import replacing, write_whole
+from budget.files import private, replacing, write_whole
 from budget.tariff import Tariff
 from hpo.data.image_urls import addresses, stand_ins
 from hpo.market.lazy_source import ReachedSource
@@ -172,7 +172,7 @@ def start(
 
 def _launch(command: Sequence[str], folder: Path) -> tuple[str, subprocess.Popen[str]]:
     """A server process, and the address that it told; "" if it told none."""
-    with (folder / "server.log").open("w") as log:
+    with open(folder / "server.log", "w", opener=private) as log:
         # A session of its own: Ctrl-C on the terminal is for the study, which still needs it.
         process = subprocess.Popen(  # noqa: S603 - our own program
             command,

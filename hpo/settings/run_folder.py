@@ -6,7 +6,7 @@ What is opened here lies in the folder's files; a study on several machines open
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -20,23 +20,36 @@ from hpo.settings.stored_answer import forget_report
 
 
 def claim(folder: Path, config: StudyConfig) -> None:
-    """Make the study's folder, or check that it belongs to this configuration."""
-    path = folder / "study.json"
+    """Make the study's folder, or check that it belongs to this configuration.
+
+    Of several processes that start a study one makes the folder; the others wait and check.
+    """
     try:
-        if not path.exists() and has_store(folder):
-            raise InputError(
-                f"{path}: missing, but the folder holds a study; bring it back, "
-                "or start another study with --study NAME"
-            )
-        if path.exists():
-            check_unchanged(read_config(folder), config)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        text = json.dumps(to_plain(config), indent=1) + "\n"
-        if not path.exists() or path.read_text() != text:
-            forget_report(folder)  # it tells of the old settings
-            write_whole(path, text.encode())
+        with making(folder):
+            _claim(folder, config)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
+def _claim(folder: Path, config: StudyConfig) -> None:
+    path = folder / "study.json"
+    if not path.exists() and has_store(folder):
+        raise InputError(
+            f"{path}: missing, but the folder holds a study; bring it back, "
+            "or start another study with --study NAME"
+        )
+    if path.exists():
+        check_unchanged(read_config(folder), config)
+    text = json.dumps(to_plain(config), indent=1) + "\n"
+    if not path.exists() or path.read_text() != text:
+        forget_report(folder)  # it tells of the old settings
+        write_whole(path, text.encode())
+
+
+def making(folder: Path) -> AbstractContextManager[None]:
+    """Keep other processes from making parts of a study's folder, which exists."""
+    return Locks(folder).hold("making")
 
 
 def read_config(folder: Path) -> StudyConfig:
@@ -109,12 +122,17 @@ class Locks:
         self._held: set[str] = set()
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[None]:
-        """Hold a lock; waits until no other process does. Inside itself it changes nothing."""
+    def hold(self, name: str, busy: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Hold a lock; waits until no other process does. Inside itself it changes nothing.
+
+        Args:
+            name: the lock.
+            busy: told the number of the process that holds it, before the wait.
+        """
         if name in self._held:
             yield
             return
-        with files.locked(self._folder / name):
+        with files.locked(self._folder / name, busy):
             self._held.add(name)
             try:
                 yield

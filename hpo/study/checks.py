@@ -9,9 +9,10 @@ from hpo.data.dataset import Dataset, load
 from hpo.market.open import open_market
 from hpo.search.samplers import check_sampler
 from hpo.settings.config import StudyConfig
-from hpo.settings.run_folder import STORE
+from hpo.settings.run_folder import STORE, making
 from hpo.settings.search_space import SearchSpace
 from hpo.study.trials import Trials
+from hpo.trial.books import check_books
 from hpo.trial.labels import check_views
 from hpo.trial.world import World, features_of
 from labeling.campaign.campaign import OBJECTIVE
@@ -46,8 +47,9 @@ def check_ground(world: World, trials: Trials) -> None:
 
     Raises:
         InputError: images or crowd are others than those that the study was started with.
-        LedgerCorrupt: an order that was paid for is missing.
+        LedgerCorrupt: an order that was paid for is missing, or was settled at another amount.
     """
+    check_books(world.database, world.config.study, world.store, world.source.tariff)
     for bought in trials.purchases():
         if world.store.record(bought.order) is None:
             raise LedgerCorrupt(
@@ -55,13 +57,21 @@ def check_ground(world: World, trials: Trials) -> None:
                 f"an order of plan {bought.outcome.plan.key} that was paid for is missing",
             )
     ground = {"--data": world.data.key(), "--scenario": world.market.name}
-    begun_with = trials.attr("ground")
-    if begun_with is None:
-        trials.keep("ground", ground)
-        return
+    with making(world.folder):  # of several processes that start a study one says
+        begun_with = trials.attr("ground")
+        if begun_with is None:
+            trials.keep("ground", ground)
+            return
     for name, content in ground.items():
         if begun_with[name] != content:
             raise InputError(
                 f"{name}: its content changed since study {world.config.study!r} was started; "
                 "bring it back, or start another study with --study NAME"
             )
+
+
+def sealed_late(world: World, trials: Trials) -> list[str]:
+    """What a user should know of a study that an older release began, in lines."""
+    if not (world.store.sealed_late or trials.sealed_late):
+        return []
+    return ["This study was begun by an older release. Its rows were sealed as they are today."]

@@ -9,6 +9,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,29 @@ def told_versions(event: Mapping[str, Any]) -> list[str]:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a study stands.
+
+    Attributes:
+        doing: what is going on now, in a few words.
+        purchases: purchases evaluated so far.
+        best: the recommended plan so far.
+        note: something to be kept in sight; empty for nothing.
+    """
+
+    doing: str
+    purchases: int
+    best: Outcome | None
+    spent: Money
+    held: Money
+    left: Money
+    note: str = ""
+
+
+Watch = Callable[[Progress], None]
 
 
 class StudyJournal:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +18,13 @@ from hpo.settings.run_folder import SEARCH, claim, read_config, runs_of
 from hpo.settings.stored_answer import forget_report, write_report
 from hpo.study import pools
 from hpo.study.ask import AskedTrial, Asker
-from hpo.study.checks import check_ground, check_new_study
+from hpo.study.checks import check_ground, check_new_study, sealed_late
 from hpo.study.conclusion import Conclusion
 from hpo.study.delivery.phase import buy_labels
 from hpo.study.evaluations import Evaluations
+from hpo.study.journal import Progress as Progress
 from hpo.study.journal import StudyEvents, StudyJournal
+from hpo.study.journal import Watch as Watch
 from hpo.study.reconcile import untold
 from hpo.study.trials import TASK, Trials
 from hpo.trial.evaluate import run_trial
@@ -40,29 +41,7 @@ if TYPE_CHECKING:
     import optuna
 
 _ASKING = "asking"  # the lock under which trials are written down
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a study stands.
-
-    Attributes:
-        doing: what is going on now, in a few words.
-        purchases: purchases evaluated so far.
-        best: the recommended plan so far.
-        note: something to be kept in sight; empty for nothing.
-    """
-
-    doing: str
-    purchases: int
-    best: Outcome | None
-    spent: Money
-    held: Money
-    left: Money
-    note: str = ""
-
-
-Watch = Callable[[Progress], None]
+_RUNNING = "running"  # the lock under which one process at a time searches
 
 
 class Study:
@@ -130,17 +109,32 @@ class Study:
                 to archive.
         """
         pools.check_archive(self.config.market_kind, archive)
-        try:
-            self.prepare(watch, real_money)
-            self.finish_left()
-            self._evaluations.after_last_purchase()
-            self._search()
-            while self._goes_on_after(self.why_none):
+        with self.alone(watch):
+            try:
+                self.prepare(watch, real_money)
+                self.finish_left()
+                self._evaluations.after_last_purchase()
                 self._search()
-            return self.conclude(self.why_none, archive)
-        except BaseException:
-            self.world.source.close()  # the caller may not do it: no pool stays open
-            raise
+                while self._goes_on_after(self.why_none):
+                    self._search()
+                return self.conclude(self.why_none, archive)
+            except BaseException:
+                self.world.source.close()  # the caller may not do it: no pool stays open
+                raise
+
+    def alone(self, watch: Watch | None = None) -> AbstractContextManager[None]:
+        """Keep other processes from searching in this study; waits until none does, and says so.
+
+        Args:
+            watch: as for `run`.
+        """
+        self._watch = watch or self._watch
+
+        def busy(who: str) -> None:
+            note = f"Process {who} runs this study. This one waits, and goes on where that ends."
+            self.say("waiting", note)
+
+        return self.world.locks.hold(_RUNNING, busy)
 
     def _search(self) -> None:
         while (asked := self.ask()) is not None:
@@ -180,7 +174,7 @@ class Study:
         self.say("looking at the images")
         self.world.features  # noqa: B018 - a fault in them shows before money moves
         self.events.begin(self.trials)
-        for line in pools.look(self.world):
+        for line in [*sealed_late(self.world, self.trials), *pools.look(self.world)]:
             self.say("looking at the market", line)
 
     def conclude(self, reason: str, archive: bool = False) -> dict[str, Any]:
@@ -272,6 +266,7 @@ class Study:
 
     def finish_left(self) -> None:
         """Finish trials that a crash left running if they have an order, else give them up."""
+        self.world.prices.refresh()  # another process may have searched before
         for left in self.trials.all():
             if left.state.name != "RUNNING":
                 continue

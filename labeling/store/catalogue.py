@@ -34,7 +34,7 @@ from sqlalchemy import (
     select,
 )
 
-from budget.database import add_columns, create_tables, reading, writing
+from budget.database import add_columns, create_tables, reading, seal_tables, writing
 from labeling.store.views import criterion
 from labeling.views import View, check_classes, parse_view, resolve
 from labeling.views.columns import ANSWERS, COLUMNS, LABELS
@@ -107,6 +107,12 @@ _VIEWS = Table(
     UniqueConstraint("study", "name", "version"),
 )
 
+_PARTS = {
+    VERSIONS.name: "",
+    _LABELS.name: "version_id",
+    _ANSWERS.name: "version_id",
+    _VIEWS.name: "",
+}
 _OF_VERSION: Mapping[str, ColumnElement[Any]] = {
     "version": VERSIONS.c.version,
     "date": VERSIONS.c.day,
@@ -185,6 +191,7 @@ class Catalogue:
         """
         create_tables(engine, CATALOGUE)
         add_columns(engine, _LABELS)
+        seal_tables(engine, _PARTS)
         self._engine = engine
         self._study = study
 

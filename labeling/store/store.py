@@ -26,7 +26,7 @@ from sqlalchemy import (
     select,
 )
 
-from budget.database import create_tables, reading, writing
+from budget.database import check_parts, create_tables, reading, seal_tables, writing
 from budget.ledger import is_reserved
 from budget.money import ZERO, Money
 from budget.tariff import Tariff
@@ -47,6 +47,7 @@ from labeling.store.tables import (
     ASSIGNMENTS,
     ORDER_TASKS,
     ORDERS,
+    PARTS,
     RESTRICTIONS,
     TABLES,
     condition_to_text,
@@ -56,15 +57,20 @@ from labeling.types import Answers, AnswerTimes, Condition, Order, Page
 
 
 class Store:
-    """Orders and answers of one study; any number of processes may use them."""
+    """Orders and answers of one study; any number of processes may use them.
+
+    Attributes:
+        sealed_late: an older release had filled the tables, and their rows were sealed just now.
+    """
 
     def __init__(self, engine: Engine, study: str) -> None:
-        """Open the study's orders; create the tables on first use.
+        """Open the study's orders; create and seal the tables on first use.
 
         Raises:
             StorageError: the database cannot be read or written.
         """
         create_tables(engine, TABLES)
+        self.sealed_late = bool(seal_tables(engine, PARTS))
         self._engine = engine
         self._study = study
         self._hidden: frozenset[str] = frozenset()
@@ -212,9 +218,11 @@ class Store:
     def paid(self, order: Order, tariff: Tariff) -> Money:
         """Rewards and platform fee of all assignments of an order, usable or not."""
         with reading(self._engine) as connection:
+            number = self._stored(connection, order)[0]
+            check_parts(connection, [ASSIGNMENTS.name], [number])
             counts = connection.execute(
                 select(ASSIGNMENTS.c.reward_micros, func.count())
-                .where(ASSIGNMENTS.c.order_id == self._stored(connection, order)[0])
+                .where(ASSIGNMENTS.c.order_id == number)
                 .group_by(ASSIGNMENTS.c.reward_micros)
             ).all()
         return sum((tariff.cost(count, Money(micros)) for micros, count in counts), ZERO)
@@ -376,6 +384,8 @@ class Store:
     ) -> Sequence[Row[Any]]:
         mine = and_(self._mine, of_condition(condition), among)
         with reading(self._engine) as connection:
+            numbers = connection.scalars(select(ORDERS.c.id).where(mine)).all()
+            check_parts(connection, [*PARTS], numbers)
             return connection.execute(answer_rows(mine, question, *more)).all()
 
     @property

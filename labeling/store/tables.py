@@ -112,6 +112,15 @@ RESTRICTIONS = Table(
 )
 Index("restrictions_by_annotator", RESTRICTIONS.c.annotator)
 
+PARTS = {
+    ORDERS.name: "id",
+    **{
+        table.name: "order_id"
+        for table in (ORDER_TASKS, ASSIGNMENTS, ANSWERS, FURTHER_ANSWERS, RESTRICTIONS)
+    },
+}
+"""The column that tells an order's rows in each table: an order's rows have one seal a table."""
+
 
 def condition_to_text(condition: Condition) -> str:
     """A condition as JSON."""

@@ -17,6 +17,7 @@ from budget.database import open_database
 from budget.errors import AlreadyResolved, LedgerCorrupt, StorageError
 from budget.ledger import Ledger, LedgerEntry
 from budget.money import Money
+from tests.forks import forked
 
 CAP = Money.parse("20")
 
@@ -180,6 +181,43 @@ def test_a_file_cut_short_is_refused(good: Path, tmp_path: Path) -> None:
             left.unlink()
     path.write_bytes(content)
     assert outcome(path) == expected
+
+
+def test_a_cut_of_bytes_that_nobody_reads_is_refused(good: Path, tmp_path: Path) -> None:
+    path = tmp_path / "study.sqlite"
+    shutil.copy(good, path)
+    editor = sqlite3.connect(path, isolation_level=None)
+    editor.execute("CREATE TABLE last (x)")
+    editor.execute("INSERT INTO last VALUES (zeroblob(10))")  # the file's last byte is a zero
+    editor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    editor.close()
+    whole = path.read_bytes()
+    assert read_ledger(path) == read_ledger(good)
+    for cut in (1, 9, 4096, len(whole) - 4096):
+        path.write_bytes(whole[:-cut])
+        with pytest.raises(LedgerCorrupt, match=r"cut short|damaged"):
+            open_database(path)
+        for side in ("-wal", "-shm", "-queue"):
+            path.with_name(path.name + side).unlink(missing_ok=True)
+
+
+def test_a_file_is_whole_to_all_who_open_it_while_others_write(tmp_path: Path) -> None:
+    path = tmp_path / "study.sqlite"
+    write_ledger(path)
+
+    def write() -> None:
+        ledger = Ledger.open(open_database(path), "study", CAP)
+        for number in range(100):
+            ledger.reserve(f"long-{number}", Money(1), note="x" * 20_000)  # the file grows
+
+    child = forked(write)
+    opened = 0
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+        open_database(path).dispose()
+        opened += 1
+    assert ended == (child, 0)
+    assert opened > 20
+    assert len(read_ledger(path)) == 108
 
 
 def test_a_lost_write_ahead_log_takes_no_row_with_it(tmp_path: Path) -> None:

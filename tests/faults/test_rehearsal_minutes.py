@@ -1,9 +1,15 @@
-"""A rehearsal that is killed while it buys reports the minutes of the undisturbed one."""
+"""A rehearsal that is killed at any moment ends with the report of the undisturbed one.
+
+FAULT_RUNS sets how many random moments are tried; each rehearsal is killed twice.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +22,8 @@ from tests.forks import ended, forked
 from tests.heads import FixedHeads
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+RUNS = int(os.environ.get("FAULT_RUNS", "10")) // 5
 
 
 def rehearsed(folder: Path, data: str) -> dict[str, Any]:
@@ -53,3 +61,31 @@ def test_minutes_of_a_killed_rehearsal_are_those_of_the_undisturbed(
         killed(tmp_path / str(polls), small_data, polls)
         again = rehearsed(tmp_path / str(polls), small_data)
         assert [row["minutes"] for row in again["purchases"]] == pytest.approx(minutes, abs=0.002)
+
+
+def killed_at(seconds: float, folder: Path, data: str) -> bool:
+    """Kill a rehearsal some time after its start; False where it had ended."""
+    child = forked(lambda: rehearsed(folder, data))
+    time.sleep(seconds)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    return ended(child) == -signal.SIGKILL
+
+
+def test_killed_at_random_moments_a_rehearsal_ends_with_the_same_report(
+    small_data: str, tmp_path: Path
+) -> None:
+    begun = time.monotonic()
+    assert ended(forked(lambda: rehearsed(tmp_path / "whole", small_data))) == 0
+    seconds = time.monotonic() - begun
+    for path in (tmp_path / "whole/s").rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+    undisturbed = (tmp_path / "whole/s/report.json").read_text()
+    moments, kills = random.Random(11), 0
+    for run in range(RUNS):
+        folder = tmp_path / str(run)
+        for _ in range(2):
+            kills += killed_at(moments.uniform(0.1, 0.9) * seconds, folder, small_data)
+        assert ended(forked(lambda folder=folder: rehearsed(folder, small_data))) == 0
+        assert (folder / "s/report.json").read_text() == undisturbed, f"run {run}"
+    assert kills >= RUNS

@@ -32,7 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     asks_more = arguments.view is not None or arguments.test_view is not None
     report = None if asks_more else printable_report(arguments.folder)
-    report = report or _made_anew(arguments)
+    if report is None:
+        report = _made_anew(arguments)
+    else:
+        from hpo.trial.books import look_at_books
+
+        look_at_books(arguments.folder)
     print_report(arguments.json, report, arguments.folder, arguments.details)
     return DONE
 

@@ -119,13 +119,14 @@ def run(
             f"clearml-agent daemon --queue {engine.queue}",
             file=sys.stderr,
         )
-    study.prepare(_aloud(watch), real_money)
-    study.world.source.close()  # from now on the trials use the market, in turn
-    with _quiet(), consenting(study.folder) if real_money else contextlib.nullcontext():
-        reason = _search(study, engine)
-        study.events.begin(study.trials)  # a killed trial may not have told its events
-        study.finish_left()
-        return study.conclude(reason, archive)
+    with study.alone(_aloud(watch)):
+        study.prepare(_aloud(watch), real_money)
+        study.world.source.close()  # from now on the trials use the market, in turn
+        with _quiet(), consenting(study.folder) if real_money else contextlib.nullcontext():
+            reason = _search(study, engine)
+            study.events.begin(study.trials)  # a killed trial may not have told its events
+            study.finish_left()
+            return study.conclude(reason, archive)
 
 
 def _search(study: Study, engine: Engine) -> str:

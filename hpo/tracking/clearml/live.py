@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from budget.errors import InputError
-from budget.files import ours
+from budget.files import ours, private
 from hpo.settings import subprocess_env
 from hpo.settings.exit_codes import BAD_INPUT, DONE
 from hpo.tracking.clearml.choices import chosen, leave_state, read_state
@@ -192,7 +192,7 @@ class Live:
         reader, writer = os.pipe()  # the reader sees its end when the last writer has closed it
         self._alive.enter_context(ours(writer))
         try:
-            with (folder / LOG).open("ab") as log:
+            with open(folder / LOG, "ab", opener=private) as log:
                 self._process = subprocess.Popen(  # noqa: S603
                     command,
                     stdin=reader,

@@ -25,6 +25,7 @@ from labeling.versions import Version
 from labeling.views import View, parse_view
 from labeling.views.tree import Compare
 from tests.conftest import SMALL, Command
+from tests.unsealed import unseal
 
 BEST_COLUMNS = ("best_label", "best_confidence", "changed")
 
@@ -74,6 +75,7 @@ def as_an_older_release(folder: Path) -> None:
     rows(folder, "answers > 0")
     engine = open_store(folder)
     with writing(engine) as connection:
+        unseal(connection)
         for name in BEST_COLUMNS:
             connection.exec_driver_sql(f"ALTER TABLE catalogue_labels DROP COLUMN {name}")
     engine.dispose()

@@ -12,6 +12,7 @@ from budget.database import Database, open_database, writing
 from budget.errors import InputError
 from labeling.store.catalogue import Catalogue, CatalogueEntry, columns_of
 from labeling.views import parse_view
+from tests.unsealed import unseal
 
 ENTRY = CatalogueEntry("ab" * 16, 740000, "cd" * 16, "simulated", 2000, 1, 0, False, ("a", "b"))
 LABELS = {
@@ -104,6 +105,7 @@ def old_catalogue(path: Path) -> Database:
     engine = open_database(path)
     Catalogue(engine, "study").add(ENTRY, LABELS, ANSWERS)
     with writing(engine) as connection:
+        unseal(connection)
         for name in BEST:
             connection.exec_driver_sql(f"ALTER TABLE catalogue_labels DROP COLUMN {name}")
     return engine

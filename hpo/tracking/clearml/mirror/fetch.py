@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from budget.files import private
 from hpo.tracking.clearml.mirror.label_datasets import version_key
 from hpo.tracking.clearml.server.connection import Remote
 from hpo.tracking.clearml.server.writer import DIGEST, OUR_ID
@@ -45,7 +46,8 @@ def fetch_version(version_id: str, folder: Path) -> Path | None:
     try:
         with zipfile.ZipFile(io.BytesIO(remote.files.download(archive))) as files:
             for name in (versions.MANIFEST, versions.LABELS, versions.ANSWERS):
-                (draft / name).write_bytes(files.read(name))
+                with open(draft / name, "wb", opener=private) as file:
+                    file.write(files.read(name))
         draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

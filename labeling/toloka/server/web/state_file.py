@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from fractions import Fraction
@@ -15,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
-from budget.files import whole_lines
+from budget.files import private, whole_lines
 from budget.money import Money
 from budget.tariff import Tariff
 from labeling.crowd.scenario import Scenario
 from labeling.toloka.server.model.records import Doc
 from labeling.toloka.server.model.truth import read_truth
 from labeling.toloka.server.model.world import Settings
+
+_APPENDS = os.O_RDWR | os.O_APPEND | os.O_CREAT
 
 
 class RequestLog:
@@ -43,7 +46,7 @@ class RequestLog:
         self._started = plain(started)
         self.settings = started
         try:
-            self._file = path.open("a+b")
+            self._file = os.fdopen(private(str(path), _APPENDS), "a+b")
         except OSError as error:
             raise InputError(f"{path}: cannot be written: {error.strerror}") from None
         try:
