@@ -72,8 +72,9 @@ class Version:
         """The columns of labels.csv or answers.csv, with the texts as given to `save`.
 
         labels.csv: image, label (most probable class), confidence (its probability), agreement
-        (share of usable answers with this class), answers (number of usable answers), p(class) of
-        every class. A version with best labels has, after `answers`, also best_label (most
+        (share of usable answers with this class), answers (number of usable answers), tied (1
+        where another class is as probable, else 0: the label is then the first of them), p(class)
+        of every class. A version with best labels has, after `tied`, also best_label (most
         probable class given people and model), best_confidence (its probability) and changed (1
         where best_label differs from label, else 0), and at the end best(class) of every class:
         its probability given people and model.
@@ -318,6 +319,7 @@ def _labels_table(
         ("confidence", _shares(facts.confidence)),
         ("agreement", _shares(facts.agreement)),
         ("answers", [str(count) for count in labels.answers]),
+        ("tied", [str(int(tied)) for tied in facts.tied]),
     ]
     if best is not None:
         likeliest = best.argmax(axis=1)

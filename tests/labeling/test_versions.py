@@ -187,10 +187,10 @@ def test_what_the_manifest_tells(tmp_path: Path) -> None:
 def test_what_the_tables_hold(tmp_path: Path) -> None:
     path = write(tmp_path).path
     assert table(path / "labels.csv") == [
-        ["image", "label", "confidence", "agreement", "answers", "p(loop)", "p(-straight)"],
-        ["'" + NAMES[1], "'-straight", "0.600000", "1.000000", "2", "0.400000", "0.600000"],
-        ["plain.png", "loop", "0.900000", "1.000000", "1", "0.900000", "0.100000"],
-        [NAMES[2], "'-straight", "0.666667", "0.000000", "4", "0.333333", "0.666667"],
+        ["image", "label", "confidence", "agreement", "answers", "tied", "p(loop)", "p(-straight)"],
+        ["'" + NAMES[1], "'-straight", "0.600000", "1.000000", "2", "0", "0.400000", "0.600000"],
+        ["plain.png", "loop", "0.900000", "1.000000", "1", "0", "0.900000", "0.100000"],
+        [NAMES[2], "'-straight", "0.666667", "0.000000", "4", "0", "0.333333", "0.666667"],
     ]
     assert table(path / "answers.csv") == [
         ["image", "annotator", "label", "control", "usable", "skill", "seconds", "submitted"],
@@ -205,20 +205,40 @@ def test_best_labels_stand_beside_the_labels_that_people_gave(tmp_path: Path) ->
     version = write(tmp_path, best=BEST)
     assert table(version.path / "labels.csv") == [
         [
-            *("image", "label", "confidence", "agreement", "answers"),
+            *("image", "label", "confidence", "agreement", "answers", "tied"),
             *("best_label", "best_confidence", "changed"),
             *("p(loop)", "p(-straight)", "best(loop)", "best(-straight)"),
         ],
         [
-            *("'" + NAMES[1], "'-straight", "0.600000", "1.000000", "2", "loop", "0.700000", "1"),
+            *(
+                "'" + NAMES[1],
+                "'-straight",
+                "0.600000",
+                "1.000000",
+                "2",
+                "0",
+                "loop",
+                "0.700000",
+                "1",
+            ),
             *("0.400000", "0.600000", "0.700000", "0.300000"),
         ],
         [
-            *("plain.png", "loop", "0.900000", "1.000000", "1", "loop", "0.950000", "0"),
+            *("plain.png", "loop", "0.900000", "1.000000", "1", "0", "loop", "0.950000", "0"),
             *("0.900000", "0.100000", "0.950000", "0.050000"),
         ],
         [
-            *(NAMES[2], "'-straight", "0.666667", "0.000000", "4", "'-straight", "0.800000", "0"),
+            *(
+                NAMES[2],
+                "'-straight",
+                "0.666667",
+                "0.000000",
+                "4",
+                "0",
+                "'-straight",
+                "0.800000",
+                "0",
+            ),
             *("0.333333", "0.666667", "0.200000", "0.800000"),
         ],
     ]
