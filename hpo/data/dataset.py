@@ -161,8 +161,8 @@ def _from_folder(root: Path, config: StudyConfig, run_folder: Path | None) -> Da
         if kept is None:
             unset = keep[[not lines[row].role for row in keep]]
             rows = draw_missing(rows, unset, truth, config)
-        sizes = ", ".join(f"{len(rows[role])} {role}" for role in ROLES)
-        notes.append(f"roles are drawn by seed {config.seed}: {sizes}; {ROLES_FILE} keeps them")
+        said = f"roles are drawn by seed {config.seed}"
+        notes.append(f"{said}; the study's folder keeps them in {ROLES_FILE}")
     _check_labelled(lines, rows, truth, listing.origin, real=config.market_kind.real_money)
     return Dataset(
         read.images,
@@ -222,7 +222,8 @@ def _check_sizes(data: Dataset, config: StudyConfig) -> None:
         if sizes[role] == 0:
             raise InputError(f"{config.data}: role {role}: no images; each role needs some")
     for role, advised in _ADVISED.items():
-        if sizes[role] < advised and not config.few_labels_ok:
+        # Where roles are drawn, more images of one role are fewer of another: a note says enough.
+        if sizes[role] < advised and not (config.few_labels_ok or data.drawn):
             raise InputError(
                 f"{config.data}: role {role}: {sizes[role]} images, at least {advised} are "
                 "advised; give more, or add --few-labels-ok to go on with wider intervals"

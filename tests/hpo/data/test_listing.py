@@ -55,7 +55,8 @@ def test_sub_folders_are_classes(tmp_path: Path, prefix: str) -> None:
     assert (
         data.notes[0] == f"{tmp_path}: no table of labels: the class of an image is its sub-folder"
     )
-    assert data.notes[1].startswith("roles are drawn by seed 0: 29 pool, 6 control, 12 validation")
+    assert data.notes[1].startswith("roles are drawn by seed 0; the study's folder keeps them in")
+    assert sizes(data) == {"pool": 29, "control": 6, "validation": 12, "final": 14}
 
 
 def test_what_systems_put_into_folders_is_no_image(tmp_path: Path) -> None:
