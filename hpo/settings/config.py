@@ -77,6 +77,8 @@ class StudyConfig:
     smallest_reward: Money
     few_labels_ok: bool
     skip_bad_images: bool
+    keep_classes: bool
+    skip_empty: bool
 
     @property
     def least_rate(self) -> float:

@@ -232,6 +232,8 @@ SETTINGS = (
         "go on with fewer control, validation or final images than advised",
     ),
     Setting("skip_bad_images", boolean, "off", "", "data", "leave out images that cannot be used"),
+    Setting("keep_classes", boolean, "off", "", "data", "take each spelling of a class as a class"),
+    Setting("skip_empty", boolean, "off", "", "data", "leave out recorded answers without a label"),
     Setting(
         "market",
         parsing.market,

@@ -128,6 +128,7 @@ def label_codes(
     cells: Sequence[str],
     lines: Sequence[int],
     classes: ClassNames,
+    row: str = "row",
 ) -> list[int]:
     """Class code of each cell, `NO_LABEL` for a cell without a label.
 
@@ -137,6 +138,7 @@ def label_codes(
         cells: the labels.
         lines: the line of each.
         classes: the classes.
+        row: the word for a line.
 
     Raises:
         InputError: a label is not one of the classes.
@@ -148,7 +150,7 @@ def label_codes(
             shown = ", ".join(classes.names[:_SHOWN])
             more = ", ..." if len(classes.names) > _SHOWN else ""
             raise InputError(
-                f"{origin}: row {line}, column {column}: {cell!r} is not one of the "
+                f"{origin}: {row} {line}, column {column}: {cell!r} is not one of the "
                 f"{len(classes.names)} classes ({shown}{more}); {_hint(cell, classes.names)}"
             )
         codes.append(code)
