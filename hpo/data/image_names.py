@@ -1,6 +1,6 @@
-"""Names of images as files list them, and the files that they stand for.
+r"""Names of images as files list them, and the files that they stand for.
 
-A table from another machine writes `photos\\001.PNG` or `001` for `001.png`. One rule is looked for
+A table from another machine writes `photos\001.PNG` or `001` for `001.png`. One rule is looked for
 that leads every name to a file of its own, and is then applied to all names and said.
 """
 

@@ -34,7 +34,7 @@ def read_answers(file: str, data: Dataset, config: StudyConfig) -> Recording:
     if not found.rule:
         return recording
     tasks = tuple(found.files.get(name, name) for name in recording.tasks)
-    notes = (*recording.notes, *found.note(file, len(tasks)))
+    notes = (*recording.notes, *found.note(Path(file).name, len(tasks)))
     return replace(recording, tasks=tasks, notes=notes)
 
 

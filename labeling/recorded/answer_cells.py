@@ -20,6 +20,7 @@ from labeling.tables.classes import (
     read_classes,
 )
 from labeling.tables.spelling import is_missing, lost_digits, plain_name, unguarded
+from labeling.tables.text import note
 from labeling.types import Floats, Ints
 
 _FEW = 10  # classes, which few answers may name
@@ -105,7 +106,8 @@ def to_recording(
     if len(kept) < len(codes):
         if not choices.skip_empty:
             raise InputError(_no_label(cells, codes))
-        notes = (*notes, f"{len(codes) - len(kept)} answers without a label are left out ({SKIP})")
+        words = f"{len(codes) - len(kept)} answers without a label are left out ({SKIP})"
+        notes = (*notes, note(cells.origin, words))
         cells, codes = cells.where(kept), [codes[at] for at in kept]
     if not codes:
         raise InputError(f"{cells.origin}: it holds no answers with a label")
@@ -156,12 +158,11 @@ def _classes(
 def _no_label(cells: AnswerCells, codes: Sequence[int]) -> str:
     empty = [at for at, code in enumerate(codes) if code == NO_LABEL]
     cell = cells.label[empty[0]].strip()
-    more = f" ({len(empty)} such rows)" if len(empty) > 1 else ""
+    more = f"; {len(empty)} such rows" if len(empty) > 1 else ""
     word = f", or {KEEP} to take {cell!r} as a class" if cell else ""
-    shown = f" but {cell!r}" if cell else ""
     return (
-        f"{cells.origin}: {cells.row} {cells.lines[empty[0]]}: no label{shown}{more}; leave such "
-        f"rows out, or add {SKIP} to do so{word}"
+        f"{cells.origin}: {cells.row} {cells.lines[empty[0]]}: no label ({cell!r}{more}); leave "
+        f"such rows out, or add {SKIP} to do so{word}"
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from budget.errors import InputError
 from labeling.recorded.recording import Recording
 from labeling.tables.classes import ClassNames, match_classes, read_classes
+from labeling.tables.text import note
 from labeling.types import Ints
 
 
@@ -85,7 +86,8 @@ def _from_counts(
         )
     notes: tuple[str, ...] = ()
     if classes is not None:
-        notes = (f"{file}: columns of counts are the classes in order: {', '.join(names[:5])}",)
+        words = f"columns of counts are the classes in order: {', '.join(names[:5])}"
+        notes = (note(str(file), words),)
     gold = _clean(file, arrays, len(table))
     bad = np.flatnonzero(gold >= len(names))
     if len(bad):

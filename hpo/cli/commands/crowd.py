@@ -29,7 +29,7 @@ def add_parser(commands: Commands) -> None:
     fit.add_argument("--out", metavar="FILE.toml", type=Path, help="where to write the scenario")
     words = "the class names, separated by commas, such as cat,dog"
     fit.add_argument("--classes", metavar="NAMES", help=words)
-    words = "take each spelling of a class as a class"
+    words = "go on with class names that look like slips of each other, each a class"
     fit.add_argument("--keep-classes", action="store_true", help=words)
     fit.add_argument("--skip-empty", action="store_true", help="leave out answers without a label")
     add_json(fit)

@@ -20,7 +20,7 @@ from labeling.recorded.formats.table_format import (
 )
 from labeling.tables.columns import IMAGE
 from labeling.tables.table import RowTable
-from labeling.tables.text import read_text
+from labeling.tables.text import note, read_text
 
 _NAME = "a Label Studio export"
 _OWN = {"annotation_id", "annotator", "created_at", "updated_at", "id", "lead_time"}
@@ -53,7 +53,7 @@ def _read_table(table: RowTable) -> AnswerCells:
         seconds=column_of(table, "lead_time"),
         notes=(
             *table.notes,
-            f"{table.origin}: read as {_NAME}: image {image}, label {label}",
+            note(table.origin, f"read as {_NAME}: image {image}, label {label}"),
             *not_used(table, (image, label, *_OWN)),
             *notes,
         ),
@@ -87,7 +87,7 @@ def _files(origin: str, cells: Sequence[str]) -> tuple[list[str], list[str]]:
     if not changed:
         return names, []
     first = f"{changed[0][0]} is {changed[0][1]}"
-    return names, [f"{origin}: {len(changed)} addresses of images are read as names: {first}"]
+    return names, [note(origin, f"{len(changed)} addresses are read as names: {first}")]
 
 
 def _file(cell: str) -> str:
@@ -146,14 +146,12 @@ def _read_tasks(
     image = image_column(origin, _NAME, _data_keys(tasks))
     question = label_column(origin, _NAME, _questions(origin, kept))
     gold = {str(task["id"]): _answer(origin, task, one, question) for task, one in truths}
-    said = [f"{origin}: read as {_NAME}: image {image}, label {question}"]
+    said = [note(origin, f"read as {_NAME}: image {image}, label {question}")]
     if len(kept) < len(found):
-        said.append(f"{origin}: {len(found) - len(kept)} cancelled annotations are left out")
+        said.append(note(origin, f"{len(found) - len(kept)} cancelled annotations are left out"))
     if truths:
-        said.append(
-            f"{origin}: {len(truths)} annotations marked as ground truth are true classes, no "
-            "answers"
-        )
+        words = "annotations marked as ground truth are true classes, no answers"
+        said.append(note(origin, f"{len(truths)} {words}"))
     names, renamed = _files(origin, [_text(task["data"].get(image)) for task, _ in answers])
     return AnswerCells(
         origin=origin,

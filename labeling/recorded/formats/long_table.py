@@ -9,6 +9,7 @@ from labeling.recorded.answer_cells import AnswerCells
 from labeling.recorded.formats.table_format import NAMES, TableFormat, column_of, without
 from labeling.tables.columns import ANNOTATOR, LABEL, TASK, name_columns
 from labeling.tables.table import RowTable
+from labeling.tables.text import note
 
 _OWN = {"image", "annotator", "label", "control", "usable"}  # columns of a version's answers.csv
 
@@ -55,7 +56,7 @@ def _read_own(table: RowTable) -> AnswerCells:
         lines=table.lines,
         annotator=column_of(table, "annotator"),
         seconds=column_of(table, "seconds"),
-        notes=(*table.notes, f"{table.origin}: read as the answers of a label version"),
+        notes=(*table.notes, note(table.origin, "read as the answers of a label version")),
     )
     return without(cells, column_of(table, "usable"), ("0",), "answers of banned annotators")
 

@@ -15,6 +15,7 @@ from labeling.recorded.formats.table_format import (
     without,
 )
 from labeling.tables.table import RowTable
+from labeling.tables.text import note
 
 _NAME = "a Mechanical Turk batch table"
 _USED = ("WorkerId", "WorkTimeInSeconds", "AssignmentStatus")
@@ -39,7 +40,7 @@ def _read_mturk(table: RowTable) -> AnswerCells:
         seconds=column_of(table, "worktimeinseconds"),
         notes=(
             *table.notes,
-            f"{table.origin}: read as {_NAME}: image {image}, label {label}",
+            note(table.origin, f"read as {_NAME}: image {image}, label {label}"),
             *not_used(table, (image, label, *_USED)),
         ),
     )

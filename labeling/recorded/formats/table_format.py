@@ -9,6 +9,7 @@ from budget.errors import InputError
 from labeling.recorded.answer_cells import AnswerCells
 from labeling.tables.columns import ANNOTATOR, GOLD, IMAGE, LABEL, SECONDS, TASK
 from labeling.tables.table import RowTable
+from labeling.tables.text import note
 
 NAMES = {
     "task": TASK,
@@ -110,8 +111,8 @@ def without(
     if not any(found):
         return cells
     kept = [at for at, out in enumerate(found) if not out]
-    note = f"{cells.origin}: {sum(found)} {which} are left out"
-    return replace(cells.where(kept), notes=(*cells.notes, note))
+    left = note(cells.origin, f"{sum(found)} {which} are left out")
+    return replace(cells.where(kept), notes=(*cells.notes, left))
 
 
 def not_used(table: RowTable, used: Sequence[str]) -> list[str]:
@@ -126,7 +127,7 @@ def not_used(table: RowTable, used: Sequence[str]) -> list[str]:
     if not names:
         return []
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return [f"{table.origin}: columns not used: {', '.join(names[:_SHOWN])}{more}"]
+    return [note(table.origin, f"columns not used: {', '.join(names[:_SHOWN])}{more}")]
 
 
 def suite_seconds(totals: Sequence[float | None], suites: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from labeling.recorded.formats.table_format import (
     without,
 )
 from labeling.tables.table import RowTable
+from labeling.tables.text import note
 
 _NAME = "a Toloka table of assignments"
 _USED = tuple(
@@ -46,7 +47,7 @@ def _read_toloka(table: RowTable) -> AnswerCells:
         gold=column_of(table, golden),
         notes=(
             *table.notes,
-            f"{table.origin}: read as {_NAME}: image {image}, label {label}",
+            note(table.origin, f"read as {_NAME}: image {image}, label {label}"),
             *not_used(table, used),
         ),
     )

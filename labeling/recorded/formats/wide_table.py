@@ -10,6 +10,7 @@ from labeling.recorded.formats.table_format import NAMES, TableFormat
 from labeling.tables.classes import match_classes, read_classes
 from labeling.tables.spelling import is_missing, whole_number
 from labeling.tables.table import RowTable
+from labeling.tables.text import note
 
 _TASK, _GOLD = NAMES["task"], NAMES["gold"]
 
@@ -26,12 +27,13 @@ def _parts(table: RowTable) -> tuple[list[str], list[str] | None, list[int], lis
         elif name in _GOLD and gold is None:
             gold = table.column(at)
         elif not name or name.startswith(("unnamed:", "__index_level_")):
-            notes.append(f"{table.origin}: column {given or f'number {at + 1}'} is not used")
+            notes.append(note(table.origin, f"column {given or at + 1} is not used"))
         else:
             others.append(at)
     if tasks is None:
         tasks = [str(number) for number in range(len(table.rows))]
-        notes.append(f"{table.origin}: no column names the tasks: they are numbered from 0")
+        words = "no column names the tasks: they are numbered from 0"
+        notes.append(note(table.origin, words))
     if len(others) < 2:
         raise InputError(
             f"{table.origin}: column 'label' is missing (found: "
@@ -81,7 +83,8 @@ def _read_wide(table: RowTable) -> AnswerCells:
     ]
     heads = ", ".join(table.header[at] for at in others[:3])
     more = ", ..." if len(others) > 3 else ""
-    notes.insert(0, f"{table.origin}: read as a table with a column per annotator ({heads}{more})")
+    words = f"read as a table with a column per annotator ({heads}{more})"
+    notes.insert(0, note(table.origin, words))
     return AnswerCells(
         origin=table.origin,
         task=[tasks[row] for row, _ in answers],
@@ -115,7 +118,8 @@ def _read_counts(table: RowTable) -> AnswerCells:
             rows += [(row, table.header[at])] * int(number)
     if len(read_classes(table.origin, heads, keep=True).names) < len(heads):
         raise InputError(f"{table.origin}: two columns count one class; keep one")
-    notes.insert(0, f"{table.origin}: read as numbers of answers per class ({', '.join(heads)})")
+    words = f"read as numbers of answers per class ({', '.join(heads)})"
+    notes.insert(0, note(table.origin, words))
     return AnswerCells(
         origin=table.origin,
         task=[tasks[row] for row, _ in rows],

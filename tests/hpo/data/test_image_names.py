@@ -49,7 +49,8 @@ def test_the_rule_is_said_once_with_an_example() -> None:
     listed = [f"photos/{name}" for name in THERE]
     (line,) = match_names(listed, THERE).note("labels.csv", 3)
     assert line == (
-        "labels.csv: all 3 images are found without 'photos/': photos/a/Carré 1.png is a/Carré 1.png"
+        "labels.csv: all 3 images are found without 'photos/': "
+        "photos/a/Carré 1.png is a/Carré 1.png"
     )
 
 

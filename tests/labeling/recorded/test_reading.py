@@ -45,11 +45,11 @@ def written(folder: Path, text: str, name: str = "answers.csv") -> Path:
         ("task,label\n" + "".join(f"{n},x{n}\n" for n in range(30)), "hardly any label comes twi"),
         (
             "task,label\na,cat\nb,\nc,NaN\nd,dog\n",
-            r"row 3: no label .2 such rows.; leave such rows",
+            r"row 3: no label .''; 2 such rows.; leave",
         ),
         (
             "task,label\na,cat\nb,dog\nc,NA\n",
-            "row 4: no label but 'NA'; .*skip-empty .*keep-classes",
+            r"row 4: no label .'NA'.; .*skip-empty .*keep-classes",
         ),
         ("task,label\na,Cat\nb,cat\n", "differ by case.*--keep-classes"),
         ("task,label\n1.234568E+13,0\nb,1\n", "row 2, column task: .* the file lost digits"),
