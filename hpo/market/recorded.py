@@ -76,6 +76,10 @@ def open_market(opening: Opening) -> Market:
     _check_pool(opening, recording, source)
     notes = ["Answers are replayed from a recording, which knows nothing about price."]
     notes += recording.notes
+    if recording.annotator is None:
+        notes.append(
+            "The recording does not say who answered: no skills, no control tasks and no bans."
+        )
     if not source.knows_time:
         notes.append("The recording has no working times: minutes are not known and shown as 0.")
     stem = Path(file).stem

@@ -158,11 +158,12 @@ def _classes(
 def _no_label(cells: AnswerCells, codes: Sequence[int]) -> str:
     empty = [at for at, code in enumerate(codes) if code == NO_LABEL]
     cell = cells.label[empty[0]].strip()
-    more = f"; {len(empty)} such rows" if len(empty) > 1 else ""
+    facts = [*([repr(cell)] if cell else []), *([f"{len(empty)} such rows"] if empty[1:] else [])]
+    shown = f" ({'; '.join(facts)})" if facts else ""
     word = f", or {KEEP} to take {cell!r} as a class" if cell else ""
     return (
-        f"{cells.origin}: {cells.row} {cells.lines[empty[0]]}: no label ({cell!r}{more}); leave "
-        f"such rows out, or add {SKIP} to do so{word}"
+        f"{cells.origin}: {cells.row} {cells.lines[empty[0]]}: no label{shown}; leave such "
+        f"rows out, or add {SKIP} to do so{word}"
     )
 
 

@@ -81,7 +81,7 @@ def fit_crowd(recording: Recording, path: Path, out: Path | None, as_json: bool)
     print_json(
         {
             "scenario": asdict(fit.scenario),
-            "fit": [asdict(row) for row in fit.table],
+            "fit": [{**asdict(row), "beyond_noise": row.beyond_noise} for row in fit.table],
             "caveats": list(fit.caveats),
             "notes": list(recording.notes),
             "written": str(out) if out else None,
@@ -93,12 +93,14 @@ def _show(fit: Fit, notes: Sequence[str], out: Path | None) -> None:
     from hpo.answer.tables import TableColumn, TextTable, print_table
 
     print_lines([f"{fit.scenario.name}: {fit.scenario.about}", *(f"Note: {n}" for n in notes), ""])
+    marked = any(row.beyond_noise for row in fit.table)
     rows = [
         (
             row.statistic,
             f"{row.observed:.3f}",
             f"{row.simulated:.3f}",
             f"{row.simulated - row.observed:+.3f}",
+            "beyond noise" if row.beyond_noise else "",
         )
         for row in fit.table
     ]
@@ -107,8 +109,9 @@ def _show(fit: Fit, notes: Sequence[str], out: Path | None) -> None:
         TableColumn("observed", True),
         TableColumn("simulated", True),
         TableColumn("difference", True, rank=1),
+        *([TableColumn("")] if marked else []),
     )
-    print_table(TextTable(columns, rows), stdout())
+    print_table(TextTable(columns, [row[: len(columns)] for row in rows]), stdout())
     print_lines(f"Note: {caveat}." for caveat in fit.caveats)
     if out is not None:
         print_lines([f"Written: {out}. Use it with --scenario {out}"])

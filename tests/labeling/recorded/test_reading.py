@@ -45,7 +45,7 @@ def written(folder: Path, text: str, name: str = "answers.csv") -> Path:
         ("task,label\n" + "".join(f"{n},x{n}\n" for n in range(30)), "hardly any label comes twi"),
         (
             "task,label\na,cat\nb,\nc,NaN\nd,dog\n",
-            r"row 3: no label .''; 2 such rows.; leave",
+            r"row 3: no label .2 such rows.; leave",
         ),
         (
             "task,label\na,cat\nb,dog\nc,NA\n",
