@@ -79,6 +79,7 @@ class StudyConfig:
     smallest_reward: Money
     few_labels_ok: bool
     skip_bad_images: bool
+    skip_empty: bool
 
     @property
     def least_rate(self) -> float:

@@ -20,6 +20,7 @@ from labeling.tables.spelling import (
     unguarded,
     whole_number,
 )
+from labeling.tables.text import note
 
 NO_LABEL = -1
 """Code of a cell without a label."""
@@ -78,7 +79,7 @@ def read_classes(origin: str, cells: Iterable[str], keep: bool = False) -> Class
             f"{origin}: {'; '.join((*slips, *missing)[:_SHOWN])}; {', '.join(remedies)}, or add "
             f"{KEEP} to take each as a class"
         )
-    notes += [f"{origin}: {slip}: each is a class ({KEEP})" for slip in (*slips, *missing)]
+    notes += [note(origin, f"{slip}: each is a class ({KEEP})") for slip in (*slips, *missing)]
     numbered = all(whole_number(name) is not None for name in classes)
     names = sorted(classes, key=int) if numbered else sorted(classes)
     place = {name: code for code, name in enumerate(names)}
@@ -116,9 +117,10 @@ def match_classes(origin: str, cells: Iterable[str], classes: Sequence[str]) -> 
             indices[name] = classes[positions[number]]
     notes = []
     if same:
-        notes.append(f"{origin}: {_pairs(same)}")
+        notes.append(note(origin, _pairs(same)))
     if indices:
-        notes.append(f"{origin}: numbers are read as positions from 0: {_pairs(indices)}")
+        words = f"numbers are read as positions from 0: {_pairs(indices)}"
+        notes.append(note(origin, words))
     return ClassNames(tuple(classes), codes, tuple(notes))
 
 
@@ -128,6 +130,7 @@ def label_codes(
     cells: Sequence[str],
     lines: Sequence[int],
     classes: ClassNames,
+    row: str = "row",
 ) -> list[int]:
     """Class code of each cell, `NO_LABEL` for a cell without a label.
 
@@ -137,6 +140,7 @@ def label_codes(
         cells: the labels.
         lines: the line of each.
         classes: the classes.
+        row: the word for a line.
 
     Raises:
         InputError: a label is not one of the classes.
@@ -148,7 +152,7 @@ def label_codes(
             shown = ", ".join(classes.names[:_SHOWN])
             more = ", ..." if len(classes.names) > _SHOWN else ""
             raise InputError(
-                f"{origin}: row {line}, column {column}: {cell!r} is not one of the "
+                f"{origin}: {row} {line}, column {column}: {cell!r} is not one of the "
                 f"{len(classes.names)} classes ({shown}{more}); {_hint(cell, classes.names)}"
             )
         codes.append(code)
@@ -168,7 +172,7 @@ def _plain_numbers(origin: str, counts: Counter[str]) -> tuple[dict[str, str], l
     plain = {name: str(whole_number(name)) for name in floats}
     if any(whole_number(name) is None for name in counts if is_number(name)):
         plain = {name: whole for name, whole in plain.items() if whole in counts}
-    return plain, [f"{origin}: {_pairs(plain)}"] if plain else []
+    return plain, [note(origin, _pairs(plain))] if plain else []
 
 
 def _same_numbers(classes: Counter[str]) -> list[str]:

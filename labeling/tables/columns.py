@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from budget.errors import InputError, nearest
 from labeling.tables.table import RowTable
+from labeling.tables.text import note
 
 IMAGE = ("image", "file", "filename", "file_name", "path")
 """Names of the column with an image's file name."""
@@ -81,7 +82,7 @@ def name_columns(
             both = f"{named[meaning]!r} and {given!r}"
             raise InputError(f"{table.origin}: columns {both} both give the {meaning}; keep one")
         cells[meaning], named[meaning] = table.column(place), given
-    notes = [f"{table.origin}: column {name} is not used" for name in left_out]
+    notes = [note(table.origin, f"column {name} is not used") for name in left_out]
     return Columns(cells, named, table.lines, tuple(notes))
 
 

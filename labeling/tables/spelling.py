@@ -11,7 +11,7 @@ MISSING = ("", "nan", "null", "none", "na", "n/a", "<na>")
 """Cells, in lower case, by which programs write that there is no value."""
 _WHOLE = re.compile(r"([+-]?)0*(\d+)(?:\.0*)?")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_LOST = re.compile(r"[+-]?\d(\.\d+)?[eE]\+?\d+")
+_LOST = re.compile(r"[+-]?\d([.,]\d+)?[eE]\+\d+")  # not 1e5, a name in hexadecimals
 _GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
 
 

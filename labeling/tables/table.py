@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from budget.errors import InputError
-from labeling.tables.text import read_text
+from labeling.tables.text import note, read_text
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _LONGEST = 100_000_000  # characters of a cell: cells of JSON are long
@@ -59,7 +59,7 @@ def table_of(origin: str, text: str, notes: tuple[str, ...] = ()) -> RowTable:
     else:
         separator, parsed = _separated(origin, text)
     if separator != ",":
-        notes = (*notes, f"{origin}: its cells are separated by {_SEPARATORS[separator]}")
+        notes = (*notes, note(origin, f"its cells are separated by {_SEPARATORS[separator]}"))
     (_, header), *body = parsed or [(1, [])]
     header = [name.strip() for name in header]
     filled = [(line + skipped, row) for line, row in body if any(cell.strip() for cell in row)]

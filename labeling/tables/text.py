@@ -49,10 +49,15 @@ def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
     return _decoded(path, raw)
 
 
+def note(origin: str, words: str) -> str:
+    """A line about a file, without its folder: reports hold notes, and no paths."""
+    return f"{origin.replace(chr(92), '/').rpartition('/')[2]}: {words}"
+
+
 def _decoded(path: Path, raw: bytes) -> tuple[str, tuple[str, ...]]:
     for mark, encoding, name in _MARKS:
         if raw.startswith(mark):
-            notes = (f"{path}: read as {name}",) if name else ()
+            notes = (note(str(path), f"read as {name}"),) if name else ()
             try:
                 return raw[len(mark) :].decode(encoding), notes
             except UnicodeDecodeError:

@@ -61,6 +61,7 @@ DATA = (
         "data",
         "answers bought elsewhere (task,annotator,label), owned for $0",
     ),
+    Setting("skip_empty", boolean, "off", "", "data", "leave out recorded answers without a label"),
     Setting("seed", whole(0, 2**63 - 1), 0, "N", "data", "seed of everything random"),
     Setting(
         "few_labels_ok",
