@@ -7,7 +7,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.errors import InputError
+from hpo.data.drawing import draw_missing, split, weights_of
 from hpo.data.folder import read_folder
 from hpo.data.labels_csv import ROLES, LabelLine
 from hpo.data.listing import list_images
 from hpo.data.roles import ROLES_FILE, kept_roles
 from hpo.settings.config import StudyConfig
-from labeling.seeds import generator
 from labeling.tables.classes import NO_LABEL, read_classes
 from training.evaluate import Z95
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from training.images import ImageIndex
 
 DIGITS3 = {0: 0, 6: 0, 8: 0, 9: 0, 1: 1, 4: 1, 7: 1, 2: 2, 3: 2, 5: 2}
-# The split of the 1,797 scans; other data without roles is split in the same proportions.
-_SPLIT = {"pool": 980, "control": 50, "validation": 367, "final": 400}
 _ADVISED = {"control": 20, "validation": 200, "final": 200}
 _FEW = 5  # images of a class in a role: fewer are said
 _NAMED = 5  # how many classes a note names before it counts the rest
@@ -131,7 +128,7 @@ def _from_arrays(kind: str, path: str, config: StudyConfig) -> Dataset:
     notes = []
     if len(keep) < len(truth):
         notes.append(f"{len(truth) - len(keep)} images with the content of another are left out")
-    rows = split(truth, keep, config.seed, _weights(config))
+    rows = split(truth, keep, config.seed, weights_of(config))
     return Dataset(images, classes, rows, truth, len(truth) - len(keep), tuple(notes))
 
 
@@ -140,54 +137,6 @@ def _first_of_each(hashes: tuple[str, ...]) -> NDArray[np.int64]:
     for row, content in enumerate(hashes):
         first.setdefault(content, row)
     return np.array(sorted(first.values()), dtype=np.int64)
-
-
-def _weights(config: StudyConfig) -> dict[str, Fraction]:
-    """How the images are shared among the roles, where no file gives roles."""
-    if config.roles is not None:
-        return dict(zip(ROLES, config.roles, strict=True))
-    return {role: Fraction(size) for role, size in _SPLIT.items()}
-
-
-def split(
-    truth: NDArray[np.int64],
-    keep: NDArray[np.int64],
-    seed: int,
-    weights: Mapping[str, Fraction] | None = None,
-) -> dict[str, NDArray[np.int64]]:
-    """Split rows into the four roles, once, by seed, stratified by class.
-
-    Each class's rows get evenly spaced positions with a random start in a random order; sorted by
-    position, any run of rows holds each class in proportion (systematic sampling).
-
-    Args:
-        truth: [n] class codes.
-        keep: rows to split.
-        seed: the study's seed.
-        weights: of the roles; None for the proportions of the 1,797 digits (980 pool, 50
-            control, 367 validation, 400 final).
-
-    Returns:
-        Role -> ascending rows.
-    """
-    rng = generator(seed, "split")
-    position = np.empty(len(truth))
-    for code in np.unique(truth[keep]):
-        members = keep[truth[keep] == code]
-        ranks = rng.permutation(len(members)) + rng.random()
-        position[members] = ranks / len(members)
-    order = keep[np.argsort(position[keep], kind="stable")]
-    shares = weights or _SPLIT
-    total, whole = len(order), sum(shares.values())
-    sizes = {
-        role: round(total * shares[role] / whole) for role in ("control", "validation", "final")
-    }
-    rows, start = {}, 0
-    for role, size in sizes.items():
-        rows[role] = np.sort(order[start : start + size])
-        start += size
-    rows["pool"] = np.sort(order[start:])
-    return rows
 
 
 # --- a folder ---
@@ -211,9 +160,9 @@ def _from_folder(root: Path, config: StudyConfig, run_folder: Path | None) -> Da
     if not listing.has_roles:
         if kept is None:
             unset = keep[[not lines[row].role for row in keep]]
-            rows = _drawn(rows, unset, truth, config)
-        sizes = ", ".join(f"{len(rows[role])} {role}" for role in ROLES)
-        notes.append(f"roles are drawn by seed {config.seed}: {sizes}; {ROLES_FILE} keeps them")
+            rows = draw_missing(rows, unset, truth, config)
+        said = f"roles are drawn by seed {config.seed}"
+        notes.append(f"{said}; the study's folder keeps them in {ROLES_FILE}")
     _check_labelled(lines, rows, truth, listing.origin, real=config.market_kind.real_money)
     return Dataset(
         read.images,
@@ -226,30 +175,6 @@ def _from_folder(root: Path, config: StudyConfig, run_folder: Path | None) -> Da
         tuple(line.group for line in lines) if any(line.group for line in lines) else (),
         () if listing.has_roles else _with_roles(lines, rows, read.twins),
     )
-
-
-def _drawn(
-    given: dict[str, NDArray[np.int64]],
-    unset: NDArray[np.int64],
-    truth: NDArray[np.int64],
-    config: StudyConfig,
-) -> dict[str, NDArray[np.int64]]:
-    """Roles of images of which some have one: the roles that none has are drawn.
-
-    Args:
-        given: role -> rows that have it.
-        unset: rows without a role.
-        truth: [n] class codes; images without a label stay in the pool.
-        config: gives the seed and the shares.
-    """
-    free = np.sort(np.concatenate([unset, given["pool"]]))
-    known, unknown = free[truth[free] >= 0], free[truth[free] < 0]
-    absent = [role for role in ROLES[1:] if not len(given[role])]
-    whole = _weights(config)
-    weights = {role: whole[role] for role in ("pool", *absent)}
-    drawn = split(truth, known, config.seed, {**dict.fromkeys(ROLES, Fraction(0)), **weights})
-    rows = {role: drawn[role] if role in absent else given[role] for role in ROLES[1:]}
-    return {**rows, "pool": np.sort(np.concatenate([drawn["pool"], unknown]))}
 
 
 def _with_roles(
@@ -297,7 +222,8 @@ def _check_sizes(data: Dataset, config: StudyConfig) -> None:
         if sizes[role] == 0:
             raise InputError(f"{config.data}: role {role}: no images; each role needs some")
     for role, advised in _ADVISED.items():
-        if sizes[role] < advised and not config.few_labels_ok:
+        # Where roles are drawn, more images of one role are fewer of another: a note says enough.
+        if sizes[role] < advised and not (config.few_labels_ok or data.drawn):
             raise InputError(
                 f"{config.data}: role {role}: {sizes[role]} images, at least {advised} are "
                 "advised; give more, or add --few-labels-ok to go on with wider intervals"

@@ -64,7 +64,8 @@ def read_folder(
         new, bad_too = scan_images(root, later)
         bad = (*bad, *bad_too)
         if len(new):
-            notes.append(f"{len(new)} images of {root} came after the roles were drawn: left out")
+            name = root.resolve().name
+            notes.append(f"{len(new)} images of {name} came after the roles were drawn: left out")
     if bad and not config.skip_bad_images:
         raise InputError(_said_bad(root, bad))
     by_name = {line.image: line for line in listing.lines}
@@ -122,20 +123,21 @@ def _unique(
     Equal content in two roles would leak answers.
     """
     first: dict[str, int] = {}
-    keep, twins = [], {}
+    twins: dict[int, int] = {}
     for row, content in enumerate(hashes):
         other = first.setdefault(content, row)
         if other == row:
-            keep.append(row)
             continue
-        twins[row] = other
         a, b = lines[other], lines[row]
-        same_label = plain_name(a.label) == plain_name(b.label)
-        if (a.role != b.role or not same_label) and not config.skip_bad_images:
+        is_other = plain_name(a.label) != plain_name(b.label) and a.label and b.label
+        if (a.role != b.role or is_other) and not config.skip_bad_images:
             what = f"roles {a.role} and {b.role}" if a.role != b.role else "two labels"
             where = f" lines {a.number} and {b.number}:" if a.number and b.number else ""
             raise InputError(
                 f"{origin}:{where} {a.image} and {b.image} have the same "
                 f"content and {what}; keep one, or add --skip-bad-images"
             )
-    return keep, twins
+        if b.label and not a.label:  # the label counts, wherever it stands
+            first[content], other, row = row, row, other
+        twins[row] = other
+    return sorted(first.values()), {row: first[hashes[row]] for row in twins}

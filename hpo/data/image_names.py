@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from labeling.tables.spelling import unguarded
+
 _Key = Callable[[str], str]
 
 
@@ -112,6 +114,8 @@ def _rules(listed: Sequence[str], there: Collection[str]) -> Iterator[_Rule]:
     steps: list[_Rule] = []
     if any("\\" in name for name in listed):
         steps.append(_Rule("with / for \\", _slashes, _same))
+    if any(unguarded(name) != name for name in listed):
+        steps.append(_Rule("without the apostrophe of spreadsheets", unguarded, _same))
     if not all(name.isascii() for name in everything):
         steps.append(_Rule("in another Unicode form", _composed, _composed))
     steps.append(_Rule("in another case", str.casefold, str.casefold))

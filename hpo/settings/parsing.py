@@ -176,7 +176,7 @@ def data(value: object, name: str) -> str:
         return f"npz:{given}"
     sources = (*BUILT_IN_DATA, "npz:FILE", "folder:DIR")
     raise InputError(
-        f"{name}: {given!r} is not known, and there is no such folder; {nearest(given, sources)}"
+        f"{name}: {given!r} is not known; {nearest(given, sources)} (no folder has this name)"
     )
 
 

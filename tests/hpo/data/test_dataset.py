@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from budget.errors import InputError
-from hpo.data.dataset import DIGITS3, few_labels_notes, load, split
+from hpo.data.dataset import DIGITS3, few_labels_notes, load
+from hpo.data.drawing import split
 from hpo.settings.config import make_config
 from hpo.trial.world import build
 

@@ -17,6 +17,7 @@ from hpo.data.dataset import Dataset, load
 from hpo.settings.config import make_config
 from training.images import read_batch
 
+IS_FIRST = "000.png is 000.png"
 ROLES = {"pool": 60, "control": 20, "validation": 60, "final": 60}
 
 

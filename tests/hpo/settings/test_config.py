@@ -54,7 +54,7 @@ from tests import ROOT
         ({"budget": "20", "trials": "1e999999999"}, "is not a whole number from 1 to"),
         ({"budget": "20", "max_minutes": "1e400"}, "not a positive number of minutes"),
         ({"budget": "20", "study": "../x"}, "study: '../x' is not a folder name"),
-        ({"budget": "20", "data": "photos"}, "'photos' is not known, and there is no such folder"),
+        ({"budget": "20", "data": "photos"}, "(no folder has this name)"),
         ({"budget": "20", "roles": "70/5/12"}, "roles: '70/5/12' is not the percent of pool"),
         ({"budget": "20", "roles": "70/5/12/14"}, "four numbers above 0 that make 100"),
         ({"budget": "20", "roles": "75/0/12/13"}, "four numbers above 0 that make 100"),
