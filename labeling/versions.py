@@ -21,7 +21,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -40,6 +40,8 @@ from labeling.aggregation.facts import (
     LabelFacts,
     label_facts,
 )
+from labeling.tables.spelling import guarded, unguarded
+from labeling.tables.writing import csv_text
 from labeling.types import Answers, Floats, LabelSet
 
 MANIFEST = "manifest.json"
@@ -49,7 +51,6 @@ ANSWERS = "answers.csv"
 _BEST_DISTRIBUTION = "best_label_distribution"
 _ID = re.compile(r"[0-9a-f]{4,32}")
 _FULL = 32  # digits of a whole id
-_GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
 _TEXTS = ("image", "label", "best_label", "annotator")
 _ROUNDING = 1e-3  # by which rounded probabilities may miss their sum of 1
 
@@ -90,7 +91,7 @@ class Version:
         header, *rows = csv.reader(io.StringIO(raw.decode(), newline=""))
         columns = zip(*rows, strict=True) if rows else [()] * len(header)
         return {
-            head: [_plain_text(cell) for cell in column] if head in _TEXTS else list(column)
+            head: [unguarded(cell) for cell in column] if head in _TEXTS else list(column)
             for head, column in zip(header, columns, strict=True)
         }
 
@@ -331,9 +332,8 @@ def _labels_table(
     columns += _by_class("p", labels.posterior, classes)
     if best is not None:
         columns += _by_class("best", best, classes)
-    return _table(
-        [head for head, _ in columns], zip(*(column for _, column in columns), strict=True)
-    )
+    rows = zip(*(column for _, column in columns), strict=True)
+    return csv_text([head for head, _ in columns], rows).encode()
 
 
 def _by_class(head: str, probabilities: Floats, classes: Sequence[str]) -> _Columns:
@@ -364,7 +364,7 @@ def _answers_table(
         [f"{value:.{MINUTE_DIGITS}f}" for value in facts.submitted] if facts else unknown,
     )
     header = ["image", "annotator", "label", "control", "usable", "skill", "seconds", "submitted"]
-    return _table(header, zip(*columns, strict=True))
+    return csv_text(header, zip(*columns, strict=True)).encode()
 
 
 def _shares(values: Floats) -> list[str]:
@@ -373,21 +373,3 @@ def _shares(values: Floats) -> list[str]:
         "" if np.isnan(value) else f"{value:.{SHARE_DIGITS}f}"
         for value in np.round(values, SHARE_DIGITS)
     ]
-
-
-def guarded(text: str) -> str:
-    """A text that a spreadsheet reads as a text, not as a formula."""
-    return f"'{text}" if text.startswith(_GUARDED) else text
-
-
-def _plain_text(text: str) -> str:
-    """The text before `guarded`."""
-    return text.removeprefix("'")
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return buffer.getvalue().encode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 
 from budget.errors import InputError, StorageError
 from budget.files import replacing
-from labeling.versions import guarded
+from labeling.tables.spelling import guarded
+from labeling.tables.writing import csv_text
 
 Table = Mapping[str, Sequence[Any]]
 """Columns by name: str, float, int, bool, Decimal (dollars) or datetime.date values, or None."""
@@ -56,12 +56,8 @@ def check_kind(path: Path) -> None:
 
 
 def _write_csv(path: Path, table: Table) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(table)
-        writer.writerows(
-            [_cell(value) for value in row] for row in zip(*table.values(), strict=True)
-        )
+    rows = ([_cell(value) for value in row] for row in zip(*table.values(), strict=True))
+    path.write_text(csv_text(list(table), rows), encoding="utf-8", newline="")
 
 
 def _cell(value: object) -> object:

@@ -8,9 +8,12 @@ import os
 import stat
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from budget.errors import InputError, StorageError, VersionDamaged, VersionMissing
 from budget.money import Money
@@ -199,6 +202,37 @@ def test_what_the_tables_hold(tmp_path: Path) -> None:
         ["plain.png", "0", "loop", "0", "1", "", "", ""],
         ["'@home.png", "1", "'-straight", "1", "1", "", "", ""],
     ]
+
+
+def test_ties_are_marked(tmp_path: Path) -> None:
+    tied = LabelSet(LABELS.task, LABELS.shares, LABELS.shares, LABELS.answers)
+    version = save(tmp_path, MANIFEST, tied, ANSWERS, names=NAMES, classes=CLASSES)
+    assert version.table("labels.csv")["tied"] == ["1", "0", "0"]
+    assert version.table("labels.csv")["label"] == ["loop", "loop", "-straight"]
+
+
+texts = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=300)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    names=st.lists(texts, min_size=4, max_size=4, unique=True),
+    classes=st.lists(texts, min_size=2, max_size=2, unique=True),
+)
+@example(names=["a\rb", "\r", "\n", "'=1+1"], classes=["=1+1", "two\rlines"])
+@example(names=["a\r\nb", '"', "'", "''"], classes=["q" * 300, "a/b"])
+def test_texts_come_back_from_both_files_as_they_went_in(
+    names: list[str], classes: list[str]
+) -> None:
+    with TemporaryDirectory() as folder:
+        version = save(Path(folder), MANIFEST, LABELS, ANSWERS, names=names, classes=classes)
+        labels, answers = version.table("labels.csv"), version.table("answers.csv")
+        raw = table(version.path / "labels.csv")
+    assert labels["image"] == [names[1], names[0], names[2]]
+    assert labels["label"] == [classes[1], classes[0], classes[1]]
+    assert answers["image"] == [names[1], names[1], names[0], names[3]]
+    assert answers["label"] == [classes[1], classes[0], classes[0], classes[1]]
+    assert raw[0][6:] == [f"p({name})" for name in classes]
 
 
 def test_best_labels_stand_beside_the_labels_that_people_gave(tmp_path: Path) -> None:

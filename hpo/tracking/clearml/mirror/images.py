@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +15,7 @@ from budget.errors import InputError
 from hpo.settings.run_folder import read_config
 from hpo.tracking.clearml.mirror.previews import SAMPLES, as_png
 from hpo.tracking.clearml.server.dataset_layout import File
+from labeling.tables.writing import csv_text
 
 if TYPE_CHECKING:
     from hpo.data.dataset import Dataset
@@ -47,7 +46,7 @@ class Images:
     def _data(self) -> Dataset:
         from hpo.data.dataset import load
 
-        data = load(read_config(self._folder))
+        data = load(read_config(self._folder), self._folder)
         if data.key() != self._content:
             raise InputError(
                 f"{self._folder}: the images are not those of the study any more; bring them back"
@@ -79,13 +78,12 @@ class Images:
                 yield File(f"{name}.png", as_png(_bytes(data.images.pixels[row])))
 
     def _index(self, data: Dataset) -> bytes:
-        table = io.StringIO(newline="")
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(["image", "role", "content"])
-        for role, rows in data.rows.items():
-            for row in rows:
-                writer.writerow([data.images.names[row], role, data.images.hashes[row]])
-        return table.getvalue().encode()
+        lines = (
+            (data.images.names[row], role, data.images.hashes[row])
+            for role, rows in data.rows.items()
+            for row in rows
+        )
+        return csv_text(("image", "role", "content"), lines).encode()
 
     def thumbnails(self, names: Sequence[str]) -> Mapping[str, bytes]:
         """Small PNGs by image name; empty if images cannot be read, or are not shown."""

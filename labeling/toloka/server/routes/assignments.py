@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from bisect import bisect_left
 from typing import Any
 
+from labeling.tables.writing import csv_text
 from labeling.toloka.server.engine import work
 from labeling.toloka.server.engine.admission import banned
 from labeling.toloka.server.model.clock import to_iso
@@ -92,15 +91,14 @@ def download(world: PlatformState, request: Request) -> Reply:
     leave_out = query.get("excludeBanned", "false").lower() == "true"
     spec = world.project(pool.doc["project_id"])["task_spec"]
     inputs, outputs = list(spec["input_spec"]), list(spec["output_spec"])
-    out = io.StringIO()
-    table = csv.writer(out, delimiter="\t", lineterminator="\n")
-    table.writerow(
+    header = (
         [f"INPUT:{name}" for name in inputs]
         + [f"OUTPUT:{name}" for name in outputs]
         + [f"GOLDEN:{name}" for name in outputs]
         + ["HINT:text"]
         + fields
     )
+    rows: list[list[str]] = []
     for assignment in pool.assignments:
         if assignment.status not in wanted:
             continue
@@ -115,8 +113,8 @@ def download(world: PlatformState, request: Request) -> Reply:
                 task.doc.get("message_on_unknown_solution"),
                 *(_field(world, pool, assignment, task, answer, name) for name in fields),
             ]
-            table.writerow([_cell(value) for value in shown])
-    return Reply(200, out.getvalue(), "text/tab-separated-values; charset=utf-8")
+            rows.append([_cell(value) for value in shown])
+    return Reply(200, csv_text(header, rows, "\t"), "text/tab-separated-values; charset=utf-8")
 
 
 def _cell(value: Any) -> str:
