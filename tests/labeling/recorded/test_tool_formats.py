@@ -203,6 +203,29 @@ def test_a_rejected_answer_of_mechanical_turk_is_left_out(tmp_path: Path) -> Non
     assert any("1 rejected answers are left out" in note for note in recording.notes)
 
 
+def test_forms_of_mechanical_turk_give_flags_or_json(tmp_path: Path) -> None:
+    flags = "WorkerId,Input.img,Answer.kind.cat,Answer.kind.dog\nw,a,true,false\nw,b,false,true\n"
+    assert read_text(tmp_path, "f.csv", flags).label.tolist() == [0, 1]
+    dotted = flags.replace(".cat", ".cat.on").replace(".dog", ".dog.on")
+    assert read_text(tmp_path, "d.csv", dotted).label.tolist() == [0, 1]
+    rows = [
+        ("w", "a", json.dumps([{"kind": {"cat": False, "dog": True}}])),
+        ("w", "b", json.dumps([{"kind": {"label": "owl"}}])),
+        ("w", "c", json.dumps([{"kind": "cat"}])),
+    ]
+    text = text_of(("WorkerId", "Input.img", "Answer.taskAnswers"), rows)
+    assert read_text(tmp_path, "j.csv", text).label.tolist() == [1, 2, 0]
+    with pytest.raises(InputError, match="row 2: 2 choices; an answer is one choice"):
+        read_text(tmp_path, "f.csv", flags.replace("true,false", "true,true"))
+    two = [("w", "a", json.dumps([{"kind": "cat", "why": "fur"}]))]
+    text = text_of(("WorkerId", "Input.img", "Answer.taskAnswers"), two)
+    with pytest.raises(InputError, match=r"row 2: this looks like a Mechanical Turk .* 2 fields"):
+        read_text(tmp_path, "t.csv", text)
+    apart = flags.replace("kind.dog", "size.dog")
+    with pytest.raises(InputError, match=r"'Answer.kind', 'Answer.size' may all hold the answer"):
+        read_text(tmp_path, "a.csv", apart)
+
+
 def test_label_studio_s_cancelled_and_true_annotations(tmp_path: Path) -> None:
     address = "/data/upload/3/0a1b2c3d-im 1.png"
     local = "/data/local-files/?d=photos/im2.png"
