@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from budget.errors import InputError
 from hpo.data.dataset import Dataset
-from hpo.data.image_names import match_names
+from hpo.data.image_names import NameMatch, match_names
 from hpo.market.market import Market, Opening, most_asked
 from hpo.market.simulated import crowd_seed_of
 from hpo.settings.config import StudyConfig
@@ -30,12 +32,27 @@ def read_answers(file: str, data: Dataset, config: StudyConfig) -> Recording:
     names = data.images.names
     if set(names) <= set(recording.tasks):
         return recording
-    found = match_names(recording.tasks, names)
+    found = _matched(recording.tasks, names)
     if not found.rule:
         return recording
     tasks = tuple(found.files.get(name, name) for name in recording.tasks)
     notes = (*recording.notes, *found.note(Path(file).name, len(tasks)))
     return replace(recording, tasks=tasks, notes=notes)
+
+
+def _matched(tasks: Sequence[str], names: Sequence[str]) -> NameMatch:
+    """Image of each task; the images of an array are numbers, and have no extension."""
+    found = match_names(tasks, names)
+    bare = {posixpath.splitext(task)[0]: task for task in tasks}
+    if found.files or len(bare) < len(tasks) or any(map(_extension, names)):
+        return found
+    found = match_names(list(bare), names)
+    rule = f"{found.rule} and without extension" if found.rule else "without extension"
+    return NameMatch({bare[name]: image for name, image in found.files.items()}, rule)
+
+
+def _extension(name: str) -> str:
+    return posixpath.splitext(name)[1]
 
 
 def read_own_labels(config: StudyConfig, data: Dataset, market: Market) -> OwnLabels | None:

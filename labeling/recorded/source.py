@@ -19,6 +19,7 @@ from labeling.recorded.playback import AT_ONCE, OrderPlayback, Playback, Recorde
 from labeling.recorded.recording import Recording
 from labeling.seeds import stream
 from labeling.source import Pool, checked_tasks, orders_before
+from labeling.tables.spelling import is_number
 from labeling.types import Assignment, Bools, Condition, Ints, Order, Page, Restriction
 
 _PAGE = 50  # assignments
@@ -274,10 +275,11 @@ def check_classes(recording: Recording, classes: Sequence[str]) -> None:
     """Refuse a recording whose class indices mean other classes than the study's.
 
     Raises:
-        InputError: the recording's classes are neither the study's nor plain numbers within them.
+        InputError: the recording's classes are neither the study's nor their positions from 0.
     """
     numbers = tuple(map(str, range(len(recording.classes))))
     fits = recording.classes == numbers and len(numbers) <= len(classes)
+    fits = fits and not any(map(is_number, classes))  # a number is a name there, not a position
     if recording.classes != tuple(classes) and not fits:
         raise InputError(
             f"{recording.source}: its classes ({', '.join(recording.classes[:5])}) are not the "

@@ -21,7 +21,7 @@ NAMES = {
 """Meaning of a column -> its names, in lower case."""
 _SHOWN = 5  # columns that a note names
 _IMAGE_NAMES = (*IMAGE, "image_url", "img", "photo", "picture", "url", "task")
-_LABEL_NAMES = (*LABEL, "result", "choice", "choices", "category", "category.label")
+_LABEL_NAMES = (*LABEL, "result", "choice", "choices", "category")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _bare(column: str) -> str:
     name = column.lower()
     for prefix in ("input:", "output:", "input.", "answer."):
         name = name.removeprefix(prefix)
-    return name
+    return "label" if name.endswith(".label") else name
 
 
 def starting(table: RowTable, prefix: str) -> list[str]:
