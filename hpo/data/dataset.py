@@ -15,6 +15,16 @@ from numpy.typing import NDArray
 
 from budget.errors import InputError
 from hpo.data.labels_csv import ROLES, LabelLine, read_lines
+from hpo.data.unlabelled import (
+    ADVISED,
+    TESTS,
+    check_truth,
+    deal_roles,
+    has_enough,
+    test_note,
+    unlisted,
+    with_tests,
+)
 from hpo.settings.config import StudyConfig
 from labeling.seeds import generator
 from training.evaluate import Z95
@@ -25,7 +35,6 @@ if TYPE_CHECKING:
 DIGITS3 = {0: 0, 6: 0, 8: 0, 9: 0, 1: 1, 4: 1, 7: 1, 2: 2, 3: 2, 5: 2}
 # The split of the 1,797 scans; other data without roles is split in the same proportions.
 _SPLIT = {"pool": 980, "control": 50, "validation": 367, "final": 400}
-_ADVISED = {"control": 20, "validation": 200, "final": 200}
 _NAMED = 5  # how many files an error names before it counts the rest
 
 
@@ -44,6 +53,8 @@ class Dataset:
         urls: [n] address of each image as the labels file gives it, "" where it gives none.
         groups: [n] what the labels file says an image was taken by, in or for: every plan holds the
             pool's groups in proportion. "" where it says nothing.
+        stand_in: [n] class code that a simulated crowd answers from where no label is known
+            (`hpo.data.stand_ins`); None where none was drawn.
     """
 
     images: ImageIndex
@@ -54,6 +65,24 @@ class Dataset:
     notes: tuple[str, ...]
     urls: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    stand_in: NDArray[np.int64] | None = None
+
+    @property
+    def answered(self) -> NDArray[np.int64]:
+        """[n] class code that a simulated crowd takes for true: known, else drawn, else 0."""
+        drawn = np.zeros_like(self.truth) if self.stand_in is None else self.stand_in
+        return np.where(self.truth >= 0, self.truth, drawn)
+
+    @property
+    def asked_tests(self) -> NDArray[np.int64]:
+        """Rows of validation and final images whose labels are to be bought, and of a check.
+
+        As many with a known label are asked about, too: they tell how often bought labels are
+        wrong. Empty where every label is known.
+        """
+        rows = np.concatenate([self.rows[role] for role in TESTS])
+        bare, known = rows[self.truth[rows] < 0], rows[self.truth[rows] >= 0]
+        return np.sort(np.concatenate([bare, known[: len(bare)]]))
 
     def key(self, *roles: str) -> str:
         """Content hash of the images of some roles (all when none is named) and their order.
@@ -91,8 +120,11 @@ def load(config: StudyConfig) -> Dataset:
         data = _from_folder(Path(rest), Path(str(config.labels)), config)
     else:
         data = _from_arrays(kind, rest, config)
+    check_truth(data.truth, config)
+    data = replace(data, rows=with_tests(data.rows, data.truth, config))
     _check_sizes(data, config)
-    return data
+    note = test_note(data.rows, data.truth, config)
+    return data if note is None else replace(data, notes=(*data.notes, note))
 
 
 # --- arrays: one seeded, stratified split ---
@@ -173,13 +205,17 @@ def _from_folder(root: Path, labels: Path, config: StudyConfig) -> Dataset:
 
     if not root.is_dir():
         raise InputError(f"--data: {root} is not a folder")
-    lines = read_lines(labels)
+    lines = read_lines(labels, ("image", "label"))
+    has_roles = any(line.role for line in lines)
+    if not has_roles:
+        listed = {line.image for line in lines}
+        lines += [LabelLine(0, name) for name in unlisted(root, listed)]
     images, bad = reader.scan_images(root, [line.image for line in lines])
     if bad and not config.skip_bad_images:
-        listed = "; ".join(f"{item.name} ({item.reason})" for item in bad[:_NAMED])
+        some = "; ".join(f"{item.name} ({item.reason})" for item in bad[:_NAMED])
         more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
         raise InputError(
-            f"{root}: {len(bad)} images cannot be used: {listed}{more}; "
+            f"{root}: {len(bad)} images cannot be used: {some}{more}; "
             "mend them, or add --skip-bad-images to leave them out"
         )
     by_name = {line.image: line for line in lines}
@@ -195,11 +231,15 @@ def _from_folder(root: Path, labels: Path, config: StudyConfig) -> Dataset:
     _check_classes(classes, str(labels))
     codes = {name: code for code, name in enumerate(classes)}
     truth = np.array([codes.get(line.label, -1) for line in used], dtype=np.int64)
-    rows = {
-        role: np.array([row for row in keep if used[row].role == role], dtype=np.int64)
-        for role in ROLES
-    }
-    _check_labelled(used, rows, truth, labels, real=config.market_kind.real_money)
+    if has_roles or (truth[keep] >= 0).all():
+        rows = {
+            role: np.array([row for row in keep if used[row].role == role], dtype=np.int64)
+            for role in ROLES
+        }
+    else:
+        rows, said = deal_roles(truth, np.array(keep, dtype=np.int64), config.seed)
+        notes.append(said)
+    _check_labelled(used, rows, truth, labels, config)
     urls = tuple(line.url for line in used)
     groups = tuple(line.group for line in used) if any(line.group for line in used) else ()
     return Dataset(images, classes, rows, truth, left_out, tuple(notes), urls, groups)
@@ -217,7 +257,8 @@ def _unique_lines(
             keep.append(row)
             continue
         a, b = used[other], used[row]
-        if (a.role != b.role or a.label != b.label) and not config.skip_bad_images:
+        is_other = a.role != b.role or a.label != (b.label or a.label)
+        if is_other and not config.skip_bad_images:
             what = f"roles {a.role} and {b.role}" if a.role != b.role else "two labels"
             raise InputError(
                 f"{path}: lines {a.number} and {b.number}: {a.image} and {b.image} have the same "
@@ -231,21 +272,21 @@ def _check_labelled(
     rows: dict[str, NDArray[np.int64]],
     truth: NDArray[np.int64],
     path: Path,
-    real: bool,
+    config: StudyConfig,
 ) -> None:
+    """Refuse missing labels of control images, and of test images whose labels are not bought."""
     for role, why in (
         ("control", "control tasks need their right answer"),
         ("validation", "accuracy is measured on them"),
         ("final", "accuracy is measured on them"),
-        ("pool", "the simulated crowd answers from them"),
     ):
-        for row in rows[role] if role != "pool" or not real else ():
-            if truth[row] < 0:
-                line = used[row]
-                raise InputError(
-                    f"{path}: line {line.number}: label: missing for {line.image} "
-                    f"with role {role}; {why}"
-                )
+        missing = rows[role][truth[rows[role]] < 0]
+        if len(missing) and (role == "control" or has_enough(role, rows, truth, config)):
+            line = used[missing[0]]
+            raise InputError(
+                f"{path}: line {line.number}: label: missing for {line.image} with role {role}; "
+                f"{why}"
+            )
 
 
 # --- checks common to all ---
@@ -262,7 +303,7 @@ def _check_sizes(data: Dataset, config: StudyConfig) -> None:
     for role in ROLES:
         if sizes[role] == 0:
             raise InputError(f"{config.data}: role {role}: no images; each role needs some")
-    for role, advised in _ADVISED.items():
+    for role, advised in ADVISED.items():
         if sizes[role] < advised and not config.few_labels_ok:
             raise InputError(
                 f"{config.data}: role {role}: {sizes[role]} images, at least {advised} are "
@@ -278,7 +319,7 @@ def _check_sizes(data: Dataset, config: StudyConfig) -> None:
 def few_labels_notes(data: Dataset) -> tuple[str, ...]:
     """A line for each role with fewer images than advised, saying how wide its interval is."""
     notes = []
-    for role, advised in _ADVISED.items():
+    for role, advised in ADVISED.items():
         size = len(data.rows[role])
         if size < advised:
             half = 100 * Z95 * math.sqrt(0.1 * 0.9 / size)

@@ -18,7 +18,7 @@ class LabelLine:
     number: int
     image: str
     label: str = ""
-    role: str = "pool"
+    role: str = ""
     url: str = ""
     group: str = ""
 
@@ -31,7 +31,7 @@ def read_new_lines(path: Path) -> list[LabelLine]:
     """
     lines = read_lines(path, ("image",))
     for line in lines:
-        if line.role != "pool":
+        if line.role not in ("", "pool"):
             raise InputError(
                 f"{path}: line {line.number}: role: {line.role}; new images are bought labels for: "
                 "leave the column out, or write pool"
@@ -87,13 +87,13 @@ def _check_columns(columns: tuple[str, ...], path: Path, needed: tuple[str, ...]
 def _line(row: dict[str, str], number: int, path: Path) -> LabelLine:
     if None in row or None in row.values():
         columns = [name for name in row if name is not None]
-        words = {3: "three", 4: "four"}.get(len(columns), str(len(columns)))
+        words = {2: "two", 3: "three", 4: "four"}.get(len(columns), str(len(columns)))
         raise InputError(f"{path}: line {number}: expected {words} cells: {','.join(columns)}")
     cells = {name: cell.strip() for name, cell in row.items()}
     line = LabelLine(number, **cells)
     if not line.image:
         raise InputError(f"{path}: line {number}: image: no file name")
-    if line.role not in ROLES:
+    if line.role not in ROLES and "role" in cells:
         raise InputError(
             f"{path}: line {number}: role: {line.role!r} is not known; {nearest(line.role, ROLES)}"
         )

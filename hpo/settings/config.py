@@ -35,6 +35,9 @@ class StudyConfig:
     study: str
     data: str
     labels: str | None
+    test_images: int
+    test_overlap: int
+    pool_labels: str
     image_url_prefix: str | None
     own_labels: str | None
     seed: int
@@ -203,9 +206,7 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
         raise InputError(f"{name('price_models')}: market {kind.name} {why} price; leave it out")
     is_folder = config.data.startswith("folder:")
     if is_folder and config.labels is None:
-        raise InputError(
-            "--labels: folder data needs --labels FILE.csv with columns image,label,role"
-        )
+        raise InputError("--labels: folder data needs --labels FILE.csv with columns image,label")
     if config.labels is not None and not is_folder:
         raise InputError(f"{name('labels')}: only --data folder:DIR takes a labels file")
     if config.backbone_file is not None and config.backbone in ("auto", "pixels", "patch"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from hpo.settings import parsing
 from hpo.settings.market_kinds import KINDS
 from hpo.settings.parsing import boolean, dimension, one_of, optional, text, whole
+from hpo.settings.rows.unlabelled import UNLABELLED
 from hpo.settings.setting import REQUIRED, Setting
 from labeling.aggregation.registry import AGGREGATORS
 
@@ -204,8 +205,9 @@ SETTINGS = (
         None,
         "FILE.csv",
         "data",
-        "a folder's columns image,label,role[,url][,group]",
+        "a folder's columns image,label[,role][,url][,group]",
     ),
+    *UNLABELLED,
     Setting(
         "image_url_prefix",
         optional(parsing.url_prefix),

@@ -131,7 +131,7 @@ def test_the_same_content_in_two_roles_is_refused(tmp_path: Path) -> None:
         ("pool0.png,dog,pool", "pool0.png,dog,train", "line 2: role: 'train' is not known"),
         ("pool0.png,dog,pool", "pool0.png,dog,pol", "did you mean 'pool'"),
         ("pool1.png,cat,pool", "pool0.png,cat,pool", "lines 2 and 3: two labels for pool0.png"),
-        ("image,label,role", "image,label", "column 'role' is missing"),
+        ("image,label,role", "image,label", "line 2: expected two cells: image,label"),
         ("image,label,role", "image,lable,role", "column 'lable' is not known; did you mean"),
         ("pool0.png,dog,pool", "pool0.png,dog", "line 2: expected three cells"),
         ("pool0.png,dog,pool", "gone.png,dog,pool", "gone.png (missing"),

@@ -1,0 +1,140 @@
+"""Images without labels: which of them are bought test labels for, and which stay in the pool.
+
+A model is measured on validation and final images. Where their labels are not known, the study
+buys them. Few known labels become control tasks, by which annotators are checked, and a check of
+the labels that are bought: they are asked about along with the others, unseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from budget.errors import InputError
+from hpo.settings.config import StudyConfig
+from labeling.seeds import generator
+
+Rows = NDArray[np.int64]
+Roles = Mapping[str, Rows]
+"""Role -> ascending rows."""
+
+ADVISED = {"control": 20, "validation": 200, "final": 200}
+"""Images that a role should have at least."""
+TESTS = ("validation", "final")
+"""Roles of the images that models are measured on."""
+
+_MOST_CONTROLS = 50
+_MOST_TESTED = Fraction(2, 5)  # of the images without a label: the rest is to be learned from
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
+
+
+def unlisted(root: Path, listed: set[str]) -> list[str]:
+    """Images of a folder that a labels file does not list, by name."""
+    names = (
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*")
+        if path.suffix.lower() in _SUFFIXES
+    )
+    return sorted(name for name in names if name not in listed)
+
+
+def deal_roles(truth: Rows, keep: Rows, seed: int) -> tuple[dict[str, Rows], str]:
+    """Roles of images of which some have a label, and none has a role.
+
+    A third of the known labels, 20 to 50, become control tasks; validation and final images share
+    the rest. Each role holds each class in proportion, as far as its numbers go.
+
+    Args:
+        truth: [n] class codes, -1 where unknown.
+        keep: rows in use.
+        seed: the study's.
+
+    Returns:
+        The roles, and one line of what was done.
+    """
+    known = keep[truth[keep] >= 0]
+    order = _evenly(truth, known, seed)
+    controls = min(len(known), _MOST_CONTROLS, max(ADVISED["control"], len(known) // 3))
+    is_control = np.zeros(len(order), dtype=bool)
+    if controls:
+        is_control[np.linspace(0, len(order) - 1, controls).round().astype(np.int64)] = True
+    rest = order[~is_control]
+    rows = {
+        "pool": np.sort(keep[truth[keep] < 0]),
+        "control": np.sort(order[is_control]),
+        "validation": np.sort(rest[::2]),
+        "final": np.sort(rest[1::2]),
+    }
+    counts = ", ".join(f"{len(rows[role])} {role}" for role in ("control", *TESTS))
+    return rows, (
+        f"{len(known)} known labels, dealt by seed: {counts}; {len(rows['pool'])} images have none"
+    )
+
+
+def _evenly(truth: Rows, known: Rows, seed: int) -> Rows:
+    """Rows in a random order in which any run holds each class in proportion."""
+    rng = generator(seed, "few known labels")
+    position = np.zeros(len(truth))
+    for code in np.unique(truth[known]):
+        members = known[truth[known] == code]
+        position[members] = (rng.permutation(len(members)) + rng.random()) / len(members)
+    return np.asarray(known[np.argsort(position[known], kind="stable")])
+
+
+def has_enough(role: str, rows: Roles, truth: Rows, config: StudyConfig) -> bool:
+    """Whether a role has known labels enough to measure by, so that none are bought."""
+    known = int((truth[rows[role]] >= 0).sum())
+    return not config.test_images or known >= (1 if config.few_labels_ok else ADVISED[role])
+
+
+def with_tests(rows: Roles, truth: Rows, config: StudyConfig) -> dict[str, Rows]:
+    """Roles with test images drawn from the pool, by seed, where known labels are too few.
+
+    Images that have these roles already, without a label, count first.
+
+    Args:
+        rows: the roles so far.
+        truth: [n] class codes, -1 where unknown.
+        config: says how many test labels may be bought.
+    """
+    bare = rows["pool"][truth[rows["pool"]] < 0]
+    short = [role for role in TESTS if not has_enough(role, rows, truth, config)]
+    order = generator(config.seed, "test images").permutation(bare)
+    most, start, dealt = int(len(bare) * _MOST_TESTED) // 2, 0, dict(rows)
+    for role in short:
+        wanted = config.test_images // 2 - int((truth[rows[role]] < 0).sum())
+        drawn = order[start : start + max(0, min(most, wanted))]
+        dealt[role] = np.sort(np.concatenate([rows[role], drawn]))
+        start += len(drawn)
+    dealt["pool"] = rows["pool"][~np.isin(rows["pool"], order[:start])]
+    return dealt
+
+
+def test_note(rows: Roles, truth: Rows, config: StudyConfig) -> str | None:
+    """What is said of test labels that are to be bought; None where all are known."""
+    lacking = {role: int((truth[rows[role]] < 0).sum()) for role in TESTS}
+    if not any(lacking.values()):
+        return None
+    counts = " and ".join(f"{count} {role}" for role, count in lacking.items() if count)
+    return (
+        f"Labels of {counts} images are bought to measure models by, {config.test_overlap} answers "
+        "each: the accuracy is corrected for their errors, and its interval is wider for it."
+    )
+
+
+def check_truth(truth: Rows, config: StudyConfig) -> None:
+    """Refuse a simulation without any known label: its people would have nothing to answer from.
+
+    Raises:
+        InputError: naming what is needed.
+    """
+    if config.market_kind.answers_from_truth and not (truth >= 0).any():
+        raise InputError(
+            f"{config.data}: no label is known, and simulated people answer from labels; give "
+            "about 60 known labels with --labels FILE.csv (image,label), recorded answers with "
+            "--market replay:FILE, or a real market"
+        )

@@ -1,0 +1,1 @@
+"""Rows of settings by subject, for `hpo.settings.table`."""

@@ -1,0 +1,108 @@
+"""Buying labels to measure models by, before the first trial, where too few are known.
+
+The order is written down before money is held, and its key names it: a study that was killed finds
+the order again, and with it the same labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from budget.errors import BudgetExceeded, InputError
+from budget.money import Money
+from hpo.market.quote import quote
+from hpo.search.rule_of_thumb import practitioner_plan
+from hpo.trial.purchase import TESTED, apart, purchase, settle_ended
+from hpo.trial.subjective import is_subjective
+from hpo.trial.world import World
+from labeling.types import Condition, LabelPlan
+
+_MOST = Fraction(1, 2)  # of the cap that test labels may reserve
+_TRANCHES = 4  # each with a deadline of its own
+
+
+def measuring_plan(world: World) -> LabelPlan:
+    """The plan that test labels are bought by: the practitioner's, with their own overlap."""
+    images, overlap = len(world.data.asked_tests), world.config.test_overlap
+
+    def minutes(plan: LabelPlan) -> float:
+        asked = replace(plan, tasks=images, overlap=overlap)
+        condition = world.condition(asked)
+        assignments = -(-images * overlap // condition.real_per_suite)
+        return world.source.expected_minutes(condition, assignments)
+
+    usual = practitioner_plan(
+        world.space.plans, minutes, world.config.max_minutes, lambda plan: images
+    )
+    return replace(usual, tasks=images, overlap=overlap, dynamic=None)
+
+
+def buy_tests(world: World, say: Callable[[str, str], None]) -> None:
+    """Buy the labels of validation and final images that are not known.
+
+    Args:
+        world: the study's world; its ledger pays.
+        say: told what is going on, and what is to be kept in sight.
+
+    Raises:
+        InputError: they would reserve more than half of the cap.
+    """
+    if not len(world.data.asked_tests) or is_subjective(world):
+        return
+    plan, fresh = measuring_plan(world), apart(world, TESTED)
+    condition = fresh.condition(plan)
+    with fresh.buying(plan):
+        settle_ended(fresh)
+        for _ in range(_TRANCHES):
+            records = fresh.store.orders(condition)
+            if len(records) >= _TRANCHES and records[-1].end is not None:
+                return
+            wanted = _lacking(condition, fresh)
+            is_vain = records and records[-1].end and not records[-1].usable_answers
+            if not wanted or is_vain:
+                return
+            if not records:
+                _check_price(condition, wanted, fresh)
+            minutes, allowance = world.config.max_minutes, world.config.allowance
+            order = fresh.store.order_of(condition, wanted, allowance, minutes)
+            say(f"buying labels of {len(wanted)} images to measure models by", "")
+            try:
+                purchase(order, fresh)
+            except BudgetExceeded:
+                return  # what is bought so far measures less surely
+
+
+def _lacking(condition: Condition, world: World) -> tuple[tuple[int, int], ...]:
+    """Images whose answers are fewer than wanted, each with how many are lacking."""
+    answers = world.store.answers(condition)
+    real = answers.task[answers.usable & ~answers.control]
+    rows = world.data.asked_tests
+    owned = np.bincount(real, minlength=len(world.data.truth))
+    limit = world.market.most_answers
+    wanted = []
+    for row in (int(row) for row in rows):
+        most = (
+            world.config.test_overlap
+            if limit is None
+            else min(world.config.test_overlap, limit(row))
+        )
+        if most > owned[row]:
+            wanted.append((row, most - int(owned[row])))
+    return tuple(wanted)
+
+
+def _check_price(condition: Condition, wanted: tuple[tuple[int, int], ...], world: World) -> None:
+    answers = sum(count for _, count in wanted)
+    overlap = max(count for _, count in wanted)
+    offer = quote(world.source, condition, answers, overlap, world.config.allowance)
+    cap: Money = world.ledger.balance().cap
+    if offer.hold > cap.share(_MOST):
+        raise InputError(
+            f"--test-images: labels of {len(wanted)} images to measure models by reserve "
+            f"{offer.hold} of the cap of {cap}, more than half; give fewer with --test-images or "
+            "--test-overlap, a larger --budget, or known labels"
+        )
