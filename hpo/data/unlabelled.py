@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,21 +28,18 @@ TESTS = ("validation", "final")
 
 _MOST_CONTROLS = 50
 _MOST_TESTED = Fraction(2, 5)  # of the images without a label: the rest is to be learned from
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 
 
-def unlisted(root: Path, listed: set[str]) -> list[str]:
-    """Images of a folder that a labels file does not list, by name."""
-    names = (
-        path.relative_to(root).as_posix()
-        for path in root.rglob("*")
-        if path.suffix.lower() in _SUFFIXES
-    )
-    return sorted(name for name in names if name not in listed)
+def is_for_tests(given: Roles, unset: Rows, truth: Rows) -> bool:
+    """Whether no image has a role beside the pool's, some have no label, and few have one."""
+    free = np.concatenate([unset, given["pool"]])
+    known = int((truth[free] >= 0).sum())
+    is_bare = not any(len(given[role]) for role in ADVISED)
+    return is_bare and known < len(free) and known < sum(ADVISED.values())
 
 
-def deal_roles(truth: Rows, keep: Rows, seed: int) -> tuple[dict[str, Rows], str]:
-    """Roles of images of which some have a label, and none has a role.
+def deal_roles(truth: Rows, keep: Rows, seed: int) -> dict[str, Rows]:
+    """Roles of images of which few have a label, and none has a role.
 
     A third of the known labels, 20 to 50, become control tasks; validation and final images share
     the rest. Each role holds each class in proportion, as far as its numbers go.
@@ -52,9 +48,6 @@ def deal_roles(truth: Rows, keep: Rows, seed: int) -> tuple[dict[str, Rows], str
         truth: [n] class codes, -1 where unknown.
         keep: rows in use.
         seed: the study's.
-
-    Returns:
-        The roles, and one line of what was done.
     """
     known = keep[truth[keep] >= 0]
     order = _evenly(truth, known, seed)
@@ -63,16 +56,12 @@ def deal_roles(truth: Rows, keep: Rows, seed: int) -> tuple[dict[str, Rows], str
     if controls:
         is_control[np.linspace(0, len(order) - 1, controls).round().astype(np.int64)] = True
     rest = order[~is_control]
-    rows = {
+    return {
         "pool": np.sort(keep[truth[keep] < 0]),
         "control": np.sort(order[is_control]),
         "validation": np.sort(rest[::2]),
         "final": np.sort(rest[1::2]),
     }
-    counts = ", ".join(f"{len(rows[role])} {role}" for role in ("control", *TESTS))
-    return rows, (
-        f"{len(known)} known labels, dealt by seed: {counts}; {len(rows['pool'])} images have none"
-    )
 
 
 def _evenly(truth: Rows, known: Rows, seed: int) -> Rows:
@@ -114,15 +103,17 @@ def with_tests(rows: Roles, truth: Rows, config: StudyConfig) -> dict[str, Rows]
     return dealt
 
 
-def test_note(rows: Roles, truth: Rows, config: StudyConfig) -> str | None:
-    """What is said of test labels that are to be bought; None where all are known."""
+def test_notes(rows: Roles, truth: Rows, config: StudyConfig) -> tuple[str, ...]:
+    """What is said of test labels that are to be bought; nothing where all are known."""
     lacking = {role: int((truth[rows[role]] < 0).sum()) for role in TESTS}
     if not any(lacking.values()):
-        return None
+        return ()
+    known = int((truth >= 0).sum())
     counts = " and ".join(f"{count} {role}" for role, count in lacking.items() if count)
     return (
-        f"Labels of {counts} images are bought to measure models by, {config.test_overlap} answers "
-        "each: the accuracy is corrected for their errors, and its interval is wider for it."
+        f"{known} labels are known, too few to measure models by. Labels of {counts} images are "
+        f"bought, {config.test_overlap} answers each: the accuracy is corrected for their errors, "
+        "and its interval is wider for it. --few-labels-ok measures by the known labels alone.",
     )
 
 

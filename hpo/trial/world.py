@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from budget.database import Database
 from budget.ledger import Ledger, accounts_of
 from hpo.data.dataset import Dataset, load
+from hpo.data.roles import keep_roles
 from hpo.data.stand_ins import with_stand_ins
 from hpo.market.market import Market
 from hpo.market.open import open_market
@@ -209,7 +210,9 @@ def build(
         InputError: the data, the scenario or the folder are wrong.
         LedgerCorrupt: the folder's ledger does not verify.
     """
-    loaded = data or load(config)
+    loaded = data or load(config, folder)
+    if loaded.drawn:
+        keep_roles(folder, loaded.drawn)
     database = open_store(folder)
     ledger = Ledger.open(database, config.study, config.budget)
     store = Store(database, config.study)

@@ -1,1 +1,1 @@
-"""Rows of settings by subject, for `hpo.settings.table`."""
+"""Rows of settings by group, where a group is long."""

@@ -51,6 +51,8 @@ def buy_tests(world: World, say: Callable[[str, str], None]) -> None:
     Raises:
         InputError: they would reserve more than half of the cap.
     """
+    if world.data.stand_in is not None:
+        say("looking at the images", world.data.notes[-1])  # which labels are drawn
     if not len(world.data.asked_tests) or is_subjective(world):
         return
     plan, fresh = measuring_plan(world), apart(world, TESTED)
