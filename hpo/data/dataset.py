@@ -22,7 +22,6 @@ from hpo.data.roles import ROLES_FILE, kept_roles
 from hpo.data.unlabelled import (
     ADVISED,
     TESTS,
-    check_truth,
     deal_roles,
     has_enough,
     is_for_tests,
@@ -130,7 +129,6 @@ def load(config: StudyConfig, run_folder: Path | None = None) -> Dataset:
         data = _from_folder(Path(rest), config, run_folder)
     else:
         data = _from_arrays(kind, rest, config)
-    check_truth(data.truth, config)
     _check_sizes(data, config)
     notes = test_notes(data.rows, data.truth, config)
     return replace(data, notes=(*data.notes, *class_notes(data), *notes))
@@ -270,7 +268,8 @@ def _check_sizes(data: Dataset, config: StudyConfig) -> None:
             raise InputError(f"{config.data}: role {role}: no images; each role needs some")
     for role, advised in ADVISED.items():
         # Where roles are drawn, more images of one role are fewer of another: a note says enough.
-        if sizes[role] < advised and not (config.few_labels_ok or data.drawn):
+        is_drawn = data.drawn or (role in TESTS and len(data.asked_tests))
+        if sizes[role] < advised and not (config.few_labels_ok or is_drawn):
             raise InputError(
                 f"{config.data}: role {role}: {sizes[role]} images, at least {advised} are "
                 "advised; give more, or add --few-labels-ok to go on with wider intervals"

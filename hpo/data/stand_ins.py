@@ -52,7 +52,7 @@ def with_stand_ins(
     """
     used = np.concatenate([rows for rows in data.rows.values()])
     bare = used[data.truth[used] < 0]
-    if not config.market_kind.answers_from_truth or not len(bare):
+    if data.stand_in is not None or not config.market_kind.answers_from_truth or not len(bare):
         return data
     predicted = predict_from_known(data, features(), config.seed)
     note = _note(predicted, bare, config.pool_labels)

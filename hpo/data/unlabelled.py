@@ -13,7 +13,6 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from budget.errors import InputError
 from hpo.settings.config import StudyConfig
 from labeling.seeds import generator
 
@@ -115,17 +114,3 @@ def test_notes(rows: Roles, truth: Rows, config: StudyConfig) -> tuple[str, ...]
         f"bought, {config.test_overlap} answers each: the accuracy is corrected for their errors, "
         "and its interval is wider for it. --few-labels-ok measures by the known labels alone.",
     )
-
-
-def check_truth(truth: Rows, config: StudyConfig) -> None:
-    """Refuse a simulation without any known label: its people would have nothing to answer from.
-
-    Raises:
-        InputError: naming what is needed.
-    """
-    if config.market_kind.answers_from_truth and not (truth >= 0).any():
-        raise InputError(
-            f"{config.data}: no label is known, and simulated people answer from labels; give "
-            "about 60 known labels with --labels FILE.csv (image,label), recorded answers with "
-            "--market replay:FILE, or a real market"
-        )

@@ -80,7 +80,7 @@ def test_labels_line(told: Mapping[str, Any]) -> str:
     """The purchase, the errors of its labels, and what became of them."""
     checked = ""
     if told["checked"]:
-        checked = f" {told['checked_wrong']} of {told['checked']} compared with known labels are."
+        checked = f" Of {told['checked']} compared with known labels {told['checked_wrong']} are."
     return (
         f"Labels of {told['images']:,} images to measure models by cost {cents(told['paid'])}: "
         f"{told['answers']:,} answers, {told['overlap']} an image. An estimated "

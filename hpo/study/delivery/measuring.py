@@ -6,39 +6,72 @@ the order again, and with it the same labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
 from budget.errors import BudgetExceeded, InputError
-from budget.money import Money
-from hpo.market.quote import quote
+from budget.tariff import assignments_for
+from hpo.data.dataset import Dataset
+from hpo.market.market import Market
+from hpo.market.quote import quote_plan
 from hpo.search.rule_of_thumb import practitioner_plan
+from hpo.settings.config import StudyConfig
 from hpo.trial.purchase import TESTED, apart, purchase, settle_ended
 from hpo.trial.subjective import is_subjective
+from hpo.trial.truth.bought import test_condition
 from hpo.trial.world import World
+from labeling.campaign.campaign import OBJECTIVE
 from labeling.types import Condition, LabelPlan
 
 _MOST = Fraction(1, 2)  # of the cap that test labels may reserve
 _TRANCHES = 4  # each with a deadline of its own
 
 
-def measuring_plan(world: World) -> LabelPlan:
-    """The plan that test labels are bought by: the practitioner's, with their own overlap."""
-    images, overlap = len(world.data.asked_tests), world.config.test_overlap
+def measuring_plan(
+    config: StudyConfig, data: Dataset, market: Market, plans: Sequence[LabelPlan]
+) -> LabelPlan:
+    """The plan that test labels are bought by: the practitioner's, with their own overlap.
+
+    Args:
+        config: gives the overlap and the deadline.
+        data: the images.
+        market: who answers.
+        plans: the search space.
+    """
+    images, overlap = len(data.asked_tests), config.test_overlap
 
     def minutes(plan: LabelPlan) -> float:
-        asked = replace(plan, tasks=images, overlap=overlap)
-        condition = world.condition(asked)
-        assignments = -(-images * overlap // condition.real_per_suite)
-        return world.source.expected_minutes(condition, assignments)
+        condition = market.condition(replace(plan, tasks=images, overlap=overlap))
+        assignments = assignments_for(images * overlap, overlap, condition.real_per_suite)
+        return market.source.expected_minutes(condition, assignments)
 
-    usual = practitioner_plan(
-        world.space.plans, minutes, world.config.max_minutes, lambda plan: images
-    )
+    usual = practitioner_plan(plans, minutes, config.max_minutes, lambda plan: images)
     return replace(usual, tasks=images, overlap=overlap, dynamic=None)
+
+
+def check_tests(
+    config: StudyConfig, data: Dataset, market: Market, plans: Sequence[LabelPlan]
+) -> None:
+    """Refuse test labels that would reserve more than half of the cap.
+
+    Args as for `measuring_plan`.
+
+    Raises:
+        InputError: naming the money, and the remedy.
+    """
+    if not len(data.asked_tests) or market.asked.kind != OBJECTIVE:
+        return
+    plan = measuring_plan(config, data, market, plans)
+    hold = quote_plan(market, plan, config.allowance).hold
+    if hold > config.budget.share(_MOST):
+        raise InputError(
+            f"--test-images: labels of {plan.tasks} images to measure models by reserve {hold} of "
+            f"the cap of {config.budget}, more than half; give fewer with --test-images or "
+            "--test-overlap, a larger --budget, or known labels"
+        )
 
 
 def buy_tests(world: World, say: Callable[[str, str], None]) -> None:
@@ -47,16 +80,14 @@ def buy_tests(world: World, say: Callable[[str, str], None]) -> None:
     Args:
         world: the study's world; its ledger pays.
         say: told what is going on, and what is to be kept in sight.
-
-    Raises:
-        InputError: they would reserve more than half of the cap.
     """
     if world.data.stand_in is not None:
         say("looking at the images", world.data.notes[-1])  # which labels are drawn
     if not len(world.data.asked_tests) or is_subjective(world):
         return
-    plan, fresh = measuring_plan(world), apart(world, TESTED)
-    condition = fresh.condition(plan)
+    fresh = apart(world, TESTED)
+    plan = measuring_plan(world.config, world.data, world.market, world.space.plans)
+    condition = test_condition(world) or fresh.condition(plan)
     with fresh.buying(plan):
         settle_ended(fresh)
         for _ in range(_TRANCHES):
@@ -67,8 +98,6 @@ def buy_tests(world: World, say: Callable[[str, str], None]) -> None:
             is_vain = records and records[-1].end and not records[-1].usable_answers
             if not wanted or is_vain:
                 return
-            if not records:
-                _check_price(condition, wanted, fresh)
             minutes, allowance = world.config.max_minutes, world.config.allowance
             order = fresh.store.order_of(condition, wanted, allowance, minutes)
             say(f"buying labels of {len(wanted)} images to measure models by", "")
@@ -95,16 +124,3 @@ def _lacking(condition: Condition, world: World) -> tuple[tuple[int, int], ...]:
         if most > owned[row]:
             wanted.append((row, most - int(owned[row])))
     return tuple(wanted)
-
-
-def _check_price(condition: Condition, wanted: tuple[tuple[int, int], ...], world: World) -> None:
-    answers = sum(count for _, count in wanted)
-    overlap = max(count for _, count in wanted)
-    offer = quote(world.source, condition, answers, overlap, world.config.allowance)
-    cap: Money = world.ledger.balance().cap
-    if offer.hold > cap.share(_MOST):
-        raise InputError(
-            f"--test-images: labels of {len(wanted)} images to measure models by reserve "
-            f"{offer.hold} of the cap of {cap}, more than half; give fewer with --test-images or "
-            "--test-overlap, a larger --budget, or known labels"
-        )

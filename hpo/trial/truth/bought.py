@@ -17,7 +17,7 @@ from hpo.trial.labels import to_labels
 from hpo.trial.purchase import TESTED, mark_of
 from hpo.trial.world import World
 from labeling.aggregation.best_labels import best_labels
-from labeling.types import Answers, Floats, Ints, LabelSet
+from labeling.types import Answers, Condition, Floats, Ints, LabelSet
 
 _GRID = np.linspace(-9.0, 0.0, 721)  # ln of the share of wrong labels
 
@@ -58,18 +58,25 @@ class BoughtTests:
     answers: int
 
 
+def test_condition(world: World) -> Condition | None:
+    """The condition that a study buys test labels in; None before it has ordered any."""
+    orders = (record.order for record in world.store.all_orders())
+    return next((order.condition for order in orders if mark_of(order) == TESTED), None)
+
+
 def bought_tests(world: World) -> BoughtTests | None:
     """The test labels that a study bought; None where all are known, or none was bought yet."""
     rows = np.sort(np.concatenate([world.data.rows[role] for role in TESTS]))
     if (world.data.truth[rows] >= 0).all():
         return None
-    orders = [r.order for r in world.store.all_orders() if mark_of(r.order) == TESTED]
-    if not orders:
+    condition = test_condition(world)
+    if condition is None:
         return None
     kept: dict[object, BoughtTests] = world.computed.tests
-    key = (orders[0].condition.key, len(world.store.orders(orders[0].condition)))
+    ended = sum(record.end is not None for record in world.store.orders(condition))
+    key = (condition.key, ended)
     if key not in kept:
-        answers = world.store.answers(orders[0].condition, world.market.question)
+        answers = world.store.answers(condition, world.market.question)
         kept.clear()
         kept[key] = _tests(rows, answers, world)
     return kept[key]
