@@ -1,4 +1,4 @@
-"""Accuracy on bought test labels: its interval covers the truth, on simulated and recorded people."""
+"""By bought test labels the interval of an accuracy covers the truth, as often as it says."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from labeling.types import Answers, LabelPlan
 from tests.unlabelled import few_known, truth_of
 
 pytestmark = pytest.mark.statistics
-SEEDS = 60
+SEEDS = 40
 
 
 def check(found: np.ndarray, most_wide: float) -> None:
     """Rows of true accuracy, accuracy told, low, high; nominal coverage within two errors."""
     true, told, low, high = found.T
     covered = ((low <= true) & (true <= high)).mean()
+    print(f"covered {covered:.3f}, mean {told.mean():.3f} of {true.mean():.3f}")
+    print(f"width {(high - low).mean():.3f}, error {np.sqrt(((told - true) ** 2).mean()):.3f}")
     assert covered >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / len(found))
     assert abs((told - true).mean()) <= 2 * (told - true).std() / np.sqrt(len(found)) + 0.01
     assert (high - low).mean() <= most_wide  # an interval from 0 to 1 covers everything
 
 
-@pytest.mark.parametrize(("scenario", "overlap"), [("default", 3), ("hard-items", 3)])
-def test_on_simulated_people(scenario: str, overlap: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("scenario", "most_wide"), [("default", 0.25), ("hard-items", 0.35)])
+def test_on_simulated_people(scenario: str, most_wide: float, tmp_path: Path) -> None:
     ground = few_known(tmp_path, 1560, 60)
     found = []
     for seed in range(SEEDS):
-        config = make_config(
-            {"budget": "50", "seed": seed, "scenario": scenario, "test_overlap": overlap, **ground}
-        )
+        config = make_config({"budget": "50", "seed": seed, "scenario": scenario, **ground})
         data = load(config)
         truth = truth_of(data.images.names, data.classes)
         folder = tmp_path / f"runs-{scenario}/{seed}"
@@ -57,7 +57,7 @@ def test_on_simulated_people(scenario: str, overlap: int, tmp_path: Path) -> Non
             said = trained.model.predict(world.features.values[others]).argmax(axis=1)
             true = (said == truth[others]).mean()
         found.append((true, scores.accuracy, scores.low, scores.high))
-    check(np.array(found), 0.2)
+    check(np.array(found), most_wide)
 
 
 def _measured(

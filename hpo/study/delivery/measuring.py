@@ -16,7 +16,8 @@ from budget.errors import BudgetExceeded, InputError
 from budget.tariff import assignments_for
 from hpo.data.dataset import Dataset
 from hpo.market.market import Market
-from hpo.market.quote import quote_plan
+from hpo.market.open import open_market
+from hpo.market.quote import Quote, quote_plan
 from hpo.search.rule_of_thumb import practitioner_plan
 from hpo.settings.config import StudyConfig
 from hpo.trial.purchase import TESTED, apart, purchase, settle_ended
@@ -72,6 +73,23 @@ def check_tests(
             f"the cap of {config.budget}, more than half; give fewer with --test-images or "
             "--test-overlap, a larger --budget, or known labels"
         )
+
+
+def quote_tests(
+    config: StudyConfig, data: Dataset, plans: Sequence[LabelPlan]
+) -> tuple[LabelPlan, Quote] | None:
+    """The plan and the quote of the test labels that a study would buy; None where all are known.
+
+    Args:
+        config: the study's configuration.
+        data: its images.
+        plans: the search space.
+    """
+    if not len(data.asked_tests):
+        return None
+    market = open_market(config, data)
+    plan = measuring_plan(config, data, market, plans)
+    return plan, quote_plan(market, plan, config.allowance)
 
 
 def buy_tests(world: World, say: Callable[[str, str], None]) -> None:
