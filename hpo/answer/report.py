@@ -19,6 +19,7 @@ from hpo.settings.stored_answer import SCHEMA
 from hpo.trial import spending
 from hpo.trial.labels import views_to_plain
 from hpo.trial.outcome import SCORES, Outcome, Purchase
+from hpo.trial.purchase import TESTED, mark_of
 from hpo.trial.subjective import is_subjective
 from hpo.trial.world import World
 from labeling.aggregation.shares import DENSE
@@ -101,14 +102,16 @@ def build_report(findings: Findings, outcomes: Sequence[Outcome], stopped: str) 
             "spent": balance.spent.to_json(),
             "held": balance.held.to_json(),
             "left": balance.left.to_json(),
-            "bought": {name: getattr(parts, name).to_json() for name in parts.__dataclass_fields__},
+            "bought": parts.to_plain(),
         },
         "question": question(world),
         **views_to_plain(world.config),
         "stopped": stopped,
         "conditions": len({c.key for c in conditions if c.price != ZERO}),  # not own labels
         "evaluated_plans": len(outcomes),
-        "answers_owned": sum(record.usable_answers for record in records.values()),
+        "answers_owned": sum(
+            record.usable_answers for record in records.values() if mark_of(record.order) != TESTED
+        ),
         "purchases": _purchases(findings, records),
         "front": _front(findings.front, measured),
         "knee": bend.plan.key if bend else None,

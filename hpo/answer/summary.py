@@ -31,7 +31,8 @@ def title(report: Mapping[str, Any]) -> str:
     market = report["market"]
     banner = kind_named(market["kind"]).banner
     spent = Money.from_json(report["money"]["spent"])
-    return banner.format(spent=spent, market=market["name"]) or f"Study {report['study']}"
+    drawn = ": a rehearsal, on labels that a model made up" if report.get("stand_ins") else ""
+    return banner.format(spent=spent, market=market["name"]) or f"Study {report['study']}{drawn}"
 
 
 def summary_lines(report: Mapping[str, Any]) -> list[str]:

@@ -22,6 +22,7 @@ _BOUGHT = {
     "controls": "control tasks: usable answers",
     "unusable": "unusable answers (banned annotators)",
     "fee": "platform fee",
+    "tests": "labels to measure models by",
 }
 _COLUMNS = (
     TableColumn("", True),
@@ -184,6 +185,8 @@ def _money(report: Mapping[str, Any]) -> TextTable:
     spent = money["spent"]["micros"]
     rows = []
     for name, meaning in _BOUGHT.items():
+        if name not in money["bought"]:
+            continue
         part = money["bought"][name]
         share = f"{100 * part['micros'] / spent:.0f} %" if spent else ""
         rows.append((meaning, usd(part), share))

@@ -19,6 +19,15 @@ from hpo.data.folder import read_folder
 from hpo.data.labels_csv import ROLES, LabelLine
 from hpo.data.listing import list_images
 from hpo.data.roles import ROLES_FILE, kept_roles
+from hpo.data.unlabelled import (
+    ADVISED,
+    TESTS,
+    deal_roles,
+    has_enough,
+    is_for_tests,
+    test_notes,
+    with_tests,
+)
 from hpo.settings.config import StudyConfig
 from labeling.tables.classes import NO_LABEL, read_classes
 from training.evaluate import Z95
@@ -27,7 +36,6 @@ if TYPE_CHECKING:
     from training.images import ImageIndex
 
 DIGITS3 = {0: 0, 6: 0, 8: 0, 9: 0, 1: 1, 4: 1, 7: 1, 2: 2, 3: 2, 5: 2}
-_ADVISED = {"control": 20, "validation": 200, "final": 200}
 _FEW = 5  # images of a class in a role: fewer are said
 _NAMED = 5  # how many classes a note names before it counts the rest
 
@@ -49,6 +57,8 @@ class Dataset:
             pool's groups in proportion. "" where it says nothing.
         drawn: [n] each image of a folder with the role that was drawn for it; empty where a file
             gives the roles.
+        stand_in: [n] class code that a simulated crowd answers from where no label is known
+            (`hpo.data.stand_ins`); None where none was drawn.
     """
 
     images: ImageIndex
@@ -60,6 +70,24 @@ class Dataset:
     urls: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     drawn: tuple[LabelLine, ...] = ()
+    stand_in: NDArray[np.int64] | None = None
+
+    @property
+    def answered(self) -> NDArray[np.int64]:
+        """[n] class code that a simulated crowd takes for true: known, else drawn, else 0."""
+        drawn = np.zeros_like(self.truth) if self.stand_in is None else self.stand_in
+        return np.where(self.truth >= 0, self.truth, drawn)
+
+    @property
+    def asked_tests(self) -> NDArray[np.int64]:
+        """Rows of validation and final images whose labels are to be bought, and of a check.
+
+        As many with a known label are asked about, too: they tell how often bought labels are
+        wrong. Empty where every label is known.
+        """
+        rows = np.concatenate([self.rows[role] for role in TESTS])
+        bare, known = rows[self.truth[rows] < 0], rows[self.truth[rows] >= 0]
+        return np.sort(np.concatenate([bare, known[: len(bare)]]))
 
     def key(self, *roles: str) -> str:
         """Content hash of the images of some roles (all when none is named) and their order.
@@ -102,7 +130,8 @@ def load(config: StudyConfig, run_folder: Path | None = None) -> Dataset:
     else:
         data = _from_arrays(kind, rest, config)
     _check_sizes(data, config)
-    return replace(data, notes=(*data.notes, *class_notes(data)))
+    notes = test_notes(data.rows, data.truth, config)
+    return replace(data, notes=(*data.notes, *class_notes(data), *notes))
 
 
 # --- arrays: one seeded, stratified split ---
@@ -160,10 +189,12 @@ def _from_folder(root: Path, config: StudyConfig, run_folder: Path | None) -> Da
     if not listing.has_roles:
         if kept is None:
             unset = keep[[not lines[row].role for row in keep]]
-            rows = draw_missing(rows, unset, truth, config)
+            rows = _drawn(rows, unset, truth, config)
         said = f"roles are drawn by seed {config.seed}"
         notes.append(f"{said}; the study's folder keeps them in {ROLES_FILE}")
-    _check_labelled(lines, rows, truth, listing.origin, real=config.market_kind.real_money)
+    else:
+        rows = with_tests(rows, truth, config)
+    _check_labelled(lines, rows, truth, listing.origin, config)
     return Dataset(
         read.images,
         names.names,
@@ -175,6 +206,20 @@ def _from_folder(root: Path, config: StudyConfig, run_folder: Path | None) -> Da
         tuple(line.group for line in lines) if any(line.group for line in lines) else (),
         () if listing.has_roles else _with_roles(lines, rows, read.twins),
     )
+
+
+def _drawn(
+    given: dict[str, NDArray[np.int64]],
+    unset: NDArray[np.int64],
+    truth: NDArray[np.int64],
+    config: StudyConfig,
+) -> dict[str, NDArray[np.int64]]:
+    """Roles of images that no file gives one, with images to buy test labels of."""
+    if is_for_tests(given, unset, truth) and config.roles is None:
+        rows = deal_roles(truth, np.sort(np.concatenate([unset, given["pool"]])), config.seed)
+    else:
+        rows = draw_missing(given, unset, truth, config)
+    return with_tests(rows, truth, config)
 
 
 def _with_roles(
@@ -190,21 +235,21 @@ def _check_labelled(
     rows: dict[str, NDArray[np.int64]],
     truth: NDArray[np.int64],
     origin: str,
-    real: bool,
+    config: StudyConfig,
 ) -> None:
+    """Refuse missing labels of control images, and of test images whose labels are not bought."""
     for role, why in (
         ("control", "control tasks need their right answer"),
         ("validation", "accuracy is measured on them"),
         ("final", "accuracy is measured on them"),
-        ("pool", "the simulated crowd answers from them"),
     ):
-        for row in rows[role] if role != "pool" or not real else ():
-            if truth[row] < 0:
-                line = used[row]
-                where = f" line {line.number}:" if line.number else ""
-                raise InputError(
-                    f"{origin}:{where} label: missing for {line.image} with role {role}; {why}"
-                )
+        missing = rows[role][truth[rows[role]] < 0]
+        if len(missing) and (role == "control" or has_enough(role, rows, truth, config)):
+            line = used[missing[0]]
+            where = f" line {line.number}:" if line.number else ""
+            raise InputError(
+                f"{origin}:{where} label: missing for {line.image} with role {role}; {why}"
+            )
 
 
 # --- checks common to all ---
@@ -221,9 +266,10 @@ def _check_sizes(data: Dataset, config: StudyConfig) -> None:
     for role in ROLES:
         if sizes[role] == 0:
             raise InputError(f"{config.data}: role {role}: no images; each role needs some")
-    for role, advised in _ADVISED.items():
+    for role, advised in ADVISED.items():
         # Where roles are drawn, more images of one role are fewer of another: a note says enough.
-        if sizes[role] < advised and not (config.few_labels_ok or data.drawn):
+        is_drawn = data.drawn or (role in TESTS and len(data.asked_tests))
+        if sizes[role] < advised and not (config.few_labels_ok or is_drawn):
             raise InputError(
                 f"{config.data}: role {role}: {sizes[role]} images, at least {advised} are "
                 "advised; give more, or add --few-labels-ok to go on with wider intervals"
@@ -238,7 +284,7 @@ def _check_sizes(data: Dataset, config: StudyConfig) -> None:
 def few_labels_notes(data: Dataset) -> tuple[str, ...]:
     """A line for each role with fewer images than advised, saying how wide its interval is."""
     notes = []
-    for role, advised in _ADVISED.items():
+    for role, advised in ADVISED.items():
         size = len(data.rows[role])
         if size < advised:
             half = 100 * Z95 * math.sqrt(0.1 * 0.9 / size)

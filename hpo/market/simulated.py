@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from budget.errors import InputError
 from hpo.data.dataset import Dataset
 from hpo.market.market import Market, Opening, most_asked
@@ -108,17 +106,16 @@ def _items(opening: Opening, scenario: Scenario, recording: Recording | None) ->
     """Each image's difficulty for the crowd, and the class that it is mistaken for."""
     config, data, features = opening.config, opening.data, opening.features
     classes, seed = len(data.classes), derive(config.seed, "items")
-    if opening.kind.real_money:  # labels are not known, and needed for times only
-        data = replace(data, truth=np.maximum(data.truth, 0))
+    truth = data.answered
     if recording is None and config.difficulty == "images" and features is not None:
-        errors = difficulty_from_features(features(), data.truth, classes, scenario, seed)
-        return make_items(scenario, data.truth, classes, seed=seed, difficulty=errors)
+        errors = difficulty_from_features(features(), truth, classes, scenario, seed)
+        return make_items(scenario, truth, classes, seed=seed, difficulty=errors)
     if recording is None:
-        return make_items(scenario, data.truth, classes, seed=seed)
+        return make_items(scenario, truth, classes, seed=seed)
     rows = task_rows(recording, data.images.names)
-    difficulty, distractor = hybrid_items(recording, data.truth, classes, seed, rows)
+    difficulty, distractor = hybrid_items(recording, truth, classes, seed, rows)
     return make_items(
-        scenario, data.truth, classes, seed=seed, difficulty=difficulty, distractor=distractor
+        scenario, truth, classes, seed=seed, difficulty=difficulty, distractor=distractor
     )
 
 
@@ -131,7 +128,7 @@ def _further_items(opening: Opening, scenario: Scenario) -> dict[str, Items | Op
             continue
         seed, classes = derive(config.seed, "items", question.name), len(question.classes)
         if question.kind == OBJECTIVE:
-            truth = np.maximum(opening.data.truth, 0)  # -1 where a real market needs no label
+            truth = opening.data.answered
             seen[question.name] = make_items(scenario, truth, classes, seed=seed)
         elif features is not None:
             seen[question.name] = opinions_from_features(

@@ -80,7 +80,9 @@ def behind_api(
 
 def shown_rows(opening: Opening) -> list[int]:
     """Rows of the images that annotators see."""
-    return [int(row) for role in ("pool", "control") for row in opening.data.rows[role]]
+    data = opening.data
+    asked = [row for role in ("pool", "control") for row in data.rows[role]]
+    return [int(row) for row in (*asked, *data.asked_tests)]
 
 
 def check_askable(opening: Opening) -> None:

@@ -35,6 +35,9 @@ class StudyConfig:
     study: str
     data: str
     labels: str | None
+    test_images: int
+    test_overlap: int
+    pool_labels: str
     roles: tuple[Fraction, ...] | None
     keep_classes: bool
     image_url_prefix: str | None

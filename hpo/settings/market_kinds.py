@@ -28,6 +28,7 @@ class MarketKind(NamedTuple):
         models_price: whether a scenario says how they do.
         sells_again: whether the same order gives fresh answers when it is bought again.
         assumes_difficulty: whether how hard images are is an assumption, not a record.
+        answers_from_truth: whether its people are simulated, and answer from the images' labels.
         shared_mistakes: wrong best labels there are for each that is expected where people and
             model err independently. People err where models do: 1.6 is measured on CIFAR-10N.
         banner: stands above the answer; may name {spent} and {market}. Empty for none.
@@ -45,6 +46,7 @@ class MarketKind(NamedTuple):
     models_price: bool = True
     sells_again: bool = True
     assumes_difficulty: bool = False
+    answers_from_truth: bool = False
     shared_mistakes: float = 1.1
     banner: str = ""
     next_step: str = ""
@@ -62,6 +64,7 @@ KINDS = (
         "a simulated crowd",
         "simulated crowd {scenario!r}, no real money is spent",
         assumes_difficulty=True,
+        answers_from_truth=True,
         next_step=_OWN_IMAGES,
     ),
     MarketKind(
@@ -71,6 +74,7 @@ KINDS = (
         "REHEARSAL through Toloka's API, simulated crowd {scenario!r}, no real money is spent",
         has_pools=True,
         assumes_difficulty=True,
+        answers_from_truth=True,
         banner="REHEARSAL of a purchase on Toloka: no real money was spent",
         next_step="labelworth doctor, then the same command with --market toloka",
     ),
@@ -91,6 +95,7 @@ KINDS = (
         "simulated people, recorded difficulty",
         "simulated crowd {scenario!r} on images as hard as {file} says, no real money is spent",
         takes_file=True,
+        answers_from_truth=True,
         next_step=_OWN_IMAGES,
     ),
     MarketKind(

@@ -11,6 +11,7 @@ from hpo.settings import parsing
 from hpo.settings.market_kinds import KINDS
 from hpo.settings.parsing import boolean, dimension, one_of, optional, text, whole
 from hpo.settings.rows.data import DATA
+from hpo.settings.rows.unlabelled import UNLABELLED
 from hpo.settings.setting import REQUIRED, Setting
 from labeling.aggregation.registry import AGGREGATORS
 
@@ -192,6 +193,7 @@ SETTINGS = (
         "tasks",
     ),
     *DATA,
+    *UNLABELLED,
     Setting(
         "market",
         parsing.market,

@@ -13,6 +13,7 @@ from hpo.search.samplers import check_sampler
 from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import STORE, making
 from hpo.settings.search_space import SearchSpace
+from hpo.study.delivery.measuring import check_tests
 from hpo.study.trials import Trials
 from hpo.trial.books import check_books
 from hpo.trial.labels import check_views
@@ -46,7 +47,8 @@ def check_new_study(config: StudyConfig, runs: Path, tell: Tell | None = None) -
             f"--goal: model: question {market.asked.name!r} is a matter of taste, whose answers "
             "are not merged into labels; give --goal plan"
         )
-    SearchSpace.of(config, len(data.rows["pool"]))
+    space = SearchSpace.of(config, len(data.rows["pool"]))
+    check_tests(config, data, market, space.plans)
     try:
         runs.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -282,7 +282,7 @@ def _report(purchase: NextPurchase, world: World, final: Final) -> dict[str, Any
             "cap": purchase.cap.to_json(),
             "spent": (balance.spent if balance else ZERO).to_json(),
             "held": (balance.held if balance else ZERO).to_json(),
-            "bought": {name: getattr(parts, name).to_json() for name in parts.__dataclass_fields__},
+            "bought": parts.to_plain(),
         },
         "orders": [
             {

@@ -20,7 +20,7 @@ from hpo.study import pools
 from hpo.study.ask import AskedTrial, Asker
 from hpo.study.checks import Tell, check_ground, check_new_study, sealed_late
 from hpo.study.conclusion import Conclusion
-from hpo.study.delivery.phase import buy_labels
+from hpo.study.delivery import measuring, phase
 from hpo.study.evaluations import Evaluations
 from hpo.study.journal import Progress as Progress
 from hpo.study.journal import StudyEvents, StudyJournal
@@ -176,6 +176,7 @@ class Study:
         self.events.begin(self.trials)
         for line in [*sealed_late(self.world, self.trials), *pools.look(self.world)]:
             self.say("looking at the market", line)
+        measuring.buy_tests(self.world, self.say)
 
     def conclude(self, reason: str, archive: bool = False) -> dict[str, Any]:
         """Make the answer of what the search found, and write and return the report.
@@ -184,10 +185,9 @@ class Study:
             reason: why the search stopped.
             archive: as for `run`.
         """
-        buy_labels(self.world, self.trials, self._conclusion.searched, self.say)
+        phase.buy_labels(self.world, self.trials, self._conclusion.searched, self.say)
         self._measure_answer(reason)
-        report = self.report()
-        write_report(self.folder, report)
+        write_report(self.folder, report := self.report())
         self.events.answer(report, self.outcomes())
         self.parting = pools.put_away(self.world, archive)
         return report

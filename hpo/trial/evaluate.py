@@ -18,6 +18,8 @@ from hpo.trial.outcome import Outcome
 from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.purchase import buy
 from hpo.trial.subjective import is_subjective, panel, score_opinion
+from hpo.trial.truth.bought import bought_tests, measured_rows
+from hpo.trial.truth.corrected import corrected_scores
 from hpo.trial.world import World
 from labeling.aggregation.selection import selection
 from labeling.seeds import derive, generator
@@ -205,13 +207,17 @@ def _score_on(role: str, trained: Trained, world: World, redraws: int, only: Int
 
     values = world.features.values
     observed = panel(world, role) if is_subjective(world) else None
-    rows = world.data.rows[role] if observed is None else observed.task
+    rows = measured_rows(role, world) if observed is None else observed.task
     rows = rows if only is None else only
     draws = _redrawn(trained, rows, world, redraws) if redraws else None
     predicted = trained.model.predict(values[rows])
     if observed is not None:
         return score_opinion(predicted, draws, observed)
-    return score(predicted, world.data.truth[rows], draws)
+    tests, known = bought_tests(world), world.data.truth[rows] >= 0
+    if tests is None or known.all():
+        return score(predicted, world.data.truth[rows], draws)
+    mistakes = world.market.kind.shared_mistakes
+    return corrected_scores(predicted, rows, known, tests, draws, mistakes)
 
 
 def _redrawn(trained: Trained, rows: Ints, world: World, redraws: int) -> Floats:
@@ -330,9 +336,13 @@ def final_score(trained: Trained, world: World) -> dict[str, Any]:
 
 
 def _before(trained: Trained, role: str, world: World) -> dict[str, Any]:
-    """The temperature, and the scores without it; nothing where there is none."""
+    """The temperature, and the scores without it; nothing where there is none.
+
+    Nor where labels were bought: a calibration error needs true classes.
+    """
     temperature = trained.model.temperature
-    if temperature is None:
+    known = world.data.rows[role][world.data.truth[world.data.rows[role]] >= 0]
+    if temperature is None or len(known) < len(world.data.rows[role]):
         return {}
     raw = replace(trained, model=replace(trained.model, temperature=None))
     scores = score_on(role, raw, world, redraws=0)
@@ -348,13 +358,14 @@ def _before(trained: Trained, role: str, world: World) -> dict[str, Any]:
 def confused(trained: Trained, world: World) -> list[list[int]]:
     """How often validation images of a class are taken for another, as (true, said, images).
 
-    Empty for a question without a right answer.
+    By bought labels where none is known. Empty for a question without a right answer.
     """
     if is_subjective(world):
         return []
-    rows = world.data.rows["validation"]
+    rows, tests = measured_rows("validation", world), bought_tests(world)
     said = trained.model.predict(world.features.values[rows]).argmax(axis=1)
-    pairs = np.stack([world.data.truth[rows], said])
+    code = world.data.truth if tests is None else tests.code
+    pairs = np.stack([code[rows], said])
     found, images = np.unique(pairs, axis=1, return_counts=True)
     return [[int(t), int(s), int(n)] for t, s, n in zip(*found, images, strict=True)]
 
@@ -362,6 +373,7 @@ def confused(trained: Trained, world: World) -> list[list[int]]:
 def score_inside(view: View, role: str, trained: Trained, world: World) -> dict[str, Any]:
     """Accuracy on those images of a role that are inside a test view; None where there are none."""
     rows = world.data.rows[role]
+    rows = rows[world.data.truth[rows] >= 0]  # bought labels are too unsure to choose images by
     rows = rows[images_inside(view, rows, world)]
     facts = {"expression": view.text, "version": view.version, "images": len(rows)}
     if not len(rows):

@@ -16,7 +16,7 @@ from labeling.types import (
 MOST_ANSWERS = 8
 """Answers to an image that a purchase of labels may ask for."""
 
-CONFIRMED, DELIVERED = ":confirm", ":deliver"
+CONFIRMED, DELIVERED, TESTED = ":confirm", ":deliver", ":tests"
 """Marks of a market's name: conditions with annotators of their own, beside those of the search."""
 
 
@@ -25,7 +25,7 @@ def apart(world: World, mark: str) -> World:
 
     Args:
         world: the study's world.
-        mark: `CONFIRMED` or `DELIVERED`.
+        mark: `CONFIRMED`, `DELIVERED` or `TESTED`.
     """
     market = dataclasses.replace(world.market, name=world.market.name + mark)
     return world.but(market=market)
@@ -33,7 +33,7 @@ def apart(world: World, mark: str) -> World:
 
 def mark_of(order: Order) -> str:
     """The mark of the conditions that an order belongs to; "" for those of the search."""
-    marks = (CONFIRMED, DELIVERED)
+    marks = (CONFIRMED, DELIVERED, TESTED)
     return next((mark for mark in marks if order.condition.market.endswith(mark)), "")
 
 
@@ -54,7 +54,7 @@ def left_to_learn(world: World) -> Money:
     if not world.config.delivers:
         return balance.left
     kept = balance.cap.share(world.config.learn)
-    spent = balance.spent + balance.held - paid_apart(world.own(), CONFIRMED, DELIVERED)
+    spent = balance.spent + balance.held - paid_apart(world.own(), CONFIRMED, DELIVERED, TESTED)
     if spent == ZERO:
         quotes = [world.prices.to_buy(p) for p in world.space.plans if not world.prices.outside(p)]
         kept = max(kept, min((quote.hold for quote in quotes), default=ZERO))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from budget.money import ZERO, Money
 from hpo.trial.outcome import Purchase
+from hpo.trial.purchase import TESTED
 from hpo.trial.world import World
 from labeling.store.records import OrderRecord
 from labeling.types import Condition
@@ -15,24 +16,31 @@ from labeling.types import Condition
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """Settled money by what it bought. The four parts add up to `total` exactly.
+    """Settled money by what it bought. The parts add up to `total` exactly.
 
     Attributes:
         labels: rewards for usable answers to the pool's tasks.
         controls: rewards for usable answers to control tasks.
         unusable: rewards of assignments by annotators who were banned.
         fee: the platform's fee on all of them.
+        tests: all that labels to measure models by cost, fee included.
     """
 
     labels: Money = ZERO
     controls: Money = ZERO
     unusable: Money = ZERO
     fee: Money = ZERO
+    tests: Money = ZERO
 
     @property
     def total(self) -> Money:
-        """All four parts."""
-        return self.labels + self.controls + self.unusable + self.fee
+        """All parts."""
+        return self.labels + self.controls + self.unusable + self.fee + self.tests
+
+    def to_plain(self) -> dict[str, dict[str, int | str]]:
+        """The parts as JSON types; without test labels where none were bought."""
+        parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {n: part.to_json() for n, part in parts.items() if n != "tests" or part != ZERO}
 
     def __add__(self, other: Breakdown) -> Breakdown:
         return Breakdown(
@@ -40,6 +48,7 @@ class Breakdown:
             self.controls + other.controls,
             self.unusable + other.unusable,
             self.fee + other.fee,
+            self.tests + other.tests,
         )
 
 
@@ -56,6 +65,8 @@ def of_condition(condition: Condition, world: World) -> Breakdown:
     answers = world.store.answers(condition)
     controls = condition.price * int((answers.control & answers.usable).sum())
     reward = condition.reward
+    if condition.market.endswith(TESTED):
+        return Breakdown(tests=world.source.tariff.cost(paid, reward))
     return Breakdown(
         labels=reward * (paid - unusable) - controls,
         controls=controls,

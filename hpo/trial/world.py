@@ -15,6 +15,7 @@ from budget.database import Database
 from budget.ledger import Ledger, accounts_of
 from hpo.data.dataset import Dataset, load
 from hpo.data.roles import keep_roles
+from hpo.data.stand_ins import with_stand_ins
 from hpo.market.market import Market
 from hpo.market.open import open_market
 from hpo.settings.config import StudyConfig
@@ -48,12 +49,14 @@ class Computed:
         panels: densely answered shares of a subjective question, by role.
         models: heads by what they were trained on: an owned plan is trained on more than once.
         scores: of models, by the model's id and what was measured; the model keeps its id.
+        tests: labels bought to measure by, by the state of their condition.
     """
 
     compute: Callable[[], Features]
     panels: dict[str, Shares] = field(default_factory=dict)
     models: dict[object, Model] = field(default_factory=dict)
     scores: dict[object, tuple[Model, Scores]] = field(default_factory=dict)
+    tests: dict[object, Any] = field(default_factory=dict)
     _features: Features | None = None
 
     @property
@@ -209,13 +212,14 @@ def build(
         InputError: the data, the scenario or the folder are wrong.
         LedgerCorrupt: the folder's ledger does not verify.
     """
-    images = data or load(config, folder)
-    if images.drawn:
-        keep_roles(folder, images.drawn)
+    loaded = data or load(config, folder)
+    if loaded.drawn:
+        keep_roles(folder, loaded.drawn)
     database = open_store(folder)
     ledger = Ledger.open(database, config.study, config.budget)
     store = Store(database, config.study)
-    computed = Computed(lambda: features_of(config, images, runs_of(folder)))
+    computed = Computed(lambda: features_of(config, loaded, runs_of(folder)))
+    images = with_stand_ins(loaded, config, lambda: computed.features.values)
     market = open_market(
         config, images, store, crowd_seed, lambda: computed.features.values, folder
     )

@@ -25,7 +25,11 @@ def _keys(findings: Findings) -> Sequence[str]:
 def _measure(findings: Findings, key: str) -> Any:
     """Measure what the configuration asks for beside the search."""
     from hpo.answer.sections.own_labels import own_labels_today
-    from hpo.answer.sections.sensitivity import difficulty_sensitivity, other_price_model
+    from hpo.answer.sections.sensitivity import (
+        difficulty_sensitivity,
+        other_price_model,
+        stand_in_sensitivity,
+    )
 
     world = findings.world
     best = None if world.config.delivers else findings.best  # no purchase hangs on it there
@@ -37,6 +41,7 @@ def _measure(findings: Findings, key: str) -> Any:
         "own_labels": own_labels_today(world),
         "difficulty": None if best is None else difficulty_sensitivity(best.plan, world),
         "other_price_model": other,
+        "stand_ins": stand_in_sensitivity(findings.best.plan, world) if findings.best else None,
     }
 
 
@@ -67,6 +72,9 @@ def tell_comparisons(
     lean = measured["difficulty"]
     if lean is not None:
         notes.append(_difficulty_note(lean, world.config.difficulty, Z95))
+    drawn = measured.get("stand_ins")  # studies of earlier versions have none
+    if drawn is not None:
+        notes.append(_stand_in_note(drawn, world.config.pool_labels))
     own = measured["own_labels"]
     if own is not None:
         notes.append(
@@ -79,6 +87,7 @@ def tell_comparisons(
         "own_labels": own,
         "sensitivity": lean,
         "price_models": prices,
+        **({} if drawn is None else {"stand_ins": drawn}),
         "notes": notes,
     }
 
@@ -91,6 +100,18 @@ def _difficulty_note(lean: Mapping[str, Any], assumed: str, z95: float) -> str:
     return (
         f"If images are hard {other}, instead of {own}, the recommended plan gives "
         f"{signed(sign * 100 * lean['difference'])} +- {half} points."
+    )
+
+
+def _stand_in_note(drawn: Mapping[str, Any], assumed: str) -> str:
+    """How far the accuracy hangs on the labels that stand in for those that nobody knows."""
+    from hpo.settings.rows.unlabelled import STAND_INS
+
+    other = next(how for how in STAND_INS if how != assumed)
+    return (
+        f"Nobody knows the pool's labels: simulated again with {assumed} classes the recommended "
+        f"plan gives {percent(drawn[assumed])}, with {other} classes {percent(drawn[other])} "
+        f"(means of {drawn['redraws']}). Real labels are expected between them."
     )
 
 

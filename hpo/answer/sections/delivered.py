@@ -93,11 +93,10 @@ def _measure_delivery(findings: Findings, key: str) -> Any:
     write_whole(world.folder / MODEL_FILE, final.model)
     bought = paid_apart(world, DELIVERED)
     parts = of_condition(world.condition(plan), world)
-    paid = {name: getattr(parts, name).to_json() for name in parts.__dataclass_fields__}
     return {
         **final.facts,
         "plan": plan.key,
-        "money": {"spent": bought.to_json(), "bought": paid},
+        "money": {"spent": bought.to_json(), "bought": parts.to_plain()},
         "first": first_delivered(plan, findings.own),
     }
 
@@ -112,7 +111,7 @@ def _tell_delivery(findings: Findings, report: Report) -> Report:
     from hpo.answer.advice.advisor import plan_fields
     from hpo.answer.advice.baselines import direct_purchases
     from hpo.answer.sections.final import told_score
-    from hpo.trial.purchase import CONFIRMED, DELIVERED, mark_of, paid_apart
+    from hpo.trial.purchase import CONFIRMED, DELIVERED, TESTED, mark_of, paid_apart
 
     made, plan = _kept(findings), _plan(findings)
     if made is None or plan is None:
@@ -126,7 +125,7 @@ def _tell_delivery(findings: Findings, report: Report) -> Report:
         "plan": plan_fields(plan),
         "decided_by": findings.kept(DECIDED)[cap]["by"],
         "ended": findings.kept(ENDED).get(cap, "not finished"),
-        "learning": (balance.spent - bought - paid_apart(own, CONFIRMED)).to_json(),
+        "learning": (balance.spent - bought - paid_apart(own, CONFIRMED, TESTED)).to_json(),
         "bought": bought.to_json(),
         "tranches": len(records),
         "minutes": round(sum(r.end.minutes for r in records if r.end), 3),

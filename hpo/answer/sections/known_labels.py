@@ -1,4 +1,4 @@
-"""The labels that a study did not buy: how many it used, and what they would cost."""
+"""The labels that models are measured by: how many were known, and which the study bought."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def known_labels(best: LabelPlan, world: World) -> dict[str, Any] | None:
 
     if is_subjective(world):
         return None
-    labels = {role: len(world.data.rows[role]) for role in _ROLES if len(world.data.rows[role])}
+    data = world.data
+    known = {role: int((data.truth[data.rows[role]] >= 0).sum()) for role in _ROLES}
+    labels = {role: count for role, count in known.items() if count}
     images = sum(labels.values())
     if not images:
         return None
@@ -50,7 +52,41 @@ def known_labels(best: LabelPlan, world: World) -> dict[str, Any] | None:
 def _tell(findings: Findings, report: Report) -> Report:
     best = findings.best
     told = known_labels(best.plan, findings.world) if best is not None else None
-    return {**report, "known_labels": told}
+    tests = test_labels(findings.world)
+    return {**report, "known_labels": told, **({} if tests is None else {"test_labels": tests})}
+
+
+def test_labels(world: World) -> dict[str, Any] | None:
+    """What a report says of labels bought to measure by; None where none were bought."""
+    from hpo.trial.purchase import TESTED, paid_apart
+    from hpo.trial.truth.bought import bought_tests
+
+    tests = bought_tests(world)
+    if tests is None:
+        return None
+    return {
+        "images": tests.images,
+        "answers": tests.answers,
+        "overlap": world.config.test_overlap,
+        "paid": paid_apart(world, TESTED).to_json(),
+        "checked": tests.errors.checked,
+        "checked_wrong": tests.errors.wrong,
+        "wrong": round(tests.errors.share, 6),
+        "wrong_sd": round(tests.errors.sd, 6),
+    }
+
+
+def test_labels_line(told: Mapping[str, Any]) -> str:
+    """The purchase, the errors of its labels, and what became of them."""
+    checked = ""
+    if told["checked"]:
+        checked = f" Of {told['checked']} compared with known labels {told['checked_wrong']} are."
+    return (
+        f"Labels of {told['images']:,} images to measure models by cost {cents(told['paid'])}: "
+        f"{told['answers']:,} answers, {told['overlap']} an image. An estimated "
+        f"{100 * told['wrong']:.1f} % +- {100 * told['wrong_sd']:.1f} of them are wrong."
+        f"{checked} Accuracies are corrected for it, and their intervals hold the doubt."
+    )
 
 
 def known_labels_line(told: Mapping[str, Any]) -> str:
@@ -68,7 +104,9 @@ def known_labels_line(told: Mapping[str, Any]) -> str:
 
 def _sentences(report: Mapping[str, Any]) -> list[str]:
     told = report.get("known_labels")  # reports of earlier versions have none
-    return [known_labels_line(told)] if told else []
+    tests = report.get("test_labels")
+    lines = [known_labels_line(told)] if told else []
+    return [*lines, *([test_labels_line(tests)] if tests else [])]
 
 
 KNOWN_LABELS = Section("known_labels", tell=_tell, sentences=_sentences)

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from hpo.data.dataset import Dataset
+from hpo.data.stand_ins import predict_from_known, stand_ins
 from hpo.market.market import Market
 from hpo.market.open import open_market
 from hpo.market.simulated import scenario_of
 from hpo.settings.config import StudyConfig
+from hpo.settings.rows.unlabelled import STAND_INS
 from hpo.trial.evaluate import train_labels
 from hpo.trial.subjective import is_subjective
 from hpo.trial.world import World
@@ -38,7 +41,7 @@ def difficulty_sensitivity(plan: LabelPlan, world: World) -> dict[str, Any] | No
     for model in ("independent", "images"):
         config = dataclasses.replace(world.config, difficulty=model)
         market = open_market(config, world.data, features=lambda: world.features.values)
-        draws = [_accuracy(plan, world, market, draw) for draw in range(REDRAWS)]
+        draws = [_accuracy(plan, world, market, world.data, draw) for draw in range(REDRAWS)]
         accuracy[model] = np.array(draws)
     gap = accuracy["images"] - accuracy["independent"]
     return {
@@ -50,7 +53,27 @@ def difficulty_sensitivity(plan: LabelPlan, world: World) -> dict[str, Any] | No
     }
 
 
-def _accuracy(plan: LabelPlan, world: World, market: Market, draw: int) -> float:
+def stand_in_sensitivity(plan: LabelPlan, world: World) -> dict[str, Any] | None:
+    """Buy a plan again where the labels that nobody knows are drawn, and where they are likeliest.
+
+    Returns:
+        Mean accuracy on validation images under each, by the labels that the crowd answers from;
+        None where all labels are known, or the question has no truth.
+    """
+    if world.data.stand_in is None or is_subjective(world) or plan.dynamic is not None:
+        return None
+    predicted = predict_from_known(world.data, world.features.values, world.config.seed)
+    told: dict[str, Any] = {"plan": plan.key, "redraws": REDRAWS}
+    for how in STAND_INS:
+        drawn = stand_ins(predicted, world.data, how, world.config.seed)
+        data = dataclasses.replace(world.data, stand_in=drawn)
+        market = open_market(world.config, data, features=lambda: world.features.values)
+        draws = [_accuracy(plan, world, market, data, draw) for draw in range(REDRAWS)]
+        told[how] = round(float(np.mean(draws)), 6)
+    return told
+
+
+def _accuracy(plan: LabelPlan, world: World, market: Market, data: Dataset, draw: int) -> float:
     source = market.source
     if not isinstance(source, CrowdSource):
         raise TypeError(f"{type(source).__name__} does not simulate")
@@ -68,7 +91,7 @@ def _accuracy(plan: LabelPlan, world: World, market: Market, draw: int) -> float
     trained, _ = train_labels(plan, labels, world)
     rows = world.data.rows["validation"]
     guess = trained.predict(world.features.values[rows]).argmax(axis=1)
-    return float((guess == world.data.truth[rows]).mean())
+    return float((guess == data.answered[rows]).mean())
 
 
 def other_price_model(config: StudyConfig) -> StudyConfig:

@@ -10,6 +10,7 @@ from hpo.cli.flags import Commands, add_command, add_json, add_settings, config_
 from hpo.settings.exit_codes import DONE, NOTHING_AFFORDABLE
 
 if TYPE_CHECKING:
+    from hpo.data.dataset import Dataset
     from hpo.market.quote import Quoted
     from hpo.settings.config import StudyConfig
 
@@ -59,6 +60,7 @@ def show_quotes(config: StudyConfig, as_json: bool) -> bool:
             _show_one(quoted)
         else:
             _show_all(quoted, config)
+        _show_tests(config, data, quoted)
     return any(q.outside is None and q.quote.hold <= config.budget for q in quoted)
 
 
@@ -77,6 +79,23 @@ def _plain(item: Quoted) -> dict[str, Any]:
         "minutes": round(offer.minutes, 1),
         "outside_limits": item.outside,
     }
+
+
+def _show_tests(config: StudyConfig, data: Dataset, quoted: list[Quoted]) -> None:
+    """The labels that a study would buy to measure models by."""
+    from hpo.study.delivery.measuring import quote_tests
+
+    tests = quote_tests(config, data, [item.plan for item in quoted])
+    if tests is not None:
+        plan, offer = tests
+        print_lines(
+            [
+                "",
+                f"Besides, labels to measure models by: {plan.tasks:,} images, {plan.overlap} "
+                f"answers each, at {plan.price.exact()} a task: {offer.cost.cents()}, reserved "
+                f"{offer.hold.cents()}.",
+            ]
+        )
 
 
 def _show_one(quoted: list[Quoted]) -> None:

@@ -82,7 +82,6 @@ def save_version(trained: Trained, world: World) -> str:
         labels, answers = labels_of(plan, world)
     parts = of_condition(condition, world)
     ends = [record.end for record in world.store.orders(condition) if record.end is not None]
-    cost = {name: getattr(parts, name).to_json() for name in parts.__dataclass_fields__}
     costs = PlanCosts(world)
     minutes = costs.minutes(plan)
     manifest = {
@@ -94,7 +93,7 @@ def save_version(trained: Trained, world: World) -> str:
         "currency": "USD",
         "fee": _fee(world),
         "price_tag": costs.price(plan).to_json(),
-        "condition_cost": {**cost, "total": parts.total.to_json()},
+        "condition_cost": {**parts.to_plain(), "total": parts.total.to_json()},
         **({} if minutes is None else {"minutes": round(minutes, 3)}),
         **_people(condition, ends, world),
         "orders_ended": [end.reason for end in ends],

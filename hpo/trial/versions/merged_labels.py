@@ -19,6 +19,7 @@ from hpo.trial.evaluate import (
     times_of,
 )
 from hpo.trial.labels import facts_of, narrow, to_labels
+from hpo.trial.purchase import TESTED
 from hpo.trial.subjective import is_subjective
 from hpo.trial.versions.best import label_facts, train_delivered
 from hpo.trial.versions.label_versions import condition_to_plain
@@ -87,7 +88,11 @@ def _conditions(world: World, study: str | None) -> list[Condition]:
     owned = dict.fromkeys(record.order.condition for record in world.store.all_orders())
     wanted = (world.market.data, study)
     return [
-        condition for condition in owned if condition.price != ZERO and condition.data in wanted
+        condition
+        for condition in owned
+        if condition.price != ZERO
+        and condition.data in wanted
+        and not condition.market.endswith(TESTED)  # those measure models, and train none
     ]
 
 

@@ -1,0 +1,1 @@
+"""Labels bought to measure models by, and scores that carry their errors."""
