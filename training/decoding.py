@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Bytes = NDArray[np.uint8]
 
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 
 
 MAX_PIXELS = 40_000_000
@@ -96,6 +96,8 @@ def _to_rgb(image: Image) -> Bytes:
     """RGB pixels; transparent parts become white, 16-bit grey is scaled down."""
     from PIL import Image
 
+    if image.mode == "F":  # which numbers are black and white is not said
+        raise BadImageError("unsupported")
     if image.mode.startswith("I"):
         grey = np.clip(np.asarray(image, dtype=np.int64) // 257, 0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)

@@ -60,7 +60,7 @@ class BadImage:
 
     Attributes:
         name: as it was listed.
-        reason: missing, empty, corrupt, oversized, unsupported (not JPEG, PNG, WebP, BMP or GIF)
+        reason: missing, empty, corrupt, oversized, unsupported (none of `decoding.FORMATS`)
             or outside (the name leads out of the folder).
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,19 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.errors import InputError
-from hpo.data.labels_csv import ROLES, LabelLine, read_lines
+from hpo.data.drawing import draw_missing, split, weights_of
+from hpo.data.folder import read_folder
+from hpo.data.labels_csv import ROLES, LabelLine
+from hpo.data.listing import list_images
+from hpo.data.roles import ROLES_FILE, kept_roles
 from hpo.settings.config import StudyConfig
-from labeling.seeds import generator
+from labeling.tables.classes import NO_LABEL, read_classes
 from training.evaluate import Z95
 
 if TYPE_CHECKING:
     from training.images import ImageIndex
 
 DIGITS3 = {0: 0, 6: 0, 8: 0, 9: 0, 1: 1, 4: 1, 7: 1, 2: 2, 3: 2, 5: 2}
-# The split of the 1,797 scans; other data without roles is split in the same proportions.
-_SPLIT = {"pool": 980, "control": 50, "validation": 367, "final": 400}
 _ADVISED = {"control": 20, "validation": 200, "final": 200}
-_NAMED = 5  # how many files an error names before it counts the rest
+_FEW = 5  # images of a class in a role: fewer are said
+_NAMED = 5  # how many classes a note names before it counts the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Dataset:
         urls: [n] address of each image as the labels file gives it, "" where it gives none.
         groups: [n] what the labels file says an image was taken by, in or for: every plan holds the
             pool's groups in proportion. "" where it says nothing.
+        drawn: [n] each image of a folder with the role that was drawn for it; empty where a file
+            gives the roles.
     """
 
     images: ImageIndex
@@ -54,6 +59,7 @@ class Dataset:
     notes: tuple[str, ...]
     urls: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    drawn: tuple[LabelLine, ...] = ()
 
     def key(self, *roles: str) -> str:
         """Content hash of the images of some roles (all when none is named) and their order.
@@ -80,19 +86,23 @@ class Dataset:
         return replace(self, rows={**self.rows, "pool": np.array(rows, dtype=np.int64)})
 
 
-def load(config: StudyConfig) -> Dataset:
+def load(config: StudyConfig, run_folder: Path | None = None) -> Dataset:
     """Read and check the images that a configuration names. Nothing is bought before this.
+
+    Args:
+        config: the study's configuration.
+        run_folder: the study's folder, which may keep roles that were drawn.
 
     Raises:
         InputError: naming the file, row or role that is wrong, and the remedy.
     """
     kind, _, rest = config.data.partition(":")
     if kind == "folder":
-        data = _from_folder(Path(rest), Path(str(config.labels)), config)
+        data = _from_folder(Path(rest), config, run_folder)
     else:
         data = _from_arrays(kind, rest, config)
     _check_sizes(data, config)
-    return data
+    return replace(data, notes=(*data.notes, *class_notes(data)))
 
 
 # --- arrays: one seeded, stratified split ---
@@ -118,7 +128,7 @@ def _from_arrays(kind: str, path: str, config: StudyConfig) -> Dataset:
     notes = []
     if len(keep) < len(truth):
         notes.append(f"{len(truth) - len(keep)} images with the content of another are left out")
-    rows = split(truth, keep, config.seed)
+    rows = split(truth, keep, config.seed, weights_of(config))
     return Dataset(images, classes, rows, truth, len(truth) - len(keep), tuple(notes))
 
 
@@ -129,108 +139,57 @@ def _first_of_each(hashes: tuple[str, ...]) -> NDArray[np.int64]:
     return np.array(sorted(first.values()), dtype=np.int64)
 
 
-def split(
-    truth: NDArray[np.int64], keep: NDArray[np.int64], seed: int
-) -> dict[str, NDArray[np.int64]]:
-    """Split rows into the four roles, once, by seed, stratified by class.
-
-    Each class's rows get evenly spaced positions with a random start in a random order; sorted by
-    position, any run of rows holds each class in proportion (systematic sampling).
-
-    Args:
-        truth: [n] class codes.
-        keep: rows to split.
-        seed: the study's seed.
-
-    Returns:
-        Role -> ascending rows; sizes in the proportions of the 1,797 digits (980 pool, 50
-        control, 367 validation, 400 final).
-    """
-    rng = generator(seed, "split")
-    position = np.empty(len(truth))
-    for code in np.unique(truth[keep]):
-        members = keep[truth[keep] == code]
-        ranks = rng.permutation(len(members)) + rng.random()
-        position[members] = ranks / len(members)
-    order = keep[np.argsort(position[keep], kind="stable")]
-    total, whole = len(order), sum(_SPLIT.values())
-    sizes = {
-        role: round(total * _SPLIT[role] / whole) for role in ("control", "validation", "final")
-    }
-    rows, start = {}, 0
-    for role, size in sizes.items():
-        rows[role] = np.sort(order[start : start + size])
-        start += size
-    rows["pool"] = np.sort(order[start:])
-    return rows
+# --- a folder ---
 
 
-# --- a folder with a CSV of labels and roles ---
+def _from_folder(root: Path, config: StudyConfig, run_folder: Path | None) -> Dataset:
+    listing = list_images(root, config.labels)
+    if listing.has_roles and config.roles is not None:
+        raise InputError(f"--roles: {listing.origin} gives each image's role; leave --roles out")
+    kept = None if listing.has_roles else kept_roles(run_folder)
+    read = read_folder(root, listing, config, kept)
+    lines = read.lines
+    labels = [line.label for line in lines]
+    names = read_classes(f"{listing.origin}: labels", labels, config.keep_classes)
+    _check_classes(names.names, listing.origin)
+    codes = [names.code(label) if label else NO_LABEL for label in labels]
+    truth = np.array([NO_LABEL if code is None else code for code in codes], dtype=np.int64)
+    keep = np.array(read.keep, dtype=np.int64)
+    notes = [*listing.notes, *names.notes, *read.notes]
+    rows = {role: keep[[lines[row].role == role for row in keep]] for role in ROLES}
+    if not listing.has_roles:
+        if kept is None:
+            unset = keep[[not lines[row].role for row in keep]]
+            rows = draw_missing(rows, unset, truth, config)
+        said = f"roles are drawn by seed {config.seed}"
+        notes.append(f"{said}; the study's folder keeps them in {ROLES_FILE}")
+    _check_labelled(lines, rows, truth, listing.origin, real=config.market_kind.real_money)
+    return Dataset(
+        read.images,
+        names.names,
+        rows,
+        truth,
+        read.left_out,
+        tuple(notes),
+        tuple(line.url for line in lines),
+        tuple(line.group for line in lines) if any(line.group for line in lines) else (),
+        () if listing.has_roles else _with_roles(lines, rows, read.twins),
+    )
 
 
-def _from_folder(root: Path, labels: Path, config: StudyConfig) -> Dataset:
-    from training import images as reader
-
-    if not root.is_dir():
-        raise InputError(f"--data: {root} is not a folder")
-    lines = read_lines(labels)
-    images, bad = reader.scan_images(root, [line.image for line in lines])
-    if bad and not config.skip_bad_images:
-        listed = "; ".join(f"{item.name} ({item.reason})" for item in bad[:_NAMED])
-        more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-        raise InputError(
-            f"{root}: {len(bad)} images cannot be used: {listed}{more}; "
-            "mend them, or add --skip-bad-images to leave them out"
-        )
-    by_name = {line.image: line for line in lines}
-    used = [by_name[name] for name in images.names]
-    left_out, notes = len(bad), []
-    if bad:
-        notes.append(f"{len(bad)} images that cannot be read are left out")
-    keep = _unique_lines(images.hashes, used, labels, config)
-    if len(keep) < len(used):
-        left_out += len(used) - len(keep)
-        notes.append(f"{len(used) - len(keep)} images with the content of another are left out")
-    classes = tuple(sorted({line.label for line in lines if line.label}))
-    _check_classes(classes, str(labels))
-    codes = {name: code for code, name in enumerate(classes)}
-    truth = np.array([codes.get(line.label, -1) for line in used], dtype=np.int64)
-    rows = {
-        role: np.array([row for row in keep if used[row].role == role], dtype=np.int64)
-        for role in ROLES
-    }
-    _check_labelled(used, rows, truth, labels, real=config.market_kind.real_money)
-    urls = tuple(line.url for line in used)
-    groups = tuple(line.group for line in used) if any(line.group for line in used) else ()
-    return Dataset(images, classes, rows, truth, left_out, tuple(notes), urls, groups)
-
-
-def _unique_lines(
-    hashes: tuple[str, ...], used: list[LabelLine], path: Path, config: StudyConfig
-) -> list[int]:
-    """Rows with content of their own. Equal content in two roles would leak answers."""
-    first: dict[str, int] = {}
-    keep = []
-    for row, content in enumerate(hashes):
-        other = first.setdefault(content, row)
-        if other == row:
-            keep.append(row)
-            continue
-        a, b = used[other], used[row]
-        if (a.role != b.role or a.label != b.label) and not config.skip_bad_images:
-            what = f"roles {a.role} and {b.role}" if a.role != b.role else "two labels"
-            raise InputError(
-                f"{path}: lines {a.number} and {b.number}: {a.image} and {b.image} have the same "
-                f"content and {what}; keep one, or add --skip-bad-images"
-            )
-    return keep
+def _with_roles(
+    lines: Sequence[LabelLine], rows: dict[str, NDArray[np.int64]], twins: Mapping[int, int]
+) -> tuple[LabelLine, ...]:
+    """Each image's line with its drawn role; repeated content has the role of its twin."""
+    role_of = {int(row): role for role, members in rows.items() for row in members}
+    return tuple(replace(line, role=role_of[twins.get(row, row)]) for row, line in enumerate(lines))
 
 
 def _check_labelled(
-    used: list[LabelLine],
+    used: Sequence[LabelLine],
     rows: dict[str, NDArray[np.int64]],
     truth: NDArray[np.int64],
-    path: Path,
+    origin: str,
     real: bool,
 ) -> None:
     for role, why in (
@@ -242,9 +201,9 @@ def _check_labelled(
         for row in rows[role] if role != "pool" or not real else ():
             if truth[row] < 0:
                 line = used[row]
+                where = f" line {line.number}:" if line.number else ""
                 raise InputError(
-                    f"{path}: line {line.number}: label: missing for {line.image} "
-                    f"with role {role}; {why}"
+                    f"{origin}:{where} label: missing for {line.image} with role {role}; {why}"
                 )
 
 
@@ -263,7 +222,8 @@ def _check_sizes(data: Dataset, config: StudyConfig) -> None:
         if sizes[role] == 0:
             raise InputError(f"{config.data}: role {role}: no images; each role needs some")
     for role, advised in _ADVISED.items():
-        if sizes[role] < advised and not config.few_labels_ok:
+        # Where roles are drawn, more images of one role are fewer of another: a note says enough.
+        if sizes[role] < advised and not (config.few_labels_ok or data.drawn):
             raise InputError(
                 f"{config.data}: role {role}: {sizes[role]} images, at least {advised} are "
                 "advised; give more, or add --few-labels-ok to go on with wider intervals"
@@ -285,6 +245,30 @@ def few_labels_notes(data: Dataset) -> tuple[str, ...]:
             extra = f": +-{half:.1f} points at 90 %" if role != "control" else ""
             notes.append(f"few labels: {size} {role} images (advised: {advised}){extra}")
     return tuple(notes)
+
+
+def class_notes(data: Dataset) -> tuple[str, ...]:
+    """A line for each role in which classes are absent or have few images."""
+    notes = []
+    for role in ROLES:
+        if (data.truth[data.rows[role]] < 0).any():
+            continue
+        counts = class_counts(data, role)
+        absent = [name for name, count in counts.items() if not count]
+        rare = [f"{name!r} ({count})" for name, count in counts.items() if 0 < count < _FEW]
+        said = []
+        if absent:
+            said.append(f"no image of {_listed([repr(name) for name in absent])}")
+        if rare:
+            said.append(f"fewer than {_FEW} images of {_listed(rare)}")
+        if said:
+            notes.append(f"role {role}: {' and '.join(said)}")
+    return tuple(notes)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more classes" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def class_counts(data: Dataset, role: str) -> dict[str, int]:

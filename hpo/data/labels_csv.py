@@ -2,99 +2,125 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from budget.errors import InputError, nearest
+from hpo.data.image_names import tidy
+from labeling.tables.columns import IMAGE, Columns, name_columns
+from labeling.tables.spelling import plain_name
+from labeling.tables.table import read_table
 
 ROLES = ("pool", "control", "validation", "final")
+
+_KNOWN = {
+    "image": IMAGE,
+    "label": ("label", "class"),
+    "role": ("role",),
+    "url": ("url",),
+    "group": ("group",),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class LabelLine:
-    """One line of a labels file, with its number in the file."""
+    """One line of a labels file, with its number in the file.
+
+    The role is empty where the file gives none.
+    """
 
     number: int
     image: str
     label: str = ""
-    role: str = "pool"
+    role: str = ""
     url: str = ""
     group: str = ""
 
 
-def read_new_lines(path: Path) -> list[LabelLine]:
-    """The lines of a CSV that lists new images: image, and where needed label, url and group.
+@dataclass(frozen=True, slots=True)
+class LabelsTable:
+    """A labels file.
+
+    Attributes:
+        lines: its lines, each about another image.
+        has_roles: whether it gives each image a role.
+        notes: what was noticed in reading, one line each.
+    """
+
+    lines: tuple[LabelLine, ...]
+    has_roles: bool
+    notes: tuple[str, ...]
+
+
+def read_new_lines(path: Path) -> LabelsTable:
+    """A table of new images: image, and where needed label, url and group.
 
     Raises:
         InputError: naming the line, and what is wrong with it.
     """
-    lines = read_lines(path, ("image",))
-    for line in lines:
-        if line.role != "pool":
+    table = read_labels(path, ("image",))
+    for line in table.lines:
+        if line.role not in ("", "pool"):
             raise InputError(
                 f"{path}: line {line.number}: role: {line.role}; new images are bought labels for: "
                 "leave the column out, or write pool"
             )
-    return lines
+    return table
 
 
-def read_lines(path: Path, needed: tuple[str, ...] = ("image", "label", "role")) -> list[LabelLine]:
-    """The lines of a labels file.
+def read_labels(path: Path, needed: Sequence[str] = ("image", "label")) -> LabelsTable:
+    """Read a labels file.
 
     Args:
-        path: the CSV.
+        path: CSV, or separated by semicolons or tabs.
         needed: columns that it must have.
 
     Raises:
         InputError: naming the file, the line and what is wrong with it.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            columns = tuple(reader.fieldnames or ())
-            _check_columns(columns, path, needed)
-            lines = [_line(row, reader.line_num, path) for row in reader]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as CSV: {error}") from None
+    table = read_table(path)
+    columns = name_columns(table, _KNOWN)
+    for meaning in needed:
+        if meaning not in columns.cells:
+            wanted = ",".join(needed)
+            raise InputError(f"{path}: column {meaning!r} is missing; needed are {wanted}")
+    has_roles = "role" in columns.cells
+    lines = [_line(row, number, path, has_roles) for row, number in _rows(columns)]
     if not lines:
         raise InputError(f"{path}: no images are listed")
+    _refuse_repeated(lines, path)
+    return LabelsTable(tuple(lines), has_roles, (*table.notes, *columns.notes))
+
+
+def _rows(columns: Columns) -> list[tuple[Mapping[str, str], int]]:
+    rows = zip(*columns.cells.values(), strict=True)
+    return [
+        (dict(zip(columns.cells, row, strict=True)), number)
+        for row, number in zip(rows, columns.lines, strict=True)
+    ]
+
+
+def _line(row: Mapping[str, str], number: int, path: Path, has_roles: bool) -> LabelLine:
+    cells = {name: cell.strip() for name, cell in row.items()}
+    if not cells["image"]:
+        raise InputError(f"{path}: line {number}: image: no file name")
+    cells["image"] = tidy(cells["image"])
+    role = cells.get("role", "").lower()
+    if has_roles and role not in ROLES:
+        raise InputError(
+            f"{path}: line {number}: role: {cells['role']!r} is not known; {nearest(role, ROLES)}"
+        )
+    return LabelLine(number, **{**cells, "role": role})
+
+
+def _refuse_repeated(lines: Sequence[LabelLine], path: Path) -> None:
     seen: dict[str, LabelLine] = {}
     for line in lines:
         first = seen.setdefault(line.image, line)
         if first is not line:
-            what = "two labels for" if first.label != line.label else "listed twice:"
+            same = plain_name(first.label) == plain_name(line.label)
+            what = "listed twice:" if same else "two labels for"
             raise InputError(
                 f"{path}: lines {first.number} and {line.number}: {what} {line.image}; keep one"
             )
-    return lines
-
-
-def _check_columns(columns: tuple[str, ...], path: Path, needed: tuple[str, ...]) -> None:
-    columns_read = ("image", "label", "role", "url", "group")
-    for column in columns:
-        if column not in columns_read:
-            raise InputError(
-                f"{path}: column {column!r} is not known; {nearest(column, columns_read)}"
-            )
-    for column in needed:
-        if column not in columns:
-            raise InputError(f"{path}: column {column!r} is missing; needed are {','.join(needed)}")
-
-
-def _line(row: dict[str, str], number: int, path: Path) -> LabelLine:
-    if None in row or None in row.values():
-        columns = [name for name in row if name is not None]
-        words = {3: "three", 4: "four"}.get(len(columns), str(len(columns)))
-        raise InputError(f"{path}: line {number}: expected {words} cells: {','.join(columns)}")
-    cells = {name: cell.strip() for name, cell in row.items()}
-    line = LabelLine(number, **cells)
-    if not line.image:
-        raise InputError(f"{path}: line {number}: image: no file name")
-    if line.role not in ROLES:
-        raise InputError(
-            f"{path}: line {number}: role: {line.role!r} is not known; {nearest(line.role, ROLES)}"
-        )
-    return line

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,13 @@ import numpy as np
 from budget.errors import InputError, nearest
 from hpo.data.dataset import Dataset
 from hpo.data.image_urls import prefixed
-from hpo.data.labels_csv import read_new_lines
+from hpo.data.listing import list_new_images
 from hpo.settings.config import StudyConfig
+from labeling.tables.classes import NO_LABEL, match_classes
 from labeling.types import Ints
 
 if TYPE_CHECKING:
     from training.images import ImageIndex
-
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 
 
 def with_new_images(config: StudyConfig, data: Dataset, images: str, labels: str | None) -> Dataset:
@@ -29,13 +28,15 @@ def with_new_images(config: StudyConfig, data: Dataset, images: str, labels: str
     Args:
         config: the study's configuration.
         data: its images.
-        images: folder:DIR or npz:FILE.
+        images: folder:DIR, or the folder alone, or npz:FILE.
         labels: CSV with a column image and, where needed, label, url and group; None for every
             image of the folder.
 
     Raises:
         InputError: naming what is wrong with the new images.
     """
+    if Path(images).is_dir():
+        images = f"folder:{images}"
     kind, _, rest = images.partition(":")
     own = config.data.partition(":")[0]
     if kind not in ("folder", "npz") or not rest:
@@ -44,10 +45,11 @@ def with_new_images(config: StudyConfig, data: Dataset, images: str, labels: str
         form = "a folder" if own == "folder" else "an array (npz:FILE)"
         raise InputError(f"--images: the study's images are {form}; give the new ones likewise")
     if kind == "folder":
-        index, names, urls, groups = _from_folder(config, Path(rest), labels)
+        new = _from_folder(config, Path(rest), labels)
     else:
-        index, names, urls, groups = _from_npz(config, data, Path(rest))
-    truth = _codes(config, data, names, images)
+        new = _from_npz(config, Path(rest))
+    truth, read = _codes(config, data, new.labels, images)
+    index, urls, groups = new.images, new.urls, new.groups
     fresh, seen = [], set(data.images.hashes)
     for row, content in enumerate(index.hashes):
         if content not in seen:
@@ -55,7 +57,7 @@ def with_new_images(config: StudyConfig, data: Dataset, images: str, labels: str
             fresh.append(row)
     if not fresh:
         raise InputError(f"--images: all {len(index)} images of {images} are the study's own")
-    notes = data.notes
+    notes = (*data.notes, *new.notes, *read)
     if len(fresh) < len(index):
         notes += (f"{len(index) - len(fresh)} new images are the study's own or twice: left out",)
     count = len(data.truth)
@@ -69,45 +71,44 @@ def with_new_images(config: StudyConfig, data: Dataset, images: str, labels: str
         groups=(*(data.groups or [""] * count), *(groups[row] for row in fresh))
         if data.groups or any(groups)
         else (),
+        drawn=(),
     )
 
 
-_New = tuple["ImageIndex", list[str], list[str], list[str]]
-"""Index of the new images, and label, address and group of each; "" for none."""
+@dataclass(frozen=True, slots=True)
+class _New:
+    """New images, with the label, address and group of each; "" for none."""
+
+    images: ImageIndex
+    labels: list[str]
+    urls: list[str]
+    groups: list[str]
+    notes: tuple[str, ...] = ()
 
 
 def _from_folder(config: StudyConfig, root: Path, labels: str | None) -> _New:
     from training.images import scan_images
 
-    if not root.is_dir():
-        raise InputError(f"--images: {root} is not a folder")
-    lines = {line.image: line for line in read_new_lines(Path(labels))} if labels else {}
-    listed = list(lines) or sorted(
-        str(path.relative_to(root)) for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES
-    )
-    if not listed:
-        raise InputError(f"--images: {root}: no images there; name them with --labels FILE.csv")
-    index, bad = scan_images(root, listed)
+    listing = list_new_images(root, labels)
+    lines = {line.image: line for line in listing.lines}
+    index, bad = scan_images(root, list(lines))
     if bad and not config.skip_bad_images:
         raise InputError(
             f"{root}: {len(bad)} images cannot be used, such as {bad[0].name} ({bad[0].reason}); "
             "mend them or leave them out"
         )
-    entries = [lines.get(name) for name in index.names]
-    urls = [line.url if line else "" for line in entries]
-    names, groups = ([getattr(line, what, "") for line in entries] for what in ("label", "group"))
-    return index, names, _addressed(config, index, urls), groups
+    entries = [lines[name] for name in index.names]
+    urls = [line.url for line in entries]
+    names, groups = [line.label for line in entries], [line.group for line in entries]
+    return _New(index, names, _addressed(config, index, urls), groups, listing.notes)
 
 
-def _from_npz(config: StudyConfig, data: Dataset, path: Path) -> _New:
+def _from_npz(config: StudyConfig, path: Path) -> _New:
     from training.images import load_npz
 
     index, codes = load_npz(path)
-    labels = [str(code) for code in codes]
-    if not set(labels) & set(data.classes):  # indices of classes that have names
-        labels = [data.classes[code] if code < len(data.classes) else str(code) for code in codes]
     nothing = [""] * len(codes)
-    return index, labels, _addressed(config, index, nothing), nothing
+    return _New(index, [str(code) for code in codes], _addressed(config, index, nothing), nothing)
 
 
 def _addressed(config: StudyConfig, index: ImageIndex, urls: list[str]) -> list[str]:
@@ -115,26 +116,29 @@ def _addressed(config: StudyConfig, index: ImageIndex, urls: list[str]) -> list[
     return [url or prefixed(config, name) for name, url in zip(index.names, urls, strict=True)]
 
 
-def _codes(config: StudyConfig, data: Dataset, names: list[str], images: str) -> Ints:
-    """Class code of each new image, -1 where it has no label.
+def _codes(
+    config: StudyConfig, data: Dataset, labels: list[str], images: str
+) -> tuple[Ints, tuple[str, ...]]:
+    """Class code of each new image, -1 where it has no label, and how labels were read.
 
     Raises:
         InputError: a label is none of the study's classes, or is missing where a simulated crowd
             answers from it.
     """
-    codes = {name: code for code, name in enumerate(data.classes)}
-    for name in names:
-        if name and name not in codes:
+    names = match_classes(f"--images: {images}: labels", labels, data.classes)
+    codes = [names.code(label) for label in labels]
+    for label, code in zip(labels, codes, strict=True):
+        if code is None:
             raise InputError(
-                f"--images: {images}: label {name!r} is no class of the study; "
-                f"{nearest(name, data.classes)}"
+                f"--images: {images}: label {label!r} is no class of the study; "
+                f"{nearest(label, data.classes)}"
             )
-    if not config.market_kind.real_money and not all(names):
+    if not config.market_kind.real_money and NO_LABEL in codes:
         raise InputError(
             "--labels: a simulated crowd answers from the true labels: give FILE.csv with columns "
             "image,label for the new images"
         )
-    return np.array([codes.get(name, -1) for name in names], dtype=np.int64)
+    return np.array(codes, dtype=np.int64), names.notes
 
 
 def _joined(old: ImageIndex, new: ImageIndex, rows: list[int], stem: str) -> ImageIndex:

@@ -13,11 +13,12 @@ def open_market(opening: Opening) -> Market:
     Raises:
         InputError: the recording cannot be read, or its classes are not the data's.
     """
-    recording = read_answers(opening.file, opening.data)
+    recording = read_answers(opening.file, opening.data, opening.config)
     crowd = crowd_of(opening, recording)
     check_overlap(opening.config, crowd.scenario)
     name = simulated_name(opening.config, crowd.scenario, opening.kind.name)
     notes = notes_of(opening)
     notes.append("How hard each image is, and what it is mistaken for, is from a recording.")
+    notes += recording.notes
     full_name = f"{name}:{recording.key}"
     return opening.market(full_name, crowd, notes, crowd.scenario.name, crowd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def open_market(
             and simulated answers can be had.
 
     Raises:
-        InputError: a scenario or recording is unknown or wrong, or cannot bear the plans.
+        InputError: a scenario, recording or file of own labels is unknown or wrong, or cannot
+            bear the plans.
     """
     campaign = make_campaign(config, data.classes)
     question = campaign.question(config.question) if config.question else 0
@@ -45,7 +47,12 @@ def open_market(
         config, kind, file, data, campaign, question, store, crowd_seed, features, folder
     )
     market: Market = import_module(kind.module).open_market(opening)
-    return market
+    if config.own_labels is None or crowd_seed is not None:
+        return market
+    from hpo.market.recorded import read_own_labels
+
+    own = read_own_labels(config, data, market)  # named before money moves, if it is wrong
+    return market if own is None else replace(market, notes=(*market.notes, *own.notes))
 
 
 def account_of(config: StudyConfig) -> MarketAccount:

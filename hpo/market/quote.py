@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from budget.money import Money
 from budget.tariff import assignments_for
-from hpo.data.dataset import load
+from hpo.data.dataset import Dataset, load
 from hpo.market.market import Market
 from hpo.market.open import open_market
 from hpo.settings.config import StudyConfig, make_config
@@ -117,13 +117,17 @@ class Quoted:
     outside: str | None
 
 
-def quote_space(config: StudyConfig) -> list[Quoted]:
+def quote_space(config: StudyConfig, loaded: Dataset | None = None) -> list[Quoted]:
     """Quote every plan of a configuration's space. Buys nothing and writes nothing.
+
+    Args:
+        config: the configuration.
+        loaded: its images, when loaded already.
 
     Raises:
         InputError: the data or the scenario are wrong.
     """
-    data = load(config)
+    data = loaded or load(config)
     market = open_market(config, data)
     space = SearchSpace.of(config, len(data.rows["pool"]))
     quoted = []

@@ -7,17 +7,53 @@ from pathlib import Path
 
 from budget.errors import InputError
 from hpo.data.dataset import Dataset
+from hpo.data.image_names import match_names
 from hpo.market.market import Market, Opening, most_asked
 from hpo.market.simulated import crowd_seed_of
+from hpo.settings.config import StudyConfig
+from labeling.recorded.answer_cells import ReadingChoices
+from labeling.recorded.own_labels import OwnLabels, own_label_page
 from labeling.recorded.reading import read_recording, task_rows
 from labeling.recorded.recording import Recording
 from labeling.recorded.source import ReplaySource
 from labeling.types import LabelPlan
 
 
-def read_answers(file: str, data: Dataset) -> Recording:
-    """Recorded answers in the classes of a study's data."""
-    return read_recording(Path(file), data.classes)
+def read_answers(file: str, data: Dataset, config: StudyConfig) -> Recording:
+    """Recorded answers in the classes of a study's data, with tasks named as its images.
+
+    Raises:
+        InputError: the file cannot be read, or holds labels that are none of the classes.
+    """
+    choices = ReadingChoices(config.keep_classes, config.skip_empty)
+    recording = read_recording(Path(file), data.classes, choices)
+    names = data.images.names
+    if set(names) <= set(recording.tasks):
+        return recording
+    found = match_names(recording.tasks, names)
+    if not found.rule:
+        return recording
+    tasks = tuple(found.files.get(name, name) for name in recording.tasks)
+    notes = (*recording.notes, *found.note(Path(file).name, len(tasks)))
+    return replace(recording, tasks=tasks, notes=notes)
+
+
+def read_own_labels(config: StudyConfig, data: Dataset, market: Market) -> OwnLabels | None:
+    """The answers of `--own-labels`, when there are any.
+
+    Raises:
+        InputError: the file cannot be read or does not fit the study's images and classes.
+    """
+    if config.own_labels is None:
+        return None
+    recording = read_answers(config.own_labels, data, config)
+    return own_label_page(
+        recording,
+        task_rows(recording, data.images.names),
+        market.campaign,
+        market.data,
+        [int(row) for row in data.rows["control"]],
+    )
 
 
 def open_market(opening: Opening) -> Market:
@@ -27,7 +63,7 @@ def open_market(opening: Opening) -> Market:
         InputError: the recording lacks images of the pool, answers, or what the plans ask for.
     """
     config, data, file = opening.config, opening.data, opening.file
-    recording = read_answers(file, data)
+    recording = read_answers(file, data, config)
     source = ReplaySource(
         recording,
         task_rows(recording, data.images.names),
@@ -39,6 +75,11 @@ def open_market(opening: Opening) -> Market:
     )
     _check_pool(opening, recording, source)
     notes = ["Answers are replayed from a recording, which knows nothing about price."]
+    notes += recording.notes
+    if recording.annotator is None:
+        notes.append(
+            "The recording does not say who answered: no skills, no control tasks and no bans."
+        )
     if not source.knows_time:
         notes.append("The recording has no working times: minutes are not known and shown as 0.")
     stem = Path(file).stem

@@ -35,6 +35,8 @@ class StudyConfig:
     study: str
     data: str
     labels: str | None
+    roles: tuple[Fraction, ...] | None
+    keep_classes: bool
     image_url_prefix: str | None
     own_labels: str | None
     seed: int
@@ -77,6 +79,7 @@ class StudyConfig:
     smallest_reward: Money
     few_labels_ok: bool
     skip_bad_images: bool
+    skip_empty: bool
 
     @property
     def least_rate(self) -> float:
@@ -201,12 +204,7 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
     if config.price_models == "both" and not kind.models_price:
         why = "has its own" if kind.knows_price else "knows nothing about"
         raise InputError(f"{name('price_models')}: market {kind.name} {why} price; leave it out")
-    is_folder = config.data.startswith("folder:")
-    if is_folder and config.labels is None:
-        raise InputError(
-            "--labels: folder data needs --labels FILE.csv with columns image,label,role"
-        )
-    if config.labels is not None and not is_folder:
+    if config.labels is not None and not config.data.startswith("folder:"):
         raise InputError(f"{name('labels')}: only --data folder:DIR takes a labels file")
     if config.backbone_file is not None and config.backbone in ("auto", "pixels", "patch"):
         raise InputError(

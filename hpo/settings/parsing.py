@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from budget.errors import InputError
@@ -166,10 +167,31 @@ def data(value: object, name: str) -> str:
     """A source of images."""
     given = text(value, name)
     kind, _, rest = given.partition(":")
-    if given not in BUILT_IN_DATA and not (kind in ("npz", "folder") and rest):
-        sources = (*BUILT_IN_DATA, "npz:FILE", "folder:DIR")
-        raise InputError(f"{name}: {given!r} is not known; {nearest(given, sources)}")
-    return given
+    if given in BUILT_IN_DATA or (kind in ("npz", "folder") and rest):
+        return given
+    path = Path(given)
+    if path.is_dir():
+        return f"folder:{given}"
+    if path.suffix == ".npz" and path.is_file():
+        return f"npz:{given}"
+    sources = (*BUILT_IN_DATA, "npz:FILE", "folder:DIR")
+    raise InputError(
+        f"{name}: {given!r} is not known, and there is no such folder; {nearest(given, sources)}"
+    )
+
+
+def role_shares(value: object, name: str) -> tuple[Fraction, ...]:
+    """Percent of the images for each of the four roles: 70/5/12/13."""
+    from fractions import Fraction
+
+    parts = list(value) if isinstance(value, list | tuple) else str(value).split("/")
+    shares = tuple(Fraction(_number(str(part).removesuffix("%"), name)) for part in parts)
+    if len(shares) != 4 or min(shares) <= 0 or sum(shares) != 100:
+        raise InputError(
+            f"{name}: {value!r} is not the percent of pool, control, validation and final images, "
+            "such as 70/5/12/13: four numbers above 0 that make 100"
+        )
+    return shares
 
 
 def market(value: object, name: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from hpo.settings import parsing
 from hpo.settings.market_kinds import KINDS
 from hpo.settings.parsing import boolean, dimension, one_of, optional, text, whole
+from hpo.settings.rows.data import DATA
 from hpo.settings.setting import REQUIRED, Setting
 from labeling.aggregation.registry import AGGREGATORS
 
@@ -190,48 +191,7 @@ SETTINGS = (
         "tasks per suite, control tasks included",
         "tasks",
     ),
-    Setting(
-        "data",
-        parsing.data,
-        "digits3",
-        "DATA",
-        "data",
-        "digits3, digits, npz:FILE (arrays x, y) or folder:DIR",
-    ),
-    Setting(
-        "labels",
-        optional(text),
-        None,
-        "FILE.csv",
-        "data",
-        "a folder's columns image,label,role[,url][,group]",
-    ),
-    Setting(
-        "image_url_prefix",
-        optional(parsing.url_prefix),
-        None,
-        "URL",
-        "data",
-        "the images' addresses: this and the image's name",
-    ),
-    Setting(
-        "own_labels",
-        optional(text),
-        None,
-        "FILE",
-        "data",
-        "answers bought elsewhere (task,annotator,label), owned for $0",
-    ),
-    Setting("seed", whole(0, 2**63 - 1), 0, "N", "data", "seed of everything random"),
-    Setting(
-        "few_labels_ok",
-        boolean,
-        "off",
-        "",
-        "data",
-        "go on with fewer control, validation or final images than advised",
-    ),
-    Setting("skip_bad_images", boolean, "off", "", "data", "leave out images that cannot be used"),
+    *DATA,
     Setting(
         "market",
         parsing.market,

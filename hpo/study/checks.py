@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from budget.errors import InputError, LedgerCorrupt
 from hpo.data.dataset import Dataset, load
+from hpo.data.summary import data_lines
 from hpo.market.open import open_market
 from hpo.search.samplers import check_sampler
 from hpo.settings.config import StudyConfig
@@ -16,15 +18,26 @@ from hpo.trial.labels import check_views
 from hpo.trial.world import World, features_of
 from labeling.campaign.campaign import OBJECTIVE
 
+Tell = Callable[[str], None]
+"""Takes a line that the user should read."""
 
-def check_new_study(config: StudyConfig, runs: Path) -> Dataset:
+
+def check_new_study(config: StudyConfig, runs: Path, tell: Tell | None = None) -> Dataset:
     """Read and check everything that a new study needs, before its folder exists.
+
+    Args:
+        config: the study's configuration.
+        runs: folder of all studies.
+        tell: told what the images are.
 
     Raises:
         InputError: of `budget` or `training`, naming what is wrong.
     """
     check_sampler(config)
     data = load(config)
+    if tell is not None:
+        for line in data_lines(config, data):
+            tell(line)
     market = open_market(config, data)
     check_views(config, market)
     if config.delivers and market.asked.kind != OBJECTIVE:

@@ -230,7 +230,7 @@ def _world(
         exam=(plan.exam,),
         max_minutes=wish.minutes,
     )
-    data = load(config)
+    data = load(config, folder)
     pool = tuple(int(row) for row in data.rows["pool"])
     if wish.images is not None:
         # Larger images must not turn "auto" into another backbone.

@@ -19,7 +19,7 @@ from hpo.settings.run_folder import SEARCH, claim, read_config, runs_of
 from hpo.settings.stored_answer import forget_report, write_report
 from hpo.study import pools
 from hpo.study.ask import AskedTrial, Asker
-from hpo.study.checks import check_ground, check_new_study
+from hpo.study.checks import Tell, check_ground, check_new_study
 from hpo.study.conclusion import Conclusion
 from hpo.study.delivery.phase import buy_labels
 from hpo.study.evaluations import Evaluations
@@ -73,6 +73,7 @@ class Study:
         runs: folder of all studies; this one lies in runs/<study name>.
         trainer: fits the heads; None for the cross-validated ones.
         folder: its own folder where that has another name, as a copy has; `runs` is then unused.
+        tell: told what the images of a new study are, line by line, before anything is bought.
         settings: fields of `StudyConfig`, raw: Study(budget="20", sampler="random").
 
     Attributes:
@@ -89,13 +90,13 @@ class Study:
         runs: str | Path = "runs",
         trainer: Trainer | None = None,
         folder: Path | None = None,
+        tell: Tell | None = None,
         **settings_: object,
     ) -> None:
         self.config = config or settings.make_config(settings_)
         self.folder = folder or Path(runs) / self.config.study
-        data = None
-        if not (self.folder / "study.json").exists():
-            data = check_new_study(self.config, self.folder.parent)  # bad input leaves no study
+        is_new = not (self.folder / "study.json").exists()  # bad input leaves no study
+        data = check_new_study(self.config, self.folder.parent, tell) if is_new else None
         claim(self.folder, self.config)
         self.world: World = build(self.config, self.folder, data, trainer=trainer)
         self.journal = StudyJournal(self.folder / "journal.jsonl")
@@ -113,7 +114,6 @@ class Study:
         self.parting: list[str] = []
 
     # --- the answer -----------------------------------------------------------------------------
-
     def run(
         self, watch: Watch | None = None, real_money: bool = False, archive: bool = False
     ) -> dict[str, Any]:

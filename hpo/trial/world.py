@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from budget.database import Database
 from budget.ledger import Ledger, accounts_of
 from hpo.data.dataset import Dataset, load
+from hpo.data.roles import keep_roles
 from hpo.market.market import Market
 from hpo.market.open import open_market
 from hpo.settings.config import StudyConfig
@@ -206,7 +207,9 @@ def build(
         InputError: the data, the scenario or the folder are wrong.
         LedgerCorrupt: the folder's ledger does not verify.
     """
-    images = data or load(config)
+    images = data or load(config, folder)
+    if images.drawn:
+        keep_roles(folder, images.drawn)
     database = open_store(folder)
     ledger = Ledger.open(database, config.study, config.budget)
     store = Store(database, config.study)

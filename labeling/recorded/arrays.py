@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.errors import InputError
-from labeling.recorded.recording import Recording, checked, codes_of, gold_of
+from labeling.recorded.recording import Recording
+from labeling.tables.classes import ClassNames, match_classes, read_classes
+from labeling.tables.text import note
 from labeling.types import Ints
 
 
@@ -30,63 +32,94 @@ def load_arrays(file: Path) -> dict[str, NDArray[Any]]:
 def from_arrays(
     file: Path, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str] | None
 ) -> Recording:
-    """A recording from arrays: labels by task and answer, or counts by task and class."""
+    """A recording from arrays: labels by task and answer, or counts by task and class.
+
+    Raises:
+        InputError: an array has another shape, or holds a class that is none.
+    """
     if "label" in arrays:
-        table = _matrix(file, "label", arrays["label"], least=-1)
-        row, place = np.nonzero(table >= 0)
-        task, label = row.astype(np.int64), table[row, place]
-    elif "counts" in arrays:
-        table = _matrix(file, "counts", arrays["counts"], least=0)
-        task, label = _expand(table)
-    else:
-        raise InputError(
-            f"{file}: it holds neither label [n, answers] nor counts [n, classes]; name one so"
-        )
-    gold = np.full(len(table), -1, dtype=np.int64)
-    given = arrays.get("clean", arrays.get("gold"))
-    if given is not None:
-        if given.shape != (len(table),) or given.dtype.kind not in "iu":
-            raise InputError(f"{file}: clean must hold one whole number per row, {len(table)}")
-        gold = given.astype(np.int64)
-    class_count = table.shape[1] if "label" not in arrays else 1 + int(max(table.max(), gold.max()))
-    names = (
-        tuple(classes) if classes else tuple(str(number) for number in range(max(class_count, 2)))
+        return _from_labels(file, arrays, classes)
+    if "counts" in arrays:
+        return _from_counts(file, arrays, classes)
+    raise InputError(
+        f"{file}: it holds neither label [n, answers] nor counts [n, classes]; name one so"
     )
-    return checked(file, names, tuple(map(str, range(len(table)))), task, label, gold)
 
 
-def from_count_table(
-    file: Path, table: Mapping[str, list[str]], classes: Sequence[str] | None
+def _from_labels(
+    file: Path, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str] | None
 ) -> Recording:
-    """A recording from a CSV of counts: one column per class, and optionally task and gold."""
-    named = [name for name in table if name not in ("task", "gold")]
-    if len(named) < 2:
-        raise InputError(
-            f"{file}: column 'label' is missing (found: {', '.join(table) or 'none'}); answers "
-            "need columns task,annotator,label and may have seconds,gold"
-        )
-    names = tuple(classes) if classes else tuple(named)
-    for name in named:
-        if name not in names:
+    """Each number is a class's name, or a position where the given names are no numbers."""
+    table = _matrix(file, "label", _whole_if_missing(arrays["label"]), least=-1)
+    gold = _clean(file, arrays, len(table))
+    seen, which = np.unique(np.r_[table.ravel(), gold], return_inverse=True)
+    values = [str(value) for value in seen.tolist() if value >= 0]
+    if classes is None:
+        known = read_classes(f"{file}: label", values)
+    else:
+        known = match_classes(f"{file}: label", values, classes)
+    unknown = len(known.names)
+    found = [known.code(str(value)) if value >= 0 else -1 for value in seen.tolist()]
+    codes = np.array([unknown if code is None else code for code in found], dtype=np.int64)[which]
+    label, true = codes[: table.size].reshape(table.shape), codes[table.size :]
+    for name, given, column in (("label", table, label), ("clean", gold, true)):
+        wrong = np.argwhere(column == unknown)
+        if len(wrong):
             raise InputError(
-                f"{file}: column {name!r} is not one of the classes; rename or drop it"
+                f"{file}: row {wrong[0][0]}, {name}: class {given[tuple(wrong[0])]} is not one of "
+                f"the {unknown} classes; correct it, or name more classes"
             )
-    rows = len(table[named[0]])
-    counts = np.zeros((rows, len(names)), dtype=np.int64)
-    for name in named:
-        for at, value in enumerate(table[name]):
-            if not value.strip().isdecimal():
-                raise InputError(
-                    f"{file}: row {at + 2}, column {name}: {value!r} is not a number of answers"
-                )
-            counts[at, names.index(name)] = int(value)
-    tasks, places = tuple(map(str, range(rows))), np.arange(rows)
-    if "task" in table:
-        tasks, places = codes_of(file, "task", table["task"])
-        if len(tasks) < rows:
-            raise InputError(f"{file}: a task comes twice; give each one row of counts")
-    gold = gold_of(file, table.get("gold", []), names, places, rows)
-    return checked(file, names, tasks, *_expand(counts), gold)
+    task, place = np.nonzero(label >= 0)
+    return _made(file, known, task.astype(np.int64), label[task, place], true)
+
+
+def _from_counts(
+    file: Path, arrays: Mapping[str, NDArray[Any]], classes: Sequence[str] | None
+) -> Recording:
+    """Columns are classes in their order."""
+    table = _matrix(file, "counts", arrays["counts"], least=0)
+    count = table.shape[1]
+    names = tuple(map(str, range(max(count, 2)))) if classes is None else tuple(classes)
+    if classes is not None and count != len(names):
+        raise InputError(
+            f"{file}: counts has {count} columns for {len(names)} classes; give each a column"
+        )
+    notes: tuple[str, ...] = ()
+    if classes is not None:
+        words = f"columns of counts are the classes in order: {', '.join(names[:5])}"
+        notes = (note(str(file), words),)
+    gold = _clean(file, arrays, len(table))
+    bad = np.flatnonzero(gold >= len(names))
+    if len(bad):
+        raise InputError(
+            f"{file}: row {bad[0]}, clean: class {gold[bad[0]]} is not one of the {len(names)} "
+            "classes; correct it, or name more classes"
+        )
+    return _made(file, ClassNames(names, {}, notes), *_expand(table), gold)
+
+
+def _made(file: Path, known: ClassNames, task: Ints, label: Ints, gold: Ints) -> Recording:
+    if not len(task):
+        raise InputError(f"{file}: it holds no answers")
+    if len(known.names) < 2:
+        raise InputError(f"{file}: all answers are {known.names[0]!r}; name the classes")
+    tasks = tuple(map(str, range(len(gold))))
+    return Recording(file.name, known.names, tasks, task, label, None, None, gold, known.notes)
+
+
+def _clean(file: Path, arrays: Mapping[str, NDArray[Any]], rows: int) -> Ints:
+    """True class by row; -1 where unknown."""
+    given = arrays.get("clean", arrays.get("gold"))
+    if given is None:
+        return np.full(rows, -1, dtype=np.int64)
+    if given.shape != (rows,) or given.dtype.kind not in "iu":
+        raise InputError(f"{file}: clean must hold one whole number per row, {rows}")
+    return np.maximum(given.astype(np.int64), -1)
+
+
+def _whole_if_missing(array: NDArray[Any]) -> NDArray[Any]:
+    """The array with -1 for NaN: no answer."""
+    return np.where(np.isnan(array), -1, array) if array.dtype.kind == "f" else array
 
 
 def _matrix(file: Path, name: str, array: NDArray[Any], least: int) -> Ints:

@@ -29,12 +29,14 @@ class OwnLabels:
         tasks: image rows with at least one answer, ascending.
         overlap: largest number of answers to one task.
         page: all answers, and the end.
+        notes: of the reading, one line each.
     """
 
     condition: Condition
     tasks: tuple[int, ...]
     overlap: int
     page: Page
+    notes: tuple[str, ...] = ()
 
 
 def own_label_page(
@@ -86,7 +88,8 @@ def own_label_page(
     joined = len({assignment.annotator for assignment in assignments})
     missing = int((overlap - counts).sum())
     end = OrderEnd("supply" if missing else "complete", 0.0, missing, joined, joined, 0)
-    return OwnLabels(condition, tuple(tasks.tolist()), overlap, Page(assignments, (), end))
+    page = Page(assignments, (), end)
+    return OwnLabels(condition, tuple(tasks.tolist()), overlap, page, recording.notes)
 
 
 def bring_in(store: Store, own: OwnLabels) -> None:

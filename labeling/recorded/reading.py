@@ -1,40 +1,43 @@
 """Recorded answers of real annotators, read from the usual file formats.
 
-A long table (CSV or Parquet) holds one answer per row. An array of labels (CIFAR-10N) has a row per
-task and a column per answer. A count matrix (CIFAR-10H) has a row per task and a column per class.
-Each format becomes a `Recording` in columns.
+A table holds answers in one of the formats of `formats.registry`; Label Studio also exports JSON.
+An array of labels (CIFAR-10N) has a row per task and a column per answer. A count matrix
+(CIFAR-10H) has a row per task and a column per class. Each format becomes a `Recording` in columns.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
 import importlib
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from budget.errors import InputError
-from labeling.recorded.arrays import from_arrays, from_count_table, load_arrays
-from labeling.recorded.recording import MISSING, Recording, codes_of, gold_of, labels_of
-from labeling.types import Floats, Ints
+from labeling.recorded.answer_cells import AnswerCells, ReadingChoices, to_recording
+from labeling.recorded.arrays import from_arrays, load_arrays
+from labeling.recorded.formats.label_studio_export import read_label_studio_json
+from labeling.recorded.formats.registry import FORMATS
+from labeling.recorded.recording import Recording
+from labeling.tables.spelling import plain_name
+from labeling.tables.table import RowTable, read_table
 
-_SYNONYMS = {"worker": "annotator", "annotator_id": "annotator", "worker_id": "annotator"}
+_TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_ASIS = ReadingChoices()
 
 
-def read_recording(path: str | Path, classes: Sequence[str] | None = None) -> Recording:
+def read_recording(
+    path: str | Path, classes: Sequence[str] | None = None, choices: ReadingChoices = _ASIS
+) -> Recording:
     """Read recorded answers.
 
     Args:
-        path: `.csv` (also `.csv.gz`) or `.parquet` with columns task, label, and optionally
-            annotator (or worker), seconds and gold, one answer per row; `.npz` with `label`
+        path: `.csv`, `.tsv` (also `.gz`) or `.parquet` with one answer per row, one column per
+            annotator, or one column per class with the number of answers; a table of Toloka,
+            Mechanical Turk or Label Studio; `.json` of Label Studio; `.npz` with `label`
             [n, answers] (-1 for no answer) or `counts` [n, C], and optionally `clean` [n]; `.npy`
-            with counts; or a CSV of counts, a column per class and optionally task and gold.
-        classes: the class names; a label is a class's name or its index. None takes the distinct
-            labels as classes, or 0 to the largest label if all labels are whole numbers.
+            with counts.
+        classes: the class names; None takes the distinct labels as classes.
+        choices: what to do about labels that look wrong.
 
     Raises:
         InputError: the file cannot be read, lacks a column, or holds an invalid value; the message
@@ -46,17 +49,27 @@ def read_recording(path: str | Path, classes: Sequence[str] | None = None) -> Re
     kind = file.name.lower()
     if kind.endswith((".npz", ".npy")):
         return from_arrays(file, load_arrays(file), classes)
-    if kind.endswith((".csv", ".csv.gz")):
-        table = _read_csv(file)
+    answers: AnswerCells | RowTable
+    if kind.endswith(_TABLES):
+        answers = read_table(file)
+    elif kind.endswith(".json"):
+        answers = read_label_studio_json(file)
     elif kind.endswith(".parquet"):
-        table = _read_parquet(file)
+        answers = _read_parquet(file)
     else:
-        raise InputError(f"{file}: recorded answers are .csv, .csv.gz, .parquet, .npz or .npy")
-    columns = {_SYNONYMS.get(name.strip().lower(), name.strip()): name for name in table}
-    table = {name: table[given] for name, given in columns.items()}
-    if "label" in table or "annotator" in table:
-        return _from_long(file, table, classes)
-    return from_count_table(file, table, classes)
+        raise InputError(
+            f"{file}: recorded answers are .csv, .tsv (also .gz), .json, .parquet, .npz or .npy"
+        )
+    if isinstance(answers, RowTable):
+        answers = _answers_of(answers, classes)
+    return to_recording(answers, classes, choices)
+
+
+def _answers_of(table: RowTable, classes: Sequence[str] | None) -> AnswerCells:
+    for kind in FORMATS:
+        if kind.recognises(table, classes):
+            return kind.read(table)
+    raise InputError(f"{table.origin}: no known table of answers")
 
 
 def task_rows(recording: Recording, names: Sequence[str]) -> dict[int, int]:
@@ -73,7 +86,8 @@ def task_rows(recording: Recording, names: Sequence[str]) -> dict[int, int]:
         InputError: no image has a recorded task.
     """
     places = {name: place for place, name in enumerate(recording.tasks)}
-    task_of = {row: places[name] for row, name in enumerate(names) if name in places}
+    spelled = [plain_name(name) for name in names]
+    task_of = {row: places[name] for row, name in enumerate(spelled) if name in places}
     if not task_of:
         raise InputError(
             f"{recording.source}: no task is named like an image (tasks such as "
@@ -83,31 +97,7 @@ def task_rows(recording: Recording, names: Sequence[str]) -> dict[int, int]:
     return task_of
 
 
-# --- long tables ---
-
-
-def _read_csv(file: Path) -> dict[str, list[str]]:
-    opener = gzip.open if file.suffix == ".gz" else open
-    try:
-        with opener(file, "rt", encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream)
-            header = next(reader, [])
-            rows = [row for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error, EOFError) as error:
-        raise InputError(f"{file}: cannot be read as CSV: {error}") from None
-    if len(set(header)) < len(header):
-        raise InputError(f"{file}: a column name comes twice in its first line; name each once")
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise InputError(
-                f"{file}: row {number} has {len(row)} fields, its first line {len(header)}; "
-                "quote fields that hold commas"
-            )
-    columns = zip(*rows, strict=True) if rows else ([] for _ in header)
-    return {name: list(column) for name, column in zip(header, columns, strict=True)}
-
-
-def _read_parquet(file: Path) -> dict[str, list[str]]:
+def _read_parquet(file: Path) -> RowTable:
     try:
         parquet: Any = importlib.import_module("pyarrow.parquet")
     except ImportError:
@@ -115,92 +105,9 @@ def _read_parquet(file: Path) -> dict[str, list[str]]:
             f"{file}: reading Parquet needs pyarrow; install labelworth[parquet], or save as CSV"
         ) from None
     try:
-        table = parquet.read_table(file).to_pydict()
+        columns = parquet.read_table(file).to_pydict()
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: cannot be read as Parquet: {error}") from None
-    return {
-        name: ["" if value is None else str(value) for value in column]
-        for name, column in table.items()
-    }
-
-
-def _from_long(
-    file: Path, table: Mapping[str, list[str]], classes: Sequence[str] | None
-) -> Recording:
-    for name in ("task", "label"):
-        if name not in table:
-            raise InputError(
-                f"{file}: column {name!r} is missing (found: {', '.join(table) or 'none'}); "
-                "answers need columns task,annotator,label and may have seconds,gold"
-            )
-    if not table["task"]:
-        raise InputError(f"{file}: there are no answers below its first line")
-    tasks, task = codes_of(file, "task", table["task"])
-    gold_text = table.get("gold", [])
-    names = _class_names(file, table["label"], gold_text, classes)
-    label = labels_of(file, "label", table["label"], names)
-    annotator = None
-    if any(value.strip() for value in table.get("annotator", [])):
-        _, annotator = codes_of(file, "annotator", table["annotator"])
-        _check_once(file, task, annotator, table)
-    return Recording(
-        file.name,
-        names,
-        tasks,
-        task,
-        label,
-        annotator,
-        _seconds(file, table.get("seconds", [])),
-        gold_of(file, gold_text, names, task, len(tasks)),
-    )
-
-
-def _class_names(
-    file: Path, labels: Sequence[str], gold: Sequence[str], classes: Sequence[str] | None
-) -> tuple[str, ...]:
-    if classes is not None:
-        return tuple(classes)
-    texts = {value.strip() for value in (*labels, *gold) if value.strip().lower() not in MISSING}
-    if all(name.isdecimal() for name in texts):
-        most = max((int(name) for name in texts), default=0)
-        if most > 10_000:
-            raise InputError(f"{file}: column label: class {most} is above 10000; number from 0")
-        names = tuple(str(number) for number in range(max(most + 1, 2)))
-    else:
-        names = tuple(sorted(texts))
-    if len(names) < 2:
-        raise InputError(f"{file}: column label: all answers are {names[0]!r}; name the classes")
-    return names
-
-
-def _check_once(file: Path, task: Ints, annotator: Ints, table: Mapping[str, list[str]]) -> None:
-    pair = task * (int(annotator.max()) + 1) + annotator
-    _, first = np.unique(pair, return_index=True)
-    if len(first) < len(pair):
-        at = int(np.setdiff1d(np.arange(len(pair)), first)[0])
-        raise InputError(
-            f"{file}: row {at + 2}: annotator {table['annotator'][at]!r} answers task "
-            f"{table['task'][at]!r} a second time; keep one of the answers"
-        )
-
-
-def _seconds(file: Path, values: Sequence[str]) -> Floats | None:
-    if not any(value.strip().lower() not in MISSING for value in values):
-        return None
-    seconds = np.full(len(values), np.nan)
-    for at, value in enumerate(values):
-        if value.strip().lower() in MISSING:
-            continue
-        try:
-            seconds[at] = float(value)
-        except ValueError:
-            seconds[at] = -1.0
-        if not 0 < seconds[at] < math.inf:
-            raise InputError(
-                f"{file}: row {at + 2}, column seconds: {value!r} is not a time above 0; correct "
-                "it, or leave it empty where the time is unknown"
-            )
-    return seconds
-
-
-# --- arrays and counts ---
+    cells = [["" if v is None else str(v) for v in column] for column in columns.values()]
+    rows = tuple(zip(*cells, strict=True))
+    return RowTable(str(file), tuple(columns), rows, tuple(range(2, len(rows) + 2)), ",", ())

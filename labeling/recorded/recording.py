@@ -1,15 +1,12 @@
-"""Recorded answers in memory, and the checks of every format."""
+"""Recorded answers in memory."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from budget.errors import InputError
 from labeling.types import Bools, Floats, Ints
 
 
@@ -26,6 +23,7 @@ class Recording:
         annotator: [A] code of the annotator, from 0; None for a recording without annotators' ids.
         seconds: [A] working time on the answer, NaN if unknown; None if all are unknown.
         gold: [N] true class, -1 if unknown.
+        notes: what was read as something else, left out or not used, one line each.
     """
 
     source: str
@@ -36,13 +34,14 @@ class Recording:
     annotator: Ints | None
     seconds: Floats | None
     gold: Ints
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.task)
 
     @property
     def key(self) -> str:
-        """Content hash of all fields except the file's name."""
+        """Content hash of all fields except the file's name and the notes."""
         digest = hashlib.blake2b(digest_size=8)
         digest.update("\x1f".join((*self.classes, "", *self.tasks)).encode())
         for column in (self.task, self.label, self.annotator, self.seconds, self.gold):
@@ -56,86 +55,10 @@ class Recording:
 
     def where(self, mask: Bools) -> Recording:
         """The answers for which the mask is true; tasks and codes stay."""
-        return Recording(
-            self.source,
-            self.classes,
-            self.tasks,
-            self.task[mask],
-            self.label[mask],
-            None if self.annotator is None else self.annotator[mask],
-            None if self.seconds is None else self.seconds[mask],
-            self.gold,
+        return replace(
+            self,
+            task=self.task[mask],
+            label=self.label[mask],
+            annotator=None if self.annotator is None else self.annotator[mask],
+            seconds=None if self.seconds is None else self.seconds[mask],
         )
-
-
-def codes_of(file: Path, column: str, values: Sequence[str]) -> tuple[tuple[str, ...], Ints]:
-    """Distinct names in the order of their first row, and each row's index among them."""
-    places: dict[str, int] = {}
-    codes = np.empty(len(values), dtype=np.int64)
-    for at, value in enumerate(values):
-        name = value.strip()
-        if not name:
-            raise InputError(
-                f"{file}: row {at + 2}, column {column}: it is empty; give each answer its {column}"
-            )
-        codes[at] = places.setdefault(name, len(places))
-    return tuple(places), codes
-
-
-def gold_of(
-    file: Path, values: Sequence[str], names: tuple[str, ...], task: Ints, tasks: int
-) -> Ints:
-    """True class by task [tasks]; -1 if no row has it."""
-    gold = np.full(tasks, -1, dtype=np.int64)
-    rows = [at for at, value in enumerate(values) if value.strip().lower() not in MISSING]
-    given = labels_of(file, "gold", values, names, rows)
-    for at, true in zip(rows, given.tolist(), strict=True):
-        if gold[task[at]] not in (-1, true):
-            raise InputError(
-                f"{file}: row {at + 2}, column gold: {values[at]!r}, but an earlier row has "
-                "another true class for this task; correct one"
-            )
-        gold[task[at]] = true
-    return gold
-
-
-def checked(
-    file: Path, names: tuple[str, ...], tasks: tuple[str, ...], task: Ints, label: Ints, gold: Ints
-) -> Recording:
-    """The recording, after a check of its class indices."""
-    if not len(task):
-        raise InputError(f"{file}: it holds no answers")
-    most = len(names)
-    for column, classes, row in (("label", label, task), ("clean", gold, np.arange(len(gold)))):
-        bad = np.flatnonzero(classes >= most)
-        if len(bad):
-            raise InputError(
-                f"{file}: row {row[bad[0]]}, {column}: class {classes[bad[0]]} is not one of the "
-                f"{most} classes; correct it, or name more classes"
-            )
-    return Recording(file.name, names, tasks, task, label, None, None, gold)
-
-
-MISSING = ("", "nan", "null", "none")
-
-
-def labels_of(
-    file: Path,
-    column: str,
-    values: Sequence[str],
-    names: tuple[str, ...],
-    rows: Sequence[int] | None = None,
-) -> Ints:
-    """Class index of the values (of `rows` only); a value is a class's name or its index."""
-    index_of = {str(place): place for place in range(len(names))}
-    index_of |= {name: place for place, name in enumerate(names)}
-    rows = range(len(values)) if rows is None else rows
-    indices = [index_of.get(values[at].strip(), -1) for at in rows]
-    if -1 in indices:
-        at = rows[indices.index(-1)]
-        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        raise InputError(
-            f"{file}: row {at + 2}, column {column}: {values[at]!r} is not one of the "
-            f"{len(names)} classes ({shown}); correct it, or name it among the classes"
-        )
-    return np.array(indices, dtype=np.int64)

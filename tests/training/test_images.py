@@ -61,6 +61,8 @@ def folder(tmp_path):
     (root / "link.png").symlink_to(tmp_path / "secret.png")
     (root / "loop.png").symlink_to(root / "loop.png")
     Image.fromarray(noise(4)).save(root / "drawing.tiff")
+    depths = np.linspace(0, 1, 600, dtype=np.float32).reshape(20, 30)
+    Image.fromarray(depths).save(root / "depths.tiff")
     return root
 
 
@@ -73,7 +75,7 @@ BAD = {
     "empty.jpg": "empty",
     "text.png": "unsupported",
     "garbage.jpg": "unsupported",
-    "drawing.tiff": "unsupported",
+    "depths.tiff": "unsupported",  # what black and white are is not known
     "truncated.jpg": "corrupt",
     "truncated.png": "corrupt",
     "bomb.png": "oversized",
@@ -84,11 +86,18 @@ BAD = {
 
 
 def test_every_bad_file_is_named_with_its_reason_and_the_good_ones_stay(folder):
-    names = [*BAD, str(folder.parent / "secret.png"), "good.png", "photo.jpg", "web.webp"]
+    names = [
+        *BAD,
+        str(folder.parent / "secret.png"),
+        "good.png",
+        "photo.jpg",
+        "web.webp",
+        "drawing.tiff",
+    ]
     index, bad = scan_images(folder, names)
     assert bad[:-1] == tuple(BadImage(name, reason) for name, reason in BAD.items())
     assert bad[-1] == BadImage(str(folder.parent / "secret.png"), "outside")
-    assert index.names == ("good.png", "photo.jpg", "web.webp")
+    assert index.names == ("good.png", "photo.jpg", "web.webp", "drawing.tiff")
     assert index.side == 30
 
 

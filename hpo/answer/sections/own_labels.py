@@ -8,31 +8,11 @@ from typing import Any
 import numpy as np
 
 from budget.money import ZERO
-from hpo.market.recorded import read_answers
+from hpo.market.recorded import read_own_labels
 from hpo.trial.evaluate import fit_plan, rounded, score_on
 from hpo.trial.world import World
-from labeling.recorded.own_labels import OwnLabels, bring_in, own_label_page
-from labeling.recorded.reading import task_rows
+from labeling.recorded.own_labels import bring_in
 from labeling.types import LabelPlan
-
-
-def read_own_labels(world: World) -> OwnLabels | None:
-    """The answers of `--own-labels`, when there are any.
-
-    Raises:
-        InputError: the file cannot be read or does not fit the study's images and classes.
-    """
-    file = world.config.own_labels
-    if file is None:
-        return None
-    recording = read_answers(file, world.data)
-    return own_label_page(
-        recording,
-        task_rows(recording, world.data.images.names),
-        world.market.campaign,
-        world.market.data,
-        [int(row) for row in world.data.rows["control"]],
-    )
 
 
 def own_labels_today(world: World) -> dict[str, Any] | None:
@@ -40,7 +20,7 @@ def own_labels_today(world: World) -> dict[str, Any] | None:
 
     They stand beside the front, not on it: what they cost is not known here. No money moves.
     """
-    own = read_own_labels(world)
+    own = read_own_labels(world.config, world.data, world.market)
     if own is None:
         return None
     bring_in(world.store, own)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from budget.errors import InputError
 from hpo.cli.console import print_json, print_lines, stdout
 from hpo.cli.flags import Commands, add_command, add_json
 from hpo.settings.exit_codes import DONE
 
 if TYPE_CHECKING:
     from labeling.crowd.fitting.fit import Fit
+    from labeling.recorded.recording import Recording
 
 
 def add_parser(commands: Commands) -> None:
@@ -23,58 +27,80 @@ def add_parser(commands: Commands) -> None:
     fit = add_command(actions, "fit", words)
     fit.add_argument("answers", metavar="ANSWERS", type=Path, help="task,annotator,label[,seconds]")
     fit.add_argument("--out", metavar="FILE.toml", type=Path, help="where to write the scenario")
+    words = "the class names, separated by commas, such as cat,dog"
+    fit.add_argument("--classes", metavar="NAMES", help=words)
+    words = "go on with class names that look like slips of each other, each a class"
+    fit.add_argument("--keep-classes", action="store_true", help=words)
+    fit.add_argument("--skip-empty", action="store_true", help="leave out answers without a label")
     add_json(fit)
     fit.set_defaults(command=_fit)
     add_command(actions, "list", "named scenarios").set_defaults(command=_scenarios)
 
 
 def _fit(arguments: argparse.Namespace) -> int:
-    fit_crowd(arguments.answers, arguments.out, arguments.json)
+    from labeling.recorded.answer_cells import ReadingChoices
+    from labeling.recorded.reading import read_recording
+
+    choices = ReadingChoices(arguments.keep_classes, arguments.skip_empty)
+    recording = read_recording(arguments.answers, _class_names(arguments.classes), choices)
+    fit_crowd(recording, arguments.answers, arguments.out, arguments.json)
     return DONE
 
 
-def fit_crowd(path: Path, out: Path | None, as_json: bool) -> None:
-    """Read recorded answers, fit a scenario, write it, and print how well it fits.
+def _class_names(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    names = [name.strip() for name in next(csv.reader([text]), [])]
+    if len(set(names)) < max(len(names), 2) or not all(names):
+        raise InputError(f"--classes: {text!r}: give two names or more, each once, such as cat,dog")
+    return names
+
+
+def fit_crowd(recording: Recording, path: Path, out: Path | None, as_json: bool) -> None:
+    """Fit a scenario to recorded answers, write it, and print how well it fits.
 
     Args:
-        path: file of the recorded answers.
+        recording: the answers.
+        path: their file, which names the scenario where none is written.
         out: file of the scenario; None writes no file.
         as_json: print JSON instead of a table.
 
     Raises:
-        InputError: reading, fitting or writing failed.
+        InputError: fitting or writing failed.
     """
     from dataclasses import asdict
 
     from labeling.crowd.fitting.fit import fit_scenario, write_scenario
-    from labeling.recorded.reading import read_recording
 
-    fit = fit_scenario(read_recording(path), name=(out or path).stem.partition(".")[0])
+    fit = fit_scenario(recording, name=(out or path).stem.partition(".")[0])
     if out is not None:
         write_scenario(fit, out)
     if not as_json:
-        _show(fit, out)
+        _show(fit, recording.notes, out)
         return
     print_json(
         {
             "scenario": asdict(fit.scenario),
-            "fit": [asdict(row) for row in fit.table],
+            "fit": [{**asdict(row), "beyond_noise": row.beyond_noise} for row in fit.table],
             "caveats": list(fit.caveats),
+            "notes": list(recording.notes),
             "written": str(out) if out else None,
         }
     )
 
 
-def _show(fit: Fit, out: Path | None) -> None:
+def _show(fit: Fit, notes: Sequence[str], out: Path | None) -> None:
     from hpo.answer.tables import TableColumn, TextTable, print_table
 
-    print_lines([f"{fit.scenario.name}: {fit.scenario.about}", ""])
+    print_lines([f"{fit.scenario.name}: {fit.scenario.about}", *(f"Note: {n}" for n in notes), ""])
+    marked = any(row.beyond_noise for row in fit.table)
     rows = [
         (
             row.statistic,
             f"{row.observed:.3f}",
             f"{row.simulated:.3f}",
             f"{row.simulated - row.observed:+.3f}",
+            "beyond noise" if row.beyond_noise else "",
         )
         for row in fit.table
     ]
@@ -83,8 +109,9 @@ def _show(fit: Fit, out: Path | None) -> None:
         TableColumn("observed", True),
         TableColumn("simulated", True),
         TableColumn("difference", True, rank=1),
+        *([TableColumn("")] if marked else []),
     )
-    print_table(TextTable(columns, rows), stdout())
+    print_table(TextTable(columns, [row[: len(columns)] for row in rows]), stdout())
     print_lines(f"Note: {caveat}." for caveat in fit.caveats)
     if out is not None:
         print_lines([f"Written: {out}. Use it with --scenario {out}"])

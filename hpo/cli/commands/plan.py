@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from hpo.cli.console import print_json, print_lines, stdout
+from hpo.cli.console import print_json, print_lines, stderr, stdout
 from hpo.cli.flags import Commands, add_command, add_json, add_settings, config_of
 from hpo.settings.exit_codes import DONE, NOTHING_AFFORDABLE
 
@@ -43,10 +43,14 @@ def show_quotes(config: StudyConfig, as_json: bool) -> bool:
     Returns:
         Whether at least one plan is inside the limits and its reservation inside the budget.
     """
+    from hpo.data.dataset import load
+    from hpo.data.summary import data_lines
     from hpo.market.quote import meant, quote_space
 
     config = meant(config)
-    quoted = quote_space(config)
+    data = load(config)
+    print_lines(data_lines(config, data), stderr())
+    quoted = quote_space(config, data)
     if as_json:
         print_json([_plain(item) for item in quoted])
     else:

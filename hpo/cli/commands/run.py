@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         confirmed = confirm_spending.confirm(
             config, config.budget, before, what, arguments.yes, say
         )
-    study = Study(config, arguments.runs)
+    study = Study(config, arguments.runs, tell=say)
     try:
         with (
             mirroring(study.folder, mirrored.on, **given),

@@ -17,6 +17,7 @@ import numpy as np
 
 from budget.errors import InputError
 from labeling.crowd.fitting import agreement as agree
+from labeling.crowd.fitting.degenerate import degenerate
 from labeling.crowd.fitting.goodness import GoodnessRow, goodness
 from labeling.crowd.fitting.likelihood import (
     FittedCrowd,
@@ -55,7 +56,7 @@ def fit_scenario(
         InputError: too few tasks have two answers.
     """
     scenario, caveats = estimate(recording, base, name)
-    return Fit(scenario, goodness(recording, scenario, seed), caveats)
+    return Fit(scenario, goodness(recording, scenario, seed), (*caveats, *degenerate(recording)))
 
 
 def estimate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from labeling.recorded.recording import Recording
 from labeling.seeds import stream
 
 _IMITATIONS = 5
+_T99 = 4.604  # Student's t of 99 %, with one degree of freedom less than imitations
+_ROUNDING = 5e-4  # differences that the printed table does not show
 _CURVE = 10  # most answers in the majority curve
 
 
@@ -31,6 +34,12 @@ class GoodnessRow:
     observed: float
     simulated: float
     spread: float
+
+    @property
+    def beyond_noise(self) -> bool:
+        """Whether the recording lies outside the 99 % prediction interval of the imitations."""
+        apart = abs(self.simulated - self.observed)
+        return bool(apart > _T99 * math.sqrt(1 + 1 / _IMITATIONS) * self.spread + _ROUNDING)
 
 
 def goodness(recording: Recording, scenario: Scenario, seed: int = 0) -> tuple[GoodnessRow, ...]:
@@ -65,6 +74,8 @@ def _statistics(recording: Recording, seed: int) -> dict[str, float]:
     statistics["two answers agree"] = agree.pairwise_agreement(recording)
     statistics["Fleiss kappa"] = agree.fleiss_kappa(recording)
     statistics["tasks with one voice"] = agree.unanimous_share(recording)
+    shares = np.bincount(recording.label, minlength=len(recording.classes)) / len(recording)
+    statistics["share of the rarest answer"] = float(shares.min())
     if recording.seconds is not None:
         log = np.log(recording.seconds[np.isfinite(recording.seconds)])
         for q in (0.1, 0.5, 0.9):

@@ -38,4 +38,5 @@ def test_the_command_prints_how_well_it_fits(tmp_path: Path, command: Command) -
     assert "--scenario" in printed
     plain = json.loads(command("crowd", "fit", str(path), "--json")[1])
     assert plain["scenario"]["error_a"] == load_scenario(out).error_a
-    assert {"statistic", "observed", "simulated", "spread"} == set(plain["fit"][0])
+    assert {"statistic", "observed", "simulated", "spread", "beyond_noise"} == set(plain["fit"][0])
+    assert plain["notes"] == []

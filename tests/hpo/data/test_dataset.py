@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from budget.errors import InputError
-from hpo.data.dataset import DIGITS3, few_labels_notes, load, split
+from hpo.data.dataset import DIGITS3, few_labels_notes, load
+from hpo.data.drawing import split
 from hpo.settings.config import make_config
 from hpo.trial.world import build
 
@@ -131,9 +132,9 @@ def test_the_same_content_in_two_roles_is_refused(tmp_path: Path) -> None:
         ("pool0.png,dog,pool", "pool0.png,dog,train", "line 2: role: 'train' is not known"),
         ("pool0.png,dog,pool", "pool0.png,dog,pol", "did you mean 'pool'"),
         ("pool1.png,cat,pool", "pool0.png,cat,pool", "lines 2 and 3: two labels for pool0.png"),
-        ("image,label,role", "image,label", "column 'role' is missing"),
+        ("image,label,role", "image,role,url", "column 'label' is missing"),
         ("image,label,role", "image,lable,role", "column 'lable' is not known; did you mean"),
-        ("pool0.png,dog,pool", "pool0.png,dog", "line 2: expected three cells"),
+        ("pool0.png,dog,pool", "pool0.png,dog", "row 2 has 2 cells, its first line 3"),
         ("pool0.png,dog,pool", "gone.png,dog,pool", "gone.png (missing"),
         ("pool0.png,dog,pool", ",dog,pool", "line 2: image: no file name"),
         ("final0.png,dog,final", "final0.png,,final", "label: missing for final0.png"),

@@ -79,7 +79,7 @@ def test_real_money_needs_addresses_and_no_labels(tmp_path: Path) -> None:
         (None, "--labels: a simulated crowd answers from the true labels"),
         ("image\nn0.png\n", "--labels: a simulated crowd answers from the true labels"),
         ("image,label\nn0.png,fish\n", "label 'fish' is no class of the study; valid are cat, dog"),
-        ("image,label\nn9.png,cat\n", r"1 images cannot be used, such as n9\.png \(missing\)"),
+        ("image,label\nn9.png,cat\n", r"none of its 1 images is in .*, such as n9\.png"),
         (
             "image,label,role\nn0.png,cat,final\n",
             "line 2: role: final; new images are bought label",

@@ -30,10 +30,11 @@ def written(folder: Path, text: str, name: str = "answers.csv") -> Path:
     [
         ("", "column 'label' is missing"),
         ("task,worker\na,w\n", "column 'label' is missing .found: task, annotator."),
-        ("image,worker,label\na,w,1\n", "column 'task' is missing"),
+        ("pictures,label\na,1\n", "column 'pictures' is not known"),
+        ("worker,label\na,1\n", "column 'task' is missing .found: annotator, label."),
         ("task,label\n", "no answers below its first line"),
-        ("task,label\na,0,1\n", "row 2 has 3 fields, its first line 2"),
-        ("task,task,label\na,a,0\n", "comes twice in its first line"),
+        ("task,label\na,0,1\n", "row 2 has 3 cells, its first line 2"),
+        ("task,task,label\na,a,0\n", "columns 'task' and 'task' both give the task; keep one"),
         ("task,label\na,0\n,1\n", "row 3, column task: it is empty"),
         ("task,worker,label\na,w,0\na,,1\n", "row 3, column annotator: it is empty"),
         ("task,worker,label\na,w,0\na,w,1\n", "row 3: annotator 'w' answers task 'a' a second"),
@@ -41,9 +42,19 @@ def written(folder: Path, text: str, name: str = "answers.csv") -> Path:
         ("task,label,seconds\na,0,3\na,1,soon\n", "row 3, column seconds: 'soon' is not a time"),
         ("task,label,seconds\na,0,3\na,1,0\n", "row 3, column seconds: '0' is not a time above 0"),
         ("task,label,gold\na,0,0\na,1,1\n", "row 3, column gold: '1', but an earlier row"),
-        ("task,label\na,0\nb,99999\n", "class 99999 is above 10000"),
+        ("task,label\n" + "".join(f"{n},x{n}\n" for n in range(30)), "hardly any label comes twi"),
+        (
+            "task,label\na,cat\nb,\nc,NaN\nd,dog\n",
+            r"row 3: no label .2 such rows.; leave",
+        ),
+        (
+            "task,label\na,cat\nb,dog\nc,NA\n",
+            r"row 4: no label .'NA'.; .*skip-empty .*keep-classes",
+        ),
+        ("task,label\na,Cat\nb,cat\n", "differ by case.*--keep-classes"),
+        ("task,label\n1.234568E+13,0\nb,1\n", "row 2, column task: .* the file lost digits"),
         ("cat,dog\n3,1\n2,few\n", "row 3, column dog: 'few' is not a number of answers"),
-        ("task,cat,dog\na,3,1\na,2,0\n", "a task comes twice"),
+        ("task,cat,dog\na,3,1\na,2,0\n", "row 3: task 'a' comes twice"),
         ("cat,dog\n0,0\n", "holds no answers"),
     ],
 )
@@ -158,9 +169,13 @@ def test_labels_may_be_indices_of_named_classes(tmp_path: Path) -> None:
     assert read_recording(path, ["cat", "dog"]).label.tolist() == [1, 0]
 
 
-def test_whole_numbers_are_classes_from_0(tmp_path: Path) -> None:
-    recording = read_recording(written(tmp_path, "task,label\na,10\nb,2\n"))
-    assert recording.classes == tuple(map(str, range(11)))
+def test_numbers_are_classes_by_their_value_and_gaps_are_none(tmp_path: Path) -> None:
+    recording = read_recording(written(tmp_path, "task,label\na,10\nb,2\nc,2.0\n"))
+    assert recording.classes == ("2", "10")
+    assert recording.label.tolist() == [1, 0, 0]
+    assert any("'2.0' is read as '2'" in note for note in recording.notes)
+    np.savez(tmp_path / "l.npz", label=np.array([[10, 30], [20, -1]]))
+    assert read_recording(tmp_path / "l.npz").classes == ("10", "20", "30")
     assert recording.annotator is None
     assert recording.seconds is None
 

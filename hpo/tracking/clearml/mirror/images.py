@@ -47,7 +47,7 @@ class Images:
     def _data(self) -> Dataset:
         from hpo.data.dataset import load
 
-        data = load(read_config(self._folder))
+        data = load(read_config(self._folder), self._folder)
         if data.key() != self._content:
             raise InputError(
                 f"{self._folder}: the images are not those of the study any more; bring them back"

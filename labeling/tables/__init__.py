@@ -1,0 +1,1 @@
+"""Text tables as people have them: encodings, separators, names of columns, names of classes."""
