@@ -92,7 +92,8 @@ class SavedModel:
         """
         opened = self.opened(weights)
         for part, pixels, bad in batches(paths, opened.shape):
-            yield self._labelled(part, opened.encode(pixels), bad)
+            features = opened.encode(pixels) if part else np.empty((0, 0), dtype=np.float32)
+            yield self._labelled(part, features, bad)
 
     def opened(self, weights: Path | None = None) -> Opened:
         """The encoder at work.
