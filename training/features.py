@@ -8,6 +8,7 @@ missing or damaged file is computed again.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +36,7 @@ class Features:
         name: the backbone in use, never "auto".
         weights_source: origin of the weights: "none", "file:NAME" or "hub:REPOSITORY".
         weights_hash: blake2b of the weights file, "" without a file.
+        filters: the patches behind "patch", learned from these images; None for other backbones.
     """
 
     values: NDArray[np.float32]
@@ -42,6 +44,7 @@ class Features:
     name: str
     weights_source: str
     weights_hash: str
+    filters: patches.Filters | None = None
 
 
 def extract(index: ImageIndex, backbone: str, weights: Path | None, cache: Path) -> Features:
@@ -75,11 +78,12 @@ def extract(index: ImageIndex, backbone: str, weights: Path | None, cache: Path)
     text = "\n".join((str(CODE_VERSION), name, weights_file.hash, engine, *index.hashes))
     key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     file = cache / f"{key}.safetensors"
+    filters = _filters(index, cache / f"{key}.filters.safetensors") if name == "patch" else None
     values = _load(file, len(index))
     if values is None:
-        values = _compute(index, name, weights_file)
+        values = _compute(index, name, weights_file, filters)
         _store(file, values)
-    return Features(values, key, name, weights_file.source, weights_file.hash)
+    return Features(values, key, name, weights_file.source, weights_file.hash, filters)
 
 
 def _resolve(index: ImageIndex, backbone: str) -> str:
@@ -88,13 +92,26 @@ def _resolve(index: ImageIndex, backbone: str) -> str:
     return "pixels" if index.side <= TINY else "patch"
 
 
-def _compute(index: ImageIndex, name: str, weights: backbones.WeightsFile) -> NDArray[np.float32]:
+def _filters(index: ImageIndex, file: Path) -> patches.Filters:
+    """The patches of the images, from their own cache file; learned and stored if it is missing."""
+    packed = _load(file, patches.PIXELS)
+    if packed is None:
+        packed = patches.learn(_squares(index), len(index)).packed()
+        _store(file, packed)
+    return patches.Filters.unpacked(packed)
+
+
+def _squares(index: ImageIndex) -> Callable[[NDArray[np.int64]], NDArray[np.uint8]]:
+    return lambda rows: read_batch(index, rows, patches.SIDE)
+
+
+def _compute(
+    index: ImageIndex, name: str, weights: backbones.WeightsFile, filters: patches.Filters | None
+) -> NDArray[np.float32]:
     if name == "pixels":
         return _raw_pixels(index)
-    if name == "patch":
-        return patches.patch_features(
-            lambda rows: read_batch(index, rows, patches.SIDE), len(index)
-        )
+    if filters is not None:
+        return patches.patch_features(_squares(index), len(index), filters)
     return backbones.embed(backbones.load_backbone(name, weights), index)
 
 

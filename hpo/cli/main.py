@@ -27,6 +27,7 @@ from hpo.cli.commands import (
     status,
     view,
 )
+from hpo.cli.commands.model import predict, train
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
 from hpo.cli.flags import Parser
 from hpo.market import stop_signals
@@ -45,6 +46,8 @@ _MODULES = (
     doctor,
     reconcile,
     publish,
+    train,
+    predict,
     explain,
     crowd,
     toloka_server,
