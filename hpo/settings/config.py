@@ -62,6 +62,7 @@ class StudyConfig:
     aggregation: str
     backbone: str
     backbone_file: str | None
+    confirm_trainer: str
     sampler: str
     no_reuse: bool
     confirm: Money | None
