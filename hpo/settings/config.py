@@ -67,6 +67,7 @@ class StudyConfig:
     aggregation: str
     backbone: str
     backbone_file: str | None
+    confirm_trainer: str
     sampler: str
     no_reuse: bool
     confirm: Money | None

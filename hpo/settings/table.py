@@ -272,6 +272,14 @@ SETTINGS = (
         "the backbone's weights, a .safetensors file",
     ),
     Setting(
+        "confirm_trainer",
+        one_of("head", "finetune"),
+        "head",
+        "NAME",
+        "model",
+        "finetune: at the end, train networks on the recommended plan's labels and its neighbours'",
+    ),
+    Setting(
         "sampler",
         text,
         "money",

@@ -17,7 +17,8 @@ DECIDED, ENDED = "bought by", "ended"
 LABELS_FILE, MODEL_FILE = "labels.csv", "model.safetensors"
 
 
-def _key(findings: Findings) -> str:
+def owned_key(findings: Findings) -> str:
+    """A key of everything bought so far."""
     orders = [record.order for record in findings.own.store.all_orders()]
     return str(sum(order.condition.price != ZERO for order in orders))  # not own labels
 
@@ -26,7 +27,7 @@ def _cap(findings: Findings) -> str:
     return str(findings.own.ledger.balance().cap.micros)
 
 
-def _plan(findings: Findings) -> LabelPlan | None:
+def buys_by(findings: Findings) -> LabelPlan | None:
     """The plan that labels are bought by; None where the study delivers none."""
     from labeling.types import LabelPlan
 
@@ -38,7 +39,7 @@ def _plan(findings: Findings) -> LabelPlan | None:
 
 
 def _merged_keys(findings: Findings) -> Sequence[str]:
-    return [_key(findings)] if findings.best is not None and _plan(findings) is None else []
+    return [owned_key(findings)] if findings.best is not None and buys_by(findings) is None else []
 
 
 def _measure_merged(findings: Findings, key: str) -> Any:
@@ -49,7 +50,7 @@ def _measure_merged(findings: Findings, key: str) -> Any:
 
 
 def _tell_merged(findings: Findings, report: Report) -> Report:
-    merged = findings.kept(MERGED.name).get(_key(findings))
+    merged = findings.kept(MERGED.name).get(owned_key(findings))
     if (delivered := _kept(findings)) is not None:
         labels = delivered["labels"]
         merged = {
@@ -72,7 +73,7 @@ def _merged_sentences(report: Mapping[str, Any]) -> list[str]:
 
 
 def _delivery_keys(findings: Findings) -> Sequence[str]:
-    return [_key(findings)] if _plan(findings) is not None and findings.has_stopped else []
+    return [owned_key(findings)] if buys_by(findings) is not None and findings.has_stopped else []
 
 
 def _measure_delivery(findings: Findings, key: str) -> Any:
@@ -84,7 +85,7 @@ def _measure_delivery(findings: Findings, key: str) -> Any:
     from hpo.trial.versions.merged_labels import make_final
     from labeling import versions
 
-    plan, world = _plan(findings), apart(findings.own, DELIVERED)
+    plan, world = buys_by(findings), apart(findings.own, DELIVERED)
     assert plan is not None  # noqa: S101 - else there is no key
     final = make_final(plan, world, [int(row) for row in world.pool])
     version = versions.load(final.facts["labels"]["version"], world.folder / "versions")
@@ -102,9 +103,9 @@ def _measure_delivery(findings: Findings, key: str) -> Any:
 
 
 def _kept(findings: Findings) -> Mapping[str, Any] | None:
-    if not findings.has_stopped or _plan(findings) is None:
+    if not findings.has_stopped or buys_by(findings) is None:
         return None
-    return findings.kept(DELIVERY.name).get(_key(findings))
+    return findings.kept(DELIVERY.name).get(owned_key(findings))
 
 
 def _tell_delivery(findings: Findings, report: Report) -> Report:
@@ -113,7 +114,7 @@ def _tell_delivery(findings: Findings, report: Report) -> Report:
     from hpo.answer.sections.final import told_score
     from hpo.trial.purchase import CONFIRMED, DELIVERED, TESTED, mark_of, paid_apart
 
-    made, plan = _kept(findings), _plan(findings)
+    made, plan = _kept(findings), buys_by(findings)
     if made is None or plan is None:
         return {**report, "delivery": None}
     own, cap = findings.own, _cap(findings)

@@ -10,6 +10,7 @@ from hpo.answer.sections.delivered import DELIVERY, MERGED
 from hpo.answer.sections.final import FINAL
 from hpo.answer.sections.front_versions import FRONT_VERSIONS
 from hpo.answer.sections.known_labels import KNOWN_LABELS
+from hpo.answer.sections.models.networks import NETWORKS
 from hpo.answer.sections.views import VIEWS
 
 SECTIONS = (
@@ -23,4 +24,5 @@ SECTIONS = (
     KNOWN_LABELS,
     COMPARISONS,
     FRONT_VERSIONS,
+    NETWORKS,
 )
