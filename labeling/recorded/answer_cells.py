@@ -143,7 +143,8 @@ def _classes(
                 )
         return known
     words = choices.keep_classes  # then a word for a missing value is a class
-    named = [cell for cell in (*cells.label, *gold) if words or not is_missing(cell)]
+    missing = {cell for cell in {*cells.label, *gold} if not words and is_missing(cell)}
+    named = [cell for cell in (*cells.label, *gold) if cell not in missing]
     read = read_classes(column, (*(cells.classes or ()), *named), choices.keep_classes)
     if len(read.names) < 2 and named:
         raise InputError(f"{column}: all answers are {read.names[0]!r}; name the classes")
@@ -170,8 +171,12 @@ def _no_label(cells: AnswerCells, codes: Sequence[int]) -> str:
 def _coded(cells: AnswerCells, column: str, values: Sequence[str]) -> tuple[tuple[str, ...], Ints]:
     """Distinct names in the order of their first row, and each row's index among them."""
     places: dict[str, int] = {}
+    read: dict[str, int] = {}
     codes = np.empty(len(values), dtype=np.int64)
     for at, value in enumerate(values):
+        if value in read:
+            codes[at] = read[value]
+            continue
         name = plain_name(unguarded(value.strip()))
         if not name or (column == "annotator" and is_missing(name)):
             raise InputError(
@@ -182,7 +187,7 @@ def _coded(cells: AnswerCells, column: str, values: Sequence[str]) -> tuple[tupl
                 f"{_place(cells, at)}, column {column}: {name!r} is an id in scientific notation: "
                 "the file lost digits; export the ids again as text"
             )
-        codes[at] = places.setdefault(name, len(places))
+        codes[at] = read[value] = places.setdefault(name, len(places))
     return tuple(places), codes
 
 
@@ -207,12 +212,12 @@ def _seconds(cells: AnswerCells) -> Floats | None:
         return None
     seconds = np.full(len(values), np.nan)
     for at, value in enumerate(values):
-        if is_missing(value):
-            continue
         try:
             seconds[at] = float(value)
         except ValueError:
-            seconds[at] = -1.0
+            seconds[at] = np.nan if is_missing(value) else -1.0
+        if math.isnan(seconds[at]):
+            continue
         if not 0 < seconds[at] < math.inf:
             raise InputError(
                 f"{_place(cells, at)}, column seconds: {value!r} is not a time above 0; correct "

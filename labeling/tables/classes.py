@@ -63,7 +63,10 @@ def read_classes(origin: str, cells: Iterable[str], keep: bool = False) -> Class
     Raises:
         InputError: labels look like slips of one another, or like missing values.
     """
-    counts = Counter(_name(cell) for cell in cells if cell.strip())
+    counts: Counter[str] = Counter()
+    for cell, count in Counter(cells).items():
+        if cell.strip():
+            counts[_name(cell)] += count
     plain, notes = _plain_numbers(origin, counts)
     classes: Counter[str] = Counter()
     for name, count in counts.items():
@@ -107,7 +110,7 @@ def match_classes(origin: str, cells: Iterable[str], classes: Sequence[str]) -> 
     codes = dict(place)
     same: dict[str, str] = {}
     indices: dict[str, str] = {}
-    for name in sorted({_name(cell) for cell in cells if cell.strip()} - set(place)):
+    for name in sorted({_name(cell) for cell in set(cells) if cell.strip()} - set(place)):
         number = whole_number(name) or ""
         if number in numbers:
             codes[name] = numbers[number]
@@ -145,9 +148,10 @@ def label_codes(
     Raises:
         InputError: a label is not one of the classes.
     """
+    code_of = {cell: classes.code(cell) for cell in set(cells)}
     codes = []
     for cell, line in zip(cells, lines, strict=True):
-        code = classes.code(cell)
+        code = code_of[cell]
         if code is None:
             shown = ", ".join(classes.names[:_SHOWN])
             more = ", ..." if len(classes.names) > _SHOWN else ""

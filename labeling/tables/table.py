@@ -62,13 +62,13 @@ def table_of(origin: str, text: str, notes: tuple[str, ...] = ()) -> RowTable:
         notes = (*notes, note(origin, f"its cells are separated by {_SEPARATORS[separator]}"))
     (_, header), *body = parsed or [(1, [])]
     header = [name.strip() for name in header]
-    filled = [(line + skipped, row) for line, row in body if any(cell.strip() for cell in row)]
+    filled = [(line + skipped, row) for line, row in body if "".join(row).strip()]
     width = len(header)
     while width and not header[width - 1] and not any(_cell(row, width - 1) for _, row in filled):
         width -= 1
     rows = []
     for line, row in filled:
-        if any(cell.strip() for cell in row[width:]) or len(row) < width:
+        if len(row) < width or "".join(row[width:]).strip():
             raise InputError(
                 f"{origin}: row {line} has {len(row)} cells, its first line {width} "
                 f"({', '.join(header[:width])}); quote cells that hold {_SEPARATORS[separator]}"

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -116,9 +117,10 @@ cells = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0
     rows=st.lists(st.lists(cells, min_size=3, max_size=3), min_size=1, max_size=6),
     separator=st.sampled_from([",", ";", "\t"]),
     end=st.sampled_from(["\n", "\r\n"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
 )
-def test_every_cell_comes_back_whatever_the_separator(
-    rows: list[list[str]], separator: str, end: str
+def test_every_cell_comes_back_whatever_separator_and_encoding(
+    rows: list[list[str]], separator: str, end: str, encoding: str
 ) -> None:
     """The header tells the separator, even if cells hold the other ones."""
     text = io.StringIO(newline="")
@@ -126,7 +128,10 @@ def test_every_cell_comes_back_whatever_the_separator(
     text.write(separator.join(("a", "b", "c")) + end)
     writer.writerows(rows)
     wanted = [tuple(row) for row in rows if any(cell.strip() for cell in row)]
-    assert list(table_of("f", text.getvalue()).rows) == wanted
+    with TemporaryDirectory() as folder:
+        table = read_table(saved(Path(folder), text.getvalue().encode(encoding)))
+    assert list(table.rows) == wanted
+    assert len(table.notes) == (separator != ",") + (encoding in ("utf-16", "utf-32"))
 
 
 # --- columns ---
