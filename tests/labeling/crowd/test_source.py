@@ -215,7 +215,7 @@ def test_an_order_that_leaves_one_task_over_buys_full_suites_only(market: Make) 
         shop = market(seed=seed, tasks=100)
         shown += [len(a.tasks) for a in shop.buy(shop.order()).assignments]
     assert len(shown) > 120
-    assert sum(count < 10 for count in shown) <= 2  # without filling 10 and more
+    assert sum(count < 10 for count in shown) <= 2  # 119 of 278 without filling
 
 
 # Bans.
