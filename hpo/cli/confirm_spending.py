@@ -110,8 +110,8 @@ def terms(config: StudyConfig, host: str, money: Money, dearest: Money) -> list[
     if config.max_minutes is not None:
         ends = f"An order ends after {config.max_minutes:g} minutes at the latest"
     return [
-        f"The requests go to {host}. The fee is {100 * float(tariff.fee_share):.4g} % of each reward, "
-        f"at least {tariff.fee_minimum} a page.",
+        f"The requests go to {host}. The fee is {100 * float(tariff.fee_share):.4g} % of each "
+        f"reward, at least {tariff.fee_minimum} a page.",
         f"At most {pages} pages of {config.suite_size} tasks are paid, by at most {pages} people. "
         f"The dearest single order may cost {dearest}. {ends}.",
         "The first order is one page. After it, and after every order, the account is compared "

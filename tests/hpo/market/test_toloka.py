@@ -220,10 +220,8 @@ def test_the_amount_typed_buys_after_the_plan_was_said(
         err,
     )
     host = server.url.removeprefix("http://")
-    assert f"The requests go to {host}. The fee is 0.3 of each reward, at least $0.001" in err
-    assert re.search(
-        r"At most \d+ pages of 10 tasks are paid, by at most \d+ people\. The dea", err
-    )
+    assert f"The requests go to {host}. The fee is 30 % of each reward, at least $0.001" in err
+    assert re.search(r"At most \d+ pages of 10 tasks are paid, by at most \d+ people\.", err)
     assert "The account holds $5.00." in err
     assert first_orders()[0] == 1 < len(first_orders())
     assert "NOTE" not in err
@@ -253,9 +251,7 @@ def test_a_fee_that_is_not_the_assumed_one_is_noticed(
     server.reset(Settings(load_scenario("default"), balance=Money(5_000_000), tariff=tariff))
     code, _, err = labelworth(*real(small_data), "--yes", "--json")
     assert code == 5, err
-    told = (
-        r"after order \S+ the account's balance fell by \$\S+, and the ledger settled \$\S+\. Noth"
-    )
+    told = r"after order \S+ the account's balance fell by \$\S+, and the ledger settled \$\S+\. N"
     assert re.search(told, err)
     assert "--fee-share" in err
     assert first_orders() == [1]  # one page was bought, and nothing after it
