@@ -13,6 +13,7 @@ import pytest
 from hpo.cli.main import main
 from labeling.toloka.api.token import read_token
 from tests.conftest import Command
+from tests.hpo.data.test_dataset import folder as photos
 
 DEEP = "budget = " + "[" * 3000 + "]" * 3000
 ODD = {
@@ -57,22 +58,10 @@ def test_more_classes_than_an_annotator_can_choose_among_are_refused(command: Co
 
 def test_a_label_with_control_characters_is_refused_and_not_printed(command: Command) -> None:
     Path("images").mkdir()
-    lines = ["image,label", *(f"{n}.png,{'x' if n % 2 else 'y'}" for n in range(20))]
-    lines[5] = "4.png,\x1b[31mred\x1b[0m"
-    for n in range(20):
-        (Path("images") / f"{n}.png").write_bytes(b"")
-    Path("labels.csv").write_text("\n".join(lines) + "\n")
-    words = (
-        "--data",
-        "folder:images",
-        "--labels",
-        "labels.csv",
-        "--budget",
-        "5",
-        "--clearml",
-        "off",
-    )
-    code, _, err = command(*words)
+    labels = photos(Path("images"))
+    labels.write_text(labels.read_text().replace("dog", "\x1b[31mred\x1b[0m"))
+    words = ("--data", "folder:images", "--labels", str(labels), "--budget", "5")
+    code, _, err = command(*words, "--clearml", "off")
     assert code == 2
     assert "\x1b" not in err
     assert r"\x1b[31mred" in err
