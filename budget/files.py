@@ -56,6 +56,13 @@ def private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+def private_folder(folder: Path) -> None:
+    """Make a folder and what is missing above it, all of mode 0700."""
+    if not folder.exists():
+        private_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def whole_lines(raw: bytes) -> bytes:
     """The complete lines of a file that is appended line by line; a cut last line is dropped."""
     return raw[: raw.rfind(b"\n") + 1]

@@ -2,15 +2,11 @@
 
 The ledger only adds rows: the cap, then for each key a reserve and later its settle or void. Each
 row carries the hash of the row before it, and a head row names the last row. So the ledger notices
-an edited, inserted or deleted row. Every call replays and checks all rows of the study; no stored
-balance can disagree with them.
+an edited, inserted or deleted row. To open it is to verify all rows. A later call verifies the rows
+that were added since: its numbers come from rows that were verified, never from a stored balance.
 """
 
 from __future__ import annotations
-
-import hashlib
-import json
-from dataclasses import dataclass, field
 
 from sqlalchemy import (
     DDL,
@@ -37,6 +33,10 @@ from sqlalchemy import (
     update,
 )
 
+from budget.book import Balance as Balance
+from budget.book import Book, digest_of
+from budget.book import Hold as Hold
+from budget.book import LedgerEntry as LedgerEntry
 from budget.database import (
     check_integrity,
     checkpoint,
@@ -98,71 +98,6 @@ _forbid(_HEADS, "no_delete_of_heads", "DELETE ON ledger_heads")
 # Every added row moves the head on by one; any other change of a head is a fault.
 _forbid(_HEADS, "no_skip_of_heads", "UPDATE ON ledger_heads WHEN NEW.seq <> OLD.seq + 1")
 
-_GENESIS = "0" * 64
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Money reserved under a key."""
-
-    key: str
-    amount: Money
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """One row of the ledger: kind is "cap", "reserve", "settle" or "void"."""
-
-    seq: int
-    kind: str
-    key: str
-    amount: Money
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """The ledger's sums at one moment; left + held + spent = cap.
-
-    Attributes:
-        cap: the most that may be spent.
-        spent: settled money.
-        held: open holds.
-        overrun: whether a settlement was above its hold: the study must stop.
-    """
-
-    cap: Money
-    spent: Money
-    held: Money
-    overrun: bool
-
-    @property
-    def left(self) -> Money:
-        """Money left to hold; negative when settlements above their holds broke the cap."""
-        return self.cap - self.spent - self.held
-
-
-@dataclass(slots=True)
-class _Book:
-    """All rows of a study, replayed."""
-
-    entries: list[LedgerEntry] = field(default_factory=list)
-    head: str = _GENESIS
-    cap: Money = ZERO
-    reserved: dict[str, Money] = field(default_factory=dict)
-    resolved: dict[str, LedgerEntry] = field(default_factory=dict)
-
-    def open_holds(self) -> tuple[Hold, ...]:
-        return tuple(
-            Hold(key, amount) for key, amount in self.reserved.items() if key not in self.resolved
-        )
-
-    def balance(self) -> Balance:
-        spent = sum((entry.amount for entry in self.resolved.values()), ZERO)
-        held = sum((hold.amount for hold in self.open_holds()), ZERO)
-        overrun = any(entry.amount > self.reserved[key] for key, entry in self.resolved.items())
-        return Balance(self.cap, spent, held, overrun)
-
 
 class Ledger:
     """The account of one study in a database; any number of processes may use it."""
@@ -171,6 +106,7 @@ class Ledger:
         """Use `open`, which verifies the stored rows."""
         self._engine = engine
         self._study = study
+        self._verified = Book()
 
     @classmethod
     def open(cls, engine: Engine, study: str, cap: Money | None = None) -> Ledger:
@@ -255,7 +191,7 @@ class Ledger:
         self._resolve(hold, "void", ZERO, note)
 
     def balance(self) -> Balance:
-        """Cap, spent, held and left at one moment. Every call replays and verifies all rows."""
+        """Cap, spent, held and left at one moment. Verifies the rows since the last call."""
         return self._book().balance()
 
     @property
@@ -271,7 +207,7 @@ class Ledger:
         """All rows, oldest first."""
         return tuple(self._book().entries)
 
-    def _book(self) -> _Book:
+    def _book(self) -> Book:
         with reading(self._engine) as connection:
             return self._replay(connection)
 
@@ -302,10 +238,10 @@ class Ledger:
         checkpoint(self._engine)
 
     def _append(
-        self, connection: Connection, book: _Book, kind: str, key: str, amount: Money, note: str
+        self, connection: Connection, book: Book, kind: str, key: str, amount: Money, note: str
     ) -> None:
         seq = len(book.entries) + 1
-        digest = _digest(book.head, self._study, seq, kind, key, amount.micros, note)
+        digest = digest_of(book.head, self._study, seq, kind, key, amount.micros, note)
         row = {"kind": kind, "key": key, "micros": amount.micros, "note": note, "prev": book.head}
         connection.execute(insert(_ROWS).values(study=self._study, seq=seq, hash=digest, **row))
         head = {"seq": seq, "hash": digest}
@@ -315,27 +251,31 @@ class Ledger:
         else:
             connection.execute(update(_HEADS).where(_HEADS.c.study == self._study).values(**head))
 
-    def _replay(self, connection: Connection, lock: bool = False) -> _Book:
-        """Read and verify all rows; with `lock`, no other process writes until the commit.
+    def _replay(self, connection: Connection, lock: bool = False) -> Book:
+        """Read and verify the rows that were added since the last call, and the head.
 
-        On SQLite a writer is alone from its BEGIN on; on PostgreSQL writers queue for the lock of
-        the head row.
+        With `lock`, no other process writes until the commit. On SQLite a writer is alone from its
+        BEGIN on; on PostgreSQL writers queue for the lock of the head row.
         """
         # The head comes first: the rows must be read after the wait for its lock has ended.
         wanted = select(_HEADS).where(_HEADS.c.study == self._study)
         head = connection.execute(wanted.with_for_update() if lock else wanted).one_or_none()
+        # Until all is verified nothing is kept: the next call begins again with the first row.
+        book, self._verified = self._verified, Book()
         rows = connection.execute(
-            select(_ROWS).where(_ROWS.c.study == self._study).order_by(_ROWS.c.seq)
+            select(_ROWS)
+            .where(_ROWS.c.study == self._study, _ROWS.c.seq > len(book.entries))
+            .order_by(_ROWS.c.seq)
         )
-        book = _Book()
         for row in rows:
-            problem = _take(book, *row)
+            problem = book.take(*row)
             if problem:
                 raise LedgerCorrupt(name_of(self._engine), f"ledger row {row.seq}: {problem}")
         # The chain of hashes proves the rows that are there; only the head shows a cut-off end.
         last = (len(book.entries), book.head) if book.entries else None
         if last != ((head.seq, head.hash) if head else None):
             raise LedgerCorrupt(name_of(self._engine), "ledger: the last rows are not as written")
+        self._verified = book
         return book
 
 
@@ -359,42 +299,3 @@ def is_reserved(connection: Connection, study: str, key: str) -> bool:
 def _belongs(table: Table, study: str) -> ColumnElement[bool]:
     name = table.c.study
     return or_(name == study, name.startswith(f"{study}/", autoescape=True))
-
-
-def _digest(prev: str, *content: str | int) -> str:
-    # A JSON list keeps the fields apart: joined texts of different fields could be equal.
-    return hashlib.sha256(json.dumps([prev, *content]).encode()).hexdigest()
-
-
-def _take(
-    book: _Book,
-    study: str,
-    seq: int,
-    kind: str,
-    key: str,
-    micros: int,
-    note: str,
-    prev: str,
-    digest: str,
-) -> str | None:
-    """Add a row to the book.
-
-    Returns:
-        The fault of the row, or None.
-    """
-    if seq != len(book.entries) + 1 or prev != book.head or type(micros) is not int:
-        return "it does not follow the one before"
-    if digest != _digest(prev, study, seq, kind, key, micros, note):
-        return "its content does not match its hash"
-    entry = LedgerEntry(seq, kind, key, Money(micros), note)
-    if kind == "cap" and entry.amount > book.cap:
-        book.cap = entry.amount
-    elif kind == "reserve" and key not in book.reserved and book.cap > ZERO:
-        book.reserved[key] = entry.amount
-    elif kind in ("settle", "void") and key in book.reserved and key not in book.resolved:
-        book.resolved[key] = entry
-    else:
-        return f"{kind} {key!r} is out of turn"
-    book.entries.append(entry)
-    book.head = digest
-    return None

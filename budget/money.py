@@ -12,6 +12,7 @@ from typing import Any
 from budget.errors import InputError
 
 MICROS_PER_DOLLAR = 1_000_000
+_LONGEST = 20  # digits before the point
 _LARGEST = 10**15  # a billion dollars: far above any study, far below the largest SQL integer
 
 
@@ -47,7 +48,10 @@ class Money:
             ) from None
         if not dollars.is_finite():
             raise InputError(f"{name}: {text!r} is not a finite amount of dollars, such as 20")
-        if abs(dollars) >= _LARGEST // MICROS_PER_DOLLAR:
+        # Exponents are compared first: arithmetic with 1e999999999 overflows.
+        if dollars and (
+            dollars.adjusted() > _LONGEST or abs(dollars) >= _LARGEST // MICROS_PER_DOLLAR
+        ):
             raise InputError(f"{name}: {text!r} is too large; the most is below $1,000,000,000")
         with localcontext() as context:
             context.clear_flags()

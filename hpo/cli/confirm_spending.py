@@ -43,6 +43,7 @@ def confirm(
     cap: Money,
     before: Balance | None,
     what: str,
+    dearest: Money,
     yes: bool,
     say: Callable[[str], None],
 ) -> Confirmed:
@@ -53,6 +54,7 @@ def confirm(
         cap: the most that may be spent, with what was spent already.
         before: what the ledger says already; None where there is none yet.
         what: further words on what is bought.
+        dearest: the most that a single order may cost, by the study's plans.
         yes: it was confirmed on the command line.
         say: told each line.
 
@@ -75,6 +77,8 @@ def confirm(
         )
     so_far = f" ({spent.cents()} of it is spent)" if spent > ZERO else ""
     say(f"This buys at most {cap} on {account.name}, fee included{so_far}: {what}")
+    for line in terms(config, account.host, cap - spent, min(dearest, cap - spent)):
+        say(line)
     say(f"The account holds {balance}.")
     confirmed = Confirmed(balance, spent, before is None or before.held == ZERO)
     if yes:
@@ -88,6 +92,31 @@ def confirm(
     if not is_it:
         raise NotConfirmed(f"{typed!r} is not {cap.exact()}: nothing was bought")
     return confirmed
+
+
+def terms(config: StudyConfig, host: str, money: Money, dearest: Money) -> list[str]:
+    """What is agreed to beside the amount, in lines.
+
+    Args:
+        config: the study's configuration.
+        host: where the requests go.
+        money: what may still be spent.
+        dearest: the most that a single order may cost.
+    """
+    tariff = config.tariff
+    page = min(tariff.cost(1, price * config.suite_size) for price in config.price)
+    pages = money.micros // page.micros
+    ends = "An order has no deadline of its own"
+    if config.max_minutes is not None:
+        ends = f"An order ends after {config.max_minutes:g} minutes at the latest"
+    return [
+        f"The requests go to {host}. The fee is {100 * float(tariff.fee_share):.4g} % of each "
+        f"reward, at least {tariff.fee_minimum} a page.",
+        f"At most {pages} pages of {config.suite_size} tasks are paid, by at most {pages} people. "
+        f"The dearest single order may cost {dearest}. {ends}.",
+        "The first order is one page. After it, and after every order, the account is compared "
+        "with the ledger; a difference stops the study.",
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +155,16 @@ def compare(config: StudyConfig, before: Confirmed | None, spent: Money) -> str 
         "else was bought or paid in meanwhile, the platform's fee is not what was assumed: see "
         "--fee-share and --fee-minimum before you spend more."
     )
+
+
+def dearest_order(config: StudyConfig) -> Money:
+    """The most that a single order of a study may cost: of its plans, or all where it delivers."""
+    from hpo.market.quote import quote_space
+
+    if config.delivers:
+        return config.budget
+    holds = [item.quote.hold for item in quote_space(config) if item.outside is None]
+    return max(holds, default=ZERO)
 
 
 def trials_line(config: StudyConfig) -> str:

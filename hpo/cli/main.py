@@ -6,6 +6,7 @@ Nothing heavy is imported before a command needs it, so that --help answers at o
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import select
 import signal
@@ -90,6 +91,10 @@ def _run(argv: Sequence[str] | None) -> int:
             file=sys.stderr,
         )
         return BAD_INPUT
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A letter that the stream cannot write is written as its code.
+            stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if argv is None else argv)
     parser, commands = _parser()
     if not words or words[0] not in (*commands, "-h", "--help", "--version"):

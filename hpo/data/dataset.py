@@ -35,6 +35,7 @@ from training.evaluate import Z95
 if TYPE_CHECKING:
     from training.images import ImageIndex
 
+_MOST_CLASSES = 200
 DIGITS3 = {0: 0, 6: 0, 8: 0, 9: 0, 1: 1, 4: 1, 7: 1, 2: 2, 3: 2, 5: 2}
 _FEW = 5  # images of a class in a role: fewer are said
 _NAMED = 5  # how many classes a note names before it counts the rest
@@ -259,6 +260,13 @@ def _check_classes(classes: tuple[str, ...], origin: str) -> None:
     if len(classes) < 2:
         only = f"only {classes[0]!r}" if classes else "no label at all"
         raise InputError(f"{origin}: label: {only}; at least two classes are needed")
+    if len(classes) > _MOST_CLASSES:
+        raise InputError(
+            f"{origin}: label: {len(classes)} classes, and an annotator chooses among at most "
+            f"{_MOST_CLASSES}; merge classes, or check that the column holds classes"
+        )
+    if strange := [name for name in classes if not name.isprintable()]:
+        raise InputError(f"{origin}: label: {strange[0]!r} holds characters that cannot be printed")
 
 
 def _check_sizes(data: Dataset, config: StudyConfig) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import StorageError
-from budget.files import private, replacing, write_whole
+from budget.files import private, private_folder, replacing, write_whole
 from budget.tariff import Tariff
 from hpo.data.image_urls import addresses, stand_ins
 from hpo.market.lazy_source import ReachedSource
@@ -136,7 +136,7 @@ def start(
     """
     from labeling.toloka.server import write_truth
 
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     with replacing(folder / "truth.json") as draft:
         write_truth(draft, **truth)
     write_whole(folder / "scenario.toml", scenario_text(scenario).encode())

@@ -164,10 +164,12 @@ class MarketAccount:
     Attributes:
         name: of the platform.
         balance: what the account holds.
+        host: where the requests really go.
     """
 
     name: str
     balance: Money
+    host: str
 
 
 def most_asked(config: StudyConfig) -> int:

@@ -60,7 +60,7 @@ def account(config: StudyConfig) -> MarketAccount:
     from labeling.toloka.source import balance_of
 
     api = reach(config.toloka_environment)
-    return MarketAccount(api.name, balance_of(api))
+    return MarketAccount(api.name, balance_of(api), api.host)
 
 
 def behind_api(

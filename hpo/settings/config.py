@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -14,6 +13,7 @@ from pathlib import Path
 from budget.errors import InputError, nearest
 from budget.money import ZERO, Money
 from budget.tariff import Tariff
+from budget.toml import parse_toml
 from hpo.settings import parsing
 from hpo.settings.market_kinds import MarketKind, split_market
 from hpo.settings.setting import flag
@@ -227,13 +227,11 @@ def read_toml(path: Path) -> dict[str, object]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        raw = tomllib.loads(text, parse_float=Decimal)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from None
+    raw = parse_toml(text, str(path), Decimal)
     space = raw.pop("space", {})
     if not isinstance(space, dict):
         raise InputError(f"{path}: space: must be a table [space] of dimensions")

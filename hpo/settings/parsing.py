@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _LONGEST_NAME = 80  # bytes: a folder's name and what is added to it fit every file system
+_MOST_DIGITS = 100  # of a share: Fraction() of 1e-999999999 would not come back
 BUILT_IN_DATA = ("digits3", "digits")
 
 
@@ -77,7 +78,10 @@ def share(low: str, high: str) -> Callable[[object, str], Fraction]:
 
         text = str(value).strip()
         scale = 100 if text.endswith("%") else 1
-        number = _number(text.removesuffix("%"), name) / scale
+        number = _number(text.removesuffix("%"), name)
+        if number and abs(number.adjusted()) > _MOST_DIGITS:
+            raise InputError(f"{name}: {value} has more than {_MOST_DIGITS} digits")
+        number /= scale
         if not Decimal(low) <= number <= Decimal(high):
             raise InputError(f"{name}: {value} is not between {low} and {high} (or a percentage)")
         return Fraction(number)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
-from budget.files import write_whole
+from budget.files import private_folder, write_whole
 from budget.ledger import Balance, Ledger, accounts_of
 from budget.money import ZERO, Money
 from hpo.data.new_images import with_new_images
@@ -154,7 +154,7 @@ def carry_out(purchase: NextPurchase, say: Callable[[str], None]) -> dict[str, A
     say("training on all labels owned")
     final = make_final(purchase.plan, world, purchase.study_pool)
     report = _report(purchase, world, final)
-    purchase.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(purchase.folder)
     write_whole(purchase.folder / "model.safetensors", final.model)
     write_whole(purchase.folder / "report.json", to_json(report).encode())
     journal = StudyJournal(world.folder / "journal.jsonl")

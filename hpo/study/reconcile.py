@@ -9,6 +9,7 @@ from budget.errors import InputError
 from budget.ledger import Hold, Ledger
 from budget.money import ZERO
 from hpo.study.trials import TASK, Trials
+from hpo.trial.balance import last_difference
 from hpo.trial.outcome import plan_from_plain
 from hpo.trial.purchase import mark_of, settle_ended
 from hpo.trial.spending import orders_behind
@@ -58,6 +59,8 @@ def reconciled(world: World, do_mend: bool) -> dict[str, Any]:
         mended = do_mend and _mend(world, ledgers, finding)
         plain = {"text": finding.text, "mend": finding.mend, "order": finding.order}
         rows.append({**plain, "pool": finding.pool_id, "mended": mended})
+    if (said := last_difference(world)) is not None:
+        rows.append({"text": said, "mend": "", "order": "", "pool": "", "mended": False})
     balances = [ledger.balance() for ledger in ledgers]
     held = sum((balance.held for balance in balances), ZERO)
     spent = sum((balance.spent for balance in balances), ZERO)

@@ -7,6 +7,7 @@ import dataclasses
 from budget.errors import BudgetExceeded
 from budget.money import ZERO, Money
 from hpo.market import stop_signals
+from hpo.trial.balance import check_taken, noted
 from hpo.trial.world import World
 from labeling.types import (
     LabelPlan,
@@ -80,20 +81,30 @@ def buy(plan: LabelPlan, world: World) -> None:
 
 
 def next_order(plan: LabelPlan, world: World) -> Order | None:
-    """This condition's unfinished order, or what is lacking, written down now; None if owned."""
-    config = world.config
+    """This condition's unfinished order, or what is lacking, written down now; None if owned.
+
+    The first order on real money is one page, the smallest: account and ledger are compared after
+    it, before more is bought.
+    """
     world.prices.refresh()  # another process may have begun this condition, and so said where
-    return world.store.order_for(
-        world.condition(plan), world.tasks(plan), plan.overlap, config.allowance, config.max_minutes
-    )
+    config, condition, tasks = world.config, world.condition(plan), world.tasks(plan)
+    overlap = plan.overlap
+    if world.market.kind.real_money and not world.store.all_orders():
+        tasks, overlap = tasks[: condition.real_per_suite], 1 if plan.dynamic is None else overlap
+    return world.store.order_for(condition, tasks, overlap, config.allowance, config.max_minutes)
 
 
 def purchase(order: Order, world: World) -> None:
-    """Hold the most an order can cost, buy it page by page, settle what was paid."""
+    """Hold the most an order can cost, buy it page by page, settle what was paid.
+
+    Raises:
+        BudgetExceeded: the money left does not bear the hold; nothing was bought.
+        MarketContradiction: the platform's account lost another amount than was settled.
+    """
     most = world.source.tariff.cost(order.limit, order.condition.reward)
     ledger = world.ledger_of(order)
     try:
-        hold = ledger.reserve(order.key, most)
+        hold = ledger.reserve(order.key, most, noted(world))
     except BudgetExceeded:
         world.store.withdraw(order)  # refused, so it has no hold and nothing was placed
         raise
@@ -107,6 +118,7 @@ def purchase(order: Order, world: World) -> None:
             world.store.add(order, page)  # one commit a page; a known assignment is ignored
         ledger.settle(hold, world.store.paid(order, world.source.tariff))
         world.prices.refresh()
+        check_taken(world, order.key)
 
 
 def settle_ended(world: World) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields, replace
 from importlib import resources
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 from budget.errors import InputError
 from budget.money import ZERO, Money
+from budget.toml import parse_toml
 from labeling.campaign.campaign import (
     OBJECTIVE,
     AdvisedPlan,
@@ -69,10 +69,7 @@ def _raw(name_or_path: str) -> tuple[dict[str, Any], str]:
         text = file.read_text(encoding="utf-8")
     else:
         raise InputError(f"campaign {name_or_path!r} is not known; {_nearest(name_or_path)}")
-    try:
-        return tomllib.loads(text), origin
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{origin}: not valid TOML: {error}") from None
+    return parse_toml(text, origin), origin
 
 
 def _read(path: Path) -> str:

@@ -6,7 +6,6 @@ import difflib
 import hashlib
 import json
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib import resources
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
+from budget.toml import parse_toml
 
 _INFINITE = math.inf
 # Parameter: (smallest, largest) allowed value, both included.
@@ -321,11 +321,11 @@ def _read(name: str) -> dict[str, Any]:
             text = (folder / f"{name}.toml").read_text(encoding="utf-8")
         else:
             text = _user_file(name).read_text(encoding="utf-8")
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"scenario {name}: not valid TOML: {error}") from None
     except OSError as error:
         raise InputError(f"scenario {name}: cannot be read: {error.strerror}") from None
+    return parse_toml(text, f"scenario {name}")
 
 
 def _user_file(name: str) -> Path:

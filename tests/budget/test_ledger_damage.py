@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from budget.book import Book
 from budget.database import open_database
 from budget.errors import AlreadyResolved, LedgerCorrupt, StorageError
 from budget.ledger import Ledger, LedgerEntry
@@ -248,18 +249,45 @@ def write_ledger_and_die(path: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_damage_done_while_the_ledger_is_open_is_noticed(tmp_path: Path) -> None:
+def test_damage_done_while_the_ledger_is_open_changes_no_number(tmp_path: Path) -> None:
     path = tmp_path / "study.sqlite"
     write_ledger(path)
     engine = open_database(path)
     ledger = Ledger.open(engine, "study", CAP)
+    before = ledger.balance(), ledger.open_holds(), ledger.entries()
     vandal = sqlite3.connect(path, isolation_level=None)
     for statement in (*UNGUARDED, "UPDATE ledger_rows SET micros = 1 WHERE seq = 3"):
         vandal.execute(statement)
-    vandal.close()
+    assert (ledger.balance(), ledger.open_holds(), ledger.entries()) == before
+    with pytest.raises(LedgerCorrupt, match="row 3: its content does not match its hash"):
+        Ledger.open(engine, "study", CAP)
+    # A row that is added is verified before its amount counts, and so is the head.
+    vandal.execute("UPDATE ledger_rows SET micros = 900000 WHERE seq = 3")
+    row = "study, 9, 'settle', 'order-2', 5, '', hash, hash FROM ledger_rows WHERE seq = 8"
+    vandal.execute(f"INSERT INTO ledger_rows SELECT {row}")
     for look in (ledger.balance, ledger.open_holds, lambda: ledger.reserve("x", Money(1))):
-        with pytest.raises(LedgerCorrupt, match="row 3: its content does not match its hash"):
+        with pytest.raises(LedgerCorrupt, match="row 9: its content does not match its hash"):
             look()
+    vandal.execute("DELETE FROM ledger_rows WHERE seq = 9")
+    vandal.execute("UPDATE ledger_heads SET seq = 7")
+    with pytest.raises(LedgerCorrupt, match="the last rows are not as written"):
+        ledger.balance()
+    vandal.close()
+    engine.dispose()
+
+
+def test_a_call_reads_only_the_rows_added_since_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_database(tmp_path / "study.sqlite")
+    ledger, other = Ledger.open(engine, "study", CAP), Ledger.open(engine, "study", CAP)
+    taken, take = [], Book.take
+    monkeypatch.setattr(Book, "take", lambda book, *row: taken.append(row[1]) or take(book, *row))
+    for number in range(20):
+        ledger.settle(ledger.reserve(f"order-{number}", Money(5)), Money(4))
+        assert ledger.balance().spent == Money(4 * (number + 1))
+    assert taken == list(range(1, 42))
+    assert other.balance() == ledger.balance() == Ledger.open(engine, "study").balance()
     engine.dispose()
 
 

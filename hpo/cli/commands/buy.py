@@ -85,8 +85,9 @@ def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -
         if config.market_kind.real_money and (purchase.quote.answers or purchase.delivers):
             what = f"{purchase.quote.answers} answers under plan {purchase.plan.key}"
             what = "further labels where they are least sure" if purchase.delivers else what
+            dearest = purchase.cap if purchase.delivers else purchase.quote.hold
             confirmed = confirm_spending.confirm(
-                config, purchase.cap, purchase.before, what, yes, say
+                config, purchase.cap, purchase.before, what, dearest, yes, say
             )
         report = carry_out(purchase, lambda doing: say(f"  {doing}"))
         for line in put_away(purchase.world, archive) if archive else []:

@@ -84,8 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
     if config.market_kind.real_money:
         before = balance_in(folder, config.study)
         what = confirm_spending.trials_line(config)
+        dearest = confirm_spending.dearest_order(config)
         confirmed = confirm_spending.confirm(
-            config, config.budget, before, what, arguments.yes, say
+            config, config.budget, before, what, dearest, arguments.yes, say
         )
     study = Study(config, arguments.runs, tell=say)
     try:

@@ -128,6 +128,11 @@ class Api:
         self.name = name
         self.clock = clock
 
+    @property
+    def host(self) -> str:
+        """The host that the requests go to."""
+        return urlsplit(self._address).netloc
+
     def date(self) -> str | None:
         """The date in the platform's answers, or None; the request carries no token."""
         import httpx

@@ -14,6 +14,7 @@ from typing import Any
 
 from budget import files
 from budget.errors import StorageError
+from budget.files import private_folder
 from labeling.toloka.api.clock import Clock
 
 INTENT, DONE, REFUSED = "intent", "done", "refused"
@@ -39,7 +40,7 @@ class IntentLog:
         self._done: dict[tuple[str, str], Record] = {}
         self._all: list[Record] = []
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(folder)
             os.close(os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
             files.sync_folder(folder)
         except OSError as error:

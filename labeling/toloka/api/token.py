@@ -68,8 +68,11 @@ def read_token(environment: Mapping[str, str] | None = None) -> Token:
 
 def _from_file(path: Path) -> Token:
     try:
-        with path.open("rb") as file:
+        # Without waiting: to open a pipe would last until somebody writes to it.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise InputError(f"{path}: the token file is no file; put the token in a file")
             if mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise InputError(f"{path}: others may read the token in it; run: chmod 600 {path}")
             content = file.read(10_000)

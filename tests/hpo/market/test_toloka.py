@@ -6,7 +6,9 @@ import io
 import json
 import re
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -58,6 +60,16 @@ def made(server: Server) -> int:
     """Objects that were ever created on the platform."""
     world = server.platform.world
     return len(world.projects) + len(world.pools) + len(world.skills) + len(world.tasks)
+
+
+def first_orders() -> list[int]:
+    """The pages paid in each order of study s, in the sequence of the orders."""
+    with closing(sqlite3.connect("runs/s/labelworth.sqlite")) as database:
+        rows = database.execute(
+            "SELECT count(a.id) FROM orders o LEFT JOIN assignments a ON a.order_id = o.id "
+            "GROUP BY o.id ORDER BY o.id"
+        )
+        return [row[0] for row in rows]
 
 
 def real(data: str, **more: str | None) -> list[str]:
@@ -207,7 +219,11 @@ def test_the_amount_typed_buys_after_the_plan_was_said(
         r"This buys at most \$1.00 on Toloka at \S+, fee included: about 1 trials of \$0.\d\d to ",
         err,
     )
+    host = server.url.removeprefix("http://")
+    assert f"The requests go to {host}. The fee is 30 % of each reward, at least $0.001" in err
+    assert re.search(r"At most \d+ pages of 10 tasks are paid, by at most \d+ people\.", err)
     assert "The account holds $5.00." in err
+    assert first_orders()[0] == 1 < len(first_orders())
     assert "NOTE" not in err
     monkeypatch.delenv("TOLOKA_TOKEN")  # to read an answer, or to quote, takes none
     code, out, _ = labelworth("report", "runs/s")
@@ -234,9 +250,15 @@ def test_a_fee_that_is_not_the_assumed_one_is_noticed(
     tariff = Tariff(fee_share=Fraction(1, 2))
     server.reset(Settings(load_scenario("default"), balance=Money(5_000_000), tariff=tariff))
     code, _, err = labelworth(*real(small_data), "--yes", "--json")
-    assert code == 0, err
-    assert re.search(r"NOTE: the account's balance fell by \$\S+, the ledger settled", err)
-    assert "see --fee-share" in err
+    assert code == 5, err
+    told = r"after order \S+ the account's balance fell by \$\S+, and the ledger settled \$\S+\. N"
+    assert re.search(told, err)
+    assert "--fee-share" in err
+    assert first_orders() == [1]  # one page was bought, and nothing after it
+    assert server.platform.world.account.charged == tariff.cost(1, Money(10_000))
+    code, out, _ = labelworth("reconcile", "runs/s")
+    assert code == 5
+    assert "- the account's balance fell by $0.015, and the ledger settled $0.013: look at" in out
 
 
 def test_a_token_file_that_only_its_owner_reads_will_do_and_doctor_changes_nothing(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
+from budget.toml import parse_toml
 from labeling.toloka.server.model.errors import ApiError
 from labeling.toloka.server.routes.shapes.control import FAULT
 from labeling.toloka.server.routes.shapes.shape import Shape, anything, check
@@ -108,9 +108,12 @@ def read_faults(path: Path) -> list[Fault]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        is_json = path.suffix == ".json"
+        document = json.loads(text) if is_json else parse_toml(text, str(path))
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: neither TOML nor JSON of faults: {error}") from None
     return make_faults(document, str(path))
