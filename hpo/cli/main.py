@@ -27,7 +27,7 @@ from hpo.cli.commands import (
     status,
     view,
 )
-from hpo.cli.commands.model import predict, train
+from hpo.cli.commands.model import export, predict, train
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
 from hpo.cli.flags import Parser
 from hpo.market import stop_signals
@@ -48,6 +48,7 @@ _MODULES = (
     publish,
     train,
     predict,
+    export,
     explain,
     crowd,
     toloka_server,
