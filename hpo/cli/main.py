@@ -26,6 +26,7 @@ from hpo.cli.commands import (
     run,
     status,
     view,
+    weights,
 )
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
 from hpo.cli.flags import Parser
@@ -47,6 +48,7 @@ _MODULES = (
     publish,
     explain,
     crowd,
+    weights,
     toloka_server,
 )
 

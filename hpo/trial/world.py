@@ -183,7 +183,8 @@ def features_of(config: StudyConfig, data: Dataset, runs: Path) -> Features:
     from training.features import extract
 
     weights = Path(config.backbone_file) if config.backbone_file else None
-    return extract(data.images, config.backbone, weights, runs / ".features")
+    cache = runs / ".features"
+    return extract(data.images, config.backbone, weights, cache, config.image_size)
 
 
 def build(
