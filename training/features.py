@@ -51,8 +51,10 @@ class Features:
 
     @property
     def facts(self) -> dict[str, str | int]:
-        """What the features were made with."""
-        facts: dict[str, str | int] = {"backbone": self.name}
+        """What the features were made with; of a folder its name only."""
+        kind, colon, path = self.name.partition(":")
+        name = f"{kind}:{Path(path).name}" if colon else self.name
+        facts: dict[str, str | int] = {"backbone": name}
         if self.image_size:
             facts |= {"weights": self.weights_hash, "image_size": self.image_size}
         return facts
@@ -112,10 +114,14 @@ def extract(
 def _resolve(index: ImageIndex, backbone: str) -> str:
     if backbone != "auto":
         return backbone
-    if index.side <= TINY:
-        return "pixels"
-    default = PACKAGES[0]
-    return default.made.model if index.paths is not None and default.is_installed else "patch"
+    default, weak = PACKAGES[0], without_weights(index)
+    is_photos = weak != "pixels" and index.paths is not None
+    return default.made.model if is_photos and default.is_installed else weak
+
+
+def without_weights(index: ImageIndex) -> str:
+    """The better backbone without pretrained weights: pixels for tiny images, else patch."""
+    return "pixels" if index.side <= TINY else "patch"
 
 
 def _compute(

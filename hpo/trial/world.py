@@ -187,6 +187,13 @@ def features_of(config: StudyConfig, data: Dataset, runs: Path) -> Features:
     return extract(data.images, config.backbone, weights, cache, config.image_size)
 
 
+def features_without_weights(data: Dataset, runs: Path) -> Features:
+    """The features that the images have where no weights are at hand, cached like all others."""
+    from training.features import extract, without_weights
+
+    return extract(data.images, without_weights(data.images), None, runs / ".features")
+
+
 def build(
     config: StudyConfig,
     folder: Path,

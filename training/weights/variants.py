@@ -21,8 +21,8 @@ from training.weights.names import architecture_of, create, import_timm, tags_of
 
 CLEAR = 1.1
 """From this ratio of misfits on, two variants are told apart. Measured with EfficientNet-Lite0 on
-the two photographs below: another padding gives 1.19, another normalisation 1.8 to 4.7."""
-_SIDE, _CROPS = 160, (224, 320, 427)
+the two photographs below: another padding gives 1.18, another normalisation 3.4 or more."""
+_SIDE, _CROPS = 160, (240, 427)
 _SOFTEN = 1e-3  # added to variances: channels that are always 0 say nothing
 
 Channels = tuple[float, ...]
@@ -188,6 +188,7 @@ def misfit(variant: Variant, state: State) -> float | None:
         parts.append(float((ratio - 1 - torch.log(var / kept)).mean()) / 2)
 
     handles = [layer.register_forward_pre_hook(compare) for layer in layers]
+    model.to(memory_format=torch.channels_last)
     pixels = torch.from_numpy(sample_photographs()).permute(0, 3, 1, 2).float() / 255
     mean, std = (torch.tensor(c).view(3, 1, 1) for c in (variant.mean, variant.std))
     with torch.inference_mode():
@@ -206,8 +207,8 @@ def sample_photographs() -> NDArray[np.uint8]:
     for picture in load_sample_images().images:
         height, width = picture.shape[:2]
         for side in _CROPS:
-            for top in {0, (height - side) // 2, height - side}:
-                for left in {0, (width - side) // 2, width - side}:
+            for top in sorted({0, height - side}):
+                for left in sorted({0, width - side}):
                     part = Image.fromarray(picture[top : top + side, left : left + side])
                     resized = part.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
                     crops.append(np.asarray(resized, dtype=np.uint8))
