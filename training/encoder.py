@@ -120,7 +120,7 @@ class Encoder:
                 f"{wanted}, but {file.source} has hash {file.hash}; give the right file with "
                 "--backbone-file FILE.safetensors"
             )
-        return load_backbone(self.backbone, file)
+        return load_backbone(self.backbone, file, self.shape[0] or None)
 
     def _embedding(self, weights: Path | None) -> Opened:
         from training.backbone import embed
@@ -145,7 +145,7 @@ def encoder_of(features: Features, index: ImageIndex) -> Encoder:
         features: the result of `training.features.extract`.
         index: the images given to it.
     """
-    shape = (0, 0, 3)
+    shape = (features.image_size, features.image_size, 3)
     if features.name == "pixels":
         own = (index.side, index.side, 3) if index.pixels is None else index.pixels.shape[1:]
         shape = (int(own[0]), int(own[1]), int(own[2]))

@@ -26,6 +26,7 @@ from hpo.cli.commands import (
     run,
     status,
     view,
+    weights,
 )
 from hpo.cli.commands.model import export, predict, train
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
@@ -51,6 +52,7 @@ _MODULES = (
     export,
     explain,
     crowd,
+    weights,
     toloka_server,
 )
 
