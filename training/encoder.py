@@ -18,6 +18,7 @@ from budget.errors import InputError
 from training import patches
 
 if TYPE_CHECKING:
+    from training.backbone import Backbone
     from training.features import Features
     from training.images import ImageIndex
 
@@ -98,13 +99,17 @@ class Encoder:
             return Opened(self.shape, lambda images: patches.encode(images, filters))
         return self._embedding(weights)
 
-    def _embedding(self, weights: Path | None) -> Opened:
-        from training import backbone as backbones
-        from training.images import index_array
+    def backbone_at(self, weights: Path | None = None) -> Backbone:
+        """The timm model of the encoder, with the very weights that it was made with.
+
+        Raises:
+            InputError: the weights are not at hand, or are others; with their hash and the remedy.
+        """
+        from training.backbone import find_weights, load_backbone
 
         wanted = f"the model needs the weights of {self.backbone} with hash {self.weights_hash}"
         try:
-            file = backbones.find_weights(self.backbone, weights)
+            file = find_weights(self.backbone, weights)
         except InputError as error:
             raise InputError(
                 f"{wanted} (they were {self.weights_source}); give their file with "
@@ -115,12 +120,18 @@ class Encoder:
                 f"{wanted}, but {file.source} has hash {file.hash}; give the right file with "
                 "--backbone-file FILE.safetensors"
             )
-        model = backbones.load_backbone(self.backbone, file)
+        return load_backbone(self.backbone, file, self.shape[0] or None)
 
-        def embed(images: Bytes) -> Singles:
-            return backbones.embed(model, index_array(images, [str(n) for n in range(len(images))]))
+    def _embedding(self, weights: Path | None) -> Opened:
+        from training.backbone import embed
+        from training.images import index_array
 
-        return Opened((model.size, model.size, 3), embed)
+        model = self.backbone_at(weights)
+
+        def encode(images: Bytes) -> Singles:
+            return embed(model, index_array(images, [str(n) for n in range(len(images))]))
+
+        return Opened((model.size, model.size, 3), encode)
 
 
 def _scaled(images: Bytes) -> Singles:
@@ -134,7 +145,7 @@ def encoder_of(features: Features, index: ImageIndex) -> Encoder:
         features: the result of `training.features.extract`.
         index: the images given to it.
     """
-    shape = (0, 0, 3)
+    shape = (features.image_size, features.image_size, 3)
     if features.name == "pixels":
         own = (index.side, index.side, 3) if index.pixels is None else index.pixels.shape[1:]
         shape = (int(own[0]), int(own[1]), int(own[2]))

@@ -27,6 +27,7 @@ WHITENING = 0.1
 ROUNDS = 15
 SEED = 20120101
 DIMENSION = CENTRES * 2 * 4
+TOGETHER = 8  # images at once: the patches of more leave the processor's cache
 PIXELS = PATCH * PATCH * 3  # numbers in a patch
 
 
@@ -120,7 +121,15 @@ def _spherical_k_means(
 
 
 def encode(pixels: NDArray[np.uint8], filters: Filters) -> Singles:
-    """Features [b, DIMENSION]: both sides of each thresholded response, averaged in quarters."""
+    """Features [b, DIMENSION] of pixels [b, SIDE, SIDE, 3]; a row depends on its own image alone.
+
+    Both sides of each response to the filters are thresholded and averaged in quarters.
+    """
+    parts = [pixels[first : first + TOGETHER] for first in range(0, len(pixels), TOGETHER)]
+    return np.concatenate([_encode_few(part, filters) for part in parts])
+
+
+def _encode_few(pixels: NDArray[np.uint8], filters: Filters) -> Singles:
     response = (_windows(pixels) - filters.mean) @ filters.project
     both = np.concatenate([response, -response], axis=-1) - np.float32(THRESHOLD)
     np.maximum(both, 0, out=both)

@@ -152,7 +152,7 @@ def _check(path: Path, names: tuple[str, ...], classes: tuple[str, ...]) -> None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Made:
+class MadeModel:
     """A model made from labels.
 
     Attributes:
@@ -165,7 +165,7 @@ class Made:
     agreement: float
 
 
-def train_from(labels: DiskLabels, values: Features, seed: int) -> Made:
+def train_from(labels: DiskLabels, values: Features, seed: int) -> MadeModel:
     """Train a model; penalty and temperature by cross-validation on the labels.
 
     Args:
@@ -186,8 +186,8 @@ def train_from(labels: DiskLabels, values: Features, seed: int) -> Made:
     known = Known(logits if labels.are_true else logits[:0], truth if labels.are_true else nothing)
     answered: Answered = Answered(logits, labels.answer_row, labels.answer_label)
     if model.lam == 0 or not (len(known.truth) or len(answered.row)):
-        return Made(model, agreement)
-    return Made(replace(model, temperature=fit_temperature(answered, known)), agreement)
+        return MadeModel(model, agreement)
+    return MadeModel(replace(model, temperature=fit_temperature(answered, known)), agreement)
 
 
 def _held_out(

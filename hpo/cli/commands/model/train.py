@@ -12,7 +12,7 @@ from hpo.cli.flags import Commands, add_command, add_json
 from hpo.settings.exit_codes import DONE
 
 if TYPE_CHECKING:
-    from hpo.trial.model.from_labels import DiskLabels, Made
+    from hpo.trial.model.from_labels import DiskLabels, MadeModel
     from training.images import ImageIndex
 
 _NAMED = 5
@@ -33,6 +33,8 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--backbone", metavar="NAME", default="auto", help=words)
     words = "the backbone's weights, a .safetensors file"
     parser.add_argument("--backbone-file", metavar="FILE", type=Path, help=words)
+    words = "side in pixels at which a timm model sees the images"
+    parser.add_argument("--image-size", metavar="N", type=int, help=words)
     words = "leave out images that cannot be read, or are not there"
     parser.add_argument("--skip-bad-images", action="store_true", help=words)
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="deals the folds (0)")
@@ -45,6 +47,7 @@ def add_parser(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train a model on labels and write it."""
     from budget.files import write_whole
+    from hpo.cli.progress import feature_bar
     from hpo.trial.model.from_labels import read_disk_labels, train_from
     from training.encoder import encoder_of
     from training.features import extract
@@ -59,7 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
     index, labels, notes = _with_images(labels, arguments.images, arguments.skip_bad_images)
     print_lines([*labels.notes, *notes], stderr())
     cache = arguments.runs / ".features"
-    features = extract(index, arguments.backbone, arguments.backbone_file, cache)
+    backbone, weights = arguments.backbone, arguments.backbone_file
+    with feature_bar(stderr()):
+        features = extract(index, backbone, weights, cache, arguments.image_size)
     made = train_from(labels, features.values, arguments.seed)
     facts = {"labels": labels.origin, "backbone": features.name, "weights": features.weights_source}
     encoder = encoder_of(features, index)
@@ -152,7 +157,7 @@ def _only(labels: DiskLabels, kept: list[int]) -> DiskLabels:
     )
 
 
-def _tell(out: Path, labels: DiskLabels, made: Made, backbone: str, as_json: bool) -> None:
+def _tell(out: Path, labels: DiskLabels, made: MadeModel, backbone: str, as_json: bool) -> None:
     temperature = made.model.temperature
     if as_json:
         print_json(
