@@ -151,24 +151,29 @@ def cpu_seconds(
 
 
 def compare(case: Case, repeats: int, goal: float) -> float:
+    print(f"{case.tasks:,} x {case.dynamic or case.overlap}: ours, best of {repeats}", flush=True)
     ours, run = cpu_seconds(simulate, case, repeats)
+    print(f"  {ours * 1e3:.0f} ms CPU; now the per-suite scan", flush=True)
     base, _ = cpu_seconds(scan, case, min(repeats, 3))
     print(
         f"{case.tasks:,} x {case.dynamic or case.overlap}: {run.submissions[1]:,} assignments, "
         f"{run.end.reason}; {ours * 1e3:.0f} ms CPU (goal {goal * 1e3:.0f}); per-suite scan "
-        f"{base * 1e3:.0f} ms; ratio scan/ours {base / ours:.1f}x"
+        f"{base * 1e3:.0f} ms; ratio scan/ours {base / ours:.1f}x",
+        flush=True,
     )
     return ours
 
 
 def million(small: float) -> None:
+    print("1,000,000 x 3: ours, once", flush=True)
     seconds, run = cpu_seconds(simulate, Case(1_000_000, 3), 1)
     unit = 2**30 if sys.platform == "darwin" else 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     exponent = math.log(seconds / small) / math.log(3_000_000 / 250_000)
     print(
         f"1,000,000 x 3: {run.submissions[1]:,} assignments, {run.end.reason}; {seconds:.1f} s, "
-        f"peak memory {peak:.2f} GiB, scaling exponent from 50,000 x 5: {exponent:.2f}"
+        f"peak memory {peak:.2f} GiB, scaling exponent from 50,000 x 5: {exponent:.2f}",
+        flush=True,
     )
 
 

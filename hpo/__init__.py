@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         VersionMissing,
     )
     from hpo.study.study import Study
+    from training.saved import load_model
 
 __all__ = [
     "AlreadyResolved",
@@ -53,12 +54,14 @@ __all__ = [
     "Study",
     "VersionDamaged",
     "VersionMissing",
+    "load_model",
 ]
+
+_HOMES = {"Study": "hpo.study.study", "load_model": "training.saved"}
 
 
 def __getattr__(name: str) -> object:
     # Imported on first use, so that `python -m hpo.run --help` answers at once.
     if name not in __all__:
         raise AttributeError(f"module 'hpo' has no attribute {name!r}")
-    home = "hpo.study.study" if name == "Study" else "budget.errors"
-    return getattr(import_module(home), name)
+    return getattr(import_module(_HOMES.get(name, "budget.errors")), name)

@@ -8,6 +8,7 @@ missing or damaged file is computed again.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,10 +21,14 @@ from budget.files import write_whole
 from training import backbone as backbones
 from training import patches
 from training.images import ImageIndex, read_batch
+from training.networks.feature_pass import forget_parts, in_parts
+from training.weights.packages import PACKAGES
 
 CODE_VERSION = 1  # raise it when a change here, in patches or in backbone changes the numbers
 GIVEN = "given"  # name of features that come in place of images
 TINY = 16  # longest side up to which raw pixels are the better default
+WEAK = ("pixels", "patch")
+"""Backbones without pretrained weights."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +41,8 @@ class Features:
         name: the backbone in use, never "auto".
         weights_source: origin of the weights: "none", "file:NAME" or "hub:REPOSITORY".
         weights_hash: blake2b of the weights file, "" without a file.
+        image_size: side in pixels at which a model sees the images; 0 without a model.
+        filters: the patches behind "patch", learned from these images; None for other backbones.
     """
 
     values: NDArray[np.float32]
@@ -43,18 +50,39 @@ class Features:
     name: str
     weights_source: str
     weights_hash: str
+    image_size: int = 0
+    filters: patches.Filters | None = None
+
+    @property
+    def facts(self) -> dict[str, str | int]:
+        """What the features were made with; of a folder its name only."""
+        kind, colon, path = self.name.partition(":")
+        name = f"{kind}:{Path(path).name}" if colon else self.name
+        facts: dict[str, str | int] = {"backbone": name}
+        if self.image_size:
+            facts |= {"weights": self.weights_hash, "image_size": self.image_size}
+        return facts
 
 
-def extract(index: ImageIndex, backbone: str, weights: Path | None, cache: Path) -> Features:
+def extract(
+    index: ImageIndex,
+    backbone: str,
+    weights: Path | None,
+    cache: Path,
+    image_size: int | None = None,
+) -> Features:
     """Features from the cache; missing features are computed and cached.
 
     Args:
         index: the images.
         backbone: "pixels" (raw pixels in 0..1), "patch" (see `patches`), any timm model name, or
-            "auto": pixels for images of at most 16 pixels a side, else patch.
-        weights: safetensors file for a timm model; None looks in the Hugging Face cache, then on
-            the hub.
+            "auto": pixels for images of at most 16 pixels a side; for other files the model whose
+            weights an installed package brings; else patch.
+        weights: safetensors file for a timm model; None looks in installed packages, in the Hugging
+            Face cache, then on the hub.
         cache: folder for cache files, created if it is missing.
+        image_size: side in pixels at which a timm model sees the images; None for its own, or a
+            smaller one for small images.
 
     Returns:
         The features, the same bytes whether cached or not.
@@ -69,38 +97,71 @@ def extract(index: ImageIndex, backbone: str, weights: Path | None, cache: Path)
         key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         return Features(index.vectors, key, GIVEN, "none", "")
     name = _resolve(index, backbone)
-    if name in ("pixels", "patch"):
-        if weights is not None:
-            raise InputError(f"--backbone {name} has no weights: leave out --backbone-file")
+    size = 0
+    if name in WEAK:
+        if weights is not None or image_size is not None:
+            flag = "--image-size" if weights is None else "--backbone-file"
+            raise InputError(f"--backbone {name} has no weights: leave out {flag}")
         weights_file = backbones.WeightsFile(Path(), "none", "")
         engine = f"numpy side={index.side if name == 'pixels' else patches.SIDE}"
     else:
         weights_file = backbones.find_weights(name, weights)
-        engine = f"timm {version('timm')}"
+        size = backbones.input_side(name, weights_file, index.side, image_size)
+        engine = f"timm {version('timm')} channels_last side={size}"
     text = "\n".join((str(CODE_VERSION), name, weights_file.hash, engine, *index.hashes))
     key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     file = cache / f"{key}.safetensors"
+    filters = _filters(index, cache / f"{key}.filters.safetensors") if name == "patch" else None
     values = _load(file, len(index))
     if values is None:
-        values = _compute(index, name, weights_file)
+        values = _compute(index, name, weights_file, size, cache / f"{key}.parts", filters)
         _store(file, values)
-    return Features(values, key, name, weights_file.source, weights_file.hash)
+        forget_parts(cache / f"{key}.parts")
+    return Features(values, key, name, weights_file.source, weights_file.hash, size, filters)
 
 
 def _resolve(index: ImageIndex, backbone: str) -> str:
     if backbone != "auto":
         return backbone
+    default, weak = PACKAGES[0], without_weights(index)
+    is_photos = weak != "pixels" and index.paths is not None
+    return default.made.model if is_photos and default.is_installed else weak
+
+
+def without_weights(index: ImageIndex) -> str:
+    """The better backbone without pretrained weights: pixels for tiny images, else patch."""
     return "pixels" if index.side <= TINY else "patch"
 
 
-def _compute(index: ImageIndex, name: str, weights: backbones.WeightsFile) -> NDArray[np.float32]:
+def _filters(index: ImageIndex, file: Path) -> patches.Filters:
+    """The patches of the images, from their own cache file; learned and stored if it is missing."""
+    packed = _load(file, patches.PIXELS)
+    if packed is None:
+        packed = patches.learn(_squares(index), len(index)).packed()
+        _store(file, packed)
+    return patches.Filters.unpacked(packed)
+
+
+def _squares(index: ImageIndex) -> Callable[[NDArray[np.int64]], NDArray[np.uint8]]:
+    return lambda rows: read_batch(index, rows, patches.SIDE)
+
+
+def _compute(
+    index: ImageIndex,
+    name: str,
+    weights: backbones.WeightsFile,
+    size: int,
+    parts: Path,
+    filters: patches.Filters | None,
+) -> NDArray[np.float32]:
     if name == "pixels":
         return _raw_pixels(index)
-    if name == "patch":
-        return patches.patch_features(
-            lambda rows: read_batch(index, rows, patches.SIDE), len(index)
-        )
-    return backbones.embed(backbones.load_backbone(name, weights), index)
+    if filters is not None:
+        return patches.patch_features(_squares(index), len(index), filters)
+    backbone = backbones.load_backbone(name, weights, size)
+    return in_parts(
+        len(index), lambda rows: backbones.embed(backbone, index, rows), parts, _load, _store
+    )
 
 
 def _raw_pixels(index: ImageIndex) -> NDArray[np.float32]:

@@ -27,6 +27,8 @@ WHITENING = 0.1
 ROUNDS = 15
 SEED = 20120101
 DIMENSION = CENTRES * 2 * 4
+TOGETHER = 8  # images at once: the patches of more leave the processor's cache
+PIXELS = PATCH * PATCH * 3  # numbers in a patch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,20 +42,31 @@ class Filters:
     mean: Singles
     project: Singles
 
+    def packed(self) -> Singles:
+        """Both as one array, [108, 1 + centres]."""
+        return np.concatenate([self.mean[:, None], self.project], axis=1)
 
-def patch_features(read: Callable[[NDArray[np.int64]], NDArray[np.uint8]], n: int) -> Singles:
-    """Learn patches from the images and compute every image's responses to them.
+    @staticmethod
+    def unpacked(packed: Singles) -> Filters:
+        """The filters of `packed`."""
+        return Filters(np.ascontiguousarray(packed[:, 0]), np.ascontiguousarray(packed[:, 1:]))
+
+
+def patch_features(
+    read: Callable[[NDArray[np.int64]], NDArray[np.uint8]], n: int, filters: Filters
+) -> Singles:
+    """Every image's responses to learned patches.
 
     Args:
         read: rows -> [b, SIDE, SIDE, 3] uint8 pixels.
         n: number of images.
+        filters: the result of `learn`.
 
     Returns:
-        [n, DIMENSION].
+        [n, DIMENSION]; a row depends on its own image alone.
     """
-    filters = _learn(read, n)
     batches = [np.arange(first, min(first + 64, n)) for first in range(0, n, 64)]
-    return np.concatenate([_encode(read(rows), filters) for rows in batches])
+    return np.concatenate([encode(read(rows), filters) for rows in batches])
 
 
 def _windows(pixels: NDArray[np.uint8]) -> Singles:
@@ -66,7 +79,13 @@ def _windows(pixels: NDArray[np.uint8]) -> Singles:
     return patches
 
 
-def _learn(read: Callable[[NDArray[np.int64]], NDArray[np.uint8]], n: int) -> Filters:
+def learn(read: Callable[[NDArray[np.int64]], NDArray[np.uint8]], n: int) -> Filters:
+    """Learn patches from images.
+
+    Args:
+        read: rows -> [b, SIDE, SIDE, 3] uint8 pixels.
+        n: number of images.
+    """
     rng = np.random.default_rng(SEED)
     rows = np.sort(rng.permutation(n)[:IMAGES])
     per_image = -(-SAMPLES // len(rows))
@@ -101,8 +120,16 @@ def _spherical_k_means(
     return centres
 
 
-def _encode(pixels: NDArray[np.uint8], filters: Filters) -> Singles:
-    """Features [b, DIMENSION]: both sides of each thresholded response, averaged in quarters."""
+def encode(pixels: NDArray[np.uint8], filters: Filters) -> Singles:
+    """Features [b, DIMENSION] of pixels [b, SIDE, SIDE, 3]; a row depends on its own image alone.
+
+    Both sides of each response to the filters are thresholded and averaged in quarters.
+    """
+    parts = [pixels[first : first + TOGETHER] for first in range(0, len(pixels), TOGETHER)]
+    return np.concatenate([_encode_few(part, filters) for part in parts])
+
+
+def _encode_few(pixels: NDArray[np.uint8], filters: Filters) -> Singles:
     response = (_windows(pixels) - filters.mean) @ filters.project
     both = np.concatenate([response, -response], axis=-1) - np.float32(THRESHOLD)
     np.maximum(both, 0, out=both)

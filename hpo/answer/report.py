@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from budget.money import ZERO, Money
@@ -176,7 +177,14 @@ def _config(world: World) -> dict[str, Any]:
         plain["campaign"] = world.market.campaign.name
     plain["market"] = world.market.kind.name
     plain["scenario"] = world.market.scenario
+    plain["backbone"] = _without_folder(world.config.backbone)
     return {name: value for name, value in plain.items() if name not in _PATHS}
+
+
+def _without_folder(backbone: str) -> str:
+    """A backbone's name; of the path to an exported one its last folder only."""
+    kind, colon, path = backbone.partition(":")
+    return f"{kind}:{PurePath(path).name}" if colon else backbone
 
 
 _PATHS = ("labels", "own_labels", "backbone_file", "image_url_prefix")
@@ -196,7 +204,7 @@ def _data(world: World) -> dict[str, Any]:
         "validation_classes": class_counts(data, "validation"),
         "content": data.key(),
         "left_out": data.left_out,
-        "backbone": world.config.backbone,
+        "backbone": _without_folder(world.config.backbone),
     }
 
 

@@ -26,7 +26,9 @@ from hpo.cli.commands import (
     run,
     status,
     view,
+    weights,
 )
+from hpo.cli.commands.model import export, predict, train
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
 from hpo.cli.flags import Parser
 from hpo.market import stop_signals
@@ -45,8 +47,12 @@ _MODULES = (
     doctor,
     reconcile,
     publish,
+    train,
+    predict,
+    export,
     explain,
     crowd,
+    weights,
     toloka_server,
 )
 

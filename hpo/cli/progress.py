@@ -1,12 +1,26 @@
-"""A live line while a study runs: trial, best so far, money spent, held and left, time."""
+"""A live line while a study runs: trial, best so far, money spent, held and left, time.
+
+And a bar before it, while the images pass through a network.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import (
+    Progress as Bar,
+)
 from rich.text import Text
 
 from budget.money import add_up_in_cents
@@ -59,3 +73,32 @@ class ProgressLine:
         elif progress.purchases > self._shown:
             self._shown = progress.purchases
             self._console.print(Text(line), soft_wrap=True)
+
+
+@contextmanager
+def feature_bar(console: Console) -> Iterator[None]:
+    """Show how far a pass over the images is; without a terminal, its begin and end as lines."""
+    from training.networks.feature_pass import watching
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    bar = Bar(*columns, TimeRemainingColumn(), console=console, transient=True)
+    start = time.monotonic()
+
+    def show(done: int, of: int) -> None:
+        words = f"features of {of:,} images"
+        if not console.is_terminal:
+            if done == 0:
+                console.print(Text(f"{words}: computing, kept as they come"), soft_wrap=True)
+            elif done == of:
+                console.print(Text(f"{words}: {time.monotonic() - start:.1f} s"), soft_wrap=True)
+            return
+        if not bar.tasks:
+            bar.start()
+            bar.add_task(words, total=of)
+        bar.update(bar.tasks[0].id, completed=done, total=of)
+
+    with watching(show):
+        try:
+            yield
+        finally:
+            bar.stop()

@@ -64,7 +64,8 @@ def read_folder(
         new, bad_too = scan_images(root, later)
         bad = (*bad, *bad_too)
         if len(new):
-            notes.append(f"{len(new)} images of {root} came after the roles were drawn: left out")
+            name = root.resolve().name
+            notes.append(f"{len(new)} images of {name} came after the roles were drawn: left out")
     if bad and not config.skip_bad_images:
         raise InputError(_said_bad(root, bad))
     by_name = {line.image: line for line in listing.lines}

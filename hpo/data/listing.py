@@ -73,7 +73,7 @@ def list_images(root: Path, labels: str | None) -> Listing:
         raise InputError(f"{root}: holds {both}; name one with --labels FILE.csv")
     if tables:
         listing = _from_table(root, tables[0], files)
-        note = f"{root}: labels are those of its {tables[0].name}"
+        note = f"{_folder(root)}: labels are those of its {tables[0].name}"
         return replace(listing, notes=(note, *listing.notes))
     return _from_sub_folders(root, files)
 
@@ -101,7 +101,9 @@ def _from_table(root: Path, path: Path, files: Sequence[str]) -> Listing:
     others = [name for name in _images_of(files) if name not in listed]
     if not others:
         return listing
-    count = f"{path}: {len(others)} images of {root} are not listed, such as {others[0]}"
+    count = (
+        f"{path.name}: {len(others)} images of {_folder(root)} are not listed, such as {others[0]}"
+    )
     if listing.has_roles:
         return replace(listing, notes=(*listing.notes, f"{count}: left out"))
     lines = (*listing.lines, *(LabelLine(0, name) for name in others))
@@ -123,7 +125,7 @@ def _matched(root: Path, path: Path, table: LabelsTable, files: Sequence[str]) -
     lines = tuple(
         replace(line, image=match.files.get(line.image, line.image)) for line in table.lines
     )
-    notes = (*table.notes, *match.note(str(path), len(names)))
+    notes = (*table.notes, *match.note(path.name, len(names)))
     return Listing(lines, str(path), table.has_roles, notes)
 
 
@@ -159,15 +161,15 @@ def _from_sub_folders(root: Path, files: Sequence[str]) -> Listing:
         lines.append(LabelLine(0, name, label, roles.get(parts[0], "")))
     if not any(line.label for line in lines):
         _refuse_unlabelled(root, len(lines))
-    notes = [f"{root}: no table of labels: the class of an image is its sub-folder"]
+    notes = [f"{_folder(root)}: no table of labels: the class of an image is its sub-folder"]
     if roles:
         pairs = ", ".join(f"{folder} is {role}" for folder, role in sorted(roles.items()))
-        notes.append(f"{root}: folders give roles: {pairs}")
+        notes.append(f"{_folder(root)}: folders give roles: {pairs}")
     bare = [line.image for line in lines if not line.label]
     if bare:
         notes.append(
-            f"{root}: {len(bare)} images lie outside the classes' folders, such as {bare[0]}: they "
-            "have no label"
+            f"{_folder(root)}: {len(bare)} images lie outside the classes' folders, such as "
+            f"{bare[0]}: they have no label"
         )
     return Listing(tuple(lines), str(root), False, tuple(notes))
 
@@ -202,6 +204,11 @@ def _refuse_unlabelled(root: Path, count: int) -> None:
 
 def _images_of(files: Sequence[str]) -> list[str]:
     return [name for name in files if name.lower().endswith(SUFFIXES)]
+
+
+def _folder(root: Path) -> str:
+    """A folder in a note: reports hold notes, and no paths."""
+    return root.resolve().name
 
 
 def _endings() -> str:

@@ -67,6 +67,7 @@ class StudyConfig:
     aggregation: str
     backbone: str
     backbone_file: str | None
+    image_size: int | None
     sampler: str
     no_reuse: bool
     confirm: Money | None
@@ -209,6 +210,8 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
         raise InputError(f"{name('price_models')}: market {kind.name} {why} price; leave it out")
     if config.labels is not None and not config.data.startswith("folder:"):
         raise InputError(f"{name('labels')}: only --data folder:DIR takes a labels file")
+    if config.image_size is not None and config.backbone in ("pixels", "patch"):
+        raise InputError(f"{name('image_size')}: only a timm model has an input size")
     if config.backbone_file is not None and config.backbone in ("auto", "pixels", "patch"):
         raise InputError(
             f"{name('backbone_file')}: weights need their model; add --backbone TIMM_NAME"

@@ -11,6 +11,7 @@ from hpo.settings import parsing
 from hpo.settings.market_kinds import KINDS
 from hpo.settings.parsing import boolean, dimension, one_of, optional, text, whole
 from hpo.settings.rows.data import DATA
+from hpo.settings.rows.features import FEATURES
 from hpo.settings.rows.unlabelled import UNLABELLED
 from hpo.settings.setting import REQUIRED, Setting
 from labeling.aggregation.registry import AGGREGATORS
@@ -260,17 +261,7 @@ SETTINGS = (
         "model",
         f"how answers become labels: {', '.join(AGGREGATORS)}",
     ),
-    Setting(
-        "backbone", text, "auto", "NAME", "model", "auto, pixels, patch or a timm model's name"
-    ),
-    Setting(
-        "backbone_file",
-        optional(text),
-        None,
-        "FILE",
-        "model",
-        "the backbone's weights, a .safetensors file",
-    ),
+    *FEATURES,
     Setting(
         "sampler",
         text,

@@ -80,3 +80,23 @@ def check_ground(world: World, trials: Trials) -> None:
                 f"{name}: its content changed since study {world.config.study!r} was started; "
                 "bring it back, or start another study with --study NAME"
             )
+
+
+def check_features(world: World, trials: Trials) -> None:
+    """Refuse features of another kind than those that the study was started with.
+
+    A package that was installed since, or another file under the same name, would change them.
+
+    Raises:
+        InputError: they are others, or cannot be computed.
+    """
+    now, begun_with = world.features.facts, trials.attr("features")
+    if begun_with is None:
+        trials.keep("features", now)
+    elif begun_with != now:
+        was = str(begun_with["backbone"])
+        raise InputError(
+            f"--backbone: study {world.config.study!r} was started with features of {was}, now "
+            f"they are of {'other weights of ' * (was == now['backbone'])}{now['backbone']}; bring "
+            "the former back, or start another study with --study NAME"
+        )

@@ -233,8 +233,9 @@ def _world(
     data = load(config, folder)
     pool = tuple(int(row) for row in data.rows["pool"])
     if wish.images is not None:
-        # Larger images must not turn "auto" into another backbone.
-        alone = replace(alone, backbone=features_of(config, data, runs_of(folder)).name)
+        # Larger images must not turn "auto" into another backbone, or its input into a larger one.
+        own = features_of(config, data, runs_of(folder))
+        alone = replace(alone, backbone=own.name, image_size=own.image_size or None)
         data = with_new_images(alone, data, wish.images, wish.labels)
     elif wish.labels is not None:
         raise InputError("--labels: names the images of --images; give both or neither")

@@ -19,7 +19,7 @@ from hpo.settings.run_folder import SEARCH, claim, read_config, runs_of
 from hpo.settings.stored_answer import forget_report, write_report
 from hpo.study import pools
 from hpo.study.ask import AskedTrial, Asker
-from hpo.study.checks import Tell, check_ground, check_new_study
+from hpo.study.checks import Tell, check_features, check_ground, check_new_study
 from hpo.study.conclusion import Conclusion
 from hpo.study.delivery import measuring, phase
 from hpo.study.evaluations import Evaluations
@@ -178,7 +178,7 @@ class Study:
         self.trials.keep("stopped", "")
         self._record_views()
         self.say("looking at the images")
-        self.world.features  # noqa: B018 - a fault in them shows before money moves
+        check_features(self.world, self.trials)  # a fault in them shows before money moves
         self.events.begin(self.trials)
         for line in pools.look(self.world):
             self.say("looking at the market", line)

@@ -187,7 +187,15 @@ def features_of(config: StudyConfig, data: Dataset, runs: Path) -> Features:
     from training.features import extract
 
     weights = Path(config.backbone_file) if config.backbone_file else None
-    return extract(data.images, config.backbone, weights, runs / ".features")
+    cache = runs / ".features"
+    return extract(data.images, config.backbone, weights, cache, config.image_size)
+
+
+def features_without_weights(data: Dataset, runs: Path) -> Features:
+    """The features that the images have where no weights are at hand, cached like all others."""
+    from training.features import extract, without_weights
+
+    return extract(data.images, without_weights(data.images), None, runs / ".features")
 
 
 def build(

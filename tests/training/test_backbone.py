@@ -9,6 +9,7 @@ import pytest
 from budget.errors import InputError
 from training import backbone, features
 from training.images import index_array
+from training.weights.names import classifier_prefixes
 
 pytest.importorskip("timm")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:timm")
@@ -52,7 +53,7 @@ def test_weights_with_or_without_classifier_load_and_features_are_deterministic(
     states, write, images, tmp_path, name
 ):
     whole = features.extract(images, name, write(states[name]), tmp_path / "1")
-    prefixes = backbone._classifiers(load(name, write(states[name])).model)
+    prefixes = classifier_prefixes(load(name, write(states[name])).model)
     headless = {k: v for k, v in states[name].items() if not k.startswith(prefixes)}
     assert len(headless) < len(states[name])
     bare = features.extract(images, name, write(headless, "bare.safetensors"), tmp_path / "2")

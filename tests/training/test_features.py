@@ -43,7 +43,16 @@ def test_second_call_computes_nothing_and_gives_the_same(tmp_path, counted, back
     assert first.key == second.key
     assert first.values.dtype == np.float32
     assert np.array_equal(first.values, second.values)
-    assert [p.name for p in cache.iterdir()] == [f"{first.key}.safetensors"]
+    filters = [f"{first.key}.filters.safetensors"] if backbone == "patch" else []
+    assert sorted(p.name for p in cache.iterdir()) == [*filters, f"{first.key}.safetensors"]
+
+
+def test_patches_of_a_cache_that_lacks_them_are_learned_again_and_are_the_same(tmp_path, counted):
+    first = features.extract(colour_index(), "patch", None, tmp_path)
+    (tmp_path / f"{first.key}.filters.safetensors").unlink()
+    again = features.extract(colour_index(), "patch", None, tmp_path)
+    assert counted == ["patch"]
+    assert np.array_equal(first.filters.packed(), again.filters.packed())
 
 
 def test_other_images_order_or_backbone_are_other_entries(tmp_path, counted):

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hpo.answer.plot import plot_front
     from hpo.answer.sentences import market_line
     from hpo.cli import confirm_spending
-    from hpo.cli.progress import ProgressLine
+    from hpo.cli.progress import ProgressLine, feature_bar
     from hpo.settings.run_folder import balance_in
     from hpo.study.pools import check_archive
     from hpo.study.study import Study
@@ -87,7 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
         confirmed = confirm_spending.confirm(
             config, config.budget, before, what, arguments.yes, say
         )
-    study = Study(config, arguments.runs, tell=say)
+    with feature_bar(log):
+        study = Study(config, arguments.runs, tell=say)
     try:
         with (
             mirroring(study.folder, mirrored.on, **given),

@@ -136,6 +136,7 @@ def _people(condition: Condition, ends: list[OrderEnd], world: World) -> dict[st
 
 
 def _save_model(trained: Trained, world: World, version: str) -> None:
+    from training.encoder import encoder_of
     from training.saved import model_bytes
 
     path = model_file(world.folder, version)
@@ -146,4 +147,5 @@ def _save_model(trained: Trained, world: World, version: str) -> None:
     write_whole(scores_file(world.folder, version), f"{json.dumps(told)}\n".encode())
     facts = {"backbone": world.features.name, "weights": world.features.weights_source}
     facts |= {"labels": version, "plan": trained.plan.key, "study": world.config.study}
-    write_whole(path, model_bytes(trained.model, world.market.asked.classes, facts))
+    encoder = encoder_of(world.features, world.data.images)
+    write_whole(path, model_bytes(trained.model, world.market.asked.classes, facts, encoder))

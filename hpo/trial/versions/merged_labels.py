@@ -157,6 +157,7 @@ def make_final(plan: LabelPlan, world: World, study_pool: Sequence[int]) -> Fina
         world: whose store is read.
         study_pool: rows of the study's pool, labelled along with those bought now.
     """
+    from training.encoder import encoder_of
     from training.saved import model_bytes
 
     tasks = list(dict.fromkeys([*study_pool, *world.pool.tolist()]))
@@ -192,7 +193,8 @@ def make_final(plan: LabelPlan, world: World, study_pool: Sequence[int]) -> Fina
         },
         "final": {k: v for k, v in final_score(trained, world).items() if k not in FOR_ESTIMATES},
     }
-    return Final(model_bytes(model, classes, facts), told)
+    encoder = encoder_of(world.features, world.data.images)
+    return Final(model_bytes(model, classes, facts, encoder), told)
 
 
 def _labels(

@@ -53,7 +53,8 @@ def test_sub_folders_are_classes(tmp_path: Path, prefix: str) -> None:
     expected = {name: name.removeprefix(prefix).partition("/")[0] for name in names}
     assert labels_of(data) == {**expected, f"{prefix}dog/deeper/x.png": "dog"}
     assert (
-        data.notes[0] == f"{tmp_path}: no table of labels: the class of an image is its sub-folder"
+        data.notes[0]
+        == f"{tmp_path.name}: no table of labels: the class of an image is its sub-folder"
     )
     assert data.notes[1].startswith("roles are drawn by seed 0; the study's folder keeps them in")
     assert sizes(data) == {"pool": 29, "control": 6, "validation": 12, "final": 14}
@@ -74,8 +75,9 @@ def test_folders_named_by_role_give_roles_and_the_missing_ones_are_drawn(tmp_pat
     assert sizes(data) == {"pool": 68, "control": 12, "validation": 20, "final": 24}
     for role, split in (("control", "train"), ("validation", "val"), ("final", "test")):
         assert all(data.images.names[row].startswith(split) for row in data.rows[role])
-    assert f"{tmp_path}: folders give roles: test is final, train is pool, val is validation" in (
-        data.notes
+    assert (
+        f"{tmp_path.name}: folders give roles: test is final, train is pool, val is validation"
+        in (data.notes)
     )
 
 
@@ -108,7 +110,7 @@ def test_a_table_in_the_folder_is_read(tmp_path: Path, name: str, column: str) -
     (tmp_path / name).write_text("\n".join([f"{column},label", *lines]) + "\n")
     data = read(tmp_path)
     assert labels_of(data) == {f"{n}.png": "cat" if n % 2 else "dog" for n in range(60)}
-    assert data.notes[0] == f"{tmp_path}: labels are those of its {name}"
+    assert data.notes[0] == f"{tmp_path.name}: labels are those of its {name}"
 
 
 def test_two_tables_two_names_and_no_labels_are_named(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_study_keeps_its_roles_when_images_come_later(tmp_path: Path) -> None:
     assert after.images.names == before.images.names
     for role in ROLES:
         assert np.array_equal(after.rows[role], before.rows[role])
-    assert f"2 images of {photos} came after the roles were drawn: left out" in after.notes
+    assert f"2 images of {photos.name} came after the roles were drawn: left out" in after.notes
     assert len(load(config).classes) == 3  # another study sees them
     (photos / "dog/00.png").unlink()
     with pytest.raises(InputError, match=r"1 images of the study are not listed any more, such as"):

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from budget.errors import InputError
 from hpo.trial.evaluate import score_on
 from hpo.trial.trainer import CrossValidated
 from training.images import load_digits
+from training.weights.packages import PACKAGES, Packaged
 
 ROLES = ["pool"] * 6 + ["control"] * 1 + ["validation"] * 2 + ["final"] * 2
 
@@ -35,8 +37,9 @@ def write_photos(root: Path, side: int, count: int = 330) -> Path:
 
 @pytest.mark.parametrize(("side", "backbone"), [(12, "pixels"), (40, "patch")])
 def test_a_folder_of_photos_gives_an_answer(
-    side: int, backbone: str, small_study, tmp_path: Path
+    side: int, backbone: str, small_study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Packaged, "is_installed", False)
     labels = write_photos(tmp_path, side)
     settings = {"data": f"folder:{tmp_path / 'photos'}", "labels": str(labels), "trials": 3}
     study = small_study(**settings, budget="1", trainer=CrossValidated())
@@ -44,6 +47,21 @@ def test_a_folder_of_photos_gives_an_answer(
     report = study.run()
     assert report["data"]["classes"] == ["other", "round"]
     assert report["recommended"]["final"]["accuracy"] > 0.6  # the larger class alone is 0.6
+
+
+def test_features_that_changed_since_the_start_are_refused(
+    small_study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = write_photos(tmp_path, 40)
+    settings = {"data": f"folder:{tmp_path / 'photos'}", "labels": str(labels), "trials": 1}
+    monkeypatch.setattr(Packaged, "is_installed", False)
+    small_study(**settings, budget="1").run()
+    small_study(**settings, budget="1").run()
+    monkeypatch.setattr(Packaged, "is_installed", True)
+    if PACKAGES[0].weights() is None:
+        pytest.skip(f"package {PACKAGES[0].package} is not installed")
+    with pytest.raises(InputError, match="started with features of patch, now they are of tf_eff"):
+        small_study(**settings, budget="1").run()
 
 
 @pytest.mark.parametrize("aggregation", ["weighted", "majority", "dawid-skene"])

@@ -1,0 +1,1 @@
+"""What the labels of a study give with other models than its own."""

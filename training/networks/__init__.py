@@ -1,0 +1,1 @@
+"""Images through a network: the pass that gives their features."""

@@ -1,0 +1,1 @@
+"""Pretrained weights: where they come from, whether they fit a model, and how they are kept."""
