@@ -42,6 +42,7 @@ class ImageIndex:
         pixels: [n, h, w, c] with c = 1 or 3, uint8 or float32 in 0..1; None for files.
         paths: n files inside the scanned folder; None for arrays.
         side: longest side of any image, in pixels.
+        vectors: [n, d] float32 features that stand in place of images; None where there are images.
     """
 
     names: tuple[str, ...]
@@ -49,6 +50,7 @@ class ImageIndex:
     pixels: NDArray[Any] | None
     paths: tuple[Path, ...] | None
     side: int
+    vectors: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -149,6 +151,70 @@ def load_npz(path: Path) -> tuple[ImageIndex, NDArray[np.int64]]:
     if y.min() < 0:
         raise InputError(f"{path}: y must not be negative, has {y.min()}")
     return index, y.astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorFile:
+    """Features of n items, and what their file says of them.
+
+    Attributes:
+        index: the features.
+        labels: n labels as text; "" where unknown.
+        roles: n roles, "" where none is given; None where the file has none.
+    """
+
+    index: ImageIndex
+    labels: tuple[str, ...]
+    roles: tuple[str, ...] | None
+
+
+def holds_vectors(path: Path) -> bool:
+    """Whether an archive holds features in place of images."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "features.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False  # the reader of images says what is wrong
+
+
+def load_vectors(path: Path) -> VectorFile:
+    """Read features of text, sound, tables or images from a NumPy archive.
+
+    Args:
+        path: an .npz file, never unpickled: `features` [n, d], and where there are any `labels` (or
+            `y`; "" or a number below 0 is unknown), `names` and `roles`, [n] each.
+
+    Raises:
+        InputError: the file is no such archive; the message names the array and its expected form.
+    """
+    arrays = _read_arrays(path, ("features",), ("labels", "y", "names", "roles"))
+    features = arrays["features"]
+    if features.ndim != 2 or 0 in features.shape or features.dtype.kind not in "iuf":
+        raise InputError(
+            f"{path}: features must be numbers [n, d], is {features.dtype} of {features.shape}"
+        )
+    with np.errstate(over="ignore"):
+        vectors = np.ascontiguousarray(features, dtype=np.float32)
+    if not np.isfinite(vectors).all():
+        raise InputError(f"{path}: features must be finite numbers")
+    count = len(vectors)
+    text = {name: _texts(arrays[name], name, count, path) for name in arrays if name != "features"}
+    names = text.get("names", tuple(str(row) for row in range(count)))
+    _refuse_repeated(names)
+    index = ImageIndex(names, tuple(map(_content_hash, vectors)), None, None, 0, vectors)
+    labels = text.get("labels", text.get("y", ("",) * count))
+    return VectorFile(index, labels, text.get("roles"))
+
+
+def _texts(array: NDArray[Any], name: str, count: int, path: Path) -> tuple[str, ...]:
+    if array.shape != (count,) or array.dtype.kind not in "iuUS":
+        raise InputError(
+            f"{path}: {name} must be {count} texts or whole numbers, is {array.dtype} of "
+            f"{array.shape}"
+        )
+    if array.dtype.kind in "iu" and name != "names":
+        return tuple(str(value) if value >= 0 else "" for value in array)
+    return tuple(str(value) for value in array.astype(np.str_))
 
 
 def scan_images(
@@ -279,6 +345,17 @@ def _content_hash(image: NDArray[Any]) -> str:
 
 
 def _read_npz(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    arrays = _read_arrays(path, ("x",), ("y", "clean"))
+    truth = "clean" if "y" not in arrays and "clean" in arrays else "y"
+    if truth not in arrays:
+        raise InputError(f"{path}: array {truth!r} is missing, found {sorted(arrays)}")
+    return arrays["x"], arrays[truth]
+
+
+def _read_arrays(
+    path: Path, needed: Sequence[str], further: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """Arrays of an archive by name, further ones where it holds them."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
@@ -287,18 +364,19 @@ def _read_npz(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
         if size > MAX_NPZ_BYTES:
             raise InputError(f"{path}: unpacks to {size:,} bytes, more than {MAX_NPZ_BYTES:,}")
         with np.load(path, allow_pickle=False) as arrays:
-            truth = "clean" if "y" not in arrays.files and "clean" in arrays.files else "y"
-            missing = [name for name in ("x", truth) if name not in arrays.files]
+            missing = [name for name in needed if name not in arrays.files]
             if missing:
                 raise InputError(
                     f"{path}: array {missing[0]!r} is missing, found {sorted(arrays.files)}"
                 )
-            return np.asarray(arrays["x"]), np.asarray(arrays[truth])
+            asked = [name for name in (*needed, *further) if name in arrays.files]
+            return {name: np.asarray(arrays[name]) for name in asked}
     except InputError:
         raise
     except Exception as error:  # a damaged archive fails in many ways
         raise InputError(
-            f"{path}: not a NumPy archive of plain arrays x and y ({type(error).__name__})"
+            f"{path}: not a NumPy archive of plain arrays {needed[0]} and {further[0]} "
+            f"({type(error).__name__})"
         ) from None
 
 
@@ -310,7 +388,7 @@ def _rgb(index: ImageIndex, row: int) -> Bytes:
             image = np.rint(image * 255).astype(np.uint8)
         return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
     if index.paths is None:
-        raise InputError("the image index has neither pixels nor paths")
+        raise InputError("these are features, which show no image")
     try:
         image = decode(index.paths[row], 2**62, 2**40)
     except BadImageError as error:

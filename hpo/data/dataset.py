@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from budget.errors import InputError
 from hpo.data.drawing import draw_missing, split, weights_of
-from hpo.data.folder import read_folder
+from hpo.data.folder import FolderImages, read_folder
 from hpo.data.labels_csv import ROLES, LabelLine
-from hpo.data.listing import list_images
+from hpo.data.listing import Listing, list_images
 from hpo.data.roles import ROLES_FILE, kept_roles
 from hpo.data.unlabelled import (
     ADVISED,
@@ -141,6 +141,8 @@ def load(config: StudyConfig, run_folder: Path | None = None) -> Dataset:
 def _from_arrays(kind: str, path: str, config: StudyConfig) -> Dataset:
     from training import images as reader
 
+    if kind == "npz" and reader.holds_vectors(Path(path)):
+        return _from_vectors(Path(path), config)
     if kind == "npz":
         images, labels = reader.load_npz(Path(path))
         names, truth = np.unique(labels, return_inverse=True)
@@ -169,6 +171,33 @@ def _first_of_each(hashes: tuple[str, ...]) -> NDArray[np.int64]:
     return np.array(sorted(first.values()), dtype=np.int64)
 
 
+def _from_vectors(path: Path, config: StudyConfig) -> Dataset:
+    """Features in place of images: labels, names and roles as the file gives them."""
+    from training.images import load_vectors
+
+    read = load_vectors(path)
+    roles = read.roles or ("",) * len(read.labels)
+    for row, role in enumerate(roles):
+        if role and role not in ROLES:
+            raise InputError(
+                f"{path}: roles: {role!r} of row {row} is not one of {', '.join(ROLES)}"
+            )
+    lines = tuple(
+        LabelLine(0, name, label.strip(), role)
+        for name, label, role in zip(read.index.names, read.labels, roles, strict=True)
+    )
+    keep = tuple(int(row) for row in _first_of_each(read.index.hashes))
+    notes = ["the file's features are used as they are: no backbone is"]
+    if len(keep) < len(lines):
+        notes.append(f"{len(lines) - len(keep)} items with the content of another are left out")
+    listing = Listing(lines, str(path), all(roles), ())
+    first = {read.index.hashes[row]: row for row in keep}
+    twins = {row: first[content] for row, content in enumerate(read.index.hashes)}
+    out = len(lines) - len(keep)
+    found = FolderImages(read.index, lines, keep, twins, out, tuple(notes))
+    return _assembled(listing, found, None, config)
+
+
 # --- a folder ---
 
 
@@ -177,7 +206,13 @@ def _from_folder(root: Path, config: StudyConfig, run_folder: Path | None) -> Da
     if listing.has_roles and config.roles is not None:
         raise InputError(f"--roles: {listing.origin} gives each image's role; leave --roles out")
     kept = None if listing.has_roles else kept_roles(run_folder)
-    read = read_folder(root, listing, config, kept)
+    return _assembled(listing, read_folder(root, listing, config, kept), kept, config)
+
+
+def _assembled(
+    listing: Listing, read: FolderImages, kept: Mapping[str, str] | None, config: StudyConfig
+) -> Dataset:
+    """Images with classes and roles, drawn where neither a file nor the study's folder has them."""
     lines = read.lines
     labels = [line.label for line in lines]
     names = read_classes(f"{listing.origin}: labels", labels, config.keep_classes)

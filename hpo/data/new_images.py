@@ -13,7 +13,7 @@ from hpo.data.dataset import Dataset
 from hpo.data.image_urls import prefixed
 from hpo.data.listing import list_new_images
 from hpo.settings.config import StudyConfig
-from labeling.tables.classes import NO_LABEL, match_classes
+from labeling.tables.classes import match_classes
 from labeling.types import Ints
 
 if TYPE_CHECKING:
@@ -104,8 +104,12 @@ def _from_folder(config: StudyConfig, root: Path, labels: str | None) -> _New:
 
 
 def _from_npz(config: StudyConfig, path: Path) -> _New:
-    from training.images import load_npz
+    from training.images import holds_vectors, load_npz, load_vectors
 
+    if holds_vectors(path):
+        read = load_vectors(path)
+        nothing = [""] * len(read.labels)
+        return _New(read.index, [*read.labels], _addressed(config, read.index, nothing), nothing)
     index, codes = load_npz(path)
     nothing = [""] * len(codes)
     return _New(index, [str(code) for code in codes], _addressed(config, index, nothing), nothing)
@@ -122,8 +126,7 @@ def _codes(
     """Class code of each new image, -1 where it has no label, and how labels were read.
 
     Raises:
-        InputError: a label is none of the study's classes, or is missing where a simulated crowd
-            answers from it.
+        InputError: a label is none of the study's classes.
     """
     names = match_classes(f"--images: {images}: labels", labels, data.classes)
     codes = [names.code(label) for label in labels]
@@ -133,11 +136,6 @@ def _codes(
                 f"--images: {images}: label {label!r} is no class of the study; "
                 f"{nearest(label, data.classes)}"
             )
-    if not config.market_kind.real_money and NO_LABEL in codes:
-        raise InputError(
-            "--labels: a simulated crowd answers from the true labels: give FILE.csv with columns "
-            "image,label for the new images"
-        )
     return np.array(codes, dtype=np.int64), names.notes
 
 
@@ -156,6 +154,17 @@ def _joined(old: ImageIndex, new: ImageIndex, rows: list[int], stem: str) -> Ima
                 f"of {old.pixels.shape[1:]} {old.pixels.dtype}; give the same size and type"
             )
         pixels = np.concatenate([old.pixels, new.pixels[rows]])
+    vectors = None
+    if (old.vectors is None) != (new.vectors is None):
+        form = "images" if old.vectors is None else "features"
+        raise InputError(f"--images: the study's file holds {form}; give the new ones likewise")
+    if old.vectors is not None and new.vectors is not None:
+        if old.vectors.shape[1] != new.vectors.shape[1]:
+            raise InputError(
+                f"--images: {new.vectors.shape[1]} features beside the study's "
+                f"{old.vectors.shape[1]}; give those of the same encoder"
+            )
+        vectors = np.concatenate([old.vectors, new.vectors[rows]])
     paths = None
     if old.paths is not None and new.paths is not None:
         paths = (*old.paths, *(new.paths[row] for row in rows))
@@ -165,4 +174,5 @@ def _joined(old: ImageIndex, new: ImageIndex, rows: list[int], stem: str) -> Ima
         pixels,
         paths,
         max(old.side, new.side),
+        vectors,
     )

@@ -16,7 +16,7 @@ DATA = (
         "digits3",
         "DATA",
         "data",
-        "a folder of images, npz:FILE (arrays x, y), digits3 or digits",
+        "a folder of images, npz:FILE (arrays x, y, or features, labels), digits3 or digits",
     ),
     Setting(
         "labels",

@@ -73,11 +73,17 @@ def test_real_money_needs_addresses_and_no_labels(tmp_path: Path) -> None:
     assert len(joined(tmp_path, None, **real).rows["pool"]) == 3  # every image of the folder
 
 
+def test_new_images_of_a_simulated_market_need_no_labels(tmp_path: Path) -> None:
+    folder(tmp_path)
+    more(tmp_path)
+    data = joined(tmp_path, "image\nn0.png\n")
+    assert data.truth[data.rows["pool"]].tolist() == [-1]
+    assert data.answered.min() >= 0
+
+
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        (None, "--labels: a simulated crowd answers from the true labels"),
-        ("image\nn0.png\n", "--labels: a simulated crowd answers from the true labels"),
         ("image,label\nn0.png,fish\n", "label 'fish' is no class of the study; valid are cat, dog"),
         ("image,label\nn9.png,cat\n", r"none of its 1 images is in .*, such as n9\.png"),
         (
