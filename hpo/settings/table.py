@@ -17,6 +17,7 @@ from hpo.settings.setting import REQUIRED, Setting
 from labeling.aggregation.registry import AGGREGATORS
 
 MODEL, PLAN = GOALS = ("model", "plan")
+HEAD, FINETUNE = TRAINERS = ("head", "finetune")
 """What a study is for: the labels and the model of its own pool, or the best plan."""
 
 SETTINGS = (
@@ -264,8 +265,8 @@ SETTINGS = (
     *FEATURES,
     Setting(
         "confirm_trainer",
-        one_of("head", "finetune"),
-        "head",
+        one_of(*TRAINERS),
+        HEAD,
         "NAME",
         "model",
         "finetune: at the end, train networks on the recommended plan's labels and its neighbours'",

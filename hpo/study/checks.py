@@ -13,6 +13,7 @@ from hpo.search.samplers import check_sampler
 from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import STORE, making
 from hpo.settings.search_space import SearchSpace
+from hpo.settings.table import HEAD
 from hpo.study.delivery.measuring import check_tests
 from hpo.study.trials import Trials
 from hpo.trial.books import check_books
@@ -47,6 +48,13 @@ def check_new_study(config: StudyConfig, runs: Path, tell: Tell | None = None) -
         raise InputError(
             f"--goal: model: question {market.asked.name!r} is a matter of taste, whose answers "
             "are not merged into labels; give --goal plan"
+        )
+    if config.confirm_trainer != HEAD and (
+        data.images.vectors is not None or market.asked.kind != OBJECTIVE
+    ):
+        raise InputError(
+            f"--confirm-trainer: {config.confirm_trainer} trains networks, which needs images and a "
+            "question with a right answer; leave it out"
         )
     space = SearchSpace.of(config, len(data.rows["pool"]))
     check_tests(config, data, market, space.plans)

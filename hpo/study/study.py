@@ -16,15 +16,8 @@ from hpo.settings import config as settings
 from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import SEARCH, claim, read_config, runs_of
 from hpo.settings.stored_answer import forget_report, write_report
-from hpo.study import pools
+from hpo.study import checks, pools
 from hpo.study.ask import AskedTrial, Asker
-from hpo.study.checks import (
-    Tell,
-    check_features,
-    check_ground,
-    check_new_study,
-    sealed_late,
-)
 from hpo.study.conclusion import Conclusion
 from hpo.study.delivery import measuring, phase
 from hpo.study.evaluations import Evaluations
@@ -75,19 +68,19 @@ class Study:
         runs: str | Path = "runs",
         trainer: Trainer | None = None,
         folder: Path | None = None,
-        tell: Tell | None = None,
+        tell: checks.Tell | None = None,
         **settings_: object,
     ) -> None:
         self.config = config or settings.make_config(settings_)
         self.folder = folder or Path(runs) / self.config.study
         is_new = not (self.folder / "study.json").exists()  # bad input leaves no study
-        data = check_new_study(self.config, self.folder.parent, tell) if is_new else None
+        data = checks.check_new_study(self.config, self.folder.parent, tell) if is_new else None
         claim(self.folder, self.config)
         self.world: World = build(self.config, self.folder, data, trainer=trainer)
         self.journal = StudyJournal(self.folder / "journal.jsonl")
         self.events = StudyEvents(self.journal, self.world)
         self.trials = Trials(self.folder / SEARCH, self.config.study, self.world.space)
-        check_ground(self.world, self.trials)
+        checks.check_ground(self.world, self.trials)
         self._watch: Watch | None = None
         self._searcher = Searcher(self.world)
         self._conclusion = Conclusion(self.world, self.trials, self._searcher, self._search_again)
@@ -178,9 +171,9 @@ class Study:
         self.trials.keep("stopped", "")
         self._record_views()
         self.say("looking at the images")
-        check_features(self.world, self.trials)  # a fault in them shows before money moves
+        checks.check_features(self.world, self.trials)  # a fault in them shows before money moves
         self.events.begin(self.trials)
-        for line in [*sealed_late(self.world, self.trials), *pools.look(self.world)]:
+        for line in [*checks.sealed_late(self.world, self.trials), *pools.look(self.world)]:
             self.say("looking at the market", line)
         measuring.buy_tests(self.world, self.say)
 

@@ -23,15 +23,15 @@ FOLDER = "network"
 
 def recipe_of(world: World) -> Recipe:
     """How a study's networks are trained: its backbone fine-tuned, or a small one from scratch."""
-    from training.backbone import find_weights
     from training.networks.finetuning import FROM_SCRATCH, fine_tuned
+    from training.weights.sources import find_weights
 
     features = world.features
     if not features.weights_hash:
         return FROM_SCRATCH
     file = world.config.backbone_file
     weights = find_weights(features.name, Path(file) if file else None)
-    return fine_tuned(features.name, weights.path)
+    return fine_tuned(features.name, weights, features.image_size)
 
 
 def network_beside_head(trained: Trained, world: World) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from budget.files import write_whole
 from training.images import ImageIndex, read_batch
+from training.weights.files import WeightsFile
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -41,7 +42,8 @@ class Recipe:
 
     Attributes:
         name: a timm model's name, or `SCRATCH`.
-        weights: the model's weights, a .safetensors file; None for the scratch network.
+        weights: the model's weights; None for the scratch network.
+        size: side of the images in pixels; None for the scratch network's own.
         epochs: the most passes over the labels.
         patience: passes without a smaller held-out loss after which training stops.
         rate: largest learning rate.
@@ -49,19 +51,20 @@ class Recipe:
     """
 
     name: str
-    weights: Path | None
+    weights: WeightsFile | None
+    size: int | None
     epochs: int
     patience: int
     rate: float
     batch: int = 32
 
 
-FROM_SCRATCH = Recipe(SCRATCH, None, epochs=60, patience=15, rate=4e-3)
+FROM_SCRATCH = Recipe(SCRATCH, None, None, epochs=60, patience=15, rate=4e-3)
 
 
-def fine_tuned(name: str, weights: Path) -> Recipe:
+def fine_tuned(name: str, weights: WeightsFile, size: int) -> Recipe:
     """The recipe for a pretrained model."""
-    return Recipe(name, weights, epochs=12, patience=4, rate=5e-4)
+    return Recipe(name, weights, size, epochs=12, patience=4, rate=5e-4)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -277,15 +280,16 @@ def _network(recipe: Recipe, classes: int, side: int) -> tuple[Any, int, Any, An
     import torch
     from torch import nn
 
-    from training.backbone import find_weights, load_backbone
+    from training.backbone import load_backbone, pick_device
 
     if recipe.weights is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = pick_device()
         model: Any = _small_cnn(classes)
         size = _TINY_SIDE if side <= _TINY_SIDE else _SIDE
-        mean, std = (0.5,) * 3, (0.25,) * 3
+        mean: tuple[float, ...] = (0.5,) * 3
+        std: tuple[float, ...] = (0.25,) * 3
     else:
-        backbone = load_backbone(recipe.name, find_weights(recipe.name, recipe.weights))
+        backbone = load_backbone(recipe.name, recipe.weights, recipe.size)
         size, mean, std, device = backbone.size, backbone.mean, backbone.std, backbone.device
         backbone.model.requires_grad_(True)
         model = nn.Sequential(backbone.model, nn.Linear(backbone.dim, classes))
@@ -360,13 +364,16 @@ def _is_bf16_fast(device: str) -> bool:
 
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu._is_amx_tile_supported())
+    return device == "cpu" and bool(torch.cpu._is_amx_tile_supported())
 
 
 def _key(
     index: ImageIndex, rows: Ints, targets: Floats, weights: Floats, recipe: Recipe, seed: int
 ) -> str:
-    digest = hashlib.blake2b(repr((recipe, seed)).encode(), digest_size=16)
+    digest = hashlib.blake2b(
+        repr((recipe.name, recipe.weights and recipe.weights.hash, recipe.size, seed)).encode(),
+        digest_size=16,
+    )
     for row in rows:
         digest.update(index.hashes[int(row)].encode())
     digest.update(np.ascontiguousarray(targets).tobytes())

@@ -15,12 +15,12 @@ from hpo.answer.sections.delivered import buys_by, owned_key
 from hpo.answer.sections.final import state_key
 from hpo.answer.sections.section import Findings, Report, Section
 from hpo.answer.sentences import percent, points_words
+from hpo.settings.table import HEAD
 
 if TYPE_CHECKING:
     from hpo.trial.model.trained import Trained
     from labeling.types import LabelPlan
 
-FINETUNE = "finetune"
 _MODELS = ("head", "network")
 _ORDER = "Networks put these amounts of labels in {} heads do."
 _PARTS = (4, 2, 1)
@@ -28,7 +28,7 @@ _PARTS = (4, 2, 1)
 
 
 def _keys(findings: Findings) -> Sequence[str]:
-    if findings.world.config.confirm_trainer != FINETUNE or not findings.has_stopped:
+    if findings.world.config.confirm_trainer == HEAD or not findings.has_stopped:
         return []
     if (plan := buys_by(findings)) is not None:
         return [f"{plan.key}/{owned_key(findings)}/1:{part}" for part in _PARTS]
