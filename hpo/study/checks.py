@@ -53,8 +53,8 @@ def check_new_study(config: StudyConfig, runs: Path, tell: Tell | None = None) -
         data.images.vectors is not None or market.asked.kind != OBJECTIVE
     ):
         raise InputError(
-            f"--confirm-trainer: {config.confirm_trainer} trains networks, which needs images and a "
-            "question with a right answer; leave it out"
+            f"--confirm-trainer: {config.confirm_trainer} trains networks, which needs images "
+            "and a question with a right answer; leave it out"
         )
     space = SearchSpace.of(config, len(data.rows["pool"]))
     check_tests(config, data, market, space.plans)
