@@ -167,7 +167,7 @@ def _plain(config: StudyConfig) -> dict[str, object]:
 
 
 class TablePrices:
-    """What a simulated study owns, in the place of `hpo.trial.prices.Prices`."""
+    """What a simulated study owns, in the place of `hpo.trial.holdings.prices.Prices`."""
 
     def __init__(self, surface: Surface, seed: int) -> None:
         self.surface = surface

@@ -21,9 +21,9 @@ from scipy.stats import spearmanr
 
 from benchmarks.ground import _data, _world
 from budget.money import Money
+from hpo.answer.sections.models.beside_head import recipe_of
 from hpo.settings.config import make_config
 from hpo.trial.evaluate import fit_plan
-from hpo.trial.networks import recipe_of
 from hpo.trial.purchase import buy
 from labeling.types import LabelPlan
 from training.networks.finetuning import train_network

@@ -16,8 +16,8 @@ from hpo.settings.search_space import SearchSpace
 from hpo.settings.table import HEAD
 from hpo.study.delivery.measuring import check_tests
 from hpo.study.trials import Trials
-from hpo.trial.books import check_books
 from hpo.trial.feature_pass import pass_over
+from hpo.trial.holdings.books import check_books
 from hpo.trial.labels import check_views
 from hpo.trial.world import World
 from labeling.campaign.campaign import OBJECTIVE

@@ -15,7 +15,7 @@ from budget.sqlite_file import SIDE_FILES
 from hpo.search.money_aware import distributions
 from hpo.settings.run_folder import making
 from hpo.settings.search_space import SearchSpace
-from hpo.trial.books import check_rows
+from hpo.trial.holdings.books import check_rows
 from hpo.trial.outcome import Outcome, Purchase, outcome_from_plain, outcome_to_plain, plan_to_plain
 from labeling.types import LabelPlan
 

@@ -21,8 +21,8 @@ from hpo.market.open import open_market
 from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import Locks, open_store, runs_of
 from hpo.settings.search_space import SearchSpace
-from hpo.trial.image_order import moves
-from hpo.trial.prices import PriceList, Prices
+from hpo.trial.holdings.image_order import moves
+from hpo.trial.holdings.prices import PriceList, Prices
 from hpo.trial.trainer import CrossValidated, Trainer
 from labeling.aggregation.selection import task_order
 from labeling.aggregation.shares import Shares

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     if report is None:
         report = _made_anew(arguments)
     else:
-        from hpo.trial.books import look_at_books
+        from hpo.trial.holdings.books import look_at_books
 
         look_at_books(arguments.folder)
     print_report(arguments.json, report, arguments.folder, arguments.details)

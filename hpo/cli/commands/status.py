@@ -47,7 +47,7 @@ def show_status(folder: Path, as_json: bool) -> None:
     from budget.money import add_up_in_cents
     from hpo.answer.sentences import market_line
     from hpo.settings.run_folder import STORE, read_config
-    from hpo.trial.books import look_at_books
+    from hpo.trial.holdings.books import look_at_books
     from labeling.store import Store
 
     config = read_config(folder)

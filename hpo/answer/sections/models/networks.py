@@ -48,8 +48,8 @@ def _neighbours(findings: Findings) -> list[Any]:
 
 
 def _measure(findings: Findings, key: str) -> Any:
+    from hpo.answer.sections.models.beside_head import network_beside_head
     from hpo.trial.evaluate import fit_plan
-    from hpo.trial.networks import network_beside_head
 
     plan = buys_by(findings)
     if plan is not None:
@@ -122,7 +122,7 @@ def _score(score: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _gain(made: Sequence[Mapping[str, Any]], model: str, more: int, less: int) -> dict[str, Any]:
-    from hpo.trial.networks import difference
+    from hpo.answer.sections.models.beside_head import difference
 
     return difference(made[more][model]["right"], made[less][model]["right"])
 

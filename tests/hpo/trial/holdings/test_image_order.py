@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from budget.money import Money
 from hpo.settings.stored_answer import to_json
 from hpo.study.study import Study
-from hpo.trial import image_order, purchase
-from hpo.trial.image_order import beginning
+from hpo.trial import purchase
+from hpo.trial.holdings import image_order
+from hpo.trial.holdings.image_order import beginning
 from labeling.types import Condition, LabelPlan, Order
 
 POOL = np.array([7, 3, 9, 1, 4, 8, 2, 6, 0, 5])

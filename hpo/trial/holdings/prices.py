@@ -14,7 +14,7 @@ from budget.money import Money
 from hpo.market.market import Market
 from hpo.market.quote import Quote, answers_share, outside, quote, quote_plan
 from hpo.settings.config import StudyConfig
-from hpo.trial.image_order import beginning
+from hpo.trial.holdings.image_order import beginning
 from labeling.store import Store
 from labeling.store.records import OrderRecord
 from labeling.types import Condition, Ints, LabelPlan, Order
