@@ -1,1 +1,1 @@
-"""What a study owns: where its plans begin in the pool, what they lack, and whether the books agree."""
+"""What a study owns: where plans begin in the pool, what they lack, and whether the books agree."""
