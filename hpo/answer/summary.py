@@ -21,6 +21,7 @@ from hpo.answer.sentences import (
     with_interval,
 )
 from hpo.settings.market_kinds import kind_named
+from hpo.settings.parsing import BUILT_IN_DATA
 
 _SMALL_REST = 20  # less than this part of the budget is as good as nothing
 WIDTH = 96  # characters of a line, so that a box around it has 100
@@ -42,7 +43,7 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
     if answer["chosen"] is None:
         return _no_answer(report)
     lines = [_spend(report), _expect(report), _more(report), *_goal(report), _cost(report)]
-    return [*lines, _next(report)]
+    return [*lines, next_line(report)]
 
 
 def delivery_summary(report: Mapping[str, Any]) -> list[str]:
@@ -88,7 +89,7 @@ def delivery_summary(report: Mapping[str, Any]) -> list[str]:
         )
         if left.micros * _SMALL_REST > cap.micros
         else f"The budget of {cap.cents()} is used up.",
-        _next(report),
+        next_line(report),
     ]
     return lines
 
@@ -220,10 +221,11 @@ def _cost(report: Mapping[str, Any]) -> str:
     return f"{cost}; you own its {counted(merged['answers'], 'answer')}: {gives}."
 
 
-def _next(report: Mapping[str, Any]) -> str:
+def next_line(report: Mapping[str, Any]) -> str:
     kind = kind_named(report["market"]["kind"])
-    if kind.next_step:
-        return f"Next: {kind.next_step}"
+    is_own = report["config"]["data"] not in BUILT_IN_DATA
+    if step := (is_own and kind.next_step_own) or kind.next_step:
+        return f"Next: {step}"
     if report["delivery"]:
         return f"Next: labelworth data get {report['delivery']['labels']['version']} --to labels"
     if report["advice"]["campaign"] is not None:

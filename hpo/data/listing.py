@@ -152,7 +152,7 @@ def _from_sub_folders(root: Path, files: Sequence[str]) -> Listing:
     if not names:
         raise InputError(f"--data: {root}: no images there; their names end in {_endings()}")
     paths = {name: name.split("/") for name in names}
-    roles = _role_folders(list(paths.values()))
+    roles = _role_folders(root, list(paths.values()))
     depth = 1 if roles else _wrapping(list(paths.values()))
     lines = []
     for name, parts in paths.items():
@@ -174,12 +174,22 @@ def _from_sub_folders(root: Path, files: Sequence[str]) -> Listing:
     return Listing(tuple(lines), str(root), False, tuple(notes))
 
 
-def _role_folders(paths: Sequence[Sequence[str]]) -> dict[str, str]:
-    """Folder -> role, where all folders at the top are named by role, such as train and test."""
+def _role_folders(root: Path, paths: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Folder -> role, where all folders at the top are named by role, such as train and test.
+
+    Raises:
+        InputError: they are, and images lie in them without a folder that names their class.
+    """
     tops = {parts[0] for parts in paths if len(parts) > 1}
-    deep = all(len(parts) != 2 for parts in paths)
-    if not tops or not deep or not all(top.lower() in _ROLE_FOLDERS for top in tops):
+    if not tops or not all(top.lower() in _ROLE_FOLDERS for top in tops):
         return {}
+    flat = [parts for parts in paths if len(parts) == 2]
+    if flat:
+        raise InputError(
+            f"--data: {root}: its folders {', '.join(sorted(tops))} name roles, and images such as "
+            f"{'/'.join(flat[0])} lie in no folder of their class: give --labels FILE.csv "
+            "(image,label), or put them into sub-folders named by class"
+        )
     return {top: _ROLE_FOLDERS[top.lower()] for top in tops}
 
 

@@ -15,6 +15,7 @@ from budget.errors import InputError
 from budget.files import write_whole
 from hpo.data.labels_csv import ROLES, LabelLine
 from labeling.tables.spelling import guarded, unguarded
+from labeling.tables.writing import csv_text
 
 ROLES_FILE = "roles.csv"
 
@@ -49,13 +50,9 @@ def keep_roles(folder: Path, lines: Sequence[LabelLine]) -> None:
     if path.exists():
         return
     extra = [name for name in ("url", "group") if any(getattr(line, name) for line in lines)]
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)  # a bare \r, too
-    table.writerow(["image", "label", "role", *extra])
-    for line in lines:
-        more = [getattr(line, name) for name in extra]
-        table.writerow([guarded(cell) for cell in (line.image, line.label, line.role, *more)])
+    columns = ("image", "label", "role", *extra)
+    rows = [[guarded(getattr(line, name)) for name in columns] for line in lines]
     try:
-        write_whole(path, text.getvalue().encode())
+        write_whole(path, csv_text(columns, rows).encode())
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -48,9 +48,3 @@ def _short(name: str) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def features_line(name: str, seconds: float | None, images: int) -> str:
-    """The backbone and the seconds that its pass over the images is expected to take."""
-    took = "" if seconds is None else f"; the pass takes about {max(1, round(seconds))} s"
-    return f"Features: {name}, of {images} images{took}"

@@ -11,6 +11,9 @@ from typing import NamedTuple
 from budget.errors import InputError, nearest
 
 _OWN_IMAGES = "your own images: labelworth --budget 20 --data folder:PHOTOS --labels LABELS.csv"
+_REHEARSE = (
+    "a rehearsal through Toloka's API: the same command with --market rehearsal --study NAME"
+)
 
 
 class MarketKind(NamedTuple):
@@ -32,6 +35,7 @@ class MarketKind(NamedTuple):
             model err independently. People err where models do: 1.6 is measured on CIFAR-10N.
         banner: stands above the answer; may name {spent} and {market}. Empty for none.
         next_step: after a study; empty where its labels are real, and are to be taken.
+        next_step_own: after a study of the user's own images, where that is another one.
     """
 
     name: str
@@ -48,6 +52,7 @@ class MarketKind(NamedTuple):
     shared_mistakes: float = 1.1
     banner: str = ""
     next_step: str = ""
+    next_step_own: str = ""
 
     @property
     def usage(self) -> str:
@@ -63,6 +68,7 @@ KINDS = (
         "simulated crowd {scenario!r}, no real money is spent",
         assumes_difficulty=True,
         next_step=_OWN_IMAGES,
+        next_step_own=_REHEARSE,
     ),
     MarketKind(
         "rehearsal",
@@ -92,6 +98,7 @@ KINDS = (
         "simulated crowd {scenario!r} on images as hard as {file} says, no real money is spent",
         takes_file=True,
         next_step=_OWN_IMAGES,
+        next_step_own=_REHEARSE,
     ),
     MarketKind(
         "replay",

@@ -14,8 +14,9 @@ from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import STORE
 from hpo.settings.search_space import SearchSpace
 from hpo.study.trials import Trials
+from hpo.trial.feature_pass import pass_over
 from hpo.trial.labels import check_views
-from hpo.trial.world import World, features_of
+from hpo.trial.world import World
 from labeling.campaign.campaign import OBJECTIVE
 
 Tell = Callable[[str], None]
@@ -50,7 +51,7 @@ def check_new_study(config: StudyConfig, runs: Path, tell: Tell | None = None) -
         runs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{runs}: cannot be made: {error.strerror or error}") from error
-    features_of(config, data, runs)
+    pass_over(config, data, runs, tell)
     return data
 
 

@@ -43,3 +43,15 @@ def test_a_whole_plan_bought_again_fits(kind: str, differs: bool) -> None:
     assert len(line) <= WIDTH
     assert "79.9 %" in line
     assert ("beyond noise" in line) == ("less" in line) == differs
+
+
+def test_the_next_step_after_own_images_is_another_one() -> None:
+    from hpo.answer.summary import next_line
+
+    def line(data: str, market: str) -> str | None:
+        return next_line({"config": {"data": data}, "market": {"kind": market}})
+
+    assert str(line("digits3", "simulated")).startswith("Next: your own images: ")
+    for data in ("folder", "npz"):
+        assert str(line(data, "simulated")).startswith("Next: a rehearsal through Toloka's API: ")
+        assert str(line(data, "rehearsal")).startswith("Next: labelworth doctor, ")

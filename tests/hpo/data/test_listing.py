@@ -81,9 +81,12 @@ def test_folders_named_by_role_give_roles_and_the_missing_ones_are_drawn(tmp_pat
     )
 
 
-def test_classes_that_are_named_like_roles_are_classes(tmp_path: Path) -> None:
+def test_folders_named_by_role_are_not_taken_for_classes(tmp_path: Path) -> None:
     images(tmp_path, [f"{label}/{n}.png" for label in ("train", "test") for n in range(30)])
-    assert read(tmp_path).classes == ("test", "train")
+    with pytest.raises(InputError, match=r"its folders test, train name roles, and images such as"):
+        read(tmp_path)
+    images(tmp_path, [f"plane/{n}.png" for n in range(31)])
+    assert read(tmp_path).classes == ("plane", "test", "train")
 
 
 def test_images_outside_the_classes_folders_have_no_label(tmp_path: Path) -> None:
