@@ -74,10 +74,11 @@ class Version:
 
         labels.csv: image, label (most probable class), confidence (its probability), agreement
         (share of usable answers with this class), answers (number of usable answers), tied (1
-        where another class is as probable, else 0), p(class) of every class. A version with best
-        labels has, after `tied`, also best_label (most probable class given people and model),
-        best_confidence (its probability) and changed (1 where best_label differs from label, else
-        0), and at the end best(class) of every class: its probability given people and model.
+        where another class is as probable, else 0: the label is then the first of them), p(class)
+        of every class. A version with best labels has, after `tied`, also best_label (most
+        probable class given people and model), best_confidence (its probability) and changed (1
+        where best_label differs from label, else 0), and at the end best(class) of every class:
+        its probability given people and model.
 
         answers.csv: image, annotator (number within the condition), label, control and usable (1
         or 0), skill (share of right control answers, shrunk to the crowd's; empty for a subjective
@@ -319,7 +320,7 @@ def _labels_table(
         ("confidence", _shares(facts.confidence)),
         ("agreement", _shares(facts.agreement)),
         ("answers", [str(count) for count in labels.answers]),
-        ("tied", _tied(labels.posterior)),
+        ("tied", [str(int(tied)) for tied in facts.tied]),
     ]
     if best is not None:
         likeliest = best.argmax(axis=1)
@@ -333,13 +334,6 @@ def _labels_table(
         columns += _by_class("best", best, classes)
     rows = zip(*(column for _, column in columns), strict=True)
     return csv_text([head for head, _ in columns], rows).encode()
-
-
-def _tied(probabilities: Floats) -> list[str]:
-    """1 for a task whose most probable class is not alone, else 0."""
-    shares = np.round(probabilities, SHARE_DIGITS)
-    alike = (shares == shares.max(axis=1, keepdims=True, initial=0.0)).sum(axis=1)
-    return [str(int(count > 1)) for count in alike]
 
 
 def _by_class(head: str, probabilities: Floats, classes: Sequence[str]) -> _Columns:

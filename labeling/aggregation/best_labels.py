@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeling.aggregation.methods import skills_given
+from labeling.aggregation.skills import skills_given
 from labeling.types import Answers, Floats, Ints, LabelSet
 
 LEAST_POWER = 1.2

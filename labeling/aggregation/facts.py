@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeling.aggregation.methods import annotator_skills
-from labeling.types import Answers, Floats, Ints, LabelSet
+from labeling.aggregation.skills import annotator_skills
+from labeling.types import Answers, Bools, Floats, Ints, LabelSet
 
 SHARE_DIGITS, SECOND_DIGITS, MINUTE_DIGITS = 6, 3, 4
 
@@ -66,11 +66,13 @@ class LabelFacts:
         label: [N] code of the most probable class.
         confidence: [N] probability of this class, rounded to the digits of a label version.
         agreement: [N] share of usable answers with this class, rounded likewise.
+        tied: [N] whether another class is as probable, in the digits of a label version.
     """
 
     label: Ints
     confidence: Floats
     agreement: Floats
+    tied: Bools
 
 
 def label_facts(labels: LabelSet, answers: Answers) -> LabelFacts:
@@ -81,8 +83,11 @@ def label_facts(labels: LabelSet, answers: Answers) -> LabelFacts:
     row = by_task[np.searchsorted(labels.task, votes.task, sorter=by_task)]
     agreeing = np.bincount(row[votes.label == best[row]], minlength=len(best))
     given = np.bincount(row, minlength=len(best))
+    rounded = np.round(labels.posterior, SHARE_DIGITS)
+    top = rounded.max(axis=1, initial=0.0)
     return LabelFacts(
         best,
-        np.round(labels.posterior.max(axis=1, initial=0.0), SHARE_DIGITS),
+        top,
         np.round(agreeing / np.maximum(given, 1), SHARE_DIGITS),
+        (rounded == top[:, None]).sum(axis=1) > 1,
     )

@@ -41,3 +41,9 @@ def test_nothing_has_facts_too() -> None:
     )
     assert len(label_facts(empty, none).agreement) == 0
     assert len(answer_facts(none, {9: 0}, 3, np.empty(0), np.empty(0)).skill) == 0
+
+
+def test_two_classes_as_probable_are_a_tie() -> None:
+    rows = np.array([[0.4, 0.4, 0.2], [0.5, 0.3, 0.2], [1 / 3, 1 / 3, 1 / 3]])
+    labels = LabelSet(np.arange(3), rows, rows, np.array([2, 2, 1]))
+    assert label_facts(labels, ANSWERS).tied.tolist() == [True, False, True]

@@ -1,4 +1,4 @@
-"""Aggregation: closed forms against crowd-kit, anchors on published crowds, and what is refused."""
+"""Aggregation: closed forms, crowd-kit as a reference, published crowds, and what is refused."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
-from labeling.aggregation.methods import (
-    aggregate,
-    annotator_weights,
-    log_odds,
-    pooled_skill,
-)
+from labeling.aggregation.methods import CORRELATION, aggregate
 from labeling.aggregation.registry import AGGREGATORS
+from labeling.aggregation.skills import annotator_skills, crowd_skill, log_odds
+from labeling.aggregation.votes import votes_of
 from labeling.types import Answers, Floats, Ints, LabelSet
 from tests import DATA
 
@@ -126,7 +123,7 @@ def test_the_same_answers_in_another_order_give_the_same_labels(method: str) -> 
 
 
 def test_methods_rank_as_known_where_annotators_vary() -> None:
-    """Mean of 10 crowds of 600 tasks: measured gains .050 and .037, standard errors .006."""
+    """Mean of 10 crowds of 600 tasks: measured gains .050 and .045, standard errors .006."""
     means = {}
     for method in AGGREGATORS:
         results = [crowd(seed, tasks=600, overlap=4) for seed in range(10)]
@@ -154,20 +151,19 @@ def test_weights_follow_the_recommended_formula() -> None:
     # annotator 0: 3 of 4 control answers right; annotator 1: 0 of 2; annotator 2: none seen
     rows = [(10, 0, 1, True), (11, 0, 1, True), (12, 0, 1, True), (13, 0, 0, True)]
     rows += [(10, 1, 0, True), (11, 1, 0, True)]
-    votes = made([(0, 0, 0, False), (0, 1, 1, False), (0, 2, 1, False)])
-    controls = made(rows)
-    truth = np.ones(6, dtype=np.int64)
-    m = (3 + 4 * 0.8) / (6 + 4)
-    assert pooled_skill(votes, controls, truth, 3) == pytest.approx(m)
-    expected = [(3 + 4 * m) / 8, (0 + 4 * m) / 6, m]
-    weights = annotator_weights(votes, controls, truth, 3)
-    np.testing.assert_allclose(weights, np.log([p * 2 / (1 - p) for p in expected]))
-
     every = made([(0, 0, 0, False), (0, 1, 1, False), (0, 2, 1, False), *rows])
-    labels = aggregate(every, [0], 3, "weighted", dict.fromkeys(range(10, 14), 1))
+    known = dict.fromkeys(range(10, 14), 1)
+    m = (3 + 4 * 0.8) / (6 + 4)
+    assert crowd_skill(votes_of(every, np.array([0]), 3, known)) == pytest.approx(m)
+    expected = np.array([(3 + 4 * m) / 8, (0 + 4 * m) / 6, m])
+    np.testing.assert_allclose(annotator_skills(every, known, 3), expected)
+
+    labels = aggregate(every, [0], 3, "weighted", known)
+    weights = np.log(expected * 2 / (1 - expected))
     scores = np.array([weights[0], weights[1] + weights[2], 0.0])
     np.testing.assert_allclose(labels.shares[0], scores / scores.sum())
-    np.testing.assert_allclose(labels.posterior[0], np.exp(scores) / np.exp(scores).sum())
+    odds = np.exp(scores / (1 + 2 * CORRELATION))  # three answers to one image
+    np.testing.assert_allclose(labels.posterior[0], odds / odds.sum())
 
 
 def test_nobody_votes_against_a_class() -> None:
@@ -175,25 +171,69 @@ def test_nobody_votes_against_a_class() -> None:
     assert log_odds(np.array([0.9]), 2)[0] == pytest.approx(np.log(9))
 
 
-def test_without_control_tasks_weighted_is_majority() -> None:
-    answers, _, _ = crowd(3)
+def test_without_control_tasks_skills_are_read_from_agreement() -> None:
+    answers, truth, _ = crowd(3, tasks=900, overlap=4)
     answers = answers.where(~answers.control)
-    one = aggregate(answers, range(300), 3, "weighted", {})
-    two = aggregate(answers, range(300), 3, "majority", {})
-    np.testing.assert_allclose(one.shares, two.shares)
-    np.testing.assert_allclose(one.posterior, two.posterior)
+    skill = annotator_skills(answers, {}, 3)
+    real = np.array(
+        [
+            (answers.label == truth[answers.task])[answers.annotator == who].mean()
+            for who in range(30)
+        ]
+    )
+    # 120 answers each: standard error .045 at most; shrinking and soft truths add to it
+    assert np.abs(skill - real).mean() < 0.05
+    assert np.corrcoef(skill, real)[0, 1] > 0.9
 
 
-def test_without_control_tasks_the_skill_is_read_from_agreement() -> None:
+@pytest.mark.parametrize("method", AGGREGATORS)
+def test_an_only_answer_tells_nothing_of_its_annotator(method: str) -> None:
+    """Overlap 1 without control tasks: all annotators count alike, and no class takes over."""
+    rng = np.random.default_rng(10)
+    truth = rng.integers(3, size=200)
+    label = np.where(rng.random(200) < 0.8, truth, (truth + 1) % 3)
+    answers = made([(n, n % 20, int(y), False) for n, y in enumerate(label)])
+    labels = aggregate(answers, range(200), 3, method, {})
+    assert (labels.posterior.argmax(axis=1) == label).all()
+    if method != "dawid-skene":  # whose classes have shares of their own
+        assert np.ptp(labels.posterior.max(axis=1)) < 1e-9
+
+
+@pytest.mark.parametrize("method", AGGREGATORS)
+def test_annotators_of_one_answer_each_are_aggregated_as_by_majority(method: str) -> None:
+    """Unsmoothed, Dawid-Skene falls to chance here: 33 % right where majority has 95 %."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(3, size=60)
+    rows = []
+    for task, true in enumerate(truth):
+        for _ in range(3):
+            label = true if rng.random() < 0.85 else (true + rng.integers(1, 3)) % 3
+            rows.append((task, len(rows), int(label), False))
+    answers = made(rows)
+    plain = accuracy(aggregate(answers, range(60), 3, "majority", {}), truth)
+    # 60 tasks, of which three are ties of three answers: a class each
+    assert accuracy(aggregate(answers, range(60), 3, method, {}), truth) >= plain - 0.05
+
+
+@pytest.mark.parametrize("method", AGGREGATORS)
+def test_a_known_skill_of_the_crowd_takes_the_place_of_its_agreement(method: str) -> None:
+    rows = [(0, 0, 1, False), (1, 1, 0, False), (1, 2, 1, False), (2, 0, 0, False)]
+    labels = aggregate(made(rows), [0, 1, 2], 2, method, {}, skill=0.9)
+    by_majority = aggregate(made(rows), [0, 1, 2], 2, "majority", {}, skill=0.9)
+    np.testing.assert_allclose(by_majority.posterior[0], [0.1, 0.9])
+    np.testing.assert_allclose(labels.posterior[0], [0.1, 0.9], atol=0.04)
+
+
+def test_without_control_tasks_the_crowds_skill_is_read_from_agreement() -> None:
     answers, truth, _ = crowd(4, tasks=2000, overlap=5, people=200)
-    votes = answers.where(~answers.control)
-    none = answers.where(np.zeros(len(answers), dtype=np.bool_))
-    real = float((votes.label == truth[votes.task]).mean())
+    votes = votes_of(answers.where(~answers.control), np.arange(2000), 3, {})
+    real = float((votes.answers.label == truth[votes.answers.task]).mean())
     # 20,000 agreements: standard error of a .0035, of p about .0035
-    assert pooled_skill(votes, none, np.empty(0, np.int64), 3) == pytest.approx(real, abs=0.015)
+    assert crowd_skill(votes) == pytest.approx(real, abs=0.015)
 
 
-def test_the_posterior_of_majority_is_calibrated_when_all_are_alike() -> None:
+def test_the_posterior_of_majority_is_never_too_sure_when_all_are_alike() -> None:
+    """Independent answers say more than those of people: at most .1 too unsure, never too sure."""
     rng = np.random.default_rng(5)
     truth = rng.integers(3, size=4000)
     rows = []
@@ -207,7 +247,7 @@ def test_the_posterior_of_majority_is_calibrated_when_all_are_alike() -> None:
     for low, high in ((0.3, 0.5), (0.5, 0.9), (0.9, 1.0)):
         inside = (confidence > low) & (confidence <= high)
         # standard error below sqrt(.25 / 250) = .032 in the smallest bin
-        assert right[inside].mean() == pytest.approx(confidence[inside].mean(), abs=0.08)
+        assert -0.05 < right[inside].mean() - confidence[inside].mean() < 0.14
 
 
 @pytest.mark.parametrize("seed", [6, 7])
@@ -217,10 +257,8 @@ def test_shares_are_crowd_kits(seed: int) -> None:
 
     answers, _, control_truth = crowd(seed)
     votes = answers.where(~answers.control)
-    controls = answers.where(answers.control)
-    truth = np.array([control_truth[task] for task in controls.task.tolist()])
     frame = pd.DataFrame({"task": votes.task, "worker": votes.annotator, "label": votes.label})
-    skills = pd.Series(annotator_weights(votes, controls, truth, 3))
+    skills = pd.Series(log_odds(annotator_skills(answers, control_truth, 3), 3))
     for method, given in (("majority", None), ("weighted", skills)):
         with warnings.catch_warnings():  # its own use of pandas
             warnings.simplefilter("ignore")
@@ -234,20 +272,21 @@ def test_shares_are_crowd_kits(seed: int) -> None:
 # --- Dawid-Skene ---------------------------------------------------------------------------------
 
 
-def test_dawid_skene_leaves_the_global_generator_alone() -> None:
-    answers, _, control_truth = crowd(8, tasks=30)
-    before = np.random.get_state()[1].copy()  # type: ignore[index,union-attr]  # noqa: NPY002
-    aggregate(answers, range(30), 3, "dawid-skene", control_truth)
-    after = np.random.get_state()[1]  # type: ignore[index]  # noqa: NPY002
-    assert (before == after).all()
-
-
 def test_dawid_skene_copes_with_classes_that_nobody_gave() -> None:
     answers = made([(0, 0, 1, False), (1, 0, 3, False), (0, 1, 1, False), (90, 1, 1, True)])
     for control_truth in ({90: 1}, {90: 4}):
         labels = aggregate(answers, [0, 1], 6, "dawid-skene", control_truth)
         assert labels.posterior.argmax(axis=1).tolist() == [1, 3]
-        assert labels.posterior[:, [0, 2, 4, 5]].max() == 0
+        assert labels.posterior[:, [0, 2, 5]].max() < 0.1
+
+
+def test_dawid_skene_is_unmoved_where_all_agree() -> None:
+    rows = [(task, who, task % 3, False) for task in range(30) for who in range(3)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        labels = aggregate(made(rows), range(30), 3, "dawid-skene", {})
+    assert labels.posterior.argmax(axis=1).tolist() == [task % 3 for task in range(30)]
+    assert np.isfinite(labels.posterior).all()
 
 
 def test_dawid_skene_learns_from_control_tasks() -> None:
@@ -268,12 +307,13 @@ def test_dawid_skene_learns_from_control_tasks() -> None:
 
 # --- published crowds ----------------------------------------------------------------------------
 
-ANCHORS = {  # majority and Dawid-Skene accuracy that crowd-kit 1.4.2 gives
-    "product": (0.8966, 0.9397),
-    "dog": (0.8116, 0.8426),
-    "face": (0.6336, 0.6404),
-    "weather": (0.8467, 0.8400),
-    "adult2": (0.7658, 0.7688),
+# Majority by crowd-kit 1.4.2, and its unsmoothed Dawid-Skene: right labels, and log-loss.
+ANCHORS = {
+    "product": (0.8966, 0.9397, 0.37),
+    "dog": (0.8116, 0.8426, 1.76),
+    "face": (0.6336, 0.6404, 3.66),
+    "weather": (0.8467, 0.8400, 2.14),
+    "adult2": (0.7658, 0.7688, 1.95),
 }
 
 
@@ -300,17 +340,29 @@ def tie_lottery(shares: Floats, truth: Ints) -> tuple[float, float]:
     return float(right.mean()), float(np.sqrt((right * (1 - right)).sum()) / known.sum())
 
 
+def log_loss(labels: LabelSet, truth: Ints) -> float:
+    known = truth[labels.task] >= 0
+    own = labels.posterior[known, truth[labels.task][known]]
+    return float(-np.log(np.maximum(own, 1e-6)).mean())
+
+
 @pytest.mark.parametrize("name", list(ANCHORS))
 def test_anchors_on_published_crowds(name: str) -> None:
     answers, truth, classes = published(name)
-    majority, dawid_skene = ANCHORS[name]
-    labels = aggregate(answers, np.unique(answers.task), classes, "majority", {})
+    majority, dawid_skene, loss = ANCHORS[name]
+    tasks = np.unique(answers.task)
+    labels = aggregate(answers, tasks, classes, "majority", {})
     mean, deviation = tie_lottery(labels.shares, truth[labels.task])
     assert majority == pytest.approx(mean, abs=max(0.005, 3 * deviation))  # one draw of the ties
-    labels = aggregate(answers, np.unique(answers.task), classes, "dawid-skene", {})
-    best = labels.posterior.argmax(axis=1)
-    known = truth[labels.task] >= 0
-    assert (best == truth[labels.task])[known].mean() == pytest.approx(dawid_skene, abs=0.005)
+    known = truth[tasks] >= 0
+    found = {}
+    for method in ("weighted", "dawid-skene"):
+        labels = aggregate(answers, tasks, classes, method, {})
+        found[method] = (labels.posterior.argmax(axis=1) == truth[tasks])[known].mean()
+    # Of 300 tasks or more: two answers' worth of ties, and a quarter of a standard error.
+    assert found["dawid-skene"] > dawid_skene - 0.012
+    assert found["weighted"] > dawid_skene - 0.02
+    assert log_loss(labels, truth) < 0.6 * loss
 
 
 def test_control_tasks_are_worth_points_on_a_published_crowd() -> None:
