@@ -156,7 +156,8 @@ def compare(case: Case, repeats: int, goal: float) -> float:
     print(
         f"{case.tasks:,} x {case.dynamic or case.overlap}: {run.submissions[1]:,} assignments, "
         f"{run.end.reason}; {ours * 1e3:.0f} ms CPU (goal {goal * 1e3:.0f}); per-suite scan "
-        f"{base * 1e3:.0f} ms; ratio scan/ours {base / ours:.1f}x"
+        f"{base * 1e3:.0f} ms; ratio scan/ours {base / ours:.1f}x",
+        flush=True,
     )
     return ours
 
@@ -168,7 +169,8 @@ def million(small: float) -> None:
     exponent = math.log(seconds / small) / math.log(3_000_000 / 250_000)
     print(
         f"1,000,000 x 3: {run.submissions[1]:,} assignments, {run.end.reason}; {seconds:.1f} s, "
-        f"peak memory {peak:.2f} GiB, scaling exponent from 50,000 x 5: {exponent:.2f}"
+        f"peak memory {peak:.2f} GiB, scaling exponent from 50,000 x 5: {exponent:.2f}",
+        flush=True,
     )
 
 

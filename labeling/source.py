@@ -218,3 +218,25 @@ def next_round(missing: Ints, real_per_suite: int, left: int) -> Ints:
     before = np.cumsum(missing) - missing
     raised: Ints = np.clip(left * real_per_suite - before, 0, missing)
     return raised
+
+
+def filled(raised: Ints, condition: Condition) -> Ints:
+    """Answers to ask for, so many that the last suite is full.
+
+    A full suite costs no more: the further answers are free. A suite of one or two tasks is done in
+    seconds, and the rule for fast responses would ban honest annotators.
+
+    Args:
+        raised: [n] further answers wanted on each task of an order.
+        condition: the order's condition.
+
+    Returns:
+        [n] at most one answer more on a task. Dynamic overlap asks task by task, and fewer tasks
+        than places cannot fill a suite: then `raised`.
+    """
+    real = condition.real_per_suite
+    if condition.dynamic is not None or len(raised) < real:
+        return raised
+    more = raised.copy()
+    more[np.argsort(raised, kind="stable")[: -int(raised.sum()) % real]] += 1
+    return more

@@ -31,8 +31,11 @@ _RANGES: dict[str, tuple[float, float]] = {
     "spam_same": (0, 1),
     "spam_repeat": (0, 1),
     "spam_collude": (0, 1),
+    "spam_paste": (0, 1),
+    "machine_skill": (-10, 10),
     "skill_mean": (-10, 10),
     "skill_sd": (0, 5),
+    "skill_by_activity": (-5, 5),
     "learning": (0, 5),
     "fatigue": (0, 1),
     "error_a": (1e-3, 1e4),
@@ -63,6 +66,9 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 # Parameters added after the first version, with the default scenario's values.
 _LATER: dict[str, Any] = {
+    "spam_paste": 0.0,
+    "machine_skill": -0.65,
+    "skill_by_activity": 0.0,
     "exam_pass_rates": (),
     "tested_share": 0.843,
     "tested_odds": 0.944,
@@ -97,8 +103,13 @@ class Scenario:
         spam_same: share of spammers who always give the same answer.
         spam_repeat: share of spammers who give one answer throughout a suite.
         spam_collude: share of spammers who all give the same made-up answer to an image.
+        spam_paste: share of spammers who all paste the answers of one machine.
+        machine_skill: skill of this machine, in logits. It errs as an annotator of this skill, but
+            its answer to an image is always the same.
         skill_mean: mean skill theta of annotators who try, in logits.
-        skill_sd: sd of skill, in logits.
+        skill_sd: sd of skill, in logits, among annotators who want equally many suites.
+        skill_by_activity: logits of skill per unit of the log number of suites wanted; the mean
+            skill over all suites wanted stays `skill_mean`.
         learning: logits of skill missing in an annotator's first suite; halves with each suite.
         fatigue: logits of skill lost per suite done, at most one logit in all.
         error_a: first parameter of the Beta distribution of item error.
@@ -149,8 +160,11 @@ class Scenario:
     spam_same: float
     spam_repeat: float
     spam_collude: float
+    spam_paste: float
+    machine_skill: float
     skill_mean: float
     skill_sd: float
+    skill_by_activity: float
     learning: float
     fatigue: float
     error_a: float
@@ -190,7 +204,7 @@ class Scenario:
                 raise self._wrong(key, value, f"between {low:g} and {high:g}")
         if self.careless + self.spammers >= 1:
             raise self._wrong("careless", self.careless, "below 1 together with spammers")
-        kinds = self.spam_random + self.spam_same + self.spam_repeat + self.spam_collude
+        kinds = sum(self.spam_kinds)
         if not math.isclose(kinds, 1, abs_tol=1e-9):
             raise self._wrong(
                 "spam_random", self.spam_random, f"1 with spam_*; they sum to {kinds:g}"
@@ -214,6 +228,19 @@ class Scenario:
 
     def _wrong(self, key: str, value: object, expected: str) -> InputError:
         return InputError(f"scenario {self.name}: {key} is {value!r}; it must be {expected}")
+
+    @property
+    def spam_kinds(self) -> tuple[float, ...]:
+        """Shares of the kinds of spammers, in the order of the kinds in `people`."""
+        named = (self.spam_random, self.spam_same, self.spam_repeat, self.spam_collude)
+        return (*named, self.spam_paste)
+
+    @property
+    def skill_of_people(self) -> tuple[float, float]:
+        """Mean and sd of skill over annotators, each counted once however active."""
+        by, sd = self.skill_by_activity, self.suites_sd
+        # Suites wanted are lognormal: over suites, the mean of their logarithm lies sd^2 higher.
+        return self.skill_mean - by * sd**2, math.hypot(self.skill_sd, by * sd)
 
     @property
     def key(self) -> str:

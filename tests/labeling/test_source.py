@@ -6,7 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.source import assignments_left, missing_answers, next_round
+from budget.money import Money
+from labeling.source import assignments_left, filled, missing_answers, next_round
+from labeling.types import Condition, DynamicOverlap
 
 
 def test_nothing_is_asked_when_no_assignment_is_left() -> None:
@@ -45,3 +47,23 @@ def test_a_round_asks_for_all_it_can_carry_first_tasks_first(
     assert np.all((raised >= 0) & (raised <= missing))
     short = np.flatnonzero(raised < missing)
     assert not len(short) or raised[short[0] + 1 :].sum() == 0
+
+
+def condition(real: int, dynamic: DynamicOverlap | None = None) -> Condition:
+    return Condition("d", "m", "c", Money(1_000), 1, real + 1, False, dynamic)
+
+
+@given(st.lists(st.integers(0, 5), max_size=20), st.integers(1, 10))
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_the_last_suite_is_filled_and_no_suite_is_added(lacking: list[int], real: int) -> None:
+    raised = np.array(lacking, dtype=np.int64)
+    asked = filled(raised, condition(real))
+    assert np.all((asked == raised) | (asked == raised + 1))
+    assert -(-asked.sum() // real) == -(-raised.sum() // real)
+    assert len(raised) < real or asked.sum() % real == 0
+    assert filled(raised, condition(real, DynamicOverlap(1, 3, 0.9))).tolist() == lacking
+
+
+def test_tasks_with_the_fewest_answers_fill_the_last_suite() -> None:
+    assert filled(np.array([0, 2, 0, 1]), condition(4)).tolist() == [1, 2, 0, 1]
+    assert filled(np.array([1, 1]), condition(4)).tolist() == [1, 1]

@@ -18,7 +18,7 @@ from labeling.crowd.engine.pool import Ban, ExamRecord, PoolSettings, Visitor
 from labeling.crowd.engine.referee import CampaignRules, Referee
 from labeling.crowd.engine.slots import Slots
 from labeling.crowd.engine.suites import SuiteDraws, SuiteLog, fate_of
-from labeling.crowd.people.answers import CHANCES, AnswerModel
+from labeling.crowd.people.answers import CHANCES, answer_model
 from labeling.crowd.people.further_questions import FurtherQuestions
 from labeling.crowd.people.items import Items
 from labeling.crowd.people.opinions import Opinions
@@ -86,7 +86,7 @@ class Crowd:
         self._scenario = scenario
         self.pool = pool
         self._truth = items.truth
-        self._model = AnswerModel(scenario, items, pool.classes, stream(seed, key, "ring"))
+        self._model = answer_model(scenario, items, pool.classes, seed, key)
         self._further = FurtherQuestions(scenario, further, further_classes, seed, key)
         self._draws = SuiteDraws(pool.suite_size, stream(seed, key, "suites"))
         self._exam_rng = stream(seed, key, "exam")

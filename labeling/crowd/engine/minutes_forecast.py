@@ -22,6 +22,7 @@ from labeling.crowd.people.items import Items
 from labeling.crowd.people.people import (
     CARELESS,
     HONEST,
+    SPAM_PASTE,
     People,
     Traits,
     hourly_wage,
@@ -227,8 +228,9 @@ def _sample_labels(
     """Answers [n, k] to tasks whose truth is class 0 and whose own distractor is class 1."""
     share = np.where(traits.kind == HONEST, 0.0, 1.0)
     share[traits.kind == CARELESS] = scenario.careless_guess
+    share[traits.kind == SPAM_PASTE] = 0.0
     logit = np.log(np.clip(error, 1e-9, 1 - 1e-9) / (1 - np.clip(error, 1e-9, 1 - 1e-9)))
-    right = 1 / (1 + np.exp(logit[:, None] - traits.skill[person]))
+    right = 1 / (1 + np.exp(logit[:, None] - _skill(scenario, traits)[person]))
     chance = rng.random((4, *person.shape))
     other = 1 + (chance[2] * (classes - 1)).astype(np.int64)
     tried = np.where(chance[1] < scenario.distractor_share, 1, other)
@@ -236,6 +238,11 @@ def _sample_labels(
     blind = (chance[2] * classes).astype(np.int64)
     labels: Ints = np.where(chance[3] < share[person], blind, tried)
     return labels
+
+
+def _skill(scenario: Scenario, traits: Traits) -> Floats:
+    """Skill [P] behind each annotator's answers: the machine's for those who paste them."""
+    return np.where(traits.kind == SPAM_PASTE, scenario.machine_skill, traits.skill)
 
 
 def _mean_error(
@@ -247,11 +254,11 @@ def _mean_error(
         return np.zeros(len(traits))
     error = np.clip(np.quantile(chosen, (np.arange(_QUANTILES) + 0.5) / _QUANTILES), 1e-9, 1 - 1e-9)
     logit = np.log(error / (1 - error))
-    tried = (1 / (1 + np.exp(traits.skill[:, None] - logit))).mean(axis=1)
+    tried = (1 / (1 + np.exp(_skill(scenario, traits)[:, None] - logit))).mean(axis=1)
     blind = 1 - 1 / pool.classes
     guess = scenario.careless_guess
     wrong: Floats = np.select(
-        [traits.kind == HONEST, traits.kind == CARELESS],
+        [np.isin(traits.kind, (HONEST, SPAM_PASTE)), traits.kind == CARELESS],
         [tried, (1 - guess) * tried + guess * blind],
         blind,
     )

@@ -9,7 +9,13 @@ import numpy as np
 
 from labeling.crowd.engine.engine import Crowd
 from labeling.crowd.engine.pool import milliseconds
-from labeling.source import assignments_left, missing_answers, next_round, wanted_arrays
+from labeling.source import (
+    assignments_left,
+    filled,
+    missing_answers,
+    next_round,
+    wanted_arrays,
+)
 from labeling.types import Answers, Ints, Order, OrderEnd
 
 
@@ -45,7 +51,7 @@ def run_order(crowd: Crowd, order: Order, horizon_minutes: float) -> OrderRun:
     horizon = opened + 60 * horizon_minutes
     if crowd.ballots:
         crowd.ballots.allow(tasks, wanted)
-    first = _missing(crowd, tasks, wanted, [])
+    first = filled(_missing(crowd, tasks, wanted, []), order.condition)
     crowd.open(tasks[first > 0], first[first > 0], order.limit)
     reason = _rounds(crowd, order, submitted, min(deadline, horizon))
     closed = crowd.clock
@@ -108,6 +114,7 @@ def _rounds(crowd: Crowd, order: Order, start: int, until: float) -> str:
             return "limit" if missing.any() else "complete"
         # The missing answers include those still in the queue: they must not be asked twice.
         crowd.slots.clear()
+        raised = filled(raised, order.condition)
         crowd.add(tasks[raised > 0], raised[raised > 0])
 
 

@@ -11,6 +11,7 @@ _DRAWS = (5, 20)  # smallest and largest number of random choices of k answers p
 _DRAWN = 20_000  # tasks drawn in all, within these bounds
 _FEWEST_TASKS = 30  # fewest tasks for a point of a curve
 _FEWEST_ANSWERS = 10  # fewest answers of an annotator for a quantile of accuracy
+_FEWEST_PEOPLE = 20  # fewest annotators for the accuracy of the busiest of them
 
 
 def counts_of(recording: Recording) -> Ints:
@@ -85,6 +86,42 @@ def accuracy(recording: Recording) -> float:
     """Share of right answers among the answers to tasks of known truth."""
     true = recording.gold[recording.task]
     return float((recording.label == true)[true >= 0].mean()) if (true >= 0).any() else float("nan")
+
+
+def wrong_answers_agree(recording: Recording) -> float:
+    """Share of pairs of wrong answers to the same task of known truth that agree; NaN for none."""
+    rows = np.flatnonzero(recording.gold >= 0)
+    wrong = counts_of(recording)[rows]
+    wrong[np.arange(len(rows)), recording.gold[rows]] = 0
+    total = wrong.sum(axis=1)
+    pairs = float((total * (total - 1)).sum())
+    return float((wrong * (wrong - 1)).sum()) / pairs if pairs else float("nan")
+
+
+def activity(seen: Ints | Floats) -> Floats:
+    """Log number of each annotator's answers, less its mean over all answers.
+
+    Args:
+        seen: [J] answers of each annotator; annotators without answers get 0.
+    """
+    log = np.log(np.maximum(seen, 1))
+    return np.where(seen > 0, log - np.average(log, weights=np.maximum(seen, 1e-12)), 0.0)
+
+
+def busiest_accuracy(recording: Recording, share: float) -> float:
+    """Accuracy of all answers of the busiest annotators; NaN without ids or with few people.
+
+    Args:
+        recording: the answers.
+        share: share of the annotators with answers of known truth who count as the busiest.
+    """
+    if recording.annotator is None:
+        return float("nan")
+    right, seen = right_by_annotator(recording)
+    order = np.argsort(-seen, kind="stable")[: round(share * int((seen > 0).sum()))]
+    if (seen > 0).sum() < _FEWEST_PEOPLE:
+        return float("nan")
+    return float(right[order].sum() / seen[order].sum())
 
 
 def annotator_accuracy(recording: Recording, quantiles: Floats) -> Floats:

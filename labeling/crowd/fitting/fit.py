@@ -1,9 +1,9 @@
 """Fit: from recorded answers to a scenario, with the goodness of the fit.
 
-The fit estimates the parameters that answers can tell: difficulty of items (Beta), spread of skill,
-share of spammers, share of wrong answers on the item's own distractor, class confusion, and seconds
-per task. All other parameters, above all the effects of the price, stay the base scenario's: the
-answers do not depend on them.
+The fit estimates the parameters that answers can tell: difficulty of items (Beta), spread of skill
+and its change with the number of answers, share of spammers, share of wrong answers on the item's
+own distractor, class confusion, and seconds per task. All other parameters, above all the effects
+of the price, stay the base scenario's: the answers do not depend on them.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from labeling.types import Floats, Ints
 _FEWEST_TASKS = 30  # fewest tasks with two answers for a fit
 _FEWEST_GOLD = 50  # fewest tasks of known truth; below, the truth counts as unknown
 _FEWEST_PEOPLE = 5
+_ACTIVE = (20, 0.2)  # fewest annotators, and least spread of their activity, to tell its effect
 _CAMPS = 6  # largest number of an item's classes that are counted singly without known truth
 _FEWEST_WRONG = 100  # fewest wrong answers per true class for the confusion table
 _FEWEST_PAIRS = 100  # fewest pairs of wrong answers to the same item for the distractor share
@@ -71,8 +72,8 @@ def estimate(
     _check(recording)
     caveats: list[str] = []
     with_gold = _knows_truth(recording, caveats)
-    free = _free(recording, with_gold, caveats)
     tallies = _tally(recording, base.spam_same, with_gold)
+    free = _free(tallies, recording, with_gold, caveats)
     spam = 0.1 if "spam" in free else 0.0
     start = FittedCrowd(
         base.error_a, base.error_b, max(base.skill_sd, 0.1), spam, base.distractor_share
@@ -85,15 +86,17 @@ def estimate(
         "error_a": crowd.a,
         "error_b": crowd.b,
         "skill_sd": crowd.skill_sd,
+        "skill_by_activity": crowd.activity,
         "spammers": crowd.spam,
     }
     if with_gold:
         fitted["confusion"] = _confusion(recording, crowd.spam, base, caveats)
-        share = _distractor(recording, crowd, fitted["confusion"], caveats)
+        both = _both_tried(crowd, tallies)
+        share = _distractor(recording, both, fitted["confusion"], caveats)
     else:
         # The likelihood's share counts all wrong answers, the scenario's only those of annotators
         # who tried: pairs of wrong answers agree as often under both.
-        share = min(0.99, crowd.distractor / math.sqrt(_both_tried(crowd, tallies.classes)))
+        share = min(0.99, crowd.distractor / math.sqrt(_both_tried(crowd, tallies)))
     # Of two classes only one is wrong: the share means nothing.
     if share is not None and tallies.classes > 2:
         fitted["distractor_share"] = share
@@ -132,11 +135,15 @@ def _knows_truth(recording: Recording, caveats: list[str]) -> bool:
     return False
 
 
-def _free(recording: Recording, with_gold: bool, caveats: list[str]) -> tuple[str, ...]:
+def _free(
+    tallies: Tallies, recording: Recording, with_gold: bool, caveats: list[str]
+) -> tuple[str, ...]:
     free: tuple[str, ...] = ("a", "b")
     people = 0 if recording.annotator is None else len(np.unique(recording.annotator))
     if people >= _FEWEST_PEOPLE:
         free += ("skill_sd", "spam")
+        if people >= _ACTIVE[0] and tallies.spread >= _ACTIVE[1]:
+            free += ("activity",)
     else:
         caveats.append(
             "without annotator ids (of at least five people), skill spread stays the base's and "
@@ -164,7 +171,15 @@ def _tally(recording: Recording, same: float, with_gold: bool) -> Tallies:
         right, answers, splits = none, unique[:, 0], unique[:, 1:]
         shares = np.bincount(recording.label, minlength=classes) / len(recording)
     by_right, by_answers = _by_annotator(recording, counts, with_gold)
-    return Tallies(classes, shares, same, right, answers, items, splits, by_right, by_answers)
+    spread = 0.0
+    busy = by_answers[:0]
+    if recording.annotator is not None:
+        given = np.bincount(recording.annotator, minlength=len(by_answers))
+        busy = agree.activity(given)
+        spread = float(np.sqrt(np.average(busy**2, weights=given)))
+    return Tallies(
+        classes, shares, same, right, answers, items, splits, by_right, by_answers, busy, spread
+    )
 
 
 def _by_annotator(recording: Recording, counts: Ints, with_gold: bool) -> tuple[Floats, Floats]:
@@ -216,11 +231,11 @@ def _confusion(
 
 def _distractor(
     recording: Recording,
-    crowd: FittedCrowd,
+    both_tried: float,
     confusion: tuple[tuple[float, ...], ...],
     caveats: list[str],
 ) -> float | None:
-    """Distractor share from the agreement of wrong answers to the same item; None if unknown.
+    """Distractor share from the agreement of wrong answers to an item; None if unknown.
 
     Two wrong answers agree with probability s^2 + (1 - s^2) h, where h is their agreement under
     class confusion alone. A spammer's answer agrees with another answer by chance, 1 / (C - 1).
@@ -229,6 +244,7 @@ def _distractor(
     if classes == 2:
         return None
     counts = agree.counts_of(recording)
+    observed = agree.wrong_answers_agree(recording)
     rows = np.flatnonzero(recording.gold >= 0)
     wrong, true = counts[rows], recording.gold[rows]
     wrong[np.arange(len(rows)), true] = 0
@@ -236,20 +252,18 @@ def _distractor(
     if pairs.sum() < 2 * _FEWEST_PAIRS:
         caveats.append("too few pairs of wrong answers: the distractor share stays the base's")
         return None
-    observed = float((wrong * (wrong - 1)).sum() / pairs.sum())
     weights = np.array(confusion) if confusion else np.ones((classes, classes)) - np.eye(classes)
     weights = weights / weights.sum(axis=1, keepdims=True)
     by_class = np.bincount(true, weights=pairs, minlength=classes) / pairs.sum()
     by_chance = float(by_class @ (weights**2).sum(axis=1))
-    both_tried = _both_tried(crowd, classes)
     honest = (observed - (1 - both_tried) / (classes - 1)) / both_tried
     squared = (honest - by_chance) / (1 - by_chance)
     return float(np.sqrt(np.clip(squared, 0.0, 0.98)))
 
 
-def _both_tried(crowd: FittedCrowd, classes: int) -> float:
+def _both_tried(crowd: FittedCrowd, tallies: Tallies) -> float:
     """Share of pairs of wrong answers to an item whose annotators both tried."""
-    chances = answer_chances(crowd, classes)
+    chances = answer_chances(crowd, tallies.classes, tallies.spread)
     tried = (1 - crowd.spam) * (1 - chances.honest)
     return float(chances.items @ tried**2 / (chances.items @ (1 - chances.right) ** 2))
 

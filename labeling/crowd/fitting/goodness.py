@@ -51,6 +51,8 @@ def goodness(recording: Recording, scenario: Scenario, seed: int = 0) -> tuple[G
     ]
     rows = []
     for name, value in observed.items():
+        if not all(name in imitation for imitation in simulated):
+            continue  # such as the agreement of wrong answers, where an imitation has too few
         values = np.array([imitation[name] for imitation in simulated])
         rows.append(GoodnessRow(name, value, float(values.mean()), float(values.std(ddof=1))))
     return tuple(rows)
@@ -67,7 +69,11 @@ def _statistics(recording: Recording, seed: int) -> dict[str, float]:
             statistics[f"accuracy of the majority of {k}"] = value
         cut = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
         for q, value in zip(cut, agree.annotator_accuracy(recording, cut), strict=True):
-            statistics[f"annotator accuracy, {q:.0%} quantile"] = value
+            name = "median" if q == 0.5 else f"{q:.0%} quantile"
+            statistics[f"annotator accuracy, {name}"] = value
+        statistics["accuracy of the busiest tenth"] = agree.busiest_accuracy(recording, 0.1)
+        if len(recording.classes) > 2:
+            statistics["two wrong answers agree"] = agree.wrong_answers_agree(recording)
     else:
         for k, value in enumerate(agree.prediction_curve(recording, most, rng), start=1):
             statistics[f"majority of {k} names one more answer"] = value

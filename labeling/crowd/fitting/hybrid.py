@@ -77,9 +77,8 @@ def hybrid_items(
 def _difficulty(counts: Ints, truth: Ints, people: Scenario, rng: np.random.Generator) -> Floats:
     """A draw [n] from the posterior of each item's error, given its number of right answers."""
     blind = people.spammers + people.careless * people.careless_guess
-    crowd = FittedCrowd(
-        people.error_a, people.error_b, people.skill_sd, blind, people.distractor_share
-    )
+    sd = people.skill_of_people[1]
+    crowd = FittedCrowd(people.error_a, people.error_b, sd, blind, people.distractor_share)
     right = counts[np.arange(len(truth)), truth]
     seen, which = np.unique(np.c_[right, counts.sum(axis=1)], axis=0, return_inverse=True)
     errors, weights = item_weights(crowd, counts.shape[1], seen[:, 0], seen[:, 1])

@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from budget.money import Money
-from labeling.crowd.fitting.agreement import shuffled_rank
-from labeling.crowd.people.answers import CHANCES, AnswerModel
+from labeling.crowd.fitting.agreement import activity, shuffled_rank
+from labeling.crowd.people.answers import CHANCES, answer_model
 from labeling.crowd.people.items import make_items
 from labeling.crowd.people.people import People, Traits
 from labeling.crowd.scenario import Scenario
@@ -48,15 +48,19 @@ def imitate(scenario: Scenario, like: Recording, seed: int) -> Recording:
     unknown = np.flatnonzero(truth < 0)
     truth[unknown] = rng.choice(like.label, len(unknown))
     items = make_items(scenario, truth, classes, seed)
-    model = AnswerModel(scenario, items, classes, stream(seed, "imitation", "ring"))
+    model = answer_model(scenario, items, classes, seed, "imitation")
     person = _persons(like, rng)
-    traits = _people(scenario, int(person.max()) + 1, seed)
+    people = int(person.max()) + 1
+    # The recording says how active each person is: the scenario's own draw of it does not count.
+    traits = _people(replace(scenario, skill_by_activity=0.0), people, seed)
+    busy = activity(np.bincount(person, minlength=people))
+    skills = traits.skill[:people] + scenario.skill_by_activity * busy
     chance = stream(seed, "imitation", "answers").random((len(like), CHANCES))
     normal = stream(seed, "imitation", "time").standard_normal(len(like))
     label = np.empty(len(like), dtype=np.int64)
     seconds: Floats | None = None if like.seconds is None else np.empty(len(like))
     for who, done, rows in _suites(person, rng):
-        kind, skill = int(traits.kind[who]), model.skill_now(float(traits.skill[who]), done)
+        kind, skill = int(traits.kind[who]), model.skill_now(float(skills[who]), done)
         tasks = like.task[rows]
         label[rows] = model.labels(kind, skill, float(traits.favourite[who]), tasks, chance[rows])
         if seconds is not None:

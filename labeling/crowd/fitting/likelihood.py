@@ -1,6 +1,7 @@
 """The likelihood of recorded answers under the simulated crowd's model, by quadrature.
 
-An annotator of skill theta ~ N(0, sd) answers an item of error e ~ Beta(a, b) rightly with
+An annotator of skill theta ~ N(activity * x, sd), where x is the log number of the annotator's
+answers less its mean over all answers, answers an item of error e ~ Beta(a, b) rightly with
 probability sigmoid(logit(1 - e) + theta); a share of annotators are spammers. Given e, answers of
 different annotators to an item are independent. Given theta, so are an annotator's answers to
 different items. So the likelihood of an item's number of right answers is one integral, and so is
@@ -32,9 +33,10 @@ class FittedCrowd:
 
     Attributes:
         a, b: parameters of the Beta distribution of item error.
-        skill_sd: sd of skill, logits.
+        skill_sd: sd of skill among annotators with equally many answers, logits.
         spam: share of annotators who are spammers.
         distractor: share of wrong answers that go to the item's own distractor.
+        activity: logits of skill per unit of the log number of an annotator's answers.
     """
 
     a: float
@@ -42,6 +44,7 @@ class FittedCrowd:
     skill_sd: float
     spam: float
     distractor: float
+    activity: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class AnswerChances:
         items: [E] weights of the item errors.
         honest: [E] chance of a right answer of an annotator who tries.
         right: [E] chance of a right answer of any annotator.
-        skills: [T] weights of the skills.
+        skills: [T] weights of the skills, over answers.
     """
 
     items: Floats
@@ -74,6 +77,8 @@ class Tallies:
         splits: [U, m] answers to an item by class, sorted from the largest count, the first m <= C.
         by_right, by_answers: [J] right answers and answers by annotator; with unknown truth
             `by_right` counts agreements with the other answers, in fractions. Empty without ids.
+        busy: [J] log number of answers by annotator, less its mean over answers.
+        spread: sd of this number over answers.
     """
 
     classes: int
@@ -85,19 +90,33 @@ class Tallies:
     splits: Ints
     by_right: Floats
     by_answers: Floats
+    busy: Floats
+    spread: float
 
 
-def answer_chances(crowd: FittedCrowd, classes: int) -> AnswerChances:
-    """The chances of right answers, by item error."""
+def answer_chances(crowd: FittedCrowd, classes: int, spread: float = 0.0) -> AnswerChances:
+    """The chances of right answers, by item error.
+
+    Args:
+        crowd: the parameters.
+        classes: number of classes.
+        spread: sd over answers of their annotators' log number of answers.
+    """
     # A Beta density in logits has the exponents a and b, not a - 1 and b - 1: the Jacobian
     # e (1 - e) raises both.
     log_items = crowd.a * _LOG_E + crowd.b * _LOG_NOT_E
     items = np.exp(log_items - log_items.max())
-    skills = np.exp(-0.5 * (_THETA / max(crowd.skill_sd, 0.03)) ** 2)
-    skills /= skills.sum()
+    sd = float(np.hypot(crowd.skill_sd, crowd.activity * spread))
+    skills = _skill_weights(np.zeros(1), sd)[0]
     honest = skills @ _RIGHT
     right = (1 - crowd.spam) * honest + crowd.spam / classes
     return AnswerChances(items / items.sum(), honest, right, skills)
+
+
+def _skill_weights(mean: Floats, sd: float) -> Floats:
+    """Weights [n, T] of the skills around each mean; rows sum to 1."""
+    weights = np.exp(-0.5 * ((_THETA - mean[:, None]) / max(sd, 0.03)) ** 2)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
 def item_weights(
@@ -116,7 +135,8 @@ def item_weights(
 
 def spam_odds(crowd: FittedCrowd, tallies: Tallies) -> Floats:
     """Chance [J] that each annotator is a spammer."""
-    honest, spam = _by_kind(crowd, tallies, answer_chances(crowd, tallies.classes))
+    chances = answer_chances(crowd, tallies.classes, tallies.spread)
+    honest, spam = _by_kind(crowd, tallies, chances)
     return np.asarray(spam / (honest + spam + 1e-300), dtype=np.float64)
 
 
@@ -137,7 +157,7 @@ def maximise(tallies: Tallies, start: FittedCrowd, free: tuple[str, ...]) -> Fit
 
 def log_likelihood(tallies: Tallies, crowd: FittedCrowd) -> float:
     """The composite log-likelihood."""
-    chances = answer_chances(crowd, tallies.classes)
+    chances = answer_chances(crowd, tallies.classes, tallies.spread)
     if len(tallies.right):
         by_item = np.exp(_binomial(tallies.right, tallies.answers, chances.right)) @ chances.items
     else:
@@ -168,7 +188,10 @@ def _by_kind(crowd: FittedCrowd, tallies: Tallies, chances: AnswerChances) -> tu
     # Records longer than `_MOST` are shortened in proportion: right answers may be fractions.
     scale = np.minimum(1.0, _MOST / np.maximum(tallies.by_answers, 1))
     right, answers = tallies.by_right * scale, tallies.by_answers * scale
-    honest = np.exp(_binomial(right, answers, by_skill)) @ chances.skills
+    # Equally active annotators share their weights: one row serves for all.
+    means = crowd.activity * tallies.busy if crowd.activity else np.zeros(1)
+    weights = _skill_weights(means, crowd.skill_sd)
+    honest = (np.exp(_binomial(right, answers, by_skill)) * weights).sum(axis=1)
     random = np.exp(_binomial(right, answers, blind))[:, 0]
     constant = np.exp(_binomial(right, answers, same)).mean(axis=1)
     spam = (1 - tallies.same) * random + tallies.same * constant
@@ -212,31 +235,42 @@ def _logit(share: float) -> float:
     return float(np.log(share / (1 - share)))
 
 
+def _log(value: float) -> float:
+    return float(np.log(value))
+
+
 def _sigmoid(value: float) -> float:
     return float(1 / (1 + np.exp(-value)))
 
 
 _FORWARD: dict[str, Callable[[float], float]] = {
-    "a": lambda x: float(np.log(x)),
-    "b": lambda x: float(np.log(x)),
-    "skill_sd": lambda x: float(np.log(x)),
+    "a": _log,
+    "b": _log,
+    "skill_sd": _log,
     "spam": _logit,
     "distractor": _logit,
+    "activity": float,
+}
+
+
+_BACK: dict[Callable[[float], float], Callable[[float], float]] = {
+    _log: lambda x: float(np.exp(x)),
+    _logit: _sigmoid,
+    float: float,
 }
 
 
 def _crowd(point: Floats, start: FittedCrowd, free: tuple[str, ...]) -> FittedCrowd:
-    values = {name: getattr(start, name) for name in ("a", "b", "skill_sd", "spam", "distractor")}
+    values = {name: getattr(start, name) for name in _FORWARD}
     # The simplex may stray: within bounds the shares stay off 0 and 1 and all logarithms finite.
     bounded = np.clip(point, -7, 7).tolist()
     for name, value in zip(free, bounded, strict=True):
-        share = name in ("spam", "distractor")
-        values[name] = _sigmoid(value) if share else float(np.exp(value))
+        values[name] = _BACK[_FORWARD[name]](value)
     return FittedCrowd(**values)
 
 
 def _log_prior(crowd: FittedCrowd, free: tuple[str, ...]) -> float:
-    """Normal priors: Beta size 7.5, mean error .18, skill sd .8, spam .1, distractor .55."""
+    """Normal priors: size 7.5, error .18, skill sd .8, spam .1, distractor .55, activity 0."""
     mean = min(max(crowd.a / (crowd.a + crowd.b), 1e-6), 1 - 1e-6)
     terms = [(np.log((crowd.a + crowd.b) / 7.5), 1.0), (_logit(mean) - _logit(0.18), 1.0)]
     if "skill_sd" in free:
@@ -245,6 +279,8 @@ def _log_prior(crowd: FittedCrowd, free: tuple[str, ...]) -> float:
         terms.append((_logit(min(max(crowd.spam, 1e-6), 1 - 1e-6)) - _logit(0.1), 1.5))
     if "distractor" in free:
         terms.append((_logit(min(max(crowd.distractor, 1e-6), 1 - 1e-6)) - _logit(0.55), 0.7))
+    if "activity" in free:
+        terms.append((crowd.activity, 0.5))
     return float(sum(-0.5 * (value / width) ** 2 for value, width in terms))
 
 

@@ -7,8 +7,15 @@ import math
 import numpy as np
 
 from labeling.crowd.people.items import Items, confusion_steps, draw_wrong
-from labeling.crowd.people.people import CARELESS, SPAM_COLLUDE, SPAM_RANDOM, SPAM_SAME
+from labeling.crowd.people.people import (
+    CARELESS,
+    SPAM_COLLUDE,
+    SPAM_PASTE,
+    SPAM_RANDOM,
+    SPAM_SAME,
+)
 from labeling.crowd.scenario import Scenario
+from labeling.seeds import stream
 from labeling.types import Floats, Ints
 
 CHANCES = 4  # uniform numbers used per answer
@@ -21,12 +28,12 @@ def blind_labels(kind: int, favourite: float, classes: int, ring: Ints, chance: 
         kind: one of the SPAM_ kinds.
         favourite: the annotator's number in [0, 1); it decides the answer of SPAM_SAME.
         classes: number of answers to choose from.
-        ring: [n] the made-up answers that colluding spammers share.
+        ring: [n] the answers that spammers of this kind share.
         chance: [n, CHANCES] uniform numbers.
     """
     if kind == SPAM_RANDOM:
         return (chance[:, 0] * classes).astype(np.int64)
-    if kind == SPAM_COLLUDE:
+    if kind in (SPAM_COLLUDE, SPAM_PASTE):
         return ring
     pick = favourite if kind == SPAM_SAME else float(chance[0, 0])
     return np.full(len(ring), int(pick * classes), dtype=np.int64)
@@ -45,11 +52,24 @@ class AnswerModel:
 
     An annotator who tries answers item i rightly with probability
     sigmoid(logit(1 - error_i) + skill). A wrong answer is the item's own distractor with
-    probability `distractor_share`, else a class drawn by confusion.
+    probability `distractor_share`, else a class drawn by confusion. The machine whose answers some
+    spammers paste answers each item once, in the same way.
+
+    Args:
+        scenario: the crowd.
+        items: truth, difficulty and distractor of every row.
+        classes: number of classes of the question.
+        rng: draws the answers that colluding spammers share.
+        machine: draws the machine's answers.
     """
 
     def __init__(
-        self, scenario: Scenario, items: Items, classes: int, rng: np.random.Generator
+        self,
+        scenario: Scenario,
+        items: Items,
+        classes: int,
+        rng: np.random.Generator,
+        machine: np.random.Generator,
     ) -> None:
         self._scenario = scenario
         self._truth = items.truth
@@ -60,6 +80,8 @@ class AnswerModel:
         self._classes = classes
         self._rng = rng
         self._ring = rng.integers(0, classes, len(items))
+        self._machine_rng = machine
+        self._pasted = self._by_machine(np.arange(len(items)))
 
     def extend(self, items: Items) -> None:
         """Append items."""
@@ -70,6 +92,13 @@ class AnswerModel:
         self._logit = np.concatenate((self._logit, logit))
         self._slow = np.concatenate((self._slow, slow))
         self._ring = np.concatenate((self._ring, ring))
+        new = np.arange(len(self._pasted), len(self._ring))
+        self._pasted = np.concatenate((self._pasted, self._by_machine(new)))
+
+    def _by_machine(self, rows: Ints) -> Ints:
+        """The machine's answers to rows, drawn once."""
+        chance = self._machine_rng.random((len(rows), CHANCES))
+        return self._tried(self._scenario.machine_skill, rows, chance)
 
     def _hardness(self, items: Items) -> tuple[Floats, Floats]:
         """Logits of a right answer at skill 0, and the factor on working time."""
@@ -93,11 +122,16 @@ class AnswerModel:
         Returns:
             [n] class indices.
         """
-        if kind <= CARELESS:
-            return self._tried(kind, skill, tasks, chance)
-        return blind_labels(kind, favourite, self._classes, self._ring[tasks], chance)
+        if kind > CARELESS:
+            shared = self._pasted if kind == SPAM_PASTE else self._ring
+            return blind_labels(kind, favourite, self._classes, shared[tasks], chance)
+        labels = self._tried(skill, tasks, chance)
+        if kind == CARELESS:
+            guess(labels, self._scenario.careless_guess, self._classes, chance)
+        return labels
 
-    def _tried(self, kind: int, skill: float, tasks: Ints, chance: Floats) -> Ints:
+    def _tried(self, skill: float, tasks: Ints, chance: Floats) -> Ints:
+        """Answers of somebody who looks at the images."""
         labels = self._truth[tasks]
         correct = 1 / (1 + np.exp(-(self._logit[tasks] + skill)))
         wrong = np.flatnonzero(chance[:, 0] >= correct)
@@ -106,8 +140,6 @@ class AnswerModel:
             other = draw_wrong(self._truth[rows], chance[wrong, 2], self._steps)
             own = chance[wrong, 1] < self._scenario.distractor_share
             labels[wrong] = np.where(own, self._distractor[rows], other)
-        if kind == CARELESS:
-            guess(labels, self._scenario.careless_guess, self._classes, chance)
         return labels
 
     def skill_now(self, skill: float, done: int) -> float:
@@ -130,3 +162,19 @@ class AnswerModel:
         effort = float(self._slow[tasks].sum()) if kind < CARELESS else float(len(tasks))
         practice = (1 + done) ** math.log2(1 - min(s.speed_up, 0.99)) if done else 1.0
         return max(0.1, pace * effort * practice * math.exp(s.seconds_within * normal))
+
+
+def answer_model(
+    scenario: Scenario, items: Items, classes: int, seed: int, key: str
+) -> AnswerModel:
+    """The answers in one pool; the machine answers an image alike in all pools of a study.
+
+    Args:
+        scenario: the crowd.
+        items: truth, difficulty and distractor of every row.
+        classes: number of classes of the question.
+        seed: the study's seed.
+        key: the pool's key.
+    """
+    ring, machine = stream(seed, key, "ring"), stream(seed, "machine")
+    return AnswerModel(scenario, items, classes, ring, machine)

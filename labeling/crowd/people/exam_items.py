@@ -49,7 +49,8 @@ def error_at(scenario: Scenario, rates: Sequence[float], classes: int) -> Floats
     blind = scenario.spammers + scenario.careless * scenario.careless_guess
     # Blind answers are right at a known rate: the rest of each rate is up to those who try.
     wanted = (np.asarray(rates, dtype=np.float64) - blind / classes) / (1 - blind)
-    skill = scenario.skill_mean + scenario.skill_sd * _NODES
+    mean, sd = scenario.skill_of_people
+    skill = mean + sd * _NODES
     low, high = np.full(len(wanted), -_REACH), np.full(len(wanted), _REACH)
     # The mean over skills has no closed inverse, but it rises with the logit: bisection.
     for _ in range(_STEPS):

@@ -37,8 +37,8 @@ class FurtherQuestions:
         self._models = [
             OpinionModel(scenario, seen, ring)
             if isinstance(seen, Opinions)
-            else AnswerModel(scenario, seen, count, ring)
-            for seen, count in zip(questions, classes, strict=True)
+            else AnswerModel(scenario, seen, count, ring, stream(seed, "machine", str(at)))
+            for at, (seen, count) in enumerate(zip(questions, classes, strict=True))
         ]
         self._rng = stream(seed, key, "further answers")
         self._taste_rng = stream(seed, key, "tastes")

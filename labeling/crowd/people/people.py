@@ -12,7 +12,7 @@ from budget.money import Money
 from labeling.crowd.scenario import Scenario
 from labeling.types import Bools, Floats, Ints
 
-HONEST, CARELESS, SPAM_RANDOM, SPAM_SAME, SPAM_REPEAT, SPAM_COLLUDE = range(6)
+HONEST, CARELESS, SPAM_RANDOM, SPAM_SAME, SPAM_REPEAT, SPAM_COLLUDE, SPAM_PASTE = range(7)
 _BLOCK = 1024
 
 
@@ -132,13 +132,14 @@ class People:
         chance = rng.random((4, count))
         normal = rng.standard_normal((3, count))
         kind = self._kinds(chance[1], chance[2])
-        pace = np.array([s.task_seconds, s.careless_seconds, *[s.spam_seconds] * 4])[kind]
+        mean, _ = s.skill_of_people
+        pace = np.array([s.task_seconds, s.careless_seconds, *[s.spam_seconds] * 5])[kind]
         return Traits(
             arrival=start + np.cumsum(gaps),
             joins=chance[0] < self._joins,
             reluctance=chance[0],
             kind=kind,
-            skill=s.skill_mean + s.skill_sd * normal[0],
+            skill=mean + s.skill_sd * normal[0] + s.skill_by_activity * s.suites_sd * normal[2],
             pace=pace * np.exp(s.seconds_between * normal[1]),
             suites=wanted_suites(s, normal[2]),
             favourite=chance[3],
@@ -149,7 +150,7 @@ class People:
         # One number decides whether a person is bad, the other one the kind. So a person who is bad
         # at two wages is of the same kind at both.
         s = self._scenario
-        shares = np.array([s.spam_random, s.spam_same, s.spam_repeat, s.spam_collude])
+        shares = np.array(s.spam_kinds)
         both = s.careless + s.spammers
         careless = s.careless / both if both else 1.0
         steps = careless + (1 - careless) * np.cumsum(np.concatenate(([0.0], shares[:-1])))

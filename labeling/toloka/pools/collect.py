@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 
 from budget.errors import InputError, MarketError
-from labeling.source import assignments_left, missing_answers, next_round, wanted_arrays
+from labeling.source import (
+    assignments_left,
+    filled,
+    missing_answers,
+    next_round,
+    wanted_arrays,
+)
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.pools.assignment_updates import (
@@ -189,6 +195,7 @@ class OrderCollector:
         if not raised.any():
             self._close("limit" if missing.any() else "complete")
             return False
+        raised = filled(raised, self._order.condition)
         asked = self._asked_for()
         for row, more in zip(self._tasks.tolist(), raised.tolist(), strict=True):
             if more:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from budget.errors import MarketContradiction, MarketError
+from labeling.source import filled, wanted_arrays
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.intents import DONE, INTENT, IntentLog
 from labeling.toloka.describe import spec
@@ -251,9 +252,12 @@ class Preparer:
         """Upload missing tasks and set the overlap of every task.
 
         The platform counts a task's answers over all orders. So the overlap of a wanted task is the
-        answers given so far plus the answers wanted now; for another task, the answers given.
+        answers given so far plus the answers to ask for now; for another task, the answers given.
         """
-        goods, pool_id, wanted = self._goods, ready.pool_id, dict(order.wanted)
+        goods, pool_id = self._goods, ready.pool_id
+        ordered, counts = wanted_arrays(order)
+        asked = filled(counts, order.condition)
+        wanted = dict(zip(ordered.tolist(), asked.tolist(), strict=True))
         rows = self._rows(order, ready)
         there = {row for key, row in rows.items() if key not in ready.controls}
         new = [row for row in wanted if row not in there]
@@ -278,7 +282,7 @@ class Preparer:
             if tasks[key].overlap != overlap[key]:
                 set_overlap(self._api, key, overlap[key], overlap[key] < tasks[key].overlap)
         tasks = read_tasks(self._api, pool_id)
-        if sum(overlap[key] - given[key] for key in overlap) != order.answers_wanted:
+        if sum(overlap[key] - given[key] for key in overlap) != asked.sum():
             raise MarketContradiction(
                 f"{self._api.name}: pool {pool_id} does not hold the tasks that were ordered; it "
                 "was not opened"

@@ -186,7 +186,8 @@ def test_a_complete_order_has_every_usable_answer_it_wanted(market: Make) -> Non
 
 def test_every_submitted_assignment_costs_the_same_reward(market: Make) -> None:
     shop = market("spam-heavy")
-    bought = shop.buy(shop.order(condition=shop.condition("0.002", controls=2)))
+    # Fewer tasks than a suite holds: no suite is full.
+    bought = shop.buy(shop.order(9, rows=range(5), condition=shop.condition("0.002", controls=2)))
     paid = sum((a.reward for a in bought.assignments), Money(0))
     assert paid == Money.parse("0.02") * len(bought.assignments)
     # Banned or not, full or not: what was submitted is paid.
@@ -202,6 +203,19 @@ def test_abandoned_and_skipped_suites_return_their_tasks_unpaid(market: Make) ->
     # Unfinished suites cost time, not assignments: 60 % more of them would be 17 more.
     assert len(bought.assignments) <= len(calm.buy(calm.order()).assignments) + 8
     assert bought.end.minutes > calm.buy(calm.order()).end.minutes + 4
+
+
+def test_an_order_that_leaves_one_task_over_buys_full_suites_only(market: Make) -> None:
+    """One task and one control task take 8 seconds: honest annotators would be banned as too fast.
+
+    Annotators who have seen a task that fills the last suite get a smaller one, now and then.
+    """
+    shown = []
+    for seed in range(10):
+        shop = market(seed=seed, tasks=100)
+        shown += [len(a.tasks) for a in shop.buy(shop.order()).assignments]
+    assert len(shown) > 120
+    assert sum(count < 10 for count in shown) <= 2  # 119 of 278 without filling
 
 
 # Bans.

@@ -88,7 +88,7 @@ def test_both_doors_give_the_same(seed: int, server: Server, tmp_path: Path) -> 
 def comparable(end: OrderEnd | None) -> Any:
     """An end without those who only looked: no platform tells them."""
     assert end is not None
-    return (end.reason, round(end.minutes, 3), end.missing, end.joined, end.exam_failed)
+    return (end.reason, round(60_000 * end.minutes), end.missing, end.joined, end.exam_failed)
 
 
 def test_the_cases_are_of_every_kind(tmp_path: Path) -> None:

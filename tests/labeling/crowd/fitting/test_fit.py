@@ -11,7 +11,15 @@ import pytest
 
 from budget.errors import InputError
 from labeling.campaign.campaign import QualityRules
-from labeling.crowd.fitting.agreement import fleiss_kappa, majority_curve, pairwise_agreement
+from labeling.crowd.fitting.agreement import (
+    activity,
+    annotator_accuracy,
+    busiest_accuracy,
+    fleiss_kappa,
+    majority_curve,
+    pairwise_agreement,
+    wrong_answers_agree,
+)
 from labeling.crowd.fitting.fit import estimate, fit_scenario, write_scenario
 from labeling.crowd.fitting.hybrid import hybrid_items
 from labeling.crowd.fitting.imitate import blank, imitate
@@ -119,6 +127,44 @@ def test_a_crowd_met_on_the_simulated_platform_is_recovered(market: Callable[...
     assert (gap <= 1.75 * np.array(KNOWN[0])[:5]).all(), gap
 
 
+def uneven(tasks: int, overlap: int, people: int, classes: int, seed: int) -> Recording:
+    """A recording to fill in, most of it by a few busy people."""
+    rng = np.random.default_rng(seed)
+    wish = np.exp(1.2 * rng.standard_normal(people))
+    # The largest of wish / Exp(1) draws without replacement, with chances that go with the wish.
+    drawn = np.argsort(-wish / rng.exponential(size=(tasks, people)), axis=1)[:, :overlap]
+    empty = blank(rng.integers(classes, size=tasks), overlap, classes)
+    return replace(empty, annotator=drawn.T.ravel())
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("slope", [0.6, -0.6])
+def test_skill_by_activity_is_recovered_and_carries_the_median_annotator(
+    slope: float, known: bool
+) -> None:
+    """Over six seeds the slope has a standard deviation of .05, with and without known truth."""
+    true = crowd(**{**CROWDS[0], "skill_by_activity": slope, "spammers": 0.0})
+    recording = imitate(true, uneven(2500, 5, 200, 5, 0), 0)
+    seen = recording if known else replace(recording, gold=np.full_like(recording.gold, -1))
+    fitted = estimate(seen)[0]
+    assert fitted.skill_by_activity == pytest.approx(slope, abs=0.15)
+
+    def median(scenario: Scenario) -> float:
+        made = [imitate(scenario, recording, seed) for seed in range(5)]
+        half = np.array([0.5])
+        return float(np.mean([annotator_accuracy(each, half)[0] for each in made]))
+
+    observed = float(annotator_accuracy(recording, np.array([0.5]))[0])
+    without = median(replace(fitted, skill_by_activity=0.0))
+    assert abs(median(fitted) - observed) < 0.02
+    assert abs(without - observed) > 0.03
+
+
+def test_equal_activity_says_nothing_of_its_effect() -> None:
+    recording = imitate(crowd(**CROWDS[0]), design(1500, 4, 40, 4, 0), 0)
+    assert estimate(recording)[0].skill_by_activity == 0.0
+
+
 def test_class_confusion_is_fitted_where_supported() -> None:
     table = ((0.0, 0.9, 0.1), (0.5, 0.0, 0.5), (0.2, 0.8, 0.0))
     true = replace(crowd(**CROWDS[0]), confusion=table)
@@ -176,6 +222,33 @@ def test_statistics_of_a_table_worked_by_hand() -> None:
     assert pairwise_agreement(recording) == pytest.approx((1 / 3 + 1) / 2)
     by_chance = (1 / 3) ** 2 + (2 / 3) ** 2
     assert fleiss_kappa(recording) == pytest.approx((2 / 3 - by_chance) / (1 - by_chance))
+
+
+def test_pairs_of_wrong_answers_and_the_busiest_worked_by_hand() -> None:
+    # Truth 0. Wrong answers 1, 1, 2 on the first task: one pair of three agrees. Truth of the last
+    # task is unknown: its answers do not count.
+    task, label = np.array([0, 0, 0, 0, 1, 1, 2, 2]), np.array([1, 1, 2, 0, 0, 1, 2, 2])
+    gold = np.array([0, 0, -1])
+    recording = Recording("h", ("a", "b", "c"), ("x", "y", "z"), task, label, None, None, gold)
+    assert wrong_answers_agree(recording) == pytest.approx(1 / 3)
+    assert np.isnan(wrong_answers_agree(recording.where(task > 0)))
+    assert activity(np.array([1, 0, 3])) == pytest.approx(np.log([3**-0.75, 1.0, 3**0.25]))
+    # Of 20 people the busiest two gave ten answers each, seven of them right; all others two.
+    people = np.r_[np.repeat([0, 1], 10), np.repeat(np.arange(2, 20), 2)]
+    right = np.r_[np.tile(np.arange(10) >= 3, 2), np.ones(36, dtype=bool)]
+    tasks = np.arange(len(people))
+    many = Recording(
+        "h",
+        ("a", "b", "c"),
+        tuple(map(str, tasks)),
+        tasks,
+        np.where(right, 0, 1),
+        people,
+        None,
+        np.zeros(len(people), dtype=np.int64),
+    )
+    assert busiest_accuracy(many, 0.1) == pytest.approx(0.7)
+    assert np.isnan(busiest_accuracy(many.where(people < 19), 0.1))
 
 
 def test_a_majority_of_two_is_worth_one_answer() -> None:

@@ -26,16 +26,19 @@ def test_without_filter_and_further_questions_the_crowd_stays_as_it_is() -> None
     assert audience(DEFAULT, CAMPAIGN) == DEFAULT
 
 
+def odds(share: float) -> float:
+    return share / (1 - share)
+
+
 def test_the_language_test_costs_supply_and_spares_bad_annotators() -> None:
     tested = audience(DEFAULT, TESTED)
     assert tested.looks_per_minute == pytest.approx(0.843 * DEFAULT.looks_per_minute)
     assert tested.population == int(0.843 * DEFAULT.population)
     # TolokerGraph: 20.9 % banned with tested English, 27.0 % without, 21.8 % in all.
-    share = bad_share(tested, 1.71)
-    assert share == pytest.approx(0.209, abs=0.003)
-    everybody = bad_share(DEFAULT, 1.71)
+    share, everybody = bad_share(tested, 1.71), bad_share(DEFAULT, 1.71)
     untested = (everybody - DEFAULT.tested_share * share) / (1 - DEFAULT.tested_share)
-    assert untested == pytest.approx(0.270, abs=0.005)
+    assert odds(share) / odds(everybody) == pytest.approx(odds(0.209) / odds(0.218), rel=0.01)
+    assert odds(untested) / odds(everybody) == pytest.approx(odds(0.270) / odds(0.218), rel=0.02)
     assert tested.careless == pytest.approx(tested.spammers)
 
 
