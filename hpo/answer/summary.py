@@ -222,6 +222,7 @@ def _cost(report: Mapping[str, Any]) -> str:
 
 
 def next_line(report: Mapping[str, Any]) -> str:
+    """The step that follows a study."""
     kind = kind_named(report["market"]["kind"])
     is_own = report["config"]["data"] not in BUILT_IN_DATA
     if step := (is_own and kind.next_step_own) or kind.next_step:

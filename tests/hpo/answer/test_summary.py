@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hpo.answer.summary import WIDTH, _expect
+from hpo.answer.summary import WIDTH, _expect, next_line
 
 
 def told(kind: str, share: float, differs: bool) -> dict[str, Any]:
@@ -46,12 +46,10 @@ def test_a_whole_plan_bought_again_fits(kind: str, differs: bool) -> None:
 
 
 def test_the_next_step_after_own_images_is_another_one() -> None:
-    from hpo.answer.summary import next_line
-
-    def line(data: str, market: str) -> str | None:
+    def line(data: str, market: str) -> str:
         return next_line({"config": {"data": data}, "market": {"kind": market}})
 
-    assert str(line("digits3", "simulated")).startswith("Next: your own images: ")
+    assert line("digits3", "simulated").startswith("Next: your own images: ")
     for data in ("folder", "npz"):
-        assert str(line(data, "simulated")).startswith("Next: a rehearsal through Toloka's API: ")
-        assert str(line(data, "rehearsal")).startswith("Next: labelworth doctor, ")
+        assert line(data, "simulated").startswith("Next: a rehearsal through Toloka's API: ")
+        assert line(data, "rehearsal").startswith("Next: labelworth doctor, ")
