@@ -51,6 +51,8 @@ def goodness(recording: Recording, scenario: Scenario, seed: int = 0) -> tuple[G
     ]
     rows = []
     for name, value in observed.items():
+        if not all(name in imitation for imitation in simulated):
+            continue  # such as the agreement of wrong answers, where an imitation has too few
         values = np.array([imitation[name] for imitation in simulated])
         rows.append(GoodnessRow(name, value, float(values.mean()), float(values.std(ddof=1))))
     return tuple(rows)

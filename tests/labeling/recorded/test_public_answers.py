@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
+from labeling.aggregation.methods import aggregate
 from labeling.crowd.fitting.fit import Fit, fit_scenario
 from labeling.recorded.answer_cells import ReadingChoices
 from labeling.recorded.reading import read_recording
 from labeling.recorded.recording import Recording
+from labeling.types import Answers, LabelSet
+from labeling.versions import save
 
 NAMES = ("cat", "dog", "owl")
 PLAIN = ("plain", "bom", "crlf", "semicolon", "utf16", "all-agree", "class-never-answered")
@@ -186,3 +189,39 @@ def test_these_are_fitted_with_finite_numbers(cases: Path, name: str) -> None:
     assert any("all answers to a task agree" in line for line in fit.caveats) == (
         name == "all-agree"
     )
+
+
+# --- labels ---
+
+
+def answers_to(recording: Recording) -> Answers:
+    who = recording.annotator
+    assert who is not None
+    no, yes = np.zeros(len(recording), dtype=np.bool_), np.ones(len(recording), dtype=np.bool_)
+    return Answers(recording.task, who, recording.label, no, yes)
+
+
+def labels_of(recording: Recording, method: str) -> LabelSet:
+    answers = answers_to(recording)
+    return aggregate(answers, range(len(recording.tasks)), len(recording.classes), method, {})
+
+
+@pytest.mark.parametrize("method", ["majority", "weighted", "dawid-skene"])
+def test_one_answer_of_each_annotator_is_enough_for_labels(cases: Path, method: str) -> None:
+    """Dawid-Skene fell to chance (.333) where the majority is right in 95 of 100 tasks."""
+    recording = read(cases, "one-answer-each")
+    right = labels_of(recording, method).posterior.argmax(axis=1) == recording.gold
+    assert right.mean() > 0.9
+
+
+def test_ties_are_marked_in_a_version(cases: Path, tmp_path: Path) -> None:
+    recording = read(cases, "two-way-ties")
+    labels, answers = labels_of(recording, "majority"), answers_to(recording)
+    names, classes = recording.tasks, recording.classes
+    version = save(tmp_path, {}, labels, answers, names=names, classes=classes)
+    apart = [
+        len(set(recording.label[recording.task == task].tolist())) == 2
+        for task in range(len(recording.tasks))
+    ]
+    assert version.table("labels.csv")["tied"] == [str(int(tied)) for tied in apart]
+    assert 0 < sum(apart) < len(apart)
