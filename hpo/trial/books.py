@@ -85,10 +85,10 @@ def check_rows(database: sqlite3.Connection, path: Path) -> None:
         database.execute("BEGIN")
         database.execute("SELECT count(*) FROM sqlite_master").fetchone()
         problem = cut_short(path, pragma)
-        if not problem:
+        changed = "" if problem else seals.broken(database)
+        if not (problem or changed):
             report = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
             problem = "" if report == "ok" else " ".join(str(report).split())
-        changed = "" if problem else seals.broken(database)
         database.rollback()
     except UnicodeDecodeError as error:  # SQLite's message quotes damaged bytes
         raise sqlite3.DatabaseError(f"the database is damaged ({error.reason})") from error
