@@ -60,8 +60,8 @@ MUTANTS = (
     Mutant(
         "the hash of a ledger row",
         "budget/book.py",
-        "if digest != digest_of(",
-        "if False and digest != digest_of(",
+        "if not is_text or digest != digest_of(prev, study, seq, kind, key, micros, note):",
+        "if not is_text:",
         (_DAMAGE, "-k", "edited_rows or added_since or open_changes"),
     ),
     Mutant(
@@ -116,8 +116,8 @@ MUTANTS = (
     Mutant(
         "settlements held against assignments",
         "hpo/trial/books.py",
-        'problem = "" if paid == entry.amount else problem',
-        'problem = ""',
+        "        elif paid != entry.amount:\n",
+        "        elif paid > entry.amount + entry.amount:\n",
         (_FLIPS, "-k", "before_there_were_seals"),
     ),
     Mutant(
