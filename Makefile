@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_WORDS)
 export FAULT_RUNS
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: study test statistics test-all check bench docs clean
+.PHONY: study test statistics test-all check mutants bench docs clean
 
 study: $(VENV)/.installed
 	$(BIN)/python -m hpo.run --budget $(BUDGET)
@@ -32,6 +32,10 @@ check: $(VENV)/.developer
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+# Plants bugs that take one guard away each; the tests must notice all
+mutants: $(VENV)/.developer
+	$(BIN)/python tests/mutants/run.py
 
 bench: $(VENV)/.developer
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done

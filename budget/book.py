@@ -103,7 +103,8 @@ class Book:
         """
         if seq != len(self.entries) + 1 or prev != self.head or type(micros) is not int:
             return "it does not follow the one before"
-        if digest != digest_of(prev, study, seq, kind, key, micros, note):
+        is_text = all(type(text) is str for text in (study, kind, key, note))
+        if not is_text or digest != digest_of(prev, study, seq, kind, key, micros, note):
             return "its content does not match its hash"
         entry = LedgerEntry(seq, kind, key, Money(micros), note)
         if kind == "cap" and entry.amount > self.cap:

@@ -30,6 +30,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    union,
     update,
 )
 
@@ -284,8 +285,10 @@ def accounts_of(engine: Engine, study: str) -> tuple[str, ...]:
     with reading(engine) as connection:
         if not inspect(connection).has_table(_HEADS.name):
             return ()
-        names = connection.execute(select(_HEADS.c.study).where(_belongs(_HEADS, study)))
-        return tuple(sorted(names.scalars()))
+        # By rows, too: an account whose head was lost is damaged, not absent.
+        heads = select(_HEADS.c.study).where(_belongs(_HEADS, study))
+        first = select(_ROWS.c.study).where(_ROWS.c.seq == 1, _belongs(_ROWS, study))
+        return tuple(sorted(connection.execute(union(heads, first)).scalars()))
 
 
 def is_reserved(connection: Connection, study: str, key: str) -> bool:

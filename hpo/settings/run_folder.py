@@ -16,6 +16,8 @@ from budget.errors import InputError
 from budget.files import write_whole
 from budget.ledger import Balance, Ledger, accounts_of
 from hpo.settings.config import StudyConfig, check_unchanged, make_config, to_plain
+from hpo.settings.stored_answer import SEARCH as SEARCH
+from hpo.settings.stored_answer import STORE as STORE
 from hpo.settings.stored_answer import forget_report
 
 
@@ -66,12 +68,6 @@ def read_config(folder: Path) -> StudyConfig:
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: damaged or unreadable: {error}") from None
     return make_config(raw)
-
-
-STORE = "labelworth.sqlite"
-"""Ledger, orders and answers."""
-SEARCH = "optuna.sqlite"
-"""The trials, in Optuna's storage."""
 
 
 def open_store(folder: Path) -> Database:

@@ -16,6 +16,10 @@ from budget.files import write_whole
 SCHEMA = 3
 """The version of the report's format."""
 REPORT = "report.json"
+STORE = "labelworth.sqlite"
+"""Ledger, orders and answers."""
+SEARCH = "optuna.sqlite"
+"""The trials, in Optuna's storage."""
 
 
 def to_json(report: Mapping[str, Any]) -> str:

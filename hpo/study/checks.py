@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from budget.database import driver, reading
 from budget.errors import InputError, LedgerCorrupt
 from hpo.data.dataset import Dataset, load
 from hpo.data.summary import data_lines
@@ -73,7 +74,10 @@ def check_ground(world: World, trials: Trials) -> None:
         InputError: images or crowd are others than those that the study was started with.
         LedgerCorrupt: an order that was paid for is missing, or was settled at another amount.
     """
-    check_books(world.database, world.config.study, world.store, world.source.tariff)
+    if world.database.dialect.name == "sqlite":
+        with reading(world.database) as connection:
+            path, study = world.folder / STORE, world.config.study
+            check_books(driver(connection), path, study, world.source.tariff)
     for bought in trials.purchases():
         if world.store.record(bought.order) is None:
             raise LedgerCorrupt(

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,27 @@ def test_the_database_itself_forbids_changes(good: Path, tmp_path: Path, stateme
         vandal.execute(statement)
     vandal.close()
     assert read_ledger(path) == read_ledger(good)
+
+
+def test_the_database_itself_forbids_a_second_row_of_a_kind_and_key(good: Path) -> None:
+    # Beside the checks of the program: of two that hold money under one key at once one fails.
+    with closing(sqlite3.connect(good)) as database:
+        kinds = [
+            ("cap", "cap-1"),
+            ("reserve", "order-0"),
+            ("settle", "order-0"),
+            ("void", "order-3"),
+        ]
+        for kind, key in kinds:
+            row = f"study, 9, '{kind}', '{key}', 5, '', hash, hash FROM ledger_rows WHERE seq = 8"
+            with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+                database.execute(f"INSERT INTO ledger_rows SELECT {row}")
+        row = "study, 9, 'settle', 'order-3', 5, '', hash, hash FROM ledger_rows WHERE seq = 8"
+        with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+            database.execute(f"INSERT INTO ledger_rows SELECT {row}")  # it was voided
+        row = row.replace("settle", "reserve").replace("order-3", "order-9")
+        database.execute(f"INSERT INTO ledger_rows SELECT {row}")
+        database.rollback()
 
 
 def outcome(path: Path) -> tuple[LedgerEntry, ...] | None:

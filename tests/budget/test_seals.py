@@ -151,6 +151,24 @@ def test_an_edit_by_another_program_is_refused(
                 look(path)
 
 
+def test_a_missing_or_changed_trigger_is_refused(path: Path) -> None:
+    vandal = sqlite3.connect(path, isolation_level=None)
+    query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+    triggers = vandal.execute(query).fetchall()
+    assert len(triggers) == 3
+    for name, sql in triggers:
+        for planted in ("", f"{sql.removesuffix('END')}SELECT 1; END"):
+            vandal.execute(f"DROP TRIGGER {name}")
+            if planted:
+                vandal.execute(planted)
+            with pytest.raises(LedgerCorrupt, match="a trigger of its seal is missing or changed"):
+                open_database(path)
+            vandal.execute(f"DROP TRIGGER IF EXISTS {name}")
+            vandal.execute(sql)
+    vandal.close()
+    open_database(path).dispose()
+
+
 def test_another_program_s_statement_fails(path: Path) -> None:
     vandal = sqlite3.connect(path)
     for statement in ("UPDATE t SET word = 'v'", "DELETE FROM t", "INSERT INTO t VALUES (9, 'v')"):

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from budget.errors import LedgerCorrupt
 from hpo.cli.main import main
 from hpo.settings.exit_codes import explain
 from hpo.study.study import Study, open_study
@@ -24,6 +25,7 @@ from hpo.study.version_catalogue import keep_view, open_catalogue
 from labeling.views import parse_view
 from tests.conftest import SMALL
 from tests.heads import FixedHeads
+from tests.unsealed import unseal_driver
 
 RUNS = int(os.environ.get("FAULT_RUNS", "10"))
 FILES = ("labelworth.sqlite", "optuna.sqlite")
@@ -195,3 +197,41 @@ def test_labels_edited_by_another_program_are_refused(folder: Path) -> None:
     vandal.close()
     for words in (["report"], ["status"], ["view"]):
         assert main([*words, str(folder)]) == REFUSED, words
+
+
+def test_an_edit_before_there_were_seals_shows_where_it_changes_money(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / FILES[0], isolation_level=None)) as vandal:
+        unseal_driver(vandal)
+        vandal.execute("UPDATE assignments SET reward_micros = reward_micros + 1 WHERE rowid = 1")
+    for words in (["report"], ["status"]):
+        assert main([*words, str(folder)]) == REFUSED, words
+    with pytest.raises(LedgerCorrupt, match="and its assignments cost"):
+        open_study(folder, FixedHeads())
+
+
+def test_a_lost_order_that_was_paid_for_is_noticed(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / FILES[0], isolation_level=None)) as vandal:
+        unseal_driver(vandal)
+        for table in ("further_answers", "answers", "assignments", "restrictions", "order_tasks"):
+            vandal.execute(f"DELETE FROM {table} WHERE order_id = 1")
+        vandal.execute("DELETE FROM orders WHERE id = 1")
+    assert main(["status", str(folder)]) == REFUSED
+
+
+def test_a_study_of_an_older_release_is_sealed_once_and_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in FILES:
+        with closing(sqlite3.connect(folder / name, isolation_level=None)) as older:
+            unseal_driver(older)
+    assert main(["status", str(folder)]) == 0  # a look seals nothing
+    notes = []
+    for _ in range(2):
+        study = open_study(folder, FixedHeads())
+        study.run(lambda progress: notes.append(progress.note))
+        study.close()
+    assert [note for note in notes if note] == [
+        "This study was begun by an older release. Its rows were sealed as they are today."
+    ]
+    assert flip_a_value(folder / FILES[0], "answers", random.Random(1))
+    assert main(["status", str(folder)]) == REFUSED

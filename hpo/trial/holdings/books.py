@@ -1,52 +1,23 @@
-"""The books of a study, verified without its data: ledger, orders, answers and trials."""
+"""The books of a study, verified without its data: ledger, orders, answers and trials.
+
+Nothing heavy is imported here: who prints a stored answer verifies the databases first.
+"""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 
 from budget import seals
-from budget.database import Database, look_into, name_of
+from budget.book import Book, LedgerEntry
 from budget.errors import LedgerCorrupt
-from budget.ledger import Ledger, accounts_of
-from budget.money import ZERO
-from budget.sqlite_file import cut_short, reading_alone
+from budget.money import ZERO, Money
+from budget.sqlite_file import cut_short, reading_alone, sqlite_trouble
 from budget.tariff import Tariff
-from hpo.settings.run_folder import SEARCH, STORE, has_store, read_config
-from labeling.store import Store
-
-
-def check_books(database: Database, study: str, store: Store, tariff: Tariff) -> None:
-    """Compare every settlement and void with the stored assignments of its order.
-
-    Args:
-        database: where ledger and store lie.
-        study: the study's name.
-        store: all of its orders.
-        tariff: what the market charges.
-
-    Raises:
-        LedgerCorrupt: an order is missing, has not ended, or was settled at another amount.
-    """
-    # The ledger comes first: another process may be buying, and an order ends before it is settled.
-    accounts = [Ledger.open(database, name) for name in accounts_of(database, study)]
-    entries = [entry for account in accounts for entry in account.entries()]
-    records = {record.order.key: record for record in store.all_orders()}
-    for entry in entries:
-        record, order = records.get(entry.key), f"order {entry.key[:12]}"
-        if entry.kind not in ("settle", "void"):
-            continue
-        if record is None:
-            problem = f"{order}, which was paid for, is missing" if entry.amount != ZERO else ""
-        elif entry.kind == "settle" and record.end is None:
-            problem = f"{order} was settled and has no end"
-        else:
-            paid = store.paid(record.order, tariff)
-            problem = f"{order} was settled at {entry.amount}, and its assignments cost {paid}"
-            problem = "" if paid == entry.amount else problem
-        if problem:
-            raise LedgerCorrupt(name_of(database), problem)
+from hpo.settings.stored_answer import SEARCH, STORE
 
 
 def look_at_books(folder: Path) -> None:
@@ -56,21 +27,27 @@ def look_at_books(folder: Path) -> None:
         LedgerCorrupt: rows are not the rows that were written, or do not fit each other.
         sqlite3.Error: the file of the trials is damaged.
     """
-    if has_store(folder):
-        config = read_config(folder)
-        database = look_into(folder / STORE)
+    if (store := folder / STORE).exists():
         try:
-            check_books(database, config.study, Store(database, config.study), config.tariff)
-        finally:
-            database.dispose()
-    search = folder / SEARCH
-    if search.exists():
+            with closing(sqlite3.connect(reading_alone(store), uri=True)) as database:
+                check_rows(database, store)
+                check_books(database, store, *_study_in(folder))
+        except sqlite3.Error as error:
+            raise sqlite_trouble(str(store), error) from error
+    if (search := folder / SEARCH).exists():
         with closing(sqlite3.connect(reading_alone(search), uri=True)) as trials:
             check_rows(trials, search)
 
 
+def _study_in(folder: Path) -> tuple[str, Tariff]:
+    """The study's name and tariff, from its configuration."""
+    raw = json.loads((folder / "study.json").read_text())
+    least, smallest = Money.parse(raw["fee_minimum"]), Money.parse(raw["smallest_reward"])
+    return raw["study"], Tariff(Fraction(raw["fee_share"]), least, smallest)
+
+
 def check_rows(database: sqlite3.Connection, path: Path) -> None:
-    """Verify the file of the trials; without seals, as older releases left it, its rows pass.
+    """Verify a database's file and seals; without seals, as older releases left it, it passes.
 
     Raises:
         LedgerCorrupt: it holds rows that were not written.
@@ -85,10 +62,10 @@ def check_rows(database: sqlite3.Connection, path: Path) -> None:
         database.execute("BEGIN")
         database.execute("SELECT count(*) FROM sqlite_master").fetchone()
         problem = cut_short(path, pragma)
-        if not problem:
+        changed = "" if problem else seals.broken(database)
+        if not (problem or changed):
             report = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
             problem = "" if report == "ok" else " ".join(str(report).split())
-        changed = "" if problem else seals.broken(database)
         database.rollback()
     except UnicodeDecodeError as error:  # SQLite's message quotes damaged bytes
         raise sqlite3.DatabaseError(f"the database is damaged ({error.reason})") from error
@@ -96,3 +73,62 @@ def check_rows(database: sqlite3.Connection, path: Path) -> None:
         raise sqlite3.DatabaseError(problem)
     if changed:
         raise LedgerCorrupt(str(path), changed)
+
+
+def check_books(database: sqlite3.Connection, path: Path, study: str, tariff: Tariff) -> None:
+    """Verify a study's accounts, and compare settlements with the assignments of their orders.
+
+    Args:
+        database: of ledger, orders and answers.
+        path: its file.
+        study: the study's name.
+        tariff: what the market charges.
+
+    Raises:
+        LedgerCorrupt: a row is not as written; an order is missing, has not ended, or was settled
+            at another amount.
+    """
+    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    if not {"ledger_rows", "ledger_heads", "orders", "assignments"} <= tables:
+        return  # killed in its first moments
+    query = "SELECT key, id, end_reason FROM orders WHERE study = ?"
+    orders = {key: (number, end) for key, number, end in database.execute(query, (study,))}
+    for entry in _entries(database, path, study):
+        if entry.kind not in ("settle", "void"):
+            continue
+        name, problem = f"order {entry.key[:12]}", ""
+        number, end = orders.get(entry.key, (None, None))
+        paid = _paid(database, number, tariff)
+        if number is None and entry.amount != ZERO:
+            problem = f"{name}, which was paid for, is missing"
+        elif number is not None and entry.kind == "settle" and end is None:
+            problem = f"{name} was settled and has no end"
+        elif paid != entry.amount:
+            problem = f"{name} was settled at {entry.amount}, and its assignments cost {paid}"
+        if problem:
+            raise LedgerCorrupt(str(path), problem)
+
+
+def _entries(database: sqlite3.Connection, path: Path, study: str) -> list[LedgerEntry]:
+    """All rows of a study's accounts, verified."""
+    heads = {
+        name: at for name, *at in database.execute("SELECT study, seq, hash FROM ledger_heads")
+    }
+    columns = "study, seq, kind, key, micros, note, prev, hash"
+    books: dict[str, Book] = {name: Book() for name in heads}
+    for row in database.execute(f"SELECT {columns} FROM ledger_rows ORDER BY study, seq"):  # noqa: S608
+        if problem := books.setdefault(row[0], Book()).take(*row):
+            raise LedgerCorrupt(str(path), f"ledger row {row[1]}: {problem}")
+    for name, book in books.items():
+        if heads.get(name) != [len(book.entries), book.head]:
+            raise LedgerCorrupt(str(path), "ledger: the last rows are not as written")
+    mine = [name for name in books if name == study or name.startswith(f"{study}/")]
+    return [entry for name in mine for entry in books[name].entries]
+
+
+def _paid(database: sqlite3.Connection, order: int | None, tariff: Tariff) -> Money:
+    query = (
+        "SELECT reward_micros, count(*) FROM assignments WHERE order_id = ? GROUP BY reward_micros"
+    )
+    rows = database.execute(query, (order,)).fetchall()
+    return sum((tariff.cost(count, Money(micros)) for micros, count in rows), ZERO)

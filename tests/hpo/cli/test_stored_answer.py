@@ -41,7 +41,7 @@ def test_a_stored_answer_is_printed_in_half_a_second_of_cpu(command: str, studie
     assert cpu_seconds(["-m", "hpo.run", command, str(studied)]) <= max(0.7, 50 * bare)
 
 
-def test_a_stored_answer_takes_no_data_model_or_database(studied: Path) -> None:
+def test_a_stored_answer_takes_no_data_model_or_heavy_library(studied: Path) -> None:
     code = (
         "import sys; from hpo.run import main\n"
         f"main(['report', {str(studied)!r}])\n"

@@ -1,0 +1,208 @@
+"""Planted bugs: each takes one guard of money or labels away, and some test must fail on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A planted bug.
+
+    Attributes:
+        guard: the guard that is taken away.
+        file: where it stands.
+        old: its code, which stands there once.
+        new: what is planted in its place.
+        tests: the tests that must not all pass, as words for pytest.
+    """
+
+    guard: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+_DAMAGE, _LEDGER = "tests/budget/test_ledger_damage.py", "tests/contract/test_ledger.py"
+_STORE, _SEALS = "tests/labeling/store/test_store.py", "tests/budget/test_seals.py"
+_FLIPS, _TOLOKA = "tests/faults/test_flips.py", "tests/labeling/toloka/test_market.py"
+
+MUTANTS = (
+    Mutant(
+        "one row of a kind and key in the ledger",
+        "budget/ledger.py",
+        '    UniqueConstraint("study", "kind", "key"),\n',
+        "",
+        (_DAMAGE, "-k", "second_row"),
+    ),
+    Mutant(
+        "one resolution of a hold in the ledger's table",
+        "budget/ledger.py",
+        "unique=True, sqlite_where",
+        "unique=False, sqlite_where",
+        (_DAMAGE, "-k", "second_row"),
+    ),
+    Mutant(
+        "the cap",
+        "budget/ledger.py",
+        "if amount > left:",
+        "if amount > left + left:",
+        (_LEDGER,),
+    ),
+    Mutant(
+        "the check of the cap under the lock",
+        "budget/ledger.py",
+        "        with writing(self._engine) as connection:\n            # The balance is read",
+        "        with reading(self._engine) as connection:\n            # The balance is read",
+        (_LEDGER,),
+    ),
+    Mutant(
+        "the hash of a ledger row",
+        "budget/book.py",
+        "if not is_text or digest != digest_of(prev, study, seq, kind, key, micros, note):",
+        "if not is_text:",
+        (_DAMAGE, "-k", "edited_rows or added_since or open_changes"),
+    ),
+    Mutant(
+        "the head of the ledger",
+        "budget/ledger.py",
+        "if last != ((head.seq, head.hash) if head else None):",
+        "if last is None and head is not None:",
+        (_DAMAGE, "-k", "edited_rows"),
+    ),
+    Mutant(
+        "the stop after a settlement above its hold",
+        "budget/book.py",
+        "self.overrun |= entry.amount > self._open.pop(key)",
+        "self._open.pop(key)",
+        (_LEDGER,),
+    ),
+    Mutant(
+        "one amount under one key",
+        "budget/ledger.py",
+        "if reserved is not None and reserved != amount:",
+        "if False:",
+        (_LEDGER,),
+    ),
+    Mutant(
+        "the cut end of a database",
+        "budget/sqlite_file.py",
+        "if size % page == 0 and size >= page * pages:",
+        "if size:",
+        (_DAMAGE, "-k", "cut"),
+    ),
+    Mutant(
+        "the seals of rows",
+        "budget/seals.py",
+        "        if _used(stored[name]) != _used(_made(connection, name, column)):",
+        "        if _used(stored[name]).keys() != _used(_made(connection, name, column)).keys():",
+        (_SEALS,),
+    ),
+    Mutant(
+        "the triggers of seals",
+        "budget/seals.py",
+        "if any(present.get(trigger) != sql for trigger, sql in wanted.items()):",
+        "if False:",
+        (_SEALS,),
+    ),
+    Mutant(
+        "the seal of what is read while the study runs",
+        "budget/database.py",
+        "        if problem:\n            raise LedgerCorrupt(name_of(connection.engine), problem)",
+        "        if problem:\n            return",
+        (_SEALS,),
+    ),
+    Mutant(
+        "settlements held against assignments",
+        "hpo/trial/books.py",
+        "        elif paid != entry.amount:\n",
+        "        elif paid > entry.amount + entry.amount:\n",
+        (_FLIPS, "-k", "before_there_were_seals"),
+    ),
+    Mutant(
+        "an assignment that comes again and differs",
+        "labeling/store/pages.py",
+        'if rows[name]["digest"] != digest:',
+        "if False:",
+        (_STORE,),
+    ),
+    Mutant(
+        "an order that has ended takes nothing new",
+        "labeling/store/pages.py",
+        "if has_ended and fresh:",
+        "if False:",
+        (_STORE,),
+    ),
+    Mutant(
+        "an order with a hold stays",
+        "labeling/store/store.py",
+        "if has_ended or came or is_reserved(connection, self._study, order.key):",
+        "if has_ended or came:",
+        (_STORE,),
+    ),
+    Mutant(
+        "the hold is kept when a purchase fails",
+        "hpo/trial/purchase.py",
+        "        pool = world.source.place(order)  #",
+        "        try:\n            pool = world.source.place(order)\n"
+        "        except Exception:\n            ledger.void(hold)\n            raise\n        #",
+        ("tests/hpo/trial/test_purchase.py",),
+    ),
+    Mutant(
+        "the account held against the ledger",
+        "hpo/trial/purchase.py",
+        "        check_taken(world, order.key)\n",
+        "",
+        ("tests/hpo/market/test_toloka.py", "-k", "assumed"),
+    ),
+    Mutant(
+        "the first order on real money is one page",
+        "hpo/trial/purchase.py",
+        "if world.market.kind.real_money and not world.store.all_orders():",
+        "if False:",
+        ("tests/hpo/market/test_toloka.py", "-k", "assumed"),
+    ),
+    Mutant(
+        "annotators of a confirmation are others",
+        "hpo/trial/purchase.py",
+        "name=world.market.name + mark)",
+        "name=world.market.name)",
+        ("tests/hpo/search/test_searcher.py", "-k", "bought_from_others"),
+    ),
+    Mutant(
+        "the seal of the final images",
+        "hpo/trial/evaluate.py",
+        '    scores = score_on("validation", trained, world)\n    first = Outcome(',
+        '    scores = score_on("final", trained, world)\n    first = Outcome(',
+        ("tests/hpo/study/test_study.py", "-k", "final_images_come_last"),
+    ),
+    Mutant(
+        "one process at a time searches",
+        "hpo/study/study.py",
+        "        return self.world.locks.hold(_RUNNING, busy)\n",
+        '        return self.world.locks.hold(f"{_RUNNING}-{id(self)}", busy)\n',
+        ("tests/faults/test_start.py", "-k", "waits"),
+    ),
+    Mutant(
+        "the expiry of a pool",
+        "labeling/toloka/pools/prepare.py",
+        "        return self._api.clock.now() + span, has_deadline\n",
+        "        return self._api.clock.now() + span * 1000, has_deadline\n",
+        (_TOLOKA, "-k", "expiry"),
+    ),
+    Mutant(
+        "the sweep of what a killed process left open",
+        "labeling/toloka/source.py",
+        "                    self.shut(pool.id)\n",
+        "                    pass\n",
+        (_TOLOKA, "-k", "closes_the_rest"),
+    ),
+    Mutant(
+        "the read-back of a pool",
+        "labeling/toloka/describe/read_back.py",
+        "    _refuse(name, what, differences(wanted, got, POOL), got",
+        "    _refuse(name, what, [], got",
+        (_TOLOKA, "-k", "read_back"),
+    ),
+)
