@@ -10,8 +10,8 @@ from __future__ import annotations
 from hpo.settings import parsing
 from hpo.settings.market_kinds import KINDS
 from hpo.settings.parsing import boolean, dimension, one_of, optional, text, whole
+from hpo.settings.rows.labels import LABELS
 from hpo.settings.setting import REQUIRED, Setting
-from labeling.aggregation.registry import AGGREGATORS
 
 MODEL, PLAN = GOALS = ("model", "plan")
 """What a study is for: the labels and the model of its own pool, or the best plan."""
@@ -290,14 +290,7 @@ SETTINGS = (
         "longest campaign, or none for no deadline",
         "minutes",
     ),
-    Setting(
-        "aggregation",
-        parsing.aggregation,
-        "weighted",
-        "NAME",
-        "model",
-        f"how answers become labels: {', '.join(AGGREGATORS)}",
-    ),
+    *LABELS,
     Setting(
         "backbone", text, "auto", "NAME", "model", "auto, pixels, patch or a timm model's name"
     ),

@@ -1,0 +1,1 @@
+"""Rows of settings by group, where a group is long."""
