@@ -81,6 +81,26 @@ def fit_temperature(answered: Answered, known: Known) -> float | None:
     return float(np.exp(mean)) if variance <= WIDEST**2 else None
 
 
+def answers_loss(answered: Answered, skill: Floats) -> float:
+    """Negative log-likelihood of answers under held-out predictions, nats an answer.
+
+    A model's temperature is at its best: what counts is whom it takes for what, not how sure it
+    says to be.
+
+    Args:
+        answered: held-out predictions beside the answers bought.
+        skill: [A] probability that each answer is right.
+    """
+    classes = answered.logits.shape[1]
+    at = answered.row, answered.label
+    losses = []
+    for log_t in GRID:
+        said = softmax(answered.logits / np.exp(log_t))[at]
+        told = skill * said + (1 - skill) * (1 - said) / (classes - 1)
+        losses.append(float(-np.log(_least(told)).mean()))
+    return min(losses)
+
+
 def _by_answers(answered: Answered) -> tuple[float, float]:
     """Mean and variance of ln T given answers, whose skill is at its best for every T."""
     classes = answered.logits.shape[1]

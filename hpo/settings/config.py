@@ -65,6 +65,7 @@ class StudyConfig:
     max_minutes: float | None
     allowance: Fraction
     aggregation: str
+    train_on: tuple[str, ...]
     backbone: str
     backbone_file: str | None
     confirm_trainer: str

@@ -12,13 +12,15 @@ from hpo.settings.market_kinds import KINDS
 from hpo.settings.parsing import boolean, dimension, one_of, optional, text, whole
 from hpo.settings.rows.data import DATA
 from hpo.settings.rows.features import FEATURES
+from hpo.settings.rows.labels import LABELS
 from hpo.settings.rows.unlabelled import UNLABELLED
 from hpo.settings.setting import REQUIRED, Setting
-from labeling.aggregation.registry import AGGREGATORS
 
 MODEL, PLAN = GOALS = ("model", "plan")
-HEAD, FINETUNE = TRAINERS = ("head", "finetune")
 """What a study is for: the labels and the model of its own pool, or the best plan."""
+
+HEAD, FINETUNE = TRAINERS = ("head", "finetune")
+"""Models that the answer is confirmed with: the study's heads, or networks."""
 
 SETTINGS = (
     Setting(
@@ -254,14 +256,7 @@ SETTINGS = (
         "longest campaign, or none for no deadline",
         "minutes",
     ),
-    Setting(
-        "aggregation",
-        parsing.aggregation,
-        "weighted",
-        "NAME",
-        "model",
-        f"how answers become labels: {', '.join(AGGREGATORS)}",
-    ),
+    *LABELS,
     *FEATURES,
     Setting(
         "confirm_trainer",

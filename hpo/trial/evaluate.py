@@ -13,6 +13,7 @@ import numpy as np
 from hpo.trial.labels import images_inside, narrow, test_view, to_labels
 from hpo.trial.model.annotator_bootstrap import redrawn
 from hpo.trial.model.calibration import calibrated
+from hpo.trial.model.joint import with_people
 from hpo.trial.model.trained import Trained
 from hpo.trial.outcome import Outcome
 from hpo.trial.plan_costs import PlanCosts
@@ -102,12 +103,18 @@ def train_calibrated(
     model = world.computed.models.get(key)
     if model is not None:
         targets, _ = _targets(plan, labels, world, draw)
+        if key in world.computed.joint:
+            target, prior = world.computed.joint[key]
+            return Trained(plan, labels, answers, target, model, prior)
         return Trained(plan, labels, answers, targets.get(model.target, labels.shares), model)
     model, target = train_labels(plan, labels, world, draw)
+    rng = generator(world.config.seed, "em folds", plan.key, *_further(draw))
+    trained = with_people(Trained(plan, labels, answers, target, model), world, rng)
     rng = generator(world.config.seed, "calibration", plan.key, *_further(draw))
-    trained = Trained(plan, labels, answers, target, model)
     trained = replace(trained, model=calibrated(trained, world, rng))
     world.computed.keep(world.computed.models, key, trained.model)
+    if trained.prior is not None:
+        world.computed.keep(world.computed.joint, key, (trained.target, trained.prior))
     return trained
 
 
@@ -175,7 +182,8 @@ def _targets(
         "posterior": labels.posterior,
         "hard": hard(labels.posterior, rng),
     }
-    return ({"soft": labels.shares} if is_subjective(world) else targets), rng
+    tried = {kind: targets[kind] for kind in targets if kind in world.config.train_on}
+    return ({"soft": labels.shares} if is_subjective(world) or not tried else tried), rng
 
 
 def score_on(

@@ -69,12 +69,21 @@ def check_test_view(view: View, market: Market) -> None:
     check_classes(view, market.asked.classes, "--test-view")
 
 
-def to_labels(own: Answers, tasks: Sequence[int] | Ints, world: World) -> LabelSet:
-    """Aggregate a plan's own answers."""
+def to_labels(
+    own: Answers, tasks: Sequence[int] | Ints, world: World, skill: float | None = None
+) -> LabelSet:
+    """Aggregate a plan's own answers.
+
+    Args:
+        own: the answers.
+        tasks: the plan's tasks.
+        world: the study's world.
+        skill: the crowd's skill, where it is known better than by these answers.
+    """
     classes = len(world.market.asked.classes)
     if is_subjective(world):
         return share_labels(own, [int(task) for task in tasks], classes)
-    return aggregate(own, tasks, classes, world.config.aggregation, world.control_truth)
+    return aggregate(own, tasks, classes, world.config.aggregation, world.control_truth, skill)
 
 
 def facts_of(own: Answers, times: AnswerTimes, world: World) -> AnswerFacts:

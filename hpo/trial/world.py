@@ -29,7 +29,7 @@ from labeling.aggregation.shares import Shares
 from labeling.seeds import derive
 from labeling.source import LabelSource
 from labeling.store import Store
-from labeling.types import Condition, LabelPlan, Order
+from labeling.types import Condition, Floats, LabelPlan, Order
 
 if TYPE_CHECKING:
     from training.evaluate import Scores
@@ -48,6 +48,7 @@ class Computed:
         compute: gives the features of all images.
         panels: densely answered shares of a subjective question, by role.
         models: heads by what they were trained on: an owned plan is trained on more than once.
+        joint: target and prior of the heads among them whose labels are a head's, too.
         scores: of models, by the model's id and what was measured; the model keeps its id.
         tests: labels bought to measure by, by the state of their condition.
     """
@@ -55,6 +56,7 @@ class Computed:
     compute: Callable[[], Features]
     panels: dict[str, Shares] = field(default_factory=dict)
     models: dict[object, Model] = field(default_factory=dict)
+    joint: dict[object, tuple[Floats, Floats]] = field(default_factory=dict)
     scores: dict[object, tuple[Model, Scores]] = field(default_factory=dict)
     tests: dict[object, Any] = field(default_factory=dict)
     _features: Features | None = None
@@ -68,7 +70,7 @@ class Computed:
 
     @staticmethod
     def keep(kept: dict[object, Kept], key: object, value: Kept) -> None:
-        """Put a value among `models` or `scores`; the oldest make room."""
+        """Put a value among `models`, `joint` or `scores`; the oldest make room."""
         kept[key] = value
         while len(kept) > _MOST_KEPT:
             del kept[next(iter(kept))]

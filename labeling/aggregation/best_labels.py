@@ -10,7 +10,7 @@ Nothing of this is assumed: power t, the crowd's skill p, slope b and share h. E
 four has a likelihood, that of all answers with true classes and hard images summed out. With weak
 priors the choices get weights, by which the posteriors are averaged. So the model counts as much
 as its predictions agree with the answers. No true label is read but those of control tasks, by
-which annotators' skills differ.
+which annotators' skills differ, or by their agreement (`labeling.aggregation.agreed`).
 
 Mistakes that people and model share cannot be seen in the answers. Their number is a property of
 the market (`shared_mistakes`): the probabilities are softened so that the wrong labels expected are
@@ -19,11 +19,12 @@ that many times as many.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from labeling.aggregation.agreed import Agreed, rows_of
 from labeling.aggregation.skills import skills_given
 from labeling.types import Answers, Floats, Ints, LabelSet
 
@@ -41,6 +42,8 @@ _MISSPECIFIED = 0.45  # standard deviation of the estimated share of wrong label
 _SOFTENINGS = 1 / np.linspace(1.0, 4.0, 61)  # powers of a posterior tried
 _SMALL = 1e-12
 _LEAST_WEIGHT = 1e-3  # of a choice that is averaged over
+
+_Skills = Callable[[float], Floats]  # of annotators, given the crowd's skill
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +83,7 @@ def best_labels(
     control_truth: Mapping[int, int],
     model: Floats,
     shared_mistakes: float,
+    agreed: Agreed | None = None,
 ) -> BestLabels:
     """Combine a label set with a model's predictions.
 
@@ -91,14 +95,19 @@ def best_labels(
             label.
         shared_mistakes: wrong labels there are for each that is expected where people and model err
             independently; at least 1.
+        agreed: skills by agreement, by which annotators differ; None for those by control tasks.
 
     Returns:
         The best labels.
     """
-    given = answers.where(answers.usable & ~answers.control & np.isin(answers.task, labels.task))
-    by_task = np.argsort(labels.task)
-    row = by_task[np.searchsorted(labels.task, given.task, sorter=by_task)]
-    choices = _choices(given, row, answers, control_truth, model)
+    given, row = rows_of(labels, answers)
+
+    def skills(pooled: float) -> Floats:
+        if agreed is not None:
+            return agreed.skills(pooled)
+        return skills_given(answers, control_truth, pooled)
+
+    choices = _choices(given, row, skills, model)
     power = float(np.exp(sum(c.weight * np.log(c.power) for c in choices)))
     averaged = np.sum([c.weight * c.posterior for c in choices], axis=0)
     combined = _softened(averaged, shared_mistakes)
@@ -136,13 +145,11 @@ class _Choice:
     posterior: Floats
 
 
-def _choices(
-    given: Answers, row: Ints, answers: Answers, control_truth: Mapping[int, int], model: Floats
-) -> list[_Choice]:
+def _choices(given: Answers, row: Ints, skills: _Skills, model: Floats) -> list[_Choice]:
     """The choices that carry weight."""
     priors = [_normal(t * np.log(np.maximum(model, _SMALL))) for t in _POWERS]
     tried, evidence = [], []
-    for skill, far, scores in _crowds(given, row, answers, control_truth, model):
+    for skill, far, scores in _crowds(given, row, skills, model):
         for power, prior in zip(_POWERS, priors, strict=True):
             tried.append((power, skill, scores, prior))
             off = far + (np.log(power) / _POWER_SD) ** 2
@@ -158,14 +165,14 @@ def _choices(
 
 
 def _crowds(
-    given: Answers, row: Ints, answers: Answers, control_truth: Mapping[int, int], model: Floats
+    given: Answers, row: Ints, skills: _Skills, model: Floats
 ) -> Iterator[tuple[float, float, Floats]]:
     """Each crowd tried: its skill, its distance from the priors, [N, C] log likelihoods."""
     count, classes = model.shape
     surety = _surety(model)[row]
     chance = 1 / classes
     for skill in np.linspace(chance + 0.02, 0.99, _SKILLS).tolist():
-        people = _logit(skills_given(answers, control_truth, skill))[given.annotator]
+        people = _logit(skills(skill))[given.annotator]
         for slope in _SLOPES:
             right = np.clip(1 / (1 + np.exp(-people - slope * surety)), chance, 1 - 1e-4)
             easy = _scores(given.label, row, right, count, classes)

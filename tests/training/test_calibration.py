@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.calibration import Answered, Known, fit_temperature
+from training.calibration import Answered, Known, answers_loss, fit_temperature
 from training.heads import softmax
 
 CLASSES, IMAGES, SKILL = 4, 1500, 0.8
@@ -105,3 +105,17 @@ def test_the_same_evidence_gives_the_same_temperature():
     logits, truth = model(rng, 300)
     answered, known = Answered(logits, *answers(rng, truth, 2)), Known(*model(rng, 20))
     assert fit_temperature(answered, known) == fit_temperature(answered, known)
+
+
+def test_answers_are_likelier_by_the_better_model_however_sure_it_says_to_be() -> None:
+    rng = np.random.default_rng(3)
+    logits, truth = model(rng, IMAGES)
+    row, label = answers(rng, truth, 1)
+    skill = np.full(len(row), SKILL)
+    worse = logits + rng.normal(0, 1, logits.shape)
+    good, bad = (answers_loss(Answered(each, row, label), skill) for each in (logits, worse))
+    assert good < bad - 0.02
+    assert answers_loss(Answered(logits / 2, row, label), skill) == pytest.approx(good, abs=0.005)
+    # A model that knows nothing leaves the answers at chance.
+    empty = Answered(np.zeros_like(logits), row, label)
+    assert answers_loss(empty, skill) == pytest.approx(np.log(CLASSES))
