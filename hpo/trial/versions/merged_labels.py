@@ -18,6 +18,7 @@ from hpo.trial.evaluate import (
     score_on,
     times_of,
 )
+from hpo.trial.evaluation import evaluation
 from hpo.trial.labels import facts_of, narrow, to_labels
 from hpo.trial.subjective import is_subjective
 from hpo.trial.versions.best import label_facts, train_delivered
@@ -187,6 +188,7 @@ def make_final(plan: LabelPlan, world: World, study_pool: Sequence[int]) -> Fina
             **view,
         },
         "final": {k: v for k, v in final_score(trained, world).items() if k not in FOR_ESTIMATES},
+        "evaluation": evaluation(trained, world),
     }
     encoder = encoder_of(world.features, world.data.images)
     return Final(model_bytes(model, classes, facts, encoder), told)
