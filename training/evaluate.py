@@ -141,10 +141,8 @@ def calibration_error(probabilities: Floats, truth: Ints, bins: int = BINS) -> f
     """
     confidence = probabilities.max(axis=1)
     hit = probabilities.argmax(axis=1) == truth
-    order = np.argsort(confidence, kind="stable")
-    parts = np.array_split(order, max(1, min(bins, len(order) // _BIN_ITEMS)))
     total = 0.0
-    for part in parts:
+    for part in _equal_masses(confidence, bins):
         accuracy = float(hit[part].mean())
         gap = abs(accuracy - float(confidence[part].mean()))
         noise = math.sqrt(accuracy * (1 - accuracy) / len(part))
@@ -199,3 +197,69 @@ def _check(p: Floats, truth: Ints) -> None:
         raise InputError("probabilities must be finite numbers")
     if truth.min() < 0 or truth.max() >= p.shape[1]:
         raise InputError(f"true labels must be 0 to {p.shape[1] - 1}")
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Items of like confidence.
+
+    Attributes:
+        images: how many. confidence: their mean probability of the class said. accuracy: share of
+            them that are of that class.
+    """
+
+    images: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Details:
+    """What is behind the scores of n test items.
+
+    Attributes:
+        confusion: [C, C] items by true class (rows) and by the class said (columns).
+        brier: mean squared distance of the probabilities from the true class, 0 to 2.
+        reliability: bins of equal mass by confidence, ascending.
+        losses: [n] -log probability of the true class, nats.
+    """
+
+    confusion: Ints
+    brier: float
+    reliability: tuple[ReliabilityBin, ...]
+    losses: Floats
+
+
+def details(probabilities: Floats, truth: Ints, bins: int = BINS) -> Details:
+    """Confusion matrix, Brier score, reliability and losses.
+
+    Args:
+        probabilities: [n, C].
+        truth: [n] class indices.
+        bins: number of bins; fewer where a bin would hold less than ten items.
+
+    Raises:
+        InputError: as for `score`.
+    """
+    p, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(truth)
+    _check(p, truth)
+    said, confidence = p.argmax(axis=1), p.max(axis=1)
+    confusion = np.zeros((p.shape[1], p.shape[1]), dtype=np.int64)
+    np.add.at(confusion, (truth, said), 1)
+    return Details(
+        confusion,
+        float(((p - np.eye(p.shape[1])[truth]) ** 2).sum(axis=1).mean()),
+        tuple(
+            ReliabilityBin(
+                len(part), float(confidence[part].mean()), float((said == truth)[part].mean())
+            )
+            for part in _equal_masses(confidence, bins)
+        ),
+        -np.log(np.maximum(p[np.arange(len(p)), truth], 1e-15)),
+    )
+
+
+def _equal_masses(confidence: Floats, bins: int) -> list[Ints]:
+    """Rows of items in bins of equal mass, by confidence."""
+    order = np.argsort(confidence, kind="stable")
+    return np.array_split(order, max(1, min(bins, len(order) // _BIN_ITEMS)))

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budget.errors import InputError
-from training.evaluate import accuracy_interval, calibration_error, paired_difference, score
+from training.evaluate import (
+    accuracy_interval,
+    calibration_error,
+    details,
+    paired_difference,
+    score,
+)
 
 
 def sample(seed, n=300, classes=4):
@@ -147,3 +153,35 @@ def test_paired_difference_is_exact_and_its_interval_covers():
 def test_a_model_does_not_differ_from_itself():
     p, truth, rng = sample(4)
     assert paired_difference(p, p, truth, rng) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_details_equal_scikit_learns(seed):
+    from sklearn.metrics import brier_score_loss, confusion_matrix
+
+    rng = np.random.default_rng(seed)
+    p, truth = rng.dirichlet(np.ones(4), size=230), rng.integers(4, size=230)
+    found = details(p, truth)
+    expected = confusion_matrix(truth, p.argmax(axis=1), labels=range(4))
+    np.testing.assert_array_equal(found.confusion, expected)
+    brier = brier_score_loss(truth, p, labels=range(4), scale_by_half=False)
+    assert found.brier == pytest.approx(brier)
+    assert found.losses.mean() == pytest.approx(score(p, truth).log_loss)
+
+
+def test_reliability_bins_hold_all_items_by_confidence():
+    rng = np.random.default_rng(0)
+    p, truth = rng.dirichlet(np.ones(3), size=151), rng.integers(3, size=151)
+    bins = details(p, truth).reliability
+    assert len(bins) == 15
+    assert sum(part.images for part in bins) == 151
+    confidences = [part.confidence for part in bins]
+    assert confidences == sorted(confidences)
+    hits = sum(part.accuracy * part.images for part in bins)
+    assert hits == pytest.approx((p.argmax(axis=1) == truth).sum())
+    assert len(details(p[:7], truth[:7]).reliability) == 1
+
+
+def test_details_of_items_without_a_class_are_refused():
+    with pytest.raises(InputError, match="true labels must be 0 to 1"):
+        details(np.full((2, 2), 0.5), np.array([0, -1]))

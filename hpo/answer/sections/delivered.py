@@ -51,14 +51,14 @@ def _measure_merged(findings: Findings, key: str) -> Any:
 
 def _tell_merged(findings: Findings, report: Report) -> Report:
     merged = findings.kept(MERGED.name).get(owned_key(findings))
-    if (delivered := _kept(findings)) is not None:
-        labels = delivered["labels"]
+    if (made := delivered(findings)) is not None:
+        labels = made["labels"]
         merged = {
             "conditions": labels["conditions"],
             "labelled_images": labels["images"],
             "answers": labels["answers"],
-            "accuracy": delivered["final"]["accuracy"],
-            "interval_95": delivered["final"]["interval_95"],
+            "accuracy": made["final"]["accuracy"],
+            "interval_95": made["final"]["interval_95"],
             "labels": labels["quality"],
         }
     return {**report, "all_labels_merged": merged}
@@ -102,7 +102,8 @@ def _measure_delivery(findings: Findings, key: str) -> Any:
     }
 
 
-def _kept(findings: Findings) -> Mapping[str, Any] | None:
+def delivered(findings: Findings) -> Mapping[str, Any] | None:
+    """What is kept of the labels and the model that a study delivers; None before."""
     if not findings.has_stopped or buys_by(findings) is None:
         return None
     return findings.kept(DELIVERY.name).get(owned_key(findings))
@@ -114,7 +115,7 @@ def _tell_delivery(findings: Findings, report: Report) -> Report:
     from hpo.answer.sections.final import told_score
     from hpo.trial.purchase import CONFIRMED, DELIVERED, TESTED, mark_of, paid_apart
 
-    made, plan = _kept(findings), buys_by(findings)
+    made, plan = delivered(findings), buys_by(findings)
     if made is None or plan is None:
         return {**report, "delivery": None}
     own, cap = findings.own, _cap(findings)

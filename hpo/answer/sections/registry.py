@@ -10,6 +10,7 @@ from hpo.answer.sections.delivered import DELIVERY, MERGED
 from hpo.answer.sections.final import FINAL
 from hpo.answer.sections.front_versions import FRONT_VERSIONS
 from hpo.answer.sections.known_labels import KNOWN_LABELS
+from hpo.answer.sections.models.evaluation import EVALUATION
 from hpo.answer.sections.models.feature_worth import FEATURE_WORTH
 from hpo.answer.sections.models.networks import NETWORKS
 from hpo.answer.sections.views import VIEWS
@@ -22,6 +23,7 @@ SECTIONS = (
     ADVICE,
     DELIVERY,
     MERGED,
+    EVALUATION,
     KNOWN_LABELS,
     FEATURE_WORTH,
     COMPARISONS,

@@ -18,6 +18,7 @@ from hpo.trial.evaluate import (
     score_on,
     times_of,
 )
+from hpo.trial.evaluation import evaluation
 from hpo.trial.labels import facts_of, narrow, to_labels
 from hpo.trial.purchase import TESTED
 from hpo.trial.subjective import is_subjective
@@ -196,6 +197,7 @@ def make_final(plan: LabelPlan, world: World, study_pool: Sequence[int]) -> Fina
             **view,
         },
         "final": {k: v for k, v in final_score(trained, world).items() if k not in FOR_ESTIMATES},
+        "evaluation": evaluation(trained, world),
     }
     encoder = encoder_of(world.features, world.data.images)
     return Final(model_bytes(model, classes, facts, encoder), told)
