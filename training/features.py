@@ -22,13 +22,12 @@ from budget.errors import InputError
 from budget.files import write_whole
 from training import backbone as backbones
 from training import patches
-from training.images import ImageIndex, read_batch
+from training.images import GIVEN, ImageIndex, read_batch
 from training.networks.feature_pass import forget_parts, in_parts
 from training.networks.feature_rows import gathered
 from training.weights.packages import PACKAGES
 
 CODE_VERSION = 1  # raise it when a change here, in patches or in backbone changes the numbers
-GIVEN = "given"  # name of features that come in place of images
 TINY = 16  # longest side up to which raw pixels are the better default
 WEAK = ("pixels", "patch")
 """Backbones without pretrained weights."""

@@ -80,11 +80,12 @@ def test_a_pool_that_grew_computes_its_new_images_and_gives_the_same_bytes(
     few = index_array(index.pixels[:30], index.names[:30])
     features.extract(few, "test_resnet", weights, tmp_path / "b", 64)
     embed, seen = backbone.embed, []
-    monkeypatch.setattr(
-        backbone,
-        "embed",
-        lambda model, images, rows: seen.extend(rows) or embed(model, images, rows),
-    )
+
+    def counted(model: backbone.Backbone, images: ImageIndex, rows: list[int]) -> object:
+        seen.extend(rows)
+        return embed(model, images, rows)
+
+    monkeypatch.setattr(backbone, "embed", counted)
     grown = features.extract(index, "test_resnet", weights, tmp_path / "b", 64)
     assert set(seen) == set(range(30, COUNT))
     assert np.array_equal(grown.values, whole.values)
