@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from budget.errors import InputError
 from training import patches
+from training.images import GIVEN
 
 if TYPE_CHECKING:
     from training.backbone import Backbone
@@ -93,6 +94,11 @@ class Encoder:
         Raises:
             InputError: the weights are not at hand, or are others; with their hash and the remedy.
         """
+        if self.backbone == GIVEN:
+            raise InputError(
+                "the model learned from features of an npz file, and not from images: it cannot "
+                "label images"
+            )
         if self.backbone == "pixels":
             return Opened(self.shape, _scaled)
         if (filters := self.filters) is not None:

@@ -1,8 +1,10 @@
 """Features of all images, computed once and cached on disk by content.
 
-The name of a cache file covers everything that its content depends on: the images' hashes in order,
-backbone, weights, preprocessing and the version of this code. So a cache file never goes stale. A
-missing or damaged file is computed again.
+The name of a cache entry covers everything that its content depends on: backbone, weights,
+preprocessing and the version of this code. So an entry never goes stale. What is missing or damaged
+is computed again. Features of a model are kept image by image: a pool that grows pays for its new
+images only. Patches are learned from all images together, so their entry covers the images' hashes
+in order.
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ from budget.errors import InputError
 from budget.files import write_whole
 from training import backbone as backbones
 from training import patches
-from training.images import ImageIndex, read_batch
+from training.images import GIVEN, ImageIndex, read_batch
 from training.networks.feature_pass import forget_parts, in_parts
+from training.networks.feature_rows import gathered
 from training.weights.packages import PACKAGES
 
 CODE_VERSION = 1  # raise it when a change here, in patches or in backbone changes the numbers
-GIVEN = "given"  # name of features that come in place of images
 TINY = 16  # longest side up to which raw pixels are the better default
 WEAK = ("pixels", "patch")
 """Backbones without pretrained weights."""
@@ -93,8 +95,7 @@ def extract(
     if len(index) == 0:
         raise InputError("no images to compute features of")
     if index.vectors is not None:
-        text = "\n".join((str(CODE_VERSION), GIVEN, *index.hashes))
-        key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        key = _key(str(CODE_VERSION), GIVEN, *index.hashes)
         return Features(index.vectors, key, GIVEN, "none", "")
     name = _resolve(index, backbone)
     size = 0
@@ -108,16 +109,43 @@ def extract(
         weights_file = backbones.find_weights(name, weights)
         size = backbones.input_side(name, weights_file, index.side, image_size)
         engine = f"timm {version('timm')} channels_last side={size}"
-    text = "\n".join((str(CODE_VERSION), name, weights_file.hash, engine, *index.hashes))
-    key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    made_by = (str(CODE_VERSION), name, weights_file.hash, engine)
+    key = _key(*made_by, *index.hashes)
+    if name not in WEAK:
+        rows = _by_image(index, name, weights_file, size, cache / f"{_key(*made_by)}.images")
+        return Features(rows, key, name, weights_file.source, weights_file.hash, size)
     file = cache / f"{key}.safetensors"
     filters = _filters(index, cache / f"{key}.filters.safetensors") if name == "patch" else None
     values = _load(file, len(index))
     if values is None:
-        values = _compute(index, name, weights_file, size, cache / f"{key}.parts", filters)
+        values = _compute(index, name, filters)
         _store(file, values)
-        forget_parts(cache / f"{key}.parts")
     return Features(values, key, name, weights_file.source, weights_file.hash, size, filters)
+
+
+def _key(*parts: str) -> str:
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _by_image(
+    index: ImageIndex, name: str, weights: backbones.WeightsFile, size: int, folder: Path
+) -> NDArray[np.float32]:
+    """A model's features, each kept by its image's content: new images alone are computed."""
+
+    def compute(rows: list[int], called: str) -> NDArray[np.float32]:
+        backbone, parts = backbones.load_backbone(name, weights, size), folder / f"{called}.parts"
+        batch = backbones.BATCHES[backbone.device]
+
+        def part(places: list[int]) -> NDArray[np.float32]:
+            # A batch of another size may take other code, with other last digits: each is full.
+            full = np.resize(places, -(-len(places) // batch) * batch)
+            return backbones.embed(backbone, index, [rows[at] for at in full])[: len(places)]
+
+        values = in_parts(len(rows), part, parts, _load, _store)
+        forget_parts(parts)
+        return values
+
+    return gathered(index.hashes, folder, compute)
 
 
 def _resolve(index: ImageIndex, backbone: str) -> str:
@@ -146,22 +174,10 @@ def _squares(index: ImageIndex) -> Callable[[NDArray[np.int64]], NDArray[np.uint
     return lambda rows: read_batch(index, rows, patches.SIDE)
 
 
-def _compute(
-    index: ImageIndex,
-    name: str,
-    weights: backbones.WeightsFile,
-    size: int,
-    parts: Path,
-    filters: patches.Filters | None,
-) -> NDArray[np.float32]:
-    if name == "pixels":
+def _compute(index: ImageIndex, name: str, filters: patches.Filters | None) -> NDArray[np.float32]:
+    if filters is None:
         return _raw_pixels(index)
-    if filters is not None:
-        return patches.patch_features(_squares(index), len(index), filters)
-    backbone = backbones.load_backbone(name, weights, size)
-    return in_parts(
-        len(index), lambda rows: backbones.embed(backbone, index, rows), parts, _load, _store
-    )
+    return patches.patch_features(_squares(index), len(index), filters)
 
 
 def _raw_pixels(index: ImageIndex) -> NDArray[np.float32]:

@@ -30,6 +30,7 @@ from training.decoding import (
 from training.threads import usable_cores
 
 MAX_NPZ_BYTES = 4 * 2**30  # unpacked
+GIVEN = "given"  # the backbone of features that come in place of images
 
 
 @dataclass(frozen=True, slots=True, eq=False)

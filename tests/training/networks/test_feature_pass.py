@@ -58,7 +58,7 @@ def test_a_killed_pass_computes_only_what_it_lacks(
         features.extract(index, "test_resnet", weights, tmp_path / "b", 64)
     first, after = list(seen), -1
     # A part that was cut short by the kill is computed again.
-    damaged = sorted((tmp_path / "b").glob("*.parts/*"))[0]
+    damaged = sorted((tmp_path / "b").glob("*/*.parts/*"))[0]
     damaged.write_bytes(damaged.read_bytes()[:-7])
     told: list[tuple[int, int]] = []
     with feature_pass.watching(lambda done, of: told.append((done, of))):
@@ -66,9 +66,30 @@ def test_a_killed_pass_computes_only_what_it_lacks(
     assert np.array_equal(again.values, whole.values)
     later = seen[len(first) :]
     assert later[0] == first[0]
-    assert [row for rows in later[1:] for row in rows] == list(range(12 * len(first), COUNT))
+    new = dict.fromkeys(int(row) for rows in later[1:] for row in rows)  # batches are filled up
+    assert list(new) == list(range(12 * len(first), COUNT))
     assert told == [(0, 40), (12, 40), (24, 40), (36, 40), (40, 40)]
-    assert list((tmp_path / "b").glob("*.parts")) == []
+    assert list((tmp_path / "b").glob("*/*.parts")) == []
+
+
+def test_a_pool_that_grew_computes_its_new_images_and_gives_the_same_bytes(
+    index: ImageIndex, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = features.extract(index, "test_resnet", weights, tmp_path / "a", 64)
+    assert index.pixels is not None
+    few = index_array(index.pixels[:30], index.names[:30])
+    features.extract(few, "test_resnet", weights, tmp_path / "b", 64)
+    embed, seen = backbone.embed, []
+
+    def counted(model: backbone.Backbone, images: ImageIndex, rows: list[int]) -> object:
+        seen.extend(rows)
+        return embed(model, images, rows)
+
+    monkeypatch.setattr(backbone, "embed", counted)
+    grown = features.extract(index, "test_resnet", weights, tmp_path / "b", 64)
+    assert set(seen) == set(range(30, COUNT))
+    assert np.array_equal(grown.values, whole.values)
+    assert grown.key == whole.key
 
 
 def test_features_do_not_depend_on_cores_or_neighbours(

@@ -49,6 +49,7 @@ def feature_worth(plan: LabelPlan, world: World) -> dict[str, Any] | None:
         Both accuracies and their difference with its paired interval; None without labels.
     """
     from hpo.settings.run_folder import runs_of
+    from hpo.trial.truth.bought import measured_codes, measured_rows
     from hpo.trial.world import Computed, features_without_weights
     from labeling.seeds import generator
     from training.evaluate import paired_difference
@@ -58,7 +59,7 @@ def feature_worth(plan: LabelPlan, world: World) -> dict[str, Any] | None:
     ours, theirs = _on_final(plan, world), _on_final(plan, weak)
     if ours is None or theirs is None:
         return None
-    truth = world.data.truth[world.data.rows["final"]]
+    truth = measured_codes(measured_rows("final", world), world)
     rng = generator(world.config.seed, "feature worth", plan.key)
     gain, low, high = paired_difference(ours, theirs, truth, rng)
     right = [float((said.argmax(axis=1) == truth).mean()) for said in (ours, theirs)]
@@ -75,13 +76,14 @@ def feature_worth(plan: LabelPlan, world: World) -> dict[str, Any] | None:
 def _on_final(plan: LabelPlan, world: World) -> Floats | None:
     """What the model of all labels owned predicts for the final images; None without labels."""
     from hpo.trial.labels import narrow
+    from hpo.trial.truth.bought import measured_rows
     from hpo.trial.versions.best import train_delivered
     from hpo.trial.versions.merged_labels import merged_labels, merged_times
 
-    rows = world.data.rows["final"]
-    owned = merged_labels(world, world.pool.tolist()) if len(rows) else None
+    owned = merged_labels(world, world.pool.tolist()) if len(world.data.rows["final"]) else None
     if owned is None:
         return None
+    rows = measured_rows("final", world)
     labels, answers, _ = owned
     labels, answers = narrow(labels, answers, world.pool, partial(merged_times, world), world)
     made = train_delivered(plan, labels, answers, world)
