@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from budget.errors import InputError
 from hpo.cli.console import print_json, print_lines, stdout
 from hpo.cli.flags import Commands, add_command, add_json
 from hpo.settings.exit_codes import DONE
@@ -48,6 +47,8 @@ def _fit(arguments: argparse.Namespace) -> int:
 
 
 def _class_names(text: str | None) -> list[str] | None:
+    from budget.errors import InputError
+
     if text is None:
         return None
     names = [name.strip() for name in next(csv.reader([text]), [])]
