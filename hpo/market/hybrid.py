@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hpo.market.market import Market, Opening
 from hpo.market.recorded import read_answers
 from hpo.market.simulated import check_overlap, crowd_of, notes_of, simulated_name
@@ -21,4 +23,5 @@ def open_market(opening: Opening) -> Market:
     notes.append("How hard each image is, and what it is mistaken for, is from a recording.")
     notes += recording.notes
     full_name = f"{name}:{recording.key}"
-    return opening.market(full_name, crowd, notes, crowd.scenario.name, crowd)
+    market = opening.market(full_name, crowd, notes, crowd.scenario.name, crowd)
+    return replace(market, file_notes=recording.notes)

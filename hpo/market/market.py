@@ -47,6 +47,7 @@ class Market:
             a replay.
         most_answers: how many answers it has to sell on an image, by row; None for any number.
         pooled: the source again, where it has pools; else None.
+        file_notes: those of `notes` that tell how files of answers were read.
     """
 
     kind: MarketKind
@@ -61,6 +62,7 @@ class Market:
     crowd: CrowdSource | None = None
     pooled: PooledSource | None = None
     most_answers: Callable[[int], int] | None = None
+    file_notes: tuple[str, ...] = ()
 
     @property
     def said(self) -> dict[str, Any]:

@@ -52,7 +52,10 @@ def open_market(
     from hpo.market.recorded import read_own_labels
 
     own = read_own_labels(config, data, market)  # named before money moves, if it is wrong
-    return market if own is None else replace(market, notes=(*market.notes, *own.notes))
+    if own is None:
+        return market
+    file_notes = (*market.file_notes, *own.notes)
+    return replace(market, notes=(*market.notes, *own.notes), file_notes=file_notes)
 
 
 def account_of(config: StudyConfig) -> MarketAccount:

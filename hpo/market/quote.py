@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -117,18 +118,24 @@ class Quoted:
     outside: str | None
 
 
-def quote_space(config: StudyConfig, loaded: Dataset | None = None) -> list[Quoted]:
+def quote_space(
+    config: StudyConfig, loaded: Dataset | None = None, tell: Callable[[str], None] | None = None
+) -> list[Quoted]:
     """Quote every plan of a configuration's space. Buys nothing and writes nothing.
 
     Args:
         config: the configuration.
         loaded: its images, when loaded already.
+        tell: told how files of answers were read.
 
     Raises:
         InputError: the data or the scenario are wrong.
     """
     data = loaded or load(config)
     market = open_market(config, data)
+    if tell is not None:
+        for line in market.file_notes:
+            tell(f"Note: {line}")
     space = SearchSpace.of(config, len(data.rows["pool"]))
     quoted = []
     for plan in space.plans:

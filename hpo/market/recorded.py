@@ -101,7 +101,11 @@ def open_market(opening: Opening) -> Market:
         notes.append("The recording has no working times: minutes are not known and shown as 0.")
     stem = Path(file).stem
     market = opening.market(f"replay:{stem}:{recording.key}", source, notes, stem)
-    market = replace(market, most_answers=lambda row: source.most_overlap([row]))
+    market = replace(
+        market,
+        most_answers=lambda row: source.most_overlap([row]),
+        file_notes=recording.notes,
+    )
     for exam in config.exam:
         for controls in config.controls:
             source.check(market.condition(LabelPlan(config.price[0], 1, controls, 1, exam)))

@@ -33,7 +33,7 @@ def check_new_study(config: StudyConfig, runs: Path, tell: Tell | None = None) -
     Args:
         config: the study's configuration.
         runs: folder of all studies.
-        tell: told what the images are.
+        tell: told what the images are, and how files of answers were read.
 
     Raises:
         InputError: of `budget` or `training`, naming what is wrong.
@@ -44,6 +44,9 @@ def check_new_study(config: StudyConfig, runs: Path, tell: Tell | None = None) -
         for line in data_lines(config, data):
             tell(line)
     market = open_market(config, data)
+    if tell is not None:
+        for line in market.file_notes:
+            tell(f"Note: {line}")
     check_views(config, market)
     if config.delivers and market.asked.kind != OBJECTIVE:
         raise InputError(

@@ -51,7 +51,7 @@ def show_quotes(config: StudyConfig, as_json: bool) -> bool:
     config = meant(config)
     data = load(config)
     print_lines(data_lines(config, data), stderr())
-    quoted = quote_space(config, data)
+    quoted = quote_space(config, data, lambda line: print_lines([line], stderr()))
     if as_json:
         print_json([_plain(item) for item in quoted])
     else:

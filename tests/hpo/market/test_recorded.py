@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
-from tests.conftest import Make
+from tests.conftest import Command, Make
 from tests.hpo.market.test_market import RECORDED
 
 
@@ -96,3 +96,16 @@ def test_a_replay_says_that_nobody_is_named(
     path = table(tmp_path / "votes.csv", rows, "task,label")
     report = small_study(market=f"replay:{path}", trials=1, **RECORDED).run()
     assert any("does not say who answered: no skills" in note for note in report["notes"])
+
+
+def test_plan_says_how_a_file_was_read_before_anything_is_bought(
+    command: Command, small_data: str, tmp_path: Path
+) -> None:
+    kinds = np.load(small_data.removeprefix("npz:"))["y"]
+    rows = [(n, *([f"{kind}.0"] * 3)) for n, kind in enumerate(kinds)]
+    wide = table(tmp_path / "wide.csv", [*rows[:-1], (*rows[-1][:3], "")], "task,w1,w2,w3")
+    flags = ("--data", small_data, "--few-labels-ok", "--exam", "off", "--controls", "0")
+    code, _, told = command("plan", "--budget", "5", *flags, "--own-labels", wide)
+    assert code == 0
+    assert "Note: wide.csv: read as a table with a column per annotator (w1, w2, w3)\n" in told
+    assert "'1.0' is read as '1'" in told
