@@ -203,15 +203,15 @@ def aggregated(recording: Recording, overlap: int, share: float, seeds: int) -> 
 
 
 def test_t8_methods_rank_as_measured(data_folder: Path) -> None:
-    """Where annotators vary skill pays; with few answers each and five classes it does not.
+    """Where annotators vary skill pays; with few answers each, smoothed confusions do no harm.
 
-    Product, 3 answers, 10 % control tasks: .897, .931, .938. Weather, 3 answers, none: confusion
-    matrices are no better than counting.
+    Product, 3 answers, 10 % control tasks: .897, .931, .938. Weather, 3 answers, none: .771 by
+    counting, .790 by confusion matrices, which are worse than counting without smoothing.
     """
     product = aggregated(recorded(data_folder, "product.csv"), 3, 0.1, seeds=2)
     assert product["majority"] < product["weighted"] < product["dawid-skene"]
     weather = aggregated(recorded(data_folder, "weather.csv"), 3, 0.0, seeds=8)
-    assert weather["dawid-skene"] < weather["majority"] + 0.01
+    assert weather["dawid-skene"] > weather["majority"]
 
 
 @pytest.mark.parametrize(
