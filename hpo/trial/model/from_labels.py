@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from budget.errors import InputError
 from labeling import versions
-from labeling.tables.classes import read_classes
+from labeling.tables.classes import label_codes, read_classes
 from labeling.tables.columns import IMAGE
 from labeling.tables.spelling import is_missing, unguarded
 from labeling.tables.table import read_table
@@ -29,6 +29,7 @@ Features = NDArray[np.floating]
 
 _LABEL = ("best_label", "label", "class", "answer")
 _FOLDS = 5
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,20 +128,47 @@ def _of_table(path: Path) -> DiskLabels:
     if not rows:
         raise InputError(f"{path}: no image has a label")
     names = tuple(unguarded(row[image].strip()) for row in rows)
-    nothing = np.empty(0, dtype=np.int64)
-    heads = [f"p({name[2:-1]}" for name in table.header if name.startswith("p(")]
-    if heads:
-        classes = tuple(head[2:] for head in heads)
+    said = [row[label] for row in rows]
+    classes = tuple(name[2:-1] for name in table.header if name.startswith("p("))
+    if classes:
         columns = {name: [row[at] for row in rows] for at, name in enumerate(table.header)}
-        shares, weight = _shares(columns, classes)
-        notes.append(f"{path}: the answers behind it are not at hand: no calibration")
+        shares, weight, changed = _shares_of(path, columns, said, classes)
+        notes += changed
     else:
-        read = read_classes(f"{path}: {table.header[label]}", [row[label] for row in rows])
-        classes, codes = read.names, [int(read.code(row[label]) or 0) for row in rows]
-        shares, weight = np.eye(len(classes))[codes], np.ones(len(rows))
+        read = read_classes(f"{path}: {table.header[label]}", said)
+        lines = range(2, len(rows) + 2)
+        codes = label_codes(str(path), table.header[label], said, lines, read)
+        classes, shares, weight = read.names, np.eye(len(read.names))[codes], np.ones(len(rows))
         notes += read.notes
     _check(path, names, classes)
+    nothing = np.empty(0, dtype=np.int64)
     return DiskLabels(names, classes, shares, weight, nothing, nothing, path.name, tuple(notes))
+
+
+def _shares_of(
+    path: Path, columns: dict[str, list[str]], said: list[str], classes: tuple[str, ...]
+) -> tuple[Floats, Floats, list[str]]:
+    """Shares and weights of a version's table away from its version, and notes.
+
+    A label that its probabilities do not support was written by hand: it is taken as true.
+    """
+    try:
+        shares, weight = _shares(columns, classes)
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path}: its probabilities cannot be read ({error})") from None
+    if not (np.isfinite(shares).all() and np.isfinite(weight).all() and (shares >= 0).all()):
+        raise InputError(f"{path}: its probabilities are not numbers from 0 to 1")
+    code = {name: at for at, name in enumerate(classes)}
+    strange = [name for name in (unguarded(cell) for cell in said) if name not in code]
+    if strange:
+        raise InputError(f"{path}: {strange[0]!r} has no column p({strange[0]})")
+    codes = np.array([code[unguarded(cell)] for cell in said])
+    by_hand = shares[np.arange(len(codes)), codes] < shares.max(axis=1) - _ROUNDING
+    shares[by_hand] = np.eye(len(classes))[codes[by_hand]]
+    notes = [f"{path}: the answers behind it are not at hand: no calibration"]
+    if by_hand.any():
+        notes.append(f"{path}: {by_hand.sum()} labels were changed by hand: taken as true")
+    return shares, weight, notes
 
 
 def _check(path: Path, names: tuple[str, ...], classes: tuple[str, ...]) -> None:

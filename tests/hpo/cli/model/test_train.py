@@ -150,3 +150,62 @@ def test_a_study_s_own_model_labels_files(small_study, tmp_path):
         expected = model.model.predict(index.pixels[7].reshape(1, -1))
         labelled = model.label([tmp_path / "7.png"])
         np.testing.assert_allclose(labelled.probabilities, expected, atol=0.02)
+
+
+# --- a version's table away from its version ---
+
+SHARES = "image,label,confidence,answers,p(even),p(odd)\n"
+
+
+def shared(digits: Path, path: Path, line) -> Path:
+    names = sorted(file.name for file in digits.iterdir())
+    path.write_text(SHARES + "".join(line(name) for name in names))
+    return path
+
+
+def test_a_table_without_its_answers_is_learned_by_its_shares_and_not_calibrated(
+    digits, tmp_path, capsys
+):
+    def line(name: str) -> str:
+        odd = 0.9 if name[-5] == "1" else 0.2
+        return f"{name},{'odd' if odd > 0.5 else 'even'},.8,2,{1 - odd:.6f},{odd:.6f}\n"
+
+    out = tmp_path / "m.safetensors"
+    labels = shared(digits, tmp_path / "labels.csv", line)
+    assert train(tmp_path, labels, "--images", digits, "--out", out, "--json") == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["temperature"] is None
+    assert "no calibration" in said.err
+    assert "by hand" not in said.err
+
+
+def test_labels_changed_by_hand_are_taken_and_said(digits, tmp_path, capsys):
+    # Whoever mends a label rarely mends the probabilities beside it.
+    out = tmp_path / "m.safetensors"
+    mended = shared(
+        digits,
+        tmp_path / "labels.csv",
+        lambda name: f"{name},{'odd' if name[-5] == '1' else 'even'},.8,2,0.800000,0.200000\n",
+    )
+    assert train(tmp_path, mended, "--images", digits, "--out", out) == 0
+    ones = sum(file.stem[-1] == "1" for file in digits.iterdir())
+    assert f"{ones} labels were changed by hand: taken as true" in capsys.readouterr().err
+    labelled = load_model(out).label(sorted(digits.iterdir()))
+    truth = ["odd" if file.stem[-1] == "1" else "even" for file in sorted(digits.iterdir())]
+    assert (np.array(labelled.labels) == truth).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        ("even,.8,2,x,0.2", "probabilities cannot be read"),
+        ("even,.8,2,nan,0.2", "not numbers from 0 to 1"),
+        ("even,.8,2,-1,2", "not numbers from 0 to 1"),
+        ("other,.8,2,0.8,0.2", "'other' has no column p(other)"),
+    ],
+)
+def test_shares_that_cannot_be_read_are_named(digits, tmp_path, capsys, rest, said):
+    labels = shared(digits, tmp_path / "labels.csv", lambda name: f"{name},{rest}\n")
+    out = tmp_path / "m.safetensors"
+    assert train(tmp_path, labels, "--images", digits, "--out", out) == 2
+    assert said in capsys.readouterr().err
