@@ -24,7 +24,9 @@ def study(module_study):
 
 def with_roles(study, **sizes: int):
     """The study's world with other numbers of images in some roles."""
-    rows = {role: np.arange(sizes.get(role, 0)) for role in ("control", "validation", "final")}
+    count = len(study.world.data.truth)
+    roles = ("control", "validation", "final")
+    rows = {role: np.arange(sizes.get(role, 0)) % count for role in roles}
     data = replace(study.world.data, rows={**study.world.data.rows, **rows})
     return study.world.but(data=data)
 
