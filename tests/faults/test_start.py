@@ -70,7 +70,8 @@ def test_a_second_start_waits_and_names_the_process_that_runs(warm: str, tmp_pat
     def hold() -> None:
         with first.alone():
             began.write_text("yes")
-            while not (tmp_path / "waits").exists():
+            until = time.monotonic() + 60
+            while not (tmp_path / "waits").exists() and time.monotonic() < until:
                 time.sleep(0.01)
 
     def told(progress: Progress) -> None:

@@ -9,6 +9,7 @@ to see whether the call took effect, and calls again only if it did not.
 from __future__ import annotations
 
 import json
+import uuid
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 from budget.errors import InputError, MarketRefused, MarketUnreachable
 from labeling.toloka.api.answers import check_answer, one_line, wait_asked
-from labeling.toloka.api.clock import Clock, WallClock
+from labeling.toloka.api.clock import Clock, PlatformClock, WallClock
 from labeling.toloka.api.token import Token
 
 T = TypeVar("T")
@@ -50,7 +51,8 @@ def connect(token: Token, where: str, clock: Clock | None = None, timeout_s: flo
             "127.0.0.1"
         )
     name = f"Toloka {where.upper()}" if where.lower() in ADDRESSES else f"Toloka at {address}"
-    return Api(kit_client(token, address, timeout_s), name, clock or WallClock(), address)
+    clock = clock or WallClock()
+    return Api(kit_client(token, address, timeout_s, clock), name, clock, address)
 
 
 def kit() -> Any:
@@ -66,16 +68,23 @@ def kit() -> Any:
     return toloka.client
 
 
-def kit_client(token: Token, address: str, timeout_s: float) -> Any:
-    """A TolokaClient that repeats no request by itself."""
+def kit_client(token: Token, address: str, timeout_s: float, clock: Clock | None = None) -> Any:
+    """A TolokaClient that repeats no request by itself.
+
+    On a platform's own clock it says who it is, and whether it has waited.
+    """
     from urllib3.util.retry import Retry
 
     toloka_client: Any = kit().TolokaClient
+    number = uuid.uuid4().hex
 
     class Client(toloka_client):  # type: ignore[misc]
         """toloka-kit's client, which sends each request once and reads errors of any body."""
 
         def _do_request_with_retries(self, method: str, path: str, **options: Any) -> Any:
+            if isinstance(clock, PlatformClock):
+                own = {"X-Client-Id": number, "X-Waited": str(int(clock.take_wait()))}
+                options["headers"] = {**(options.get("headers") or {}), **own}
             response = self._session.request(method, path, **options)
             check_answer(response, self.token)
             return response

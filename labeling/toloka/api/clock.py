@@ -51,6 +51,12 @@ class PlatformClock:
         parts = urlsplit(address)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port
         self._token = token
+        self._has_waited = False
+
+    def take_wait(self) -> bool:
+        """Whether the client has waited since this was last asked."""
+        has_waited, self._has_waited = self._has_waited, False
+        return has_waited
 
     def now(self) -> datetime:
         """The platform's time, in UTC.
@@ -80,4 +86,5 @@ class PlatformClock:
         return datetime.fromisoformat(told).replace(tzinfo=UTC)
 
     def sleep(self, seconds: float) -> None:
-        """Return at once: the next request moves the platform's clock."""
+        """Return at once: the next request says so, and moves the platform's clock."""
+        self._has_waited = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,49 @@ def test_a_deadline_that_passed_unwatched_is_where_the_order_ended(
     assert back is not None
     assert (back.reason, back.missing) == (end.reason, end.missing) == ("deadline", end.missing)
     assert back.minutes == pytest.approx(end.minutes, abs=0.001)
+
+
+class Killed(BaseException):
+    """Raised where a buyer is killed."""
+
+
+def cut(on: Ground, order: Order, polls: int) -> bool:
+    """Buy, and be killed instead of waiting for news once more; False where it had ended."""
+    market, seen = on.market(), iter(range(polls))
+    sleep = market.api.clock.sleep
+
+    def or_die(seconds: float) -> None:
+        if next(seen, None) is None:
+            raise Killed
+        sleep(seconds)
+
+    market.api.clock.sleep = or_die
+    try:
+        buy(market, order)
+    except Killed:
+        market._locks.clear()  # the system drops them; what is open stays open
+        market._open_pools.mine.clear()
+        return True
+    return False
+
+
+def told(pages: list[Any]) -> tuple[Any, ...]:
+    """All that pages say, whatever their split."""
+    assignments = sorted((a.id, a) for page in pages for a in page.assignments)
+    return assignments, pages[-1].end
+
+
+@pytest.mark.parametrize(("seed", "exam"), [(0, True), (2, False), (3, False), (3, True)])
+def test_a_buyer_killed_at_any_poll_changes_no_answer_and_no_minute(
+    seed: int, exam: bool, server: Server, tmp_path: Path
+) -> None:
+    on = ground(seed, server, tmp_path / "whole")
+    order = on.order(20, overlap=2, exam=exam)
+    undisturbed = told(buy(on.market(), order))
+    for polls in count(0, 4):
+        on = ground(seed, server, tmp_path / str(polls))
+        was_cut = cut(on, order, polls)
+        assert told(buy(on.market(), order)) == undisturbed, f"poll {polls}"
+        if not was_cut:
+            break
+    assert polls > 8

@@ -21,6 +21,9 @@ class Request:
         query: the last value of each parameter.
         body: the JSON body, or None; a handler gets it in the plain form of its route's shape.
         at: the parts of the path that its route names.
+        client: who asks: what the header X-Client-Id holds.
+        waited: whether the client has waited before it asks, as the header X-Waited says; None for
+            a client that does not tell.
     """
 
     method: str
@@ -28,6 +31,8 @@ class Request:
     query: Mapping[str, str]
     body: Any = None
     at: Mapping[str, str] | None = None
+    client: str = ""
+    waited: bool | None = None
 
     def id(self) -> str:
         """The object's id in the path."""

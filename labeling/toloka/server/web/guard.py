@@ -49,7 +49,7 @@ def body_length(headers: Message) -> int | None:
     return int(text) if int(text) <= _MOST_BYTES else None
 
 
-def read(method: str, address: str, raw: bytes) -> Request:
+def read(method: str, address: str, raw: bytes, headers: Message) -> Request:
     """A request from its bytes.
 
     Raises:
@@ -59,7 +59,9 @@ def read(method: str, address: str, raw: bytes) -> Request:
     parts = urlsplit(address)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     body = json.loads(raw) if raw else None
-    return Request(method, parts.path.removeprefix("/api"), query, body)
+    client = headers.get("X-Client-Id", "")
+    waited = {"0": False, "1": True}.get(headers.get("X-Waited", ""))
+    return Request(method, parts.path.removeprefix("/api"), query, body, None, client, waited)
 
 
 def error(status: int, code: str, message: str) -> Reply:

@@ -227,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(refused)
             return
         try:
-            request = read(self.command, self.path, raw)
+            request = read(self.command, self.path, raw, self.headers)
         except (ValueError, RecursionError):
             self._send(error(400, "BAD_REQUEST", "The address is invalid, or the body is not JSON"))
             return

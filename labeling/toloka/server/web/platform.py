@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from budget.errors import InputError
@@ -49,6 +50,23 @@ _PATIENCE = 20  # repeated questions before unreviewed answers are accepted
 _RESET = "/sim/reset"
 
 
+@dataclass(slots=True)
+class _Client:
+    """What a client has asked since the last news.
+
+    Attributes:
+        told: its questions for answers.
+        told_states: its questions for the state of pools.
+        waiting: how often the clock moved for it while it asked for the state alone.
+        waits: whether it has waited since its last question for news.
+    """
+
+    told: set[str] = field(default_factory=set)
+    told_states: set[str] = field(default_factory=set)
+    waiting: int = 0
+    waits: bool = False
+
+
 class Platform:
     """A local platform: it answers requests, keeps time, and stores its state if it has a file.
 
@@ -72,10 +90,8 @@ class Platform:
         self.lock = threading.Lock()
         self._event_driven = event_driven
         self._journal = journal
-        self._told: set[str] = set()
-        self._told_states: set[str] = set()
+        self._clients: dict[str, _Client] = {}
         self._told_version = -1
-        self._waiting = 0
         self._patience = _PATIENCE
         self._quotas = Quotas()
         for number, record in enumerate(journal.records() if journal else (), 1):
@@ -87,6 +103,7 @@ class Platform:
             if (request.method, request.path) == ("POST", _RESET):
                 return self._reset(check(RESET, request.body or {}, self.world))
             route, at = find(request.method, request.path)
+            self._client(request).waits |= request.waited is not False
             request = route.checked(self.world, request, at)
             if refused := self._too_many(route, request):
                 return refused
@@ -95,7 +112,7 @@ class Platform:
             if _acts(request):
                 self._keep({"do": [request.method, request.path, request.query, request.body]})
                 if request.path.startswith(_WORK):
-                    self._waiting = 0
+                    self._client(request).waiting = 0
             return route.handler(self.world, request)
         except ApiError as error:
             return self._refusal(error)
@@ -120,7 +137,10 @@ class Platform:
         self.world = PlatformState(settings)
         self._quotas = Quotas()
         self._told_version = -1
-        self._waiting = 0
+        self._clients.clear()
+
+    def _client(self, request: Request) -> _Client:
+        return self._clients.setdefault(request.client, _Client())
 
     def _too_many(self, route: Route, request: Request) -> Reply | None:
         """The refusal of a call above the platform's quotas; None if quotas are off or not hit."""
@@ -172,18 +192,22 @@ class Platform:
             return
         if self._told_version != self.world.version:
             self._forget()
+        # A client that starts again has not asked yet: what another one was told is news to it.
+        client = self._client(request)
         question, of_state = _question(request), route.template in _STATE
         if not of_state and self._works(request):
             # A client that reads answers waits for them: its questions for the state move nothing.
-            self._waiting = 0
-            self._told_states.clear()
-        told = self._told_states if of_state else self._told
-        if question in told and not self._leaves_time_to_review():
-            events = min(_STRIDE**self._waiting, _LONGEST_STRIDE)
+            client.waiting = 0
+            client.told_states.clear()
+        told = client.told_states if of_state else client.told
+        # A client that prepares something asks twice, too: its time is not the annotators'.
+        waits, client.waits = client.waits, False
+        if waits and question in told and not self._leaves_time_to_review():
+            events = min(_STRIDE**client.waiting, _LONGEST_STRIDE)
             self._keep({"events": events})
             course.move(self.world, events)
             self._forget()
-            self._waiting += of_state
+            client.waiting += of_state
         told.add(question)
 
     def _leaves_time_to_review(self) -> bool:
@@ -199,8 +223,9 @@ class Platform:
 
     def _forget(self) -> None:
         """Forget the answered questions: there is news."""
-        self._told.clear()
-        self._told_states.clear()
+        for client in self._clients.values():
+            client.told.clear()
+            client.told_states.clear()
         self._told_version = self.world.version
 
     def _works(self, request: Request) -> bool:
