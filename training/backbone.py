@@ -22,7 +22,8 @@ from training.weights.variants import check_variant, named_variant
 __all__ = ["Backbone", "WeightsFile", "embed", "find_weights", "input_side", "load_backbone"]
 
 BATCHES = {"cpu": 16, "mps": 64, "cuda": 128}
-"""Images at once. On processors larger batches leave the cache: 64 take half as long again an image.
+"""Images at once. On processors larger batches leave the cache: an image of 64 takes half as
+long again.
 
 Numbers are float32 everywhere. bfloat16 is 1.4 times as fast on processors that have it, but gives
 other features (cosine .998) and is slow on all others: a model would not know its images again."""

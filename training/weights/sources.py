@@ -50,10 +50,10 @@ def find_weights(name: str, file: Path | None) -> WeightsFile:
         return _exported(Path(name.removeprefix(LOCAL_DIR)))
     if file is not None:
         return _given(name, file)
-    check_name(name)
-    at_hand = packaged(name)
+    at_hand = packaged(name)  # asked first: features that are cached need no timm, 3 s to import
     if at_hand is not None:
         return at_hand
+    check_name(name)
     repository = _hub_repository(name)
     path = _cached(repository) or _download(name, repository)
     return WeightsFile(path, f"hub:{repository}", file_hash(path))
