@@ -49,7 +49,7 @@ def test_learning_and_labels_add_up_to_the_money_spent_within_the_cap(small_stud
 
 
 def test_every_image_gets_an_answer_before_any_is_asked_about_again(small_study: Make) -> None:
-    study = small_study(study="s", **DELIVERS)
+    study = small_study(study="s", seed=3, **DELIVERS)  # it stops late: six tranches
     report = study.run()
     rounds = tranches(study)
     pool = [int(row) for row in study.world.pool]
