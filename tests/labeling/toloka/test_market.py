@@ -317,11 +317,12 @@ def test_closing_closes_what_this_process_opened_and_placing_again_goes_on(on: G
 def test_a_stop_in_the_middle_loses_nothing(on: Ground) -> None:
     market, order = on.market(), on.order(overlap=6)
     pool = market.place(order)
-    asked = iter(range(25))
+    asked, sleep = iter(range(25)), market.api.clock.sleep
 
     def impatient(seconds: float) -> None:
         if next(asked, None) is None:
             raise KeyboardInterrupt
+        sleep(seconds)
 
     market.api.clock.sleep = impatient  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
