@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from budget.errors import InputError
 from hpo.cli.console import print_lines
 from hpo.cli.flags import Commands, add_command
 from hpo.settings.exit_codes import DONE
@@ -24,6 +23,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write a model as ONNX, if it gives the same probabilities."""
+    from budget.errors import InputError
     from budget.files import write_whole
     from training.saved import load_model
     from training.saved.onnx import TOLERANCE, largest_difference, onnx_bytes

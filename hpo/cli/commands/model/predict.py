@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from budget.errors import InputError
 from hpo.cli.console import print_json, print_lines, stderr
 from hpo.cli.flags import Commands, add_command, add_json
 from hpo.settings.exit_codes import DONE
@@ -42,6 +41,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Label the images of a folder and write the table."""
+    from budget.errors import InputError
     from hpo.cli.commands.model.predictions import Predictions
     from training.saved import load_model
 
@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _listed(images: Path) -> tuple[Path, list[str]]:
     """The folder, and the names of its images."""
+    from budget.errors import InputError
     from hpo.data.image_names import files_in
     from hpo.data.listing import SUFFIXES
 

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from budget.errors import InputError
 from hpo.cli.console import print_json, print_lines, stderr
 from hpo.cli.flags import Commands, add_command, add_json
 from hpo.settings.exit_codes import DONE
@@ -46,6 +45,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train a model on labels and write it."""
+    from budget.errors import InputError
     from budget.files import write_whole
     from hpo.cli.progress import feature_bar
     from hpo.trial.model.from_labels import read_disk_labels, train_from
@@ -78,6 +78,7 @@ def _with_images(
     labels: DiskLabels, images: str, skips: bool
 ) -> tuple[ImageIndex, DiskLabels, list[str]]:
     """The images of the labels, the labels of those images, and notes."""
+    from budget.errors import InputError
     from training.images import load_digits, load_npz
 
     notes: list[str] = []
@@ -104,6 +105,7 @@ def _scanned(labels: DiskLabels, root: Path, skips: bool) -> tuple[ImageIndex, l
     """The labelled images of a folder, under the names that the labels give them."""
     from dataclasses import replace
 
+    from budget.errors import InputError
     from hpo.data.image_names import files_in, match_names
     from training.images import scan_images
 
