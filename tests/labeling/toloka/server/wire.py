@@ -11,7 +11,13 @@ from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 
-from labeling.source import assignments_left, missing_answers, next_round, wanted_arrays
+from labeling.source import (
+    assignments_left,
+    filled,
+    missing_answers,
+    next_round,
+    wanted_arrays,
+)
 from labeling.toloka.server.model.clock import from_iso, to_iso
 from labeling.types import Condition, Ints, Order
 
@@ -248,7 +254,7 @@ class Shop:
     def buy(self, order: Order) -> Answered:
         """Place an order and collect it to its end."""
         tasks, wanted = wanted_arrays(order)
-        self._ask(tasks, wanted)
+        self._ask(tasks, filled(wanted, order.condition))
         minutes = min(
             self.horizon_minutes,
             order.minutes if order.minutes is not None else self.horizon_minutes,
@@ -342,6 +348,8 @@ class Shop:
         raised = next_round(missing, order.condition.real_per_suite, left)
         if not raised.any():
             self.wire.post(f"/v1/pools/{self.pool['id']}/close")
+            return
+        raised = filled(raised, order.condition)
         for row, more in zip(tasks.tolist(), raised.tolist(), strict=True):
             if more:
                 self.overlap[row] += more
