@@ -115,7 +115,7 @@ MUTANTS = (
     ),
     Mutant(
         "settlements held against assignments",
-        "hpo/trial/books.py",
+        "hpo/trial/holdings/books.py",
         "        elif paid != entry.amount:\n",
         "        elif paid > entry.amount + entry.amount:\n",
         (_FLIPS, "-k", "before_there_were_seals"),

@@ -19,18 +19,18 @@ from hpo.study.study import Study
 from tests.conftest import Command
 
 Make = Callable[..., Study]
-TARGET = {"study": "s", "budget": "1", "target": "0.5"}
+TARGET = {"study": "s", "budget": "1", "target": "0.45"}
 
 
 def test_a_target_stops_the_search_when_it_is_reached_and_confirmed(small_study: Make) -> None:
     report = small_study(**TARGET).run()
     whole = small_study(**{**TARGET, "study": "whole", "target": None}).run()
     target, best = report["advice"]["target"], report["recommended"]
-    assert report["stopped"] == "a plan reaches the target of 50 %"
+    assert report["stopped"] == "a plan reaches the target of 45 %"
     assert report["money"]["spent"]["micros"] < whole["money"]["spent"]["micros"]
     assert report["confirmation"]["paid"]["micros"] > 0
     assert target["chosen"]["plan"] == best["plan"] == report["answer"]["chosen"]["plan"]
-    assert best["why"] == "cheapest plan that reaches 50 % with 90 % probability"
+    assert best["why"] == "cheapest plan that reaches 45 % with 90 % probability"
     low, high = target["dollars_95"]
     assert low["micros"] <= target["chosen"]["price_tag"]["micros"]
     assert high is None or high["micros"] >= low["micros"]
