@@ -80,6 +80,11 @@ class Dataset:
         return np.where(self.truth >= 0, self.truth, drawn)
 
     @property
+    def known(self) -> NDArray[np.bool_]:
+        """[n] whether an image's true label is known: all that may be asked of final images."""
+        return np.asarray(self.truth) >= 0
+
+    @property
     def asked_tests(self) -> NDArray[np.int64]:
         """Rows of validation and final images whose labels are to be bought, and of a check.
 
@@ -87,7 +92,7 @@ class Dataset:
         wrong. Empty where every label is known.
         """
         rows = np.concatenate([self.rows[role] for role in TESTS])
-        bare, known = rows[self.truth[rows] < 0], rows[self.truth[rows] >= 0]
+        bare, known = rows[~self.known[rows]], rows[self.known[rows]]
         return np.sort(np.concatenate([bare, known[: len(bare)]]))
 
     def key(self, *roles: str) -> str:
@@ -300,8 +305,13 @@ def _check_classes(classes: tuple[str, ...], origin: str) -> None:
             f"{origin}: label: {len(classes)} classes, and an annotator chooses among at most "
             f"{_MOST_CLASSES}; merge classes, or check that the column holds classes"
         )
-    if strange := [name for name in classes if not name.isprintable()]:
+    if strange := [name for name in classes if not _printable(name)]:
         raise InputError(f"{origin}: label: {strange[0]!r} holds characters that cannot be printed")
+
+
+def _printable(name: str) -> bool:
+    """Whether a name holds no character that a terminal obeys; line ends and tabs are allowed."""
+    return "".join(letter for letter in name if letter not in "\n\r\t").isprintable()
 
 
 def _check_sizes(data: Dataset, config: StudyConfig) -> None:

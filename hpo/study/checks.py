@@ -40,9 +40,6 @@ def check_new_study(config: StudyConfig, runs: Path, tell: Tell | None = None) -
     """
     check_sampler(config)
     data = load(config)
-    if tell is not None:
-        for line in data_lines(config, data):
-            tell(line)
     market = open_market(config, data)
     if tell is not None:
         for line in market.file_notes:
@@ -62,6 +59,9 @@ def check_new_study(config: StudyConfig, runs: Path, tell: Tell | None = None) -
         )
     space = SearchSpace.of(config, len(data.rows["pool"]))
     check_tests(config, data, market, space.plans)
+    if tell is not None:
+        for line in data_lines(config, data):
+            tell(line)
     try:
         runs.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -221,7 +221,7 @@ def _score_on(role: str, trained: Trained, world: World, redraws: int, only: Int
     predicted = trained.model.predict(values[rows])
     if observed is not None:
         return score_opinion(predicted, draws, observed)
-    tests, known = bought_tests(world), world.data.truth[rows] >= 0
+    tests, known = bought_tests(world), world.data.known[rows]
     if tests is None or known.all():
         return score(predicted, world.data.truth[rows], draws)
     mistakes = world.market.kind.shared_mistakes
@@ -349,7 +349,7 @@ def _before(trained: Trained, role: str, world: World) -> dict[str, Any]:
     Nor where labels were bought: a calibration error needs true classes.
     """
     temperature = trained.model.temperature
-    known = world.data.rows[role][world.data.truth[world.data.rows[role]] >= 0]
+    known = world.data.rows[role][world.data.known[world.data.rows[role]]]
     if temperature is None or len(known) < len(world.data.rows[role]):
         return {}
     raw = replace(trained, model=replace(trained.model, temperature=None))
@@ -381,7 +381,7 @@ def confused(trained: Trained, world: World) -> list[list[int]]:
 def score_inside(view: View, role: str, trained: Trained, world: World) -> dict[str, Any]:
     """Accuracy on those images of a role that are inside a test view; None where there are none."""
     rows = world.data.rows[role]
-    rows = rows[world.data.truth[rows] >= 0]  # bought labels are too unsure to choose images by
+    rows = rows[world.data.known[rows]]  # bought labels are too unsure to choose images by
     rows = rows[images_inside(view, rows, world)]
     facts = {"expression": view.text, "version": view.version, "images": len(rows)}
     if not len(rows):

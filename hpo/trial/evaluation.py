@@ -31,12 +31,13 @@ def evaluation(trained: Trained, world: World) -> dict[str, Any] | None:
     """
     from training.evaluate import details
 
-    truth, rows = world.data.truth, world.data.rows["final"]
-    rows = rows[truth[rows] >= 0]
+    rows = world.data.rows["final"]
+    rows = rows[world.data.known[rows]]
     if is_subjective(world) or not len(rows):
         return None
     p = trained.model.predict(world.features.values[rows])
-    behind = details(p, truth[rows])
+    truth = world.data.truth[rows]
+    behind = details(p, truth)
     classes = world.market.asked.classes
     worst = _largest(behind.losses)
     return {
@@ -64,7 +65,7 @@ def evaluation(trained: Trained, world: World) -> dict[str, Any] | None:
         "worst_images": [
             {
                 "image": world.data.images.names[rows[at]],
-                "true": classes[truth[rows[at]]],
+                "true": classes[truth[at]],
                 "said": classes[int(p[at].argmax())],
                 "probability": round(float(p[at].max()), _DIGITS),
                 "loss": round(float(behind.losses[at]), _DIGITS),

@@ -314,7 +314,7 @@ def test_an_exception_closes_the_pools(mirrored: Ground) -> None:
 def test_once_finishes_what_annotators_hold_and_settles(
     number: signal.Signals, ground: Ground
 ) -> None:
-    assert ground.run("s", at_poll(9, send(number))) == 128 + number
+    assert ground.run("s", at_poll(7, send(number))) == 128 + number
     assert ground.open_pools() == []
     assert "stopping: no more pages are given out" in ground.log("s")
     database = sqlite3.connect(ground.root / "s/labelworth.sqlite")

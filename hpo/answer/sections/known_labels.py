@@ -34,7 +34,7 @@ def known_labels(best: LabelPlan, world: World) -> dict[str, Any] | None:
     if is_subjective(world):
         return None
     data = world.data
-    known = {role: int((data.truth[data.rows[role]] >= 0).sum()) for role in _ROLES}
+    known = {role: int(data.known[data.rows[role]].sum()) for role in _ROLES}
     labels = {role: count for role, count in known.items() if count}
     images = sum(labels.values())
     if not images:

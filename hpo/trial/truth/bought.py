@@ -71,7 +71,7 @@ def test_condition(world: World) -> Condition | None:
 def bought_tests(world: World) -> BoughtTests | None:
     """The test labels that a study bought; None where all are known, or none was bought yet."""
     rows = np.sort(np.concatenate([world.data.rows[role] for role in TESTS]))
-    if (world.data.truth[rows] >= 0).all():
+    if world.data.known[rows].all():
         return None
     condition = test_condition(world)
     if condition is None:
@@ -102,8 +102,7 @@ def measured_rows(role: str, world: World) -> Ints:
         InputError: none has.
     """
     tests, rows = bought_tests(world), world.data.rows[role]
-    code = world.data.truth if tests is None else tests.code
-    rows = rows[code[rows] >= 0]
+    rows = rows[world.data.known[rows] if tests is None else tests.code[rows] >= 0]
     if not len(rows):
         raise InputError(
             f"{world.config.data}: no {role} image has a label, and none could be bought; give "
@@ -118,7 +117,7 @@ def _tests(rows: Ints, answers: Answers, world: World) -> BoughtTests:
     code, posterior = truth.copy(), np.full((len(truth), len(world.data.classes)), np.nan)
     posterior[labels.task] = labels.posterior
     said = labels.posterior.argmax(axis=1)
-    is_new = truth[labels.task] < 0
+    is_new = ~world.data.known[labels.task]
     code[labels.task[is_new]] = said[is_new]
     is_wrong = said[~is_new] != truth[labels.task[~is_new]]
     errors = wrong_labels(

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from hpo.answer.plan_in_words import counted
 from hpo.market.local_platform import TOKEN
 from labeling.toloka.describe.spec import fact
 from tests import canary, oracle
@@ -102,7 +103,7 @@ def test_a_study_that_is_over_leaves_archived_pools_and_a_larger_budget_goes_on_
     first = pools(study)
     assert first
     assert {pool.status.value for pool in first} == {"ARCHIVED"}
-    assert study.parting == [f"Archived {len(first)} pools: the study is over."]
+    assert study.parting == [f"Archived {counted(len(first), 'pool')}: the study is over."]
     assert notes == []
     study.close()
     more = small_study(study="s", runs=tmp_path / "b", budget="0.16", market="rehearsal")

@@ -214,12 +214,12 @@ def test_the_report_holds_no_path_and_the_final_images_come_last(
     assert small_data.removeprefix("npz:") not in text
     # Validation is scored for every plan; the final images after the last of them: for the
     # recommended plan and for the same plan bought again, once more where a model has a
-    # temperature, and for all labels merged.
+    # temperature, for all labels merged, and for what is told of the answer's model.
     assert report["confirmation"]["final"]["images"] == len(final)
     everything = (len(report["purchases"]), report["evaluated_plans"])
     with_confirmation = (everything[0] + 1, everything[1])
     looks = 1 + ("calibration" in report["recommended"]["final"])
-    again = 2 + ("calibration" in report["confirmation"]["final"])
+    again = 3 + ("calibration" in report["confirmation"]["final"])
     assert looked == [everything] * looks + [with_confirmation] * again
     assert report["recommended"]["final"]["images"] == len(final)
 
