@@ -50,8 +50,9 @@ def show_quotes(config: StudyConfig, as_json: bool) -> bool:
 
     config = meant(config)
     data = load(config)
-    print_lines(data_lines(config, data), stderr())
-    quoted = quote_space(config, data, lambda line: print_lines([line], stderr()))
+    further: list[str] = []
+    quoted = quote_space(config, data, further.append)
+    print_lines([*data_lines(config, data), *further], stderr())
     if as_json:
         print_json([_plain(item) for item in quoted])
     else:
