@@ -37,9 +37,14 @@ def test_one_answer_each_beats_three_at_equal_money_while_the_pool_lasts() -> No
 
 
 def test_the_first_control_task_is_worth_points() -> None:
-    for scenario, least in (("default", 1.0), ("spam-heavy", 3.0)):
-        points, error = gain(plan("0.002", 1, 1, 98), plan("0.002", 1, 0, 98), scenario=scenario)
-        assert points > max(least, 2 * error), scenario
+    points, error = gain(plan("0.002", 1, 1, 98), plan("0.002", 1, 0, 98))
+    assert points > max(1.0, 2 * error)
+
+
+def test_where_many_are_careless_it_is_worth_something_with_many_tasks_too() -> None:
+    pair = plan("0.002", 1, 1, 392), plan("0.002", 1, 0, 392)
+    points, error = gain(*pair, draws=40, scenario="spam-heavy")
+    assert points > 2 * error
 
 
 def test_after_an_exam_the_first_control_task_is_not_worth_points() -> None:
