@@ -14,7 +14,7 @@ from budget.money import Money
 from hpo.market.market import Market
 from hpo.market.quote import Quote, answers_share, outside, quote, quote_plan
 from hpo.settings.config import StudyConfig
-from hpo.trial.holdings.image_order import beginning
+from hpo.trial.holdings.image_order import beginning, is_short
 from labeling.store import Store
 from labeling.store.records import OrderRecord
 from labeling.types import Condition, Ints, LabelPlan, Order
@@ -66,7 +66,7 @@ class Prices:
         listed: quotes of whole plans.
         store: the orders and answers owned.
         pool: [n] rows of the pool's images, in the study's order.
-        moves: whether a condition's plans begin where labels are missing, not at the first image.
+        moves: whether a condition's plans may begin elsewhere than at the first image.
     """
 
     def __init__(self, listed: PriceList, store: Store, pool: Ints, *, moves: bool = False) -> None:
@@ -97,7 +97,9 @@ class Prices:
             return self._pool
         if condition.key not in self._images:
             everything = self._store.without(frozenset()).all_orders()
-            begin = beginning(condition, self._pool, (record.order for record in everything))
+            orders = [record.order for record in everything]
+            short = is_short(self.listed.config, self._pool)
+            begin = beginning(condition, self._pool, orders, short)
             self._images[condition.key] = np.roll(self._pool, -begin)
         return self._images[condition.key]
 

@@ -37,7 +37,7 @@ def order(number: int, start: int, tasks: int, tranche: int = 0) -> Order:
 def test_conditions_label_images_without_labels_while_there_are_any(sizes: list[int]) -> None:
     orders: list[Order] = []
     for number, size in enumerate(sizes, start=1):
-        orders.append(order(number, beginning(condition(number), POOL, orders), size))
+        orders.append(order(number, beginning(condition(number), POOL, orders, True), size))
     labelled = {row for bought in orders for row, _ in bought.wanted}
     assert len(labelled) == min(sum(sizes), len(POOL))
 
@@ -47,18 +47,20 @@ def test_a_condition_keeps_its_place_whatever_is_bought_later(
     sizes: list[int], data: st.DataObject
 ) -> None:
     orders = [order(1, data.draw(st.integers(0, 9)), sizes[0])]
-    place = beginning(condition(1), POOL, orders)
+    place = beginning(condition(1), POOL, orders, True)
     assert POOL[place] == orders[0].wanted[0][0]
     for number, size in enumerate(sizes[1:], start=1):
         other = data.draw(st.integers(1, 3))
         orders.append(order(other, data.draw(st.integers(0, 9)), size, tranche=number))
-        assert beginning(condition(1), POOL, orders) == place
+        assert beginning(condition(1), POOL, orders, True) == place
+        assert beginning(condition(1), POOL, orders, False) == place
+    assert beginning(condition(9), POOL, orders, False) == 0
 
 
 def test_tasks_outside_the_pool_count_for_nothing() -> None:
     elsewhere = Order(condition(1), 0, ((77, 1),), 9, None)
-    assert beginning(condition(1), POOL, [elsewhere]) == 0
-    assert beginning(condition(2), POOL, [elsewhere]) == 0
+    assert beginning(condition(1), POOL, [elsewhere], True) == 0
+    assert beginning(condition(2), POOL, [elsewhere], True) == 0
 
 
 # --- in a study; FEWEST is lowered so that a pool of 90 images counts as large ---
@@ -67,6 +69,7 @@ def test_tasks_outside_the_pool_count_for_nothing() -> None:
 @pytest.fixture
 def moving(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_order, "FEWEST", 1)
+    monkeypatch.setattr(image_order, "ANSWERS", 10_000)  # any budget is short
 
 
 Make = Callable[..., Study]
@@ -134,3 +137,15 @@ def test_an_interrupted_study_ends_as_if_undisturbed(
     broken.close()
     resumed = small_study(study="s", runs=tmp_path / "b").run()
     assert to_json(resumed) == to_json(whole)
+
+
+def test_where_the_budget_pays_many_answers_an_image_new_conditions_begin_at_the_first(
+    small_study: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_order, "FEWEST", 1)
+    first = small_study(study="s", budget="0.1").world
+    purchase.buy(DEARER, first)
+    place = first.tasks(CHEAP)[0]
+    raised = small_study(study="s", budget="20").world
+    assert raised.tasks(DEARER) == first.tasks(DEARER)
+    assert raised.tasks(CHEAP)[0] == raised.pool[0] != place
