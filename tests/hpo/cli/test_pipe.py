@@ -69,7 +69,9 @@ def test_output_that_nobody_reads_ends_a_command_quietly(
 def test_quotes_and_purchases_end_quietly_too(
     studied: Path, tmp_path: Path, small_data: str
 ) -> None:
-    assert unread("plan", *small_flags(small_data), cwd=tmp_path) == (141, "")
+    code, said = unread("plan", *small_flags(small_data), cwd=tmp_path)
+    assert code == 141
+    assert all(line.startswith(("Data: ", "Classes: ", "Note: ")) for line in said.splitlines())
     code, said = unread("run", *small_flags(small_data, study="p", trials=1), cwd=tmp_path)
     assert code == 141
     assert "Traceback" not in said
