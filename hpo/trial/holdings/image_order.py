@@ -24,10 +24,12 @@ on 310 images with noisy annotators the recommended plan lost up to two points.
 """
 
 
-ANSWERS = 8
+ANSWERS = 2
 """Answers an image that the budget could pay, from which all conditions begin at the first image.
 
-Then every image gets labels anyway, and conditions are compared best on the same images.
+Then most images get labels anyway, and conditions are compared best on the same images. With 4
+answers an image the recommended plan lost .8 points (standard error .3, six studies); with 1.6 it
+lost none.
 """
 
 
