@@ -3,6 +3,7 @@
 The study trains heads on frozen features, because a head takes milliseconds. People who train
 networks may need more labels or fewer. So the plans that matter are trained once more, as a
 network: AdamW, a cosine schedule, and the epoch whose loss on held-out bought labels is smallest.
+Few labels cannot choose an epoch: then nothing is held out, and the last one counts.
 A checkpoint after each epoch lets a killed run go on; it gives what an undisturbed run gives.
 """
 
@@ -29,7 +30,7 @@ Say = Callable[[int, int], None]
 SCRATCH = "small-cnn"
 """Name of the network that needs no weights."""
 _SIDE, _TINY_SIDE, _WIDTH = 32, 16, 32
-_HELD_OUT, _FEWEST_HELD_OUT, _MOST_HELD_OUT = 0.15, 8, 500
+_HELD_OUT, _FEWEST_HELD_OUT, _MOST_HELD_OUT = 0.15, 60, 500
 _IN_MEMORY = 512 * 2**20  # bytes of pixels that are kept between epochs
 _SHIFT = 8  # images are moved by up to a side / 8: the only augmentation that keeps every class
 _WEIGHT_DECAY = 0.02
@@ -173,7 +174,8 @@ class _Run:
                 self.optimiser.step()
         self.schedule.step(number + 1)
         self.passes = number + 1
-        if (loss := self._held_out_loss()) < self.best_loss:
+        loss = self._held_out_loss() if len(self.held) else -float(number)  # else the last counts
+        if loss < self.best_loss:
             self.best, self.best_loss, self.best_weights = number, loss, _copy(self.model)
 
     def predict(self, rows: Ints) -> Floats:
@@ -331,8 +333,9 @@ def _optimiser(model: Any, recipe: Recipe) -> tuple[Any, Any]:
 
 
 def _held_out(rows: int) -> int:
-    """Labelled images that choose the epoch and are not trained on."""
-    return min(max(_FEWEST_HELD_OUT, round(_HELD_OUT * rows)), _MOST_HELD_OUT, rows // 2)
+    """Labelled images that choose the epoch and are not trained on; 0 where they would be few."""
+    held = min(round(_HELD_OUT * rows), _MOST_HELD_OUT)
+    return held if held >= _FEWEST_HELD_OUT else 0
 
 
 def _batches(rows: Ints, size: int) -> list[Ints]:

@@ -32,12 +32,12 @@ def test_a_network_learns_from_soft_labels_with_weights() -> None:
     index, rows, targets, other, truth = digits(80)
     soft = 0.8 * targets + 0.1
     result = train_network(
-        index, rows, soft, np.arange(1.0, 81.0), other, replace(SHORT, epochs=8), seed=1
+        index, rows, soft, np.arange(1.0, 81.0), other, replace(SHORT, epochs=12), seed=1
     )
     assert result.probabilities.shape == (100, 2)
     assert np.allclose(result.probabilities.sum(axis=1), 1, atol=1e-5)
     assert (result.probabilities.argmax(axis=1) == truth).mean() > 0.95
-    assert 1 <= result.best <= result.epochs <= 8
+    assert 1 <= result.best <= result.epochs <= 12
 
 
 class KilledError(Exception):
@@ -94,8 +94,8 @@ def test_a_checkpoint_that_is_damaged_or_of_other_labels_is_passed_over(
     np.testing.assert_allclose(again.probabilities, whole.probabilities, atol=1e-6)
 
 
-@pytest.mark.parametrize(("rows", "held"), [(2, 1), (10, 5), (100, 15), (10_000, 500)])
-def test_some_labels_are_held_out_and_most_are_trained_on(rows: int, held: int) -> None:
+@pytest.mark.parametrize(("rows", "held"), [(2, 0), (398, 60), (390, 0), (10_000, 500)])
+def test_of_many_labels_some_are_held_out(rows: int, held: int) -> None:
     assert finetuning._held_out(rows) == held
 
 
