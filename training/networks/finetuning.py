@@ -60,7 +60,7 @@ class Recipe:
     batch: int = 32
 
 
-FROM_SCRATCH = Recipe(SCRATCH, None, None, epochs=60, patience=15, rate=4e-3)
+FROM_SCRATCH = Recipe(SCRATCH, None, None, epochs=20, patience=8, rate=4e-3)
 
 
 def fine_tuned(name: str, weights: WeightsFile, size: int) -> Recipe:
