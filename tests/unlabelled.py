@@ -7,6 +7,16 @@ from pathlib import Path
 import numpy as np
 
 CLASSES = ("loop", "straight", "open")
+SETTINGS: dict[str, object] = {
+    "study": "s",
+    "seed": 3,
+    "price": "0.001,0.002",
+    "overlap": "1,2",
+    "controls": "0,1",
+    "tasks": "50%,100%",
+    "exam": "off",
+}
+"""Settings of a small study on such a folder."""
 
 
 def few_known(root: Path, images: int, known: int) -> dict[str, object]:

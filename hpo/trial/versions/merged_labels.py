@@ -109,6 +109,20 @@ def merged_times(world: World, study: str | None = None) -> AnswerTimes:
     )
 
 
+def labels_inside_view(world: World) -> tuple[LabelSet, Answers, int] | None:
+    """Labels of the pool from all usable answers owned: those inside the study's view.
+
+    Returns:
+        The labels, the answers behind them and the number of conditions; None without answers.
+    """
+    owned = merged_labels(world, world.pool.tolist())
+    if owned is None:
+        return None
+    labels, answers, conditions = owned
+    labels, answers = narrow(labels, answers, world.pool, partial(merged_times, world), world)
+    return labels, answers, conditions
+
+
 def merged_today(plan: LabelPlan, world: World) -> dict[str, Any] | None:
     """The model of all usable answers owned, on the final images; None where shares are the truth.
 
@@ -118,11 +132,10 @@ def merged_today(plan: LabelPlan, world: World) -> dict[str, Any] | None:
         plan: the recommended plan, whose folds are dealt.
         world: the study's world.
     """
-    owned = None if is_subjective(world) else merged_labels(world, world.pool.tolist())
+    owned = None if is_subjective(world) else labels_inside_view(world)
     if owned is None:
         return None
     labels, answers, conditions = owned
-    labels, answers = narrow(labels, answers, world.pool, partial(merged_times, world), world)
     made = train_delivered(plan, labels, answers, world)
     scores = score_on("final", made.trained, world)
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from hpo.answer.sections.models.networks import NETWORKS, told
 from hpo.settings.stored_answer import to_json
 from hpo.study.study import Study
+from tests.heads import FixedHeads
+from tests.unlabelled import SETTINGS, few_known
 from training.networks import finetuning
 
 Make = Callable[..., Study]
@@ -59,6 +62,17 @@ def test_a_study_killed_while_a_network_trains_ends_as_if_undisturbed(
     resumed = small_study(runs=tmp_path / "b", **settings)
     assert to_json(resumed.run()) == whole
     assert not (resumed.world.folder / "network").exists()
+
+
+def test_networks_are_measured_on_bought_test_labels_where_few_are_known(
+    short: None, tmp_path: Path
+) -> None:
+    settings = {**SETTINGS, **few_known(tmp_path, images=240, known=60)}
+    settings |= {"budget": "1.2", "goal": "plan", "trials": 1, "test_images": 40}
+    study = Study(runs=tmp_path, trainer=FixedHeads(), confirm_trainer="finetune", **settings)
+    made = study.run()["networks"]
+    study.close()
+    assert made["rows"][made["recommended"]]["labels"] > 0
 
 
 def row(labels: int, head: int, network_: int) -> dict[str, Any]:

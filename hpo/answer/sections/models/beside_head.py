@@ -45,11 +45,12 @@ def network_beside_head(trained: Trained, world: World) -> dict[str, Any]:
         The network's name, the number of labels, and each model's accuracy with its interval;
         "right" says which images a model gets right, as a text of 0 and 1.
     """
+    from hpo.trial.truth.bought import measured_codes, measured_rows
     from training.evaluate import score
     from training.networks.finetuning import train_network
 
     recipe = recipe_of(world)
-    rows = world.data.rows["validation"]
+    rows = measured_rows("validation", world)
     folder = world.folder / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     result = train_network(
@@ -64,11 +65,10 @@ def network_beside_head(trained: Trained, world: World) -> dict[str, Any]:
     )
     folder.rmdir()
     head = trained.model.predict(world.features.values[rows])
-    truth = world.data.truth[rows]
+    truth = measured_codes(rows, world)
     return {
         "name": recipe.name,
         "labels": len(trained.labels.task),
-        "passes": result.best,
         "head": {**rounded(score(head, truth)), "right": _right(head, truth)},
         "network": {
             **rounded(score(result.probabilities, truth)),
@@ -88,13 +88,11 @@ def difference(more: str, less: str) -> dict[str, Any]:
         more: which images one model gets right, as a text of 0 and 1.
         less: which images the other gets right.
     """
+    from hpo.answer.advice.advisor import gain_to_plain
+    from hpo.answer.estimates.plan_estimates import Gain
     from training.evaluate import Z95
 
     gain = np.array([int(a) - int(b) for a, b in zip(more, less, strict=True)], dtype=np.float64)
     half = Z95 * float(gain.std(ddof=1)) / math.sqrt(len(gain)) if len(gain) > 1 else 1.0
     mean = float(gain.mean())
-    return {
-        "points": round(100 * mean, 2),
-        "interval_95": [round(100 * (mean - half), 2), round(100 * (mean + half), 2)],
-        "told_from_noise": mean - half > 0,
-    }
+    return gain_to_plain(Gain(mean, mean - half, mean + half))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hpo.answer.sections.section import Findings, Report, Section
@@ -75,17 +74,15 @@ def feature_worth(plan: LabelPlan, world: World) -> dict[str, Any] | None:
 
 def _on_final(plan: LabelPlan, world: World) -> Floats | None:
     """What the model of all labels owned predicts for the final images; None without labels."""
-    from hpo.trial.labels import narrow
     from hpo.trial.truth.bought import measured_rows
     from hpo.trial.versions.best import train_delivered
-    from hpo.trial.versions.merged_labels import merged_labels, merged_times
+    from hpo.trial.versions.merged_labels import labels_inside_view
 
-    owned = merged_labels(world, world.pool.tolist()) if len(world.data.rows["final"]) else None
+    owned = labels_inside_view(world) if len(world.data.rows["final"]) else None
     if owned is None:
         return None
     rows = measured_rows("final", world)
     labels, answers, _ = owned
-    labels, answers = narrow(labels, answers, world.pool, partial(merged_times, world), world)
     made = train_delivered(plan, labels, answers, world)
     return made.trained.model.predict(world.features.values[rows])
 

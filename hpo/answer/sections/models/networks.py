@@ -66,10 +66,10 @@ def _part_of_delivered(plan: LabelPlan, findings: Findings, part: int) -> Traine
     import numpy as np
 
     from hpo.trial.versions.best import train_delivered
-    from hpo.trial.versions.merged_labels import merged_labels
+    from hpo.trial.versions.merged_labels import labels_inside_view
 
     world = findings.own
-    owned = merged_labels(world, world.pool.tolist())
+    owned = labels_inside_view(world)
     if owned is None:
         return None
     labels, answers, _ = owned
@@ -160,20 +160,12 @@ def _amount(made: Mapping[str, Any]) -> list[str]:
     order = "the same order as" if made["same_order"] else "another order than"
     gain = made["gain"]["network"]
     if made["gain_is_of_more"]:
-        end = (
-            "train networks with the dearer plan"
-            if gain["told_from_noise"]
-            else "the recommended amount holds for networks"
-        )
-        last = f"The next dearer plan gives a network {points_words(gain)} more: {end}."
-        return [_ORDER.format(order), last]
-    end = (
-        "more labels may still help a network"
-        if gain["told_from_noise"]
-        else "more labels would hardly help a network"
-    )
-    last = f"The last step in labels gave a network {points_words(gain)}: {end}."
-    return [_ORDER.format(order), last]
+        step = f"The next dearer plan gives a network {points_words(gain)} more"
+        ends = "the recommended amount holds for networks", "train networks with the dearer plan"
+    else:
+        step = f"The last step in labels gave a network {points_words(gain)}"
+        ends = "more labels would hardly help a network", "more labels may still help a network"
+    return [_ORDER.format(order), f"{step}: {ends[gain['told_from_noise']]}."]
 
 
 NETWORKS = Section(
