@@ -74,6 +74,7 @@ class Prices:
         self.moves = moves
         self._store = store
         self._pool = pool
+        self._everything: list[Order] | None = None  # orders of other accounts, too
         self._images: dict[str, Ints] = {}
         self._orders: dict[str, list[OrderRecord]] | None = None
         self._owned: dict[tuple[str, int], _Owned] = {}
@@ -82,7 +83,7 @@ class Prices:
 
     def refresh(self) -> None:
         """Something may have been bought: the orders are read again."""
-        self._orders = None
+        self._orders = self._everything = None
         self._images = {}
 
     def condition(self, plan: LabelPlan) -> Condition:
@@ -96,10 +97,11 @@ class Prices:
         if not self.moves:
             return self._pool
         if condition.key not in self._images:
-            everything = self._store.without(frozenset()).all_orders()
-            orders = [record.order for record in everything]
+            if self._everything is None:
+                records = self._store.without(frozenset()).all_orders()
+                self._everything = [record.order for record in records]
             short = is_short(self.listed.config, self._pool)
-            begin = beginning(condition, self._pool, orders, short)
+            begin = beginning(condition, self._pool, self._everything, short)
             self._images[condition.key] = np.roll(self._pool, -begin)
         return self._images[condition.key]
 
