@@ -17,6 +17,7 @@ from tests import oracle
 from tests.faults.steps import watch
 from tests.forks import ended, forked
 from tests.heads import FixedHeads
+from tests.unlabelled import SETTINGS as SMALL
 from tests.unlabelled import few_known
 from training import evaluate, features, fit
 
@@ -24,14 +25,8 @@ PRELOADED = (torch, evaluate, features, fit)  # so that the children find them i
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 SETTINGS: dict[str, object] = {
+    **SMALL,
     "budget": "1.2",
-    "study": "s",
-    "seed": 3,
-    "price": "0.001,0.002",
-    "overlap": "1,2",
-    "controls": "0,1",
-    "tasks": "50%,100%",
-    "exam": "off",
     "goal": "plan",
     "trials": 2,
     "test_images": 40,

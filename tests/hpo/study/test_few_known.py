@@ -13,15 +13,10 @@ from budget.errors import InputError
 from hpo.study.study import Study
 from tests.heads import FixedHeads
 from tests.unlabelled import CLASSES, few_known
+from tests.unlabelled import SETTINGS as SMALL
 
 SETTINGS: dict[str, object] = {
-    "study": "s",
-    "seed": 3,
-    "price": "0.001,0.002",
-    "overlap": "1,2",
-    "controls": "0,1",
-    "tasks": "50%,100%",
-    "exam": "off",
+    **SMALL,
     "test_images": 60,
 }
 

@@ -94,7 +94,7 @@ def test_live_and_published_afterwards_leave_the_same(
 
     assert run_without_clearml(words, tmp_path / "off") == done.stdout
     report = (folder / "report.json").read_bytes()
-    assert report == (tmp_path / "off/work/runs" / unique / "report.json").read_bytes()
+    assert report == (tmp_path / "off" / "work" / "runs" / unique / "report.json").read_bytes()
 
 
 @pytest.mark.parametrize("raised", [False, True])
