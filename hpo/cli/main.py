@@ -15,22 +15,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-from hpo.cli.commands import (
-    ask,
-    buy,
-    crowd,
-    data,
-    explain,
-    plan,
-    publish,
-    report,
-    run,
-    status,
-    view,
-    weights,
-)
+from hpo.cli.commands import crowd, data, explain, publish, weights
 from hpo.cli.commands.model import export, predict, train
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
+from hpo.cli.commands.studies import ask, buy, plan, report, run, status, view
 from hpo.cli.flags import Parser
 from hpo.market import stop_signals
 from hpo.settings.exit_codes import BAD_INPUT, OUTPUT_UNREAD

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from budget.money import ZERO, Money
-from hpo.cli.commands.status import show_status
+from hpo.cli.commands.studies.status import show_status
 from hpo.cli.progress import describe
 from hpo.study.study import Progress
 

@@ -101,7 +101,7 @@ def test_head_gets_its_line(studied: Path, tmp_path: Path) -> None:
 
 def test_another_pipe_that_breaks_is_told(tmp_path: Path) -> None:
     code = (
-        "import sys, hpo.cli.commands.status as status\n"
+        "import sys, hpo.cli.commands.studies.status as status\n"
         "def broken(*_): raise BrokenPipeError('the market hung up')\n"
         "status.show_status = broken\n"
         "from hpo.cli.main import main\n"

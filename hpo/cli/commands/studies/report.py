@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from hpo.cli.commands.run import print_report
+from hpo.cli.commands.studies.run import print_report
 from hpo.cli.flags import Commands, add_command, add_details, add_json, add_run_dir
 from hpo.settings.exit_codes import DONE
 
