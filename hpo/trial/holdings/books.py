@@ -17,6 +17,7 @@ from budget.errors import LedgerCorrupt
 from budget.money import ZERO, Money
 from budget.sqlite_file import cut_short, reading_alone, sqlite_trouble
 from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 from hpo.settings.stored_answer import SEARCH, STORE
 
 
@@ -43,7 +44,7 @@ def _study_in(folder: Path) -> tuple[str, Tariff]:
     """The study's name and tariff, from its configuration."""
     raw = json.loads((folder / "study.json").read_text())
     least, smallest = Money.parse(raw["fee_minimum"]), Money.parse(raw["smallest_reward"])
-    return raw["study"], Tariff(Fraction(raw["fee_share"]), least, smallest)
+    return raw["study"], SuiteTariff(Fraction(raw["fee_share"]), least, smallest)
 
 
 def check_rows(database: sqlite3.Connection, path: Path) -> None:
