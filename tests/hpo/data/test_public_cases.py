@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from budget.errors import InputError
 from hpo.data.dataset import Dataset, load
