@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,7 @@ class Study:
         trainer: fits the heads; None for the cross-validated ones.
         folder: its own folder where that has another name, as a copy has; `runs` is then unused.
         tell: told what the images of a new study are, line by line, before anything is bought.
+        make_world: wires its world, called as `build` is.
         settings: fields of `StudyConfig`, raw: Study(budget="20", sampler="random").
 
     Attributes:
@@ -70,6 +72,7 @@ class Study:
         trainer: Trainer | None = None,
         folder: Path | None = None,
         tell: checks.Tell | None = None,
+        make_world: Callable[..., World] = build,
         **settings_: object,
     ) -> None:
         self.config = config or settings.make_config(settings_)
@@ -77,7 +80,7 @@ class Study:
         is_new = not (self.folder / "study.json").exists()  # bad input leaves no study
         data = checks.check_new_study(self.config, self.folder.parent, tell) if is_new else None
         claim(self.folder, self.config)
-        self.world: World = build(self.config, self.folder, data, trainer=trainer)
+        self.world: World = make_world(self.config, self.folder, data, trainer=trainer)
         self.journal = StudyJournal(self.folder / "journal.jsonl")
         self.events = StudyEvents(self.journal, self.world)
         self.trials = Trials(self.folder / SEARCH, self.config.study, self.world.space)

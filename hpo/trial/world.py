@@ -212,6 +212,7 @@ def build(
     data: Dataset | None = None,
     crowd_seed: int | None = None,
     trainer: Trainer | None = None,
+    resold: Callable[[Market], Market] | None = None,
 ) -> World:
     """Wire a study's world in its folder. Buys nothing.
 
@@ -221,6 +222,7 @@ def build(
         data: its images, when loaded already.
         crowd_seed: draws other annotators over the same items; None for the study's own.
         trainer: fits the heads; None for the cross-validated ones.
+        resold: gives the market to buy from instead of the configured one.
 
     Raises:
         InputError: the data, the scenario or the folder are wrong.
@@ -237,6 +239,8 @@ def build(
     market = open_market(
         config, images, store, crowd_seed, lambda: computed.features.values, folder
     )
+    if resold is not None:
+        market = resold(market)
     order = task_order(
         images.rows["pool"], derive(config.seed, "pool order"), images.strata("pool")
     )
