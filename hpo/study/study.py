@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from hpo.study.evaluations import Evaluations
 from hpo.study.journal import Progress as Progress
 from hpo.study.journal import StudyEvents, StudyJournal
 from hpo.study.journal import Watch as Watch
+from hpo.study.logs.log import logged, tell
 from hpo.study.reconcile import untold
 from hpo.study.trials import TASK, Trials
 from hpo.trial.evaluate import run_trial
@@ -125,7 +126,8 @@ class Study:
                 self.world.source.close()  # the caller may not do it: no pool stays open
                 raise
 
-    def alone(self, watch: Watch | None = None) -> AbstractContextManager[None]:
+    @contextmanager
+    def alone(self, watch: Watch | None = None) -> Iterator[None]:
         """Keep other processes from searching in this study; waits until none does, and says so.
 
         Args:
@@ -137,7 +139,8 @@ class Study:
             note = f"Process {who} runs this study. This one waits, and goes on where that ends."
             self.say("waiting", note)
 
-        return self.world.locks.hold(_RUNNING, busy)
+        with logged(self.folder), self.world.locks.hold(_RUNNING, busy):
+            yield
 
     def _search(self) -> None:
         while (asked := self.ask()) is not None:
@@ -253,20 +256,12 @@ class Study:
 
     def say(self, doing: str, note: str = "") -> None:
         """Report progress, with a note that is to stay in sight where there is one."""
+        tell("doing", what=doing, note=note)
         if self._watch is None:
             return
-        money = self.world.ledger.balance()
-        self._watch(
-            Progress(
-                doing,
-                len(self.trials.purchases()),
-                self._conclusion.best_so_far(),
-                money.spent,
-                money.held,
-                money.left,
-                note,
-            )
-        )
+        money, bought = self.world.ledger.balance(), len(self.trials.purchases())
+        best = self._conclusion.best_so_far()
+        self._watch(Progress(doing, bought, best, money.spent, money.held, money.left, note))
 
     def finish_left(self) -> None:
         """Finish trials that a crash left running if they have an order, else give them up."""

@@ -216,12 +216,13 @@ def _pairs(place: str, stored: Any, computed: Any) -> Iterator[tuple[str, Any, A
     """Every figure of two values, side by side."""
     if isinstance(stored, Mapping) and isinstance(computed, Mapping):
         for name in {**stored, **computed}:
-            inner = stored.get(name, _ABSENT), computed.get(name, _ABSENT)
-            yield from _pairs(_inside(place, name), *inner)
+            here, there = stored.get(name, _ABSENT), computed.get(name, _ABSENT)
+            yield from _pairs(_inside(place, name), here, there)
     elif isinstance(stored, list) and isinstance(computed, list):
         for at in range(max(len(stored), len(computed))):
-            inner = tuple(rows[at] if at < len(rows) else _ABSENT for rows in (stored, computed))
-            yield from _pairs(f"{place}[{at}]", *inner)
+            here = stored[at] if at < len(stored) else _ABSENT
+            there = computed[at] if at < len(computed) else _ABSENT
+            yield from _pairs(f"{place}[{at}]", here, there)
     else:
         yield place, stored, computed
 
