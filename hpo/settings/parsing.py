@@ -139,6 +139,16 @@ def tasks(value: object, name: str) -> str:
     return str(whole(1)(text, name))
 
 
+SIMULATED_PEOPLE = "simulated:"
+
+
+def people(value: object, name: str) -> str:
+    """A number of own annotators, or simulated:N."""
+    word = str(value).strip()
+    count = whole(1, 100)(word.removeprefix(SIMULATED_PEOPLE), name)
+    return f"{SIMULATED_PEOPLE if word.startswith(SIMULATED_PEOPLE) else ''}{count}"
+
+
 def one_of(*names: str) -> Callable[[object, str], str]:
     """One of some names."""
 

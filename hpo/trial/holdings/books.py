@@ -18,6 +18,7 @@ from budget.money import ZERO, Money
 from budget.sqlite_file import cut_short, reading_alone, sqlite_trouble
 from budget.tariff import Tariff
 from budget.tariffs.suite import SuiteTariff
+from hpo.settings.rows.staff import PLATFORM
 from hpo.settings.stored_answer import SEARCH, STORE
 
 
@@ -44,6 +45,8 @@ def _study_in(folder: Path) -> tuple[str, Tariff]:
     """The study's name and tariff, from its configuration."""
     raw = json.loads((folder / "study.json").read_text())
     least, smallest = Money.parse(raw["fee_minimum"]), Money.parse(raw["smallest_reward"])
+    if raw.get("pay", PLATFORM) != PLATFORM:  # own annotators: each answer cost what it earned
+        return raw["study"], SuiteTariff(Fraction(0), ZERO, ZERO)
     return raw["study"], SuiteTariff(Fraction(raw["fee_share"]), least, smallest)
 
 
