@@ -45,7 +45,7 @@ class StaffAnswer:
 
 def staff_names(people: int) -> tuple[str, ...]:
     """What the people of an office are called, on every market."""
-    return tuple(f"annotator{at + 1}@office" for at in range(people))
+    return tuple(f"annotator{at + 1}@office.example" for at in range(people))
 
 
 class OfficeStaff:
