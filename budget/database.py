@@ -3,8 +3,7 @@
 SQLite runs with a write-ahead log, synchronous=FULL (a commit survives a power cut) and
 BEGIN IMMEDIATE for transactions that write. Under a plain BEGIN, a transaction that reads first
 and writes later fails at once when another process wrote in between; BEGIN IMMEDIATE waits.
-
-PostgreSQL has many writers at a time: one that must be alone says so by `alone`.
+PostgreSQL has many writers at a time: who must be alone says so by `alone`.
 """
 
 from __future__ import annotations
@@ -38,12 +37,22 @@ from budget.fair_queue import turn
 from budget.postgres import seals as server_seals
 from budget.postgres.address import Address, read_address
 from budget.postgres.patience import idempotent as idempotent
-from budget.postgres.server import address_of, check_version, open_server, to_reader, trouble
+from budget.postgres.patience import patient
+from budget.postgres.server import (
+    address_of,
+    check_version,
+    open_server,
+    snapshot,
+    to_reader,
+    trouble,
+)
 from budget.postgres.server import alone as alone
 from budget.sqlite_file import (
     TROUBLES,
+    configure,
     create_file,
     cut_short,
+    empty_log,
     os_trouble,
     reading_alone,
     sqlite_trouble,
@@ -63,7 +72,7 @@ def open_database(place: str | Path | Address, *, wait_s: float = 30.0) -> Engin
     The engine survives a fork: the child opens its own connections.
 
     Args:
-        place: path of a SQLite file, or the address of a database such as postgresql://host/name.
+        place: path of a SQLite file, or an address such as postgresql://host/name.
         wait_s: how long a transaction waits for the lock of another transaction, in seconds.
 
     Raises:
@@ -125,7 +134,7 @@ def _check(engine: Engine, path: Path) -> None:
         StorageError: the file cannot be read or written.
         LedgerCorrupt: the file is no database, is cut short, or holds rows that nobody wrote.
     """
-    event.listen(engine, "connect", _configure)
+    event.listen(engine, "connect", configure)
     event.listen(engine, "begin", _begin)
     _engines.add(engine)
     with reading(engine) as connection:
@@ -215,14 +224,7 @@ def checkpoint(engine: Engine) -> None:
         return
     with _translated(engine), engine.connect() as connection:
         # The driver's own cursor opens no transaction: SQLite refuses a checkpoint inside one.
-        driver = connection.connection.cursor()
-        # No waiting: a busy checkpoint costs nothing, a wait of `wait_s` stalls every commit.
-        wait_ms = driver.execute("PRAGMA busy_timeout").fetchone()[0]
-        driver.execute("PRAGMA busy_timeout=0")
-        try:
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
-            driver.execute(f"PRAGMA busy_timeout={wait_ms}")
+        empty_log(connection.connection.cursor())
 
 
 def create_tables(engine: Engine, tables: MetaData) -> None:
@@ -317,6 +319,16 @@ def check_integrity(engine: Engine) -> None:
         raise LedgerCorrupt(name_of(engine), f"the integrity check failed ({line})")
 
 
+def state_of(engine: Engine) -> str:
+    """What a transaction at a server would see now, as a text: the same text, the same rows."""
+
+    def look() -> str:
+        with reading(engine) as connection:
+            return snapshot(connection)
+
+    return patient(look)
+
+
 def name_of(engine: Engine) -> str:
     """Path or URL of the database for messages, without a password."""
     if engine.dialect.name == "sqlite":
@@ -347,14 +359,6 @@ def _open_server(address: Address, **options: bool) -> Engine:
         engine.dispose()
         raise
     return engine
-
-
-def _configure(connection: sqlite3.Connection, _record: object) -> None:
-    # The driver would open a plain BEGIN before the first write; here `_begin` alone opens one.
-    connection.isolation_level = None
-    seals.teach(connection)
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
 
 
 def _begin(connection: Connection) -> None:

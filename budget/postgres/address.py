@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
-
 from budget.errors import InputError
 
 VARIABLE = "LABELWORTH_STORAGE"
@@ -48,6 +45,9 @@ def read_address(text: str, name: str = "database") -> Address:
     Raises:
         InputError: it is no URL of a PostgreSQL database.
     """
+    from sqlalchemy import URL, make_url  # who only reads settings does not wait for it
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):

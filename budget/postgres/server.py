@@ -126,6 +126,16 @@ def to_reader(connection: Connection) -> Connection:
     return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
+def trouble_of(place: str, error: BaseException) -> StorageError:
+    """The error of the tree for an error of a library above the driver."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(orig := getattr(cause, "orig", None), BaseException):
+            return trouble(place, orig)
+        cause = cause.__cause__ or cause.__context__
+    return trouble(place, error)
+
+
 def trouble(place: str, error: BaseException) -> StorageError:
     """The error of the tree for an error of the server or of the way there."""
     line = " ".join(str(error).split())

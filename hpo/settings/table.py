@@ -13,6 +13,7 @@ from hpo.settings.parsing import boolean, dimension, one_of, optional, text, who
 from hpo.settings.rows.data import DATA
 from hpo.settings.rows.features import FEATURES
 from hpo.settings.rows.labels import LABELS
+from hpo.settings.rows.storage import STORAGE
 from hpo.settings.rows.unlabelled import UNLABELLED
 from hpo.settings.setting import REQUIRED, Setting
 
@@ -329,6 +330,7 @@ SETTINGS = (
         "name of the study and its folder",
         shown="from the data",
     ),
+    *STORAGE,
     Setting(
         "view",
         optional(parsing.trial_view),
