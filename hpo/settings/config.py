@@ -13,6 +13,7 @@ from typing import Any
 
 from budget.errors import InputError, nearest
 from budget.money import ZERO, Money
+from budget.postgres.address import Address
 from budget.tariff import Tariff
 from budget.tariffs.hourly import HourlyTariff
 from budget.tariffs.piece import PieceTariff
@@ -40,6 +41,7 @@ class StudyConfig:
 
     budget: Money
     study: str
+    storage: Address | None
     data: str
     labels: str | None
     classes: tuple[str, ...] | None
@@ -353,7 +355,7 @@ def _plain(value: object) -> object:
         return value.exact()
     if isinstance(value, Fraction):
         return str(Decimal(value.numerator) / Decimal(value.denominator))
-    if isinstance(value, DynamicOverlap):
+    if isinstance(value, DynamicOverlap | Address):
         return str(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
@@ -373,7 +375,8 @@ def to_toml(config: StudyConfig) -> str:
     for name, value in to_plain(config).items():
         if value is not None:
             lines.append(f"{name} = {json.dumps(value)}")
-        elif BY_NAME[name].default is not None:  # its absence would mean the default
+        elif BY_NAME[name].default is not None or name == "storage":
+            # Its absence would mean the default, or what the environment names.
             lines.append(f'{name} = "none"')
     return "\n".join(lines) + "\n"
 
@@ -382,8 +385,13 @@ def _shown(value: object) -> object:
     return "none" if value is None else _plain(value)
 
 
-def check_unchanged(old: StudyConfig, new: StudyConfig) -> None:
+def check_unchanged(old: StudyConfig, new: StudyConfig, *free: str) -> None:
     """Refuse to go on with a study under another configuration; the budget may be raised.
+
+    Args:
+        old: what the study was started with.
+        new: what it is to go on with.
+        free: names of settings that may differ.
 
     Raises:
         InputError: naming the first field that differs, both values and the remedy.
@@ -395,7 +403,7 @@ def check_unchanged(old: StudyConfig, new: StudyConfig) -> None:
         )
     for field in fields(StudyConfig):
         before, now = getattr(old, field.name), getattr(new, field.name)
-        if field.name != "budget" and before != now:
+        if field.name not in ("budget", *free) and before != now:
             raise InputError(
                 f"{flag(field.name)}: study {old.study!r} was started with {_shown(before)}, "
                 f"now {_shown(now)}; keep it, or start another study with --study NAME"

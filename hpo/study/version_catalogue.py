@@ -38,7 +38,7 @@ def open_catalogue(folder: Path) -> Iterator[Catalogue]:
         VersionDamaged: a version that is not entered yet is not as it was saved.
     """
     config = read_config(folder)
-    engine = open_store(folder)
+    engine = open_store(folder, config)
     try:
         catalogue = Catalogue(engine, config.study)
         entered = catalogue.entries()
