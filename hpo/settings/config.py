@@ -9,7 +9,6 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from budget.errors import InputError, nearest
 from budget.money import ZERO, Money
@@ -23,9 +22,10 @@ from budget.tariffs.wages import read_wages
 from budget.toml import parse_toml
 from hpo.settings import parsing
 from hpo.settings.market_kinds import MarketKind, split_market
-from hpo.settings.rows.staff import HOURLY, PER_ANSWER, PLATFORM
+from hpo.settings.rows.defaults import fill_in
+from hpo.settings.rows.staff import PER_ANSWER, PLATFORM
 from hpo.settings.setting import flag
-from hpo.settings.table import BY_NAME, MODEL, PLAN, SETTINGS
+from hpo.settings.table import BY_NAME, MODEL
 from labeling.types import DynamicOverlap
 
 _CONFIRM_SHARE = Fraction(3, 20)
@@ -177,17 +177,6 @@ class StudyConfig:
         return SuiteTariff(self.fee_share, self.fee_minimum, self.smallest_reward)
 
 
-# A recording knows nothing about price, and mostly not who answered.
-_REPLAY_DEFAULTS = {
-    "price": (Money(2_000),),
-    "controls": (0,),
-    "exam": (False,),
-    "overlap": (1, 2, 3),
-}
-# Control tasks and exams need known labels.
-_UNLABELLED_DEFAULTS = {"controls": (0,), "exam": (False,)}
-
-
 def make_config(
     given: Mapping[str, object], origin: Mapping[str, str] | None = None
 ) -> StudyConfig:
@@ -209,71 +198,11 @@ def make_config(
     read = {name: BY_NAME[name].read(raw, origin.get(name, name)) for name, raw in given.items()}
     if "budget" not in read:
         raise InputError("--budget: how much may be spent? Give dollars, such as --budget 20")
-    _market_defaults(read, origin)
-    read.setdefault("goal", _default_goal(read))
-    read.setdefault("study", _default_name(read.get("data", "digits3")))
-    for row in SETTINGS:
-        if row.name not in read:
-            read[row.name] = row.read(row.default, row.name)
+    fill_in(read, origin)
     config = StudyConfig(**read)
     _check_together(config, origin)
     _check_staff(config, origin)
     return config
-
-
-def _market_defaults(read: dict[str, Any], origin: Mapping[str, str]) -> None:
-    """Fill in what the market changes, and images without a known label."""
-    if not split_market(read.get("market", "simulated"))[0].knows_price:
-        for name, value in _REPLAY_DEFAULTS.items():
-            read.setdefault(name, value)
-    if read.get("classes") and not read.get("labels"):
-        for name, value in _UNLABELLED_DEFAULTS.items():
-            read.setdefault(name, value)
-    if read.get("dynamic_overlap"):
-        read.setdefault("sampler", "tpe")
-    read.setdefault("pay", split_market(read.get("market", "simulated"))[0].pay)
-    if read["pay"] != PLATFORM:
-        _staff_defaults(read, origin)
-
-
-# Own annotators are few, are trained before, and have all day.
-_STAFF_DEFAULTS = {
-    "overlap": (1, 2, 3),
-    "exam": (False,),
-    "scenario": "office",
-    "max_minutes": None,
-    "allowance": Fraction(1, 5),
-}
-_PIECE_PRICES = ("0.01", "0.02", "0.04")
-
-
-def _staff_defaults(read: dict[str, object], origin: Mapping[str, str]) -> None:
-    """Fill in what own annotators change. With a wage, the price is no knob: it is the wage."""
-    for name, value in _STAFF_DEFAULTS.items():
-        read.setdefault(name, value)
-    if read["pay"] != HOURLY:
-        read.setdefault("price", tuple(map(Money.parse, _PIECE_PRICES)))
-        return
-    wage = read.setdefault("wage", BY_NAME["wage"].read(BY_NAME["wage"].default, "wage"))
-    if read.setdefault("price", (wage,)) != (wage,):
-        raise InputError(
-            f"{origin.get('price', 'price')}: own annotators earn a wage, so a price per task is "
-            "no choice; leave it out, give --wage, or --pay per-answer"
-        )
-
-
-def _default_goal(read: Mapping[str, object]) -> str:
-    """A model, unless the question is about a plan for a campaign elsewhere."""
-    about_plans = ("pool_size", "target", "dynamic_overlap", "campaign")
-    return PLAN if any(read.get(name) for name in about_plans) else MODEL
-
-
-def _default_name(data: str) -> str:
-    kind, _, rest = data.partition(":")
-    if not rest:
-        return kind
-    stem = parsing.as_name(Path(rest).stem)
-    return f"{kind}-{stem or 'images'}"
 
 
 def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
