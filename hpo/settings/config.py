@@ -25,7 +25,7 @@ from hpo.settings.market_kinds import MarketKind, split_market
 from hpo.settings.rows.defaults import fill_in
 from hpo.settings.rows.staff import PER_ANSWER, PLATFORM
 from hpo.settings.setting import flag
-from hpo.settings.table import BY_NAME, MODEL
+from hpo.settings.table import BY_NAME, MODEL, PLAN, SETTINGS
 from labeling.types import DynamicOverlap
 
 _CONFIRM_SHARE = Fraction(3, 20)
@@ -199,10 +199,29 @@ def make_config(
     if "budget" not in read:
         raise InputError("--budget: how much may be spent? Give dollars, such as --budget 20")
     fill_in(read, origin)
+    read.setdefault("goal", _default_goal(read))
+    read.setdefault("study", _default_name(read.get("data", "digits3")))
+    for row in SETTINGS:
+        if row.name not in read:
+            read[row.name] = row.read(row.default, row.name)
     config = StudyConfig(**read)
     _check_together(config, origin)
     _check_staff(config, origin)
     return config
+
+
+def _default_goal(read: Mapping[str, object]) -> str:
+    """A model, unless the question is about a plan for a campaign elsewhere."""
+    about_plans = ("pool_size", "target", "dynamic_overlap", "campaign")
+    return PLAN if any(read.get(name) for name in about_plans) else MODEL
+
+
+def _default_name(data: str) -> str:
+    kind, _, rest = data.partition(":")
+    if not rest:
+        return kind
+    stem = parsing.as_name(Path(rest).stem)
+    return f"{kind}-{stem or 'images'}"
 
 
 def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
 from budget.money import Money
 from hpo.settings.market_kinds import split_market
-from hpo.settings.parsing import as_name
-from hpo.settings.rows.staff import HOURLY, PLATFORM
-from hpo.settings.table import BY_NAME, MODEL, PLAN, SETTINGS
+from hpo.settings.rows.staff import HOURLY, PLATFORM, STAFF
 
 # A recording knows nothing about price, and mostly not who answered.
 _REPLAY_DEFAULTS = {
@@ -26,7 +23,7 @@ _UNLABELLED_DEFAULTS = {"controls": (0,), "exam": (False,)}
 
 
 def fill_in(read: dict[str, Any], origin: Mapping[str, str]) -> None:
-    """Fill in the settings that are not given; some defaults depend on others that are.
+    """Fill in what the market, the pay and the lack of known labels change.
 
     Args:
         read: values by name, as read; it is changed.
@@ -35,21 +32,11 @@ def fill_in(read: dict[str, Any], origin: Mapping[str, str]) -> None:
     Raises:
         InputError: a setting is given that another one leaves no choice of.
     """
-    _market_defaults(read, origin)
-    if read.get("classes") and not read.get("labels"):
-        for name, value in _UNLABELLED_DEFAULTS.items():
-            read.setdefault(name, value)
-    read.setdefault("goal", _default_goal(read))
-    read.setdefault("study", _default_name(read.get("data", "digits3")))
-    for row in SETTINGS:
-        if row.name not in read:
-            read[row.name] = row.read(row.default, row.name)
-
-
-def _market_defaults(read: dict[str, Any], origin: Mapping[str, str]) -> None:
-    """Fill in what the market changes."""
     if not split_market(read.get("market", "simulated"))[0].knows_price:
         for name, value in _REPLAY_DEFAULTS.items():
+            read.setdefault(name, value)
+    if read.get("classes") and not read.get("labels"):
+        for name, value in _UNLABELLED_DEFAULTS.items():
             read.setdefault(name, value)
     if read.get("dynamic_overlap"):
         read.setdefault("sampler", "tpe")
@@ -76,23 +63,10 @@ def _staff_defaults(read: dict[str, object], origin: Mapping[str, str]) -> None:
     if read["pay"] != HOURLY:
         read.setdefault("price", tuple(map(Money.parse, _PIECE_PRICES)))
         return
-    wage = read.setdefault("wage", BY_NAME["wage"].read(BY_NAME["wage"].default, "wage"))
+    wage_row = next(row for row in STAFF if row.name == "wage")
+    wage = read.setdefault("wage", wage_row.read(wage_row.default, "wage"))
     if read.setdefault("price", (wage,)) != (wage,):
         raise InputError(
             f"{origin.get('price', 'price')}: own annotators earn a wage, so a price per task is "
             "no choice; leave it out, give --wage, or --pay per-answer"
         )
-
-
-def _default_goal(read: Mapping[str, object]) -> str:
-    """A model, unless the question is about a plan for a campaign elsewhere."""
-    about_plans = ("pool_size", "target", "dynamic_overlap", "campaign")
-    return PLAN if any(read.get(name) for name in about_plans) else MODEL
-
-
-def _default_name(data: str) -> str:
-    kind, _, rest = data.partition(":")
-    if not rest:
-        return kind
-    stem = as_name(Path(rest).stem)
-    return f"{kind}-{stem or 'images'}"
