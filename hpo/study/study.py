@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,13 +149,13 @@ class Study:
             watch: as for `run`.
         """
         self._watch = watch or self._watch
-
-        def busy(who: str) -> None:
-            note = f"Process {who} runs this study. This one waits, and goes on where that ends."
-            self.say("waiting", note)
-
+        busy = partial(self._wait_for, "runs this study")
         with logged(self.folder), self.world.locks.hold(_RUNNING, busy):
             yield
+
+    def _wait_for(self, deed: str, who: str) -> None:
+        note = f"Process {who} {deed}. This one waits, and goes on where that ends."
+        self.say("waiting", note)
 
     def _search(self) -> None:
         while (asked := self.ask()) is not None:
@@ -346,7 +347,8 @@ class Study:
         self._evaluations.after_purchase(bought, self._asker)
 
     def _finish(self, trial: optuna.Trial, plan: LabelPlan, bought: bool) -> None:
-        with self.world.buying(plan):  # of several workers one buys in a condition at a time
+        busy = partial(self._wait_for, "buys in the same condition")
+        with self.world.buying(plan, busy):  # of several workers one buys there at a time
             if self.trials.at(trial.number).state.name == "RUNNING":
                 self._buy(trial, plan, bought)
 
