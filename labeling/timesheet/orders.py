@@ -10,7 +10,7 @@ from budget.errors import InputError
 from budget.tariffs.staff import StaffTariff
 from labeling.campaign.campaign import Campaign
 from labeling.source import checked_tasks
-from labeling.timesheet.sheet import Sheet
+from labeling.timesheet.sheet import Refusal, Sheet, WorkedAnswer
 from labeling.types import Answers, Assignment, Ints, Order, OrderEnd, Page, Restriction
 
 _PAGE = 50  # assignments
@@ -90,3 +90,19 @@ def answers_on(pages: Sequence[Page]) -> Answers:
         control=np.array([answer.control[0] for answer in done], dtype=np.bool_),
         usable=np.array([answer.annotator not in banned for answer in done], dtype=np.bool_),
     )
+
+
+def page_of(sheet: Sheet, answers: Sequence[WorkedAnswer]) -> tuple[Page, list[Refusal]]:
+    """A page of those answers that count, in the order of submission, and the others."""
+    came: list[Assignment] = []
+    bans: list[Restriction] = []
+    refused: list[Refusal] = []
+    for answer in answers:
+        counted, ban = sheet.take(answer)
+        if isinstance(counted, Refusal):
+            refused.append(counted)
+        else:
+            came.append(counted)
+        if ban is not None:
+            bans.append(ban)
+    return Page(tuple(came), tuple(bans), None), refused
