@@ -143,8 +143,7 @@ class Ledger:
         check_integrity(engine)
         create_tables(engine, _TABLES)
         ledger = cls(engine, study)
-        with reading(engine) as connection:
-            book = ledger._replay(connection)
+        book = ledger._book()
         if cap is None and not book.entries:
             raise InputError(f"study {study!r}: it has no ledger here; start it with a budget")
         if cap is not None and cap != book.cap:
@@ -299,6 +298,7 @@ class Ledger:
         return book
 
 
+@idempotent
 def accounts_of(engine: Engine, study: str) -> tuple[str, ...]:
     """Names of a study's account and of the accounts of its later purchases, sorted."""
     with reading(engine) as connection:

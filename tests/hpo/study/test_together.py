@@ -186,9 +186,11 @@ def test_a_server_that_restarts_and_drops_connections_changes_nothing(
             trouble[0].start()
 
     study = make("server")
-    study.run(watch=seen)
-    study.close()
-    trouble[0].join()
+    try:
+        study.run(watch=seen)
+    finally:
+        trouble[0].join()
+        study.close()
     check_money(url)
     assert (tmp_path / "server/s/report.json").read_bytes() == in_files
 
