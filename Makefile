@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_WORDS)
 export FAULT_RUNS
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: study test statistics test-all check mutants bench docs clean
+.PHONY: study test statistics test-all check mutants bench postgres docs clean
 
 study: $(VENV)/.installed
 	$(BIN)/python -m hpo.run --budget $(BUDGET)
@@ -41,13 +41,18 @@ mutants: $(VENV)/.developer
 bench: $(VENV)/.developer
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
 
+# A PostgreSQL server on loopback for studies on several machines; its data stays in the folder
+POSTGRES ?= $(CURDIR)/.postgres
+postgres: $(VENV)/.developer
+	$(BIN)/python -m tests.postgres $(POSTGRES)
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet torch torchvision --index-url $(TORCH_INDEX))
-	$(BIN)/python -m pip install --quiet --editable '.[toloka,clearml,parquet,onnx,weights,heic]'
+	$(BIN)/python -m pip install --quiet --editable '.[toloka,clearml,parquet,onnx,weights,heic,postgres]'
 	touch $@
 
 $(VENV)/.developer: $(VENV)/.installed

@@ -85,8 +85,12 @@ class Study:
         self.world: World = make_world(self.config, self.folder, data, trainer=trainer)
         self.journal = StudyJournal(self.folder / "journal.jsonl")
         self.events = StudyEvents(self.journal, self.world)
-        self.trials = Trials(storage_of(self.world), self.world.space)
-        checks.check_ground(self.world, self.trials)
+        try:
+            self.trials = Trials(storage_of(self.world), self.world.space)
+            checks.check_ground(self.world, self.trials)
+        except BaseException:
+            self.close()
+            raise
         self._watch: Watch | None = None
         self._searcher = Searcher(self.world)
         self._conclusion = Conclusion(self.world, self.trials, self._searcher, self._search_again)
@@ -257,7 +261,8 @@ class Study:
         try:
             self.world.close()
         finally:
-            self.trials.close()
+            if hasattr(self, "trials"):  # else they could not be opened
+                self.trials.close()
 
     def _search_again(self, config: StudyConfig) -> dict[str, Any]:
         """The report of another study beside this one."""
