@@ -13,6 +13,7 @@ from pathlib import Path
 from budget.errors import InputError, nearest
 from budget.money import ZERO, Money
 from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 from budget.toml import parse_toml
 from hpo.settings import parsing
 from hpo.settings.market_kinds import MarketKind, split_market
@@ -35,6 +36,7 @@ class StudyConfig:
     study: str
     data: str
     labels: str | None
+    classes: tuple[str, ...] | None
     test_images: int
     test_overlap: int
     pool_labels: str
@@ -124,8 +126,13 @@ class StudyConfig:
 
     @property
     def tariff(self) -> Tariff:
-        """The platform's tariff."""
-        return Tariff(self.fee_share, self.fee_minimum, self.smallest_reward)
+        """What the market charges."""
+        return self.suite_tariff
+
+    @property
+    def suite_tariff(self) -> SuiteTariff:
+        """What a platform charges by the suite."""
+        return SuiteTariff(self.fee_share, self.fee_minimum, self.smallest_reward)
 
 
 # A recording knows nothing about price, and mostly not who answered.
@@ -135,6 +142,8 @@ _REPLAY_DEFAULTS = {
     "exam": (False,),
     "overlap": (1, 2, 3),
 }
+# Control tasks and exams need known labels.
+_UNLABELLED_DEFAULTS = {"controls": (0,), "exam": (False,)}
 
 
 def make_config(
@@ -158,9 +167,7 @@ def make_config(
     read = {name: BY_NAME[name].read(raw, origin.get(name, name)) for name, raw in given.items()}
     if "budget" not in read:
         raise InputError("--budget: how much may be spent? Give dollars, such as --budget 20")
-    if not split_market(read.get("market", "simulated"))[0].knows_price:
-        for name, value in _REPLAY_DEFAULTS.items():
-            read.setdefault(name, value)
+    read = {**_own_defaults(read), **read}
     if read.get("dynamic_overlap"):
         read.setdefault("sampler", "tpe")
     read.setdefault("goal", _default_goal(read))
@@ -171,6 +178,14 @@ def make_config(
     config = StudyConfig(**read)
     _check_together(config, origin)
     return config
+
+
+def _own_defaults(read: Mapping[str, object]) -> dict[str, object]:
+    """Defaults that differ for a recording, and for images without a known label."""
+    knows_price = split_market(str(read.get("market", "simulated")))[0].knows_price
+    recorded = {} if knows_price else _REPLAY_DEFAULTS
+    has_labels = read.get("labels") or not read.get("classes")
+    return {**recorded, **({} if has_labels else _UNLABELLED_DEFAULTS)}
 
 
 def _default_goal(read: Mapping[str, object]) -> str:
@@ -202,7 +217,7 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
             f"of {config.suite_size}; give at most {config.suite_size - 1} or a larger suite_size"
         )
     for price in config.price:
-        config.tariff.check_reward(
+        config.tariff.check_rate(
             price * config.suite_size,
             f"{name('price')}: {price.exact()} per task x {config.suite_size} tasks per suite",
         )
@@ -212,6 +227,8 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
         raise InputError(f"{name('price_models')}: market {kind.name} {why} price; leave it out")
     if config.labels is not None and not config.data.startswith("folder:"):
         raise InputError(f"{name('labels')}: only --data folder:DIR takes a labels file")
+    if config.classes is not None and config.data.partition(":")[0] not in ("folder", "npz"):
+        raise InputError(f"{name('classes')}: {config.data} has its own; leave it out")
     if config.image_size is not None and config.backbone in ("pixels", "patch"):
         raise InputError(f"{name('image_size')}: only a timm model has an input size")
     if config.backbone_file is not None and config.backbone in ("auto", "pixels", "patch"):
