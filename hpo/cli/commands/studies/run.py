@@ -42,6 +42,9 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_engine(parser)
     parser.add_argument("--yes", action="store_true", help="real money: confirms --budget")
     add_archive(parser)
+    loud = parser.add_mutually_exclusive_group()
+    loud.add_argument("-q", "--quiet", action="store_true", help="no progress: the answer alone")
+    loud.add_argument("-v", "--verbose", action="store_true", help="a line for each step")
 
 
 def run(arguments: argparse.Namespace) -> int:
