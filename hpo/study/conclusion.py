@@ -71,16 +71,12 @@ class Conclusion:
         """What the search's measurements alone say of every plan."""
         return self._estimates(self._searched())
 
-    def best_so_far(self) -> Outcome | None:
-        """The plan to recommend by the most probable curve: in a moment, for a line of progress."""
+    def so_far(self) -> tuple[Outcome | None, list[Outcome]]:
+        """The plan to recommend and the front by the most probable curve: in a moment."""
         advisor = self._advisor_in_short()
-        best = advisor.best
-        return None if best is None else self._tell([best], advisor.estimates)[0]
-
-    def front_so_far(self) -> list[Outcome]:
-        """The front by the most probable curve."""
-        advisor = self._advisor_in_short()
-        return self._tell(advisor.front, advisor.estimates)
+        best = [] if advisor.best is None else [advisor.best]
+        told = self._tell([*best, *advisor.front], advisor.estimates)
+        return (told[0] if best else None), told[len(best) :]
 
     def reached(self) -> str | None:
         """Why the goal that the user set needs no further purchase; None where it does, or none is.

@@ -83,7 +83,7 @@ class Evaluations:
             missing = self._searcher.missing_from_front(outcomes)
             if missing is not None:
                 return missing
-        return next((o.plan for o in conclusion.front_so_far() if o.draws < REPEATS), None)
+        return next((o.plan for o in conclusion.so_far()[1] if o.draws < REPEATS), None)
 
     def _add(self, plan: LabelPlan, draws: int, after_search: bool) -> None:
         """Evaluate an owned plan and add it as a trial, in one commit."""

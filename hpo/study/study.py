@@ -25,7 +25,7 @@ from hpo.study.conclusion import Conclusion
 from hpo.study.delivery import measuring, phase
 from hpo.study.evaluations import Evaluations
 from hpo.study.journal import Progress as Progress
-from hpo.study.journal import StudyEvents, StudyJournal
+from hpo.study.journal import StudyEvents, StudyJournal, StudyPhase
 from hpo.study.journal import Watch as Watch
 from hpo.study.logs.log import logged, tell
 from hpo.study.reconcile import complete, has_order, untold
@@ -92,6 +92,7 @@ class Study:
             self.close()
             raise
         self._watch: Watch | None = None
+        self._phase = StudyPhase.PREPARING
         self._searcher = Searcher(self.world)
         self._conclusion = Conclusion(self.world, self.trials, self._searcher, self._search_again)
         self._asker = Asker(self.world, self.trials, self._searcher, self._conclusion.reached)
@@ -162,6 +163,7 @@ class Study:
         self.say("waiting", note)
 
     def _search(self) -> None:
+        self._phase = StudyPhase.SEARCHING
         while (asked := self.ask()) is not None:
             self.say(f"{'buying' if asked.bought else 'evaluating'} {asked.plan.key}")
             self._finish(asked.trial, asked.plan, asked.bought)
@@ -179,6 +181,7 @@ class Study:
         return self._asker.reason_to_stop() is None
 
     def _measure_answer(self, reason: str) -> None:
+        self._phase = StudyPhase.ANSWERING
         self.trials.keep("stopped", reason)
         self._evaluations.after_search(self._conclusion)
         self._conclusion.measure(self.say, self.events.section)
@@ -210,6 +213,7 @@ class Study:
             reason: why the search stopped.
             archive: as for `run`.
         """
+        self._phase = StudyPhase.BUYING
         phase.buy_labels(self.world, self.trials, self._conclusion.searched, self.say)
         self._measure_answer(reason)
         write_report(self.folder, report := self.report())
@@ -279,9 +283,10 @@ class Study:
         tell("doing", what=doing, note=note)
         if self._watch is None:
             return
-        money, bought = self.world.ledger.balance(), len(self.trials.purchases())
-        best = self._conclusion.best_so_far()
-        self._watch(Progress(doing, bought, best, money.spent, money.held, money.left, note))
+        money = self.world.ledger.balance()
+        (best, front), bought = self._conclusion.so_far(), len(self.trials.purchases())
+        sums = (money.spent, money.held, money.left)
+        self._watch(Progress(doing, bought, best, *sums, note, self._phase, front))
 
     def finish_left(self) -> None:
         """Finish trials that a crash left running if they have an order, else give them up."""

@@ -249,7 +249,9 @@ def build(
         keep_roles(folder, loaded.drawn)
     database = open_store(folder, config)
     try:
-        return _wire(config, folder, loaded, database, crowd_seed, trainer or CrossValidated())
+        return _wire(
+            config, folder, loaded, database, crowd_seed, trainer or CrossValidated(), resold
+        )
     except BaseException:
         database.dispose()
         raise
@@ -262,6 +264,7 @@ def _wire(
     database: Database,
     crowd_seed: int | None,
     trainer: Trainer,
+    resold: Callable[[Market], Market] | None,
 ) -> World:
     ledger = Ledger.open(database, config.study, config.budget)
     store = Store(database, config.study)
