@@ -120,19 +120,20 @@ class Dataset:
         return replace(self, rows={**self.rows, "pool": np.array(rows, dtype=np.int64)})
 
 
-def load(config: StudyConfig, run_folder: Path | None = None) -> Dataset:
+def load(config: StudyConfig, run_folder: Path | None = None, cache: Path | None = None) -> Dataset:
     """Read and check the images that a configuration names. Nothing is bought before this.
 
     Args:
         config: the study's configuration.
         run_folder: the study's folder, which may keep roles that were drawn.
+        cache: folder that keeps what was decoded of files; None keeps nothing.
 
     Raises:
         InputError: naming the file, row or role that is wrong, and the remedy.
     """
     kind, _, rest = config.data.partition(":")
     if kind == "folder":
-        data = _from_folder(Path(rest), config, run_folder)
+        data = _from_folder(Path(rest), config, run_folder, cache)
     else:
         data = _from_arrays(kind, rest, config)
     _check_sizes(data, config)
@@ -206,12 +207,14 @@ def _from_vectors(path: Path, config: StudyConfig) -> Dataset:
 # --- a folder ---
 
 
-def _from_folder(root: Path, config: StudyConfig, run_folder: Path | None) -> Dataset:
+def _from_folder(
+    root: Path, config: StudyConfig, run_folder: Path | None, cache: Path | None
+) -> Dataset:
     listing = list_images(root, config.labels, config.classes)
     if listing.has_roles and config.roles is not None:
         raise InputError(f"--roles: {listing.origin} gives each image's role; leave --roles out")
     kept = None if listing.has_roles else kept_roles(run_folder)
-    return _assembled(listing, read_folder(root, listing, config, kept), kept, config)
+    return _assembled(listing, read_folder(root, listing, config, kept, cache), kept, config)
 
 
 def _assembled(
