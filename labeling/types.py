@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,13 +120,15 @@ class Condition:
         data: content hash of the pool's and the control tasks' images.
         market: the market that answers, such as "simulated:default".
         campaign: the campaign's key.
-        price: dollars per task.
+        price: dollars per task, or per hour where annotators earn a wage.
         controls: control tasks per suite.
         suite_size: tasks per suite, control tasks included.
         exam: whether an exam must be passed.
         dynamic: the pool's dynamic overlap; None for the same overlap on every task. Under dynamic
             overlap a task's answers stop when they agree: a smaller overlap cannot be selected from
             them.
+        one_by_one: whether annotators submit tasks one at a time: an assignment is one task, and
+            `controls` of every `suite_size` tasks are control tasks.
     """
 
     data: str
@@ -136,11 +139,12 @@ class Condition:
     suite_size: int
     exam: bool
     dynamic: DynamicOverlap | None = None
+    one_by_one: bool = False
 
     @property
     def key(self) -> str:
         """Content hash of all fields."""
-        # Conditions without dynamic overlap keep the keys that they had before the field existed.
+        # Conditions without the later fields keep the keys that they had before these existed.
         parts = (
             self.data,
             self.market,
@@ -150,18 +154,25 @@ class Condition:
             str(self.suite_size),
             str(self.exam),
             *([str(self.dynamic)] if self.dynamic else []),
+            *(["one by one"] if self.one_by_one else []),
         )
         return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
 
     @property
     def reward(self) -> Money:
-        """Reward of one assignment: price per task times suite size."""
-        return self.price * self.suite_size
+        """The tariff's rate: the price of a suite, or of one task, or the wage of an hour."""
+        return self.price if self.one_by_one else self.price * self.suite_size
 
     @property
     def real_per_suite(self) -> int:
         """Tasks of a suite that are not control tasks."""
         return self.suite_size - self.controls
+
+    @property
+    def real_per_assignment(self) -> int | Fraction:
+        """Expected tasks of an assignment that are not control tasks."""
+        real = self.real_per_suite
+        return Fraction(real, self.suite_size) if self.one_by_one else real
 
 
 @dataclass(frozen=True, slots=True)

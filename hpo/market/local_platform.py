@@ -16,7 +16,7 @@ from typing import Any
 
 from budget.errors import StorageError
 from budget.files import private, private_folder, replacing, write_whole
-from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 from hpo.data.image_urls import addresses, hidden, stand_ins
 from hpo.market.lazy_source import ReachedSource
 from hpo.market.market import Market, Opening
@@ -86,7 +86,7 @@ def _reach(opening: Opening, crowd: CrowdSource, where: dict[int, str]) -> Reach
         "items": crowd.items,
         "further": crowd.further,
     }
-    tariff, horizon = opening.config.tariff, crowd.scenario.horizon_minutes
+    tariff, horizon = opening.config.suite_tariff, crowd.scenario.horizon_minutes
     server = start(place, crowd.scenario, crowd_seed_of(opening), tariff, truth)
     try:
         token = Token(TOKEN)
@@ -122,7 +122,7 @@ class LocalServer:
 
 
 def start(
-    folder: Path, scenario: Scenario, seed: int, tariff: Tariff, truth: Mapping[str, Any]
+    folder: Path, scenario: Scenario, seed: int, tariff: SuiteTariff, truth: Mapping[str, Any]
 ) -> LocalServer:
     """Start the local server of a rehearsal, or start it again where it stood.
 

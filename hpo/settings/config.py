@@ -13,6 +13,7 @@ from pathlib import Path
 from budget.errors import InputError, nearest
 from budget.money import ZERO, Money
 from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 from budget.toml import parse_toml
 from hpo.settings import parsing
 from hpo.settings.market_kinds import MarketKind, split_market
@@ -125,8 +126,13 @@ class StudyConfig:
 
     @property
     def tariff(self) -> Tariff:
-        """The platform's tariff."""
-        return Tariff(self.fee_share, self.fee_minimum, self.smallest_reward)
+        """What the market charges."""
+        return self.suite_tariff
+
+    @property
+    def suite_tariff(self) -> SuiteTariff:
+        """What a platform charges by the suite."""
+        return SuiteTariff(self.fee_share, self.fee_minimum, self.smallest_reward)
 
 
 # A recording knows nothing about price, and mostly not who answered.
@@ -211,7 +217,7 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
             f"of {config.suite_size}; give at most {config.suite_size - 1} or a larger suite_size"
         )
     for price in config.price:
-        config.tariff.check_reward(
+        config.tariff.check_rate(
             price * config.suite_size,
             f"{name('price')}: {price.exact()} per task x {config.suite_size} tasks per suite",
         )

@@ -241,7 +241,7 @@ def _world(
         raise InputError("--labels: names the images of --images; give both or neither")
     if plan.controls >= config.suite_size:
         raise InputError(f"--plan: {plan.controls} controls fill a suite of {config.suite_size}")
-    config.tariff.check_reward(plan.price * config.suite_size, "--plan")
+    config.tariff.check_rate(plan.price * config.suite_size, "--plan")
     return build(alone, folder, data, trainer=trainer), pool
 
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 
 from budget.money import Money
-from budget.tariff import assignments_for
+from budget.tariff import assignments_for, expected_cost
 from hpo.trial.world import World
 from labeling.store.records import OrderRecord
 from labeling.types import Condition, LabelPlan
@@ -144,8 +144,8 @@ class PlanCosts:
         if plan.dynamic is None or not tasks:
             return world.prices.list_price(plan).cost
         answers = math.ceil(plan.tasks * sum(r.usable_answers for r in records) / tasks)
-        needed = assignments_for(answers, plan.dynamic.least, condition.real_per_suite)
-        return world.source.tariff.cost(needed, condition.reward)
+        needed = assignments_for(answers, plan.dynamic.least, condition.real_per_assignment)
+        return expected_cost(world.source.tariff, needed, condition.reward)
 
 
 def _paces(paid: dict[str, _Paid], market_sd: float) -> tuple[float, dict[str, float]]:

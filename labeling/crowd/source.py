@@ -132,7 +132,7 @@ class CrowdSource:
             InputError: the order cannot be served: another campaign, too few control tasks, rows
                 outside the image index, or a reward below the tariff's smallest.
         """
-        self._tariff.check_reward(order.condition.reward)
+        self._tariff.check_rate(order.condition.reward)
         self._settings(order.condition)
         tasks, _ = checked_tasks(order, self._controls.tolist())
         if len(tasks) and (tasks.min() < 0 or tasks.max() >= len(self.items)):

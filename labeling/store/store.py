@@ -319,7 +319,7 @@ class Store:
         tranche = connection.execute(
             select(func.count()).select_from(ORDERS).where(self._mine, of_condition(condition))
         ).scalar_one()
-        limit = order_limit(wanted, condition.real_per_suite, allowance)
+        limit = order_limit(wanted, condition.real_per_assignment, allowance)
         return Order(condition, tranche, wanted, limit, minutes)
 
     def _lacking(

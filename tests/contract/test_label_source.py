@@ -12,7 +12,8 @@ import pytest
 
 from budget.errors import InputError
 from budget.money import Money
-from budget.tariff import Tariff, expected_assignments
+from budget.tariff import expected_assignments
+from budget.tariffs.suite import SuiteTariff
 from labeling.campaign.campaign import Campaign, Question
 from labeling.crowd.people.items import make_items
 from labeling.crowd.scenario import load_scenario
@@ -69,7 +70,7 @@ def _crowd(name: str) -> Bench:
         return [order for order in bench.ended if order.condition == condition]
 
     bench = Bench(
-        lambda: CrowdSource(scenario, CAMPAIGN, items, controls, Tariff(), 0, earlier),
+        lambda: CrowdSource(scenario, CAMPAIGN, items, controls, SuiteTariff(), 0, earlier),
         f"simulated:{name}",
     )
     return bench
@@ -92,7 +93,7 @@ def _replay() -> Bench:
         return [order for order in bench.ended if order.condition == condition]
 
     bench = Bench(
-        lambda: ReplaySource(recording, places, CAMPAIGN, controls, Tariff(), 0, earlier),
+        lambda: ReplaySource(recording, places, CAMPAIGN, controls, SuiteTariff(), 0, earlier),
         "replay:r.csv",
     )
     return bench

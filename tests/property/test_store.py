@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from budget.database import open_database
 from budget.money import Money
-from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 from labeling.store import Store
 from labeling.store.records import OrderRecord
 from labeling.types import Answers, Assignment, Condition, Order, OrderEnd, Page, Restriction
@@ -65,7 +65,11 @@ def bought(pages: list[Page]) -> tuple[dict[str, list[int]], list[OrderRecord], 
         assert isinstance(order, Order)
         for page in pages:
             store.add(order, page)
-        content = plain(store.answers(CONDITION)), store.all_orders(), store.paid(order, Tariff())
+        content = (
+            plain(store.answers(CONDITION)),
+            store.all_orders(),
+            store.paid(order, SuiteTariff()),
+        )
         engine.dispose()
     return content
 
@@ -94,7 +98,7 @@ def test_any_split_and_repetition_of_pages_is_the_same(
     shown = [(task, label) for a in done for task, label in zip(a.tasks, a.labels, strict=True)]
     assert Counter(zip(content["task"], content["label"], strict=True)) == Counter(shown)
     assert records[0].assignments == len(done)
-    assert paid == sum((Tariff().cost(1, a.reward) for a in done), Money(0))
+    assert paid == sum((SuiteTariff().cost(1, a.reward) for a in done), Money(0))
 
 
 plans = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 4)), min_size=1, max_size=5)

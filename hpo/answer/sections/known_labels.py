@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from budget.tariff import expected_assignments
+from budget.tariff import expected_assignments, expected_cost
 from hpo.answer.sections.section import Findings, Report, Section
 from hpo.answer.sentences import cents, usd
 
@@ -40,12 +40,12 @@ def known_labels(best: LabelPlan, world: World) -> dict[str, Any] | None:
     if not images:
         return None
     condition = world.condition(replace(best, tasks=images, overlap=OVERLAP, dynamic=None))
-    assignments = expected_assignments(images, OVERLAP, condition.real_per_suite)
+    assignments = expected_assignments(images, OVERLAP, condition.real_per_assignment)
     return {
         "labels": labels,
         "overlap": OVERLAP,
         "price_per_task": best.price.to_json(),
-        "cost": world.source.tariff.cost(assignments, condition.reward).to_json(),
+        "cost": expected_cost(world.source.tariff, assignments, condition.reward).to_json(),
     }
 
 

@@ -17,6 +17,7 @@ from budget.errors import LedgerCorrupt
 from budget.money import ZERO, Money
 from budget.sqlite_file import cut_short, reading_alone, sqlite_trouble
 from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 from hpo.settings.stored_answer import SEARCH, STORE
 
 
@@ -43,7 +44,7 @@ def _study_in(folder: Path) -> tuple[str, Tariff]:
     """The study's name and tariff, from its configuration."""
     raw = json.loads((folder / "study.json").read_text())
     least, smallest = Money.parse(raw["fee_minimum"]), Money.parse(raw["smallest_reward"])
-    return raw["study"], Tariff(Fraction(raw["fee_share"]), least, smallest)
+    return raw["study"], SuiteTariff(Fraction(raw["fee_share"]), least, smallest)
 
 
 def check_rows(database: sqlite3.Connection, path: Path) -> None:
@@ -115,6 +116,8 @@ def _entries(database: sqlite3.Connection, path: Path, study: str) -> list[Ledge
         name: at for name, *at in database.execute("SELECT study, seq, hash FROM ledger_heads")
     }
     columns = "study, seq, kind, key, micros, note, prev, hash"
+    present = {row[1] for row in database.execute("PRAGMA table_info(ledger_rows)")}
+    columns += ", at" if "at" in present else ""
     books: dict[str, Book] = {name: Book() for name in heads}
     for row in database.execute(f"SELECT {columns} FROM ledger_rows ORDER BY study, seq"):  # noqa: S608
         if problem := books.setdefault(row[0], Book()).take(*row):
