@@ -19,7 +19,7 @@ from hpo.cli.commands import crowd, data, explain, publish, weights
 from hpo.cli.commands.books import ledger
 from hpo.cli.commands.model import export, predict, train
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
-from hpo.cli.commands.studies import ask, buy, plan, report, run, status, view
+from hpo.cli.commands.studies import ask, buy, dashboard, plan, report, run, status, view
 from hpo.cli.flags import Parser
 from hpo.market import stop_signals
 from hpo.settings.exit_codes import BAD_INPUT, OUTPUT_UNREAD
@@ -30,6 +30,7 @@ _MODULES = (
     plan,
     status,
     report,
+    dashboard,
     ask,
     view,
     data,
