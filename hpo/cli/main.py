@@ -53,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     0 done, also when the budget is used up; 2 bad input; 3 nothing affordable; 4 real money not
-    confirmed; 5 trouble with the market; 6 the ledger was refused; 130 or 143 stopped by a signal,
-    and the same command goes on; 141 the reader of the output went away.
+    confirmed; 5 trouble with the market; 6 the ledger was refused; 8 a goal was missed; 130 or 143
+    stopped by a signal, and the same command goes on; 141 the reader of the output went away.
     """
     try:
         try:

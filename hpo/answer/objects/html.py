@@ -44,10 +44,11 @@ def front_table(rows: Sequence[Mapping[str, Any]], recommended: str | None) -> s
     """
     keys = [row["plan"]["key"] for row in rows]
     marked = keys.index(recommended) if recommended in keys else None
-    return table(COLUMNS, [_cells(row) for row in rows], marked)
+    return table(COLUMNS, [front_cells(row) for row in rows], marked)
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+def front_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """A plan of the front as texts, by `COLUMNS`."""
     plan = row["plan"]
     words = f"{few_answers(plan)} at ${plan['price_per_task']['usd']} a task"
     return (
