@@ -151,7 +151,7 @@ class Conclusion:
     def _measure_next(
         self, say: Callable[[str], None], tell: Callable[[str, str, dict[str, Any]], None]
     ) -> bool:
-        findings = self._findings()
+        findings = self._findings(say)
         for section in SECTIONS:
             kept = self._trials.known(section.name)
             for key in section.keys(findings):
@@ -175,7 +175,7 @@ class Conclusion:
             report = section.tell(findings, report)
         return report
 
-    def _findings(self) -> Findings:
+    def _findings(self, say: Callable[[str], None] = lambda doing: None) -> Findings:
         advisor = self.advisor()
         best = [] if advisor.best is None else [advisor.best]
         return Findings(
@@ -189,6 +189,7 @@ class Conclusion:
             advisor,
             self._estimates(self._searched()),
             self._search,
+            say,
         )
 
     def _tell(self, told: Sequence[Estimate], estimates: PlanEstimates) -> list[Outcome]:

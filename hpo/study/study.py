@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import BudgetExceeded, InputError
-from budget.money import Money
-from hpo.answer.advice.advisor import Advisor
-from hpo.answer.advice.recommend import best_for
-from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates
+from hpo.answer.objects.answer import Answer
 from hpo.answer.page.render import write_page
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
@@ -28,12 +25,13 @@ from hpo.study.journal import Progress as Progress
 from hpo.study.journal import StudyEvents, StudyJournal, StudyPhase
 from hpo.study.journal import Watch as Watch
 from hpo.study.logs.log import logged, tell
+from hpo.study.looking.answers import StudyAnswers
 from hpo.study.reconcile import complete, has_order, untold
 from hpo.study.together import Together
 from hpo.study.trials import TASK, Trials, storage_of
 from hpo.trial.evaluate import run_trial
 from hpo.trial.labels import views_to_plain
-from hpo.trial.outcome import Outcome, outcome_to_plain, plan_from_plain
+from hpo.trial.outcome import outcome_to_plain, plan_from_plain
 from hpo.trial.purchase import finish_apart
 from hpo.trial.spending import paid_for
 from hpo.trial.trainer import Trainer
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
 _RUNNING = "running"  # the lock under which one process at a time searches
 
 
-class Study:
+class Study(StudyAnswers):
     """One study in one folder. Making it again in the same folder goes on where it stood.
 
     Args:
@@ -105,7 +103,7 @@ class Study:
     # --- the answer -----------------------------------------------------------------------------
     def run(
         self, watch: Watch | None = None, real_money: bool = False, archive: bool = False
-    ) -> dict[str, Any]:
+    ) -> Answer:
         """Search until a reason to stop, then write and return the report.
 
         Args:
@@ -134,7 +132,7 @@ class Study:
             self.world.source.close()  # the caller may not do it: no pool stays open
             raise
 
-    def _run_together(self, watch: Watch | None) -> dict[str, Any]:
+    def _run_together(self, watch: Watch | None) -> Answer:
         together = Together(self)
         with self.alone(watch):
             self.prepare(watch)
@@ -206,7 +204,7 @@ class Study:
             self.say("looking at the market", line)
         measuring.buy_tests(self.world, self.say)
 
-    def conclude(self, reason: str, archive: bool = False) -> dict[str, Any]:
+    def conclude(self, reason: str, archive: bool = False) -> Answer:
         """Make the answer of what the search found, and write and return the report.
 
         Args:
@@ -229,36 +227,10 @@ class Study:
                 self.trials.keep(name, view)
                 self.journal.write(name, view["version"], view)
 
-    def report(self) -> dict[str, Any]:
-        """The report of what is stored now, made anew. Buys and trains nothing."""
-        return self._conclusion.report()
-
-    def advisor(self) -> Advisor:
-        """What to make of everything evaluated so far."""
-        return self._conclusion.advisor()
-
-    def forecast(self, dollars: str | float) -> Estimate | None:
-        """The best plan inside the limits for some dollars, with what is expected of it.
-
-        None where the cheapest plan costs more.
-        """
-        return best_for(Money.parse(str(dollars)), self.advisor().offers)
-
-    def estimates(self) -> PlanEstimates:
-        """Accuracy, price and minutes of any plan, on what is measured so far."""
-        return self._conclusion.estimates()
-
-    def front(self) -> list[Outcome]:
-        """Evaluated plans that no other plan is expected to beat in accuracy and price tag."""
-        return self._conclusion.front()
-
-    def recommend(self) -> Outcome | None:
-        """The plan to buy, on what is known so far."""
-        return self._conclusion.recommend()
-
-    def outcomes(self) -> list[Outcome]:
-        """Every plan evaluated so far, once, as it was measured last."""
-        return self.trials.outcomes()
+    @classmethod
+    def open(cls, folder: str | Path, trainer: Trainer | None = None) -> Study:
+        """The study in a folder, as it was configured; see `open_study`."""
+        return open_study(Path(folder), trainer)
 
     def close(self) -> None:
         """Close the market's pools and let go of the databases."""
