@@ -82,6 +82,12 @@ class Conclusion:
         advisor = self._advisor_in_short()
         return self._tell(advisor.front, advisor.estimates)
 
+    def front_searched(self) -> list[Outcome]:
+        """The front by the search's measurements alone."""
+        plans = [outcome.plan for outcome in self._trials.outcomes()]
+        advisor = Advisor(self.searched(), plans)
+        return self._tell(advisor.front, advisor.estimates)
+
     def reached(self) -> str | None:
         """Why the goal that the user set needs no further purchase; None where it does, or none is.
 
