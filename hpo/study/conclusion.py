@@ -78,6 +78,12 @@ class Conclusion:
         told = self._tell([*best, *advisor.front], advisor.estimates)
         return (told[0] if best else None), told[len(best) :]
 
+    def front_searched(self) -> list[Outcome]:
+        """The front by the search's measurements alone."""
+        plans = [outcome.plan for outcome in self._trials.outcomes()]
+        advisor = Advisor(self.searched(), plans)
+        return self._tell(advisor.front, advisor.estimates)
+
     def reached(self) -> str | None:
         """Why the goal that the user set needs no further purchase; None where it does, or none is.
 

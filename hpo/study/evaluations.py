@@ -83,7 +83,10 @@ class Evaluations:
             missing = self._searcher.missing_from_front(outcomes)
             if missing is not None:
                 return missing
-        return next((o.plan for o in conclusion.so_far()[1] if o.draws < REPEATS), None)
+        # Both fronts differ in plans that lie close; the second takes longer to make.
+        fronts = (lambda: conclusion.so_far()[1], conclusion.front_searched)
+        plans = (o.plan for front in fronts for o in front() if o.draws < REPEATS)
+        return next(plans, None)
 
     def _add(self, plan: LabelPlan, draws: int, after_search: bool) -> None:
         """Evaluate an owned plan and add it as a trial, in one commit."""
