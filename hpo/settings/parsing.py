@@ -141,6 +141,16 @@ def tasks(value: object, name: str) -> str:
     return str(whole(1)(text, name))
 
 
+SIMULATED_PEOPLE = "simulated:"
+
+
+def people(value: object, name: str) -> str:
+    """A number of own annotators, or simulated:N."""
+    word = str(value).strip()
+    count = whole(1, 100)(word.removeprefix(SIMULATED_PEOPLE), name)
+    return f"{SIMULATED_PEOPLE if word.startswith(SIMULATED_PEOPLE) else ''}{count}"
+
+
 def one_of(*names: str) -> Callable[[object, str], str]:
     """One of some names."""
 
@@ -184,6 +194,17 @@ def data(value: object, name: str) -> str:
     raise InputError(
         f"{name}: {given!r} is not known; {nearest(given, sources)} (no folder has this name)"
     )
+
+
+def class_names(value: object, name: str) -> tuple[str, ...]:
+    """Names of classes: a list, or a text in which commas separate them."""
+    import csv
+
+    given = value if isinstance(value, list | tuple) else next(csv.reader([str(value)]), [])
+    names = tuple(str(item).strip() for item in given)
+    if len(set(names)) < max(len(names), 2) or not all(names):
+        raise InputError(f"{name}: {value!r}: give two names or more, each once, such as cat,dog")
+    return names
 
 
 def role_shares(value: object, name: str) -> tuple[Fraction, ...]:

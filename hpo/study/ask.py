@@ -252,7 +252,7 @@ def still_to_hold(running: Sequence[TrialInHand], world: World) -> Money:
     for trial in running:
         order = world.prices.lacking(trial.plan)
         if order is not None and order.key not in held:
-            total += world.source.tariff.cost(order.limit, order.condition.reward)
+            total += world.source.tariff.most(order.limit, order.condition.reward)
     return total
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from budget.money import Money
 from hpo.answer.advice.advisor import Advisor
 from hpo.answer.advice.recommend import best_for
 from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates
+from hpo.answer.page.render import write_page
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
 from hpo.settings.config import StudyConfig
@@ -24,6 +26,7 @@ from hpo.study.evaluations import Evaluations
 from hpo.study.journal import Progress as Progress
 from hpo.study.journal import StudyEvents, StudyJournal
 from hpo.study.journal import Watch as Watch
+from hpo.study.logs.log import logged, tell
 from hpo.study.reconcile import complete, has_order, untold
 from hpo.study.together import Together
 from hpo.study.trials import TASK, Trials, storage_of
@@ -52,6 +55,7 @@ class Study:
         trainer: fits the heads; None for the cross-validated ones.
         folder: its own folder where that has another name, as a copy has; `runs` is then unused.
         tell: told what the images of a new study are, line by line, before anything is bought.
+        make_world: wires its world, called as `build` is.
         settings: fields of `StudyConfig`, raw: Study(budget="20", sampler="random").
 
     Attributes:
@@ -69,6 +73,7 @@ class Study:
         trainer: Trainer | None = None,
         folder: Path | None = None,
         tell: checks.Tell | None = None,
+        make_world: Callable[..., World] = build,
         **settings_: object,
     ) -> None:
         self.config = config or settings.make_config(settings_)
@@ -76,7 +81,7 @@ class Study:
         is_new = not (self.folder / "study.json").exists()  # bad input leaves no study
         data = checks.check_new_study(self.config, self.folder.parent, tell) if is_new else None
         claim(self.folder, self.config)
-        self.world: World = build(self.config, self.folder, data, trainer=trainer)
+        self.world: World = make_world(self.config, self.folder, data, trainer=trainer)
         self.journal = StudyJournal(self.folder / "journal.jsonl")
         self.events = StudyEvents(self.journal, self.world)
         try:
@@ -139,7 +144,8 @@ class Study:
                 if reason is not None and not self._goes_on_after(reason):
                     return self.conclude(reason)
 
-    def alone(self, watch: Watch | None = None) -> AbstractContextManager[None]:
+    @contextmanager
+    def alone(self, watch: Watch | None = None) -> Iterator[None]:
         """Keep other processes from searching in this study; waits until none does, and says so.
 
         Args:
@@ -151,7 +157,8 @@ class Study:
             note = f"Process {who} runs this study. This one waits, and goes on where that ends."
             self.say("waiting", note)
 
-        return self.world.locks.hold(_RUNNING, busy)
+        with logged(self.folder), self.world.locks.hold(_RUNNING, busy):
+            yield
 
     def _search(self) -> None:
         while (asked := self.ask()) is not None:
@@ -205,6 +212,7 @@ class Study:
         phase.buy_labels(self.world, self.trials, self._conclusion.searched, self.say)
         self._measure_answer(reason)
         write_report(self.folder, report := self.report())
+        write_page(report, self.world, self.folder)
         self.events.answer(report, self.outcomes())
         self.parting = pools.put_away(self.world, archive)
         return report
@@ -267,20 +275,12 @@ class Study:
 
     def say(self, doing: str, note: str = "") -> None:
         """Report progress, with a note that is to stay in sight where there is one."""
+        tell("doing", what=doing, note=note)
         if self._watch is None:
             return
-        money = self.world.ledger.balance()
-        self._watch(
-            Progress(
-                doing,
-                len(self.trials.purchases()),
-                self._conclusion.best_so_far(),
-                money.spent,
-                money.held,
-                money.left,
-                note,
-            )
-        )
+        money, bought = self.world.ledger.balance(), len(self.trials.purchases())
+        best = self._conclusion.best_so_far()
+        self._watch(Progress(doing, bought, best, money.spent, money.held, money.left, note))
 
     def finish_left(self) -> None:
         """Finish trials that a crash left running if they have an order, else give them up."""

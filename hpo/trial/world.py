@@ -195,20 +195,24 @@ MARKET_LOCK = "market"
 """The lock under which one process at a time buys on a market with pools."""
 
 
+def cache_of(runs: Path) -> Path:
+    """Folder of the scans and features that all studies of a folder share."""
+    return runs / ".features"
+
+
 def features_of(config: StudyConfig, data: Dataset, runs: Path) -> Features:
     """Features of all images: from the cache that all studies share, else computed."""
     from training.features import extract
 
     weights = Path(config.backbone_file) if config.backbone_file else None
-    cache = runs / ".features"
-    return extract(data.images, config.backbone, weights, cache, config.image_size)
+    return extract(data.images, config.backbone, weights, cache_of(runs), config.image_size)
 
 
 def features_without_weights(data: Dataset, runs: Path) -> Features:
     """The features that the images have where no weights are at hand, cached like all others."""
     from training.features import extract, without_weights
 
-    return extract(data.images, without_weights(data.images), None, runs / ".features")
+    return extract(data.images, without_weights(data.images), None, cache_of(runs))
 
 
 def build(
@@ -217,6 +221,7 @@ def build(
     data: Dataset | None = None,
     crowd_seed: int | None = None,
     trainer: Trainer | None = None,
+    resold: Callable[[Market], Market] | None = None,
 ) -> World:
     """Wire a study's world in its folder. Buys nothing.
 
@@ -226,17 +231,20 @@ def build(
         data: its images, when loaded already.
         crowd_seed: draws other annotators over the same items; None for the study's own.
         trainer: fits the heads; None for the cross-validated ones.
+        resold: gives the market to buy from instead of the configured one.
 
     Raises:
         InputError: the data, the scenario or the folder are wrong.
         LedgerCorrupt: the folder's ledger does not verify.
     """
-    loaded = data or load(config, folder)
+    loaded = data or load(config, folder, cache_of(runs_of(folder)))
     if loaded.drawn:
         keep_roles(folder, loaded.drawn)
     database = open_store(folder, config)
     try:
-        return _wire(config, folder, loaded, database, crowd_seed, trainer or CrossValidated())
+        return _wire(
+            config, folder, loaded, database, crowd_seed, trainer or CrossValidated(), resold
+        )
     except BaseException:
         database.dispose()
         raise
@@ -249,6 +257,7 @@ def _wire(
     database: Database,
     crowd_seed: int | None,
     trainer: Trainer,
+    resold: Callable[[Market], Market] | None,
 ) -> World:
     ledger = Ledger.open(database, config.study, config.budget)
     store = Store(database, config.study)
@@ -257,6 +266,8 @@ def _wire(
     market = open_market(
         config, images, store, crowd_seed, lambda: computed.features.values, folder
     )
+    if resold is not None:
+        market = resold(market)
     order = task_order(
         images.rows["pool"], derive(config.seed, "pool order"), images.strata("pool")
     )

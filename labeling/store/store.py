@@ -334,7 +334,7 @@ class Store:
         tranche = connection.execute(
             select(func.count()).select_from(ORDERS).where(self._mine, of_condition(condition))
         ).scalar_one()
-        limit = order_limit(wanted, condition.real_per_suite, allowance)
+        limit = order_limit(wanted, condition.real_per_assignment, allowance)
         return Order(condition, tranche, wanted, limit, minutes)
 
     def _write(self, connection: Connection, order: Order, overlap: int, raised: list[int]) -> None:

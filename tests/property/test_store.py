@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from budget.database import open_database
 from budget.money import Money
-from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 from labeling.store import Store
 from labeling.store.records import OrderRecord
 from labeling.types import Answers, Assignment, Condition, Order, OrderEnd, Page, Restriction
@@ -86,7 +86,7 @@ def bought(
     assert isinstance(order, Order)
     for page in pages:
         store.add(order, page)
-    return plain(store.answers(CONDITION)), store.all_orders(), store.paid(order, Tariff())
+    return plain(store.answers(CONDITION)), store.all_orders(), store.paid(order, SuiteTariff())
 
 
 def test_any_split_and_repetition_of_pages_is_the_same(stores: Stores) -> None:
@@ -112,7 +112,7 @@ def test_any_split_and_repetition_of_pages_is_the_same(stores: Stores) -> None:
         shown = [(task, label) for a in done for task, label in zip(a.tasks, a.labels, strict=True)]
         assert Counter(zip(content["task"], content["label"], strict=True)) == Counter(shown)
         assert records[0].assignments == len(done)
-        assert paid == sum((Tariff().cost(1, a.reward) for a in done), Money(0))
+        assert paid == sum((SuiteTariff().cost(1, a.reward) for a in done), Money(0))
 
     check()
 

@@ -20,6 +20,8 @@ from budget.errors import LedgerCorrupt
 from budget.money import ZERO, Money
 from budget.sqlite_file import cut_short, reading_alone, sqlite_trouble
 from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
+from hpo.settings.rows.staff import PLATFORM
 from hpo.settings.stored_answer import SEARCH, STORE
 
 Read: TypeAlias = Callable[[str, tuple[object, ...]], Sequence[Any]]
@@ -53,7 +55,9 @@ def _study_in(folder: Path) -> tuple[str, Tariff]:
     """The study's name and tariff, from its configuration."""
     raw = json.loads((folder / "study.json").read_text())
     least, smallest = Money.parse(raw["fee_minimum"]), Money.parse(raw["smallest_reward"])
-    return raw["study"], Tariff(Fraction(raw["fee_share"]), least, smallest)
+    if raw.get("pay", PLATFORM) != PLATFORM:  # own annotators: each answer cost what it earned
+        return raw["study"], SuiteTariff(Fraction(0), ZERO, ZERO)
+    return raw["study"], SuiteTariff(Fraction(raw["fee_share"]), least, smallest)
 
 
 def _storage_in(folder: Path) -> str | None:
@@ -144,9 +148,9 @@ def check_books(read: Read, place: str, study: str, tariff: Tariff) -> None:
 def _entries(read: Read, place: str, study: str) -> list[LedgerEntry]:
     """All rows of a study's accounts, verified."""
     heads = {name: at for name, *at in read("SELECT study, seq, hash FROM ledger_heads", ())}
-    columns = "study, seq, kind, key, micros, note, prev, hash"
     books: dict[str, Book] = {name: Book() for name in heads}
-    for row in read(f"SELECT {columns} FROM ledger_rows ORDER BY study, seq", ()):  # noqa: S608
+    # The time is the last column, and none in the ledger of an older release.
+    for row in read("SELECT * FROM ledger_rows ORDER BY study, seq", ()):
         if problem := books.setdefault(row[0], Book()).take(*row):
             raise LedgerCorrupt(place, f"ledger row {row[1]}: {problem}")
     for name, book in books.items():

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from budget.money import Money
-from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 from hpo.run import main
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import Server, Settings
@@ -249,7 +249,7 @@ def test_a_study_killed_before_it_had_an_account_is_started_like_any_other(
 def test_a_fee_that_is_not_the_assumed_one_is_noticed(
     labelworth, server: Server, small_data: str
 ) -> None:
-    tariff = Tariff(fee_share=Fraction(1, 2))
+    tariff = SuiteTariff(fee_share=Fraction(1, 2))
     server.reset(Settings(load_scenario("default"), balance=Money(5_000_000), tariff=tariff))
     code, _, err = labelworth(*real(small_data), "--yes", "--json")
     assert code == 5, err

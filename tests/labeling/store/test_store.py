@@ -18,7 +18,7 @@ from budget.database import open_database
 from budget.errors import BudgetExceeded, MarketContradiction
 from budget.ledger import Ledger
 from budget.money import Money
-from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 from labeling.store import Store
 from labeling.store.records import OrderRecord, order_limit
 from labeling.types import Assignment, Condition, Order, OrderEnd, Page, Restriction
@@ -269,7 +269,7 @@ def test_everything_submitted_is_paid_usable_or_not(store: Store) -> None:
     assert (record.assignments, record.unusable) == (3, 1)
     assert (record.answers, record.usable_answers) == (6, 4)
     assert record.reward == CONDITION.reward * 3
-    assert store.paid(wanted, Tariff()) == Tariff().cost(3, CONDITION.reward)
+    assert store.paid(wanted, SuiteTariff()) == SuiteTariff().cost(3, CONDITION.reward)
 
 
 def test_payment_is_summed_over_assignments_of_different_rewards(store: Store) -> None:
@@ -280,7 +280,7 @@ def test_payment_is_summed_over_assignments_of_different_rewards(store: Store) -
         replace(assignment("b", "bob", [5]), reward=dear),
     )
     store.add(wanted, Page(done, (), END))
-    tariff = Tariff()
+    tariff = SuiteTariff()
     assert store.paid(wanted, tariff) == tariff.cost(1, cheap) + tariff.cost(1, dear)
 
 

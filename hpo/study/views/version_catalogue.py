@@ -1,6 +1,6 @@
 """The label versions of a study's folder, entered in its database so that views can query them.
 
-from hpo.study.version_catalogue import rows
+from hpo.study.views.version_catalogue import rows
 found = rows("runs/digits3", "confidence >= 0.8 and label != 'loop'")
 found["image"], found["label"]                  # lists, one entry per label inside
 """
