@@ -240,7 +240,7 @@ def regret(given: argparse.Namespace) -> None:
         }
     )
     found: dict[int, list[float]] = {1: [], given.workers: []}
-    with closing(Surface("default", config, 6, given.cache, judged=8)) as surface:
+    with closing(Surface("default", config, 4, given.cache, judged=5)) as surface:
         for seed in range(given.seeds):
             for workers, kept in found.items():
                 kept.append(gaps(run_lab(surface, seed, workers), "money")["shrunk"].mean())
