@@ -162,7 +162,11 @@ class Study:
     def _measure_answer(self, reason: str) -> None:
         self.trials.keep("stopped", reason)
         self._evaluations.after_search(self._conclusion)
-        self._conclusion.measure(self.say, self.events.section)
+        self._conclusion.measure(self.say, self._told)
+
+    def _told(self, event: str, key: str, measured: dict[str, Any]) -> None:
+        checks.mark_ledger(self.world, self.trials)
+        self.events.section(event, key, measured)
 
     def prepare(self, watch: Watch | None = None, real_money: bool = False) -> None:
         """Look at what a search needs, before any money moves.
@@ -193,6 +197,7 @@ class Study:
         """
         phase.buy_labels(self.world, self.trials, self._conclusion.searched, self.say)
         self._measure_answer(reason)
+        checks.mark_ledger(self.world, self.trials)
         write_report(self.folder, report := self.report())
         self.events.answer(report, self.outcomes())
         self.parting = pools.put_away(self.world, archive)
@@ -366,6 +371,7 @@ class Study:
             order = self.world.store.orders(self.world.condition(plan))[-1].order.key
             trial.set_user_attr("order", order)
         self.trials.study.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
+        checks.mark_ledger(self.world, self.trials)
         forget_report(self.folder)  # another worker may have written one meanwhile
         task = self.trials.at(trial.number).user_attrs.get(TASK, "")
         if bought:

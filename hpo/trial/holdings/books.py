@@ -19,6 +19,10 @@ from budget.sqlite_file import cut_short, reading_alone, sqlite_trouble
 from budget.tariff import Tariff
 from hpo.settings.stored_answer import SEARCH, STORE
 
+MARK = "ledger"
+"""Attribute of the trials' study: how many rows the ledger had, and the hash of the last."""
+LOST = "the ledger lacks entries that the trials rest on: the end of the file or its log was lost"
+
 
 def look_at_books(folder: Path) -> None:
     """Verify all databases of a study's folder that are there, and write nothing.
@@ -37,6 +41,24 @@ def look_at_books(folder: Path) -> None:
     if (search := folder / SEARCH).exists():
         with closing(sqlite3.connect(reading_alone(search), uri=True)) as trials:
             check_rows(trials, search)
+            mark = _mark(trials)
+        if mark is not None and not _holds(store, *_study_in(folder)[:1], *mark):
+            raise LedgerCorrupt(str(store), LOST)
+
+
+def _mark(trials: sqlite3.Connection) -> tuple[int, str] | None:
+    """What the trials say that the ledger held; None where an older release wrote them."""
+    query = "SELECT value_json FROM study_user_attributes WHERE key = ?"
+    row = trials.execute(query, (MARK,)).fetchone()
+    return None if row is None else tuple(json.loads(row[0]))
+
+
+def _holds(store: Path, study: str, rows: int, digest: str) -> bool:
+    if not store.exists():
+        return False
+    with closing(sqlite3.connect(reading_alone(store), uri=True)) as database:
+        query = "SELECT hash FROM ledger_rows WHERE study = ? AND seq = ?"
+        return bool(database.execute(query, (study, rows)).fetchone() == (digest,))
 
 
 def _study_in(folder: Path) -> tuple[str, Tariff]:
