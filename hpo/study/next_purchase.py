@@ -30,7 +30,7 @@ from hpo.trial import spending
 from hpo.trial.purchase import DELIVERED, apart, buy
 from hpo.trial.trainer import Trainer
 from hpo.trial.versions.merged_labels import Final, make_final
-from hpo.trial.world import World, build, features_of
+from hpo.trial.world import World, build, cache_of, features_of
 from labeling.campaign.templates import advised_plan
 from labeling.types import LabelPlan
 
@@ -240,7 +240,7 @@ def _world(
         exam=(plan.exam,),
         max_minutes=wish.minutes,
     )
-    data = load(config, folder)
+    data = load(config, folder, cache_of(runs_of(folder)))
     pool = tuple(int(row) for row in data.rows["pool"])
     if wish.images is not None:
         # Larger images must not turn "auto" into another backbone, or its input into a larger one.
@@ -251,7 +251,7 @@ def _world(
         raise InputError("--labels: names the images of --images; give both or neither")
     if plan.controls >= config.suite_size:
         raise InputError(f"--plan: {plan.controls} controls fill a suite of {config.suite_size}")
-    config.tariff.check_reward(plan.price * config.suite_size, "--plan")
+    config.tariff.check_rate(config.rate(plan.price), "--plan")
     return build(alone, folder, data, trainer=trainer), pool
 
 

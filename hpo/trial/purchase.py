@@ -102,7 +102,7 @@ def purchase(order: Order, world: World) -> None:
         BudgetExceeded: the money left does not bear the hold; nothing was bought.
         MarketContradiction: the platform's account lost another amount than was settled.
     """
-    most = world.source.tariff.cost(order.limit, order.condition.reward)
+    most = world.source.tariff.most(order.limit, order.condition.reward)
     ledger = world.ledger_of(order)
     try:
         hold = ledger.reserve(order.key, most, noted(world))

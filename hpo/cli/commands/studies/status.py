@@ -42,18 +42,17 @@ def show_status(folder: Path, as_json: bool) -> None:
         InputError: there is no study in the folder.
         LedgerCorrupt: its ledger does not verify.
     """
-    from budget.database import look_into
     from budget.ledger import Ledger, accounts_of
     from budget.money import add_up_in_cents
     from hpo.answer.sentences import market_line
-    from hpo.settings.run_folder import STORE, read_config
+    from hpo.settings.run_folder import look_into_store, read_config
     from hpo.study.logs.log import last_event, workers
     from hpo.trial.holdings.books import look_at_books
     from labeling.store import Store
 
     config = read_config(folder)
     look_at_books(folder)
-    engine = look_into(folder / STORE)
+    engine = look_into_store(folder, config)
     own = Ledger.open(engine, config.study)
     balance = own.balance()
     beside = [
