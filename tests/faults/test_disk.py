@@ -64,7 +64,10 @@ def options() -> list[str]:
 
 
 def test_a_full_disk_is_one_line_and_nothing_is_lost(
-    whole: Path, small_data: str, tmp_path: Path
+    whole: Path,
+    small_data: str,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     report, place, out = (whole / "s/report.json").read_bytes(), tmp_path / "disk", tmp_path / "out"
     place.mkdir()
@@ -86,6 +89,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(
         assert (kept / "report.json").read_bytes() == report, small
         assert oracle.paid_twice(kept) == 0
         assert oracle.settled(kept) == oracle.paid(kept)
+    record_property("full disks", full)
     assert full >= len(options()) // 2
 
 
