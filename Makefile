@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_WORDS)
 export FAULT_RUNS
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: study test statistics test-all check mutants bench postgres docs clean
+.PHONY: study test statistics test-all check faults mutants bench postgres docs clean
 
 study: $(VENV)/.installed
 	$(BIN)/python -m hpo.run --budget $(BUDGET)
@@ -33,6 +33,11 @@ check: $(VENV)/.developer
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tests/dependencies/audit.py
+
+# Kills, cut logs, full disks, jumping clocks, flipped bits: thousands; hours (FAULT_RUNS=200: less)
+faults: export FAULT_RUNS = 2000
+faults: $(VENV)/.developer
+	$(BIN)/python -m benchmarks.faults --runs $(FAULT_RUNS)
 
 # Plants bugs that take one guard away each; the tests must notice all
 mutants: $(VENV)/.developer

@@ -183,6 +183,7 @@ class Study(StudyAnswers):
         self.trials.keep("stopped", reason)
         self._evaluations.after_search(self._conclusion)
         self._conclusion.measure(self.say, self.events.section)
+        checks.mark_ledger(self.world, self.trials)
 
     def prepare(self, watch: Watch | None = None, real_money: bool = False) -> None:
         """Look at what a search needs, before any money moves.
@@ -349,6 +350,7 @@ class Study(StudyAnswers):
             order = self.world.store.orders(self.world.condition(plan))[-1].order.key
             trial.set_user_attr("order", order)
         self.trials.study.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
+        checks.mark_ledger(self.world, self.trials)
         forget_report(self.folder)  # another worker may have written one meanwhile
         task = self.trials.at(trial.number).user_attrs.get(TASK, "")
         if bought:
