@@ -8,6 +8,10 @@ that were added since: its numbers come from rows that were verified, never from
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
 from sqlalchemy import (
     DDL,
     BigInteger,
@@ -39,9 +43,11 @@ from budget.book import Book, digest_of
 from budget.book import Hold as Hold
 from budget.book import LedgerEntry as LedgerEntry
 from budget.database import (
+    add_columns,
     check_integrity,
     checkpoint,
     create_tables,
+    looks_only,
     name_of,
     reading,
     writing,
@@ -61,6 +67,7 @@ _ROWS = Table(
     Column("note", Text, nullable=False),
     Column("prev", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+    Column("at", String(32)),  # null in the rows of an older release
     UniqueConstraint("study", "kind", "key"),
     CheckConstraint("kind IN ('cap', 'reserve', 'settle', 'void')"),
     CheckConstraint("micros >= 0"),
@@ -100,17 +107,29 @@ _forbid(_HEADS, "no_delete_of_heads", "DELETE ON ledger_heads")
 _forbid(_HEADS, "no_skip_of_heads", "UPDATE ON ledger_heads WHEN NEW.seq <> OLD.seq + 1")
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Ledger:
     """The account of one study in a database; any number of processes may use it."""
 
-    def __init__(self, engine: Engine, study: str) -> None:
+    def __init__(self, engine: Engine, study: str, clock: Callable[[], datetime] = _now) -> None:
         """Use `open`, which verifies the stored rows."""
         self._engine = engine
         self._study = study
+        self._clock = clock
+        self._columns = list(_ROWS.columns)
         self._verified = Book()
 
     @classmethod
-    def open(cls, engine: Engine, study: str, cap: Money | None = None) -> Ledger:
+    def open(
+        cls,
+        engine: Engine,
+        study: str,
+        cap: Money | None = None,
+        clock: Callable[[], datetime] = _now,
+    ) -> Ledger:
         """Open a study's ledger, create it on first use, and verify all of its rows.
 
         Args:
@@ -118,6 +137,7 @@ class Ledger:
             study: name of the study.
             cap: the most that the study may spend; a higher cap than the stored one is added as a
                 row. None opens an existing ledger at its stored cap.
+            clock: dates new rows.
 
         Raises:
             InputError: the cap is not positive, is below the stored cap, or is missing for a new
@@ -128,7 +148,11 @@ class Ledger:
             raise InputError(f"budget: {cap} cannot buy anything; give a positive amount")
         check_integrity(engine)
         create_tables(engine, _TABLES)
-        ledger = cls(engine, study)
+        ledger = cls(engine, study, clock)
+        if looks_only(engine):
+            ledger._columns = _present(engine)
+        else:
+            add_columns(engine, _ROWS)
         with reading(engine) as connection:
             book = ledger._replay(connection)
         if cap is None and not book.entries:
@@ -242,8 +266,10 @@ class Ledger:
         self, connection: Connection, book: Book, kind: str, key: str, amount: Money, note: str
     ) -> None:
         seq = len(book.entries) + 1
-        digest = digest_of(book.head, self._study, seq, kind, key, amount.micros, note)
+        at = self._clock().isoformat(timespec="seconds")
+        digest = digest_of(book.head, self._study, seq, kind, key, amount.micros, note, at)
         row = {"kind": kind, "key": key, "micros": amount.micros, "note": note, "prev": book.head}
+        row["at"] = at
         connection.execute(insert(_ROWS).values(study=self._study, seq=seq, hash=digest, **row))
         head = {"seq": seq, "hash": digest}
         # Row and head are written in one transaction: a crash leaves both or neither.
@@ -264,7 +290,7 @@ class Ledger:
         # Until all is verified nothing is kept: the next call begins again with the first row.
         book, self._verified = self._verified, Book()
         rows = connection.execute(
-            select(_ROWS)
+            select(*self._columns)
             .where(_ROWS.c.study == self._study, _ROWS.c.seq > len(book.entries))
             .order_by(_ROWS.c.seq)
         )
@@ -278,6 +304,13 @@ class Ledger:
             raise LedgerCorrupt(name_of(self._engine), "ledger: the last rows are not as written")
         self._verified = book
         return book
+
+
+def _present(engine: Engine) -> list[Column[Any]]:
+    """The columns that a ledger has which is only looked at: an older release made fewer."""
+    with reading(engine) as connection:
+        names = {column["name"] for column in inspect(connection).get_columns(_ROWS.name)}
+    return [column for column in _ROWS.columns if column.name in names]
 
 
 def accounts_of(engine: Engine, study: str) -> tuple[str, ...]:

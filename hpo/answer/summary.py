@@ -32,8 +32,13 @@ def title(report: Mapping[str, Any]) -> str:
     market = report["market"]
     banner = kind_named(market["kind"]).banner
     spent = Money.from_json(report["money"]["spent"])
-    drawn = ": a rehearsal, on labels that a model made up" if report.get("stand_ins") else ""
-    return banner.format(spent=spent, market=market["name"]) or f"Study {report['study']}{drawn}"
+    said = banner.format(spent=spent, market=market["name"]) or f"Study {report['study']}"
+    made_up = report.get("stand_ins")
+    if made_up and not made_up["redraws"]:
+        return f"{said}; MADE-UP classes: no label is known"
+    return (
+        f"{said}: a rehearsal, on labels that a model made up" if made_up and not banner else said
+    )
 
 
 def summary_lines(report: Mapping[str, Any]) -> list[str]:

@@ -14,15 +14,13 @@ from typing import Any
 from budget.errors import InputError, nearest
 from budget.money import ZERO, Money
 from budget.tariff import Tariff
-from budget.tariffs.hourly import HourlyTariff
-from budget.tariffs.piece import PieceTariff
-from budget.tariffs.staff import StaffTariff, WorkTime
+from budget.tariffs.staff import StaffTariff
 from budget.tariffs.suite import SuiteTariff
-from budget.tariffs.wages import read_wages
 from budget.toml import parse_toml
 from hpo.settings import parsing
 from hpo.settings.market_kinds import MarketKind, split_market
-from hpo.settings.rows.staff import HOURLY, PER_ANSWER, PLATFORM
+from hpo.settings.rows.staff import PLATFORM
+from hpo.settings.rows.staff_defaults import staff_defaults, staff_tariff
 from hpo.settings.setting import flag
 from hpo.settings.table import BY_NAME, MODEL, PLAN, SETTINGS
 from labeling.types import DynamicOverlap
@@ -42,6 +40,7 @@ class StudyConfig:
     study: str
     data: str
     labels: str | None
+    classes: tuple[str, ...] | None
     test_images: int
     test_overlap: int
     pool_labels: str
@@ -156,13 +155,8 @@ class StudyConfig:
     @property
     def staff_tariff(self) -> StaffTariff:
         """What own annotators earn."""
-        most = 3 * self.seconds_per_answer if self.most_seconds is None else self.most_seconds
-        bounds = (most, self.least_seconds, self.seconds_per_answer)
-        time = WorkTime(*(round(1000 * seconds) for seconds in bounds))
-        if self.pay == PER_ANSWER:
-            return PieceTariff(time, self.staff_people)
-        wages = read_wages(Path(self.wages)) if self.wages else ()
-        return HourlyTariff(time, self.staff_people, wages)
+        seconds = (self.most_seconds, self.least_seconds, self.seconds_per_answer)
+        return staff_tariff(self.pay, seconds, self.staff_people, self.wages)
 
     def rate(self, price: Money) -> Money:
         """What the tariff multiplies: the reward of a suite, or the pay of a task or an hour."""
@@ -181,6 +175,8 @@ _REPLAY_DEFAULTS = {
     "exam": (False,),
     "overlap": (1, 2, 3),
 }
+# Control tasks and exams need known labels.
+_UNLABELLED_DEFAULTS = {"controls": (0,), "exam": (False,)}
 
 
 def make_config(
@@ -204,7 +200,9 @@ def make_config(
     read = {name: BY_NAME[name].read(raw, origin.get(name, name)) for name, raw in given.items()}
     if "budget" not in read:
         raise InputError("--budget: how much may be spent? Give dollars, such as --budget 20")
-    _market_defaults(read, origin)
+    read = {**_own_defaults(read, origin), **read}
+    if read.get("dynamic_overlap"):
+        read.setdefault("sampler", "tpe")
     read.setdefault("goal", _default_goal(read))
     read.setdefault("study", _default_name(read.get("data", "digits3")))
     for row in SETTINGS:
@@ -216,42 +214,15 @@ def make_config(
     return config
 
 
-def _market_defaults(read: dict[str, Any], origin: Mapping[str, str]) -> None:
-    """Fill in what the market changes."""
-    if not split_market(read.get("market", "simulated"))[0].knows_price:
-        for name, value in _REPLAY_DEFAULTS.items():
-            read.setdefault(name, value)
-    if read.get("dynamic_overlap"):
-        read.setdefault("sampler", "tpe")
-    read.setdefault("pay", split_market(read.get("market", "simulated"))[0].pay)
-    if read["pay"] != PLATFORM:
-        _staff_defaults(read, origin)
-
-
-# Own annotators are few, are trained before, and have all day.
-_STAFF_DEFAULTS = {
-    "overlap": (1, 2, 3),
-    "exam": (False,),
-    "scenario": "office",
-    "max_minutes": None,
-    "allowance": Fraction(1, 5),
-}
-_PIECE_PRICES = ("0.01", "0.02", "0.04")
-
-
-def _staff_defaults(read: dict[str, object], origin: Mapping[str, str]) -> None:
-    """Fill in what own annotators change. With a wage, the price is no knob: it is the wage."""
-    for name, value in _STAFF_DEFAULTS.items():
-        read.setdefault(name, value)
-    if read["pay"] != HOURLY:
-        read.setdefault("price", tuple(map(Money.parse, _PIECE_PRICES)))
-        return
-    wage = read.setdefault("wage", BY_NAME["wage"].read(BY_NAME["wage"].default, "wage"))
-    if read.setdefault("price", (wage,)) != (wage,):
-        raise InputError(
-            f"{origin.get('price', 'price')}: own annotators earn a wage, so a price per task is "
-            "no choice; leave it out, give --wage, or --pay per-answer"
-        )
+def _own_defaults(read: dict[str, Any], origin: Mapping[str, str]) -> dict[str, Any]:
+    """Defaults that differ for a recording, own annotators, and images without a known label."""
+    kind = split_market(str(read.get("market", "simulated")))[0]
+    recorded = {} if kind.knows_price else _REPLAY_DEFAULTS
+    has_labels = read.get("labels") or not read.get("classes")
+    unlabelled = {} if has_labels else _UNLABELLED_DEFAULTS
+    pay = read.setdefault("pay", kind.pay)
+    staff = {} if pay == PLATFORM else staff_defaults(read, origin)
+    return {**recorded, **unlabelled, **staff}
 
 
 def _default_goal(read: Mapping[str, object]) -> str:
@@ -292,6 +263,8 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
         raise InputError(f"{name('price_models')}: market {kind.name} {why} price; leave it out")
     if config.labels is not None and not config.data.startswith("folder:"):
         raise InputError(f"{name('labels')}: only --data folder:DIR takes a labels file")
+    if config.classes is not None and config.data.partition(":")[0] not in ("folder", "npz"):
+        raise InputError(f"{name('classes')}: {config.data} has its own; leave it out")
     if config.image_size is not None and config.backbone in ("pixels", "patch"):
         raise InputError(f"{name('image_size')}: only a timm model has an input size")
     if config.backbone_file is not None and config.backbone in ("auto", "pixels", "patch"):

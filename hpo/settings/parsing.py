@@ -194,6 +194,17 @@ def data(value: object, name: str) -> str:
     )
 
 
+def class_names(value: object, name: str) -> tuple[str, ...]:
+    """Names of classes: a list, or a text in which commas separate them."""
+    import csv
+
+    given = value if isinstance(value, list | tuple) else next(csv.reader([str(value)]), [])
+    names = tuple(str(item).strip() for item in given)
+    if len(set(names)) < max(len(names), 2) or not all(names):
+        raise InputError(f"{name}: {value!r}: give two names or more, each once, such as cat,dog")
+    return names
+
+
 def role_shares(value: object, name: str) -> tuple[Fraction, ...]:
     """Percent of the images for each of the four roles: 70/5/12/13."""
     from fractions import Fraction

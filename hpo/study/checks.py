@@ -20,7 +20,7 @@ from hpo.study.trials import Trials
 from hpo.trial.feature_pass import pass_over
 from hpo.trial.holdings.books import check_books
 from hpo.trial.labels import check_views
-from hpo.trial.world import World
+from hpo.trial.world import World, cache_of
 from labeling.campaign.campaign import OBJECTIVE
 
 Tell = Callable[[str], None]
@@ -39,7 +39,7 @@ def check_new_study(config: StudyConfig, runs: Path, tell: Tell | None = None) -
         InputError: of `budget` or `training`, naming what is wrong.
     """
     check_sampler(config)
-    data = load(config)
+    data = load(config, cache=cache_of(runs))
     market = open_market(config, data)
     if tell is not None:
         for line in market.file_notes:

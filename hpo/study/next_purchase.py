@@ -29,7 +29,7 @@ from hpo.trial import spending
 from hpo.trial.purchase import DELIVERED, apart, buy
 from hpo.trial.trainer import Trainer
 from hpo.trial.versions.merged_labels import Final, make_final
-from hpo.trial.world import World, build, features_of
+from hpo.trial.world import World, build, cache_of, features_of
 from labeling.campaign.templates import advised_plan
 from labeling.types import LabelPlan
 
@@ -230,7 +230,7 @@ def _world(
         exam=(plan.exam,),
         max_minutes=wish.minutes,
     )
-    data = load(config, folder)
+    data = load(config, folder, cache_of(runs_of(folder)))
     pool = tuple(int(row) for row in data.rows["pool"])
     if wish.images is not None:
         # Larger images must not turn "auto" into another backbone, or its input into a larger one.

@@ -11,6 +11,7 @@ from budget.money import Money
 from hpo.answer.advice.advisor import Advisor
 from hpo.answer.advice.recommend import best_for
 from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates
+from hpo.answer.page.render import write_page
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
 from hpo.settings.config import StudyConfig
@@ -187,6 +188,7 @@ class Study:
         phase.buy_labels(self.world, self.trials, self._conclusion.searched, self.say)
         self._measure_answer(reason)
         write_report(self.folder, report := self.report())
+        write_page(report, self.world, self.folder)
         self.events.answer(report, self.outcomes())
         self.parting = pools.put_away(self.world, archive)
         return report

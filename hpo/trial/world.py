@@ -186,20 +186,24 @@ MARKET_LOCK = "market"
 """The lock under which one process at a time buys on a market with pools."""
 
 
+def cache_of(runs: Path) -> Path:
+    """Folder of the scans and features that all studies of a folder share."""
+    return runs / ".features"
+
+
 def features_of(config: StudyConfig, data: Dataset, runs: Path) -> Features:
     """Features of all images: from the cache that all studies share, else computed."""
     from training.features import extract
 
     weights = Path(config.backbone_file) if config.backbone_file else None
-    cache = runs / ".features"
-    return extract(data.images, config.backbone, weights, cache, config.image_size)
+    return extract(data.images, config.backbone, weights, cache_of(runs), config.image_size)
 
 
 def features_without_weights(data: Dataset, runs: Path) -> Features:
     """The features that the images have where no weights are at hand, cached like all others."""
     from training.features import extract, without_weights
 
-    return extract(data.images, without_weights(data.images), None, runs / ".features")
+    return extract(data.images, without_weights(data.images), None, cache_of(runs))
 
 
 def build(
@@ -222,7 +226,7 @@ def build(
         InputError: the data, the scenario or the folder are wrong.
         LedgerCorrupt: the folder's ledger does not verify.
     """
-    loaded = data or load(config, folder)
+    loaded = data or load(config, folder, cache_of(runs_of(folder)))
     if loaded.drawn:
         keep_roles(folder, loaded.drawn)
     database = open_store(folder)

@@ -17,7 +17,7 @@ from budget.tariffs.staff import StaffTariff
 from labeling.campaign.campaign import Campaign
 from labeling.label_studio import log as logged
 from labeling.label_studio.client import StudioClient
-from labeling.label_studio.collect import Collector, People
+from labeling.label_studio.collect import Collector, Members
 from labeling.label_studio.labeling_config import config_of
 from labeling.label_studio.log import WorkLog
 from labeling.label_studio.project import Project, ProjectFinder
@@ -130,7 +130,7 @@ class LabelStudioSource:
         settings: StudioSettings,
     ) -> None:
         self.client = client
-        self.people = People(client)
+        self.people = Members(client)
         self._campaign = campaign
         self._address = address
         self._controls = controls

@@ -58,10 +58,13 @@ def stand_in_sensitivity(plan: LabelPlan, world: World) -> dict[str, Any] | None
 
     Returns:
         Mean accuracy on validation images under each, by the labels that the crowd answers from;
-        None where all labels are known, or the question has no truth.
+        no accuracy where no label is known at all; None where all are, or the question has no
+        truth.
     """
     if world.data.stand_in is None or is_subjective(world) or plan.dynamic is not None:
         return None
+    if not world.data.known.any():  # groups that look alike are one draw: no other is likelier
+        return {"plan": plan.key, "redraws": 0}
     predicted = predict_from_known(world.data, world.features.values, world.config.seed)
     told: dict[str, Any] = {"plan": plan.key, "redraws": REDRAWS}
     for how in STAND_INS:

@@ -119,6 +119,8 @@ def _entries(database: sqlite3.Connection, path: Path, study: str) -> list[Ledge
         name: at for name, *at in database.execute("SELECT study, seq, hash FROM ledger_heads")
     }
     columns = "study, seq, kind, key, micros, note, prev, hash"
+    present = {row[1] for row in database.execute("PRAGMA table_info(ledger_rows)")}
+    columns += ", at" if "at" in present else ""
     books: dict[str, Book] = {name: Book() for name in heads}
     for row in database.execute(f"SELECT {columns} FROM ledger_rows ORDER BY study, seq"):  # noqa: S608
         if problem := books.setdefault(row[0], Book()).take(*row):

@@ -127,9 +127,11 @@ def print_report(
         return
     from hpo.answer.sections.delivered import LABELS_FILE, MODEL_FILE
     from hpo.answer.terminal import show
+    from hpo.settings.stored_answer import PAGE, REPORT
 
     paths = {
-        "report": folder / "report.json",
+        "report": folder / REPORT,
+        "page": folder / PAGE,
         "labels": folder / LABELS_FILE,
         "model": folder / MODEL_FILE,
         "plot": folder / "front.png",
