@@ -19,6 +19,7 @@ from hpo.cli.commands import crowd, data, explain, publish, weights
 from hpo.cli.commands.books import ledger
 from hpo.cli.commands.model import export, predict, train
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
+from hpo.cli.commands.staff import invite, pay, studio_server
 from hpo.cli.commands.studies import ask, buy, plan, report, run, status, view
 from hpo.cli.flags import Parser
 from hpo.market import stop_signals
@@ -37,6 +38,8 @@ _MODULES = (
     doctor,
     reconcile,
     ledger,
+    pay,
+    invite,
     publish,
     train,
     predict,
@@ -45,6 +48,7 @@ _MODULES = (
     crowd,
     weights,
     toloka_server,
+    studio_server,
 )
 
 

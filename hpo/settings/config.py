@@ -18,7 +18,7 @@ from budget.tariffs.staff import StaffTariff
 from budget.tariffs.suite import SuiteTariff
 from budget.toml import parse_toml
 from hpo.settings import parsing
-from hpo.settings.market_kinds import MarketKind, split_market
+from hpo.settings.market_kinds import MarketKind, kind_named, split_market
 from hpo.settings.rows.staff import PLATFORM
 from hpo.settings.rows.staff_defaults import staff_defaults, staff_tariff
 from hpo.settings.setting import flag
@@ -130,7 +130,9 @@ class StudyConfig:
     @property
     def market_kind(self) -> MarketKind:
         """What can be said of all markets of its kind."""
-        return split_market(self.market)[0]
+        kind = split_market(self.market)[0]
+        is_scripted = (self.people or "").startswith(parsing.SIMULATED_PEOPLE)
+        return kind_named(kind.rehearsed_as) if is_scripted and kind.rehearsed_as else kind
 
     @property
     def market_file(self) -> str:
