@@ -13,7 +13,9 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_WORDS)
 export FAULT_RUNS
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: study test statistics test-all check faults mutants bench postgres docs clean
+LABEL_STUDIO := .label-studio/bin/label-studio
+
+.PHONY: study test statistics test-all check faults mutants bench postgres label-studio docs clean
 
 study: $(VENV)/.installed
 	$(BIN)/python -m hpo.run --budget $(BUDGET)
@@ -57,12 +59,20 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet torch torchvision --index-url $(TORCH_INDEX))
-	$(BIN)/python -m pip install --quiet --editable '.[toloka,clearml,parquet,onnx,weights,heic,postgres]'
+	$(BIN)/python -m pip install --quiet --editable '.[toloka,label-studio,clearml,parquet,onnx,weights,heic,postgres]'
 	touch $@
 
 $(VENV)/.developer: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --group dev
 	touch $@
+
+# A Label Studio server on this machine, in a venv of its own: loopback, SQLite, no calls home
+label-studio: $(VENV)/.installed $(LABEL_STUDIO)
+	$(BIN)/python -m hpo.run label-studio --folder .label-studio/data
+
+$(LABEL_STUDIO):
+	$(PYTHON) -m venv .label-studio
+	.label-studio/bin/python -m pip install --quiet label-studio==1.23.2
 
 # The parts of the documentation that are made from the code
 docs: $(VENV)/.installed

@@ -15,7 +15,7 @@ from labeling.timesheet.sheet import WorkedAnswer
 _OVERLAP = timedelta(seconds=60)  # changes that the server may show late
 
 
-class People:
+class Members:
     """The members of the organization, by their ids; the token's owner is none of them."""
 
     def __init__(self, client: StudioClient) -> None:
@@ -61,7 +61,7 @@ class Collector:
         self,
         client: StudioClient,
         campaign: Campaign,
-        people: People,
+        people: Members,
         project: Project,
         known: Collection[str],
     ) -> None:

@@ -17,14 +17,14 @@ from budget.tariffs.staff import StaffTariff
 from labeling.campaign.campaign import Campaign
 from labeling.label_studio import log as logged
 from labeling.label_studio.client import StudioClient
-from labeling.label_studio.collect import Collector, People
+from labeling.label_studio.collect import Collector, Members
 from labeling.label_studio.labeling_config import config_of
 from labeling.label_studio.log import WorkLog
 from labeling.label_studio.project import Project, ProjectFinder
 from labeling.source import Pool, orders_before
 from labeling.timesheet.controls import controls_for
 from labeling.timesheet.orders import check_order, page_of
-from labeling.timesheet.sheet import Sheet, WorkedAnswer
+from labeling.timesheet.sheet import Refusal, Sheet, WorkedAnswer
 from labeling.types import STOPPED, Condition, Order, OrderEnd, Page
 
 _LOCK_S = 0.2
@@ -85,6 +85,7 @@ class _Work:
         end: its end; None while it is at work.
         last_s: submission of its last answer, in seconds from the opening.
         joined: who answered.
+        refused: answers that do not count.
     """
 
     order: Order
@@ -97,6 +98,7 @@ class _Work:
     end: OrderEnd | None = None
     last_s: float = 0.0
     joined: set[str] = field(default_factory=set)
+    refused: list[Refusal] = field(default_factory=list)
 
 
 class LabelStudioSource:
@@ -130,7 +132,7 @@ class LabelStudioSource:
         settings: StudioSettings,
     ) -> None:
         self.client = client
-        self.people = People(client)
+        self.people = Members(client)
         self._campaign = campaign
         self._address = address
         self._controls = controls
@@ -213,6 +215,10 @@ class LabelStudioSource:
         if not is_over and staff is not None:
             staff.begin(work.project.id, work.order.condition, work.sheet.answers_by())
 
+    def refusals(self, order: Order) -> list[Refusal]:
+        """Answers to an order that do not count and are not paid, each with the reason."""
+        return list(self._at_work(order).refused)
+
     def close(self) -> None:
         """Close the tasks of every order that this process has at work; answers in hand may come.
 
@@ -292,7 +298,8 @@ class LabelStudioSource:
         return page
 
     def _count(self, work: _Work, fresh: Sequence[WorkedAnswer]) -> Page:
-        page, _ = page_of(work.sheet, fresh)
+        page, refused = page_of(work.sheet, fresh)
+        work.refused += refused
         work.joined.update(one.annotator for one in page.assignments)
         work.last_s = max([work.last_s, *(one.submitted_s for one in page.assignments)])
         return page

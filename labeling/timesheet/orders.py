@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
@@ -43,6 +44,20 @@ def check_order(
             "question with a right answer, or --controls 0"
         )
     return checked_tasks(order, controls)[0]
+
+
+def staff_minutes(answers: int, tariff: StaffTariff, people: int, hours: float) -> float:
+    """Minutes on the clock that people need for a number of answers, nights included.
+
+    Args:
+        answers: all of them.
+        tariff: how long one is expected to take.
+        people: who share them.
+        hours: that they work a day.
+    """
+    worked = answers * tariff.time.expected_ms / 60_000 / people
+    days = math.floor(worked / (60 * hours))
+    return days * 24 * 60 + (worked - days * 60 * hours)
 
 
 def end_of(
