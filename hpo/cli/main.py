@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from hpo.cli.commands import crowd, data, explain, publish, weights
-from hpo.cli.commands.books import ledger
+from hpo.cli.commands.books import audit, ledger
 from hpo.cli.commands.model import export, predict, train
 from hpo.cli.commands.overview import compare, completion, listing
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
@@ -39,6 +39,7 @@ _MODULES = (
     doctor,
     reconcile,
     ledger,
+    audit,
     publish,
     train,
     predict,
