@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_WORDS)
 export FAULT_RUNS
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: study test statistics test-all check mutants bench docs clean
+.PHONY: study test statistics test-all check mutants bench docs docs-site dist clean
 
 study: $(VENV)/.installed
 	$(BIN)/python -m hpo.run --budget $(BUDGET)
@@ -57,6 +57,17 @@ $(VENV)/.developer: $(VENV)/.installed
 # The parts of the documentation that are made from the code
 docs: $(VENV)/.installed
 	$(BIN)/python -m hpo.cli.generated_docs docs
+
+# The documentation as a site in build/site; a warning is an error
+docs-site: $(VENV)/.developer
+	$(BIN)/python -m pip install --quiet --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Wheel and source distribution in dist/; both are installed into an empty environment and run there
+dist: $(VENV)/.developer
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python tests/release/installed.py dist
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
