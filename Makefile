@@ -15,7 +15,8 @@ export OMP_NUM_THREADS ?= 1
 
 LABEL_STUDIO := .label-studio/bin/label-studio
 
-.PHONY: study test statistics test-all check faults mutants bench postgres label-studio docs clean
+.PHONY: study test statistics test-all check faults mutants bench postgres label-studio docs \
+	docs-site dist clean
 
 study: $(VENV)/.installed
 	$(BIN)/python -m hpo.run --budget $(BUDGET)
@@ -77,6 +78,17 @@ $(LABEL_STUDIO):
 # The parts of the documentation that are made from the code
 docs: $(VENV)/.installed
 	$(BIN)/python -m hpo.cli.generated_docs docs
+
+# The documentation as a site in build/site; a warning is an error
+docs-site: $(VENV)/.developer
+	$(BIN)/python -m pip install --quiet --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Wheel and source distribution in dist/; both are installed into an empty environment and run there
+dist: $(VENV)/.developer
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python tests/release/installed.py dist
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

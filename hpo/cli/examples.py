@@ -31,6 +31,7 @@ EXAMPLES: Mapping[str, str] = {
     "weights": "labelworth weights list",
     "toloka-server": "labelworth toloka-server --port 8321",
     "ledger": "labelworth ledger runs/digits3",
+    "audit": "labelworth audit runs/digits3",
     "list": "labelworth list",
     "compare": "labelworth compare runs/digits3 runs/plan",
     "completion": "labelworth completion bash >> ~/.bashrc",

@@ -107,7 +107,7 @@ def _run(argv: Sequence[str] | None) -> int:
             # A letter that the stream cannot write is written as its code.
             stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if argv is None else argv)
-    parser, commands = _parser()
+    parser, commands = make_parser()
     arguments = parser.parse_args(_with_command(words, parser, commands))
     # Small matrices: more threads only wait for each other. Read by OpenMP when torch is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -153,7 +153,7 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _parser() -> tuple[Parser, list[str]]:
+def make_parser() -> tuple[Parser, list[str]]:
     """The parser, and the names of its commands."""
     parser = Parser(
         prog="labelworth",

@@ -42,7 +42,7 @@ def parsers() -> dict[str, Parser]:
 
 def test_every_command_has_an_example_that_it_takes() -> None:
     found = parsers()
-    assert set(found) == set(EXAMPLES)
+    assert set(found) == set(EXAMPLES), "a command needs its line in hpo/cli/examples.py"
     for name, parser in found.items():
         example = EXAMPLES[name].partition(" > ")[0].partition(" >> ")[0]
         words = example.split()[1:]
