@@ -12,12 +12,11 @@ from hpo.cli.flags import Commands, add_command, add_json, add_run_dir
 from hpo.settings.exit_codes import DONE
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
+    from budget.database import Database
     from budget.ledger import Ledger
     from hpo.settings.config import StudyConfig
+    from labeling.store.annotators.work import PersonWork
     from labeling.store.records import OrderRecord
-    from labeling.store.work import PersonWork
 
 
 def add_parser(commands: Commands) -> None:
@@ -113,11 +112,11 @@ def show_status(folder: Path, as_json: bool) -> None:
 
 
 def _people(
-    engine: Engine, config: StudyConfig, orders: list[str], folder: Path
+    engine: Database, config: StudyConfig, orders: list[str], folder: Path
 ) -> list[PersonWork]:
     """What each own annotator did so far, in all orders; control tasks need the study's labels."""
     from hpo.data.dataset import load
-    from labeling.store.work import work_by_person
+    from labeling.store.annotators.work import work_by_person
 
     data = load(config, folder)
     truth = {int(row): int(data.truth[row]) for row in data.rows["control"]}
