@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
@@ -38,7 +39,8 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, with the flags that have waited; to an unknown flag the nearest name is told."""
         self.complete()
-        parsed, unknown = super().parse_known_args(args, namespace)
+        words = sys.argv[1:] if args is None else list(args)
+        parsed, unknown = super().parse_known_args(self._with_defaults(words), namespace)
         flags = [word.partition("=")[0] for word in unknown if word.startswith("--")]
         if flags and self._subparsers is None:
             from budget.errors import nearest
@@ -49,6 +51,16 @@ class Parser(argparse.ArgumentParser):
             hint = f"; {near}" if near.startswith("did") else ""
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return parsed, unknown
+
+    def _with_defaults(self, words: list[str]) -> list[str]:
+        """The words; a flag that stands before none of its choices is given its default."""
+        told = []
+        for word, after in zip(words, [*words[1:], ""], strict=True):
+            action = self._option_string_actions.get(word)
+            choices = action.choices if action is not None and action.nargs == "?" else None
+            is_bare = choices is not None and after not in choices
+            told.append(f"{word}={action.const}" if action is not None and is_bare else word)
+        return told
 
     def error(self, message: str) -> NoReturn:
         """One line, without the usage above it."""

@@ -66,7 +66,7 @@ def _mark(trials: sqlite3.Connection) -> Sequence[int | str] | None:
 
 def _holds(store: Path, study: str, mark: Sequence[int | str]) -> bool:
     if not store.exists():
-        return False
+        return True  # that it is missing is said where it is opened
     with closing(sqlite3.connect(reading_alone(store), uri=True)) as database:
         query = "SELECT hash FROM ledger_rows WHERE study = ? AND seq = ?"
         return bool(database.execute(query, (study, mark[0])).fetchone() == (mark[1],))

@@ -48,7 +48,13 @@ def finished(
 def test_report_and_status_need_no_data_and_write_nothing(finished: Path, command: Command) -> None:
     os.chdir("/")
     before = state_of(finished)
-    for words in (["report"], ["report", "--json"], ["report", "--details"], ["status"]):
+    for words in (
+        ["report"],
+        ["report", "--json"],
+        ["report", "--json", "full"],
+        ["report", "--details"],
+        ["status"],
+    ):
         code, out, err = command(*words, str(finished))
         assert (code, err) == (0, ""), words
         assert out

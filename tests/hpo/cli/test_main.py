@@ -52,12 +52,12 @@ def test_help_is_quick_and_loads_nothing_heavy(tmp_path: Path) -> None:
     assert ours <= max(0.15, 5 * bare)
 
 
-@pytest.mark.parametrize("name", ["run", "view"])
+@pytest.mark.parametrize("words", [("run", "--help-all"), ("view", "--help")])
 def test_examples_of_the_help_name_classes_of_the_default_images(
-    name: str, command: Command
+    words: tuple[str, str], command: Command
 ) -> None:
     default = load(make_config({"budget": "1"})).classes
-    _, said, _ = command(name, "--help")
+    _, said, _ = command(*words)
     examples = re.findall(r"(?:label|class)\s+[!=]=\s+'(\w+)'", said)
     assert examples
     assert set(examples) <= set(default)

@@ -195,7 +195,7 @@ def test_an_order_that_ends_short_says_so(small_study) -> None:
 def test_the_report_holds_no_path_and_the_final_images_come_last(
     small_study, small_data: str, tmp_path: Path
 ) -> None:
-    study = small_study(study="s")
+    study = small_study(study="s", confirm="0.12")
     looked: list[tuple[int, int]] = []
     real = study.world.data.truth
     final = set(study.world.data.rows["final"].tolist())
