@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from budget.money import Money
-from budget.tariff import Tariff, expected_assignments
+from budget.tariff import expected_assignments
+from budget.tariffs.suite import SuiteTariff
 from labeling.campaign.campaign import Campaign, Question
 from labeling.crowd.engine.rounds import answers_of
 from labeling.crowd.people.items import Items
@@ -44,7 +45,13 @@ def buy(
     names = tuple(f"class {at}" for at in range(classes))
     campaign = Campaign("bench", (Question("class", "Which class?", names),), "")
     source = CrowdSource(
-        scenario, campaign, items, range(tasks, len(items)), Tariff(), seed, lambda condition: []
+        scenario,
+        campaign,
+        items,
+        range(tasks, len(items)),
+        SuiteTariff(),
+        seed,
+        lambda condition: [],
     )
     condition = Condition("d", "m", campaign.key, Money.parse(price), 1, 10, False, dynamic)
     limit = 20 * expected_assignments(tasks, overlap, condition.real_per_suite)

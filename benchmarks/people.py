@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from budget.money import Money
-from budget.tariff import Tariff, expected_assignments
+from budget.tariff import expected_assignments
+from budget.tariffs.suite import SuiteTariff
 from labeling.campaign.campaign import Campaign, QualityRules, Question
 from labeling.crowd.engine.rounds import answers_of
 from labeling.crowd.fitting import agreement as agree
@@ -69,7 +70,7 @@ def bought(scenario: Scenario, classes: int, rules: Rules, seed: int) -> Recordi
     truth = stream(seed, "truth").integers(classes, size=TASKS + CONTROLS)
     items = make_items(scenario, truth, classes, seed)
     controls = range(TASKS, TASKS + CONTROLS)
-    source = CrowdSource(scenario, campaign, items, controls, Tariff(), seed, lambda _: [])
+    source = CrowdSource(scenario, campaign, items, controls, SuiteTariff(), seed, lambda _: [])
     condition = Condition("d", "m", campaign.key, PRICE, rules.controls, SUITE, rules.exam)
     limit = 20 * expected_assignments(TASKS, OVERLAP, condition.real_per_suite)
     wanted = tuple((row, OVERLAP) for row in range(TASKS))

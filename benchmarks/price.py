@@ -16,7 +16,8 @@ from dataclasses import replace
 import numpy as np
 
 from budget.money import Money
-from budget.tariff import Tariff, expected_assignments
+from budget.tariff import expected_assignments
+from budget.tariffs.suite import SuiteTariff
 from labeling.campaign.campaign import Campaign, QualityRules, Question
 from labeling.crowd.engine.rounds import answers_of
 from labeling.crowd.people.items import make_items
@@ -53,7 +54,7 @@ def play(
     truth = np.random.default_rng(seed).integers(0, 3, rows)
     items = make_items(crowd, truth, 3, seed)
     source = CrowdSource(
-        crowd, campaign, items, range(tasks, rows), Tariff(), seed, lambda condition: []
+        crowd, campaign, items, range(tasks, rows), SuiteTariff(), seed, lambda condition: []
     )
     condition = Condition("d", "m", campaign.key, Money.parse(price), controls, 10, False)
     limit = 20 * expected_assignments(tasks, 1, condition.real_per_suite)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 _KEY = re.compile(
-    r"p(\d+\.\d+)-k(?:(\d+)to)?(\d+)(?:at([0-9.]+(?:e-\d+)?))?-c(\d+)-n(\d+)(-exam)?"
+    r"([pw])(\d+\.\d+)-k(?:(\d+)to)?(\d+)(?:at([0-9.]+(?:e-\d+)?))?-c(\d+)-n(\d+)(-exam)?"
 )  # of a plan
 STOPPED = "stopped"
 """End of an order that the user stopped: the next order buys the missing answers."""
@@ -55,12 +56,13 @@ class LabelPlan:
     """The knobs of one trial.
 
     Attributes:
-        price: dollars per task (a control task is paid like a real task).
+        price: dollars per task (a control task is paid like a real task), or a wage per hour.
         overlap: usable answers wanted per task; the largest number under dynamic overlap.
         controls: control tasks in each suite.
         tasks: number of tasks, taken from the start of the pool's seeded order.
         exam: whether annotators must pass the campaign's exam first.
         dynamic: the dynamic overlap; None for the same overlap on every task.
+        wage: whether the price is a wage per hour.
     """
 
     price: Money
@@ -69,6 +71,7 @@ class LabelPlan:
     tasks: int
     exam: bool
     dynamic: DynamicOverlap | None = None
+    wage: bool = False
 
     def __post_init__(self) -> None:
         if self.dynamic is not None and self.overlap != self.dynamic.most:
@@ -78,12 +81,13 @@ class LabelPlan:
 
     @property
     def key(self) -> str:
-        """A readable unique name, such as "p0.002-k3-c1-n980-exam"."""
+        """A readable unique name, such as "p0.002-k3-c1-n980-exam"; with a wage, "w18.00-..."."""
         exam = "-exam" if self.exam else ""
         overlap = str(self.overlap)
         if self.dynamic is not None:
             overlap = f"{self.dynamic.least}to{self.overlap}at{self.dynamic.confidence!r}"
-        return f"p{self.price.exact()}-k{overlap}-c{self.controls}-n{self.tasks}{exam}"
+        price = f"{'w' if self.wage else 'p'}{self.price.exact()}"
+        return f"{price}-k{overlap}-c{self.controls}-n{self.tasks}{exam}"
 
     @classmethod
     def parse(cls, key: str, name: str = "plan") -> LabelPlan:
@@ -102,12 +106,18 @@ class LabelPlan:
                 f"{name}: {key!r} is no plan; give one as reports name it, such as "
                 "p0.002-k3-c1-n980-exam, or advised for the campaign's own"
             )
-        price, least, most, sure, controls, tasks, exam = parts.groups()
+        kind, price, least, most, sure, controls, tasks, exam = parts.groups()
         if (least is None) != (sure is None):
             raise InputError(f"{name}: {key!r}: dynamic overlap is written as k2to5at0.9")
         rule = DynamicOverlap(int(least), int(most), float(sure)) if least else None
         return cls(
-            Money.parse(price, name), int(most), int(controls), int(tasks), exam is not None, rule
+            Money.parse(price, name),
+            int(most),
+            int(controls),
+            int(tasks),
+            exam is not None,
+            rule,
+            kind == "w",
         )
 
 
@@ -119,13 +129,15 @@ class Condition:
         data: content hash of the pool's and the control tasks' images.
         market: the market that answers, such as "simulated:default".
         campaign: the campaign's key.
-        price: dollars per task.
+        price: dollars per task, or per hour where annotators earn a wage.
         controls: control tasks per suite.
         suite_size: tasks per suite, control tasks included.
         exam: whether an exam must be passed.
         dynamic: the pool's dynamic overlap; None for the same overlap on every task. Under dynamic
             overlap a task's answers stop when they agree: a smaller overlap cannot be selected from
             them.
+        one_by_one: whether annotators submit tasks one at a time: an assignment is one task, and
+            `controls` of every `suite_size` tasks are control tasks.
     """
 
     data: str
@@ -136,11 +148,12 @@ class Condition:
     suite_size: int
     exam: bool
     dynamic: DynamicOverlap | None = None
+    one_by_one: bool = False
 
     @property
     def key(self) -> str:
         """Content hash of all fields."""
-        # Conditions without dynamic overlap keep the keys that they had before the field existed.
+        # Conditions without the later fields keep the keys that they had before these existed.
         parts = (
             self.data,
             self.market,
@@ -150,18 +163,25 @@ class Condition:
             str(self.suite_size),
             str(self.exam),
             *([str(self.dynamic)] if self.dynamic else []),
+            *(["one by one"] if self.one_by_one else []),
         )
         return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
 
     @property
     def reward(self) -> Money:
-        """Reward of one assignment: price per task times suite size."""
-        return self.price * self.suite_size
+        """The tariff's rate: the price of a suite, or of one task, or the wage of an hour."""
+        return self.price if self.one_by_one else self.price * self.suite_size
 
     @property
     def real_per_suite(self) -> int:
         """Tasks of a suite that are not control tasks."""
         return self.suite_size - self.controls
+
+    @property
+    def real_per_assignment(self) -> int | Fraction:
+        """Expected tasks of an assignment that are not control tasks."""
+        real = self.real_per_suite
+        return Fraction(real, self.suite_size) if self.one_by_one else real
 
 
 @dataclass(frozen=True, slots=True)

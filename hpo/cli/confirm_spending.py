@@ -103,7 +103,7 @@ def terms(config: StudyConfig, host: str, money: Money, dearest: Money) -> list[
         money: what may still be spent.
         dearest: the most that a single order may cost.
     """
-    tariff = config.tariff
+    tariff = config.suite_tariff
     page = min(tariff.cost(1, price * config.suite_size) for price in config.price)
     pages = money.micros // page.micros
     ends = "An order has no deadline of its own"

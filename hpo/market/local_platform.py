@@ -16,8 +16,8 @@ from typing import Any
 
 from budget.errors import StorageError
 from budget.files import private, private_folder, replacing, write_whole
-from budget.tariff import Tariff
-from hpo.data.image_urls import addresses, stand_ins
+from budget.tariffs.suite import SuiteTariff
+from hpo.data.image_urls import addresses, hidden, stand_ins
 from hpo.market.lazy_source import ReachedSource
 from hpo.market.market import Market, Opening
 from hpo.market.simulated import (
@@ -65,6 +65,8 @@ def open_market(opening: Opening) -> Market:
     further = [REHEARSED]
     if not (config.image_url_prefix or any(data.urls)):
         further.append(NO_ADDRESSES)
+    if said := hidden(where, data):
+        further.append(f"{said}: for real money give addresses of JPEG copies in a column url.")
     name = simulated_name(config, crowd.scenario)
     return behind_api(opening, name, notes_of(opening, *further), crowd, reached)
 
@@ -84,7 +86,7 @@ def _reach(opening: Opening, crowd: CrowdSource, where: dict[int, str]) -> Reach
         "items": crowd.items,
         "further": crowd.further,
     }
-    tariff, horizon = opening.config.tariff, crowd.scenario.horizon_minutes
+    tariff, horizon = opening.config.suite_tariff, crowd.scenario.horizon_minutes
     server = start(place, crowd.scenario, crowd_seed_of(opening), tariff, truth)
     try:
         token = Token(TOKEN)
@@ -120,7 +122,7 @@ class LocalServer:
 
 
 def start(
-    folder: Path, scenario: Scenario, seed: int, tariff: Tariff, truth: Mapping[str, Any]
+    folder: Path, scenario: Scenario, seed: int, tariff: SuiteTariff, truth: Mapping[str, Any]
 ) -> LocalServer:
     """Start the local server of a rehearsal, or start it again where it stood.
 

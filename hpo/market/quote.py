@@ -66,17 +66,17 @@ def quote(
         allowance: assignments for recompletion, as a share of the expected ones.
         share: of the answers that are expected to be needed; below 1 where overlap is dynamic.
     """
-    most = assignments_for(answers, overlap, condition.real_per_suite)
+    most = assignments_for(answers, overlap, condition.real_per_assignment)
     limit = math.ceil(most * (1 + allowance))
     assignments = math.ceil(most * share)
     tariff, reward = source.tariff, condition.reward
     return Quote(
         answers,
         assignments,
-        reward * assignments,
+        tariff.expected(assignments, reward),
         tariff.fee(assignments, reward),
         limit,
-        tariff.cost(limit, reward),
+        tariff.most(limit, reward),
         source.expected_minutes(condition, assignments) if assignments else 0.0,
     )
 

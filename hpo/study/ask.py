@@ -27,6 +27,8 @@ from labeling.types import LabelPlan
 if TYPE_CHECKING:
     import optuna
 
+ASKING = "asking"
+"""The lock under which trials are written down."""
 REFUSALS = 20  # in a row: the sampler finds nothing that can be bought
 _PATIENCE = 10  # asks outside the study's limits before the nearest plan inside is taken
 
@@ -250,7 +252,7 @@ def still_to_hold(running: Sequence[TrialInHand], world: World) -> Money:
     for trial in running:
         order = world.prices.lacking(trial.plan)
         if order is not None and order.key not in held:
-            total += world.source.tariff.cost(order.limit, order.condition.reward)
+            total += world.source.tariff.most(order.limit, order.condition.reward)
     return total
 
 

@@ -56,23 +56,22 @@ def of_condition(condition: Condition, world: World) -> Breakdown:
     """The money spent in one condition, by the parts that it bought.
 
     A suite's reward is shared equally among its places; a control answer bought its own place.
+    Where annotators submit tasks one at a time, each answer has its own reward.
     """
     if condition.reward == ZERO:
         return Breakdown()  # own labels: nothing was paid here
     records = world.store.orders(condition)
-    paid = sum(record.assignments for record in records)
-    unusable = sum(record.unusable for record in records)
-    answers = world.store.answers(condition)
-    controls = condition.price * int((answers.control & answers.usable).sum())
-    reward = condition.reward
+    paid = sum((record.reward for record in records), ZERO)
+    unusable = sum((record.unusable_reward for record in records), ZERO)
+    fee = world.source.tariff.fee(sum(r.assignments for r in records), condition.reward)
     if condition.market.endswith(TESTED):
-        return Breakdown(tests=world.source.tariff.cost(paid, reward))
-    return Breakdown(
-        labels=reward * (paid - unusable) - controls,
-        controls=controls,
-        unusable=reward * unusable,
-        fee=world.source.tariff.fee(paid, reward),
-    )
+        return Breakdown(tests=paid + fee)
+    if condition.one_by_one:
+        controls = sum((record.control_reward for record in records), ZERO)
+    else:
+        answers = world.store.answers(condition)
+        controls = condition.price * int((answers.control & answers.usable).sum())
+    return Breakdown(paid - unusable - controls, controls, unusable, fee)
 
 
 def of_study(world: World) -> Breakdown:

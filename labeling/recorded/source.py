@@ -119,7 +119,7 @@ class ReplaySource:
                 answers, more overlap than recorded, no annotator with enough answers to control
                 tasks or to the exam, or a reward below the tariff's smallest.
         """
-        self._tariff.check_reward(order.condition.reward)
+        self._tariff.check_rate(order.condition.reward)
         self.check(order.condition)
         tasks, wanted = checked_tasks(order, self._controls.tolist())
         for task, count in zip(tasks.tolist(), wanted.tolist(), strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, select
+from sqlalchemy import ColumnElement, Connection, Double, Row, case, cast, func, select
 
 from budget.money import Money
 from labeling.store.queries import BANNED, wanted_of
@@ -35,10 +35,16 @@ def read_records(
 
 def _read(connection: Connection, numbers: Sequence[int]) -> Iterator[tuple[int, OrderRecord]]:
     real = ASSIGNMENTS.c.real_answers
+    reward = ASSIGNMENTS.c.reward_micros
     sums = {
         "assignments": func.count(ASSIGNMENTS.c.id),
         "unusable": func.coalesce(func.sum(case((BANNED, 1), else_=0)), 0),
-        "reward": func.coalesce(func.sum(ASSIGNMENTS.c.reward_micros), 0),
+        "reward": func.coalesce(func.sum(reward), 0),
+        "unusable_reward": func.coalesce(func.sum(case((BANNED, reward), else_=0)), 0),
+        "reward_squares": func.coalesce(func.sum(cast(reward, Double) * cast(reward, Double)), 0.0),
+        "control_reward": func.coalesce(
+            func.sum(case((BANNED, 0), (real == 0, reward), else_=0)), 0
+        ),
         "answers": func.coalesce(func.sum(real), 0),
         "usable": func.coalesce(func.sum(case((BANNED, 0), else_=real)), 0),
     }
@@ -61,6 +67,9 @@ def _record(connection: Connection, row: Row[Any]) -> OrderRecord:
         assignments=int(row.n_assignments),
         unusable=int(row.n_unusable),
         reward=Money(int(row.n_reward)),
+        unusable_reward=Money(int(row.n_unusable_reward)),
+        control_reward=Money(int(row.n_control_reward)),
+        reward_squares=float(row.n_reward_squares),
         answers=int(row.n_answers),
         usable_answers=int(row.n_usable),
     )

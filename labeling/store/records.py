@@ -26,6 +26,9 @@ class OrderRecord:
         unusable: assignments by annotators who were banned at the order's end (by now, for an
             unfinished order).
         reward: rewards of the annotators, without the platform fee.
+        unusable_reward: rewards of the unusable assignments among them.
+        control_reward: rewards of usable assignments of nothing but control tasks.
+        reward_squares: sum of the squared rewards, in squared micro-dollars.
         answers: answers to real tasks.
         usable_answers: usable answers to real tasks.
     """
@@ -36,11 +39,14 @@ class OrderRecord:
     assignments: int
     unusable: int
     reward: Money
+    unusable_reward: Money
+    control_reward: Money
+    reward_squares: float
     answers: int
     usable_answers: int
 
 
-def order_limit(wanted: Wanted, real_per_suite: int, allowance: Fraction) -> int:
+def order_limit(wanted: Wanted, real_per_suite: int | Fraction, allowance: Fraction) -> int:
     """The most assignments of an order: the expected number plus the allowance, rounded up."""
     counts = [count for _, count in wanted]
     expected = assignments_for(sum(counts), max(counts, default=0), real_per_suite)

@@ -135,6 +135,8 @@ def condition_to_text(condition: Condition) -> str:
     }
     if condition.dynamic is not None:
         fields["dynamic"] = asdict(condition.dynamic)
+    if condition.one_by_one:
+        fields["one_by_one"] = True
     return json.dumps(fields)
 
 

@@ -270,14 +270,14 @@ class TolokaSource:
 
     def _check(self, order: Order) -> None:
         """Refuse an order that cannot be bought, before any object is created."""
-        self._tariff.check_reward(order.condition.reward)
+        self._tariff.check_rate(order.condition.reward)
         self._goods.check(order.condition)
         tasks, _ = checked_tasks(order, self._goods.controls)
         exam, controls = self._goods.split(order.condition)
         self._goods.rows_by_address([*tasks.tolist(), *exam.tolist(), *controls.tolist()])
 
     def _check_balance(self, order: Order) -> None:
-        most = self._tariff.cost(order.limit, order.condition.reward)
+        most = self._tariff.most(order.limit, order.condition.reward)
         balance = self.balance()
         if balance < most:
             raise InputError(

@@ -8,7 +8,8 @@ import pytest
 
 from budget.errors import InputError
 from budget.money import Money
-from budget.tariff import Tariff, assignments_for, expected_assignments
+from budget.tariff import assignments_for, expected_assignments
+from budget.tariffs.suite import SuiteTariff
 
 
 def test_the_published_campaign_to_the_cent() -> None:
@@ -16,25 +17,25 @@ def test_the_published_campaign_to_the_cent() -> None:
     assert suites == 327
     reward = Money.parse("0.002") * 10
     assert reward * suites == Money.parse("6.54")
-    assert Tariff().fee(suites, reward) == Money.parse("1.962")
-    assert Tariff().cost(suites, reward) == Money.parse("8.502")
+    assert SuiteTariff().fee(suites, reward) == Money.parse("1.962")
+    assert SuiteTariff().cost(suites, reward) == Money.parse("8.502")
 
 
 def test_the_smallest_fee_counts_for_small_rewards() -> None:
-    tariff = Tariff(Fraction(3, 10), Money(5_000))
+    tariff = SuiteTariff(Fraction(3, 10), Money(5_000))
     assert tariff.fee(10, Money(10_000)) == Money(50_000)
     assert tariff.fee(10, Money(20_000)) == Money(60_000)
 
 
 def test_a_fee_below_a_micro_is_rounded_up_per_assignment() -> None:
-    tariff = Tariff(Fraction(1, 3), Money(0), Money(0))
+    tariff = SuiteTariff(Fraction(1, 3), Money(0), Money(0))
     assert tariff.fee(3, Money(10)) == Money(12)
 
 
 def test_a_reward_below_the_smallest_is_refused_with_both_amounts() -> None:
     with pytest.raises(InputError, match=r"--price: \$0.004 .* \$0.005; raise"):
-        Tariff().check_reward(Money(4_000), "--price")
-    Tariff().check_reward(Money(5_000))
+        SuiteTariff().check_rate(Money(4_000), "--price")
+    SuiteTariff().check_rate(Money(5_000))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_a_reward_below_the_smallest_is_refused_with_both_amounts() -> None:
 )
 def test_a_negative_tariff_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError, match="at least 0"):
-        Tariff(**wrong)  # type: ignore[arg-type]
+        SuiteTariff(**wrong)  # type: ignore[arg-type]
 
 
 def test_a_suite_full_of_control_tasks_is_refused() -> None:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budget.money import ZERO, Money, add_up_in_cents
-from budget.tariff import Tariff, assignments_for, expected_assignments
+from budget.tariff import assignments_for, expected_assignments
+from budget.tariffs.suite import SuiteTariff
 
 HOUSE = settings(deadline=None, max_examples=150, derandomize=True)
 
@@ -16,7 +17,7 @@ amounts = st.integers(-(10**14), 10**14).map(Money)
 rewards = st.integers(0, 10**9).map(Money)
 counts = st.integers(0, 10**5)
 shares = st.fractions(0, 2, max_denominator=1000)
-tariffs = st.builds(Tariff, shares, st.integers(0, 10**5).map(Money), rewards)
+tariffs = st.builds(SuiteTariff, shares, st.integers(0, 10**5).map(Money), rewards)
 
 
 @HOUSE
@@ -83,7 +84,7 @@ def test_cents_are_rounded_up_by_less_than_a_cent(money: Money) -> None:
 @HOUSE
 @given(tariffs, counts, counts, rewards, rewards)
 def test_a_tariff_is_monotone_and_linear_in_assignments(
-    tariff: Tariff, n: int, m: int, reward: Money, more: Money
+    tariff: SuiteTariff, n: int, m: int, reward: Money, more: Money
 ) -> None:
     assert tariff.cost(n, reward) + tariff.cost(m, reward) == tariff.cost(n + m, reward)
     assert tariff.cost(n, reward) <= tariff.cost(n, reward + more)
@@ -93,7 +94,7 @@ def test_a_tariff_is_monotone_and_linear_in_assignments(
 
 @HOUSE
 @given(tariffs, counts, rewards)
-def test_a_fee_is_never_rounded_down(tariff: Tariff, n: int, reward: Money) -> None:
+def test_a_fee_is_never_rounded_down(tariff: SuiteTariff, n: int, reward: Money) -> None:
     exact = max(reward.micros * tariff.fee_share, Fraction(tariff.fee_minimum.micros)) * n
     assert 0 <= tariff.fee(n, reward).micros - exact < max(n, 1)
 

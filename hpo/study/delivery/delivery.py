@@ -12,6 +12,8 @@ from fractions import Fraction
 import numpy as np
 
 from budget.errors import BudgetExceeded
+from budget.tariff import affordable as most_affordable
+from budget.tariff import expected_cost
 from hpo.answer import confirmation
 from hpo.study.delivery.allocation import Standing, first_answers, further_answers
 from hpo.study.delivery.gain import LEAST_GAIN, promise
@@ -93,11 +95,11 @@ def next_tranche(plan: LabelPlan, world: World, own: World) -> Tranche | str:
     if world.ledger.balance().overrun:
         return "a settlement came out above its hold; nothing more is bought"
     condition = delivery_condition(plan, world)
-    real = condition.real_per_suite
-    affordable = _affordable_suites(condition, world) * real
+    real, each = condition.real_per_suite, condition.real_per_assignment
+    affordable = int(_affordable_suites(condition, world) * each)
     if not affordable:
         return "the money is used up"
-    most = min(affordable, _suites_in_time(plan, affordable // real, world) * real)
+    most = min(affordable, int(_suites_in_time(plan, int(affordable // each), world) * each))
     owned = _owned(condition, own)
     standing = owned.standing
     if standing.is_first_round and len(standing.bare):
@@ -166,9 +168,8 @@ def _tranche(places: Ints, owned: _Owned, world: World, doing: str) -> Tranche:
 
 def _affordable_suites(condition: Condition, world: World) -> int:
     """Assignments that the money left bears."""
-    each = world.source.tariff.cost(1, condition.reward)
     left = world.ledger.balance().left - confirmation.reserved(world)
-    return max(0, left.micros // max(1, each.micros))
+    return most_affordable(world.source.tariff, left, condition.reward)
 
 
 def _suites_in_time(plan: LabelPlan, most: int, world: World) -> int:
@@ -206,8 +207,8 @@ def _too_little(
     rng = generator(world.config.seed, "promise", str(int(answers.sum())))
     rest = promise(best, answers, affordable, is_adaptive, rng)
     if (least := world.config.least_rate) > 0:
-        suites = -(-affordable // condition.real_per_suite)
-        dollars = world.source.tariff.cost(suites, condition.reward).dollars
+        suites = -(-affordable // condition.real_per_assignment)
+        dollars = expected_cost(world.source.tariff, suites, condition.reward).dollars
         if rest.points / dollars < least:
             return f"the money left promised {rest.points:.2f} points, less than asked for it"
     elif rest.points < LEAST_GAIN:

@@ -46,7 +46,7 @@ def measuring_plan(
 
     def minutes(plan: LabelPlan) -> float:
         condition = market.condition(replace(plan, tasks=images, overlap=overlap))
-        assignments = assignments_for(images * overlap, overlap, condition.real_per_suite)
+        assignments = assignments_for(images * overlap, overlap, condition.real_per_assignment)
         return market.source.expected_minutes(condition, assignments)
 
     usual = practitioner_plan(plans, minutes, config.max_minutes, lambda plan: images)

@@ -118,7 +118,7 @@ def save_version(trained: Trained, world: World) -> str:
 
 
 def _fee(world: World) -> dict[str, Any]:
-    tariff = world.source.tariff
+    tariff = world.config.suite_tariff
     return {"share": str(float(tariff.fee_share)), "minimum": tariff.fee_minimum.to_json()}
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from budget.money import Money
-from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 from labeling.campaign.campaign import Campaign, Exam, Question
 from labeling.crowd.people.items import make_items
 from labeling.crowd.scenario import Scenario, load_scenario
@@ -69,7 +69,7 @@ def run_published(seed: int, scenario: Scenario | None = None) -> PublishedRun:
     truth = stream(seed, "photographs").integers(0, len(FOOD.questions[0].classes), rows)
     items = make_items(crowd, truth, len(FOOD.questions[0].classes), seed)
     source = CrowdSource(
-        crowd, FOOD, items, range(TASKS, rows), Tariff(), seed, lambda condition: []
+        crowd, FOOD, items, range(TASKS, rows), SuiteTariff(), seed, lambda condition: []
     )
     condition = Condition("food", crowd.name, FOOD.key, PRICE, 1, FOOD.suite_size, True)
     pool = source.open_pool(condition)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from budget.money import Money
-from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 from hpo.run import main
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import Server, Settings
@@ -236,18 +236,20 @@ def test_a_study_killed_before_it_had_an_account_is_started_like_any_other(
     tmp_path: Path,
 ) -> None:
     from budget.database import open_database
+    from hpo.settings.config import make_config
     from hpo.settings.run_folder import balance_in
 
-    assert balance_in(tmp_path, "s") is None
+    config = make_config({"budget": "1", "study": "s"})
+    assert balance_in(tmp_path, config) is None
     open_database(tmp_path / "labelworth.sqlite").connect().close()
     assert (tmp_path / "labelworth.sqlite").exists()
-    assert balance_in(tmp_path, "s") is None
+    assert balance_in(tmp_path, config) is None
 
 
 def test_a_fee_that_is_not_the_assumed_one_is_noticed(
     labelworth, server: Server, small_data: str
 ) -> None:
-    tariff = Tariff(fee_share=Fraction(1, 2))
+    tariff = SuiteTariff(fee_share=Fraction(1, 2))
     server.reset(Settings(load_scenario("default"), balance=Money(5_000_000), tariff=tariff))
     code, _, err = labelworth(*real(small_data), "--yes", "--json")
     assert code == 5, err

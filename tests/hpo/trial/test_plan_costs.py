@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from budget.money import Money
+from budget.money import ZERO, Money
 from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.purchase import buy
 from hpo.trial.world import World
@@ -41,6 +41,9 @@ def ended(
         usable + unusable,
         unusable,
         condition.reward * (usable + unusable),
+        condition.reward * unusable,
+        ZERO,
+        float(condition.reward.micros) ** 2 * (usable + unusable),
         answers,
         answers,
     )

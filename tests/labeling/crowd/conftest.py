@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from budget.money import Money
-from budget.tariff import Tariff, expected_assignments
+from budget.tariff import expected_assignments
+from budget.tariffs.suite import SuiteTariff
 from labeling.campaign.campaign import Campaign, Question
 from labeling.crowd.people.items import Items, make_items
 from labeling.crowd.scenario import Scenario, load_scenario
@@ -83,7 +84,7 @@ class Market:
             self.campaign,
             self.items,
             range(self.tasks, self.tasks + self.controls),
-            Tariff(),
+            SuiteTariff(),
             self.seed,
             lambda condition: [o for o in self.ended if o.condition == condition],
         )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from budget.errors import InputError
 from budget.money import Money
-from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 from labeling.campaign.campaign import FAST_RESPONSES, WRONG_CONTROLS, Exam, QualityRules
 from labeling.crowd.scenario import load_scenario
 from labeling.crowd.source import CrowdSource
@@ -79,7 +79,7 @@ def test_controls_and_classes_must_fit_the_items(market: Make) -> None:
 
     def open_source(controls: list[int], campaign: Any = CAMPAIGN) -> CrowdSource:
         return CrowdSource(
-            shop.scenario, campaign, shop.items, controls, Tariff(), 0, lambda condition: []
+            shop.scenario, campaign, shop.items, controls, SuiteTariff(), 0, lambda condition: []
         )
 
     with pytest.raises(InputError, match="may be given once"):

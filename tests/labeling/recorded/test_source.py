@@ -17,7 +17,8 @@ from budget.database import open_database
 from budget.errors import InputError
 from budget.ledger import Ledger
 from budget.money import ZERO, Money
-from budget.tariff import Tariff, expected_assignments
+from budget.tariff import expected_assignments
+from budget.tariffs.suite import SuiteTariff
 from labeling.campaign.campaign import Campaign, Exam, QualityRules, Question
 from labeling.recorded.own_labels import bring_in, own_label_page
 from labeling.recorded.recording import Recording
@@ -50,7 +51,7 @@ def market(
 ) -> ReplaySource:
     truth = {row: int(TRUTH[row]) for row in range(TASKS, TASKS + controls)}
     rows = {row: row for row in range(len(recording.tasks))}
-    return ReplaySource(recording, rows, campaign, truth, Tariff(), seed, lambda _: [])
+    return ReplaySource(recording, rows, campaign, truth, SuiteTariff(), seed, lambda _: [])
 
 
 def order(
@@ -153,7 +154,7 @@ def test_later_orders_get_what_is_left_and_nothing_twice(named: bool) -> None:
     first = order(2)
     later = replace(first, tranche=1)
     rows = {row: row for row in range(TASKS + CONTROLS)}
-    source = ReplaySource(recording, rows, CAMPAIGN, {}, Tariff(), 0, lambda _: [first])
+    source = ReplaySource(recording, rows, CAMPAIGN, {}, SuiteTariff(), 0, lambda _: [first])
     _, end = bought(source, first)
     assert end.reason == "complete"
     assignments, end = bought(source, later)  # two more of three recorded: one is left

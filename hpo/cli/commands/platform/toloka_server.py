@@ -14,7 +14,7 @@ from hpo.cli.flags import Commands, add_command
 from hpo.settings.exit_codes import DONE
 
 if TYPE_CHECKING:
-    from budget.tariff import Tariff
+    from budget.tariffs.suite import SuiteTariff
 
 _TOKEN = "LABELWORTH_SERVER_TOKEN"  # noqa: S105 - the name of a variable
 _LOOK = 0.5  # seconds between looks at the parent
@@ -91,19 +91,19 @@ def run(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _tariff(arguments: argparse.Namespace) -> Tariff:
+def _tariff(arguments: argparse.Namespace) -> SuiteTariff:
     from fractions import Fraction
 
     from budget.errors import InputError
     from budget.money import Money
-    from budget.tariff import Tariff
+    from budget.tariffs.suite import SuiteTariff
 
     try:
         share = Fraction(arguments.fee_share)
     except (ValueError, ZeroDivisionError):
         raise InputError(f"--fee-share: {arguments.fee_share!r} is not a share") from None
     smallest = Money.parse(arguments.smallest_reward, "--smallest-reward")
-    return Tariff(share, Money.parse(arguments.fee_minimum, "--fee-minimum"), smallest)
+    return SuiteTariff(share, Money.parse(arguments.fee_minimum, "--fee-minimum"), smallest)
 
 
 def _wait(over: Callable[[], bool]) -> None:

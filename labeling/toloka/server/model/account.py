@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from budget.money import ZERO, Money
-from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Account:
         reserved: reward and fee of each assignment that waits for review, by assignment id.
     """
 
-    tariff: Tariff
+    tariff: SuiteTariff
     deposit: Money
     entries: list[AccountEntry] = field(default_factory=list)
     reserved: dict[str, Money] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from budget.money import Money
-from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 from labeling.crowd.scenario import Scenario
 from labeling.toloka.server.model.account import Account
 from labeling.toloka.server.model.errors import not_found
@@ -41,7 +41,7 @@ class Settings:
     scenario: Scenario
     seed: int = 0
     balance: Money = _BALANCE
-    tariff: Tariff = field(default_factory=Tariff)
+    tariff: SuiteTariff = field(default_factory=SuiteTariff)
     truth: Truth | None = None
     quotas: bool = False
     running: bool = False

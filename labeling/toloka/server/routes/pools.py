@@ -55,7 +55,7 @@ def _form(world: PlatformState, body: Doc, training: bool) -> Doc:
         raise conflict("PROJECT_ARCHIVED", f"Project {form['project_id']} is archived")
     if training:
         return {"assignment_max_duration_seconds": 600, "inherited_instructions": True, **form}
-    _check_reward(world, form)
+    _check_rate(world, form)
     quality = form.setdefault("quality_control", {})
     for config in quality.setdefault("configs", []):
         config["collector_config"].setdefault("uuid", world.ids.unique("rule"))
@@ -69,7 +69,7 @@ def _form(world: PlatformState, body: Doc, training: bool) -> Doc:
     return {**defaults, **form}
 
 
-def _check_reward(world: PlatformState, form: Doc) -> None:
+def _check_rate(world: PlatformState, form: Doc) -> None:
     field = "reward_per_assignment"
     reward = money(form[field])
     smallest = world.settings.tariff.smallest_reward

@@ -18,7 +18,7 @@ from typing import Any
 from budget.errors import InputError
 from budget.files import private, whole_lines
 from budget.money import Money
-from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 from labeling.crowd.scenario import Scenario
 from labeling.toloka.server.model.records import Doc
 from labeling.toloka.server.model.truth import read_truth
@@ -151,7 +151,7 @@ def from_plain(document: Doc) -> Settings:
         scenario=Scenario(**scenario),
         seed=document["seed"],
         balance=Money(document["balance"]),
-        tariff=Tariff(Fraction(share), Money(minimum), Money(smallest)),
+        tariff=SuiteTariff(Fraction(share), Money(minimum), Money(smallest)),
         truth=truth,
         quotas=document["quotas"],
         running=document["running"],

@@ -11,7 +11,7 @@ import pytest
 
 from budget.database import open_database
 from budget.errors import InputError, MarketContradiction
-from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 from labeling.aggregation.shares import answer_shares
 from labeling.campaign.campaign import SUBJECTIVE, Question
 from labeling.crowd.people.answers import CHANCES
@@ -40,7 +40,7 @@ def _source(shop: Market, **further: object) -> CrowdSource:
         shop.campaign,
         shop.items,
         rows,
-        Tariff(),
+        SuiteTariff(),
         shop.seed,
         lambda condition: [],
         further,  # type: ignore[arg-type]

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from budget.money import ZERO, Money
-from budget.tariff import Tariff
+from budget.tariffs.suite import SuiteTariff
 
 from .campaign import fill, finish, poll, run
 from .wire import Refused, Wire, address, known
 
 Start = Callable[..., Wire]
-PRICE = Tariff().cost(1, Money(20_000)).micros  # of an assignment at $0.02: $0.026
+PRICE = SuiteTariff().cost(1, Money(20_000)).micros  # of an assignment at $0.02: $0.026
 
 
 def test_submitted_assignments_are_charged_with_the_fee(platform: Start) -> None:

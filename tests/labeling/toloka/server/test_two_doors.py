@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from budget.tariff import Tariff, expected_assignments
+from budget.tariff import expected_assignments
+from budget.tariffs.suite import SuiteTariff
 from labeling.campaign.campaign import Campaign, Exam, Question
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import Server, Settings, read_truth, serve, write_truth
@@ -149,7 +150,7 @@ def _in_process(market: Market, order: Order) -> Answered:
     bans = [
         (_person(r.annotator), round(1000 * r.at_s)) for p in bought.pages for r in p.restrictions
     ]
-    cost = Tariff().cost(len(told), order.condition.reward)
+    cost = SuiteTariff().cost(len(told), order.condition.reward)
     return Answered(told, sorted(bans), cost.micros)
 
 

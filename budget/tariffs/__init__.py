@@ -1,0 +1,1 @@
+"""Tariffs: a reward per suite, a wage per hour."""
