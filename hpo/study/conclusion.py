@@ -71,16 +71,12 @@ class Conclusion:
         """What the search's measurements alone say of every plan."""
         return self._estimates(self._searched())
 
-    def best_so_far(self) -> Outcome | None:
-        """The plan to recommend by the most probable curve: in a moment, for a line of progress."""
+    def so_far(self) -> tuple[Outcome | None, list[Outcome]]:
+        """The plan to recommend and the front by the most probable curve: in a moment."""
         advisor = self._advisor_in_short()
-        best = advisor.best
-        return None if best is None else self._tell([best], advisor.estimates)[0]
-
-    def front_so_far(self) -> list[Outcome]:
-        """The front by the most probable curve."""
-        advisor = self._advisor_in_short()
-        return self._tell(advisor.front, advisor.estimates)
+        best = [] if advisor.best is None else [advisor.best]
+        told = self._tell([*best, *advisor.front], advisor.estimates)
+        return (told[0] if best else None), told[len(best) :]
 
     def front_searched(self) -> list[Outcome]:
         """The front by the search's measurements alone."""
@@ -161,7 +157,7 @@ class Conclusion:
     def _measure_next(
         self, say: Callable[[str], None], tell: Callable[[str, str, dict[str, Any]], None]
     ) -> bool:
-        findings = self._findings()
+        findings = self._findings(say)
         for section in SECTIONS:
             kept = self._trials.known(section.name)
             for key in section.keys(findings):
@@ -185,7 +181,7 @@ class Conclusion:
             report = section.tell(findings, report)
         return report
 
-    def _findings(self) -> Findings:
+    def _findings(self, say: Callable[[str], None] = lambda doing: None) -> Findings:
         advisor = self.advisor()
         best = [] if advisor.best is None else [advisor.best]
         return Findings(
@@ -199,6 +195,7 @@ class Conclusion:
             advisor,
             self._estimates(self._searched()),
             self._search,
+            say,
         )
 
     def _tell(self, told: Sequence[Estimate], estimates: PlanEstimates) -> list[Outcome]:
