@@ -184,3 +184,22 @@ def test_the_rule_of_thumb_is_not_compared_with_itself(world: World) -> None:
     assert rule["is_the_rule"]
     assert rule["gain"] == {"points": 0.0, "interval_95": [0.0, 0.0], "told_from_noise": False}
     assert not advisor.all()["rule_of_thumb"]["is_the_rule"]
+
+
+@pytest.mark.parametrize(("surface", "helps"), [(steep, True), (flat, False)])
+@pytest.mark.parametrize("noise", [0.005, 0.02])
+def test_more_money_is_advised_where_it_helps_and_nowhere_else(
+    surface: Surface, helps: bool, noise: float, world: World
+) -> None:
+    """From a fifth of the tasks, where those that were tried say how the rest goes on."""
+    plans = [plan for plan in conditions(world, 1)[0] if plan.overlap == 1]
+    cheap, dearest = (pick(plans, key=lambda plan: plan.tasks) for pick in (min, max))
+    for seed in range(3):
+        estimates = PlanEstimates(world, measured(plans, surface, world, noise, seed))
+        (chosen,) = estimates.of([cheap])
+        made = verdict(chosen, estimates.of(plans), estimates, 0.0)
+        assert (made.chosen is not None) == helps
+        if made.chosen is not None and made.gain is not None:
+            truly = surface(made.chosen.plan) - surface(cheap)
+            assert surface(dearest) - surface(cheap) >= truly > tolerance(surface(cheap))
+            assert made.gain.low <= truly <= made.gain.high
