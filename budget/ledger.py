@@ -248,6 +248,19 @@ class Ledger:
         """All rows, oldest first."""
         return tuple(self._book().entries)
 
+    def mark(self) -> tuple[int, str]:
+        """Number of rows and hash of the last row, to be kept elsewhere: see `holds`."""
+        book = self._book()
+        return len(book.entries), book.head
+
+    @idempotent
+    def holds(self, rows: int, digest: str) -> bool:
+        """Whether the ledger still holds what it held when it gave a mark, and perhaps more."""
+        where = (_ROWS.c.study == self._study, _ROWS.c.seq == rows)
+        with reading(self._engine) as connection:
+            self._replay(connection)
+            return connection.execute(select(_ROWS.c.hash).where(*where)).scalar() == digest
+
     @idempotent
     def _book(self) -> Book:
         with reading(self._engine) as connection:

@@ -19,7 +19,7 @@ from hpo.settings.table import HEAD
 from hpo.study.delivery.measuring import check_tests
 from hpo.study.trials import Trials
 from hpo.trial.feature_pass import pass_over
-from hpo.trial.holdings.books import check_books
+from hpo.trial.holdings.books import LOST, MARK, check_books
 from hpo.trial.labels import check_views
 from hpo.trial.world import World, cache_of
 from labeling.campaign.campaign import OBJECTIVE
@@ -81,6 +81,9 @@ def check_ground(world: World, trials: Trials) -> None:
     place, study = name_of(world.database), world.config.study
     with reading(world.database) as connection:
         check_books(partial(rows_of, connection), place, study, world.source.tariff)
+    mark = trials.attr(MARK)
+    if mark is not None and not world.ledger.holds(*mark):
+        raise LedgerCorrupt(place, LOST)
     for bought in trials.purchases():
         if world.store.record(bought.order) is None:
             raise LedgerCorrupt(
@@ -99,6 +102,15 @@ def check_ground(world: World, trials: Trials) -> None:
                 f"{name}: its content changed since study {world.config.study!r} was started; "
                 "bring it back, or start another study with --study NAME"
             )
+
+
+def mark_ledger(world: World, trials: Trials) -> None:
+    """Keep with the trials which entries of the ledger they rest on.
+
+    A ledger that lost its last entries, with all that was bought by them, is whole in itself.
+    """
+    if (mark := list(world.ledger.mark())) != trials.attr(MARK):
+        trials.keep(MARK, mark)
 
 
 def sealed_late(world: World, trials: Trials) -> list[str]:

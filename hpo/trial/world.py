@@ -155,9 +155,16 @@ class World:
         """Rows of the plan's tasks: the pool's seeded order, from where its condition begins."""
         return [int(row) for row in self.prices.images(self.condition(plan))[: plan.tasks]]
 
-    def buying(self, plan: LabelPlan) -> AbstractContextManager[None]:
-        """Keep other processes from buying in a plan's condition; waits until none does."""
-        return self.locks.hold(self.lock_of(plan))
+    def buying(
+        self, plan: LabelPlan, busy: Callable[[str], None] | None = None
+    ) -> AbstractContextManager[None]:
+        """Keep other processes from buying in a plan's condition; waits until none does.
+
+        Args:
+            plan: the plan.
+            busy: told the number of the process that buys there, before the wait.
+        """
+        return self.locks.hold(self.lock_of(plan), busy)
 
     def lock_of(self, plan: LabelPlan) -> str:
         """The name of the lock that is held to buy in a plan's condition.
