@@ -8,8 +8,8 @@ The script starts a server on loopback. Its parts:
 speed: evaluated plans a minute, from the first trial's start to the last one's end, of one worker
     and of several. A market that keeps a purchase waiting for some seconds; heads take no time.
 kills: workers of one study are killed with SIGKILL at random moments and started again. Prints
-    trials taken over, keys that the ledger holds twice, orders beyond one a tranche, and dollars
-    over the cap: each must be 0 but the first.
+    keys that the ledger holds twice, orders beyond one a tranche, and dollars over the cap: each
+    must be 0.
 races: processes ask at the same time for the next order of the same condition; counts conditions
     with more than one order.
 regret: what parallel asking costs, without waiting: a search with one trial in hand at a time and
@@ -221,13 +221,13 @@ def run_lab(surface: Surface, seed: int, workers: int) -> Lab:
 
 def _decided(lab: Lab, in_hand: list[LabelPlan]) -> LabelPlan | None:
     """The next plan, where those in hand count as bought, with their predicted mean."""
-    from hpo.study.ask import TrialInHand, guesses
+    from hpo.study.ask import MOST_UNTOLD, TrialInHand, guesses
 
     held = sum((lab.holdings.to_buy(plan).hold for plan in in_hand), ZERO)
     busy = frozenset(lab.holdings.condition(plan).key for plan in in_hand)
     running = [TrialInHand(n, plan, True) for n, plan in enumerate(in_hand)]
     guessed = guesses(running, lab.outcomes, lab.searcher)
-    left = max(ZERO, lab.left - held)
+    left = max(ZERO, lab.left - held).share(MOST_UNTOLD if in_hand else Fraction(1))
     return lab.searcher.decide([*lab.outcomes, *guessed], left, busy).plan
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,6 +20,9 @@ _TAKEN = text(
     "JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted AND "
     "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+
+R = TypeVar("R")
+Act: TypeAlias = Callable[[Connection, dict[str, int]], R]
 
 
 def _forget() -> None:
@@ -62,24 +66,17 @@ class SessionLocks:
             busy: told which process holds it, before the wait.
             shared: hold it beside all others that share it.
         """
-        wait_for = f"SELECT pg_advisory_lock{'_shared' if shared else ''}(:number)"
-        number = {"number": number_of(*self._scope, name)}
+        wait_for = text(f"SELECT pg_advisory_lock{'_shared' if shared else ''}(:number)")
 
-        def wait() -> Connection:
-            connection = self._connect()
-            try:
-                if busy is not None and not _try(connection, number):
-                    busy(_holder(connection, number))
-                if busy is None or not _try(connection, number):
-                    connection.execute(text(wait_for), number)
-            except BaseException as error:
-                self._end(connection)
-                if isinstance(error, SQLAlchemyError):
-                    raise trouble_of(str(address_of(self._engine)), error) from error
-                raise
-            return connection
+        def wait(connection: Connection, number: dict[str, int]) -> None:
+            connection.execute(text("SET idle_session_timeout = 0"))
+            if busy is not None:
+                if _try(connection, number):
+                    return
+                busy(_holder(connection, number))
+            connection.execute(wait_for, number)
 
-        with self._session(patient(wait)):
+        with self._session(name, wait):
             yield
 
     @contextmanager
@@ -89,41 +86,38 @@ class SessionLocks:
         Yields:
             Whether this process holds the lock.
         """
-        number = {"number": number_of(*self._scope, name)}
-        with self._session(patient(self._connect)) as connection:
-            yield _try(connection, number)
+        with self._session(name, _try) as is_held:
+            yield is_held
 
     def free(self, names: Iterable[str]) -> list[str]:
         """Those of some locks that no session holds."""
         numbers = {name: number_of(*self._scope, name) for name in names}
         if not numbers:
             return []
+        with self._session("", lambda connection, _: set(connection.scalars(_TAKEN))) as taken:
+            return [name for name, number in numbers.items() if number not in taken]
 
-        def look() -> set[int]:
-            connection = self._connect()
-            try:
-                return set(connection.execute(_TAKEN).scalars())
-            except SQLAlchemyError as error:
-                raise trouble_of(str(address_of(self._engine)), error) from error
-            finally:
-                self._end(connection)
-
-        taken = patient(look)
-        return [name for name, number in numbers.items() if number not in taken]
-
-    def _connect(self) -> Connection:
+    def _begin(self, name: str, act: Act[R]) -> tuple[Connection, R]:
+        """A new session that has done something with a lock."""
         try:
-            return self._engine.connect()
+            connection = self._engine.connect()
+            try:
+                return connection, act(connection, {"number": number_of(*self._scope, name)})
+            except BaseException:
+                self._end(connection)
+                raise
         except SQLAlchemyError as error:
             raise trouble_of(str(address_of(self._engine)), error) from error
 
     @contextmanager
-    def _session(self, connection: Connection) -> Iterator[Connection]:
+    def _session(self, name: str, act: Act[R]) -> Iterator[R]:
+        """A session for the length of the block; what it holds ends with it."""
+        connection, result = patient(lambda: self._begin(name, act))
         driver = connection.connection.driver_connection
         descriptor: int = driver.fileno()  # type: ignore[union-attr]
         _SESSIONS.add(descriptor)
         try:
-            yield connection
+            yield result
         finally:
             # In a forked child `_forget` has closed it.
             if descriptor in _SESSIONS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 ASKING = "asking"
 """The lock under which trials are written down."""
+MOST_UNTOLD = Fraction(1, 4)
+"""Share of the money left that a trial may reserve while others are in hand."""
 REFUSALS = 20  # in a row: the sampler finds nothing that can be bought
 _PATIENCE = 10  # asks outside the study's limits before the nearest plan inside is taken
 
@@ -84,6 +87,15 @@ class Asker:
         free = min(self.world.ledger.balance().left - kept, left_to_learn(self.world)) - in_hand
         return max(ZERO, free)
 
+    def to_ask(self) -> Money:
+        """Money that the next trial may reserve.
+
+        While others are in hand it is a part of what is left: the rest waits for what they tell.
+        Where four workers may take all of it, they end .4 points lower than one does.
+        """
+        left = self.left()
+        return left.share(MOST_UNTOLD) if trials_in_hand(self.trials) else left
+
     def reason_to_stop(self) -> str | None:
         """Why nothing more can be asked for now; None where something can.
 
@@ -100,7 +112,7 @@ class Asker:
             return reached
         decide = sampler_named(self._config.sampler).decide
         if decide is not None:
-            self._decision = decide(self._searcher, self.known(), self.left(), self._busy())
+            self._decision = decide(self._searcher, self.known(), self.to_ask(), self._busy())
             return self._decision.why if self._decision.plan is None else None
         return self._nothing_affordable()
 
@@ -150,7 +162,7 @@ class Asker:
         return frozenset(self.world.condition(t.plan).key for t in trials_in_hand(self.trials))
 
     def _nothing_affordable(self) -> str | None:
-        left, prices = self.left(), self.world.prices
+        left, prices = self.to_ask(), self.world.prices
         prices.refresh()
         quotes = [prices.to_buy(plan) for plan in self._unevaluated()]
         holds = [quote.hold for quote in quotes if quote.answers]
@@ -204,13 +216,13 @@ class Asker:
             return "is evaluated already", self._nearest_affordable(plan)
         if self.world.condition(plan).key in self._busy():
             return "its condition is being bought in", self._nearest_affordable(plan)
-        hold, left = self.world.prices.to_buy(plan).hold, self.left()
+        hold, left = self.world.prices.to_buy(plan).hold, self.to_ask()
         if hold > left:
             return _too_dear(hold, left), self._nearest_affordable(plan)
         return None
 
     def _nearest_affordable(self, plan: LabelPlan) -> LabelPlan | None:
-        left, prices = self.left(), self.world.prices
+        left, prices = self.to_ask(), self.world.prices
         prices.refresh()
         quotes = [(other, prices.to_buy(other)) for other in self._unevaluated()]
         candidates = [other for other, quote in quotes if quote.answers and quote.hold <= left]

@@ -119,7 +119,7 @@ class Study(StudyAnswers):
         pools.check_archive(self.config.market_kind, archive)
         try:
             if self.world.is_shared:
-                return self._run_together(watch)
+                return self._run_together(watch, real_money)
             with self.alone(watch):
                 self.prepare(watch, real_money)
                 self.finish_left()
@@ -132,10 +132,10 @@ class Study(StudyAnswers):
             self.world.source.close()  # the caller may not do it: no pool stays open
             raise
 
-    def _run_together(self, watch: Watch | None) -> Answer:
+    def _run_together(self, watch: Watch | None, real_money: bool) -> Answer:
         together = Together(self)
         with self.alone(watch):
-            self.prepare(watch)
+            self.prepare(watch, real_money)
         while True:
             together.search()
             with self.alone(watch), together.alone():
@@ -342,6 +342,8 @@ class Study(StudyAnswers):
         except BudgetExceeded as error:
             self._asker.refuse(trial, plan, f"another worker took the money: {error}")
             return
+        if self.trials.at(trial.number).state.name != "RUNNING":
+            return  # a server that restarted forgot whose it is, and another finished it
         facts = outcome_to_plain(outcome)
         trial.set_user_attr("outcome", facts)
         if bought:

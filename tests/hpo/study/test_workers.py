@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import hpo.study.study
 from budget.errors import PlanRefused
 from budget.files import is_locked, locked
 from budget.money import ZERO
@@ -190,3 +191,22 @@ def test_a_killed_worker_s_trial_is_finished_by_the_next_start(
     report = study.run()
     assert [row["plan"]["key"] for row in report["purchases"]] == [asked.plan.key]
     study.close()
+
+
+def test_a_trial_that_another_worker_finished_meanwhile_is_left_as_it_is(
+    small_study: MakeStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = small_study(study="s", no_reuse=True)
+    asked = study.ask()
+    assert asked is not None
+    real = hpo.study.study.run_trial
+
+    def overtaken(*args: object) -> object:
+        monkeypatch.setattr(hpo.study.study, "run_trial", real)
+        study._buy(asked.trial, asked.plan, asked.bought)
+        return real(*args)
+
+    monkeypatch.setattr(hpo.study.study, "run_trial", overtaken)
+    assert study.finish(asked.trial.number).state.name == "COMPLETE"
+    assert len(study.trials.purchases()) == 1
+    assert [e.kind for e in study.world.ledger.entries()] == ["cap", "reserve", "settle"]

@@ -50,10 +50,9 @@ def settled_work(folder: Path) -> list[PersonWork]:
         InputError: there is no study in the folder, or its people are not paid one by one.
         LedgerCorrupt: its ledger does not verify.
     """
-    from budget.database import look_into
     from budget.errors import InputError
     from budget.ledger import Ledger, accounts_of
-    from hpo.settings.run_folder import STORE, read_config
+    from hpo.settings.run_folder import look_into_store, read_config
     from hpo.trial.holdings.books import look_at_books
     from labeling.store.annotators.work import work_by_person
 
@@ -61,7 +60,7 @@ def settled_work(folder: Path) -> list[PersonWork]:
     if not config.has_staff:
         raise InputError(f"{folder}: a platform pays the annotators of this study, not you")
     look_at_books(folder)
-    engine = look_into(folder / STORE)
+    engine = look_into_store(folder, config)
     try:
         names = {config.study, *accounts_of(engine, config.study)}
         entries = [e for name in sorted(names) for e in Ledger.open(engine, name).entries()]
