@@ -19,7 +19,7 @@ from hpo.cli.commands import crowd, data, explain, publish, weights
 from hpo.cli.commands.books import ledger
 from hpo.cli.commands.model import export, predict, train
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
-from hpo.cli.commands.staff import invite, pay, studio_server
+from hpo.cli.commands.staff import invite, pay, studio_server, studio_tasks
 from hpo.cli.commands.studies import ask, buy, plan, report, run, status, view
 from hpo.cli.flags import Parser
 from hpo.market import stop_signals
@@ -49,6 +49,7 @@ _MODULES = (
     weights,
     toloka_server,
     studio_server,
+    studio_tasks,
 )
 
 
