@@ -187,7 +187,7 @@ def _without_folder(backbone: str) -> str:
     return f"{kind}:{PurePath(path).name}" if colon else backbone
 
 
-_PATHS = ("labels", "own_labels", "backbone_file", "image_url_prefix")
+_PATHS = ("labels", "own_labels", "backbone_file", "image_url_prefix", "storage")
 
 
 def _recommended(

@@ -9,18 +9,19 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from budget.errors import InputError, nearest
 from budget.money import ZERO, Money
+from budget.postgres.address import Address
 from budget.tariff import Tariff
 from budget.tariffs.staff import StaffTariff
 from budget.tariffs.suite import SuiteTariff
 from budget.toml import parse_toml
 from hpo.settings import parsing
 from hpo.settings.market_kinds import MarketKind, kind_named, split_market
+from hpo.settings.rows.defaults import fill_in
 from hpo.settings.rows.staff import PLATFORM
-from hpo.settings.rows.staff_defaults import staff_defaults, staff_tariff
+from hpo.settings.rows.staff_defaults import staff_tariff
 from hpo.settings.setting import flag
 from hpo.settings.table import BY_NAME, MODEL, PLAN, SETTINGS
 from labeling.types import DynamicOverlap
@@ -38,6 +39,7 @@ class StudyConfig:
 
     budget: Money
     study: str
+    storage: Address | None
     data: str
     labels: str | None
     classes: tuple[str, ...] | None
@@ -170,17 +172,6 @@ class StudyConfig:
         return SuiteTariff(self.fee_share, self.fee_minimum, self.smallest_reward)
 
 
-# A recording knows nothing about price, and mostly not who answered.
-_REPLAY_DEFAULTS = {
-    "price": (Money(2_000),),
-    "controls": (0,),
-    "exam": (False,),
-    "overlap": (1, 2, 3),
-}
-# Control tasks and exams need known labels.
-_UNLABELLED_DEFAULTS = {"controls": (0,), "exam": (False,)}
-
-
 def make_config(
     given: Mapping[str, object], origin: Mapping[str, str] | None = None
 ) -> StudyConfig:
@@ -202,9 +193,7 @@ def make_config(
     read = {name: BY_NAME[name].read(raw, origin.get(name, name)) for name, raw in given.items()}
     if "budget" not in read:
         raise InputError("--budget: how much may be spent? Give dollars, such as --budget 20")
-    read = {**_own_defaults(read, origin), **read}
-    if read.get("dynamic_overlap"):
-        read.setdefault("sampler", "tpe")
+    fill_in(read, origin)
     read.setdefault("goal", _default_goal(read))
     read.setdefault("study", _default_name(read.get("data", "digits3")))
     for row in SETTINGS:
@@ -214,17 +203,6 @@ def make_config(
     _check_together(config, origin)
     _check_staff(config, origin)
     return config
-
-
-def _own_defaults(read: dict[str, Any], origin: Mapping[str, str]) -> dict[str, Any]:
-    """Defaults that differ for a recording, own annotators, and images without a known label."""
-    kind = split_market(str(read.get("market", "simulated")))[0]
-    recorded = {} if kind.knows_price else _REPLAY_DEFAULTS
-    has_labels = read.get("labels") or not read.get("classes")
-    unlabelled = {} if has_labels else _UNLABELLED_DEFAULTS
-    pay = read.setdefault("pay", kind.pay)
-    staff = {} if pay == PLATFORM else staff_defaults(read, origin)
-    return {**recorded, **unlabelled, **staff}
 
 
 def _default_goal(read: Mapping[str, object]) -> str:
@@ -320,7 +298,7 @@ def _plain(value: object) -> object:
         return value.exact()
     if isinstance(value, Fraction):
         return str(Decimal(value.numerator) / Decimal(value.denominator))
-    if isinstance(value, DynamicOverlap):
+    if isinstance(value, DynamicOverlap | Address):
         return str(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
@@ -340,7 +318,8 @@ def to_toml(config: StudyConfig) -> str:
     for name, value in to_plain(config).items():
         if value is not None:
             lines.append(f"{name} = {json.dumps(value)}")
-        elif BY_NAME[name].default is not None:  # its absence would mean the default
+        elif BY_NAME[name].default is not None or name == "storage":
+            # Its absence would mean the default, or what the environment names.
             lines.append(f'{name} = "none"')
     return "\n".join(lines) + "\n"
 
@@ -349,8 +328,13 @@ def _shown(value: object) -> object:
     return "none" if value is None else _plain(value)
 
 
-def check_unchanged(old: StudyConfig, new: StudyConfig) -> None:
+def check_unchanged(old: StudyConfig, new: StudyConfig, *free: str) -> None:
     """Refuse to go on with a study under another configuration; the budget may be raised.
+
+    Args:
+        old: what the study was started with.
+        new: what it is to go on with.
+        free: names of settings that may differ.
 
     Raises:
         InputError: naming the first field that differs, both values and the remedy.
@@ -362,7 +346,7 @@ def check_unchanged(old: StudyConfig, new: StudyConfig) -> None:
         )
     for field in fields(StudyConfig):
         before, now = getattr(old, field.name), getattr(new, field.name)
-        if field.name != "budget" and before != now:
+        if field.name not in ("budget", *free) and before != now:
             raise InputError(
                 f"{flag(field.name)}: study {old.study!r} was started with {_shown(before)}, "
                 f"now {_shown(now)}; keep it, or start another study with --study NAME"

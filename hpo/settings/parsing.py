@@ -5,6 +5,7 @@ Every reader takes the raw value and the name to use in the error, and raises `I
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from budget.money import Money
+    from budget.postgres.address import Address
     from labeling.types import DynamicOverlap
     from labeling.views.columns import Column
 
@@ -307,6 +309,15 @@ def optional(read: Callable[[object, str], _T]) -> Callable[[object, str], _T | 
         return None if value is None else read(value, name)
 
     return reader
+
+
+def storage(value: object, name: str) -> Address | None:
+    """The address of a database: as given, else as the environment names it; or none."""
+    from budget.postgres.address import VARIABLE, read_address
+
+    if value is None:
+        value, name = os.environ.get(VARIABLE, "none"), VARIABLE
+    return None if value == "none" else read_address(str(value), name)
 
 
 def _range(low: object, high: object, step: object, name: str) -> list[str]:

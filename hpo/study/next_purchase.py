@@ -24,6 +24,7 @@ from hpo.settings.run_folder import read_config, runs_of
 from hpo.settings.stored_answer import read_report, to_json
 from hpo.study.delivery.delivery import deliver
 from hpo.study.journal import BOUGHT, StudyJournal
+from hpo.study.logs.log import logged
 from hpo.study.pools import look
 from hpo.trial import spending
 from hpo.trial.purchase import DELIVERED, apart, buy
@@ -139,6 +140,11 @@ def carry_out(purchase: NextPurchase, say: Callable[[str], None]) -> dict[str, A
         purchase: from `prepare`.
         say: told in a few words what is going on.
     """
+    with logged(purchase.world.folder):
+        return _carried_out(purchase, say)
+
+
+def _carried_out(purchase: NextPurchase, say: Callable[[str], None]) -> dict[str, Any]:
     world = purchase.world
     if purchase.cap > ZERO:  # else everything is owned, and there is no account to open
         ledger = Ledger.open(world.database, purchase.account, purchase.cap)
@@ -146,7 +152,7 @@ def carry_out(purchase: NextPurchase, say: Callable[[str], None]) -> dict[str, A
         for line in look(world):
             say(line)
         if purchase.delivers:
-            with apart(world, DELIVERED).buying(purchase.plan):
+            with apart(world, DELIVERED).buying(purchase.plan, lambda who: say(_waits_for(who))):
                 say(f"ended: {deliver(purchase.plan, world, say, world)}")
         else:
             say(f"buying {purchase.plan.key}")
@@ -160,6 +166,10 @@ def carry_out(purchase: NextPurchase, say: Callable[[str], None]) -> dict[str, A
     journal = StudyJournal(world.folder / "journal.jsonl")
     journal.write(BOUGHT, f"{purchase.account} {purchase.cap.micros}", report)
     return report
+
+
+def _waits_for(who: str) -> str:
+    return f"waiting: process {who} buys in the same condition"
 
 
 # --- what is wished ---

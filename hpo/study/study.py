@@ -2,49 +2,50 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import BudgetExceeded, InputError
-from budget.money import Money
-from hpo.answer.advice.advisor import Advisor
-from hpo.answer.advice.recommend import best_for
-from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates
+from hpo.answer.objects.answer import Answer
 from hpo.answer.page.render import write_page
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
 from hpo.settings.config import StudyConfig
-from hpo.settings.run_folder import SEARCH, claim, read_config, runs_of
+from hpo.settings.run_folder import claim, read_config, runs_of
 from hpo.settings.stored_answer import forget_report, write_report
 from hpo.study import checks, pools
-from hpo.study.ask import AskedTrial, Asker
+from hpo.study.ask import ASKING, AskedTrial, Asker
 from hpo.study.conclusion import Conclusion
 from hpo.study.delivery import measuring, phase
 from hpo.study.evaluations import Evaluations
 from hpo.study.journal import Progress as Progress
-from hpo.study.journal import StudyEvents, StudyJournal
+from hpo.study.journal import StudyEvents, StudyJournal, StudyPhase
 from hpo.study.journal import Watch as Watch
-from hpo.study.reconcile import untold
-from hpo.study.trials import TASK, Trials
+from hpo.study.logs.log import logged, tell
+from hpo.study.looking.answers import StudyAnswers
+from hpo.study.reconcile import complete, has_order, untold
+from hpo.study.together import Together
+from hpo.study.trials import TASK, Trials, storage_of
 from hpo.trial.evaluate import run_trial
 from hpo.trial.labels import views_to_plain
-from hpo.trial.outcome import Outcome, outcome_to_plain, plan_from_plain
-from hpo.trial.purchase import buy, finish_apart
+from hpo.trial.outcome import outcome_to_plain, plan_from_plain
+from hpo.trial.purchase import finish_apart
 from hpo.trial.spending import paid_for
 from hpo.trial.trainer import Trainer
 from hpo.trial.versions.label_versions import save_version
 from hpo.trial.world import World, build
-from labeling.types import STOPPED, LabelPlan
+from labeling.types import LabelPlan
 
 if TYPE_CHECKING:
     import optuna
 
-_ASKING = "asking"  # the lock under which trials are written down
 _RUNNING = "running"  # the lock under which one process at a time searches
 
 
-class Study:
+class Study(StudyAnswers):
     """One study in one folder. Making it again in the same folder goes on where it stood.
 
     Args:
@@ -53,6 +54,7 @@ class Study:
         trainer: fits the heads; None for the cross-validated ones.
         folder: its own folder where that has another name, as a copy has; `runs` is then unused.
         tell: told what the images of a new study are, line by line, before anything is bought.
+        make_world: wires its world, called as `build` is.
         settings: fields of `StudyConfig`, raw: Study(budget="20", sampler="random").
 
     Attributes:
@@ -70,6 +72,7 @@ class Study:
         trainer: Trainer | None = None,
         folder: Path | None = None,
         tell: checks.Tell | None = None,
+        make_world: Callable[..., World] = build,
         **settings_: object,
     ) -> None:
         self.config = config or settings.make_config(settings_)
@@ -77,12 +80,17 @@ class Study:
         is_new = not (self.folder / "study.json").exists()  # bad input leaves no study
         data = checks.check_new_study(self.config, self.folder.parent, tell) if is_new else None
         claim(self.folder, self.config)
-        self.world: World = build(self.config, self.folder, data, trainer=trainer)
+        self.world: World = make_world(self.config, self.folder, data, trainer=trainer)
         self.journal = StudyJournal(self.folder / "journal.jsonl")
         self.events = StudyEvents(self.journal, self.world)
-        self.trials = Trials(self.folder / SEARCH, self.config.study, self.world.space)
-        checks.check_ground(self.world, self.trials)
+        try:
+            self.trials = Trials(storage_of(self.world), self.world.space)
+            checks.check_ground(self.world, self.trials)
+        except BaseException:
+            self.close()
+            raise
         self._watch: Watch | None = None
+        self._phase = StudyPhase.PREPARING
         self._searcher = Searcher(self.world)
         self._conclusion = Conclusion(self.world, self.trials, self._searcher, self._search_again)
         self._asker = Asker(self.world, self.trials, self._searcher, self._conclusion.reached)
@@ -95,7 +103,7 @@ class Study:
     # --- the answer -----------------------------------------------------------------------------
     def run(
         self, watch: Watch | None = None, real_money: bool = False, archive: bool = False
-    ) -> dict[str, Any]:
+    ) -> Answer:
         """Search until a reason to stop, then write and return the report.
 
         Args:
@@ -109,8 +117,10 @@ class Study:
                 to archive.
         """
         pools.check_archive(self.config.market_kind, archive)
-        with self.alone(watch):
-            try:
+        try:
+            if self.world.is_shared:
+                return self._run_together(watch)
+            with self.alone(watch):
                 self.prepare(watch, real_money)
                 self.finish_left()
                 self._evaluations.after_last_purchase()
@@ -118,25 +128,40 @@ class Study:
                 while self._goes_on_after(self.why_none):
                     self._search()
                 return self.conclude(self.why_none, archive)
-            except BaseException:
-                self.world.source.close()  # the caller may not do it: no pool stays open
-                raise
+        except BaseException:
+            self.world.source.close()  # the caller may not do it: no pool stays open
+            raise
 
-    def alone(self, watch: Watch | None = None) -> AbstractContextManager[None]:
+    def _run_together(self, watch: Watch | None) -> Answer:
+        together = Together(self)
+        with self.alone(watch):
+            self.prepare(watch)
+        while True:
+            together.search()
+            with self.alone(watch), together.alone():
+                self.finish_left()
+                reason = self._asker.reason_to_stop()
+                if reason is not None and not self._goes_on_after(reason):
+                    return self.conclude(reason)
+
+    @contextmanager
+    def alone(self, watch: Watch | None = None) -> Iterator[None]:
         """Keep other processes from searching in this study; waits until none does, and says so.
 
         Args:
             watch: as for `run`.
         """
         self._watch = watch or self._watch
+        busy = partial(self._wait_for, "runs this study")
+        with logged(self.folder), self.world.locks.hold(_RUNNING, busy):
+            yield
 
-        def busy(who: str) -> None:
-            note = f"Process {who} runs this study. This one waits, and goes on where that ends."
-            self.say("waiting", note)
-
-        return self.world.locks.hold(_RUNNING, busy)
+    def _wait_for(self, deed: str, who: str) -> None:
+        note = f"Process {who} {deed}. This one waits, and goes on where that ends."
+        self.say("waiting", note)
 
     def _search(self) -> None:
+        self._phase = StudyPhase.SEARCHING
         while (asked := self.ask()) is not None:
             self.say(f"{'buying' if asked.bought else 'evaluating'} {asked.plan.key}")
             self._finish(asked.trial, asked.plan, asked.bought)
@@ -154,9 +179,11 @@ class Study:
         return self._asker.reason_to_stop() is None
 
     def _measure_answer(self, reason: str) -> None:
+        self._phase = StudyPhase.ANSWERING
         self.trials.keep("stopped", reason)
         self._evaluations.after_search(self._conclusion)
         self._conclusion.measure(self.say, self.events.section)
+        checks.mark_ledger(self.world, self.trials)
 
     def prepare(self, watch: Watch | None = None, real_money: bool = False) -> None:
         """Look at what a search needs, before any money moves.
@@ -178,13 +205,14 @@ class Study:
             self.say("looking at the market", line)
         measuring.buy_tests(self.world, self.say)
 
-    def conclude(self, reason: str, archive: bool = False) -> dict[str, Any]:
+    def conclude(self, reason: str, archive: bool = False) -> Answer:
         """Make the answer of what the search found, and write and return the report.
 
         Args:
             reason: why the search stopped.
             archive: as for `run`.
         """
+        self._phase = StudyPhase.BUYING
         phase.buy_labels(self.world, self.trials, self._conclusion.searched, self.say)
         self._measure_answer(reason)
         write_report(self.folder, report := self.report())
@@ -200,43 +228,18 @@ class Study:
                 self.trials.keep(name, view)
                 self.journal.write(name, view["version"], view)
 
-    def report(self) -> dict[str, Any]:
-        """The report of what is stored now, made anew. Buys and trains nothing."""
-        return self._conclusion.report()
-
-    def advisor(self) -> Advisor:
-        """What to make of everything evaluated so far."""
-        return self._conclusion.advisor()
-
-    def forecast(self, dollars: str | float) -> Estimate | None:
-        """The best plan inside the limits for some dollars, with what is expected of it.
-
-        None where the cheapest plan costs more.
-        """
-        return best_for(Money.parse(str(dollars)), self.advisor().offers)
-
-    def estimates(self) -> PlanEstimates:
-        """Accuracy, price and minutes of any plan, on what is measured so far."""
-        return self._conclusion.estimates()
-
-    def front(self) -> list[Outcome]:
-        """Evaluated plans that no other plan is expected to beat in accuracy and price tag."""
-        return self._conclusion.front()
-
-    def recommend(self) -> Outcome | None:
-        """The plan to buy, on what is known so far."""
-        return self._conclusion.recommend()
-
-    def outcomes(self) -> list[Outcome]:
-        """Every plan evaluated so far, once, as it was measured last."""
-        return self.trials.outcomes()
+    @classmethod
+    def open(cls, folder: str | Path, trainer: Trainer | None = None) -> Study:
+        """The study in a folder, as it was configured; see `open_study`."""
+        return open_study(Path(folder), trainer)
 
     def close(self) -> None:
         """Close the market's pools and let go of the databases."""
         try:
             self.world.close()
         finally:
-            self.trials.close()
+            if hasattr(self, "trials"):  # else they could not be opened
+                self.trials.close()
 
     def _search_again(self, config: StudyConfig) -> dict[str, Any]:
         """The report of another study beside this one."""
@@ -250,20 +253,13 @@ class Study:
 
     def say(self, doing: str, note: str = "") -> None:
         """Report progress, with a note that is to stay in sight where there is one."""
+        tell("doing", what=doing, note=note)
         if self._watch is None:
             return
         money = self.world.ledger.balance()
-        self._watch(
-            Progress(
-                doing,
-                len(self.trials.purchases()),
-                self._conclusion.best_so_far(),
-                money.spent,
-                money.held,
-                money.left,
-                note,
-            )
-        )
+        (best, front), bought = self._conclusion.so_far(), len(self.trials.purchases())
+        sums = (money.spent, money.held, money.left)
+        self._watch(Progress(doing, bought, best, *sums, note, self._phase, front))
 
     def finish_left(self) -> None:
         """Finish trials that a crash left running if they have an order, else give them up."""
@@ -273,37 +269,22 @@ class Study:
                 continue
             attrs = left.user_attrs
             plan = plan_from_plain(attrs["plan"]) if "plan" in attrs else None
-            if plan is not None and "refused" not in attrs and self._has_order(plan):
+            if plan is not None and "refused" not in attrs and has_order(plan, self.world):
                 self._finish(self.trials.reopen(left), plan, attrs["bought"])
             else:
                 self.trials.fail(left.number)
         finish_apart(self.world)
         for order in self.world.store.unfinished():
-            self._adopt(order.condition.key)
+            complete(order, self.world)
         for plan, task in untold(self.world, self.trials):
             self.finish(self.trials.begin(plan, True, task))
-
-    def _has_order(self, plan: LabelPlan) -> bool:
-        order, store = self.world.prices.lacking(plan), self.world.store
-        if order is None or store.record(order.key) is not None:
-            return True
-        records = store.orders(self.world.condition(plan))
-        return bool(records and records[-1].end and records[-1].end.reason == STOPPED)
-
-    def _adopt(self, condition: str) -> None:
-        """Complete an order whose trial is gone (Optuna's file is younger than the orders)."""
-        for plan in self.world.space.plans:
-            if self.world.condition(plan).key == condition:
-                with self.world.buying(plan):
-                    buy(plan, self.world)
-                return
 
     def ask(self) -> AskedTrial | None:
         """The next trial, written down before it is bought; None where there is none for now.
 
         `why_none` then says why. While trials are in hand that may be for the time being.
         """
-        with self.world.locks.hold(_ASKING):
+        with self.world.locks.hold(ASKING):
             self.world.prices.refresh()  # other workers buy, too
             while (reason := self._asker.reason_to_stop()) is None:
                 if (asked := self._asker.ask()) is not None:
@@ -325,7 +306,7 @@ class Study:
             Refused: the money left, without what is kept and promised, does not bear it, or it is
                 outside the study's limits.
         """
-        with self.world.locks.hold(_ASKING):
+        with self.world.locks.hold(ASKING):
             self.world.prices.refresh()
             if plan.key in {outcome.plan.key for outcome in self.outcomes()}:
                 return None
@@ -349,7 +330,8 @@ class Study:
         self._evaluations.after_purchase(bought, self._asker)
 
     def _finish(self, trial: optuna.Trial, plan: LabelPlan, bought: bool) -> None:
-        with self.world.buying(plan):  # of several workers one buys in a condition at a time
+        busy = partial(self._wait_for, "buys in the same condition")
+        with self.world.buying(plan, busy):  # of several workers one buys there at a time
             if self.trials.at(trial.number).state.name == "RUNNING":
                 self._buy(trial, plan, bought)
 
@@ -368,6 +350,7 @@ class Study:
             order = self.world.store.orders(self.world.condition(plan))[-1].order.key
             trial.set_user_attr("order", order)
         self.trials.study.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
+        checks.mark_ledger(self.world, self.trials)
         forget_report(self.folder)  # another worker may have written one meanwhile
         task = self.trials.at(trial.number).user_attrs.get(TASK, "")
         if bought:

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from budget.book import LedgerEntry
-from budget.database import look_into
 from budget.ledger import Ledger, accounts_of
 from budget.money import ZERO, Money
 from hpo.answer.plan_in_words import counted
-from hpo.settings.run_folder import STORE, read_config
+from hpo.settings.run_folder import look_into_store, read_config
 from hpo.trial.holdings.books import look_at_books
 from labeling.store import OrderRecord, Store
 from labeling.tables.spelling import guarded
 from labeling.tables.writing import csv_text
+from labeling.types import Order
 
 CAP, RESERVE, SETTLE, VOID = "cap", "reserve", "settle", "void"
 COLUMNS = ("account", "entry", "time", "kind", "order", "usd", "fee_usd", "for")
@@ -55,9 +55,10 @@ def postings_of(folder: Path) -> list[Posting]:
         InputError: there is no study in the folder, or nothing was bought yet.
         LedgerCorrupt: rows are not the rows that were written.
     """
-    study = read_config(folder).study
+    config = read_config(folder)
+    study = config.study
     look_at_books(folder)
-    engine = look_into(folder / STORE)
+    engine = look_into_store(folder, config)
     try:
         orders = {record.order.key: record for record in Store(engine, study).all_orders()}
         accounts = {
@@ -89,11 +90,20 @@ def _words(kind: str, record: OrderRecord | None) -> str:
         return ""
     if record is None:
         return "an order that was withdrawn"
-    condition = record.order.condition
-    wanted = counted(record.order.answers_wanted, "answer")
-    bought = f"{counted(record.assignments, 'assignment')} of at most {record.order.limit}, "
+    return order_in_words(record) if kind == SETTLE else wanted_in_words(record.order)
+
+
+def order_in_words(record: OrderRecord) -> str:
+    """An order with what came for it: "3 assignments of at most 5, 20 answers wanted ..."."""
+    came = counted(record.assignments, "assignment")
+    return f"{came} of at most {record.order.limit}, {wanted_in_words(record.order)}"
+
+
+def wanted_in_words(order: Order) -> str:
+    """An order in words: "20 answers wanted at $0.002 a task, 1 control task"."""
+    condition = order.condition
     return (
-        f"{bought if kind == SETTLE else ''}{wanted} wanted at {condition.price} a task, "
+        f"{counted(order.answers_wanted, 'answer')} wanted at {condition.price} a task, "
         f"{counted(condition.controls, 'control task')}{', exam' if condition.exam else ''}"
     )
 

@@ -210,7 +210,7 @@ def test_the_amount_typed_buys_after_the_plan_was_said(
     typed: str, labelworth, server: Server, small_data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(typed))
-    code, out, err = labelworth(*real(small_data), "--json")
+    code, out, err = labelworth(*real(small_data), "--json", "full")
     assert code == 0, err
     report = json.loads(out)
     assert report["market"]["real_money"]
@@ -236,12 +236,14 @@ def test_a_study_killed_before_it_had_an_account_is_started_like_any_other(
     tmp_path: Path,
 ) -> None:
     from budget.database import open_database
+    from hpo.settings.config import make_config
     from hpo.settings.run_folder import balance_in
 
-    assert balance_in(tmp_path, "s") is None
+    config = make_config({"budget": "1", "study": "s"})
+    assert balance_in(tmp_path, config) is None
     open_database(tmp_path / "labelworth.sqlite").connect().close()
     assert (tmp_path / "labelworth.sqlite").exists()
-    assert balance_in(tmp_path, "s") is None
+    assert balance_in(tmp_path, config) is None
 
 
 def test_a_fee_that_is_not_the_assumed_one_is_noticed(
@@ -249,7 +251,7 @@ def test_a_fee_that_is_not_the_assumed_one_is_noticed(
 ) -> None:
     tariff = SuiteTariff(fee_share=Fraction(1, 2))
     server.reset(Settings(load_scenario("default"), balance=Money(5_000_000), tariff=tariff))
-    code, _, err = labelworth(*real(small_data), "--yes", "--json")
+    code, _, err = labelworth(*real(small_data), "--yes", "--json", "full")
     assert code == 5, err
     told = r"after order \S+ the account's balance fell by \$\S+, and the ledger settled \$\S+\. N"
     assert re.search(told, err)

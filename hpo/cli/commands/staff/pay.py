@@ -12,7 +12,7 @@ from hpo.cli.flags import Commands, add_command, add_json, add_run_dir
 from hpo.settings.exit_codes import DONE
 
 if TYPE_CHECKING:
-    from labeling.store.work import PersonWork
+    from labeling.store.annotators.work import PersonWork
 
 
 def add_parser(commands: Commands) -> None:
@@ -55,7 +55,7 @@ def settled_work(folder: Path) -> list[PersonWork]:
     from budget.ledger import Ledger, accounts_of
     from hpo.settings.run_folder import STORE, read_config
     from hpo.trial.holdings.books import look_at_books
-    from labeling.store.work import work_by_person
+    from labeling.store.annotators.work import work_by_person
 
     config = read_config(folder)
     if not config.has_staff:
