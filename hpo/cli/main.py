@@ -20,7 +20,7 @@ from hpo.cli.commands.books import audit, ledger
 from hpo.cli.commands.model import export, predict, train
 from hpo.cli.commands.overview import compare, completion, listing
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
-from hpo.cli.commands.staff import invite, pay, studio_server
+from hpo.cli.commands.staff import invite, pay, studio_server, studio_tasks
 from hpo.cli.commands.studies import ask, buy, dashboard, plan, report, run, status, view
 from hpo.cli.examples import EXAMPLES
 from hpo.cli.flags import Parser, common_settings, subcommands
@@ -53,6 +53,7 @@ _MODULES = (
     weights,
     toloka_server,
     studio_server,
+    studio_tasks,
     listing,
     compare,
     completion,

@@ -16,13 +16,15 @@ IMAGE, ROW = "image", "lw_task"
 
 
 def config_of(campaign: Campaign) -> str:
-    """The labeling page: the image, and each question with its classes and hotkeys.
+    """The labeling page: each question with its classes and hotkeys, and the image below.
+
+    Below, since a large image would push the choices out of sight.
 
     Raises:
         InputError: two classes of a question differ by blanks only.
     """
     keys = iter(_KEYS)
-    lines = ["<View>", f'  <Image name="{IMAGE}" value="${IMAGE}" zoom="true"/>']
+    lines = ["<View>"]
     for at, question in enumerate(campaign.questions):
         if len({" ".join(name.split()) for name in question.classes}) < len(question.classes):
             raise InputError(f"question {question.name!r}: two classes differ by blanks only")
@@ -36,7 +38,8 @@ def config_of(campaign: Campaign) -> str:
             hotkey = f" hotkey={quoteattr(key)}" if key else ""
             lines.append(f"    <Choice value={quoteattr(name)}{hotkey}/>")
         lines.append("  </Choices>")
-    return "\n".join([*lines, "</View>"])
+    image = f'  <Image name="{IMAGE}" value="${IMAGE}" zoom="true"/>'
+    return "\n".join([*lines, image, "</View>"])
 
 
 def control_name(question: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from budget.errors import MarketContradiction
 from labeling.campaign.campaign import Campaign
 from labeling.label_studio.client import StudioClient, Task
-from labeling.label_studio.labeling_config import IMAGE, ROW, config_of, fingerprint
+from labeling.label_studio.labeling_config import IMAGE, ROW, fingerprint
 from labeling.types import Condition
 
 _CHUNK = 200  # tasks in one import
@@ -106,12 +106,14 @@ class ProjectFinder:
     Attributes:
         client: the server.
         campaign: what is asked.
+        page: the labeling page, as the study wrote it down at first.
         study: the study's name.
         run: distinguishes studies of one name.
     """
 
     client: StudioClient
     campaign: Campaign
+    page: str
     study: str
     run: str
 
@@ -166,8 +168,7 @@ class ProjectFinder:
                 f"{self.client.host}: the project {title!r} is gone; somebody deleted or renamed "
                 "it. Restore it; answers that were copied stay paid"
             )
-        page = config_of(self.campaign)
-        if fingerprint(str(found["label_config"])) != fingerprint(page):
+        if fingerprint(str(found["label_config"])) != fingerprint(self.page):
             raise MarketContradiction(
                 f"{self.client.host}: the labeling page of project {found['id']} was changed, so "
                 "its answers are to another question; restore it from the study's folder "
@@ -180,7 +181,7 @@ class ProjectFinder:
             "title": self.title(condition),
             "description": f"labelworth, study {self.study}, condition {condition.key}; {share}. "
             "Please change nothing here.",
-            "label_config": config_of(self.campaign),
+            "label_config": self.page,
             "expert_instruction": self.campaign.instructions,
             "show_instruction": bool(self.campaign.instructions),
             "maximum_annotations": max(1, overlap),

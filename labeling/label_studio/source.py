@@ -141,8 +141,8 @@ class LabelStudioSource:
         self._settings = settings
         self.log = WorkLog(folder)
         run = self.log.run(uuid.uuid4().hex)
-        self.finder = ProjectFinder(client, campaign, settings.study, run)
-        write_whole(folder / "labeling_page.xml", config_of(campaign).encode())
+        page = _kept_page(folder / "labeling_page.xml", campaign)
+        self.finder = ProjectFinder(client, campaign, page, settings.study, run)
         self._work: dict[str, _Work] = {}
         self._locks: dict[str, ExitStack] = {}
 
@@ -383,3 +383,10 @@ class LabelStudioSource:
     def _unlock(self, key: str) -> None:
         if key in self._locks:
             self._locks.pop(key).close()
+
+
+def _kept_page(path: Path, campaign: Campaign) -> str:
+    """The study's labeling page: a later release that lays pages out anew goes on with it."""
+    if not path.exists():
+        write_whole(path, config_of(campaign).encode())
+    return path.read_text(encoding="utf-8")

@@ -78,6 +78,7 @@ class _OrderWork:
     place: dict[int, int]
     lacking: Ints
     paid: int = 0
+    last_s: float = 0.001
     places_of: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -128,6 +129,8 @@ class Sheet:
         usual = float(np.median(record.times)) if len(record.times) >= USUAL_FROM else None
         paid_ms = self._tariff.time.paid_ms(answer.seconds, usual)
         control = answer.task in self._truth
+        # A server may show an answer after one that was submitted a little later.
+        work.last_s = max(work.last_s, round(at_s - work.opened_s, 3))
         self._seen.add((answer.annotator, answer.task))
         bisect.insort(record.times, self._tariff.time.paid_ms(answer.seconds))
         work.paid += 1
@@ -141,7 +144,7 @@ class Sheet:
             tasks=(answer.task,),
             labels=answer.labels[:1],
             control=(control,),
-            submitted_s=max(0.001, round(at_s - work.opened_s, 3)),
+            submitted_s=work.last_s,
             seconds=paid_ms / 1000,
             reward=self._reward(answer.annotator, work.order, paid_ms),
             further=tuple((label,) for label in answer.labels[1:]),

@@ -27,6 +27,7 @@ class Mutant:
 _DAMAGE, _LEDGER = "tests/budget/test_ledger_damage.py", "tests/contract/test_ledger.py"
 _STORE, _SEALS = "tests/labeling/store/test_store.py", "tests/budget/test_seals.py"
 _SERVER = "tests/budget/postgres/test_server.py"
+_SHEET = "tests/labeling/timesheet/test_sheet.py"
 _FLIPS, _TOLOKA = "tests/faults/test_flips.py", "tests/labeling/toloka/test_market.py"
 
 MUTANTS = (
@@ -247,5 +248,33 @@ MUTANTS = (
         "            if reserved is None:\n",
         "            if resolution is None:\n",
         (_LEDGER, "-k", "asking_twice"),
+    ),
+    Mutant(
+        "the cap on an answer's paid time",
+        "budget/tariffs/staff.py",
+        "        return min(most, max(",
+        "        return max(most, max(",
+        ("tests/budget/test_hourly_tariff.py",),
+    ),
+    Mutant(
+        "the hold for one answer more of each person",
+        "budget/tariffs/hourly.py",
+        "* (assignments + self.people)",
+        "* assignments",
+        ("tests/budget/test_hourly_tariff.py",),
+    ),
+    Mutant(
+        "one answer of a person to a task",
+        "labeling/timesheet/sheet.py",
+        "        if (answer.annotator, answer.task) in self._seen:",
+        "        if False:",
+        (_SHEET, "-k", "refused"),
+    ),
+    Mutant(
+        "the limit of an order of own annotators",
+        "labeling/timesheet/sheet.py",
+        "if work.paid >= work.order.limit + self._tariff.people:",
+        "if work.paid >= 2 * work.order.limit + self._tariff.people:",
+        (_SHEET, "-k", "limit"),
     ),
 )

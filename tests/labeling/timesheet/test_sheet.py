@@ -140,3 +140,9 @@ def test_controls_are_a_share_of_each_persons_work_and_only_grow() -> None:
     assert many[:2] == few
     assert controls_for(dataclasses.replace(CONDITION, controls=0), 90, 5, rows, 0) == []
     assert len(controls_for(CONDITION, 10**6, 5, rows, 0)) == 50
+
+
+def test_an_answer_that_is_shown_late_stands_where_it_was_seen() -> None:
+    sheet = opened()
+    made = [sheet.take(answer(number, task))[0] for task, number in enumerate((3, 2, 4))]
+    assert [one.submitted_s for one in made if isinstance(one, Assignment)] == [3.0, 3.0, 4.0]
