@@ -174,6 +174,16 @@ def add_json(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
 
+SMALL, FULL = JSON_SIZES = ("small", "full")
+"""An answer as JSON: its first block, or everything."""
+
+
+def add_answer_json(parser: argparse._ActionsContainer) -> None:
+    """Add the flag for an answer that programs read."""
+    words = "print the answer as one JSON object: its first block (small), or all of it (full)"
+    parser.add_argument("--json", nargs="?", const=SMALL, choices=JSON_SIZES, help=words)
+
+
 def add_details(parser: argparse.ArgumentParser) -> None:
     """Add the flag that prints everything behind the first lines of an answer."""
     parser.add_argument("--details", action="store_true", help="print everything behind the answer")

@@ -20,7 +20,8 @@ from hpo.cli.commands.books import audit, ledger
 from hpo.cli.commands.model import export, predict, train
 from hpo.cli.commands.overview import compare, completion, listing
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
-from hpo.cli.commands.studies import ask, buy, plan, report, run, status, view
+from hpo.cli.commands.staff import invite, pay, studio_server
+from hpo.cli.commands.studies import ask, buy, dashboard, plan, report, run, status, view
 from hpo.cli.examples import EXAMPLES
 from hpo.cli.flags import Parser, common_settings, subcommands
 from hpo.market import stop_signals
@@ -32,6 +33,7 @@ _MODULES = (
     plan,
     status,
     report,
+    dashboard,
     ask,
     view,
     data,
@@ -40,6 +42,8 @@ _MODULES = (
     reconcile,
     ledger,
     audit,
+    pay,
+    invite,
     publish,
     train,
     predict,
@@ -48,6 +52,7 @@ _MODULES = (
     crowd,
     weights,
     toloka_server,
+    studio_server,
     listing,
     compare,
     completion,
@@ -65,8 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     0 done, also when the budget is used up; 2 bad input; 3 nothing affordable; 4 real money not
-    confirmed; 5 trouble with the market; 6 the ledger was refused; 130 or 143 stopped by a signal,
-    and the same command goes on; 141 the reader of the output went away.
+    confirmed; 5 trouble with the market; 6 the ledger was refused; 8 a goal was missed; 130 or 143
+    stopped by a signal, and the same command goes on; 141 the reader of the output went away.
     """
     try:
         try:
