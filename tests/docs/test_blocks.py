@@ -64,6 +64,12 @@ def test_the_pages_have_blocks() -> None:
     assert {"README.md", *(f"docs/{name}" for name in ("quickstart.md", "faq.md"))} <= set(pages())
 
 
+def test_every_page_is_on_the_site() -> None:
+    plan = (ROOT / "mkdocs.yml").read_text()
+    lacking = [page for page in pages()[1:] if f": {Path(page).name}\n" not in plan]
+    assert lacking == [], "a page needs its line in mkdocs.yml, under nav"
+
+
 @pytest.mark.parametrize("block", OURS, ids=named)
 def test_every_command_is_one_that_the_program_takes(
     block: Block, command: Command, tmp_path: Path
