@@ -8,10 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.commands import Done, labelworth
+from tests.commands import Done, Running
 
 CLASSES = ("cat", "dog", "bird")
 _PHOTOS, _KNOWN, _MORE = 310, 60, 20
+_PATIENCE_S = 1800
+STUDIES: dict[str, tuple[str, ...]] = {
+    "digits3": (),
+    "plan": ("--goal", "plan"),
+    "mine": ("--data", "photos", "--labels", "photos.csv"),
+}
 _ODD = ("DIR", "PHOTOS", "NEW_PHOTOS", "NEW_IMAGES", "new-photos")
 
 
@@ -44,9 +50,16 @@ def _table(path: Path, names: list[str], classes: list[str]) -> None:
     path.write_text("\n".join(["image,label", *rows]) + "\n")
 
 
-def study(folder: Path, name: str, *words: str) -> Done:
-    """A study that a page takes for granted."""
-    return labelworth("--budget", "20", "--study", name, "--clearml", "off", *words, cwd=folder)
+def run(folder: Path, *words: str) -> Done:
+    """Run a command to its end, however busy the machine is."""
+    return Running(*words, cwd=folder).end(_PATIENCE_S)
+
+
+def make_study(folder: Path, name: str) -> None:
+    """A study that pages take for granted, as the first of them makes it."""
+    words = ("--budget", "20", "--study", name, "--clearml", "off", *STUDIES[name])
+    done = run(folder, *words)
+    assert done.returncode == 0, done.stderr
 
 
 def version_in(folder: Path) -> str:

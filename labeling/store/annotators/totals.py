@@ -34,7 +34,7 @@ class AnnotatorTotals(NamedTuple):
 
 
 def annotator_totals(engine: Engine, study: str) -> list[AnnotatorTotals]:
-    """The annotators of a study's orders, the busiest of each condition first."""
+    """The annotators of a study's orders, by the first order of each, the busiest first."""
     suites = func.count()
     query = (
         select(
@@ -44,7 +44,7 @@ def annotator_totals(engine: Engine, study: str) -> list[AnnotatorTotals]:
             func.sum(ASSIGNMENTS.c.real_answers),
             func.sum(ASSIGNMENTS.c.seconds),
             func.sum(ASSIGNMENTS.c.reward_micros),
-            func.max(case((BANNED, 1), else_=0)),
+            func.max(case((BANNED, 1), else_=0)),  # PostgreSQL has no largest boolean
         )
         .select_from(ASSIGNMENTS.join(ORDERS))
         .where(ORDERS.c.study == study)

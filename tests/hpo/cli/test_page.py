@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,10 @@ from typing import Any
 import pytest
 
 from hpo.cli.page.server import LivePage, make_server
+from tests.browser import Browser, browser
 from tests.conftest import Command
+
+__all__ = ["browser"]
 
 
 def ask(port: int, path: str, host: str = "") -> tuple[int, str, str]:
@@ -76,6 +80,20 @@ def test_it_follows_a_purchase_within_two_seconds(
         content.decode()
     )
     assert ask(port, "/state")[1] == str(state)
+
+
+def test_a_browser_loads_the_page_again_when_the_study_has_news(
+    served: tuple[LivePage, int], folder: Path, browser: Browser
+) -> None:
+    page, port = served
+    tab = browser.open(f"http://127.0.0.1:{port}/")
+    assert "follows the study" in tab.page.inner_text(".live")
+    tab.page.wait_for_timeout(1500)  # it has asked once
+    with tab.page.expect_navigation(timeout=60_000):
+        os.utime(folder / "journal.jsonl")
+        page.refresh()
+    assert tab.complaints == []
+    assert tab.page.is_visible("#answer")
 
 
 def test_flags_of_the_page_that_do_not_go_together(folder: Path, command: Command) -> None:
