@@ -32,6 +32,7 @@ check: $(VENV)/.developer
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tests/dependencies/audit.py
 
 # Plants bugs that take one guard away each; the tests must notice all
 mutants: $(VENV)/.developer

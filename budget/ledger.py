@@ -44,9 +44,11 @@ from budget.book import Hold as Hold
 from budget.book import LedgerEntry as LedgerEntry
 from budget.database import (
     add_columns,
+    alone,
     check_integrity,
     checkpoint,
     create_tables,
+    idempotent,
     looks_only,
     name_of,
     reading,
@@ -93,18 +95,30 @@ _HEADS = Table(
 )
 
 
-def _forbid(table: Table, name: str, change: str) -> None:
-    """Make SQLite itself refuse a change of the table."""
-    trigger = f"CREATE TRIGGER {name} BEFORE {change} BEGIN SELECT RAISE(ABORT, 'append-only'); END"
-    ddl = DDL(trigger)  # type: ignore[no-untyped-call]
-    event.listen(table, "after_create", ddl.execute_if(dialect="sqlite"))
+def _forbid(table: Table, name: str, change: str, when: str = "") -> None:
+    """Make the database itself refuse a change of the table, always or in one case."""
+    trigger = f"CREATE TRIGGER {name} BEFORE {change} ON {table.name}"
+    statements = {
+        "sqlite": (
+            f"{trigger}{when and f' WHEN {when}'} BEGIN SELECT RAISE(ABORT, 'append-only'); END",
+        ),
+        "postgresql": (
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'append-only'; END $$",
+            f"{trigger} FOR EACH ROW{when and f' WHEN ({when})'} EXECUTE FUNCTION {name}()",
+        ),
+    }
+    for dialect, words in statements.items():
+        for statement in words:
+            ddl = DDL(statement)  # type: ignore[no-untyped-call]
+            event.listen(table, "after_create", ddl.execute_if(dialect=dialect))
 
 
-_forbid(_ROWS, "no_update_of_rows", "UPDATE ON ledger_rows")
-_forbid(_ROWS, "no_delete_of_rows", "DELETE ON ledger_rows")
-_forbid(_HEADS, "no_delete_of_heads", "DELETE ON ledger_heads")
+_forbid(_ROWS, "no_update_of_rows", "UPDATE")
+_forbid(_ROWS, "no_delete_of_rows", "DELETE")
+_forbid(_HEADS, "no_delete_of_heads", "DELETE")
 # Every added row moves the head on by one; any other change of a head is a fault.
-_forbid(_HEADS, "no_skip_of_heads", "UPDATE ON ledger_heads WHEN NEW.seq <> OLD.seq + 1")
+_forbid(_HEADS, "no_skip_of_heads", "UPDATE", "NEW.seq <> OLD.seq + 1")
 
 
 def _now() -> datetime:
@@ -161,6 +175,7 @@ class Ledger:
             ledger._set_cap(cap)
         return ledger
 
+    @idempotent
     def reserve(self, key: str, amount: Money, note: str = "") -> Hold:
         """Hold money under a key. The same call again returns the same hold.
 
@@ -193,6 +208,7 @@ class Ledger:
         checkpoint(self._engine)
         return Hold(key, amount)
 
+    @idempotent
     def settle(self, hold: Hold, paid: Money, note: str = "") -> None:
         """Record the payment for a hold and release the rest. The same call again changes nothing.
 
@@ -206,6 +222,7 @@ class Ledger:
             raise InputError(f"payment for {hold.key!r}: {paid} is negative")
         self._resolve(hold, "settle", paid, note)
 
+    @idempotent
     def void(self, hold: Hold, note: str = "") -> None:
         """Release a hold; the caller is certain that no payment was or will be made for it.
 
@@ -232,10 +249,12 @@ class Ledger:
         """All rows, oldest first."""
         return tuple(self._book().entries)
 
+    @idempotent
     def _book(self) -> Book:
         with reading(self._engine) as connection:
             return self._replay(connection)
 
+    @idempotent
     def _set_cap(self, cap: Money) -> None:
         with writing(self._engine) as connection:
             book = self._replay(connection, lock=True)
@@ -281,12 +300,12 @@ class Ledger:
     def _replay(self, connection: Connection, lock: bool = False) -> Book:
         """Read and verify the rows that were added since the last call, and the head.
 
-        With `lock`, no other process writes until the commit. On SQLite a writer is alone from its
-        BEGIN on; on PostgreSQL writers queue for the lock of the head row.
+        With `lock`, no other process writes until the commit.
         """
-        # The head comes first: the rows must be read after the wait for its lock has ended.
+        if lock:
+            alone_with_accounts(connection, self._study)
         wanted = select(_HEADS).where(_HEADS.c.study == self._study)
-        head = connection.execute(wanted.with_for_update() if lock else wanted).one_or_none()
+        head = connection.execute(wanted).one_or_none()
         # Until all is verified nothing is kept: the next call begins again with the first row.
         book, self._verified = self._verified, Book()
         rows = connection.execute(
@@ -322,6 +341,11 @@ def accounts_of(engine: Engine, study: str) -> tuple[str, ...]:
         heads = select(_HEADS.c.study).where(_belongs(_HEADS, study))
         first = select(_ROWS.c.study).where(_ROWS.c.seq == 1, _belongs(_ROWS, study))
         return tuple(sorted(connection.execute(union(heads, first)).scalars()))
+
+
+def alone_with_accounts(connection: Connection, study: str) -> None:
+    """Let nobody else write a study's accounts until the transaction ends."""
+    alone(connection, "accounts", study.partition("/")[0])
 
 
 def is_reserved(connection: Connection, study: str, key: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from hpo.cli.commands import crowd, data, explain, publish, weights
-from hpo.cli.commands.books import ledger
+from hpo.cli.commands.books import audit, ledger
 from hpo.cli.commands.model import export, predict, train
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
 from hpo.cli.commands.studies import ask, buy, dashboard, plan, report, run, status, view
@@ -38,6 +38,7 @@ _MODULES = (
     doctor,
     reconcile,
     ledger,
+    audit,
     publish,
     train,
     predict,

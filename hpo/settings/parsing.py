@@ -5,6 +5,7 @@ Every reader takes the raw value and the name to use in the error, and raises `I
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from budget.money import Money
+    from budget.postgres.address import Address
     from labeling.types import DynamicOverlap
     from labeling.views.columns import Column
 
@@ -137,6 +139,16 @@ def tasks(value: object, name: str) -> str:
             raise InputError(f"{name}: {value} is not a share of the pool between 0% and 100%")
         return f"{number.normalize():f}%"
     return str(whole(1)(text, name))
+
+
+SIMULATED_PEOPLE = "simulated:"
+
+
+def people(value: object, name: str) -> str:
+    """A number of own annotators, or simulated:N."""
+    word = str(value).strip()
+    count = whole(1, 100)(word.removeprefix(SIMULATED_PEOPLE), name)
+    return f"{SIMULATED_PEOPLE if word.startswith(SIMULATED_PEOPLE) else ''}{count}"
 
 
 def one_of(*names: str) -> Callable[[object, str], str]:
@@ -297,6 +309,15 @@ def optional(read: Callable[[object, str], _T]) -> Callable[[object, str], _T | 
         return None if value is None else read(value, name)
 
     return reader
+
+
+def storage(value: object, name: str) -> Address | None:
+    """The address of a database: as given, else as the environment names it; or none."""
+    from budget.postgres.address import VARIABLE, read_address
+
+    if value is None:
+        value, name = os.environ.get(VARIABLE, "none"), VARIABLE
+    return None if value == "none" else read_address(str(value), name)
 
 
 def _range(low: object, high: object, step: object, name: str) -> list[str]:

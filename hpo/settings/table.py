@@ -13,6 +13,8 @@ from hpo.settings.parsing import boolean, dimension, one_of, optional, text, who
 from hpo.settings.rows.data import DATA
 from hpo.settings.rows.features import FEATURES
 from hpo.settings.rows.labels import LABELS
+from hpo.settings.rows.staff import STAFF
+from hpo.settings.rows.storage import STORAGE
 from hpo.settings.rows.unlabelled import UNLABELLED
 from hpo.settings.setting import REQUIRED, Setting
 
@@ -256,6 +258,7 @@ SETTINGS = (
         "longest campaign, or none for no deadline",
         "minutes",
     ),
+    *STAFF,
     *LABELS,
     *FEATURES,
     Setting(
@@ -329,6 +332,7 @@ SETTINGS = (
         "name of the study and its folder",
         shown="from the data",
     ),
+    *STORAGE,
     Setting(
         "view",
         optional(parsing.trial_view),

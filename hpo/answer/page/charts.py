@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 WIDTH, HEIGHT = 560, 340
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 14, 58
 _KEYS = 30  # marks that the Tab key reaches, at most: a table below a chart has them all
+_MOST_MARKS = 500  # of a series that are elements of their own
 _STEPS = (1, 2, 2.5, 5, 10)
+_MOST_TICKS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +83,23 @@ class DrawnMark:
 
 @dataclass(frozen=True, slots=True)
 class DrawnSeries:
-    """A series in its place: `path` joins its values, empty without a line."""
+    """A series in its place.
+
+    Attributes:
+        name: in the legend.
+        style: its class in the style sheet.
+        shape: of its marks.
+        path: joins its values; empty without a line.
+        marks: its values; empty where they are too many to be pointed at.
+        dust: those values as dots of one path.
+    """
 
     name: str
     style: str
     shape: str
     path: str
     marks: Sequence[DrawnMark]
+    dust: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +173,9 @@ def _placed(series: ChartSeries, across: _Scale, upwards: _Scale) -> DrawnSeries
         for p in series.points
     ]
     joined = " ".join(f"{mark.x:.1f},{mark.y:.1f}" for mark in marks) if series.is_line else ""
+    if len(marks) > _MOST_MARKS:
+        dust = "".join(f"M{mark.x:.1f} {mark.y:.1f}h0" for mark in marks)
+        return DrawnSeries(series.name, series.style, series.shape, joined, (), dust)
     return DrawnSeries(series.name, series.style, series.shape, joined, marks)
 
 
@@ -197,7 +212,7 @@ class _Scale:
         return self.start + share * (self.end - self.start)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Round values and their places, four to eight."""
+        """Round values and their places, at most nine."""
         values = _log_ticks(self.low, self.high) if self.axis.is_log else []
         values = values if len(values) > 1 else _even_ticks(self.low, self.high)
         return [(self.at(value), self.axis.say(value)) for value in values]
@@ -213,10 +228,12 @@ def _even_ticks(low: float, high: float) -> list[float]:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
+    """Round values by factors; of many decades every second, third and so on."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    every = math.ceil(len(decades) / _MOST_TICKS)
     for steps in ((1, 2, 5), (1, 3), (1,)):
-        values = [step * 10.0**decade for decade in decades for step in steps]
+        values = [step * 10.0**decade for decade in decades[::every] for step in steps]
         inside = [value for value in values if low <= value <= high]
-        if len(inside) <= 8:
-            return inside
+        if len(inside) <= _MOST_TICKS:
+            break
     return inside

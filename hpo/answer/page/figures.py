@@ -163,7 +163,7 @@ def reliability_chart(report: Report) -> Chart | None:
         ChartAxis("how often it is right (%)", say, bounds=(0.0, 1.0)),
         [
             ChartSeries("perfectly calibrated", "rule", ideal, "none", is_line=True),
-            ChartSeries("the model, by tenths of images", "front", dots, is_line=True),
+            ChartSeries("the model, images by how sure it is", "front", dots, is_line=True),
         ],
     )
 

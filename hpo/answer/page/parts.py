@@ -27,7 +27,8 @@ Report = Mapping[str, Any]
 Made = Mapping[str, Any]
 
 _MOST_ANNOTATORS = 500
-_MOST_CLASSES = 30  # of a matrix on a page
+_MOST_SHOWN = 200  # purchases, before a reader asks for all
+_MOST_CLASSES = 30  # of a table
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,29 @@ def _next_dollar(report: Report, _: Gathered) -> Made | None:
         for row in report["front"]
     ]
     heads = ("plan", "#price tag", "#expected (95 % interval)", "#points per further $")
-    verdict = report["advice"]["verdict"]
-    gain = "" if verdict["stop"] else points_words(verdict["gain"])
-    return {"table": PageTable(heads, rows), "verdict": verdict, "gain": gain}
+    verdict, made = report["advice"]["verdict"], report["delivery"]
+    return {
+        "table": PageTable(heads, rows),
+        "verdict": verdict,
+        "gain": "" if verdict["stop"] else points_words(verdict["gain"]),
+        "more": "" if verdict["stop"] else cents(verdict["more"]),
+        "ended": made["ended"] if made else "",
+        "direct": _directly(made["directly"]) if made else None,
+    }
+
+
+def _directly(rows: Sequence[Report]) -> PageTable:
+    heads = ("plan", "#price tag", "#expected (95 % interval)", "#the delivered model's gain")
+    cells = [
+        (
+            told_plan_in_words(row["plan"]),
+            cents(row["price_tag"]),
+            with_interval(row),
+            points_words(row["gain"]),
+        )
+        for row in rows
+    ]
+    return PageTable(heads, cells)
 
 
 def _forecast(report: Report, _: Gathered) -> Made | None:
@@ -200,7 +221,13 @@ def _labels(report: Report, gathered: Gathered) -> Made | None:
     classes = [
         (name, f"{count:,}", 100 * count / total) for name, count in gathered.classes.items()
     ]
-    return {"facts": facts, "bars": bars, "classes": classes, "tests": report.get("test_labels")}
+    return {
+        "facts": facts,
+        "bars": bars,
+        "classes": classes[:_MOST_CLASSES],
+        "more_classes": max(0, len(classes) - _MOST_CLASSES),
+        "whose": "the delivery" if report["delivery"] else "the recommended plan",
+    }
 
 
 # --- the model ---
@@ -252,7 +279,8 @@ def _worst(report: Report, gathered: Gathered) -> Made | None:
 def _purchases(report: Report, _: Gathered) -> Made | None:
     if not report["purchases"]:
         return None
-    return {"rows": [_purchase(row) for row in report["purchases"]], "study": report["study"]}
+    rows = [_purchase(row) for row in report["purchases"]]
+    return {"rows": rows, "shown": _MOST_SHOWN, "study": report["study"]}
 
 
 def _purchase(row: Report) -> Sequence[tuple[str, float | str]]:

@@ -82,11 +82,19 @@ def _templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_printable,
     )
     meanings = {name: term.meaning for term in GLOSSARY for name in (term.name, *term.also)}
     templates.globals["meaning"] = meanings.get
     templates.filters["place"] = lambda value: f"{value:.1f}"
     return templates
+
+
+def _printable(value: Any) -> Any:
+    """A value without letters that only machines read, such as those that steer a terminal."""
+    if not isinstance(value, str) or hasattr(value, "__html__") or value.isprintable():
+        return value
+    return "".join(each if each.isprintable() or each in "\t\n" else "\ufffd" for each in value)
 
 
 def _markup(text: str) -> Any:

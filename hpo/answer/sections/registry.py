@@ -13,6 +13,7 @@ from hpo.answer.sections.known_labels import KNOWN_LABELS
 from hpo.answer.sections.models.evaluation import EVALUATION
 from hpo.answer.sections.models.feature_worth import FEATURE_WORTH
 from hpo.answer.sections.models.networks import NETWORKS
+from hpo.answer.sections.sellers.staff import STAFF
 from hpo.answer.sections.views import VIEWS
 
 SECTIONS = (
@@ -25,6 +26,7 @@ SECTIONS = (
     MERGED,
     EVALUATION,
     KNOWN_LABELS,
+    STAFF,
     FEATURE_WORTH,
     COMPARISONS,
     FRONT_VERSIONS,

@@ -21,6 +21,7 @@ from hpo.trial.holdings.books import look_at_books
 from labeling.store import OrderRecord, Store
 from labeling.tables.spelling import guarded
 from labeling.tables.writing import csv_text
+from labeling.types import Order
 
 CAP, RESERVE, SETTLE, VOID = "cap", "reserve", "settle", "void"
 COLUMNS = ("account", "entry", "time", "kind", "order", "usd", "fee_usd", "for")
@@ -89,11 +90,20 @@ def _words(kind: str, record: OrderRecord | None) -> str:
         return ""
     if record is None:
         return "an order that was withdrawn"
-    condition = record.order.condition
-    wanted = counted(record.order.answers_wanted, "answer")
-    bought = f"{counted(record.assignments, 'assignment')} of at most {record.order.limit}, "
+    return order_in_words(record) if kind == SETTLE else wanted_in_words(record.order)
+
+
+def order_in_words(record: OrderRecord) -> str:
+    """An order with what came for it: "3 assignments of at most 5, 20 answers wanted ..."."""
+    came = counted(record.assignments, "assignment")
+    return f"{came} of at most {record.order.limit}, {wanted_in_words(record.order)}"
+
+
+def wanted_in_words(order: Order) -> str:
+    """An order in words: "20 answers wanted at $0.002 a task, 1 control task"."""
+    condition = order.condition
     return (
-        f"{bought if kind == SETTLE else ''}{wanted} wanted at {condition.price} a task, "
+        f"{counted(order.answers_wanted, 'answer')} wanted at {condition.price} a task, "
         f"{counted(condition.controls, 'control task')}{', exam' if condition.exam else ''}"
     )
 

@@ -26,14 +26,17 @@
   if (table) {
     const body = table.tBodies[0];
     const heads = Array.from(table.tHead.rows[0].cells);
-    const rows = Array.from(body.rows).map(function (row, at) {
+    const rest = document.getElementById("rest").content.querySelectorAll("tr");
+    const rows = Array.from(body.rows).concat(Array.from(rest)).map(function (row, at) {
       const cells = Array.from(row.cells).map(function (cell) {
         if (!cell.classList.contains("number")) return cell.textContent;
         return Number(cell.dataset.v === undefined ? cell.textContent : cell.dataset.v);
       });
       return { row: row, at: at, cells: cells, text: row.textContent.toLowerCase() };
     });
-    let order = rows;
+    let order = rows, most = Number(table.dataset.shown);
+    const more = document.getElementById("more");
+    more.addEventListener("click", function () { most = Infinity; fill(); });
     const box = document.getElementById("filter"), said = document.getElementById("shown");
     function fill() {
       const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -41,11 +44,13 @@
       const all = document.createDocumentFragment();
       order.forEach(function (each) {
         const inside = words.every(function (word) { return each.text.includes(word); });
-        each.row.hidden = !inside;
+        each.inside = inside;
         count += inside;
-        all.appendChild(each.row);
+        if (inside && count <= most) all.appendChild(each.row);
       });
-      body.appendChild(all);
+      body.replaceChildren(all);
+      more.hidden = count <= most;
+      more.textContent = "Show all " + count;
       said.textContent = count + " of " + rows.length + " purchases";
     }
     heads.forEach(function (head, column) {
@@ -62,6 +67,7 @@
       });
     });
     box.addEventListener("input", fill);
+    fill();
     function guarded(value) {
       if (typeof value === "number") return String(value);
       const text = /^[=+\-@\t\r]/.test(value) ? "'" + value : value;
@@ -69,7 +75,7 @@
     }
     function download(kind) {
       const names = heads.map(function (head) { return head.dataset.name; });
-      const kept = order.filter(function (each) { return !each.row.hidden; });
+      const kept = order.filter(function (each) { return each.inside; });
       const lines = [names.join(",")].concat(kept.map(function (each) {
         return each.cells.map(guarded).join(",");
       }));

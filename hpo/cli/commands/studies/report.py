@@ -62,7 +62,7 @@ def _made_anew(arguments: argparse.Namespace) -> dict[str, Any]:
     try:
         report = study.report()
         if arguments.view is not None or arguments.test_view is not None:
-            from hpo.study.view_today import view_today
+            from hpo.study.views.view_today import view_today
 
             report["view_today"] = view_today(study, arguments.view, arguments.test_view)
         return report

@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"Study {config.study}, cap {config.budget}: {market_line(config)}")
     confirmed = None
     if config.market_kind.real_money:
-        before = balance_in(folder, config.study)
+        before = balance_in(folder, config)
         what = confirm_spending.trials_line(config)
         dearest = confirm_spending.dearest_order(config)
         confirmed = confirm_spending.confirm(
