@@ -173,21 +173,35 @@ def load_vectors(path: Path) -> VectorFile:
     """
     arrays = _read_arrays(path, ("features",), ("labels", "y", "names", "roles"))
     features = arrays["features"]
+    count = len(features) if features.ndim else 0
+    text = {name: _texts(arrays[name], name, count, path) for name in arrays if name != "features"}
+    names = text.get("names", tuple(str(row) for row in range(count)))
+    index = index_vectors(features, names, str(path))
+    labels = text.get("labels", text.get("y", ("",) * count))
+    return VectorFile(index, labels, text.get("roles"))
+
+
+def index_vectors(features: NDArray[Any], names: Sequence[str], origin: str) -> ImageIndex:
+    """Index features that stand in place of images.
+
+    Args:
+        features: [n, d] finite numbers.
+        names: n unique names.
+        origin: of the features, for messages.
+
+    Raises:
+        InputError: they are no such numbers, or the names do not fit.
+    """
     if features.ndim != 2 or 0 in features.shape or features.dtype.kind not in "iuf":
         raise InputError(
-            f"{path}: features must be numbers [n, d], is {features.dtype} of {features.shape}"
+            f"{origin}: features must be numbers [n, d], is {features.dtype} of {features.shape}"
         )
     with np.errstate(over="ignore"):
         vectors = np.ascontiguousarray(features, dtype=np.float32)
     if not np.isfinite(vectors).all():
-        raise InputError(f"{path}: features must be finite numbers")
-    count = len(vectors)
-    text = {name: _texts(arrays[name], name, count, path) for name in arrays if name != "features"}
-    names = text.get("names", tuple(str(row) for row in range(count)))
+        raise InputError(f"{origin}: features must be finite numbers")
     _refuse_repeated(names)
-    index = ImageIndex(names, tuple(map(_content_hash, vectors)), None, None, 0, vectors)
-    labels = text.get("labels", text.get("y", ("",) * count))
-    return VectorFile(index, labels, text.get("roles"))
+    return ImageIndex(tuple(names), tuple(map(_content_hash, vectors)), None, None, 0, vectors)
 
 
 def _texts(array: NDArray[Any], name: str, count: int, path: Path) -> tuple[str, ...]:
