@@ -47,7 +47,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet torch torchvision --index-url $(TORCH_INDEX))
-	$(BIN)/python -m pip install --quiet --editable '.[toloka,clearml,parquet,onnx,weights,heic]'
+	$(BIN)/python -m pip install --quiet --editable '.[toloka,clearml,parquet,onnx,weights,heic,notebook,dashboard]'
 	touch $@
 
 $(VENV)/.developer: $(VENV)/.installed

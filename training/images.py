@@ -172,11 +172,11 @@ def load_vectors(path: Path) -> VectorFile:
         InputError: the file is no such archive; the message names the array and its expected form.
     """
     arrays = _read_arrays(path, ("features",), ("labels", "y", "names", "roles"))
-    features = arrays["features"]
-    count = len(features) if features.ndim else 0
+    vectors = _finite(arrays["features"], str(path))
+    count = len(vectors)
     text = {name: _texts(arrays[name], name, count, path) for name in arrays if name != "features"}
     names = text.get("names", tuple(str(row) for row in range(count)))
-    index = index_vectors(features, names, str(path))
+    index = index_vectors(vectors, names, str(path))
     labels = text.get("labels", text.get("y", ("",) * count))
     return VectorFile(index, labels, text.get("roles"))
 
@@ -192,6 +192,15 @@ def index_vectors(features: NDArray[Any], names: Sequence[str], origin: str) -> 
     Raises:
         InputError: they are no such numbers, or the names do not fit.
     """
+    vectors = _finite(features, origin)
+    if len(names) != len(vectors):
+        raise InputError(f"{origin}: {len(vectors)} rows of features but {len(names)} names")
+    _refuse_repeated(names)
+    return ImageIndex(tuple(names), tuple(map(_content_hash, vectors)), None, None, 0, vectors)
+
+
+def _finite(features: NDArray[Any], origin: str) -> NDArray[np.float32]:
+    """Features as 32-bit numbers, after a check."""
     if features.ndim != 2 or 0 in features.shape or features.dtype.kind not in "iuf":
         raise InputError(
             f"{origin}: features must be numbers [n, d], is {features.dtype} of {features.shape}"
@@ -200,8 +209,7 @@ def index_vectors(features: NDArray[Any], names: Sequence[str], origin: str) -> 
         vectors = np.ascontiguousarray(features, dtype=np.float32)
     if not np.isfinite(vectors).all():
         raise InputError(f"{origin}: features must be finite numbers")
-    _refuse_repeated(names)
-    return ImageIndex(tuple(names), tuple(map(_content_hash, vectors)), None, None, 0, vectors)
+    return vectors
 
 
 def _texts(array: NDArray[Any], name: str, count: int, path: Path) -> tuple[str, ...]:
