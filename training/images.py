@@ -190,11 +190,9 @@ def index_vectors(features: NDArray[Any], names: Sequence[str], origin: str) -> 
         origin: of the features, for messages.
 
     Raises:
-        InputError: they are no such numbers, or the names do not fit.
+        InputError: they are no such numbers, or a name is there twice.
     """
     vectors = _finite(features, origin)
-    if len(names) != len(vectors):
-        raise InputError(f"{origin}: {len(vectors)} rows of features but {len(names)} names")
     _refuse_repeated(names)
     return ImageIndex(tuple(names), tuple(map(_content_hash, vectors)), None, None, 0, vectors)
 
@@ -300,7 +298,7 @@ def read_batch(index: ImageIndex, rows: Sequence[int] | NDArray[np.int64], size:
     from PIL import Image
 
     def read(row: int) -> Bytes:
-        image = Image.fromarray(_rgb(index, row))
+        image = Image.fromarray(read_image(index, row))
         if image.size != (size, size):
             image = image.resize((size, size), Image.Resampling.BICUBIC)
         return np.asarray(image, dtype=np.uint8)
@@ -379,8 +377,12 @@ def _read_arrays(
         ) from None
 
 
-def _rgb(index: ImageIndex, row: int) -> Bytes:
-    """Pixels [h, w, 3] uint8 of one image."""
+def read_image(index: ImageIndex, row: int) -> Bytes:
+    """Pixels [h, w, 3] uint8 of one image.
+
+    Raises:
+        InputError: since the scan the file has become unreadable or has changed.
+    """
     if index.pixels is not None:
         image = index.pixels[row]
         if image.dtype != np.uint8:

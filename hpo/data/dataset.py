@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.errors import InputError
-from budget.names import named_function
 from hpo.data.drawing import draw_missing, split, weights_of
 from hpo.data.folder import FolderImages, read_folder
 from hpo.data.labels_csv import ROLES, LabelLine, class_codes
@@ -32,6 +31,7 @@ from hpo.data.unlabelled import (
 )
 from hpo.settings.config import StudyConfig
 from hpo.settings.parsing import OWN_DATA
+from labeling.tables.names import named_function
 from training.evaluate import Z95
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from hpo.study.conclusion import Conclusion
 from hpo.study.delivery import measuring, phase
 from hpo.study.evaluations import Evaluations
 from hpo.study.journal import Progress as Progress
-from hpo.study.journal import StudyEvents, StudyJournal
+from hpo.study.journal import StudyEvents, StudyJournal, StudyPhase
 from hpo.study.journal import Watch as Watch
 from hpo.study.logs.log import logged, tell
 from hpo.study.looking.answers import StudyAnswers
@@ -83,9 +84,14 @@ class Study(StudyAnswers):
         self.world: World = make_world(self.config, self.folder, data, trainer=trainer)
         self.journal = StudyJournal(self.folder / "journal.jsonl")
         self.events = StudyEvents(self.journal, self.world)
-        self.trials = Trials(storage_of(self.world), self.world.space)
-        checks.check_ground(self.world, self.trials)
+        try:
+            self.trials = Trials(storage_of(self.world), self.world.space)
+            checks.check_ground(self.world, self.trials)
+        except BaseException:
+            self.close()
+            raise
         self._watch: Watch | None = None
+        self._phase = StudyPhase.PREPARING
         self._searcher = Searcher(self.world)
         self._conclusion = Conclusion(self.world, self.trials, self._searcher, self._search_again)
         self._asker = Asker(self.world, self.trials, self._searcher, self._conclusion.reached)
@@ -152,15 +158,16 @@ class Study(StudyAnswers):
             watch: as for `run`.
         """
         self._watch = watch or self._watch
-
-        def busy(who: str) -> None:
-            note = f"Process {who} runs this study. This one waits, and goes on where that ends."
-            self.say("waiting", note)
-
+        busy = partial(self._wait_for, "runs this study")
         with logged(self.folder), self.world.locks.hold(_RUNNING, busy):
             yield
 
+    def _wait_for(self, deed: str, who: str) -> None:
+        note = f"Process {who} {deed}. This one waits, and goes on where that ends."
+        self.say("waiting", note)
+
     def _search(self) -> None:
+        self._phase = StudyPhase.SEARCHING
         while (asked := self.ask()) is not None:
             self.say(f"{'buying' if asked.bought else 'evaluating'} {asked.plan.key}")
             self._finish(asked.trial, asked.plan, asked.bought)
@@ -178,9 +185,11 @@ class Study(StudyAnswers):
         return self._asker.reason_to_stop() is None
 
     def _measure_answer(self, reason: str) -> None:
+        self._phase = StudyPhase.ANSWERING
         self.trials.keep("stopped", reason)
         self._evaluations.after_search(self._conclusion)
         self._conclusion.measure(self.say, self.events.section)
+        checks.mark_ledger(self.world, self.trials)
 
     def prepare(self, watch: Watch | None = None, real_money: bool = False) -> None:
         """Look at what a search needs, before any money moves.
@@ -209,6 +218,7 @@ class Study(StudyAnswers):
             reason: why the search stopped.
             archive: as for `run`.
         """
+        self._phase = StudyPhase.BUYING
         phase.buy_labels(self.world, self.trials, self._conclusion.searched, self.say)
         self._measure_answer(reason)
         write_report(self.folder, report := self.report())
@@ -234,7 +244,8 @@ class Study(StudyAnswers):
         try:
             self.world.close()
         finally:
-            self.trials.close()
+            if hasattr(self, "trials"):  # else they could not be opened
+                self.trials.close()
 
     def _search_again(self, config: StudyConfig) -> dict[str, Any]:
         """The report of another study beside this one."""
@@ -251,9 +262,10 @@ class Study(StudyAnswers):
         tell("doing", what=doing, note=note)
         if self._watch is None:
             return
-        money, bought = self.world.ledger.balance(), len(self.trials.purchases())
-        best = self._conclusion.best_so_far()
-        self._watch(Progress(doing, bought, best, money.spent, money.held, money.left, note))
+        money = self.world.ledger.balance()
+        (best, front), bought = self._conclusion.so_far(), len(self.trials.purchases())
+        sums = (money.spent, money.held, money.left)
+        self._watch(Progress(doing, bought, best, *sums, note, self._phase, front))
 
     def finish_left(self) -> None:
         """Finish trials that a crash left running if they have an order, else give them up."""
@@ -324,7 +336,8 @@ class Study(StudyAnswers):
         self._evaluations.after_purchase(bought, self._asker)
 
     def _finish(self, trial: optuna.Trial, plan: LabelPlan, bought: bool) -> None:
-        with self.world.buying(plan):  # of several workers one buys in a condition at a time
+        busy = partial(self._wait_for, "buys in the same condition")
+        with self.world.buying(plan, busy):  # of several workers one buys there at a time
             if self.trials.at(trial.number).state.name == "RUNNING":
                 self._buy(trial, plan, bought)
 
@@ -343,6 +356,7 @@ class Study(StudyAnswers):
             order = self.world.store.orders(self.world.condition(plan))[-1].order.key
             trial.set_user_attr("order", order)
         self.trials.study.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
+        checks.mark_ledger(self.world, self.trials)
         forget_report(self.folder)  # another worker may have written one meanwhile
         task = self.trials.at(trial.number).user_attrs.get(TASK, "")
         if bought:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from budget.errors import InputError, nearest
-from budget.names import name_of, named_function
+from labeling.tables.names import name_of, named_function
 
 if TYPE_CHECKING:
     from labeling.aggregation.votes import Aggregator

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from budget.errors import InputError
-from budget.names import name_of
 from hpo.settings.parsing import BUILT_IN_DATA, OWN_DATA, as_name
+from labeling.tables.names import name_of
 
 
 def add_data(name: str, function: Callable[..., Any]) -> None:

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hpo.settings.stored_answer import printable_report
 
     if arguments.html or arguments.open or arguments.serve:
-        from hpo.cli.page import show_page
+        from hpo.cli.page.showing import show_page
 
         return show_page(arguments)
     most = most_of(arguments)

@@ -48,6 +48,9 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_engine(parser)
     parser.add_argument("--yes", action="store_true", help="real money: confirms --budget")
     add_archive(parser)
+    loud = parser.add_mutually_exclusive_group()
+    loud.add_argument("-q", "--quiet", action="store_true", help="no progress: the answer alone")
+    loud.add_argument("-v", "--verbose", action="store_true", help="a line for each step")
     add_goals(parser)
 
 
@@ -68,11 +71,12 @@ def run(arguments: argparse.Namespace) -> int:
     engine = engine_of(arguments, config)
     if engine is None:  # an engine has logged in
         mirrored = logged_in(mirrored, arguments.clearml)
-    print(mirrored.words, file=sys.stderr)
+    if not arguments.quiet:
+        print(mirrored.words, file=sys.stderr)
     from hpo.answer.plot import plot_front
     from hpo.answer.sentences import market_line
     from hpo.cli import confirm_spending
-    from hpo.cli.progress import ProgressLine, feature_bar
+    from hpo.cli.progress import Loudness, ProgressLine, feature_bar
     from hpo.settings.run_folder import balance_in
     from hpo.study.pools import check_archive
     from hpo.study.study import Study
@@ -84,8 +88,11 @@ def run(arguments: argparse.Namespace) -> int:
     confirm_spending.check_flags(config, arguments.yes, budget_given)
 
     def say(line: str) -> None:
-        log.print(line, markup=False, soft_wrap=True)
+        if not arguments.quiet or config.market_kind.real_money:
+            log.print(line, markup=False, soft_wrap=True)
 
+    loudness = Loudness.VERBOSE if arguments.verbose else Loudness.USUAL
+    loudness = Loudness.QUIET if arguments.quiet else loudness
     say(f"Study {config.study}, cap {config.budget}: {market_line(config)}")
     confirmed = None
     if config.market_kind.real_money:
@@ -95,12 +102,12 @@ def run(arguments: argparse.Namespace) -> int:
         confirmed = confirm_spending.confirm(
             config, config.budget, before, what, dearest, arguments.yes, say
         )
-    with feature_bar(log):
+    with feature_bar(log, arguments.quiet):
         study = Study(config, arguments.runs, tell=say)
     try:
         with (
             mirroring(study.folder, mirrored.on, **given),
-            ProgressLine(log) as shown,
+            ProgressLine(log, config, loudness) as shown,
         ):
             real_money = confirmed is not None
             report = search(study, engine, shown.update, real_money, arguments.archive)
