@@ -60,7 +60,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet torch torchvision --index-url $(TORCH_INDEX))
-	$(BIN)/python -m pip install --quiet --editable '.[toloka,label-studio,clearml,parquet,onnx,weights,heic,postgres]'
+	$(BIN)/python -m pip install --quiet --editable '.[toloka,label-studio,clearml,parquet,onnx,weights,heic,postgres,notebook,dashboard]'
 	touch $@
 
 $(VENV)/.developer: $(VENV)/.installed

@@ -172,22 +172,42 @@ def load_vectors(path: Path) -> VectorFile:
         InputError: the file is no such archive; the message names the array and its expected form.
     """
     arrays = _read_arrays(path, ("features",), ("labels", "y", "names", "roles"))
-    features = arrays["features"]
+    vectors = _finite(arrays["features"], str(path))
+    count = len(vectors)
+    text = {name: _texts(arrays[name], name, count, path) for name in arrays if name != "features"}
+    names = text.get("names", tuple(str(row) for row in range(count)))
+    index = index_vectors(vectors, names, str(path))
+    labels = text.get("labels", text.get("y", ("",) * count))
+    return VectorFile(index, labels, text.get("roles"))
+
+
+def index_vectors(features: NDArray[Any], names: Sequence[str], origin: str) -> ImageIndex:
+    """Index features that stand in place of images.
+
+    Args:
+        features: [n, d] finite numbers.
+        names: n unique names.
+        origin: of the features, for messages.
+
+    Raises:
+        InputError: they are no such numbers, or a name is there twice.
+    """
+    vectors = _finite(features, origin)
+    _refuse_repeated(names)
+    return ImageIndex(tuple(names), tuple(map(_content_hash, vectors)), None, None, 0, vectors)
+
+
+def _finite(features: NDArray[Any], origin: str) -> NDArray[np.float32]:
+    """Features as 32-bit numbers, after a check."""
     if features.ndim != 2 or 0 in features.shape or features.dtype.kind not in "iuf":
         raise InputError(
-            f"{path}: features must be numbers [n, d], is {features.dtype} of {features.shape}"
+            f"{origin}: features must be numbers [n, d], is {features.dtype} of {features.shape}"
         )
     with np.errstate(over="ignore"):
         vectors = np.ascontiguousarray(features, dtype=np.float32)
     if not np.isfinite(vectors).all():
-        raise InputError(f"{path}: features must be finite numbers")
-    count = len(vectors)
-    text = {name: _texts(arrays[name], name, count, path) for name in arrays if name != "features"}
-    names = text.get("names", tuple(str(row) for row in range(count)))
-    _refuse_repeated(names)
-    index = ImageIndex(names, tuple(map(_content_hash, vectors)), None, None, 0, vectors)
-    labels = text.get("labels", text.get("y", ("",) * count))
-    return VectorFile(index, labels, text.get("roles"))
+        raise InputError(f"{origin}: features must be finite numbers")
+    return vectors
 
 
 def _texts(array: NDArray[Any], name: str, count: int, path: Path) -> tuple[str, ...]:

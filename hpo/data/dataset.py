@@ -30,6 +30,8 @@ from hpo.data.unlabelled import (
     with_tests,
 )
 from hpo.settings.config import StudyConfig
+from hpo.settings.parsing import OWN_DATA
+from labeling.tables.names import named_function
 from training.evaluate import Z95
 
 if TYPE_CHECKING:
@@ -132,7 +134,9 @@ def load(config: StudyConfig, run_folder: Path | None = None, cache: Path | None
         InputError: naming the file, row or role that is wrong, and the remedy.
     """
     kind, _, rest = config.data.partition(":")
-    if kind == "folder":
+    if kind in OWN_DATA:
+        data: Dataset = named_function(OWN_DATA[kind])(config)
+    elif kind == "folder":
         data = _from_folder(Path(rest), config, run_folder, cache)
     else:
         data = _from_arrays(kind, rest, config)
@@ -201,7 +205,7 @@ def _from_vectors(path: Path, config: StudyConfig) -> Dataset:
     twins = {row: first[content] for row, content in enumerate(read.index.hashes)}
     out = len(lines) - len(keep)
     found = FolderImages(read.index, lines, keep, twins, out, tuple(notes))
-    return _assembled(listing, found, None, config)
+    return assembled(listing, found, None, config)
 
 
 # --- a folder ---
@@ -214,10 +218,10 @@ def _from_folder(
     if listing.has_roles and config.roles is not None:
         raise InputError(f"--roles: {listing.origin} gives each image's role; leave --roles out")
     kept = None if listing.has_roles else kept_roles(run_folder)
-    return _assembled(listing, read_folder(root, listing, config, kept, cache), kept, config)
+    return assembled(listing, read_folder(root, listing, config, kept, cache), kept, config)
 
 
-def _assembled(
+def assembled(
     listing: Listing, read: FolderImages, kept: Mapping[str, str] | None, config: StudyConfig
 ) -> Dataset:
     """Images with classes and roles, drawn where neither a file nor the study's folder has them."""

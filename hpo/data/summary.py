@@ -33,7 +33,10 @@ def _classes(data: Dataset) -> str:
             counts[name] += count
     labelled = sum(counts.values())
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    shown = [f"{_short(name)} {100 * count / max(labelled, 1):.3g} %" for name, count in ranked]
+    shown = [
+        f"{_short(name)} {100 * count / labelled:.3g} %" if labelled else _short(name)
+        for name, count in ranked
+    ]
     if len(shown) > _CLASSES:
         shown = [*shown[:_ENDS], "...", *shown[-_ENDS:]]
     unlabelled = sum(len(data.rows[role]) for role in ROLES) - labelled

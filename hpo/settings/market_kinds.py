@@ -153,6 +153,20 @@ KINDS = (
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
 
+def add_market(kind: MarketKind) -> None:
+    """Let `market=NAME` choose a market of one's own, in this process.
+
+    Args:
+        kind: a row with a new name; its module has `open_market(opening)`. Adding an equal row
+            again changes nothing.
+
+    Raises:
+        InputError: the name is taken.
+    """
+    if _BY_NAME.setdefault(kind.name, kind) != kind:
+        raise InputError(f"market: {kind.name!r} is taken; choose another name")
+
+
 def kind_named(name: str) -> MarketKind:
     """The kind of a name that `split_market` has checked, or that a report holds."""
     return _BY_NAME[name]
@@ -171,6 +185,6 @@ def split_market(text: str, name: str = "--market") -> tuple[MarketKind, str]:
     word, _, file = text.partition(":")
     kind = _BY_NAME.get(word)
     if kind is None or kind.takes_file != bool(file) or (":" in text and not kind.takes_file):
-        usages = [kind.usage for kind in KINDS]
+        usages = [kind.usage for kind in _BY_NAME.values()]
         raise InputError(f"{name}: {text!r} is not known; {nearest(text, usages)}")
     return kind, file

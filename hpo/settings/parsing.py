@@ -29,6 +29,8 @@ _T = TypeVar("_T")
 _LONGEST_NAME = 80  # bytes: a folder's name and what is added to it fit every file system
 _MOST_DIGITS = 100  # of a share: Fraction() of 1e-999999999 would not come back
 BUILT_IN_DATA = ("digits3", "digits")
+OWN_DATA: dict[str, str] = {}
+"""Data that a script added: name -> "module:function"."""
 
 
 def _number(value: object, name: str) -> Decimal:
@@ -183,7 +185,7 @@ def data(value: object, name: str) -> str:
     """A source of images."""
     given = text(value, name)
     kind, _, rest = given.partition(":")
-    if given in BUILT_IN_DATA or (kind in ("npz", "folder") and rest):
+    if given in BUILT_IN_DATA or given in OWN_DATA or (kind in ("npz", "folder") and rest):
         return given
     path = Path(given)
     if path.is_dir():

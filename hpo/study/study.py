@@ -26,6 +26,7 @@ from hpo.study.journal import StudyEvents, StudyJournal, StudyPhase
 from hpo.study.journal import Watch as Watch
 from hpo.study.logs.log import logged, tell
 from hpo.study.looking.answers import StudyAnswers
+from hpo.study.looking.bar import shown
 from hpo.study.reconcile import complete, has_order, untold
 from hpo.study.together import Together
 from hpo.study.trials import TASK, Trials, storage_of
@@ -107,7 +108,8 @@ class Study(StudyAnswers):
         """Search until a reason to stop, then write and return the report.
 
         Args:
-            watch: called whenever something changed, for a live line.
+            watch: called whenever something changed, for a live line; None for a bar in a notebook,
+                and nothing elsewhere.
             real_money: confirms that a study on Toloka may spend up to its cap.
             archive: archive its pools at the end, because the study is over. Otherwise they stay,
                 closed, for a larger budget, but for those in which nothing is left to buy.
@@ -117,20 +119,24 @@ class Study(StudyAnswers):
                 to archive.
         """
         pools.check_archive(self.config.market_kind, archive)
-        try:
-            if self.world.is_shared:
-                return self._run_together(watch, real_money)
-            with self.alone(watch):
-                self.prepare(watch, real_money)
-                self.finish_left()
-                self._evaluations.after_last_purchase()
+        with shown(watch, self.config.budget) as bar:
+            try:
+                if self.world.is_shared:
+                    return self._run_together(bar, real_money)
+                return self._run_alone(bar, real_money, archive)
+            except BaseException:
+                self.world.source.close()  # the caller may not do it: no pool stays open
+                raise
+
+    def _run_alone(self, watch: Watch | None, real_money: bool, archive: bool) -> Answer:
+        with self.alone(watch):
+            self.prepare(watch, real_money)
+            self.finish_left()
+            self._evaluations.after_last_purchase()
+            self._search()
+            while self._goes_on_after(self.why_none):
                 self._search()
-                while self._goes_on_after(self.why_none):
-                    self._search()
-                return self.conclude(self.why_none, archive)
-        except BaseException:
-            self.world.source.close()  # the caller may not do it: no pool stays open
-            raise
+            return self.conclude(self.why_none, archive)
 
     def _run_together(self, watch: Watch | None, real_money: bool) -> Answer:
         together = Together(self)

@@ -5,10 +5,10 @@ A new aggregator is a function of `labeling.aggregation.votes.Votes` and a row i
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from budget.errors import InputError, nearest
+from labeling.tables.names import name_of, named_function
 
 if TYPE_CHECKING:
     from labeling.aggregation.votes import Aggregator
@@ -29,6 +29,20 @@ def aggregator_named(name: str) -> Aggregator:
     """
     if name not in AGGREGATORS:
         raise InputError(f"aggregation: {name!r} is not known; {nearest(name, tuple(AGGREGATORS))}")
-    module, _, function = AGGREGATORS[name].partition(":")
-    aggregator: Aggregator = getattr(import_module(module), function)
+    aggregator: Aggregator = named_function(AGGREGATORS[name])
     return aggregator
+
+
+def add_aggregator(name: str, function: Aggregator) -> None:
+    """Let `--aggregation NAME` choose a function of one's own, in this process.
+
+    Args:
+        name: a new name; adding the same function again changes nothing.
+        function: gives vote shares and a posterior, [N, C] each; it stands at the top of a module.
+
+    Raises:
+        InputError: the name is taken, or no module has the function.
+    """
+    reference = name_of(function, f"aggregation {name!r}")
+    if AGGREGATORS.setdefault(name, reference) != reference:
+        raise InputError(f"aggregation: {name!r} is taken; choose another name")

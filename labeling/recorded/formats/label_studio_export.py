@@ -16,7 +16,7 @@ from labeling.recorded.formats.table_format import (
     column_of,
     image_column,
     label_column,
-    not_used,
+    read_as,
 )
 from labeling.tables.columns import IMAGE
 from labeling.tables.table import RowTable
@@ -44,19 +44,17 @@ def _read_table(table: RowTable) -> AnswerCells:
         _choice(table.origin, f"row {line}", cell)
         for line, cell in zip(table.lines, table.column(table.header.index(label)), strict=True)
     ]
-    return AnswerCells(
-        origin=table.origin,
+    return read_as(
+        table,
+        _NAME,
+        image,
+        label,
+        tuple(_OWN),
+        annotator="annotator",
         task=tasks,
-        label=labels,
-        lines=table.lines,
-        annotator=column_of(table, "annotator"),
+        labels=labels,
         seconds=column_of(table, "lead_time"),
-        notes=(
-            *table.notes,
-            note(table.origin, f"read as {_NAME}: image {image}, label {label}"),
-            *not_used(table, (image, label, *_OWN)),
-            *notes,
-        ),
+        notes=notes,
     )
 
 

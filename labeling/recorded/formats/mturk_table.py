@@ -12,12 +12,11 @@ from labeling.recorded.formats.table_format import (
     column_of,
     image_column,
     label_column,
-    not_used,
+    read_as,
     starting,
     without,
 )
 from labeling.tables.table import RowTable
-from labeling.tables.text import note
 
 _NAME = "a Mechanical Turk batch table"
 _FLAGS = {"true", "false", ""}
@@ -34,18 +33,10 @@ def _is_mturk(table: RowTable, classes: Sequence[str] | None) -> bool:
 def _read_mturk(table: RowTable) -> AnswerCells:
     image = image_column(table.origin, _NAME, starting(table, "input."))
     label, labels, used = _labels(table)
-    cells = AnswerCells(
-        origin=table.origin,
-        task=table.column(table.header.index(image)),
-        label=labels,
-        lines=table.lines,
-        annotator=column_of(table, "workerid"),
-        seconds=column_of(table, "worktimeinseconds"),
-        notes=(
-            *table.notes,
-            note(table.origin, f"read as {_NAME}: image {image}, label {label}"),
-            *not_used(table, (image, *used, *_USED)),
-        ),
+    seconds = column_of(table, "worktimeinseconds")
+    read = (*used, *_USED)
+    cells = read_as(
+        table, _NAME, image, label, read, annotator="workerid", labels=labels, seconds=seconds
     )
     return without(cells, column_of(table, "assignmentstatus"), ("rejected",), "rejected answers")
 

@@ -96,6 +96,53 @@ def column_of(table: RowTable, name: str) -> list[str] | None:
     return table.column(names.index(name.lower())) if name.lower() in names else None
 
 
+def read_as(
+    table: RowTable,
+    format_name: str,
+    image: str,
+    label: str,
+    used: Sequence[str],
+    *,
+    annotator: str,
+    task: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
+    seconds: Sequence[str] | None = None,
+    gold: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
+) -> AnswerCells:
+    """The answers of a tool's table, a row each, with a note that says how they were read.
+
+    Args:
+        table: the table.
+        format_name: its kind, with its article.
+        image: the column with the image.
+        label: the column with the answer, or what stands for one.
+        used: further columns that are read.
+        annotator: name of the column with the annotator, in any case.
+        task: the images; None for the cells of `image`.
+        labels: the answers; None for the cells of `label`.
+        seconds: working times; None where there are none.
+        gold: right answers; None where there are none.
+        notes: further notes.
+    """
+    cells = {name: table.column(at) for at, name in enumerate(table.header)}
+    return AnswerCells(
+        origin=table.origin,
+        task=cells[image] if task is None else task,
+        label=cells[label] if labels is None else labels,
+        lines=table.lines,
+        annotator=column_of(table, annotator),
+        seconds=seconds,
+        gold=gold,
+        notes=(
+            *table.notes,
+            note(table.origin, f"read as {format_name}: image {image}, label {label}"),
+            *not_used(table, (image, label, *used)),
+            *notes,
+        ),
+    )
+
+
 def without(
     cells: AnswerCells, column: Sequence[str] | None, words: Collection[str], which: str
 ) -> AnswerCells:

@@ -11,13 +11,12 @@ from labeling.recorded.formats.table_format import (
     column_of,
     image_column,
     label_column,
-    not_used,
+    read_as,
     starting,
     suite_seconds,
     without,
 )
 from labeling.tables.table import RowTable
-from labeling.tables.text import note
 
 _NAME = "a Toloka table of assignments"
 _USED = tuple(
@@ -36,20 +35,15 @@ def _read_toloka(table: RowTable) -> AnswerCells:
     image = image_column(table.origin, _NAME, starting(table, "input:"))
     label = label_column(table.origin, _NAME, starting(table, "output:"))
     golden = f"golden:{label.partition(':')[2].lower()}"
-    used = (image, label, golden, *_USED)
-    cells = AnswerCells(
-        origin=table.origin,
-        task=table.column(table.header.index(image)),
-        label=table.column(table.header.index(label)),
-        lines=table.lines,
-        annotator=column_of(table, "assignment:worker_id"),
+    cells = read_as(
+        table,
+        _NAME,
+        image,
+        label,
+        (golden, *_USED),
+        annotator="assignment:worker_id",
         seconds=_seconds(table),
         gold=column_of(table, golden),
-        notes=(
-            *table.notes,
-            note(table.origin, f"read as {_NAME}: image {image}, label {label}"),
-            *not_used(table, used),
-        ),
     )
     status = column_of(table, "assignment:status")
     return without(cells, status, _UNUSABLE, "rows of rejected, skipped or unfinished assignments")

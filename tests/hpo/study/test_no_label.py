@@ -42,6 +42,7 @@ def test_a_rehearsal_without_labels_ends_with_labels_and_a_model(
     market: str, tmp_path: Path
 ) -> None:
     report, said = run(tmp_path, market=market, goal="model")
+    assert "Classes: 3: loop, open, straight; 220 images have no label" in said
     first = next(at for at, line in enumerate(said) if line.startswith("Note:"))
     assert said[first].startswith("Note: No label is known: no control task and no exam")
     assert any("simulated people answer from made-up classes" in line for line in said)
