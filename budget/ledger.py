@@ -167,8 +167,7 @@ class Ledger:
             ledger._columns = _present(engine)
         else:
             add_columns(engine, _ROWS)
-        with reading(engine) as connection:
-            book = ledger._replay(connection)
+        book = ledger._book()
         if cap is None and not book.entries:
             raise InputError(f"study {study!r}: it has no ledger here; start it with a budget")
         if cap is not None and cap != book.cap:
@@ -345,6 +344,7 @@ def _present(engine: Engine) -> list[Column[Any]]:
     return [column for column in _ROWS.columns if column.name in names]
 
 
+@idempotent
 def accounts_of(engine: Engine, study: str) -> tuple[str, ...]:
     """Names of a study's account and of the accounts of its later purchases, sorted."""
     with reading(engine) as connection:

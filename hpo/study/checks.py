@@ -12,7 +12,7 @@ from hpo.data.dataset import Dataset, load
 from hpo.data.summary import data_lines
 from hpo.market.open import open_market
 from hpo.search.samplers import check_sampler
-from hpo.settings.config import StudyConfig, check_unchanged, make_config, to_plain
+from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import MAKING
 from hpo.settings.search_space import SearchSpace
 from hpo.settings.table import HEAD
@@ -92,7 +92,6 @@ def check_ground(world: World, trials: Trials) -> None:
             )
     ground = {"--data": world.data.key(), "--scenario": world.market.name}
     with world.locks.hold(MAKING):  # of several processes that start a study one says
-        _check_configuration(world, trials)
         begun_with = trials.attr("ground")
         if begun_with is None:
             trials.keep("ground", ground)
@@ -112,16 +111,6 @@ def mark_ledger(world: World, trials: Trials) -> None:
     """
     if (mark := list(world.ledger.mark())) != trials.attr(MARK):
         trials.keep(MARK, mark)
-
-
-def _check_configuration(world: World, trials: Trials) -> None:
-    """Refuse other settings than those of the machines that search in the study already."""
-    if world.config.storage is None:
-        return  # the folder's study.json says it
-    begun_with = trials.attr("configuration")
-    if begun_with is not None:
-        check_unchanged(make_config(begun_with), world.config, "storage")
-    trials.keep("configuration", to_plain(world.config))
 
 
 def sealed_late(world: World, trials: Trials) -> list[str]:

@@ -248,6 +248,24 @@ def build(
     if loaded.drawn:
         keep_roles(folder, loaded.drawn)
     database = open_store(folder, config)
+    try:
+        return _wire(
+            config, folder, loaded, database, crowd_seed, trainer or CrossValidated(), resold
+        )
+    except BaseException:
+        database.dispose()
+        raise
+
+
+def _wire(
+    config: StudyConfig,
+    folder: Path,
+    loaded: Dataset,
+    database: Database,
+    crowd_seed: int | None,
+    trainer: Trainer,
+    resold: Callable[[Market], Market] | None,
+) -> World:
     ledger = Ledger.open(database, config.study, config.budget)
     store = Store(database, config.study)
     computed = Computed(lambda: features_of(config, loaded, runs_of(folder)))
@@ -275,5 +293,5 @@ def build(
         Locks(folder, SessionLocks(database, config.study) if config.storage else None),
         Prices(listed, store, pool, moves=moves(config, pool)),
         computed,
-        trainer or CrossValidated(),
+        trainer,
     )
