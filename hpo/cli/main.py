@@ -124,8 +124,14 @@ def _run(argv: Sequence[str] | None) -> int:
         raise
     except Exception as error:
         code, line = explained(error)
-        print(f"labelworth: {line}", file=sys.stderr)
+        print(f"labelworth: {_printable(line)}", file=sys.stderr)
         return code
+
+
+def _printable(line: str) -> str:
+    """A line in which codes stand for characters that would move a terminal."""
+    codes = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return "".join(codes)
 
 
 def _with_command(words: list[str], parser: Parser, commands: Sequence[str]) -> list[str]:

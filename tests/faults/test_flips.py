@@ -185,6 +185,24 @@ def test_no_flipped_byte_of_a_file_changes_content_unseen(
     assert main(["report", str(folder)]) == 0
 
 
+@pytest.mark.parametrize(
+    "table", ["ledger_rows", "orders", "order_tasks", "assignments", "answers", "seals"]
+)
+def test_a_lost_last_row_is_noticed(table: str, folder: Path) -> None:
+    """As a file that lost its last pages would be, were its triggers whole."""
+    with closing(sqlite3.connect(folder / FILES[0], isolation_level=None)) as vandal:
+        triggers = vandal.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        for name, _ in (kept := triggers.fetchall()):
+            vandal.execute(f"DROP TRIGGER {name}")
+        columns = [row[1] for row in vandal.execute(f'PRAGMA table_info("{table}")')]
+        last = vandal.execute(f'SELECT * FROM "{table}"').fetchall()[-1]
+        where = " AND ".join(f'"{one}" IS ?' for one in columns)
+        assert vandal.execute(f'DELETE FROM "{table}" WHERE {where}', last).rowcount == 1
+        for _, sql in kept:
+            vandal.execute(sql)
+    assert main(["status", str(folder)]) == REFUSED
+
+
 def test_labels_edited_by_another_program_are_refused(folder: Path) -> None:
     path = folder / FILES[0]
     vandal = sqlite3.connect(path, isolation_level=None)

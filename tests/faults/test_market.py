@@ -22,6 +22,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ from tests import canary, oracle
 from tests.clearml_server.server import StandIn
 from tests.conftest import SMALL
 from tests.faults.steps import watch
+from tests.forks import ended, forked
 from tests.heads import quick
 from training import evaluate, features, fit
 
@@ -287,6 +289,11 @@ def test_a_normal_end_leaves_nothing_open_and_the_token_nowhere(mirrored: Ground
     assert report["market"] == {"name": "toloka:production", "kind": "toloka", "real_money": True}
     assert "REAL MONEY on Toloka PRODUCTION" in mirrored.log("s")
     assert "This buys at most $0.60 on Toloka at http://127.0.0.1" in mirrored.log("s")
+    for words in (["status"], ["ledger", "--csv"], ["ledger", "--beancount"], ["report"]):
+        said = mirrored.root / f"{'-'.join(words)}.out"
+        assert ended(forked(partial(command.main, [*words, str(mirrored.root / "s")]), said)) == 0
+        assert said.read_text()
+    assert "settled" in (mirrored.root / "s/log.jsonl").read_text()
     canary.check(CANARY, mirrored.root, mirrored.records())
     assert "labelworth/s" in repr(mirrored.records())
     # The search finds what there is to find.

@@ -68,6 +68,19 @@ def test_a_label_with_control_characters_is_refused_and_not_printed(command: Com
     assert "cannot be printed" in err
 
 
+def test_a_name_with_control_characters_is_printed_by_their_codes(command: Command) -> None:
+    Path("images").mkdir()
+    labels = photos(Path("images"))
+    with labels.open("a") as file:
+        file.write("\x1b[31mred\x07.png,dog,pool\n")
+    words = ("--data", "folder:images", "--labels", str(labels), "--budget", "5")
+    code, _, err = command(*words, "--clearml", "off")
+    assert code == 2
+    assert r"\x1b[31mred\x07.png" in err
+    assert "\x1b" not in err
+    assert "\x07" not in err
+
+
 @pytest.mark.parametrize("coding", ["latin-1", "ascii"])
 def test_a_stream_that_cannot_write_a_letter_writes_its_code(
     coding: str, monkeypatch: pytest.MonkeyPatch
