@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _LONGEST_NAME = 80  # bytes: a folder's name and what is added to it fit every file system
 _MOST_DIGITS = 100  # of a share: Fraction() of 1e-999999999 would not come back
+MACHINE_KINDS = {"file": "FILE"}
+"""Kinds of machine, and what names one."""
 BUILT_IN_DATA = ("digits3", "digits")
 
 
@@ -203,6 +205,16 @@ def market(value: object, name: str) -> str:
     given = text(value, name)
     split_market(given, name)
     return given
+
+
+def machine(value: object, name: str) -> str:
+    """A machine: KIND:WHERE."""
+    text_ = text(value, name)
+    kind, colon, rest = text_.partition(":")
+    if kind not in MACHINE_KINDS or not colon or not rest:
+        usages = ", ".join(f"{kind}:{where}" for kind, where in MACHINE_KINDS.items())
+        raise InputError(f"{name}: {text_!r} names no machine; give one of {usages}")
+    return text_
 
 
 def url_prefix(value: object, name: str) -> str:

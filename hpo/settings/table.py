@@ -13,6 +13,7 @@ from hpo.settings.parsing import boolean, dimension, one_of, optional, text, who
 from hpo.settings.rows.data import DATA
 from hpo.settings.rows.features import FEATURES
 from hpo.settings.rows.labels import LABELS
+from hpo.settings.rows.machine import MACHINE
 from hpo.settings.rows.unlabelled import UNLABELLED
 from hpo.settings.setting import REQUIRED, Setting
 
@@ -256,6 +257,7 @@ SETTINGS = (
         "longest campaign, or none for no deadline",
         "minutes",
     ),
+    *MACHINE,
     *LABELS,
     *FEATURES,
     Setting(

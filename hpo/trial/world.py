@@ -16,6 +16,7 @@ from budget.ledger import Ledger, accounts_of
 from hpo.data.dataset import Dataset, load
 from hpo.data.roles import keep_roles
 from hpo.data.stand_ins import with_stand_ins
+from hpo.market.machine import Machine, open_machine
 from hpo.market.market import Market
 from hpo.market.open import open_market
 from hpo.settings.config import StudyConfig
@@ -26,6 +27,7 @@ from hpo.trial.holdings.prices import PriceList, Prices
 from hpo.trial.trainer import CrossValidated, Trainer
 from labeling.aggregation.selection import task_order
 from labeling.aggregation.shares import Shares
+from labeling.machine import is_machine
 from labeling.seeds import derive
 from labeling.source import LabelSource
 from labeling.store import Store
@@ -94,6 +96,7 @@ class World:
         prices: of plans, given what is owned.
         computed: what is computed once, shared by all worlds of the study.
         trainer: fits the heads.
+        machine: sells labels beside the market; None without one.
     """
 
     config: StudyConfig
@@ -109,6 +112,7 @@ class World:
     prices: Prices
     computed: Computed
     trainer: Trainer
+    machine: Machine | None = None
 
     def but(self, **changes: Any) -> World:
         """A world that differs in some of its wiring; its prices are read anew.
@@ -137,6 +141,12 @@ class World:
     def control_truth(self) -> dict[int, int]:
         """True labels of the control tasks."""
         return {int(row): int(self.data.truth[row]) for row in self.data.rows["control"]}
+
+    def seller(self, condition: Condition) -> LabelSource:
+        """Who answers in a condition: the market's people, or the machine."""
+        if self.machine is not None and is_machine(condition):
+            return self.machine.source
+        return self.source
 
     def condition(self, plan: LabelPlan) -> Condition:
         """The pool that a plan is bought in."""
@@ -252,4 +262,5 @@ def build(
         Prices(listed, store, pool, moves=moves(config, pool)),
         computed,
         trainer or CrossValidated(),
+        open_machine(config, images, market, runs_of(folder)),
     )

@@ -12,6 +12,7 @@ from hpo.answer.sections.front_versions import FRONT_VERSIONS
 from hpo.answer.sections.known_labels import KNOWN_LABELS
 from hpo.answer.sections.models.evaluation import EVALUATION
 from hpo.answer.sections.models.feature_worth import FEATURE_WORTH
+from hpo.answer.sections.models.machine import MACHINE_USE
 from hpo.answer.sections.models.networks import NETWORKS
 from hpo.answer.sections.views import VIEWS
 
@@ -23,6 +24,8 @@ SECTIONS = (
     ADVICE,
     DELIVERY,
     MERGED,
+    MACHINE_USE,
+    MACHINE_USE,
     EVALUATION,
     KNOWN_LABELS,
     FEATURE_WORTH,

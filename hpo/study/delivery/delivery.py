@@ -17,6 +17,7 @@ from budget.tariff import expected_cost
 from hpo.answer import confirmation
 from hpo.study.delivery.allocation import Standing, first_answers, further_answers
 from hpo.study.delivery.gain import LEAST_GAIN, promise
+from hpo.study.delivery.machine import Expects, machine_step
 from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.purchase import DELIVERED, apart, purchase, settle_ended
 from hpo.trial.versions.best import label_model
@@ -52,7 +53,11 @@ def delivery_condition(plan: LabelPlan, world: World) -> Condition:
 
 
 def deliver(
-    plan: LabelPlan, world: World, say: Callable[[str], None], owned: World | None = None
+    plan: LabelPlan,
+    world: World,
+    say: Callable[[str], None],
+    owned: World | None = None,
+    expects: Expects | None = None,
 ) -> str:
     """Buy labels until the money is used up or adds too little.
 
@@ -61,6 +66,8 @@ def deliver(
         world: the study's world; its ledger pays.
         say: told what is bought, in a few words.
         owned: the world whose answers count as owned; None for those that the ledger paid for.
+        expects: what people alone are expected to give, beside a machine; None for what they give
+            today.
 
     Returns:
         Why it ended.
@@ -69,7 +76,7 @@ def deliver(
     condition = delivery_condition(plan, world)
     settle_ended(fresh)
     while True:
-        step = next_tranche(plan, world, owned or world.own())
+        step = next_tranche(plan, world, owned or world.own(), expects)
         if isinstance(step, str):
             return step
         minutes = world.config.max_minutes
@@ -84,13 +91,16 @@ def deliver(
             return "the market gave no further answer in time"
 
 
-def next_tranche(plan: LabelPlan, world: World, own: World) -> Tranche | str:
+def next_tranche(
+    plan: LabelPlan, world: World, own: World, expects: Expects | None = None
+) -> Tranche | str:
     """The next answers to buy; or why none are.
 
     Args:
         plan: gives price, control tasks and exam.
         world: the study's world; its ledger pays.
         own: the world whose answers count as owned.
+        expects: as for `deliver`.
     """
     if world.ledger.balance().overrun:
         return "a settlement came out above its hold; nothing more is bought"
@@ -102,6 +112,25 @@ def next_tranche(plan: LabelPlan, world: World, own: World) -> Tranche | str:
     most = min(affordable, int(_suites_in_time(plan, int(affordable // each), world) * each))
     owned = _owned(condition, own)
     standing = owned.standing
+    step = machine_step(plan, owned.labels, owned.answers, standing, affordable, expects, world)
+    if step is not None:
+        if step.stop:
+            return step.stop
+        places = further_answers(step.standing, most, affordable, real)
+        return _tranche(places, owned, world, f"asking people about {len(places)} images")
+    return _by_people(plan, owned, most, affordable, condition, world)
+
+
+def _by_people(
+    plan: LabelPlan,
+    owned: _Owned,
+    most: int,
+    affordable: int,
+    condition: Condition,
+    world: World,
+) -> Tranche | str:
+    """The next answers to buy where people alone decide; or why none are."""
+    standing, real = owned.standing, condition.real_per_suite
     if standing.is_first_round and len(standing.bare):
         if standing.looks(affordable):
             standing = replace(standing, predicted=_predicted(plan, owned, world))

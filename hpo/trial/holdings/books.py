@@ -17,8 +17,10 @@ from budget.errors import LedgerCorrupt
 from budget.money import ZERO, Money
 from budget.sqlite_file import cut_short, reading_alone, sqlite_trouble
 from budget.tariff import Tariff
+from budget.tariffs.calls import CallTariff
 from budget.tariffs.suite import SuiteTariff
 from hpo.settings.stored_answer import SEARCH, STORE
+from labeling.machine import MACHINE
 
 
 def look_at_books(folder: Path) -> None:
@@ -83,7 +85,7 @@ def check_books(database: sqlite3.Connection, path: Path, study: str, tariff: Ta
         database: of ledger, orders and answers.
         path: its file.
         study: the study's name.
-        tariff: what the market charges.
+        tariff: what the market charges; a machine charges by the call.
 
     Raises:
         LedgerCorrupt: a row is not as written; an order is missing, has not ended, or was settled
@@ -92,14 +94,15 @@ def check_books(database: sqlite3.Connection, path: Path, study: str, tariff: Ta
     tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
     if not {"ledger_rows", "ledger_heads", "orders", "assignments"} <= tables:
         return  # killed in its first moments
-    query = "SELECT key, id, end_reason FROM orders WHERE study = ?"
-    orders = {key: (number, end) for key, number, end in database.execute(query, (study,))}
+    query = "SELECT key, id, end_reason, condition FROM orders WHERE study = ?"
+    orders = {key: told for key, *told in database.execute(query, (study,))}
     for entry in _entries(database, path, study):
         if entry.kind not in ("settle", "void"):
             continue
         name, problem = f"order {entry.key[:12]}", ""
-        number, end = orders.get(entry.key, (None, None))
-        paid = _paid(database, number, tariff)
+        number, end, condition = orders.get(entry.key, (None, None, ""))
+        by_call = condition and json.loads(condition)["market"].endswith(MACHINE)
+        paid = _paid(database, number, CallTariff() if by_call else tariff)
         if number is None and entry.amount != ZERO:
             problem = f"{name}, which was paid for, is missing"
         elif number is not None and entry.kind == "settle" and end is None:
