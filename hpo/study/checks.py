@@ -9,7 +9,7 @@ from budget.database import driver, reading
 from budget.errors import InputError, LedgerCorrupt
 from hpo.data.dataset import Dataset, load
 from hpo.data.summary import data_lines
-from hpo.market.machine import open_machine
+from hpo.market.machines.machine import open_machine
 from hpo.market.open import open_market
 from hpo.search.samplers import check_sampler
 from hpo.settings.config import StudyConfig

@@ -16,7 +16,7 @@ from budget.ledger import Ledger, accounts_of
 from hpo.data.dataset import Dataset, load
 from hpo.data.roles import keep_roles
 from hpo.data.stand_ins import with_stand_ins
-from hpo.market.machine import Machine, open_machine
+from hpo.market.machines.machine import Machine, open_machine
 from hpo.market.market import Market
 from hpo.market.open import open_market
 from hpo.settings.config import StudyConfig

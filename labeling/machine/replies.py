@@ -32,12 +32,15 @@ class Call:
     Attributes:
         row: the image's row.
         attempt: calls about the image before this one.
-        key: of image, model and prompt: a provider that knows it bills the image once.
+        key: of image, model and prompt.
+        once: a key that a repeated call shares with the lost one: a provider that knows it bills
+            both once.
     """
 
     row: int
     attempt: int
     key: str
+    once: str = ""
 
 
 class MachineModel(Protocol):

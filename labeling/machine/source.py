@@ -11,7 +11,7 @@ import numpy as np
 from budget.money import ZERO, Money
 from budget.tariff import Tariff
 from budget.tariffs.calls import CallTariff
-from labeling.machine.kept import KeptReplies, KeptReply
+from labeling.machine.kept import LOST, KeptReplies, KeptReply
 from labeling.machine.replies import Call, MachineModel, MachineReply
 from labeling.source import Pool, checked_tasks
 from labeling.types import Assignment, Condition, Floats, Order, OrderEnd, Page, Restriction
@@ -144,9 +144,10 @@ class MachineSource:
         for row in rows:
             kept = self._of(row)
             is_open = all(each.reply.trouble for each in kept)
-            tried = sum(each.order == order.key for each in kept)
+            tried = sum(each.order == order.key and each.reply.cost > ZERO for each in kept)
             if is_open and tried < _TRIES and money.bears(len(calls) + 1):
-                calls.append(Call(row, len(kept), self._key(row)))
+                came = sum(each.reply.trouble != LOST for each in kept)
+                calls.append(Call(row, len(kept), self._key(row), f"{self._key(row)}-{came}"))
         return calls
 
     def _keep(self, calls: Sequence[Call], order: str) -> None:

@@ -19,7 +19,8 @@ MACHINE = (
         None,
         "SELLER",
         "crowd",
-        "a machine that sells labels, too: file:FILE of its answers",
+        "a machine that sells labels, too: file:FILE of its answers, command:PROGRAM that labels "
+        "images, or endpoint:FILE.toml of chat completions",
     ),
     Setting(
         "machine_cost",

@@ -17,7 +17,7 @@ from budget.tariff import expected_cost
 from hpo.answer import confirmation
 from hpo.study.delivery.allocation import Standing, first_answers, further_answers
 from hpo.study.delivery.gain import LEAST_GAIN, promise
-from hpo.study.delivery.machine import Expects, machine_step
+from hpo.study.delivery.machine import machine_step
 from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.purchase import DELIVERED, apart, purchase, settle_ended
 from hpo.trial.versions.best import label_model
@@ -57,7 +57,6 @@ def deliver(
     world: World,
     say: Callable[[str], None],
     owned: World | None = None,
-    expects: Expects | None = None,
 ) -> str:
     """Buy labels until the money is used up or adds too little.
 
@@ -66,8 +65,6 @@ def deliver(
         world: the study's world; its ledger pays.
         say: told what is bought, in a few words.
         owned: the world whose answers count as owned; None for those that the ledger paid for.
-        expects: what people alone are expected to give, beside a machine; None for what they give
-            today.
 
     Returns:
         Why it ended.
@@ -76,7 +73,7 @@ def deliver(
     condition = delivery_condition(plan, world)
     settle_ended(fresh)
     while True:
-        step = next_tranche(plan, world, owned or world.own(), expects)
+        step = next_tranche(plan, world, owned or world.own())
         if isinstance(step, str):
             return step
         minutes = world.config.max_minutes
@@ -91,16 +88,13 @@ def deliver(
             return "the market gave no further answer in time"
 
 
-def next_tranche(
-    plan: LabelPlan, world: World, own: World, expects: Expects | None = None
-) -> Tranche | str:
+def next_tranche(plan: LabelPlan, world: World, own: World) -> Tranche | str:
     """The next answers to buy; or why none are.
 
     Args:
         plan: gives price, control tasks and exam.
         world: the study's world; its ledger pays.
         own: the world whose answers count as owned.
-        expects: as for `deliver`.
     """
     if world.ledger.balance().overrun:
         return "a settlement came out above its hold; nothing more is bought"
@@ -112,7 +106,7 @@ def next_tranche(
     most = min(affordable, int(_suites_in_time(plan, int(affordable // each), world) * each))
     owned = _owned(condition, own)
     standing = owned.standing
-    step = machine_step(plan, owned.labels, owned.answers, standing, affordable, expects, world)
+    step = machine_step(plan, owned.labels, owned.answers, standing, affordable, world)
     if step is not None:
         if step.stop:
             return step.stop

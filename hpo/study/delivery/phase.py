@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from hpo.answer import confirmation
 from hpo.answer.estimates.plan_estimates import PlanEstimates
@@ -11,8 +10,7 @@ from hpo.answer.sections.delivered import DECIDED, ENDED
 from hpo.study.delivery.decision import decide
 from hpo.study.delivery.delivery import deliver
 from hpo.study.trials import Trials
-from hpo.trial.purchase import DELIVERED, MOST_ANSWERS, apart
-from hpo.trial.versions.merged_labels import merged_labels
+from hpo.trial.purchase import DELIVERED, apart
 from hpo.trial.world import World
 from labeling.types import LabelPlan
 
@@ -45,24 +43,5 @@ def buy_labels(
         trials.keep(DECIDED, decided)
     plan = LabelPlan.parse(decided[cap]["plan"])
     with apart(world, DELIVERED).buying(plan):
-        ended = deliver(plan, world, say, expects=_expectation(plan, estimates, world))
+        ended = deliver(plan, world, say)
     trials.keep(ENDED, {**trials.known(ENDED), cap: ended})
-
-
-def _expectation(
-    plan: LabelPlan, estimates: Callable[[], PlanEstimates], world: World
-) -> Callable[[int], float] | None:
-    """What people alone are expected to give for further answers; None without a machine."""
-    if world.machine is None:
-        return None
-
-    def expects(answers: int) -> float:
-        owned = merged_labels(world.own(), world.pool.tolist())
-        total = answers + (0 if owned is None else int(owned[0].answers.sum()))
-        pool = len(world.pool)
-        every = replace(plan, overlap=1, tasks=min(pool, total), dynamic=None)
-        if total > pool:
-            every = replace(every, overlap=min(MOST_ANSWERS, total // pool))
-        return float(estimates().draws([every]).mean())
-
-    return expects
