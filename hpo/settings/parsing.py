@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _LONGEST_NAME = 80  # bytes: a folder's name and what is added to it fit every file system
 _MOST_DIGITS = 100  # of a share: Fraction() of 1e-999999999 would not come back
-MACHINE_KINDS = {"file": "FILE", "command": "PROGRAM", "endpoint": "FILE.toml"}
+MACHINE_KINDS = {
+    "file": "FILE",
+    "command": "PROGRAM",
+    "endpoint": "FILE.toml",
+    "weights": "FILE.toml",
+}
 """Kinds of machine, and what names one."""
 BUILT_IN_DATA = ("digits3", "digits")
 

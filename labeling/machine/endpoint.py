@@ -73,6 +73,7 @@ class EndpointModel:
     """
 
     is_recorded = False
+    batches = (1, 32)
     spare = Fraction(1, 5)
 
     def __init__(

@@ -21,6 +21,7 @@ class FileModel:
     """
 
     is_recorded = True
+    batches = (1, 1)
     spare = Fraction(0)
 
     def __init__(self, table: MachineTable, rows: Mapping[int, int], price: Money) -> None:

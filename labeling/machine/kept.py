@@ -24,7 +24,7 @@ class KeptReply:
     """A call that was sent, with its reply.
 
     Attributes:
-        order: key of the order that paid for it.
+        order: the study and the order that paid for it.
         reply: the reply; one with trouble where none came.
     """
 

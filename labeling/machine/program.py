@@ -22,7 +22,8 @@ _LAST = 300  # characters of a program's complaint that are shown
 class ProgramModel:
     """A program: paths of images on its standard input, one a line; a CSV table on its output.
 
-    The table is that of `labeling.machine.tables`; its images are the paths.
+    The table is that of `labeling.machine.tables`; its images are the paths. The program is started
+    for 1,000 images at a time.
 
     Args:
         command: the command line.
@@ -35,7 +36,8 @@ class ProgramModel:
     """
 
     is_recorded = False
-    spare = Fraction(0)
+    batches = (1000, 1000)
+    spare = Fraction(1, 4)
 
     def __init__(
         self, command: str, path: Callable[[int], Path], classes: Sequence[str], price: Money

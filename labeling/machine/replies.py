@@ -67,6 +67,14 @@ class MachineModel(Protocol):
         ...
 
     @property
+    def batches(self) -> tuple[int, int]:
+        """Images of the first batch, and of the largest: each next one is twice as large.
+
+        A first batch of one shows whether calls cost what they may.
+        """
+        ...
+
+    @property
     def is_recorded(self) -> bool:
         """Whether the answers lie in a file, so that none needs to be kept."""
         ...

@@ -17,7 +17,6 @@ from labeling.source import Pool, checked_tasks
 from labeling.types import Assignment, Condition, Floats, Order, OrderEnd, Page, Restriction
 
 _PAGE = 200  # answers of a page
-_BATCH = 32  # calls that are written down at once, before they are sent
 _TRIES = 3  # calls about one image
 
 
@@ -31,11 +30,15 @@ class MachineSource:
         model: the machine.
         hashes: content hash of each image, by row.
         folder: where replies are kept; unused for a recorded model.
+        study: name of the study that pays: others get its answers for nothing.
     """
 
-    def __init__(self, model: MachineModel, hashes: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self, model: MachineModel, hashes: Sequence[str], folder: Path, study: str = ""
+    ) -> None:
         self._model = model
         self._hashes = hashes
+        self._study = study
         self._tariff = CallTariff(model.usual)
         path = folder / f"{model.version}.jsonl"
         self._kept = None if model.is_recorded else KeptReplies(path, model.most)
@@ -110,10 +113,10 @@ class MachineSource:
                 yield call.row, 0, reply, reply.cost
             return
         money = _OrderMoney(order, self._model.most)
-        first, size = 0, 1  # the first call is alone: it shows whether calls cost what they may
+        first, (size, largest) = 0, self._model.batches
         while first < len(rows):
             yield from self._batch(rows[first : first + size], order, money)
-            first, size = first + size, min(2 * size, _BATCH)
+            first, size = first + size, min(2 * size, largest)
 
     def _batch(
         self, rows: Sequence[int], order: Order, money: _OrderMoney
@@ -123,11 +126,11 @@ class MachineSource:
             calls = self._due(rows, order, money)
             if not calls:
                 break
-            self._keep(calls, order.key)
+            self._keep(calls, self._mine(order))
         self._due(rows, order, money)  # counts the last replies
         for row in rows:
             for attempt, each in enumerate(self._of(row)):
-                if each.order == order.key:
+                if each.order == self._mine(order):
                     yield row, attempt, each.reply, each.reply.cost
                 elif not each.reply.trouble:
                     yield row, attempt, each.reply, ZERO  # another order paid for it
@@ -137,18 +140,21 @@ class MachineSource:
         calls: list[Call] = []
         for row in rows:
             kept = self._of(row)
-            mine = [each for each in kept if each.order == order.key]
+            mine = [each for each in kept if each.order == self._mine(order)]
             money.paid[row] = sum((each.reply.cost for each in mine), ZERO)
             money.worst = max([money.worst, *(each.reply.cost for each in mine)])
         money.count()
         for row in rows:
             kept = self._of(row)
             is_open = all(each.reply.trouble for each in kept)
-            tried = sum(each.order == order.key and each.reply.cost > ZERO for each in kept)
+            tried = sum(each.order == self._mine(order) and each.reply.cost > ZERO for each in kept)
             if is_open and tried < _TRIES and money.bears(len(calls) + 1):
                 came = sum(each.reply.trouble != LOST for each in kept)
                 calls.append(Call(row, len(kept), self._key(row), f"{self._key(row)}-{came}"))
         return calls
+
+    def _mine(self, order: Order) -> str:
+        return f"{self._study}/{order.key}"
 
     def _keep(self, calls: Sequence[Call], order: str) -> None:
         """Send calls; each is on disk before it is sent, and its reply before it counts."""

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,8 @@ def test_a_kill_at_any_moment_pays_for_no_image_twice(tmp_path: Path, small_data
         with endpoint(0.15, run, FAULTS) as (url, bill):
             machine = settings_file(folder, url, image_side=8, concurrency=3)
             begun = time.monotonic()
-            child = forked(lambda: ask(folder, small_data, machine), *out_of(folder), folder, {})
+            work = partial(ask, folder, small_data, machine)
+            child = forked(work, *out_of(folder), folder, {})
             if run:  # the first run is not killed: it says how long a run takes
                 time.sleep(rng.uniform(0.05, 0.95) * length)
                 os.kill(child, signal.SIGKILL)

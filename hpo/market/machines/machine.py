@@ -127,7 +127,7 @@ def open_machine(
         suite_size=1,
         exam=False,
     )
-    source = MachineSource(model, data.images.hashes, (runs or Path()) / _KEPT)
+    source = MachineSource(model, data.images.hashes, (runs or Path()) / _KEPT, config.study)
     rows = asked_rows(data) if opened.rows is None else opened.rows
     return Machine(source, condition, rows, model.spare, opened.network, opened.notes)
 

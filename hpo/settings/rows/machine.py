@@ -20,7 +20,7 @@ MACHINE = (
         "SELLER",
         "crowd",
         "a machine that sells labels, too: file:FILE of its answers, command:PROGRAM that labels "
-        "images, or endpoint:FILE.toml of chat completions",
+        "images, endpoint:FILE.toml of chat completions, or weights:FILE.toml of a classifier",
     ),
     Setting(
         "machine_cost",

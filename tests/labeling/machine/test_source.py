@@ -23,6 +23,7 @@ class Model:
     """Replies as told: a cost, a refusal, nothing, or a program that dies."""
 
     version, most, usual, spare, is_recorded = "m1", MOST, Money(600), Fraction(1, 2), False
+    batches = (1, 8)
 
     def __init__(self, script: dict[tuple[int, int], str] | None = None, cost: int = 600) -> None:
         self.script, self.cost, self.asked = script or {}, cost, list[Call]()
