@@ -3,7 +3,8 @@
 CIFAR-10N: one recorded answer is right .82. Machines: `zeroshot` (EfficientNet-Lite0 with ImageNet
 weights, its classes mapped by families) and `vendor` (a head trained on other images). The
 recording does not say who answered; here every 200 answers of a column are one annotator's, so that
-control tasks can be replayed. Its images have roles 68/7/7/18. Prices are without a fee. For each
+control tasks can be replayed. Its images have roles 68/7/7/18. Prices are without a fee. Features
+are the product's, in their first 128 principal components, so that a study takes seconds. For each
 machine, money and price of an answer, on the same final images of the same seeds:
 
 - people: one answer each, as many as the money bears; `machine`: its labels for the pool alone;
@@ -45,6 +46,8 @@ from training.fit import train
 Array = np.ndarray
 MACHINE_PRICE = 0.0003
 CLASSES = 10
+NETWORK = "tf_efficientnet_lite0"
+_SIDE, _COMPONENTS = 64, 128
 _COMMON = {
     "goal": "model",
     "roles": "68/7/7/18",
@@ -64,14 +67,20 @@ class Ground:
     """The recorded answers: images, true classes, people and machines, on disk and in memory."""
 
     folder: Path
+    cache: Path
+    pixels: Array
     truth: Array
     people: Array
     machines: Mapping[str, Array]
 
-    @property
-    def data(self) -> str:
-        """As `--data` names it."""
-        return f"npz:{self.folder / 'cifar.npz'}"
+    def data(self, backbone: str) -> str:
+        """As `--data` names features of a backbone; made on first use."""
+        file = self.folder / f"{backbone}.npz"
+        if not file.exists():
+            names = np.array([str(row) for row in range(len(self.truth))])
+            values = components(self.pixels, self.truth, backbone, self.cache)
+            np.savez(file, features=values, labels=self.truth.astype(str), names=names)
+        return f"npz:{file}"
 
     @property
     def recording(self) -> str:
@@ -86,20 +95,32 @@ class Ground:
         return f"file:{path}", said
 
 
-def ground(folder: Path) -> Ground:
+def components(pixels: Array, truth: Array, backbone: str, cache: Path) -> Array:
+    """[n, 128] principal components of the product's features."""
+    from training.features import extract
+    from training.images import index_array
+
+    index = index_array(pixels, [str(row) for row in range(len(pixels))])
+    size = None if backbone == "patch" else _SIDE
+    values = np.asarray(extract(index, backbone, None, cache, size).values, dtype=np.float64)
+    values = (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-6)
+    _, _, axes = np.linalg.svd(values.T @ values, hermitian=True)
+    return np.asarray(values @ axes[:_COMPONENTS].T, dtype=np.float32)
+
+
+def ground(folder: Path, cache: Path) -> Ground:
     """Read the recorded answers, and write them as a study takes them."""
     with np.load(DATA / "crowd" / "cifar10n_6k.npz") as arrays:
         pixels, truth, people = arrays["x"], arrays["clean"].astype(int), arrays["label"]
     with np.load(DATA / "crowd" / "cifar10n_6k_machines.npz") as arrays:
         machines = {name: arrays[name].astype(np.float64) for name in arrays.files}
-    np.savez(folder / "cifar.npz", x=pixels, y=truth)
     lines = ["task,annotator,label"]
     for column in range(people.shape[1]):
         order = np.random.default_rng(column).permutation(len(people))
         for place, image in enumerate(order):
             lines.append(f"{image},{column}-{place // 200},{people[image, column]}")
     (folder / "people.csv").write_text("\n".join(lines) + "\n")
-    return Ground(folder, truth, people.astype(int), machines)
+    return Ground(folder, cache, pixels, truth, people.astype(int), machines)
 
 
 def trap(name: str, machines: Mapping[str, Array], truth: Array, rng: np.random.Generator) -> Array:
@@ -146,13 +167,12 @@ def studied(cell: Cell, seed: int, field: Ground, folder: Path) -> tuple[Study, 
     study = Study(
         runs=folder,
         study=f"{cell.machine}-{cell.backbone}-{cell.price}-{cell.money}-{seed}",
-        data=field.data,
+        data=field.data(cell.backbone),
         market=field.recording,
         budget=str(cell.money),
         price=str(cell.price),
         machine=file,
         machine_cost=str(MACHINE_PRICE),
-        backbone=cell.backbone,
         seed=seed,
         **_COMMON,
     )
@@ -314,11 +334,10 @@ def _world(cell: Cell, seed: int, field: Ground, folder: Path) -> World:
     study = Study(
         runs=folder,
         study=f"curve-{cell.backbone}-{cell.price}-{seed}",
-        data=field.data,
+        data=field.data(cell.backbone),
         market=field.recording,
         budget="100",
         price=str(cell.price),
-        backbone=cell.backbone,
         seed=seed,
         **_COMMON,
     )
@@ -367,17 +386,16 @@ TRAPS = {
     "sure of two wrong classes": ("wrong2", "patch"),
     "60 % right": ("acc60", "patch"),
     "useless confidence": ("noconf", "patch"),
-    "shares the features' network": ("zeroshot", "timm"),
-    "weak machine, good features": ("weak", "timm"),
+    "shares the features' network": ("zeroshot", NETWORK),
+    "weak machine, good features": ("weak", NETWORK),
 }
 
 
-def trapped(draws: int, field: Ground, folder: Path, network: str) -> Iterator[str]:
+def trapped(draws: int, field: Ground, folder: Path) -> Iterator[str]:
     """The traps, a line each: points against people only at $10."""
     yield f"{'trap':30} {'mean':>6} {'worst':>6} {'best':>6}  draws, used"
     for name, (machine, features) in TRAPS.items():
-        backbone = network if features == "timm" else features
-        cell = Cell(machine, backbone, 0.01, 10.0)
+        cell = Cell(machine, features, 0.01, 10.0)
         rows = [one(cell, seed, field, folder) for seed in range(draws)]
         points = [100 * (row["study"][0] - row["people"][0]) for row in rows]
         used = [key[5:] for row in rows for key in row if key.startswith("used:")]
@@ -393,7 +411,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--draws", type=int, default=40, help="of each trap")
-    parser.add_argument("--network", default="efficientnet_lite0.ra_in1k")
+    parser.add_argument("--cache", type=Path, default=Path("runs/.features"))
     parser.add_argument("--only", choices=("cells", "traps"))
     parser.add_argument("--prices", default="0.01,0.001")
     parser.add_argument("--out", type=Path)
@@ -401,7 +419,7 @@ def main() -> None:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        field = ground(folder)
+        field = ground(folder, asked.cache)
         cells = [
             Cell(machine, "patch", price, money)
             for price in map(float, asked.prices.split(","))
@@ -412,7 +430,7 @@ def main() -> None:
         if asked.only != "traps":
             tables.append(partial(compared, cells, asked.seeds, field, folder / "runs"))
         if asked.only != "cells":
-            tables.append(partial(trapped, asked.draws, field, folder / "runs", asked.network))
+            tables.append(partial(trapped, asked.draws, field, folder / "runs"))
         said = [f"seeds {asked.seeds}, draws of each trap {asked.draws}"]
         print(said[0])
         for table in tables:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
+from hpo.answer.summary import summary_lines
 from labeling.machine import is_machine
 from tests.conftest import Make
 from tests.oracle import settled
@@ -117,3 +118,18 @@ def test_an_image_of_the_pool_without_an_answer_is_named(
     path.write_text("\n".join(path.read_text().splitlines()[:200]) + "\n")
     with pytest.raises(InputError, match="images have no answer, such as '"):
         small_study(data=more_data, machine=f"file:{path}", **SETTINGS)
+
+
+def test_money_for_the_machine_alone_still_gives_labels_and_an_answer(
+    small_study: Make, more_data: str, tmp_path: Path
+) -> None:
+    machine = machine_file(tmp_path, more_data, 0.95)
+    study = small_study(data=more_data, machine=machine, **{**SETTINGS, "budget": "0.15"})
+    report = study.run()
+    told = report["machine"]
+    assert (told["used"], report["purchases"]) == ("all", [])
+    assert report["delivery"]["labels"]["images"] == len(study.world.pool)
+    assert (study.folder / "labels.csv").exists()
+    first, second, *_ = summary_lines(report)
+    assert "0 answers" in first
+    assert second.startswith("They are the machine's alone. The machine itself as your model: 9")

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 _DIGITS = 6
 _STEPS = 24  # of the search for the money that people alone need
 _MADE_OF = {
-    "off": "people's labels alone",
-    "vote": "people's labels with the machine as one more voter",
-    "below": "the machine's labels, and people's where it is unsure",
-    "all": "the machine's labels alone",
+    "off": "people's alone",
+    "vote": "people's, with the machine as one more voter",
+    "below": "the machine's, and people's where it is unsure",
+    "all": "the machine's alone",
 }
 
 
@@ -30,11 +30,15 @@ def _key(findings: Findings) -> str:
 
 
 def _keys(findings: Findings) -> Sequence[str]:
-    is_due = findings.world.machine is not None and findings.best is not None
-    return [_key(findings)] if is_due and findings.has_stopped else []
+    from hpo.answer.sections.delivered import buys_by
+
+    is_due = findings.world.machine is not None and findings.has_stopped
+    has_plan = findings.best is not None or buys_by(findings) is not None
+    return [_key(findings)] if is_due and has_plan else []
 
 
 def _measure(findings: Findings, key: str) -> Any:
+    from hpo.trial.evaluate import labels_of
     from hpo.trial.versions.machine.choice import choose_use
     from hpo.trial.versions.machine.reading import machine_reading
     from hpo.trial.versions.merged_labels import merged_labels
@@ -44,13 +48,14 @@ def _measure(findings: Findings, key: str) -> Any:
     plan = _plan(findings)
     owned = merged_labels(world, [int(row) for row in world.pool])
     reading = machine_reading(world)
-    if owned is None or reading is None or world.machine is None:
+    if reading is None or world.machine is None:
         return None
-    choice = choose_use(plan, owned[0], owned[1], world)
+    people, answers = labels_of(plan, world) if owned is None else owned[:2]
+    choice = choose_use(plan, people, answers, world)
     if choice is None:
         return None
     quality, best, network = reading.quality, choice.best, world.machine.network
-    labels = owned[0] if best.made is None else best.made.labels
+    labels = people if best.made is None else best.made.labels
     bare = labels.answers == 0
     worst = worst_class(quality, world.market.asked.classes)
     return {
@@ -109,8 +114,11 @@ def _agreement(told: Agreement | None) -> dict[str, Any] | None:
 def _plan(findings: Findings) -> LabelPlan:
     from hpo.answer.sections.delivered import buys_by
 
-    assert findings.best is not None  # noqa: S101 - else there is no key
-    return buys_by(findings) or findings.best.plan
+    plan = buys_by(findings)
+    if plan is None and findings.best is not None:
+        plan = findings.best.plan
+    assert plan is not None  # noqa: S101 - else there is no key
+    return plan
 
 
 def _tell(findings: Findings, report: Report) -> Report:
@@ -191,6 +199,21 @@ def people_alone(plan: LabelPlan, accuracy: float, estimates: PlanEstimates) -> 
     found = of(high)
     price = estimates.costs.price(found)
     return {"dollars": price.to_json(), "plan": found.key, "accuracy": round(gives(high), _DIGITS)}
+
+
+def machine_in_short(told: Mapping[str, Any] | None) -> list[str]:
+    """Whose the labels are, and what the machine itself gives; none where it is not used.
+
+    Args:
+        told: the report's part on the machine; None without any.
+    """
+    if not told or told["used"] == "off":
+        return []
+    machine = told["machine"]
+    return [
+        f"They are {_MADE_OF[told['used']]}. The machine itself as your model: "
+        f"{percent(machine['accuracy'])} ({interval(machine['interval_95'])})."
+    ]
 
 
 def machine_lines(told: Mapping[str, Any], final: Mapping[str, Any] | None) -> list[str]:
