@@ -27,7 +27,8 @@ from labeling.seeds import generator
 from labeling.store.records import order_limit
 from labeling.types import Answers, Floats, LabelPlan, LabelSet
 
-_SLOPE, _SLOPE_SD = 0.3, 0.15  # of ln error per ln answers: .47 on digits, .15 on photographs
+_SLOPE, _SLOPE_SD = 0.2, 0.1  # of ln error per ln answers: .15 on photographs, .47 on digits
+_ABOVE_CHANCE = 1.5  # times chance, from which an accuracy tells how fast a model learns
 _NOISE = 0.05  # standard deviation of a difference of two ln errors on the same images
 
 
@@ -158,6 +159,8 @@ def _slope(
     behind = answers.where(answers.control | np.isin(answers.task, fewer.task))
     trained = train_delivered(plan, fewer, behind, world).trained
     before = score_on("validation", trained, world, redraws=0).accuracy
+    if before < _ABOVE_CHANCE / len(world.market.asked.classes):
+        return _SLOPE
     errors = np.maximum(1 - np.array([before, accuracy]), 1e-3)
     seen = float(np.log(errors[0] / errors[1]) / np.log(2))
     trust = _SLOPE_SD**2 / (_SLOPE_SD**2 + (_NOISE / np.log(2)) ** 2)
