@@ -32,6 +32,7 @@ check: $(VENV)/.developer
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tests/dependencies/audit.py
 
 # Plants bugs that take one guard away each; the tests must notice all
 mutants: $(VENV)/.developer
@@ -46,7 +47,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet torch torchvision --index-url $(TORCH_INDEX))
-	$(BIN)/python -m pip install --quiet --editable '.[toloka,clearml,parquet,onnx,weights]'
+	$(BIN)/python -m pip install --quiet --editable '.[toloka,clearml,parquet,onnx,weights,heic]'
 	touch $@
 
 $(VENV)/.developer: $(VENV)/.installed

@@ -26,7 +26,7 @@ import pandas as pd
 from budget.database import open_database
 from hpo.settings.config import make_config
 from hpo.settings.run_folder import claim
-from hpo.study.version_catalogue import enter, find_view
+from hpo.study.views.version_catalogue import enter, find_view
 from labeling import versions
 from labeling.aggregation.facts import answer_facts
 from labeling.aggregation.methods import aggregate

@@ -22,13 +22,18 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One row of the ledger: kind is "cap", "reserve", "settle" or "void"."""
+    """One row of the ledger: kind is "cap", "reserve", "settle" or "void".
+
+    Attributes:
+        at: when it was written, in UTC; "" in rows of an older release. Nothing depends on it.
+    """
 
     seq: int
     kind: str
     key: str
     amount: Money
     note: str
+    at: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +100,20 @@ class Book:
         note: str,
         prev: str,
         digest: str,
+        at: str | None = None,
     ) -> str | None:
-        """Verify a stored row and add it.
+        """Verify a stored row and add it. Rows of an older release have no time.
 
         Returns:
             The fault of the row, or None.
         """
         if seq != len(self.entries) + 1 or prev != self.head or type(micros) is not int:
             return "it does not follow the one before"
-        is_text = all(type(text) is str for text in (study, kind, key, note))
-        if not is_text or digest != digest_of(prev, study, seq, kind, key, micros, note):
+        times = () if at is None else (at,)
+        is_text = all(type(text) is str for text in (study, kind, key, note, *times))
+        if not is_text or digest != digest_of(prev, study, seq, kind, key, micros, note, *times):
             return "its content does not match its hash"
-        entry = LedgerEntry(seq, kind, key, Money(micros), note)
+        entry = LedgerEntry(seq, kind, key, Money(micros), note, at or "")
         if kind == "cap" and entry.amount > self.cap:
             self.cap = entry.amount
         elif kind == "reserve" and key not in self.reserved and self.cap > ZERO:

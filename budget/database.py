@@ -3,6 +3,7 @@
 SQLite runs with a write-ahead log, synchronous=FULL (a commit survives a power cut) and
 BEGIN IMMEDIATE for transactions that write. Under a plain BEGIN, a transaction that reads first
 and writes later fails at once when another process wrote in between; BEGIN IMMEDIATE waits.
+PostgreSQL has many writers at a time: who must be alone says so by `alone`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from sqlalchemy import (
     create_engine,
     event,
     inspect,
-    make_url,
 )
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.schema import CreateColumn
@@ -34,10 +34,25 @@ from sqlalchemy.schema import CreateColumn
 from budget import seals
 from budget.errors import InputError, LedgerCorrupt, StorageError
 from budget.fair_queue import turn
+from budget.postgres import seals as server_seals
+from budget.postgres.address import Address, read_address
+from budget.postgres.patience import idempotent as idempotent
+from budget.postgres.patience import patient
+from budget.postgres.server import (
+    address_of,
+    check_version,
+    open_server,
+    snapshot,
+    to_reader,
+    trouble,
+)
+from budget.postgres.server import alone as alone
 from budget.sqlite_file import (
     TROUBLES,
+    configure,
     create_file,
     cut_short,
+    empty_log,
     os_trouble,
     reading_alone,
     sqlite_trouble,
@@ -48,15 +63,16 @@ Database: TypeAlias = Engine
 
 _WRITES, _WAIT_S = "labelworth_writes", "labelworth_wait_s"
 _LOOKS = "labelworth_looks"
+_MAKING = "tables"  # who makes or changes tables is alone
 
 
-def open_database(url_or_path: str | Path, *, wait_s: float = 30.0) -> Engine:
+def open_database(place: str | Path | Address, *, wait_s: float = 30.0) -> Engine:
     """Open a database; create the SQLite file (mode 0600) if there is none.
 
     The engine survives a fork: the child opens its own connections.
 
     Args:
-        url_or_path: path of a SQLite file, or an SQLAlchemy URL such as postgresql://host/name.
+        place: path of a SQLite file, or an address such as postgresql://host/name.
         wait_s: how long a transaction waits for the lock of another transaction, in seconds.
 
     Raises:
@@ -64,9 +80,11 @@ def open_database(url_or_path: str | Path, *, wait_s: float = 30.0) -> Engine:
         LedgerCorrupt: the file is not a database, or is cut short.
         InputError: the URL cannot be understood, or names a database of an unknown kind.
     """
-    if isinstance(url_or_path, str) and "://" in url_or_path:
-        return _open_url(url_or_path)
-    path = Path(url_or_path).expanduser()
+    if isinstance(place, str) and "://" in place:
+        place = _place_of(place)
+    if isinstance(place, Address):
+        return _open_server(place)
+    path = Path(place).expanduser()
     try:
         size = path.stat().st_size
     except FileNotFoundError:
@@ -86,14 +104,17 @@ def open_database(url_or_path: str | Path, *, wait_s: float = 30.0) -> Engine:
     return engine
 
 
-def look_into(path: Path) -> Engine:
-    """Open a SQLite file for reading alone: nothing is created, and nothing is written.
+def look_into(place: Path | Address) -> Engine:
+    """Open a database for reading alone: nothing is created, and nothing is written.
 
     Raises:
         InputError: there is no such file.
         StorageError: the file cannot be read.
         LedgerCorrupt: as for `open_database`.
     """
+    if isinstance(place, Address):
+        return _open_server(place, **{_LOOKS: True})
+    path = place
     if not path.exists():
         raise InputError(f"{path}: missing; there is no study here, or its database was taken away")
     source = reading_alone(path)
@@ -113,7 +134,7 @@ def _check(engine: Engine, path: Path) -> None:
         StorageError: the file cannot be read or written.
         LedgerCorrupt: the file is no database, is cut short, or holds rows that nobody wrote.
     """
-    event.listen(engine, "connect", _configure)
+    event.listen(engine, "connect", configure)
     event.listen(engine, "begin", _begin)
     _engines.add(engine)
     with reading(engine) as connection:
@@ -149,15 +170,27 @@ def check_parts(connection: Connection, tables: Collection[str], parts: Collecti
     """
     if connection.dialect.name == "sqlite":
         problem = seals.broken_parts(driver(connection), tables, parts)
-        if problem:
-            raise LedgerCorrupt(name_of(connection.engine), problem)
+    else:
+        problem = server_seals.broken_parts(connection, tables, parts)
+    if problem:
+        raise LedgerCorrupt(name_of(connection.engine), problem)
+
+
+def rows_of(connection: Connection, query: str, given: tuple[object, ...] = ()) -> list[Any]:
+    """The rows of a query in plain SQL, whose values stand where it has question marks."""
+    if connection.dialect.name != "sqlite":
+        query = query.replace("?", "%s")
+    return list(connection.exec_driver_sql(query, given).all())
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that reads one consistent state of the database and writes nothing."""
-    with _translated(engine), engine.connect() as connection, connection.begin():
-        yield connection
+    with _translated(engine), engine.connect() as connection:
+        if engine.dialect.name != "sqlite":
+            to_reader(connection)
+        with connection.begin():
+            yield connection
 
 
 @contextmanager
@@ -191,14 +224,7 @@ def checkpoint(engine: Engine) -> None:
         return
     with _translated(engine), engine.connect() as connection:
         # The driver's own cursor opens no transaction: SQLite refuses a checkpoint inside one.
-        driver = connection.connection.cursor()
-        # No waiting: a busy checkpoint costs nothing, a wait of `wait_s` stalls every commit.
-        wait_ms = driver.execute("PRAGMA busy_timeout").fetchone()[0]
-        driver.execute("PRAGMA busy_timeout=0")
-        try:
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
-            driver.execute(f"PRAGMA busy_timeout={wait_ms}")
+        empty_log(connection.connection.cursor())
 
 
 def create_tables(engine: Engine, tables: MetaData) -> None:
@@ -216,6 +242,7 @@ def create_tables(engine: Engine, tables: MetaData) -> None:
         raise InputError(f"{name_of(engine)}: nothing was bought yet; the study's command goes on")
     # The read took no lock: between the two transactions another process may create the tables.
     with writing(engine) as connection:
+        alone(connection, _MAKING)
         missing = set(tables.tables) - set(inspect(connection).get_table_names())
         if missing and len(missing) < len(tables.tables):
             raise LedgerCorrupt(name_of(engine), f"table {min(missing)!r} is missing")
@@ -225,8 +252,6 @@ def create_tables(engine: Engine, tables: MetaData) -> None:
 def seal_tables(engine: Engine, parts: Mapping[str, str]) -> list[str]:
     """Seal tables, unless they are: from now on a row that the program did not write is noticed.
 
-    Other databases than SQLite have no seals.
-
     Args:
         engine: from `open_database`; one of `look_into` stays as it is.
         parts: for each table the column of numbers that its parts are told apart by; "" for none.
@@ -234,13 +259,22 @@ def seal_tables(engine: Engine, parts: Mapping[str, str]) -> list[str]:
     Returns:
         Tables that an older release filled: rows that nothing has covered until now.
     """
-    if engine.dialect.name != "sqlite" or looks_only(engine):
+    if looks_only(engine):
         return []
     with reading(engine) as connection:
-        if seals.is_covered(driver(connection), parts):
+        if _is_covered(connection, parts):
             return []
     with writing(engine) as connection:
-        return seals.cover(driver(connection), parts)
+        alone(connection, _MAKING)
+        if connection.dialect.name == "sqlite":
+            return seals.cover(driver(connection), parts)
+        return server_seals.cover(connection, parts)
+
+
+def _is_covered(connection: Connection, tables: Collection[str]) -> bool:
+    if connection.dialect.name == "sqlite":
+        return seals.is_covered(driver(connection), tables)
+    return server_seals.is_covered(connection, tables)
 
 
 def add_columns(engine: Engine, table: Table) -> None:
@@ -254,12 +288,15 @@ def add_columns(engine: Engine, table: Table) -> None:
             return
     # Looked up again under the lock: another process may have added them in between.
     with writing(engine) as connection:
+        alone(connection, _MAKING)
         lacking = _lacking(connection, table)
         for column in lacking:
             definition = CreateColumn(column).compile(dialect=connection.dialect)
             connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
         if lacking and connection.dialect.name == "sqlite":
             seals.renew(driver(connection), table.name)
+        elif lacking:
+            server_seals.renew(connection, table.name)
 
 
 def _lacking(connection: Connection, table: Table) -> list[Column[Any]]:
@@ -282,44 +319,46 @@ def check_integrity(engine: Engine) -> None:
         raise LedgerCorrupt(name_of(engine), f"the integrity check failed ({line})")
 
 
+def state_of(engine: Engine) -> str:
+    """What a transaction at a server would see now, as a text: the same text, the same rows."""
+
+    def look() -> str:
+        with reading(engine) as connection:
+            return snapshot(connection)
+
+    return patient(look)
+
+
 def name_of(engine: Engine) -> str:
-    """Path or URL of the database for messages; a URL's password is masked."""
+    """Path or URL of the database for messages, without a password."""
     if engine.dialect.name == "sqlite":
         return str(engine.url.database)
-    return engine.url.render_as_string(hide_password=True)
+    return str(address_of(engine))
 
 
-def _open_url(text: str) -> Engine:
+def _place_of(url: str) -> Path | Address:
+    if not url.startswith("sqlite:"):
+        return read_address(url)
+    path = url.removeprefix("sqlite://").removeprefix("/")
+    if not path or "?" in path:
+        raise InputError("database: give a SQLite file by its path, without any option")
+    return Path(path)
+
+
+def _open_server(address: Address, **options: bool) -> Engine:
+    # READ COMMITTED takes a new snapshot for each statement. Who waited to be alone then reads what
+    # was committed meanwhile. REPEATABLE READ would end the same wait with a serialization error.
+    engine = open_server(address, isolation_level="READ COMMITTED", execution_options=options)
+    _engines.add(engine)
     try:
-        url = make_url(text)
-    except sqlalchemy_errors.ArgumentError:
-        raise InputError(
-            "database: the URL cannot be read; it looks like postgresql://host/name"
-        ) from None  # the cause would show a password
-    if url.get_backend_name() == "sqlite":
-        if not url.database or url.query:
-            raise InputError("database: give a SQLite file by its path, without any option")
-        return open_database(Path(url.database))
-    if url.get_backend_name() != "postgresql":
-        kind = url.get_backend_name()
-        raise InputError(f"database: {kind!r} is not supported; use a path or postgresql://...")
-    try:
-        # READ COMMITTED takes a new snapshot for each statement. The ledger waits for the lock of
-        # its head row and then reads the rows: it sees the commit that it waited for. REPEATABLE
-        # READ would end the same wait with a serialization error.
-        return create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True)
-    except ImportError as error:
-        raise InputError(
-            f"database: the driver for {url.drivername} is not installed ({error})"
-        ) from error
-
-
-def _configure(connection: sqlite3.Connection, _record: object) -> None:
-    # The driver would open a plain BEGIN before the first write; here `_begin` alone opens one.
-    connection.isolation_level = None
-    seals.teach(connection)
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
+        with reading(engine) as connection:
+            check_version(connection, name_of(engine))
+            if problem := server_seals.broken(connection):
+                raise LedgerCorrupt(name_of(engine), problem)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
 
 
 def _begin(connection: Connection) -> None:
@@ -358,5 +397,4 @@ def _translated(engine: Engine) -> Iterator[None]:
         cause = getattr(error, "orig", None) or error
         if engine.dialect.name == "sqlite":
             raise sqlite_trouble(name_of(engine), cause) from error
-        line = " ".join(str(cause).split())
-        raise StorageError(name_of(engine), line, "check the database server") from error
+        raise trouble(name_of(engine), cause) from error

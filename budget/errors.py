@@ -5,6 +5,7 @@
     │   └── VersionMissing          2   the label version does not exist
     ├── StorageError                2   a file or database cannot be used as it is
     │   ├── VersionDamaged          2   a label version is not as it was saved
+    │   ├── DatabaseLost            2   the connection to the database server broke
     │   └── LedgerCorrupt           6   the stored rows are not the rows that were written
     ├── AlreadyResolved             6   a hold was resolved before, in another way
     ├── BudgetExceeded              3   a hold exceeds the money left under the cap
@@ -73,6 +74,14 @@ class VersionDamaged(StorageError):  # noqa: N818
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(path, problem, "delete this folder; running the study saves it again")
+
+
+class DatabaseLost(StorageError):  # noqa: N818
+    """The database server is away, or ended a transaction, which may have been committed."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        remedy = "what was bought is kept: the same command goes on once the server answers"
+        super().__init__(path, problem, remedy)
 
 
 class LedgerCorrupt(StorageError):  # noqa: N818

@@ -8,6 +8,10 @@ that were added since: its numbers come from rows that were verified, never from
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
 from sqlalchemy import (
     DDL,
     BigInteger,
@@ -39,9 +43,13 @@ from budget.book import Book, digest_of
 from budget.book import Hold as Hold
 from budget.book import LedgerEntry as LedgerEntry
 from budget.database import (
+    add_columns,
+    alone,
     check_integrity,
     checkpoint,
     create_tables,
+    idempotent,
+    looks_only,
     name_of,
     reading,
     writing,
@@ -61,6 +69,7 @@ _ROWS = Table(
     Column("note", Text, nullable=False),
     Column("prev", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+    Column("at", String(32)),  # null in the rows of an older release
     UniqueConstraint("study", "kind", "key"),
     CheckConstraint("kind IN ('cap', 'reserve', 'settle', 'void')"),
     CheckConstraint("micros >= 0"),
@@ -86,31 +95,55 @@ _HEADS = Table(
 )
 
 
-def _forbid(table: Table, name: str, change: str) -> None:
-    """Make SQLite itself refuse a change of the table."""
-    trigger = f"CREATE TRIGGER {name} BEFORE {change} BEGIN SELECT RAISE(ABORT, 'append-only'); END"
-    ddl = DDL(trigger)  # type: ignore[no-untyped-call]
-    event.listen(table, "after_create", ddl.execute_if(dialect="sqlite"))
+def _forbid(table: Table, name: str, change: str, when: str = "") -> None:
+    """Make the database itself refuse a change of the table, always or in one case."""
+    trigger = f"CREATE TRIGGER {name} BEFORE {change} ON {table.name}"
+    statements = {
+        "sqlite": (
+            f"{trigger}{when and f' WHEN {when}'} BEGIN SELECT RAISE(ABORT, 'append-only'); END",
+        ),
+        "postgresql": (
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'append-only'; END $$",
+            f"{trigger} FOR EACH ROW{when and f' WHEN ({when})'} EXECUTE FUNCTION {name}()",
+        ),
+    }
+    for dialect, words in statements.items():
+        for statement in words:
+            ddl = DDL(statement)  # type: ignore[no-untyped-call]
+            event.listen(table, "after_create", ddl.execute_if(dialect=dialect))
 
 
-_forbid(_ROWS, "no_update_of_rows", "UPDATE ON ledger_rows")
-_forbid(_ROWS, "no_delete_of_rows", "DELETE ON ledger_rows")
-_forbid(_HEADS, "no_delete_of_heads", "DELETE ON ledger_heads")
+_forbid(_ROWS, "no_update_of_rows", "UPDATE")
+_forbid(_ROWS, "no_delete_of_rows", "DELETE")
+_forbid(_HEADS, "no_delete_of_heads", "DELETE")
 # Every added row moves the head on by one; any other change of a head is a fault.
-_forbid(_HEADS, "no_skip_of_heads", "UPDATE ON ledger_heads WHEN NEW.seq <> OLD.seq + 1")
+_forbid(_HEADS, "no_skip_of_heads", "UPDATE", "NEW.seq <> OLD.seq + 1")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Ledger:
     """The account of one study in a database; any number of processes may use it."""
 
-    def __init__(self, engine: Engine, study: str) -> None:
+    def __init__(self, engine: Engine, study: str, clock: Callable[[], datetime] = _now) -> None:
         """Use `open`, which verifies the stored rows."""
         self._engine = engine
         self._study = study
+        self._clock = clock
+        self._columns = list(_ROWS.columns)
         self._verified = Book()
 
     @classmethod
-    def open(cls, engine: Engine, study: str, cap: Money | None = None) -> Ledger:
+    def open(
+        cls,
+        engine: Engine,
+        study: str,
+        cap: Money | None = None,
+        clock: Callable[[], datetime] = _now,
+    ) -> Ledger:
         """Open a study's ledger, create it on first use, and verify all of its rows.
 
         Args:
@@ -118,6 +151,7 @@ class Ledger:
             study: name of the study.
             cap: the most that the study may spend; a higher cap than the stored one is added as a
                 row. None opens an existing ledger at its stored cap.
+            clock: dates new rows.
 
         Raises:
             InputError: the cap is not positive, is below the stored cap, or is missing for a new
@@ -128,7 +162,11 @@ class Ledger:
             raise InputError(f"budget: {cap} cannot buy anything; give a positive amount")
         check_integrity(engine)
         create_tables(engine, _TABLES)
-        ledger = cls(engine, study)
+        ledger = cls(engine, study, clock)
+        if looks_only(engine):
+            ledger._columns = _present(engine)
+        else:
+            add_columns(engine, _ROWS)
         with reading(engine) as connection:
             book = ledger._replay(connection)
         if cap is None and not book.entries:
@@ -137,6 +175,7 @@ class Ledger:
             ledger._set_cap(cap)
         return ledger
 
+    @idempotent
     def reserve(self, key: str, amount: Money, note: str = "") -> Hold:
         """Hold money under a key. The same call again returns the same hold.
 
@@ -169,6 +208,7 @@ class Ledger:
         checkpoint(self._engine)
         return Hold(key, amount)
 
+    @idempotent
     def settle(self, hold: Hold, paid: Money, note: str = "") -> None:
         """Record the payment for a hold and release the rest. The same call again changes nothing.
 
@@ -182,6 +222,7 @@ class Ledger:
             raise InputError(f"payment for {hold.key!r}: {paid} is negative")
         self._resolve(hold, "settle", paid, note)
 
+    @idempotent
     def void(self, hold: Hold, note: str = "") -> None:
         """Release a hold; the caller is certain that no payment was or will be made for it.
 
@@ -208,10 +249,12 @@ class Ledger:
         """All rows, oldest first."""
         return tuple(self._book().entries)
 
+    @idempotent
     def _book(self) -> Book:
         with reading(self._engine) as connection:
             return self._replay(connection)
 
+    @idempotent
     def _set_cap(self, cap: Money) -> None:
         with writing(self._engine) as connection:
             book = self._replay(connection, lock=True)
@@ -242,8 +285,10 @@ class Ledger:
         self, connection: Connection, book: Book, kind: str, key: str, amount: Money, note: str
     ) -> None:
         seq = len(book.entries) + 1
-        digest = digest_of(book.head, self._study, seq, kind, key, amount.micros, note)
+        at = self._clock().isoformat(timespec="seconds")
+        digest = digest_of(book.head, self._study, seq, kind, key, amount.micros, note, at)
         row = {"kind": kind, "key": key, "micros": amount.micros, "note": note, "prev": book.head}
+        row["at"] = at
         connection.execute(insert(_ROWS).values(study=self._study, seq=seq, hash=digest, **row))
         head = {"seq": seq, "hash": digest}
         # Row and head are written in one transaction: a crash leaves both or neither.
@@ -255,16 +300,16 @@ class Ledger:
     def _replay(self, connection: Connection, lock: bool = False) -> Book:
         """Read and verify the rows that were added since the last call, and the head.
 
-        With `lock`, no other process writes until the commit. On SQLite a writer is alone from its
-        BEGIN on; on PostgreSQL writers queue for the lock of the head row.
+        With `lock`, no other process writes until the commit.
         """
-        # The head comes first: the rows must be read after the wait for its lock has ended.
+        if lock:
+            alone_with_accounts(connection, self._study)
         wanted = select(_HEADS).where(_HEADS.c.study == self._study)
-        head = connection.execute(wanted.with_for_update() if lock else wanted).one_or_none()
+        head = connection.execute(wanted).one_or_none()
         # Until all is verified nothing is kept: the next call begins again with the first row.
         book, self._verified = self._verified, Book()
         rows = connection.execute(
-            select(_ROWS)
+            select(*self._columns)
             .where(_ROWS.c.study == self._study, _ROWS.c.seq > len(book.entries))
             .order_by(_ROWS.c.seq)
         )
@@ -280,6 +325,13 @@ class Ledger:
         return book
 
 
+def _present(engine: Engine) -> list[Column[Any]]:
+    """The columns that a ledger has which is only looked at: an older release made fewer."""
+    with reading(engine) as connection:
+        names = {column["name"] for column in inspect(connection).get_columns(_ROWS.name)}
+    return [column for column in _ROWS.columns if column.name in names]
+
+
 def accounts_of(engine: Engine, study: str) -> tuple[str, ...]:
     """Names of a study's account and of the accounts of its later purchases, sorted."""
     with reading(engine) as connection:
@@ -289,6 +341,11 @@ def accounts_of(engine: Engine, study: str) -> tuple[str, ...]:
         heads = select(_HEADS.c.study).where(_belongs(_HEADS, study))
         first = select(_ROWS.c.study).where(_ROWS.c.seq == 1, _belongs(_ROWS, study))
         return tuple(sorted(connection.execute(union(heads, first)).scalars()))
+
+
+def alone_with_accounts(connection: Connection, study: str) -> None:
+    """Let nobody else write a study's accounts until the transaction ends."""
+    alone(connection, "accounts", study.partition("/")[0])
 
 
 def is_reserved(connection: Connection, study: str, key: str) -> bool:

@@ -7,7 +7,9 @@ import sqlite3
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from budget import seals
 from budget.errors import LedgerCorrupt, StorageError
 from budget.files import sync_folder
 
@@ -116,3 +118,23 @@ def os_trouble(path: Path, error: OSError) -> StorageError:
         f"the database cannot be created ({reason})",
         "check that the folder exists, may be written and lies on a local disk with free space",
     )
+
+
+def configure(connection: sqlite3.Connection, _record: object) -> None:
+    """Make a new connection one of ours."""
+    # The driver would open a plain BEGIN before the first write; here the engine alone opens one.
+    connection.isolation_level = None
+    seals.teach(connection)
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def empty_log(cursor: Any) -> None:
+    """Move the rows of the write-ahead log into the file, unless another process reads."""
+    # No waiting: a busy checkpoint costs nothing, a wait of `wait_s` stalls every commit.
+    wait_ms = cursor.execute("PRAGMA busy_timeout").fetchone()[0]
+    cursor.execute("PRAGMA busy_timeout=0")
+    try:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={wait_ms}")

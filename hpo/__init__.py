@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from budget.errors import (
         AlreadyResolved,
         BudgetExceeded,
+        DatabaseLost,
         InputError,
         LabelworthError,
         LedgerCorrupt,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlreadyResolved",
     "BudgetExceeded",
+    "DatabaseLost",
     "InputError",
     "LabelworthError",
     "LedgerCorrupt",

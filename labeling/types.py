@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 _KEY = re.compile(
-    r"p(\d+\.\d+)-k(?:(\d+)to)?(\d+)(?:at([0-9.]+(?:e-\d+)?))?-c(\d+)-n(\d+)(-exam)?"
+    r"([pw])(\d+\.\d+)-k(?:(\d+)to)?(\d+)(?:at([0-9.]+(?:e-\d+)?))?-c(\d+)-n(\d+)(-exam)?"
 )  # of a plan
 STOPPED = "stopped"
 """End of an order that the user stopped: the next order buys the missing answers."""
@@ -56,12 +56,13 @@ class LabelPlan:
     """The knobs of one trial.
 
     Attributes:
-        price: dollars per task (a control task is paid like a real task).
+        price: dollars per task (a control task is paid like a real task), or a wage per hour.
         overlap: usable answers wanted per task; the largest number under dynamic overlap.
         controls: control tasks in each suite.
         tasks: number of tasks, taken from the start of the pool's seeded order.
         exam: whether annotators must pass the campaign's exam first.
         dynamic: the dynamic overlap; None for the same overlap on every task.
+        wage: whether the price is a wage per hour.
     """
 
     price: Money
@@ -70,6 +71,7 @@ class LabelPlan:
     tasks: int
     exam: bool
     dynamic: DynamicOverlap | None = None
+    wage: bool = False
 
     def __post_init__(self) -> None:
         if self.dynamic is not None and self.overlap != self.dynamic.most:
@@ -79,12 +81,13 @@ class LabelPlan:
 
     @property
     def key(self) -> str:
-        """A readable unique name, such as "p0.002-k3-c1-n980-exam"."""
+        """A readable unique name, such as "p0.002-k3-c1-n980-exam"; with a wage, "w18.00-..."."""
         exam = "-exam" if self.exam else ""
         overlap = str(self.overlap)
         if self.dynamic is not None:
             overlap = f"{self.dynamic.least}to{self.overlap}at{self.dynamic.confidence!r}"
-        return f"p{self.price.exact()}-k{overlap}-c{self.controls}-n{self.tasks}{exam}"
+        price = f"{'w' if self.wage else 'p'}{self.price.exact()}"
+        return f"{price}-k{overlap}-c{self.controls}-n{self.tasks}{exam}"
 
     @classmethod
     def parse(cls, key: str, name: str = "plan") -> LabelPlan:
@@ -103,12 +106,18 @@ class LabelPlan:
                 f"{name}: {key!r} is no plan; give one as reports name it, such as "
                 "p0.002-k3-c1-n980-exam, or advised for the campaign's own"
             )
-        price, least, most, sure, controls, tasks, exam = parts.groups()
+        kind, price, least, most, sure, controls, tasks, exam = parts.groups()
         if (least is None) != (sure is None):
             raise InputError(f"{name}: {key!r}: dynamic overlap is written as k2to5at0.9")
         rule = DynamicOverlap(int(least), int(most), float(sure)) if least else None
         return cls(
-            Money.parse(price, name), int(most), int(controls), int(tasks), exam is not None, rule
+            Money.parse(price, name),
+            int(most),
+            int(controls),
+            int(tasks),
+            exam is not None,
+            rule,
+            kind == "w",
         )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests import DATA
+from tests import postgres as postgres_server
 from tests.clearml_server.fixtures import _stand_in, clearml_server, no_clearml, stand_in
 from tests.heads import FixedHeads
 from tests.reports import reports_keep_the_schema, shared_reports_keep_the_schema
@@ -54,6 +55,24 @@ def data_folder() -> Path:
     if not DATA.is_dir():
         pytest.skip("no test data: set LABELWORTH_DATA")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_server.Server]:
+    """A PostgreSQL server on loopback, for tests that make databases in it."""
+    if why := postgres_server.missing():
+        pytest.skip(why)
+    with postgres_server.on_loopback() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    """Where a new database may be opened, of either kind: a test runs on both."""
+    if request.param == "sqlite":
+        return tmp_path / "study.sqlite"
+    server: postgres_server.Server = request.getfixturevalue("postgres")
+    return server.fresh()
 
 
 def digits_file(folder: Path, count: int) -> str:

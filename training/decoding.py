@@ -7,6 +7,8 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,10 @@ Bytes = NDArray[np.uint8]
 
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+
+
+HEIC = ".heic", ".heif"
+"""Endings of files that are read where the extra `heic` is installed."""
 
 
 MAX_PIXELS = 40_000_000
@@ -51,6 +57,25 @@ def inside(base: Path, name: str) -> Path:
     return path
 
 
+def heif_version() -> str:
+    """Version of the package that reads HEIC; "" where it is not installed."""
+    try:
+        return version("pillow-heif")
+    except PackageNotFoundError:
+        return ""
+
+
+@cache
+def formats() -> tuple[str, ...]:
+    """Formats that can be read here."""
+    if not heif_version():
+        return FORMATS
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener(thumbnails=False)
+    return (*FORMATS, "HEIF")
+
+
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
     """Turn Pillow's decompression bomb warning into an error and drop its other warnings.
@@ -59,6 +84,7 @@ def quiet_pillow() -> Iterator[None]:
     """
     from PIL import Image
 
+    formats()  # in this thread, once
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -78,7 +104,7 @@ def decode(path: Path, max_pixels: int, max_bytes: int) -> Bytes:
     if not content:
         raise BadImageError("oversized" if size else "empty")
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=formats()) as image:
             if image.width * image.height > max_pixels:
                 raise BadImageError("oversized")
             return _to_rgb(ImageOps.exif_transpose(image))

@@ -27,6 +27,7 @@ from training.decoding import (
     inside,
     quiet_pillow,
 )
+from training.scanning.kept import Seen, keep_seen, read_seen, stamp_of
 from training.threads import usable_cores
 
 MAX_NPZ_BYTES = 4 * 2**30  # unpacked
@@ -69,24 +70,6 @@ class BadImage:
 
     name: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Duplicate:
-    """Images with equal content.
-
-    Attributes:
-        rows: their indices, ascending, at least two.
-        roles: the role of each.
-    """
-
-    rows: tuple[int, ...]
-    roles: tuple[str, ...]
-
-    @property
-    def across_roles(self) -> bool:
-        """Whether the same content has more than one role: labels would leak into the test."""
-        return len(set(self.roles)) > 1
 
 
 def load_digits() -> tuple[ImageIndex, NDArray[np.int64]]:
@@ -224,6 +207,7 @@ def scan_images(
     *,
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_FILE_BYTES,
+    cache: Path | None = None,
 ) -> tuple[ImageIndex, tuple[BadImage, ...]]:
     """Decode every file once: bad files are listed before money is spent.
 
@@ -232,6 +216,8 @@ def scan_images(
         names: paths relative to the folder, each once.
         max_pixels: largest width times height that is decoded.
         max_bytes: largest file that is read.
+        cache: folder that keeps what was decoded, so that unchanged files are not decoded again;
+            None keeps nothing.
 
     Returns:
         The good images in the given order, and the bad ones with reasons, also in order.
@@ -243,17 +229,27 @@ def scan_images(
     if not base.is_dir():
         raise InputError(f"{root}: not a folder")
     _refuse_repeated(names)
+    kept = {} if cache is None else read_seen(cache, base)
+    fresh: dict[str, Seen] = {}
 
     def examine(name: str) -> tuple[Path, str, int] | BadImage:
         try:
             path = inside(base, name)
+            stamp, seen = stamp_of(path), kept.get(name)
+            if seen is not None and seen.stamp == stamp:
+                return path, seen.content, seen.side
             image = decode(path, max_pixels, max_bytes)
         except BadImageError as error:
             return BadImage(name, error.reason)
-        return path, _content_hash(image), max(image.shape[:2])
+        content, side = _content_hash(image), max(image.shape[:2])
+        if stamp is not None:
+            fresh[name] = Seen(stamp, content, side)
+        return path, content, side
 
     with quiet_pillow(), ThreadPoolExecutor(usable_cores()) as pool:
         examined = list(pool.map(examine, names))
+    if cache is not None and fresh:
+        keep_seen(cache, base, {**kept, **fresh})
     good = [(n, f) for n, f in zip(names, examined, strict=True) if not isinstance(f, BadImage)]
     index = ImageIndex(
         names=tuple(name for name, _ in good),
@@ -263,26 +259,6 @@ def scan_images(
         side=max((f[2] for _, f in good), default=0),
     )
     return index, tuple(f for f in examined if isinstance(f, BadImage))
-
-
-def duplicates(hashes: Sequence[str], roles: Sequence[str]) -> tuple[Duplicate, ...]:
-    """Groups of images with equal content, sorted by first row.
-
-    Args:
-        hashes: content hash of each image.
-        roles: role of each image, such as "pool" or "final".
-
-    Returns:
-        One entry for each content that occurs more than once.
-    """
-    rows: dict[str, list[int]] = {}
-    for row, content in enumerate(hashes):
-        rows.setdefault(content, []).append(row)
-    return tuple(
-        Duplicate(tuple(same), tuple(roles[row] for row in same))
-        for same in rows.values()
-        if len(same) > 1
-    )
 
 
 def read_batch(index: ImageIndex, rows: Sequence[int] | NDArray[np.int64], size: int) -> Bytes:

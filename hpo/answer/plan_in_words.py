@@ -25,9 +25,22 @@ def plan_in_words(plan: LabelPlan, suite_size: int | None = None) -> str:
     answers = _answers(plan.overlap)
     if rule is not None:
         answers = _dynamic(rule.least, rule.most, rule.confidence)
-    return _words(
-        plan.tasks, answers, plan.price.exact(), plan.exam, _controls(plan.controls, suite_size)
-    )
+    price, controls = pay_in_words(plan), _controls(plan.controls, suite_size)
+    return _words(plan.tasks, answers, price, plan.exam, controls)
+
+
+def pay_in_words(plan: LabelPlan) -> str:
+    """What a plan pays: "$0.001 a task", or "$18.00 an hour"."""
+    return _pay(plan.price.exact(), plan.wage)
+
+
+def told_pay_in_words(plan: Mapping[str, Any]) -> str:
+    """What a report's plan pays, in the same words."""
+    return _pay(plan["price_per_task"]["usd"], plan.get("wage", False))
+
+
+def _pay(price: str, is_wage: bool) -> str:
+    return f"${price} {'an hour' if is_wage else 'a task'}"
 
 
 def told_plan_in_words(plan: Mapping[str, Any], suite_size: int | None = None) -> str:
@@ -40,7 +53,7 @@ def told_plan_in_words(plan: Mapping[str, Any], suite_size: int | None = None) -
     answers = _answers(plan["overlap"])
     if "dynamic" in plan:
         answers = _dynamic(*_rule(plan))
-    price, controls = plan["price_per_task"]["usd"], _controls(plan["controls"], suite_size)
+    price, controls = told_pay_in_words(plan), _controls(plan["controls"], suite_size)
     return _words(plan["tasks"], answers, price, plan["exam"], controls)
 
 
@@ -74,7 +87,7 @@ def counted(count: int, noun: str, nouns: str = "") -> str:
 
 
 def _words(tasks: int, answers: str, price: str, exam: bool, controls: str) -> str:
-    return f"{counted(tasks, 'image')}, {answers}, ${price} a task, {_exam(exam)}, {controls}"
+    return f"{counted(tasks, 'image')}, {answers}, {price}, {_exam(exam)}, {controls}"
 
 
 def _rule(plan: Mapping[str, Any]) -> tuple[int, int, float]:

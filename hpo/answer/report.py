@@ -192,7 +192,7 @@ def _without_folder(backbone: str) -> str:
     return f"{kind}:{PurePath(path).name}" if colon else backbone
 
 
-_PATHS = ("labels", "own_labels", "backbone_file", "image_url_prefix")
+_PATHS = ("labels", "own_labels", "backbone_file", "image_url_prefix", "storage")
 
 
 def _recommended(
@@ -246,7 +246,11 @@ def _notes(world: World, bought: Sequence[OrderRecord]) -> list[str]:
         *world.data.notes,
         *few_labels_notes(world.data),
     ]
-    if world.config.max_minutes is None and world.market.kind.knows_price:
+    if (
+        world.config.max_minutes is None
+        and len(world.space.prices) > 1
+        and (world.market.kind.knows_price)
+    ):
         notes.append(
             "Without a deadline price changes only time in this model; "
             "the lowest price is best by assumption."
@@ -256,7 +260,8 @@ def _notes(world: World, bought: Sequence[OrderRecord]) -> list[str]:
         if end is not None and end.missing:
             word = {"limit": "its limit of assignments", "deadline": "the deadline"}
             notes.append(
-                f"The order at {record.order.condition.price} a task, with "
+                f"The order at {record.order.condition.price} "
+                f"{'an hour' if world.space.wage else 'a task'}, with "
                 f"{counted(record.order.condition.controls, 'control task')}, ended at "
                 f"{word.get(end.reason, 'the end of supply')} with {end.missing} of "
                 f"{record.order.answers_wanted} answers missing."

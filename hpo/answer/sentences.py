@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from budget.money import Money
-from hpo.answer.plan_in_words import counted, told_plan_in_words
+from hpo.answer.plan_in_words import counted, told_pay_in_words, told_plan_in_words
 from labeling.campaign.campaign import OBJECTIVE, score_name
 
 if TYPE_CHECKING:
@@ -222,13 +222,22 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
     )
 
 
-def confirmation_line(confirmation: Mapping[str, Any], tasks: int) -> str:
-    """The confirmation in words."""
+def confirmation_line(
+    confirmation: Mapping[str, Any], tasks: int, *, same_people: bool = False
+) -> str:
+    """The confirmation in words.
+
+    Args:
+        confirmation: as a report holds it.
+        tasks: the plan's.
+        same_people: whether the people who answered the search's tasks answered again.
+    """
+    people = "the same people" if same_people else "annotators the search has not seen"
     part = f"{confirmation['tasks']:,} of {counted(tasks, 'task')} bought again for"
     if confirmation["tasks"] == tasks:
         part = "bought again for"
     return (
-        f"confirmed: {part} {usd(confirmation['paid'])} from annotators the search has not seen, "
+        f"confirmed: {part} {usd(confirmation['paid'])} from {people}, "
         f"it gave {with_interval(confirmation['measured'])}"
     )
 
@@ -258,7 +267,7 @@ def delivery_lines(report: Mapping[str, Any]) -> list[str]:
     lines = [
         f"Learning cost {usd(made['learning'])}; {usd(made['bought'])} bought labels in "
         f"{counted(made['tranches'], 'tranche')} of {made['minutes']:.0f} minutes in all, at "
-        f"${plan['price_per_task']['usd']} a task{exam} and {controls}: {reason}.",
+        f"{told_pay_in_words(plan)}{exam} and {controls}: {reason}.",
         f"The purchase ended: {made['ended']}.",
     ]
     for row in made["directly"]:

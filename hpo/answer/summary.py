@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from budget.money import Money
-from hpo.answer.plan_in_words import controls_in_words, counted, few_answers
+from hpo.answer.plan_in_words import controls_in_words, counted, few_answers, told_pay_in_words
 from hpo.answer.sections.models.machine import machine_in_short
 from hpo.answer.sentences import (
     cents,
@@ -33,8 +33,13 @@ def title(report: Mapping[str, Any]) -> str:
     market = report["market"]
     banner = kind_named(market["kind"]).banner
     spent = Money.from_json(report["money"]["spent"])
-    drawn = ": a rehearsal, on labels that a model made up" if report.get("stand_ins") else ""
-    return banner.format(spent=spent, market=market["name"]) or f"Study {report['study']}{drawn}"
+    said = banner.format(spent=spent, market=market["name"]) or f"Study {report['study']}"
+    made_up = report.get("stand_ins")
+    if made_up and not made_up["redraws"]:
+        return f"{said}; MADE-UP classes: no label is known"
+    return (
+        f"{said}: a rehearsal, on labels that a model made up" if made_up and not banner else said
+    )
 
 
 def summary_lines(report: Mapping[str, Any]) -> list[str]:
@@ -59,7 +64,7 @@ def delivery_summary(report: Mapping[str, Any]) -> list[str]:
     spent, cap = cents(money["spent"]), Money.from_json(money["cap"])
     left = cap - Money.parse(spent.removeprefix("$"))  # the two add up as printed
     bought = f"Labels of {images} and a model for {spent}: {counted(labels['answers'], 'answer')}"
-    price = f"at ${plan['price_per_task']['usd']} a task"
+    price = f"at {told_pay_in_words(plan)}"
     final = f"{expected(report, made['final'])} on {counted(made['final']['images'], 'image')}"
     lines = [
         _first_that_fits(
@@ -116,7 +121,7 @@ def _spend(report: Mapping[str, Any]) -> str:
     images = counted(plan["tasks"], "image")
     if plan["tasks"] < answer["images"]:
         images = f"{plan['tasks']:,} of {counted(answer['images'], 'image')}"
-    each = f"{few_answers(plan)} at ${plan['price_per_task']['usd']} a task"
+    each = f"{few_answers(plan)} at {told_pay_in_words(plan)}"
     start = f"Spend about {price} on {images}: {each}"
     checks = _checks(plan, report["config"]["suite_size"])
     return _first_that_fits([f"{start}{checks}.", f"{start}."])

@@ -17,7 +17,7 @@ from hpo.answer.summary import summary_lines
 from hpo.answer.summary import title as summary_title
 from hpo.answer.tables import TableColumn, TextTable, print_table
 
-_BOUGHT = {
+BOUGHT = {
     "labels": "labels: usable answers",
     "controls": "control tasks: usable answers",
     "unusable": "unusable answers (banned annotators)",
@@ -185,7 +185,7 @@ def _money(report: Mapping[str, Any]) -> TextTable:
     money = report["money"]
     spent = money["spent"]["micros"]
     rows = []
-    for name, meaning in _BOUGHT.items():
+    for name, meaning in BOUGHT.items():
         if name not in money["bought"]:
             continue
         part = money["bought"][name]

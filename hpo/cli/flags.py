@@ -108,7 +108,7 @@ def add_run_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="RUN_DIR", type=Path, help="such as runs/digits3")
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: argparse._ActionsContainer) -> None:
     """Add the flag for output that programs read."""
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from hpo.cli.commands import crowd, data, explain, publish, weights
+from hpo.cli.commands.books import audit, ledger
 from hpo.cli.commands.model import export, predict, train
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
 from hpo.cli.commands.studies import ask, buy, plan, report, run, status, view
@@ -35,6 +36,8 @@ _MODULES = (
     buy,
     doctor,
     reconcile,
+    ledger,
+    audit,
     publish,
     train,
     predict,

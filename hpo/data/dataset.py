@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from budget.errors import InputError
 from hpo.data.drawing import draw_missing, split, weights_of
 from hpo.data.folder import FolderImages, read_folder
-from hpo.data.labels_csv import ROLES, LabelLine
+from hpo.data.labels_csv import ROLES, LabelLine, class_codes
 from hpo.data.listing import Listing, list_images
 from hpo.data.roles import ROLES_FILE, kept_roles
 from hpo.data.unlabelled import (
@@ -26,10 +26,10 @@ from hpo.data.unlabelled import (
     has_enough,
     is_for_tests,
     test_notes,
+    unlabelled_notes,
     with_tests,
 )
 from hpo.settings.config import StudyConfig
-from labeling.tables.classes import NO_LABEL, read_classes
 from training.evaluate import Z95
 
 if TYPE_CHECKING:
@@ -120,24 +120,25 @@ class Dataset:
         return replace(self, rows={**self.rows, "pool": np.array(rows, dtype=np.int64)})
 
 
-def load(config: StudyConfig, run_folder: Path | None = None) -> Dataset:
+def load(config: StudyConfig, run_folder: Path | None = None, cache: Path | None = None) -> Dataset:
     """Read and check the images that a configuration names. Nothing is bought before this.
 
     Args:
         config: the study's configuration.
         run_folder: the study's folder, which may keep roles that were drawn.
+        cache: folder that keeps what was decoded of files; None keeps nothing.
 
     Raises:
         InputError: naming the file, row or role that is wrong, and the remedy.
     """
     kind, _, rest = config.data.partition(":")
     if kind == "folder":
-        data = _from_folder(Path(rest), config, run_folder)
+        data = _from_folder(Path(rest), config, run_folder, cache)
     else:
         data = _from_arrays(kind, rest, config)
     _check_sizes(data, config)
-    notes = test_notes(data.rows, data.truth, config)
-    return replace(data, notes=(*data.notes, *class_notes(data), *notes))
+    notes = (*data.notes, *class_notes(data), *test_notes(data.rows, data.truth, config))
+    return replace(data, notes=(*unlabelled_notes(data.known, config), *notes))
 
 
 # --- arrays: one seeded, stratified split ---
@@ -206,12 +207,14 @@ def _from_vectors(path: Path, config: StudyConfig) -> Dataset:
 # --- a folder ---
 
 
-def _from_folder(root: Path, config: StudyConfig, run_folder: Path | None) -> Dataset:
-    listing = list_images(root, config.labels)
+def _from_folder(
+    root: Path, config: StudyConfig, run_folder: Path | None, cache: Path | None
+) -> Dataset:
+    listing = list_images(root, config.labels, config.classes)
     if listing.has_roles and config.roles is not None:
         raise InputError(f"--roles: {listing.origin} gives each image's role; leave --roles out")
     kept = None if listing.has_roles else kept_roles(run_folder)
-    return _assembled(listing, read_folder(root, listing, config, kept), kept, config)
+    return _assembled(listing, read_folder(root, listing, config, kept, cache), kept, config)
 
 
 def _assembled(
@@ -219,11 +222,9 @@ def _assembled(
 ) -> Dataset:
     """Images with classes and roles, drawn where neither a file nor the study's folder has them."""
     lines = read.lines
-    labels = [line.label for line in lines]
-    names = read_classes(f"{listing.origin}: labels", labels, config.keep_classes)
+    names, codes = class_codes(listing.origin, lines, config)
     _check_classes(names.names, listing.origin)
-    codes = [names.code(label) if label else NO_LABEL for label in labels]
-    truth = np.array([NO_LABEL if code is None else code for code in codes], dtype=np.int64)
+    truth = np.array(codes, dtype=np.int64)
     keep = np.array(read.keep, dtype=np.int64)
     notes = [*listing.notes, *names.notes, *read.notes]
     rows = {role: keep[[lines[row].role == role for row in keep]] for role in ROLES}
@@ -299,7 +300,10 @@ def _check_labelled(
 def _check_classes(classes: tuple[str, ...], origin: str) -> None:
     if len(classes) < 2:
         only = f"only {classes[0]!r}" if classes else "no label at all"
-        raise InputError(f"{origin}: label: {only}; at least two classes are needed")
+        raise InputError(
+            f"{origin}: label: {only}; at least two classes are needed: label images of another, "
+            "or name the classes, as in --classes cat,dog"
+        )
     if len(classes) > _MOST_CLASSES:
         raise InputError(
             f"{origin}: label: {len(classes)} classes, and an annotator chooses among at most "
@@ -316,12 +320,13 @@ def _printable(name: str) -> bool:
 
 def _check_sizes(data: Dataset, config: StudyConfig) -> None:
     sizes = {role: len(data.rows[role]) for role in ROLES}
+    is_checked = max(config.controls) > 0 or True in config.exam
     for role in ROLES:
-        if sizes[role] == 0:
-            raise InputError(f"{config.data}: role {role}: no images; each role needs some")
+        if sizes[role] == 0 and (role != "control" or is_checked):
+            raise InputError(f"{config.data}: role {role}: no images; {_remedy(role, data)}")
     for role, advised in ADVISED.items():
         # Where roles are drawn, more images of one role are fewer of another: a note says enough.
-        is_drawn = data.drawn or (role in TESTS and len(data.asked_tests))
+        is_drawn = data.drawn or sizes[role] == 0 or (role in TESTS and len(data.asked_tests))
         if sizes[role] < advised and not (config.few_labels_ok or is_drawn):
             raise InputError(
                 f"{config.data}: role {role}: {sizes[role]} images, at least {advised} are "
@@ -334,12 +339,20 @@ def _check_sizes(data: Dataset, config: StudyConfig) -> None:
         )
 
 
+def _remedy(role: str, data: Dataset) -> str:
+    if role == "control" and not data.known.any():
+        return "no label is known: add --controls 0 --exam off, or label about 60 images"
+    if role in TESTS and not data.known.any():
+        return "no label is known: let test labels be bought, with --test-images above 0"
+    return "each role needs some"
+
+
 def few_labels_notes(data: Dataset) -> tuple[str, ...]:
     """A line for each role with fewer images than advised, saying how wide its interval is."""
     notes = []
     for role, advised in ADVISED.items():
         size = len(data.rows[role])
-        if size < advised:
+        if 0 < size < advised:
             half = 100 * Z95 * math.sqrt(0.1 * 0.9 / size)
             extra = f": +-{half:.1f} points at 90 %" if role != "control" else ""
             notes.append(f"few labels: {size} {role} images (advised: {advised}){extra}")
@@ -350,7 +363,7 @@ def class_notes(data: Dataset) -> tuple[str, ...]:
     """A line for each role in which classes are absent or have few images."""
     notes = []
     for role in ROLES:
-        if (data.truth[data.rows[role]] < 0).any():
+        if not len(data.rows[role]) or (data.truth[data.rows[role]] < 0).any():
             continue
         counts = class_counts(data, role)
         absent = [name for name, count in counts.items() if not count]

@@ -41,7 +41,11 @@ class FolderImages:
 
 
 def read_folder(
-    root: Path, listing: Listing, config: StudyConfig, kept_roles: Mapping[str, str] | None = None
+    root: Path,
+    listing: Listing,
+    config: StudyConfig,
+    kept_roles: Mapping[str, str] | None = None,
+    cache: Path | None = None,
 ) -> FolderImages:
     """Decode the listed images of a folder once.
 
@@ -51,6 +55,7 @@ def read_folder(
         config: says whether images that cannot be used are left out.
         kept_roles: role of each image that the study was started with. Others came later and are
             left out. None at the start.
+        cache: folder that keeps what was decoded; None keeps nothing.
 
     Raises:
         InputError: images cannot be read, or the same content has two roles or two labels.
@@ -58,10 +63,10 @@ def read_folder(
     from training.images import scan_images
 
     listing, later = _as_started(listing, kept_roles)
-    images, bad = scan_images(root, [line.image for line in listing.lines])
+    images, bad = scan_images(root, [line.image for line in listing.lines], cache=cache)
     notes = []
     if later:
-        new, bad_too = scan_images(root, later)
+        new, bad_too = scan_images(root, later, cache=cache)
         bad = (*bad, *bad_too)
         if len(new):
             name = root.resolve().name
@@ -103,14 +108,16 @@ def _as_started(
 
 
 def _said_bad(root: Path, bad: Sequence[BadImage]) -> str:
-    from training.decoding import FORMATS
+    from training.decoding import HEIC, formats
 
     listed = "; ".join(f"{item.name} ({item.reason})" for item in bad[:_NAMED])
     more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-    unread = any(item.reason == "unsupported" for item in bad)
-    formats = f"; readable formats are {', '.join(FORMATS)}" if unread else ""
+    unread = [item.name for item in bad if item.reason == "unsupported"]
+    readable = f"; readable formats are {', '.join(formats())}" if unread else ""
+    if "HEIF" not in formats() and any(name.lower().endswith(HEIC) for name in unread):
+        readable += ", and HEIC with pip install 'labelworth[heic]'"
     return (
-        f"{root}: {len(bad)} images cannot be used: {listed}{more}{formats}; "
+        f"{root}: {len(bad)} images cannot be used: {listed}{more}{readable}; "
         "mend them, or add --skip-bad-images to leave them out"
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote, urlsplit
 
 from budget.errors import InputError
@@ -11,6 +11,7 @@ from hpo.data.dataset import Dataset
 from hpo.settings.config import StudyConfig
 
 _LONGEST = 2000  # characters that browsers and servers take without trouble
+_NOT_SHOWN = (".tif", ".tiff", ".heic", ".heif")
 _STAND_IN = "https://rehearsal.invalid/"  # a name that, by RFC 2606, leads nowhere
 
 
@@ -40,6 +41,35 @@ def addresses(config: StudyConfig, data: Dataset, rows: Iterable[int]) -> dict[i
             )
         by_row[row], seen[url] = url, name
     return by_row
+
+
+def refuse_hidden(where: Mapping[int, str], data: Dataset) -> None:
+    """Refuse addresses of images that annotators would not see.
+
+    Raises:
+        InputError: naming the first of them, and the remedy.
+    """
+    if said := hidden(where, data):
+        raise InputError(
+            f"{said}; convert them to JPEG, and give the addresses of the copies in a column url"
+        )
+
+
+def hidden(where: Mapping[int, str], data: Dataset) -> str:
+    """Which of the images shown annotators would not see, by their addresses; "" for none.
+
+    Args:
+        where: address of each image shown, by row.
+        data: the study's images.
+    """
+    rows = [row for row, at in where.items() if at.lower().endswith(_NOT_SHOWN)]
+    if not rows:
+        return ""
+    few = "image is" if len(rows) == 1 else "images are"
+    return (
+        f"{len(rows)} {few} TIFF or HEIC, such as {data.images.names[rows[0]]!r}, which most "
+        "browsers of annotators do not show"
+    )
 
 
 def prefixed(config: StudyConfig, name: str) -> str:

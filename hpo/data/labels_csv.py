@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from budget.errors import InputError, nearest
 from hpo.data.image_names import tidy
+from labeling.tables.classes import NO_LABEL, ClassNames, label_codes, match_classes, read_classes
 from labeling.tables.columns import IMAGE, Columns, name_columns
 from labeling.tables.spelling import plain_name
 from labeling.tables.table import read_table
+
+if TYPE_CHECKING:
+    from hpo.settings.config import StudyConfig
 
 ROLES = ("pool", "control", "validation", "final")
 
@@ -124,3 +129,26 @@ def _refuse_repeated(lines: Sequence[LabelLine], path: Path) -> None:
             raise InputError(
                 f"{path}: lines {first.number} and {line.number}: {what} {line.image}; keep one"
             )
+
+
+def class_codes(
+    origin: str, lines: Sequence[LabelLine], config: StudyConfig
+) -> tuple[ClassNames, list[int]]:
+    """The classes, and the code of each line's label, `NO_LABEL` where it has none.
+
+    Args:
+        origin: of the lines, for messages.
+        lines: the lines.
+        config: names the classes; else they are those of the labels.
+
+    Raises:
+        InputError: labels look like slips of one another, or are none of the named classes.
+    """
+    labels = [line.label for line in lines]
+    if config.classes is not None:
+        names = match_classes(f"{origin}: labels", labels, config.classes)
+        numbers = [line.number for line in lines]
+        return names, label_codes(origin, "label", labels, numbers, names, "line")
+    names = read_classes(f"{origin}: labels", labels, config.keep_classes)
+    codes = [names.code(label) if label else NO_LABEL for label in labels]
+    return names, [NO_LABEL if code is None else code for code in codes]

@@ -13,6 +13,7 @@ from pathlib import Path
 from budget.errors import InputError
 from hpo.data.image_names import NameMatch, files_in, is_absolute, match_names
 from hpo.data.labels_csv import LabelLine, LabelsTable, read_labels, read_new_lines
+from labeling.tables.spelling import plain_name
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif")
 """Endings of images' names. A file of another ending is read where a table lists it."""
@@ -52,12 +53,13 @@ class Listing:
     notes: tuple[str, ...]
 
 
-def list_images(root: Path, labels: str | None) -> Listing:
+def list_images(root: Path, labels: str | None, classes: Sequence[str] | None = None) -> Listing:
     """The images of a folder, by a table or by sub-folders named by class.
 
     Args:
         root: the folder.
         labels: the table; None for one in the folder, or the sub-folders.
+        classes: their names, where the user gives them; images then need no label.
 
     Raises:
         InputError: naming the folder, file or line that is wrong, and the remedy.
@@ -75,7 +77,7 @@ def list_images(root: Path, labels: str | None) -> Listing:
         listing = _from_table(root, tables[0], files)
         note = f"{_folder(root)}: labels are those of its {tables[0].name}"
         return replace(listing, notes=(note, *listing.notes))
-    return _from_sub_folders(root, files)
+    return _from_sub_folders(root, files, classes)
 
 
 def list_new_images(root: Path, labels: str | None) -> Listing:
@@ -147,20 +149,26 @@ def _refuse_absolute(root: Path, path: Path, lines: Sequence[LabelLine], match: 
 # --- sub-folders ---
 
 
-def _from_sub_folders(root: Path, files: Sequence[str]) -> Listing:
+def _from_sub_folders(root: Path, files: Sequence[str], classes: Sequence[str] | None) -> Listing:
     names = _images_of(files)
     if not names:
         raise InputError(f"--data: {root}: no images there; their names end in {_endings()}")
     paths = {name: name.split("/") for name in names}
     roles = _role_folders(root, list(paths.values()))
     depth = 1 if roles else _wrapping(list(paths.values()))
+    known = None if classes is None else {plain_name(name) for name in classes}
     lines = []
     for name, parts in paths.items():
         label = parts[depth] if len(parts) > depth + 1 else ""
-        label = "" if label.lower() in _WITHOUT_LABEL else label
-        lines.append(LabelLine(0, name, label, roles.get(parts[0], "")))
+        is_class = label.lower() not in _WITHOUT_LABEL and (
+            known is None or plain_name(label) in known
+        )
+        lines.append(LabelLine(0, name, label if is_class else "", roles.get(parts[0], "")))
     if not any(line.label for line in lines):
-        _refuse_unlabelled(root, len(lines))
+        if known is None:
+            _refuse_unlabelled(root, len(lines))
+        note = f"{_folder(root)}: {len(lines)} images, none in a folder named by a class"
+        return Listing(tuple(lines), str(root), False, (note,))
     notes = [f"{_folder(root)}: no table of labels: the class of an image is its sub-folder"]
     if roles:
         pairs = ", ".join(f"{folder} is {role}" for folder, role in sorted(roles.items()))
@@ -207,8 +215,9 @@ def _refuse_unlabelled(root: Path, count: int) -> None:
     beside = root.with_name(f"{root.resolve().name}.csv")
     hint = f"; did you mean --labels {beside}?" if beside.is_file() else ""
     raise InputError(
-        f"--data: {root}: {count} images and no labels: give --labels FILE.csv (image,label), or "
-        f"put labelled images into sub-folders named by class{hint}"
+        f"--data: {root}: {count} images and no labels: give --labels FILE.csv (image,label), "
+        "put labelled images into sub-folders named by class, or name the classes, as in "
+        f"--classes cat,dog{hint}"
     )
 
 

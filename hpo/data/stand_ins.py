@@ -4,6 +4,10 @@ A simulated annotator needs a true class to be right or wrong about. Where an im
 model is fitted to the known ones, its probabilities are calibrated on held-out images, and a class
 is drawn from them. The truth lies between two ends. Drawn apart, the labels can be predicted no
 better than that model is sure. The likeliest classes can all be learned, as that model knows them.
+
+Where no label is known at all, nothing says what the classes look like. Images that look alike then
+form as many groups as there are classes, and each group takes a class's name. That rehearses money,
+minutes and every step; the accuracy says nothing about the user's classes.
 """
 
 from __future__ import annotations
@@ -18,8 +22,10 @@ from numpy.typing import NDArray
 from hpo.data.dataset import Dataset
 from hpo.settings.config import StudyConfig
 from hpo.settings.rows.unlabelled import LIKELIEST
-from labeling.seeds import generator
+from labeling.seeds import derive, generator
 from labeling.types import Floats, Ints
+
+MADE_UP = "simulated people answer from made-up classes"
 
 _FOLDS = 10
 _LEAST = 1e-15
@@ -30,7 +36,7 @@ class Predicted:
     """What a model of the known labels says of all images.
 
     Attributes:
-        probabilities: [n, C], calibrated.
+        probabilities: [n, C], calibrated; of groups of images that look alike where none is known.
         known: known labels it was fitted to.
         right: share of them that it predicts from the others.
     """
@@ -92,6 +98,8 @@ def predict_from_known(data: Dataset, values: NDArray[np.float32], seed: int) ->
     from training.heads import softmax
 
     known = np.flatnonzero(data.truth >= 0)
+    if not len(known):
+        return _groups(values, len(data.classes), seed)
     truth, X = data.truth[known], values[known]
     classes = len(data.classes)
     target = np.eye(classes)[truth]
@@ -112,7 +120,20 @@ def predict_from_known(data: Dataset, values: NDArray[np.float32], seed: int) ->
     return Predicted(p, len(known), float((logits.argmax(axis=1) == truth).mean()))
 
 
+def _groups(values: NDArray[np.float32], classes: int, seed: int) -> Predicted:
+    from training.groups import look_alikes
+
+    group = look_alikes(values, classes, derive(seed, "look-alikes"))
+    return Predicted(np.eye(classes)[group], 0, 0.0)
+
+
 def _note(predicted: Predicted, bare: Ints, how: str) -> str:
+    if not predicted.known:
+        return (
+            f"No label is known: {MADE_UP}, groups of images that look alike, each under the name "
+            "of a class. Money, minutes and every step are rehearsed. The labels and the accuracy "
+            "say nothing about your classes: label about 60 images, or buy real answers."
+        )
     sure = 100 * float(predicted.probabilities[bare].max(axis=1).mean())
     basis = (
         f"a model of the {predicted.known} known labels, which is right on "

@@ -109,8 +109,25 @@ def test_notes(rows: Roles, truth: Rows, config: StudyConfig) -> tuple[str, ...]
         return ()
     known = int((truth >= 0).sum())
     counts = " and ".join(f"{count} {role}" for role, count in lacking.items() if count)
+    few = f"{known} labels are known, too few to measure models by. " if known else ""
+    alone = " --few-labels-ok measures by the known labels alone." if known else ""
     return (
-        f"{known} labels are known, too few to measure models by. Labels of {counts} images are "
-        f"bought, {config.test_overlap} answers each: the accuracy is corrected for their errors, "
-        "and its interval is wider for it. --few-labels-ok measures by the known labels alone.",
+        f"{few}Labels of {counts} images are bought first, {config.test_overlap} answers each: the "
+        f"accuracy is corrected for their errors, and its interval is wider for it.{alone}",
     )
+
+
+def unlabelled_notes(known: NDArray[np.bool_], config: StudyConfig) -> tuple[str, ...]:
+    """What a study lacks where no label is known, or does without where some are."""
+    if not known.any():
+        return (
+            "No label is known: no control task and no exam can be used; annotators are judged by "
+            "how far their answers agree.",
+        )
+    is_without = config.classes is not None and config.labels is None
+    if is_without and config.controls == (0,) and config.exam == (False,):
+        return (
+            f"{int(known.sum())} labels are known: --controls 0,1 and --exam off,on would check "
+            "annotators by them.",
+        )
+    return ()

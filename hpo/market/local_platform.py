@@ -17,7 +17,7 @@ from typing import Any
 from budget.errors import StorageError
 from budget.files import private, private_folder, replacing, write_whole
 from budget.tariffs.suite import SuiteTariff
-from hpo.data.image_urls import addresses, stand_ins
+from hpo.data.image_urls import addresses, hidden, stand_ins
 from hpo.market.lazy_source import ReachedSource
 from hpo.market.market import Market, Opening
 from hpo.market.simulated import (
@@ -65,6 +65,8 @@ def open_market(opening: Opening) -> Market:
     further = [REHEARSED]
     if not (config.image_url_prefix or any(data.urls)):
         further.append(NO_ADDRESSES)
+    if said := hidden(where, data):
+        further.append(f"{said}: for real money give addresses of JPEG copies in a column url.")
     name = simulated_name(config, crowd.scenario)
     return behind_api(opening, name, notes_of(opening, *further), crowd, reached)
 

@@ -45,6 +45,7 @@ class Market:
         scenario: name of what its annotators are taken from.
         crowd: the crowd in process, which answers or at least says how long things take; None for
             a replay.
+        one_by_one: whether its annotators submit one task at a time.
         most_answers: how many answers it has to sell on an image, by row; None for any number.
         pooled: the source again, where it has pools; else None.
         file_notes: those of `notes` that tell how files of answers were read.
@@ -63,6 +64,7 @@ class Market:
     pooled: PooledSource | None = None
     most_answers: Callable[[int], int] | None = None
     file_notes: tuple[str, ...] = ()
+    one_by_one: bool = False
 
     @property
     def said(self) -> dict[str, Any]:
@@ -89,6 +91,7 @@ class Market:
             self.campaign.suite_size,
             plan.exam,
             plan.dynamic,
+            self.one_by_one,
         )
 
 
@@ -156,6 +159,7 @@ class Opening:
             scenario,
             crowd,
             pooled,
+            one_by_one=self.config.has_staff,
         )
 
 

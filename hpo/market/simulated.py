@@ -12,6 +12,7 @@ from labeling.campaign.campaign import OBJECTIVE, Campaign
 from labeling.campaign.exam_tasks import set_apart
 from labeling.campaign.templates import stands_for
 from labeling.crowd.fitting.hybrid import hybrid_items
+from labeling.crowd.office.source import OfficeSource
 from labeling.crowd.people.difficulty import difficulty_from_features
 from labeling.crowd.people.items import Items, make_items
 from labeling.crowd.people.opinions import Opinions, opinions_from_features
@@ -21,17 +22,53 @@ from labeling.recorded.reading import task_rows
 from labeling.recorded.recording import Recording
 from labeling.seeds import derive
 
+STAFF_NOTE = (
+    "The same people answer in all conditions; what they earn is wage times measured working time, "
+    "not an invoice."
+)
 _SIMULATED = (
     "Labels come from a simulated crowd: no money was spent, and prices act as its model says."
 )
 
 
 def open_market(opening: Opening) -> Market:
-    """The simulated crowd of a scenario."""
+    """The simulated crowd of a scenario, or the own annotators of an office."""
+    if opening.config.has_staff:
+        return _open_office(opening)
     crowd = crowd_of(opening)
     check_overlap(opening.config, crowd.scenario)
     name = simulated_name(opening.config, crowd.scenario)
     return opening.market(name, crowd, notes_of(opening), crowd.scenario.name, crowd)
+
+
+def _open_office(opening: Opening) -> Market:
+    office = office_of(opening)
+    check_overlap(opening.config, office.scenario)
+    name = simulated_name(opening.config, office.scenario)
+    return opening.market(name, office, notes_of(opening, STAFF_NOTE), office.scenario.name)
+
+
+def office_of(opening: Opening) -> OfficeSource:
+    """Simulated own annotators in process, over the study's images.
+
+    Args:
+        opening: what is asked about what.
+
+    Raises:
+        InputError: the scenario is unknown, or has no own annotators.
+    """
+    config, data = opening.config, opening.data
+    scenario = scenario_of(config)
+    return OfficeSource(
+        scenario,
+        opening.campaign,
+        _items(opening, scenario, None),
+        {int(row): int(data.truth[row]) for row in data.rows["control"]},
+        config.staff_tariff,
+        crowd_seed_of(opening),
+        opening.ended_orders,
+        _further_items(opening, scenario),
+    )
 
 
 def crowd_of(opening: Opening, recording: Recording | None = None) -> CrowdSource:
@@ -80,6 +117,8 @@ def simulated_name(config: StudyConfig, scenario: Scenario, kind: str = "simulat
 def scenario_of(config: StudyConfig) -> Scenario:
     """The simulated crowd, with the configuration's own selection exponent if it has one."""
     scenario = load_scenario(config.scenario)
+    if config.has_staff and config.people is not None:
+        scenario = replace(scenario, office_people=config.staff_people)
     if config.selection is None:
         return scenario
     return replace(scenario, selection=config.selection)

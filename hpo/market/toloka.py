@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from budget.errors import InputError
-from hpo.data.image_urls import addresses
+from hpo.data.image_urls import addresses, refuse_hidden
 from hpo.market import stop_signals
 from hpo.market.lazy_source import LazySource, ReachedSource
 from hpo.market.market import Market, MarketAccount, Opening
@@ -37,6 +37,7 @@ def open_market(opening: Opening) -> Market:
     config, crowd = opening.config, crowd_of(opening)
     check_askable(opening)
     where = addresses(config, opening.data, shown_rows(opening))
+    refuse_hidden(where, opening.data)
     _check_question(opening)
 
     def reached() -> ReachedSource:

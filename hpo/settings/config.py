@@ -12,11 +12,18 @@ from pathlib import Path
 
 from budget.errors import InputError, nearest
 from budget.money import ZERO, Money
+from budget.postgres.address import Address
 from budget.tariff import Tariff
+from budget.tariffs.hourly import HourlyTariff
+from budget.tariffs.piece import PieceTariff
+from budget.tariffs.staff import StaffTariff, WorkTime
 from budget.tariffs.suite import SuiteTariff
+from budget.tariffs.wages import read_wages
 from budget.toml import parse_toml
 from hpo.settings import parsing
 from hpo.settings.market_kinds import MarketKind, split_market
+from hpo.settings.rows.defaults import fill_in
+from hpo.settings.rows.staff import PER_ANSWER, PLATFORM
 from hpo.settings.setting import flag
 from hpo.settings.table import BY_NAME, MODEL, PLAN, SETTINGS
 from labeling.types import DynamicOverlap
@@ -34,8 +41,10 @@ class StudyConfig:
 
     budget: Money
     study: str
+    storage: Address | None
     data: str
     labels: str | None
+    classes: tuple[str, ...] | None
     test_images: int
     test_overlap: int
     pool_labels: str
@@ -90,6 +99,15 @@ class StudyConfig:
     few_labels_ok: bool
     skip_bad_images: bool
     skip_empty: bool
+    pay: str
+    wage: Money
+    wages: str | None
+    seconds_per_answer: float
+    least_seconds: float
+    most_seconds: float | None
+    people: str | None
+    remove_banned: bool
+    grace_minutes: float
 
     @property
     def least_rate(self) -> float:
@@ -129,21 +147,37 @@ class StudyConfig:
     @property
     def tariff(self) -> Tariff:
         """What the market charges."""
-        return self.suite_tariff
+        return self.staff_tariff if self.has_staff else self.suite_tariff
+
+    @property
+    def has_staff(self) -> bool:
+        """Whether own annotators answer, one task at a time, instead of a platform's crowd."""
+        return self.pay != PLATFORM
+
+    @property
+    def staff_people(self) -> int:
+        """How many own annotators work at once."""
+        return int((self.people or "5").removeprefix(parsing.SIMULATED_PEOPLE))
+
+    @property
+    def staff_tariff(self) -> StaffTariff:
+        """What own annotators earn."""
+        most = 3 * self.seconds_per_answer if self.most_seconds is None else self.most_seconds
+        bounds = (most, self.least_seconds, self.seconds_per_answer)
+        time = WorkTime(*(round(1000 * seconds) for seconds in bounds))
+        if self.pay == PER_ANSWER:
+            return PieceTariff(time, self.staff_people)
+        wages = read_wages(Path(self.wages)) if self.wages else ()
+        return HourlyTariff(time, self.staff_people, wages)
+
+    def rate(self, price: Money) -> Money:
+        """What the tariff multiplies: the reward of a suite, or the pay of a task or an hour."""
+        return price if self.has_staff else price * self.suite_size
 
     @property
     def suite_tariff(self) -> SuiteTariff:
         """What a platform charges by the suite."""
         return SuiteTariff(self.fee_share, self.fee_minimum, self.smallest_reward)
-
-
-# A recording knows nothing about price, and mostly not who answered.
-_REPLAY_DEFAULTS = {
-    "price": (Money(2_000),),
-    "controls": (0,),
-    "exam": (False,),
-    "overlap": (1, 2, 3),
-}
 
 
 def make_config(
@@ -167,11 +201,7 @@ def make_config(
     read = {name: BY_NAME[name].read(raw, origin.get(name, name)) for name, raw in given.items()}
     if "budget" not in read:
         raise InputError("--budget: how much may be spent? Give dollars, such as --budget 20")
-    if not split_market(read.get("market", "simulated"))[0].knows_price:
-        for name, value in _REPLAY_DEFAULTS.items():
-            read.setdefault(name, value)
-    if read.get("dynamic_overlap"):
-        read.setdefault("sampler", "tpe")
+    fill_in(read, origin)
     read.setdefault("goal", _default_goal(read))
     read.setdefault("study", _default_name(read.get("data", "digits3")))
     for row in SETTINGS:
@@ -179,6 +209,7 @@ def make_config(
             read[row.name] = row.read(row.default, row.name)
     config = StudyConfig(**read)
     _check_together(config, origin)
+    _check_staff(config, origin)
     return config
 
 
@@ -211,10 +242,9 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
             f"of {config.suite_size}; give at most {config.suite_size - 1} or a larger suite_size"
         )
     for price in config.price:
-        config.tariff.check_rate(
-            price * config.suite_size,
-            f"{name('price')}: {price.exact()} per task x {config.suite_size} tasks per suite",
-        )
+        of_suite = f"{price.exact()} per task x {config.suite_size} tasks per suite"
+        what = f"{name('price')}: {of_suite}" if not config.has_staff else "wage or price"
+        config.tariff.check_rate(config.rate(price), what)
     kind = config.market_kind
     if config.price_models == "both" and not kind.models_price:
         why = "has its own" if kind.knows_price else "knows nothing about"
@@ -222,6 +252,8 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
     _check_machine(config, name)
     if config.labels is not None and not config.data.startswith("folder:"):
         raise InputError(f"{name('labels')}: only --data folder:DIR takes a labels file")
+    if config.classes is not None and config.data.partition(":")[0] not in ("folder", "npz"):
+        raise InputError(f"{name('classes')}: {config.data} has its own; leave it out")
     if config.image_size is not None and config.backbone in ("pixels", "patch"):
         raise InputError(f"{name('image_size')}: only a timm model has an input size")
     if config.backbone_file is not None and config.backbone in ("auto", "pixels", "patch"):
@@ -237,6 +269,19 @@ def _check_machine(config: StudyConfig, name: Callable[[str], str]) -> None:
         raise InputError(
             f"{name('view')}: a view keeps some of people's labels, and --machine labels every "
             "image; give one of both"
+        )
+
+
+def _check_staff(config: StudyConfig, origin: Mapping[str, str]) -> None:
+    if not config.has_staff:
+        return
+    if not config.market_kind.takes_staff:
+        name, market = origin.get("pay", "pay"), config.market_kind.name
+        raise InputError(f"{name}: the market {market} has no own annotators; leave it out")
+    if True in config.exam or config.dynamic_overlap:
+        raise InputError(
+            f"{origin.get('exam', 'exam')}: own annotators sit no exam, and have no dynamic "
+            "overlap; leave both out"
         )
 
 
@@ -272,7 +317,7 @@ def _plain(value: object) -> object:
         return value.exact()
     if isinstance(value, Fraction):
         return str(Decimal(value.numerator) / Decimal(value.denominator))
-    if isinstance(value, DynamicOverlap):
+    if isinstance(value, DynamicOverlap | Address):
         return str(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
@@ -292,7 +337,8 @@ def to_toml(config: StudyConfig) -> str:
     for name, value in to_plain(config).items():
         if value is not None:
             lines.append(f"{name} = {json.dumps(value)}")
-        elif BY_NAME[name].default is not None:  # its absence would mean the default
+        elif BY_NAME[name].default is not None or name == "storage":
+            # Its absence would mean the default, or what the environment names.
             lines.append(f'{name} = "none"')
     return "\n".join(lines) + "\n"
 
@@ -301,8 +347,13 @@ def _shown(value: object) -> object:
     return "none" if value is None else _plain(value)
 
 
-def check_unchanged(old: StudyConfig, new: StudyConfig) -> None:
+def check_unchanged(old: StudyConfig, new: StudyConfig, *free: str) -> None:
     """Refuse to go on with a study under another configuration; the budget may be raised.
+
+    Args:
+        old: what the study was started with.
+        new: what it is to go on with.
+        free: names of settings that may differ.
 
     Raises:
         InputError: naming the first field that differs, both values and the remedy.
@@ -314,7 +365,7 @@ def check_unchanged(old: StudyConfig, new: StudyConfig) -> None:
         )
     for field in fields(StudyConfig):
         before, now = getattr(old, field.name), getattr(new, field.name)
-        if field.name != "budget" and before != now:
+        if field.name not in ("budget", *free) and before != now:
             raise InputError(
                 f"{flag(field.name)}: study {old.study!r} was started with {_shown(before)}, "
                 f"now {_shown(now)}; keep it, or start another study with --study NAME"

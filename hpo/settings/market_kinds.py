@@ -37,6 +37,8 @@ class MarketKind(NamedTuple):
         banner: stands above the answer; may name {spent} and {market}. Empty for none.
         next_step: after a study; empty where its labels are real, and are to be taken.
         next_step_own: after a study of the user's own images, where that is another one.
+        pay: how people are paid where nothing else is chosen.
+        takes_staff: whether own annotators can answer on it.
     """
 
     name: str
@@ -55,6 +57,8 @@ class MarketKind(NamedTuple):
     banner: str = ""
     next_step: str = ""
     next_step_own: str = ""
+    pay: str = "platform"
+    takes_staff: bool = False
 
     @property
     def usage(self) -> str:
@@ -72,6 +76,7 @@ KINDS = (
         answers_from_truth=True,
         next_step=_OWN_IMAGES,
         next_step_own=_REHEARSE,
+        takes_staff=True,
     ),
     MarketKind(
         "rehearsal",

@@ -5,6 +5,7 @@ Every reader takes the raw value and the name to use in the error, and raises `I
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -20,19 +21,13 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from budget.money import Money
+    from budget.postgres.address import Address
     from labeling.types import DynamicOverlap
     from labeling.views.columns import Column
 
 _T = TypeVar("_T")
 _LONGEST_NAME = 80  # bytes: a folder's name and what is added to it fit every file system
 _MOST_DIGITS = 100  # of a share: Fraction() of 1e-999999999 would not come back
-MACHINE_KINDS = {
-    "file": "FILE",
-    "command": "PROGRAM",
-    "endpoint": "FILE.toml",
-    "weights": "FILE.toml",
-}
-"""Kinds of machine, and what names one."""
 BUILT_IN_DATA = ("digits3", "digits")
 
 
@@ -146,6 +141,16 @@ def tasks(value: object, name: str) -> str:
     return str(whole(1)(text, name))
 
 
+SIMULATED_PEOPLE = "simulated:"
+
+
+def people(value: object, name: str) -> str:
+    """A number of own annotators, or simulated:N."""
+    word = str(value).strip()
+    count = whole(1, 100)(word.removeprefix(SIMULATED_PEOPLE), name)
+    return f"{SIMULATED_PEOPLE if word.startswith(SIMULATED_PEOPLE) else ''}{count}"
+
+
 def one_of(*names: str) -> Callable[[object, str], str]:
     """One of some names."""
 
@@ -191,6 +196,17 @@ def data(value: object, name: str) -> str:
     )
 
 
+def class_names(value: object, name: str) -> tuple[str, ...]:
+    """Names of classes: a list, or a text in which commas separate them."""
+    import csv
+
+    given = value if isinstance(value, list | tuple) else next(csv.reader([str(value)]), [])
+    names = tuple(str(item).strip() for item in given)
+    if len(set(names)) < max(len(names), 2) or not all(names):
+        raise InputError(f"{name}: {value!r}: give two names or more, each once, such as cat,dog")
+    return names
+
+
 def role_shares(value: object, name: str) -> tuple[Fraction, ...]:
     """Percent of the images for each of the four roles: 70/5/12/13."""
     from fractions import Fraction
@@ -210,16 +226,6 @@ def market(value: object, name: str) -> str:
     given = text(value, name)
     split_market(given, name)
     return given
-
-
-def machine(value: object, name: str) -> str:
-    """A machine: KIND:WHERE."""
-    text_ = text(value, name)
-    kind, colon, rest = text_.partition(":")
-    if kind not in MACHINE_KINDS or not colon or not rest:
-        usages = ", ".join(f"{kind}:{where}" for kind, where in MACHINE_KINDS.items())
-        raise InputError(f"{name}: {text_!r} names no machine; give one of {usages}")
-    return text_
 
 
 def url_prefix(value: object, name: str) -> str:
@@ -303,6 +309,15 @@ def optional(read: Callable[[object, str], _T]) -> Callable[[object, str], _T | 
         return None if value is None else read(value, name)
 
     return reader
+
+
+def storage(value: object, name: str) -> Address | None:
+    """The address of a database: as given, else as the environment names it; or none."""
+    from budget.postgres.address import VARIABLE, read_address
+
+    if value is None:
+        value, name = os.environ.get(VARIABLE, "none"), VARIABLE
+    return None if value == "none" else read_address(str(value), name)
 
 
 def _range(low: object, high: object, step: object, name: str) -> list[str]:

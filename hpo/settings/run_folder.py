@@ -1,6 +1,6 @@
 """A study's folder: its configuration, and where its databases and locks are opened.
 
-What is opened here lies in the folder's files; a study on several machines opens it elsewhere.
+They lie in the folder's files, or at a database server that several machines share.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from budget import files
-from budget.database import Database, open_database
+from budget.database import Database, look_into, open_database
 from budget.errors import InputError
 from budget.files import write_whole
 from budget.ledger import Balance, Ledger, accounts_of
+from budget.postgres.locks import SessionLocks
 from hpo.settings.config import StudyConfig, check_unchanged, make_config, to_plain
 from hpo.settings.stored_answer import SEARCH as SEARCH
 from hpo.settings.stored_answer import STORE as STORE
 from hpo.settings.stored_answer import forget_report
+
+MAKING = "making"
+"""The lock under which parts of a study are made."""
 
 
 def claim(folder: Path, config: StudyConfig) -> None:
@@ -36,7 +40,7 @@ def claim(folder: Path, config: StudyConfig) -> None:
 
 def _claim(folder: Path, config: StudyConfig) -> None:
     path = folder / "study.json"
-    if not path.exists() and has_store(folder):
+    if not path.exists() and (folder / STORE).exists():
         raise InputError(
             f"{path}: missing, but the folder holds a study; bring it back, "
             "or start another study with --study NAME"
@@ -51,7 +55,7 @@ def _claim(folder: Path, config: StudyConfig) -> None:
 
 def making(folder: Path) -> AbstractContextManager[None]:
     """Keep other processes from making parts of a study's folder, which exists."""
-    return Locks(folder).hold("making")
+    return Locks(folder).hold(MAKING)
 
 
 def read_config(folder: Path) -> StudyConfig:
@@ -67,33 +71,34 @@ def read_config(folder: Path) -> StudyConfig:
         raise InputError(f"{folder}: no study here (study.json is missing)") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: damaged or unreadable: {error}") from None
-    return make_config(raw)
+    # Without a storage it is here, whatever the environment names.
+    return make_config({**raw, "storage": raw.get("storage") or "none"})
 
 
-def open_store(folder: Path) -> Database:
+def open_store(folder: Path, config: StudyConfig) -> Database:
     """Open the database of a study's ledger, orders and answers; made if there is none.
 
     Raises:
         StorageError: it cannot be read or written.
         LedgerCorrupt: it is no database, or cut short.
     """
-    return open_database(folder / STORE)
+    return open_database(config.storage or folder / STORE)
 
 
-def has_store(folder: Path) -> bool:
-    """Whether a study's folder holds its database yet."""
-    return (folder / STORE).exists()
+def look_into_store(folder: Path, config: StudyConfig) -> Database:
+    """The same for reading alone. Raises InputError, too, where there is none."""
+    return look_into(config.storage or folder / STORE)
 
 
-def balance_in(folder: Path, study: str) -> Balance | None:
-    """The balance of a study's ledger in a folder; None where there is no study yet."""
-    if not has_store(folder):
+def balance_in(folder: Path, config: StudyConfig) -> Balance | None:
+    """The balance of a study's ledger; None where there is no study yet."""
+    if config.storage is None and not (folder / STORE).exists():
         return None
-    database = open_store(folder)
+    database = open_store(folder, config)
     try:
         # A study that was killed in its first moments has a database, and no account in it yet.
-        has_account = study in accounts_of(database, study)
-        return Ledger.open(database, study).balance() if has_account else None
+        has_account = config.study in accounts_of(database, config.study)
+        return Ledger.open(database, config.study).balance() if has_account else None
     finally:
         database.dispose()
 
@@ -107,14 +112,16 @@ def runs_of(folder: Path) -> Path:
 
 
 class Locks:
-    """A study's locks, by name: among processes of one machine, each ends with its process.
+    """A study's locks, by name; each ends with its process.
 
     Args:
-        folder: the study's folder.
+        folder: the study's folder, where they hold among processes of one machine.
+        server: by which they hold among all machines instead.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: SessionLocks | None = None) -> None:
         self._folder = folder / "locks"
+        self._server = server
         self._held: set[str] = set()
 
     @contextmanager
@@ -123,12 +130,16 @@ class Locks:
 
         Args:
             name: the lock.
-            busy: told the number of the process that holds it, before the wait.
+            busy: told which process holds it, before the wait.
         """
         if name in self._held:
             yield
             return
-        with files.locked(self._folder / name, busy):
+        with (
+            files.locked(self._folder / name, busy)
+            if self._server is None
+            else self._server.held(name, busy)
+        ):
             self._held.add(name)
             try:
                 yield
@@ -137,4 +148,6 @@ class Locks:
 
     def try_hold(self, name: str) -> AbstractContextManager[bool]:
         """Whether this process holds a lock, until the block is left. Waits for no other."""
+        if self._server is not None:
+            return self._server.try_held(name)
         return files.try_locked(self._folder / name)

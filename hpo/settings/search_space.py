@@ -13,6 +13,7 @@ from typing import Any
 from budget.errors import InputError
 from budget.money import Money
 from hpo.settings.config import StudyConfig
+from hpo.settings.rows.staff import HOURLY
 from labeling.types import DynamicOverlap, LabelPlan
 
 _FIXED = "fixed"
@@ -47,6 +48,7 @@ class SearchSpace:
     tasks: tuple[int, ...]
     exams: tuple[bool, ...]
     rules: tuple[DynamicOverlap, ...] = ()
+    wage: bool = False
 
     @classmethod
     def of(cls, config: StudyConfig, pool: int) -> SearchSpace:
@@ -58,16 +60,18 @@ class SearchSpace:
             tuple(sorted({task_count(text, pool) for text in config.tasks})),
             tuple(sorted(set(config.exam))),
             config.dynamic_overlap,
+            config.pay == HOURLY,
         )
 
     @cached_property
     def plans(self) -> tuple[LabelPlan, ...]:
         """Every plan of the grid."""
         grid = itertools.product(self.prices, self.overlaps, self.controls, self.tasks, self.exams)
-        fixed = tuple(LabelPlan(Money(p), k, c, n, exam) for p, k, c, n, exam in grid)
+        wage = self.wage
+        fixed = tuple(LabelPlan(Money(p), k, c, n, exam, None, wage) for p, k, c, n, exam in grid)
         ruled = itertools.product(self.prices, self.rules, self.controls, self.tasks, self.exams)
         return fixed + tuple(
-            LabelPlan(Money(p), rule.most, c, n, exam, rule) for p, rule, c, n, exam in ruled
+            LabelPlan(Money(p), rule.most, c, n, exam, rule, wage) for p, rule, c, n, exam in ruled
         )
 
     @property
@@ -102,6 +106,7 @@ class SearchSpace:
             _nearest_log(params.get("tasks", self.tasks[0]), self.tasks),
             bool(params.get("exam", self.exams[0])),
             rule,
+            self.wage,
         )
 
     def params_of(self, plan: LabelPlan) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from budget.files import write_whole
 SCHEMA = 3
 """The version of the report's format."""
 REPORT = "report.json"
+PAGE = "report.html"
+"""The answer as a page, made from the report."""
 STORE = "labelworth.sqlite"
 """Ledger, orders and answers."""
 SEARCH = "optuna.sqlite"
@@ -34,7 +36,8 @@ def write_report(folder: Path, report: Mapping[str, Any]) -> None:
 
 def forget_report(folder: Path) -> None:
     """Take the stored answer away, before the study learns something that it does not tell."""
-    (folder / REPORT).unlink(missing_ok=True)
+    for name in (REPORT, PAGE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_report(folder: Path) -> dict[str, Any] | None:

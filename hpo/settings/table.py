@@ -14,6 +14,8 @@ from hpo.settings.rows.data import DATA
 from hpo.settings.rows.features import FEATURES
 from hpo.settings.rows.labels import LABELS
 from hpo.settings.rows.machine import MACHINE
+from hpo.settings.rows.staff import STAFF
+from hpo.settings.rows.storage import STORAGE
 from hpo.settings.rows.unlabelled import UNLABELLED
 from hpo.settings.setting import REQUIRED, Setting
 
@@ -258,6 +260,7 @@ SETTINGS = (
         "minutes",
     ),
     *MACHINE,
+    *STAFF,
     *LABELS,
     *FEATURES,
     Setting(
@@ -331,6 +334,7 @@ SETTINGS = (
         "name of the study and its folder",
         shown="from the data",
     ),
+    *STORAGE,
     Setting(
         "view",
         optional(parsing.trial_view),

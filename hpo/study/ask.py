@@ -27,6 +27,8 @@ from labeling.types import LabelPlan
 if TYPE_CHECKING:
     import optuna
 
+ASKING = "asking"
+"""The lock under which trials are written down."""
 REFUSALS = 20  # in a row: the sampler finds nothing that can be bought
 _PATIENCE = 10  # asks outside the study's limits before the nearest plan inside is taken
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from budget.database import driver, reading
+from budget.database import name_of, reading, rows_of
 from budget.errors import InputError, LedgerCorrupt
 from hpo.data.dataset import Dataset, load
 from hpo.data.summary import data_lines
 from hpo.market.machines.machine import open_machine
 from hpo.market.open import open_market
 from hpo.search.samplers import check_sampler
-from hpo.settings.config import StudyConfig
-from hpo.settings.run_folder import STORE, making
+from hpo.settings.config import StudyConfig, check_unchanged, make_config, to_plain
+from hpo.settings.run_folder import MAKING
 from hpo.settings.search_space import SearchSpace
 from hpo.settings.table import HEAD
 from hpo.study.delivery.measuring import check_tests
@@ -21,7 +22,7 @@ from hpo.study.trials import Trials
 from hpo.trial.feature_pass import pass_over
 from hpo.trial.holdings.books import check_books
 from hpo.trial.labels import check_views
-from hpo.trial.world import World
+from hpo.trial.world import World, cache_of
 from labeling.campaign.campaign import OBJECTIVE
 
 Tell = Callable[[str], None]
@@ -40,7 +41,7 @@ def check_new_study(config: StudyConfig, runs: Path, tell: Tell | None = None) -
         InputError: of `budget` or `training`, naming what is wrong.
     """
     check_sampler(config)
-    data = load(config)
+    data = load(config, cache=cache_of(runs))
     market = open_market(config, data)
     if tell is not None:
         for line in market.file_notes:
@@ -79,18 +80,18 @@ def check_ground(world: World, trials: Trials) -> None:
         InputError: images or crowd are others than those that the study was started with.
         LedgerCorrupt: an order that was paid for is missing, or was settled at another amount.
     """
-    if world.database.dialect.name == "sqlite":
-        with reading(world.database) as connection:
-            path, study = world.folder / STORE, world.config.study
-            check_books(driver(connection), path, study, world.source.tariff)
+    place, study = name_of(world.database), world.config.study
+    with reading(world.database) as connection:
+        check_books(partial(rows_of, connection), place, study, world.source.tariff)
     for bought in trials.purchases():
         if world.store.record(bought.order) is None:
             raise LedgerCorrupt(
-                str(world.folder / STORE),
+                place,
                 f"an order of plan {bought.outcome.plan.key} that was paid for is missing",
             )
     ground = {"--data": world.data.key(), "--scenario": world.market.name}
-    with making(world.folder):  # of several processes that start a study one says
+    with world.locks.hold(MAKING):  # of several processes that start a study one says
+        _check_configuration(world, trials)
         begun_with = trials.attr("ground")
         if begun_with is None:
             trials.keep("ground", ground)
@@ -101,6 +102,16 @@ def check_ground(world: World, trials: Trials) -> None:
                 f"{name}: its content changed since study {world.config.study!r} was started; "
                 "bring it back, or start another study with --study NAME"
             )
+
+
+def _check_configuration(world: World, trials: Trials) -> None:
+    """Refuse other settings than those of the machines that search in the study already."""
+    if world.config.storage is None:
+        return  # the folder's study.json says it
+    begun_with = trials.attr("configuration")
+    if begun_with is not None:
+        check_unchanged(make_config(begun_with), world.config, "storage")
+    trials.keep("configuration", to_plain(world.config))
 
 
 def sealed_late(world: World, trials: Trials) -> list[str]:

@@ -24,12 +24,13 @@ from hpo.settings.run_folder import read_config, runs_of
 from hpo.settings.stored_answer import read_report, to_json
 from hpo.study.delivery.delivery import deliver
 from hpo.study.journal import BOUGHT, StudyJournal
+from hpo.study.logs.log import logged
 from hpo.study.pools import look
 from hpo.trial import spending
 from hpo.trial.purchase import DELIVERED, apart, buy
 from hpo.trial.trainer import Trainer
 from hpo.trial.versions.merged_labels import Final, make_final
-from hpo.trial.world import World, build, features_of
+from hpo.trial.world import World, build, cache_of, features_of
 from labeling.campaign.templates import advised_plan
 from labeling.types import LabelPlan
 
@@ -139,6 +140,11 @@ def carry_out(purchase: NextPurchase, say: Callable[[str], None]) -> dict[str, A
         purchase: from `prepare`.
         say: told in a few words what is going on.
     """
+    with logged(purchase.world.folder):
+        return _carried_out(purchase, say)
+
+
+def _carried_out(purchase: NextPurchase, say: Callable[[str], None]) -> dict[str, Any]:
     world = purchase.world
     if purchase.cap > ZERO:  # else everything is owned, and there is no account to open
         ledger = Ledger.open(world.database, purchase.account, purchase.cap)
@@ -230,7 +236,7 @@ def _world(
         exam=(plan.exam,),
         max_minutes=wish.minutes,
     )
-    data = load(config, folder)
+    data = load(config, folder, cache_of(runs_of(folder)))
     pool = tuple(int(row) for row in data.rows["pool"])
     if wish.images is not None:
         # Larger images must not turn "auto" into another backbone, or its input into a larger one.
@@ -241,7 +247,7 @@ def _world(
         raise InputError("--labels: names the images of --images; give both or neither")
     if plan.controls >= config.suite_size:
         raise InputError(f"--plan: {plan.controls} controls fill a suite of {config.suite_size}")
-    config.tariff.check_rate(plan.price * config.suite_size, "--plan")
+    config.tariff.check_rate(config.rate(plan.price), "--plan")
     world = build(alone, folder, data, trainer=trainer)
     # A machine has answered about the study's own images alone.
     return (world if wish.images is None else world.but(machine=None)), pool

@@ -11,12 +11,30 @@ from budget.money import ZERO
 from hpo.study.trials import TASK, Trials
 from hpo.trial.balance import last_difference
 from hpo.trial.outcome import plan_from_plain
-from hpo.trial.purchase import mark_of, paid_of, settle_ended
+from hpo.trial.purchase import buy, mark_of, paid_of, settle_ended
 from hpo.trial.spending import orders_behind
 from hpo.trial.world import World
 from labeling.machine import is_machine
 from labeling.source import SETTLE, VOID, Finding, PooledSource, StoredOrder
 from labeling.types import STOPPED, LabelPlan, Order, OrderEnd, Page
+
+
+def has_order(plan: LabelPlan, world: World) -> bool:
+    """Whether a plan whose trial was left is owned, ordered, or was ordered and stopped."""
+    order = world.prices.lacking(plan)
+    if order is None or world.store.record(order.key) is not None:
+        return True
+    records = world.store.orders(world.condition(plan))
+    return bool(records and records[-1].end and records[-1].end.reason == STOPPED)
+
+
+def complete(order: Order, world: World) -> None:
+    """Complete an order whose trial is gone (the trials' file is younger than the orders)."""
+    for plan in world.space.plans:
+        if world.condition(plan).key == order.condition.key:
+            with world.buying(plan):
+                buy(plan, world)
+            return
 
 
 def untold(world: World, trials: Trials) -> Iterator[tuple[LabelPlan, str]]:

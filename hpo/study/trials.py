@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from budget import seals
-from budget.files import replacing
-from budget.sqlite_file import SIDE_FILES
 from hpo.search.money_aware import distributions
-from hpo.settings.run_folder import making
+from hpo.settings.run_folder import SEARCH
 from hpo.settings.search_space import SearchSpace
-from hpo.trial.holdings.books import check_rows
+from hpo.study.storage.file import TrialFile
+from hpo.study.storage.shared import SharedTrials
 from hpo.trial.outcome import Outcome, Purchase, outcome_from_plain, outcome_to_plain, plan_to_plain
+from hpo.trial.world import World
 from labeling.types import LabelPlan
 
 if TYPE_CHECKING:
@@ -25,48 +20,64 @@ if TYPE_CHECKING:
 
 TASK = "task"
 """User attribute of a trial: the task that it is outside, such as ClearML's."""
-_WAIT_S = 30  # for another process's write
+
+
+class TrialStorage(Protocol):
+    """Where Optuna keeps a study's trials.
+
+    Attributes:
+        study: Optuna's study.
+        sealed_late: an older release had made it, and its rows were sealed just now.
+    """
+
+    study: optuna.Study
+    sealed_late: bool
+
+    def version(self) -> int | str:
+        """Changes with every write by any other connection, Optuna's among them."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+def storage_of(world: World) -> TrialStorage:
+    """Where the trials of a study lie; made where there are none yet."""
+    name = world.config.study
+    if world.config.storage is None:
+        return TrialFile(world.folder / SEARCH, name)
+    return SharedTrials(world.database, name)
 
 
 class Trials:
     """A study's trials.
 
     Args:
-        path: the SQLite file; made if it is missing.
-        name: the study's name.
+        storage: where they lie.
         space: the search space.
 
     Attributes:
-        sealed_late: an older release had made the file, and its rows were sealed just now.
+        study: Optuna's study.
+        sealed_late: an older release had made them, and their rows were sealed just now.
     """
 
-    def __init__(self, path: Path, name: str, space: SearchSpace) -> None:
-        self.study, self.sealed_late = _open(path, name)
+    def __init__(self, storage: TrialStorage, space: SearchSpace) -> None:
+        self.study, self.sealed_late = storage.study, storage.sealed_late
         self._space = space
-        self._path = path
-        self._read: tuple[int, list[FrozenTrial]] | None = None
+        self._storage = storage
+        self._read: tuple[int | str, list[FrozenTrial]] | None = None
 
     def all(self) -> list[FrozenTrial]:
-        """Every trial, in order; read again only after a process has written to the file."""
-        version = self._version()
+        """Every trial, in order; read again only after a process has written one."""
+        version = self._storage.version()
         if self._read is None or self._read[0] != version:
             self._read = version, self.study.get_trials(deepcopy=False)
         return list(self._read[1])
 
-    def _version(self) -> int:
-        """A number that changes with every write by any other connection, Optuna's among them."""
-        version: int = self._looker.execute("PRAGMA data_version").fetchone()[0]
-        return version
-
-    @cached_property
-    def _looker(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._path, timeout=_WAIT_S, check_same_thread=False)
-
     def close(self) -> None:
-        """Let go of the file."""
-        looker = self.__dict__.pop("_looker", None)
-        if looker is not None:
-            looker.close()
+        """Let go of the storage."""
+        self._storage.close()
         self._read = None
 
     def at(self, number: int) -> FrozenTrial:
@@ -195,74 +206,3 @@ def _once(trials: Iterable[FrozenTrial]) -> list[Outcome]:
     """One outcome a plan: the last one measured, in the first one's place."""
     outcomes = [outcome_from_plain(trial.user_attrs["outcome"]) for trial in trials]
     return list({outcome.plan.key: outcome for outcome in outcomes}.values())
-
-
-def _open(path: Path, name: str) -> tuple[optuna.Study, bool]:
-    """The study in Optuna's storage, and whether it was sealed late.
-
-    Of several processes one makes the file.
-    """
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if not path.exists():
-        with making(path.parent):
-            if not path.exists():
-                _make(path, name)
-    with making(path.parent), closing(_connected(path)) as database:
-        check_rows(database, path)
-        late = _seal(database)
-    return _study(_storage(path), name), late
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=_WAIT_S, factory=seals.SealingConnection)
-
-
-def _seal(database: sqlite3.Connection) -> bool:
-    """Seal all of Optuna's tables; returns whether one had rows that nothing covered until now."""
-    names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    ours = {name: "" for (name,) in names if name != "seals" and not name.startswith("sqlite_")}
-    if seals.is_covered(database, ours):
-        return False
-    with database:
-        database.execute("BEGIN IMMEDIATE")
-        return bool(seals.cover(database, ours))
-
-
-def _make(path: Path, name: str) -> None:
-    """Put a whole database with an empty study at the path, in one step.
-
-    Optuna makes its tables in several commits. A process that was killed between them left a file
-    that Optuna refuses.
-    """
-    for left in path.parent.glob(f".{path.name}.*"):  # drafts of killed processes
-        left.unlink()
-    for side in SIDE_FILES:  # rows of a lost file, which SQLite would put into the new one
-        path.with_name(path.name + side).unlink(missing_ok=True)
-    with replacing(path) as draft:
-        storage = _storage(draft)
-        _study(storage, name)
-        storage.remove_session()
-        storage.engine.dispose()
-        with closing(_connected(draft)) as database:
-            _seal(database)
-            database.execute("PRAGMA journal_mode=WAL")  # a property of the file; one sync a commit
-
-
-def _storage(path: Path) -> optuna.storages.RDBStorage:
-    import optuna
-
-    wait = {"connect_args": {"timeout": _WAIT_S, "factory": seals.SealingConnection}}
-    return optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs=wait)
-
-
-def _study(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
-    import optuna
-
-    return optuna.create_study(
-        storage=storage,
-        study_name=name,
-        directions=["maximize", "minimize"],
-        load_if_exists=True,
-    )

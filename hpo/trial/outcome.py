@@ -69,6 +69,7 @@ def plan_to_plain(plan: LabelPlan) -> dict[str, Any]:
         "tasks": plan.tasks,
         "exam": plan.exam,
         **({"dynamic": str(plan.dynamic)} if plan.dynamic else {}),
+        **({"wage": True} if plan.wage else {}),
     }
 
 
@@ -82,6 +83,7 @@ def plan_from_plain(raw: Mapping[str, Any]) -> LabelPlan:
         raw["tasks"],
         raw["exam"],
         rule if isinstance(rule, DynamicOverlap) else None,
+        raw.get("wage", False),
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from budget.money import Money
 from budget.tariff import assignments_for, expected_cost
+from hpo.trial.holdings.answer_cost import AnswerCost, answer_cost
 from hpo.trial.world import World
 from labeling.store.records import OrderRecord
 from labeling.types import Condition, LabelPlan
@@ -68,6 +69,7 @@ class PlanCosts:
             bad, good = self._alike.get(kind, (0, 0))
             self._alike[kind] = (bad + paid.unusable, good + paid.usable)
         real = world.market.kind.real_money
+        self._measured = world.source.tariff.rewards_vary
         self._pace = _paces(self._paid, _MARKET_SD if real else _SIMULATION_SD)
 
     def price(self, plan: LabelPlan) -> Money:
@@ -78,6 +80,32 @@ class PlanCosts:
         are those that tasks of the condition needed.
         """
         return self._list_cost(plan).share(1 + self.unusable_share(plan))
+
+    def answer_cost(self, plan: LabelPlan) -> AnswerCost:
+        """What an answer costs in a plan's condition; answers of other conditions count, too.
+
+        Only where tariffs measure it: a fixed reward is known.
+        """
+        tariff, rate = self._world.source.tariff, self._world.condition(plan).reward
+        everything = [record for records in self._records.values() for record in records]
+        common = answer_cost(tariff.expected(1, rate), everything)
+        return answer_cost(common.of(1), self._records.get(self._world.condition(plan).key, []))
+
+    def price_interval(self, plan: LabelPlan) -> tuple[Money, Money] | None:
+        """The 95 % interval of what buying a plan costs; None where rewards are fixed.
+
+        It holds how long answers take, and how many more of them turn out unusable.
+        """
+        if not self._measured:
+            return None
+        price, assignments = self.price(plan), self._world.prices.list_price(plan).assignments
+        paid = self._paid.get(self._world.condition(plan).key)
+        seen = _UNUSABLE_WEIGHT if paid is None else paid.usable + paid.unusable
+        share = float(self.unusable_share(plan))
+        unusable = (share * (1 + share) * (1 / max(1, seen) + 1 / max(1, assignments))) ** 0.5
+        time = self.answer_cost(plan).share_sd(assignments)
+        half = Fraction(round(1000 * 1.96 * math.hypot(time, unusable / (1 + share))), 1000)
+        return price - price.share(min(half, Fraction(1))), price + price.share(half)
 
     def unusable_share(self, plan: LabelPlan) -> Fraction:
         """Unusable over usable assignments that a plan's condition is expected to pay for."""
@@ -141,6 +169,8 @@ class PlanCosts:
         condition = world.condition(plan)
         records = self._records.get(condition.key, [])
         tasks = sum(len(record.order.wanted) for record in records)
+        if self._measured:
+            return self.answer_cost(plan).of(world.prices.list_price(plan).assignments)
         if plan.dynamic is None or not tasks:
             return world.prices.list_price(plan).cost
         answers = math.ceil(plan.tasks * sum(r.usable_answers for r in records) / tasks)

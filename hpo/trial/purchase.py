@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 
 from budget.errors import BudgetExceeded
 from budget.money import ZERO, Money
@@ -118,18 +119,30 @@ def purchase(order: Order, world: World) -> None:
         hold = ledger.reserve(order.key, most, noted(world, order))
     except BudgetExceeded:
         world.store.withdraw(order)  # refused, so it has no hold and nothing was placed
+        _tell("refused", order, usd=most.exact())
         raise
+    _tell("held", order, usd=most.exact(), answers=order.answers_wanted, limit=order.limit)
     record = world.store.record(order.key)
     if record is None or record.order != order:
         ledger.void(hold)  # another worker withdrew it meanwhile; nothing was placed
         return
     with stop_signals.at_work(world.market.kind.has_pools):
         pool = seller.place(order)  # same key, same pool, however often it is asked
+        _tell("placed", order, pool=pool.id)
         for page in seller.collect(pool):  # ends when no assignment is active any more
             world.store.add(order, page)  # one commit a page; a known assignment is ignored
-        ledger.settle(hold, paid_of(order, world))
+            counts = {"assignments": len(page.assignments), "bans": len(page.restrictions)}
+            _tell("page", order, **counts, ended=page.end.reason if page.end else None)
+        paid = paid_of(order, world)
+        ledger.settle(hold, paid)
+        _tell("settled", order, usd=paid.exact())
         world.prices.refresh()
         check_taken(world, order.key)
+
+
+def _tell(event: str, order: Order, **facts: object) -> None:
+    where = {"order": order.key, "condition": order.condition.key}
+    logging.getLogger("labelworth").info(event, extra={"facts": {**where, **facts}})
 
 
 def settle_ended(world: World) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from budget.database import Database
 from budget.ledger import Ledger, accounts_of
+from budget.postgres.locks import SessionLocks
 from hpo.data.dataset import Dataset, load
 from hpo.data.roles import keep_roles
 from hpo.data.stand_ins import with_stand_ins
@@ -128,6 +129,14 @@ class World:
         return replace(other, prices=Prices(listed, other.store, other.pool, moves=moves))
 
     @property
+    def is_shared(self) -> bool:
+        """Whether processes of several machines search at the same time.
+
+        Not on a market with pools: they share an exam and a server, and one process buys at a time.
+        """
+        return self.config.storage is not None and not self.market.kind.has_pools
+
+    @property
     def source(self) -> LabelSource:
         """Sells the labels."""
         return self.market.source
@@ -196,20 +205,24 @@ MARKET_LOCK = "market"
 """The lock under which one process at a time buys on a market with pools."""
 
 
+def cache_of(runs: Path) -> Path:
+    """Folder of the scans and features that all studies of a folder share."""
+    return runs / ".features"
+
+
 def features_of(config: StudyConfig, data: Dataset, runs: Path) -> Features:
     """Features of all images: from the cache that all studies share, else computed."""
     from training.features import extract
 
     weights = Path(config.backbone_file) if config.backbone_file else None
-    cache = runs / ".features"
-    return extract(data.images, config.backbone, weights, cache, config.image_size)
+    return extract(data.images, config.backbone, weights, cache_of(runs), config.image_size)
 
 
 def features_without_weights(data: Dataset, runs: Path) -> Features:
     """The features that the images have where no weights are at hand, cached like all others."""
     from training.features import extract, without_weights
 
-    return extract(data.images, without_weights(data.images), None, runs / ".features")
+    return extract(data.images, without_weights(data.images), None, cache_of(runs))
 
 
 def build(
@@ -218,6 +231,7 @@ def build(
     data: Dataset | None = None,
     crowd_seed: int | None = None,
     trainer: Trainer | None = None,
+    resold: Callable[[Market], Market] | None = None,
 ) -> World:
     """Wire a study's world in its folder. Buys nothing.
 
@@ -227,15 +241,16 @@ def build(
         data: its images, when loaded already.
         crowd_seed: draws other annotators over the same items; None for the study's own.
         trainer: fits the heads; None for the cross-validated ones.
+        resold: gives the market to buy from instead of the configured one.
 
     Raises:
         InputError: the data, the scenario or the folder are wrong.
         LedgerCorrupt: the folder's ledger does not verify.
     """
-    loaded = data or load(config, folder)
+    loaded = data or load(config, folder, cache_of(runs_of(folder)))
     if loaded.drawn:
         keep_roles(folder, loaded.drawn)
-    database = open_store(folder)
+    database = open_store(folder, config)
     ledger = Ledger.open(database, config.study, config.budget)
     store = Store(database, config.study)
     computed = Computed(lambda: features_of(config, loaded, runs_of(folder)))
@@ -243,6 +258,8 @@ def build(
     market = open_market(
         config, images, store, crowd_seed, lambda: computed.features.values, folder
     )
+    if resold is not None:
+        market = resold(market)
     order = task_order(
         images.rows["pool"], derive(config.seed, "pool order"), images.strata("pool")
     )
@@ -258,7 +275,7 @@ def build(
         ledger,
         pool,
         database,
-        Locks(folder),
+        Locks(folder, SessionLocks(database, config.study) if config.storage else None),
         Prices(listed, store, pool, moves=moves(config, pool)),
         computed,
         trainer or CrossValidated(),

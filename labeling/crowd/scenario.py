@@ -63,6 +63,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "return_share": (0, 1),
     "return_minutes": (0, 1e5),
     "horizon_minutes": (1e-3, 1e7),
+    "office_people": (0, 100),
+    "office_hours": (0.01, 24),
 }
 # Parameters added after the first version, with the default scenario's values.
 _LATER: dict[str, Any] = {
@@ -76,6 +78,8 @@ _LATER: dict[str, Any] = {
     "appeal_mean": 0.0,
     "appeal_sd": 1.5,
     "taste_sd": 1.0,
+    "office_people": 0,
+    "office_hours": 8.0,
 }
 
 
@@ -143,6 +147,9 @@ class Scenario:
         return_share: chance that an earlier annotator returns when new tasks appear.
         return_minutes: mean minutes until the return (exponential).
         horizon_minutes: minutes after which an incomplete order is out of supply.
+        office_people: own annotators, who do nothing else; 0 for an open crowd. They answer one
+            task at a time, so "per suite" means per suite of the campaign's size here.
+        office_hours: hours that they work a day.
     """
 
     name: str
@@ -194,6 +201,8 @@ class Scenario:
     return_share: float
     return_minutes: float
     horizon_minutes: float
+    office_people: int
+    office_hours: float
 
     def __post_init__(self) -> None:
         for key, (low, high) in _RANGES.items():
@@ -263,6 +272,8 @@ class Scenario:
         Args:
             minutes: minutes for which a pool stays open; None for no limit.
         """
+        if self.office_people:
+            return self.office_people
         if minutes is None:
             return self.population
         return max(1, min(self.population, math.floor(self.looks_per_minute * minutes)))
@@ -366,8 +377,7 @@ def _build(values: dict[str, Any], name: str) -> Scenario:
     for key in ("name", "about"):
         if not isinstance(values[key], str):
             raise InputError(f"scenario {name}: {key} is {values[key]!r}; it must be text")
-    if not isinstance(values["population"], int):
-        raise InputError(
-            f"scenario {name}: population is {values['population']!r}; whole people only"
-        )
+    for key in ("population", "office_people"):
+        if not isinstance(values[key], int):
+            raise InputError(f"scenario {name}: {key} is {values[key]!r}; whole people only")
     return Scenario(**values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,18 +14,18 @@ from labeling.campaign.exam_tasks import set_apart
 from labeling.crowd.engine.engine import Crowd
 from labeling.crowd.engine.minutes_forecast import Flow, make_flow, mean_overlap
 from labeling.crowd.engine.pool import PoolSettings, milliseconds
-from labeling.crowd.engine.rounds import OrderRun, run_order
+from labeling.crowd.engine.rounds import OrderRun, answers_of, run_order
 from labeling.crowd.people.audience import audience
 from labeling.crowd.people.exam_items import set_exam
-from labeling.crowd.people.items import Items
+from labeling.crowd.people.items import Items, clear_controls
 from labeling.crowd.people.opinions import Opinions, make_opinions
 from labeling.crowd.scenario import Scenario
 from labeling.seeds import stream
 from labeling.source import Pool, checked_tasks, orders_before
 from labeling.types import (
+    Answers,
     Assignment,
     Condition,
-    Ints,
     Order,
     Page,
     Restriction,
@@ -96,7 +96,7 @@ class CrowdSource:
         self._flows: dict[str, Flow] = {}
         self._check_rows(items)
         self._further = [self._seen(at, len(items), further or {}) for at in self._others]
-        self.items = _with_clear_controls(items, self._controls, scenario.control_error)
+        self.items = clear_controls(items, self._controls, scenario.control_error)
 
     @property
     def tariff(self) -> Tariff:
@@ -173,6 +173,10 @@ class CrowdSource:
         """
         simulated, done = self._run(order)
         return simulated.crowd, done
+
+    def answers(self, order: Order) -> Answers:
+        """The order's answers, in columns."""
+        return answers_of(*self.simulate(order))
 
     def open_pool(self, condition: Condition) -> Crowd:
         """A condition's pool before its first order."""
@@ -319,10 +323,3 @@ def _check_classes(items: Items, classes: int) -> None:
 
 def _annotator(condition: Condition, person: int) -> str:
     return f"{condition.key[:10]}-{person:07d}"
-
-
-def _with_clear_controls(items: Items, controls: Ints, factor: float) -> Items:
-    """Items whose control rows have an error multiplied by a factor."""
-    error = items.error.copy()
-    error[controls] *= factor
-    return replace(items, error=error)

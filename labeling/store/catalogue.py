@@ -34,7 +34,7 @@ from sqlalchemy import (
     select,
 )
 
-from budget.database import add_columns, create_tables, reading, seal_tables, writing
+from budget.database import add_columns, alone, create_tables, reading, seal_tables, writing
 from labeling.store.views import criterion
 from labeling.views import View, check_classes, parse_view, resolve
 from labeling.views.columns import ANSWERS, COLUMNS, LABELS
@@ -227,6 +227,7 @@ class Catalogue:
                 image, or NO_LABEL.
         """
         with writing(self._engine) as connection:
+            alone(connection, "catalogue", self._study)
             stored = select(VERSIONS.c.id).where(self._mine, VERSIONS.c.version == entry.version)
             if connection.execute(stored).first() is not None:
                 return
@@ -285,6 +286,7 @@ class Catalogue:
         """Give a bound view a name; the view becomes the latest version of this name."""
         named = NamedView(name, view.version, view.text, view.over)
         with writing(self._engine) as connection:
+            alone(connection, "catalogue", self._study)
             mine = and_(_VIEWS.c.study == self._study, _VIEWS.c.name == name)
             latest = connection.execute(
                 select(_VIEWS.c.version).where(mine).order_by(_VIEWS.c.id.desc())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, select
+from sqlalchemy import ColumnElement, Connection, Double, Row, case, cast, func, select
 
 from budget.money import Money
 from labeling.store.queries import BANNED, wanted_of
@@ -41,6 +41,7 @@ def _read(connection: Connection, numbers: Sequence[int]) -> Iterator[tuple[int,
         "unusable": func.coalesce(func.sum(case((BANNED, 1), else_=0)), 0),
         "reward": func.coalesce(func.sum(reward), 0),
         "unusable_reward": func.coalesce(func.sum(case((BANNED, reward), else_=0)), 0),
+        "reward_squares": func.coalesce(func.sum(cast(reward, Double) * cast(reward, Double)), 0.0),
         "control_reward": func.coalesce(
             func.sum(case((BANNED, 0), (real == 0, reward), else_=0)), 0
         ),
@@ -68,6 +69,7 @@ def _record(connection: Connection, row: Row[Any]) -> OrderRecord:
         reward=Money(int(row.n_reward)),
         unusable_reward=Money(int(row.n_unusable_reward)),
         control_reward=Money(int(row.n_control_reward)),
+        reward_squares=float(row.n_reward_squares),
         answers=int(row.n_answers),
         usable_answers=int(row.n_usable),
     )

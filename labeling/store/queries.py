@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Engine,
     Select,
     and_,
     exists,
@@ -14,6 +17,7 @@ from sqlalchemy import (
     select,
 )
 
+from budget.database import alone, writing
 from labeling.store.records import Wanted
 from labeling.store.tables import (
     ANSWERS,
@@ -42,6 +46,14 @@ BANNED = exists().where(
     EARLIER.c.tranche <= ORDERS.c.tranche,
 )
 """Whether an assignment's annotator was banned in the same order or an earlier order."""
+
+
+@contextmanager
+def changing(engine: Engine, study: str, condition: Condition) -> Iterator[Connection]:
+    """A transaction beside which no other changes the orders of a study's condition."""
+    with writing(engine) as connection:
+        alone(connection, "orders", study, condition.key)
+        yield connection
 
 
 def of_condition(condition: Condition) -> ColumnElement[bool]:
@@ -86,6 +98,26 @@ def usable_by_task(connection: Connection, mine: ColumnElement[bool]) -> dict[in
         .group_by(ANSWERS.c.task)
     )
     return {task: count for task, count in rows}
+
+
+def lacking(
+    connection: Connection, mine: ColumnElement[bool], tasks: Sequence[int], overlap: int
+) -> Wanted:
+    """The answers that a condition's orders have not asked for yet, of tasks at an overlap.
+
+    Raises:
+        ValueError: an overlap below 1, or a task given twice.
+    """
+    rows = [int(task) for task in tasks]
+    if overlap < 1:
+        raise ValueError(f"overlap: {overlap} asks for no answer; give at least 1")
+    if len(set(rows)) < len(rows):
+        raise ValueError("tasks: one is given twice; each may be given once")
+    targets, owned = targets_of(connection, mine), usable_by_task(connection, mine)
+    counts = ((task, overlap - owned.get(task, 0)) for task in rows)
+    return tuple(
+        (task, count) for task, count in counts if count > 0 and targets.get(task, 0) < overlap
+    )
 
 
 def answer_rows(mine: ColumnElement[bool], question: int, *more: ColumnElement[Any]) -> Select[Any]:

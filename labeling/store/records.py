@@ -28,6 +28,7 @@ class OrderRecord:
         reward: rewards of the annotators, without the platform fee.
         unusable_reward: rewards of the unusable assignments among them.
         control_reward: rewards of usable assignments of nothing but control tasks.
+        reward_squares: sum of the squared rewards, in squared micro-dollars.
         answers: answers to real tasks.
         usable_answers: usable answers to real tasks.
     """
@@ -40,6 +41,7 @@ class OrderRecord:
     reward: Money
     unusable_reward: Money
     control_reward: Money
+    reward_squares: float
     answers: int
     usable_answers: int
 

@@ -26,8 +26,14 @@ from sqlalchemy import (
     select,
 )
 
-from budget.database import check_parts, create_tables, reading, seal_tables, writing
-from budget.ledger import is_reserved
+from budget.database import (
+    check_parts,
+    create_tables,
+    idempotent,
+    reading,
+    seal_tables,
+)
+from budget.ledger import alone_with_accounts, is_reserved
 from budget.money import ZERO, Money
 from budget.tariff import Tariff
 from labeling.store.kept_answers import KeptAnswers
@@ -36,9 +42,10 @@ from labeling.store.pages import add_page, insert_rows
 from labeling.store.queries import (
     ENDED,
     answer_rows,
+    changing,
+    lacking,
     of_condition,
     targets_of,
-    usable_by_task,
     wanted_of,
 )
 from labeling.store.records import OrderRecord, Wanted, order_limit
@@ -88,6 +95,7 @@ class Store:
         other._ended, other._answers = self._ended, self._answers
         return other
 
+    @idempotent
     def order_for(
         self,
         condition: Condition,
@@ -117,19 +125,18 @@ class Store:
             ValueError: an overlap below 1, or a task given twice.
         """
         # One transaction from the look to the insert, else two workers buy the same answers twice.
-        # On SQLite a writer is alone; on PostgreSQL the unique (study, condition, tranche) refuses
-        # the second of two new orders.
-        with writing(self._engine) as connection:
+        with changing(self._engine, self._study, condition) as connection:
             unfinished = self._orders(connection, of_condition(condition), ~ENDED)
             if unfinished:
                 return unfinished[0]
             order = self._new(connection, condition, tasks, overlap, allowance, minutes)
             if order is not None:
-                targets = targets_of(connection, and_(self._mine, of_condition(condition)))
+                targets = targets_of(connection, self._of(condition))
                 raised = [int(task) for task in tasks if targets.get(int(task), 0) < overlap]
                 self._write(connection, order, overlap, raised)
             return order
 
+    @idempotent
     def order_of(
         self, condition: Condition, wanted: Wanted, allowance: Fraction, minutes: float | None
     ) -> Order:
@@ -150,7 +157,7 @@ class Store:
             raise ValueError("wanted: each task wants at least one answer")
         if len({task for task, _ in wanted}) < len(wanted):
             raise ValueError("wanted: a task is given twice; each may be given once")
-        with writing(self._engine) as connection:
+        with changing(self._engine, self._study, condition) as connection:
             unfinished = self._orders(connection, of_condition(condition), ~ENDED)
             if unfinished:
                 return unfinished[0]
@@ -159,6 +166,7 @@ class Store:
             self._write(connection, order, most, [task for task, _ in wanted])
             return order
 
+    @idempotent
     def propose(
         self,
         condition: Condition,
@@ -174,12 +182,14 @@ class Store:
                 return unfinished[0]
             return self._new(connection, condition, tasks, overlap, allowance, minutes)
 
+    @idempotent
     def quote(self, condition: Condition, tasks: Sequence[int], overlap: int) -> int:
         """Number of further usable answers that a plan would buy."""
         with reading(self._engine) as connection:
-            wanted = self._lacking(connection, condition, tasks, overlap)
+            wanted = lacking(connection, self._of(condition), tasks, overlap)
         return sum(count for _, count in wanted)
 
+    @idempotent
     def add(self, order: Order, page: Page) -> None:
         """Store a page of an order's assignments and bans, in one commit.
 
@@ -192,7 +202,7 @@ class Store:
             MarketContradiction: an assignment comes twice and differs, differs from the stored
                 assignment of the same id, or is new though the order has ended.
         """
-        with writing(self._engine) as connection:
+        with changing(self._engine, self._study, order.condition) as connection:
             number, has_ended = self._stored(connection, order)
             add_page(connection, number, has_ended, page)
 
@@ -204,7 +214,8 @@ class Store:
                 database's ledger, it has an assignment, or it has ended.
         """
         # Look and delete in one transaction: between two, another process could hold the money.
-        with writing(self._engine) as connection:
+        with changing(self._engine, self._study, order.condition) as connection:
+            alone_with_accounts(connection, self._study)
             number, has_ended = self._stored(connection, order)
             came = connection.execute(
                 select(exists().where(ASSIGNMENTS.c.order_id == number))
@@ -215,6 +226,7 @@ class Store:
                 connection.execute(delete(table).where(table.c.order_id == number))
             connection.execute(delete(ORDERS).where(ORDERS.c.id == number))
 
+    @idempotent
     def paid(self, order: Order, tariff: Tariff) -> Money:
         """Rewards and platform fee of all assignments of an order, usable or not."""
         with reading(self._engine) as connection:
@@ -239,16 +251,19 @@ class Store:
         """All orders of the study, in the sequence of their creation."""
         return self._records()
 
+    @idempotent
     def unfinished(self) -> list[Order]:
         """Orders without an end, in the sequence of their creation."""
         with reading(self._engine) as connection:
             return self._orders(connection, ~ENDED)
 
+    @idempotent
     def owned_target(self, condition: Condition) -> dict[int, int]:
         """The overlap that ended orders have asked for, by task; stopped orders do not count."""
         with reading(self._engine) as connection:
-            return targets_of(connection, and_(self._mine, of_condition(condition)))
+            return targets_of(connection, self._of(condition))
 
+    @idempotent
     def answers(self, condition: Condition, question: int = 0) -> Answers:
         """All answers of a condition's ended orders to one question, in order of submission.
 
@@ -303,7 +318,7 @@ class Store:
         allowance: Fraction,
         minutes: float | None,
     ) -> Order | None:
-        wanted = self._lacking(connection, condition, tasks, overlap)
+        wanted = lacking(connection, self._of(condition), tasks, overlap)
         if not wanted:
             return None
         return self._next(connection, condition, wanted, allowance, minutes)
@@ -321,21 +336,6 @@ class Store:
         ).scalar_one()
         limit = order_limit(wanted, condition.real_per_assignment, allowance)
         return Order(condition, tranche, wanted, limit, minutes)
-
-    def _lacking(
-        self, connection: Connection, condition: Condition, tasks: Sequence[int], overlap: int
-    ) -> Wanted:
-        rows = [int(task) for task in tasks]
-        if overlap < 1:
-            raise ValueError(f"overlap: {overlap} asks for no answer; give at least 1")
-        if len(set(rows)) < len(rows):
-            raise ValueError("tasks: one is given twice; each may be given once")
-        targets = targets_of(connection, and_(self._mine, of_condition(condition)))
-        owned = usable_by_task(connection, and_(self._mine, of_condition(condition)))
-        lacking = ((task, overlap - owned.get(task, 0)) for task in rows)
-        return tuple(
-            (task, count) for task, count in lacking if count > 0 and targets.get(task, 0) < overlap
-        )
 
     def _write(self, connection: Connection, order: Order, overlap: int, raised: list[int]) -> None:
         row = {
@@ -371,10 +371,12 @@ class Store:
         ).all()
         return [order_from_row(row, wanted_of(connection, row.id)) for row in rows]
 
+    @idempotent
     def _records(self, *criteria: ColumnElement[bool]) -> list[OrderRecord]:
         with reading(self._engine) as connection:
             return read_records(connection, and_(self._mine, *criteria), self._ended)
 
+    @idempotent
     def _answer_rows(
         self,
         condition: Condition,
@@ -387,6 +389,9 @@ class Store:
             numbers = connection.scalars(select(ORDERS.c.id).where(mine)).all()
             check_parts(connection, [*PARTS], numbers)
             return connection.execute(answer_rows(mine, question, *more)).all()
+
+    def _of(self, condition: Condition) -> ColumnElement[bool]:
+        return and_(self._mine, of_condition(condition))
 
     @property
     def _mine(self) -> ColumnElement[bool]:

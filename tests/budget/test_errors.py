@@ -22,6 +22,7 @@ CODES = {
     "MarketRefused": exit_codes.MARKET_TROUBLE,
     "MarketContradiction": exit_codes.MARKET_TROUBLE,
     "LedgerCorrupt": exit_codes.LEDGER_REFUSED,
+    "DatabaseLost": exit_codes.BAD_INPUT,
     "AlreadyResolved": exit_codes.LEDGER_REFUSED,
     "MirrorError": exit_codes.MIRROR_INCOMPLETE,
     "MirrorUnavailable": exit_codes.MIRROR_INCOMPLETE,

@@ -1,4 +1,4 @@
-"""Wages: what an answer earns, and what is held for it."""
+"""Own annotators: what an answer earns, and what is held for it."""
 
 from __future__ import annotations
 
@@ -13,39 +13,45 @@ from budget.errors import InputError
 from budget.money import ZERO, Money
 from budget.tariff import affordable, assignments_for, expected_cost
 from budget.tariffs.hourly import HourlyTariff
+from budget.tariffs.piece import PieceTariff
+from budget.tariffs.staff import StaffTariff, WorkTime
 
 HOUSE = settings(deadline=None, max_examples=150, derandomize=True)
 WAGE = Money.parse("18")
-TARIFF = HourlyTariff(most_ms=20_000, people=4, wages=(("ann", Money.parse("36")),))
+TIME = WorkTime(most_ms=20_000)
+TARIFF = HourlyTariff(TIME, people=4, wages=(("ann", Money.parse("36")),))
 
 wages = st.integers(1, 10**9).map(Money)
-times = st.one_of(st.floats(-1e9, 1e12), st.just(math.nan), st.just(math.inf))
-tariffs = st.builds(
-    lambda least, typical, most, people, own: HourlyTariff(
-        least + typical + most, least, least + typical, people, (("ann", own),)
-    ),
+seconds = st.one_of(st.floats(-1e9, 1e12), st.just(math.nan), st.just(math.inf))
+times = st.builds(
+    lambda least, typical, most: WorkTime(least + typical + most, least, least + typical),
     st.integers(0, 10_000),
     st.integers(0, 60_000),
     st.integers(1, 10**6),
+)
+hourly = st.builds(
+    lambda time, people, own: HourlyTariff(time, people, (("ann", own),)),
+    times,
     st.integers(0, 8),
     wages,
 )
+tariffs = st.one_of(hourly, st.builds(PieceTariff, times, st.integers(0, 8)))
 
 
 def test_an_answer_earns_the_wage_of_its_time() -> None:
-    assert TARIFF.pay("bob", WAGE, TARIFF.paid_ms(10.0)) == Money.parse("0.05")
-    assert TARIFF.pay("ann", WAGE, TARIFF.paid_ms(10.0)) == Money.parse("0.10")
+    assert TARIFF.earned("bob", WAGE, TIME.paid_ms(10.0)) == Money.parse("0.05")
+    assert TARIFF.earned("ann", WAGE, TIME.paid_ms(10.0)) == Money.parse("0.10")
 
 
 def test_times_have_a_floor_and_a_cap() -> None:
-    for seconds, paid in ((-3, 1_000), (0, 1_000), (0.4, 1_000), (7.25, 7_250), (1e9, 20_000)):
-        assert TARIFF.paid_ms(seconds) == paid
+    for worked, paid in ((-3, 1_000), (0, 1_000), (0.4, 1_000), (7.25, 7_250), (1e9, 20_000)):
+        assert TIME.paid_ms(worked) == paid
 
 
 def test_a_person_is_paid_for_three_times_the_usual_time_at_most() -> None:
-    assert TARIFF.paid_ms(15.0, usual_ms=4_000) == 12_000
-    assert TARIFF.paid_ms(15.0, usual_ms=100) == 1_000
-    assert TARIFF.paid_ms(15.0, usual_ms=9_000) == 15_000
+    assert TIME.paid_ms(15.0, usual_ms=4_000) == 12_000
+    assert TIME.paid_ms(15.0, usual_ms=100) == 1_000
+    assert TIME.paid_ms(15.0, usual_ms=9_000) == 15_000
 
 
 def test_the_hold_counts_one_answer_more_of_each_person_at_the_highest_wage() -> None:
@@ -54,22 +60,24 @@ def test_the_hold_counts_one_answer_more_of_each_person_at_the_highest_wage() ->
 
 
 def test_a_pay_is_rounded_up_once() -> None:
-    assert TARIFF.pay("bob", Money(1), 1_000) == Money(1)
+    assert TARIFF.earned("bob", Money(1), 1_000) == Money(1)
 
 
 def test_bounds_in_the_wrong_order_name_their_settings() -> None:
     with pytest.raises(InputError, match="--most-seconds"):
-        HourlyTariff(most_ms=4_000)
+        WorkTime(most_ms=4_000)
     with pytest.raises(InputError, match="wage per hour"):
         TARIFF.check_rate(ZERO)
+    with pytest.raises(InputError, match="price per answer"):
+        PieceTariff(TIME).check_rate(ZERO)
 
 
 @HOUSE
-@given(tariffs, wages, st.lists(st.tuples(st.sampled_from(["ann", "bob"]), times), max_size=30))
+@given(tariffs, wages, st.lists(st.tuples(st.sampled_from(["ann", "bob"]), seconds), max_size=30))
 def test_no_answers_cost_more_than_their_hold(
-    tariff: HourlyTariff, wage: Money, done: list[tuple[str, float]]
+    tariff: StaffTariff, wage: Money, done: list[tuple[str, float]]
 ) -> None:
-    rewards = [tariff.pay(name, wage, tariff.paid_ms(seconds)) for name, seconds in done]
+    rewards = [tariff.earned(name, wage, tariff.time.paid_ms(worked)) for name, worked in done]
     cost = sum((tariff.cost(1, reward) for reward in rewards), ZERO)
     limit = max(0, len(done) - tariff.people)
     if limit or not done:
@@ -79,7 +87,7 @@ def test_no_answers_cost_more_than_their_hold(
 @HOUSE
 @given(tariffs, wages, st.integers(0, 10**5), st.integers(0, 10**5))
 def test_holds_grow_with_the_limit_and_cover_the_expectation(
-    tariff: HourlyTariff, wage: Money, n: int, m: int
+    tariff: StaffTariff, wage: Money, n: int, m: int
 ) -> None:
     assert tariff.most(n, wage) <= tariff.most(n + m, wage)
     assert expected_cost(tariff, n, wage) <= tariff.most(n, wage)
@@ -88,7 +96,7 @@ def test_holds_grow_with_the_limit_and_cover_the_expectation(
 @HOUSE
 @given(tariffs, wages, st.integers(0, 10**12).map(Money))
 def test_the_affordable_limit_is_the_largest_one(
-    tariff: HourlyTariff, wage: Money, left: Money
+    tariff: StaffTariff, wage: Money, left: Money
 ) -> None:
     limit = affordable(tariff, left, wage)
     assert tariff.most(limit, wage) <= left

@@ -9,13 +9,14 @@ import shutil
 import signal
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from budget.book import Book
-from budget.database import open_database
+from budget.book import GENESIS, Book, digest_of
+from budget.database import look_into, open_database
 from budget.errors import AlreadyResolved, LedgerCorrupt, StorageError
 from budget.ledger import Ledger, LedgerEntry
 from budget.money import Money
@@ -66,6 +67,8 @@ UNGUARDED = (
         ["UPDATE ledger_rows SET micros = 40000000 WHERE kind = 'cap'"],
         ["UPDATE ledger_rows SET micros = '900000x' WHERE seq = 3"],
         ["UPDATE ledger_rows SET note = '' WHERE seq = 2"],
+        ["UPDATE ledger_rows SET at = '2020-02-02T02:02:02+00:00' WHERE seq = 2"],
+        ["UPDATE ledger_rows SET at = NULL WHERE seq = 2"],
         ["UPDATE ledger_rows SET key = 'order-9' WHERE seq = 6"],
         ["UPDATE ledger_rows SET kind = 'void' WHERE seq = 3"],
         ["UPDATE ledger_rows SET study = 'other' WHERE seq = 8"],
@@ -83,7 +86,7 @@ UNGUARDED = (
             "UPDATE ledger_heads SET seq = 7",
         ],
         [
-            "INSERT INTO ledger_rows SELECT study, 9, 'void', 'order-2', 0, '', hash, hash"
+            "INSERT INTO ledger_rows SELECT study, 9, 'void', 'order-2', 0, '', hash, hash, at"
             " FROM ledger_rows WHERE seq = 8",
             "UPDATE ledger_heads SET seq = 9",
         ],
@@ -106,7 +109,7 @@ def test_a_row_rewritten_with_a_hash_of_its_own_is_refused(good: Path, tmp_path:
     vandal = sqlite3.connect(path, isolation_level=None)
     for statement in UNGUARDED:
         vandal.execute(statement)
-    columns = "prev, study, seq, kind, key, micros, note"
+    columns = "prev, study, seq, kind, key, micros, note, at"
     row = list(vandal.execute(f"SELECT {columns} FROM ledger_rows WHERE seq = 3").fetchone())
     row[5] = 1
     digest = hashlib.sha256(json.dumps(row).encode()).hexdigest()
@@ -145,10 +148,12 @@ def test_the_database_itself_forbids_a_second_row_of_a_kind_and_key(good: Path) 
             ("void", "order-3"),
         ]
         for kind, key in kinds:
-            row = f"study, 9, '{kind}', '{key}', 5, '', hash, hash FROM ledger_rows WHERE seq = 8"
+            row = f"study, 9, '{kind}', '{key}', 5, '', hash, hash, at"
             with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
-                database.execute(f"INSERT INTO ledger_rows SELECT {row}")
-        row = "study, 9, 'settle', 'order-3', 5, '', hash, hash FROM ledger_rows WHERE seq = 8"
+                database.execute(
+                    f"INSERT INTO ledger_rows SELECT {row} FROM ledger_rows WHERE seq = 8"
+                )
+        row = "study, 9, 'settle', 'order-3', 5, '', hash, hash, at FROM ledger_rows WHERE seq = 8"
         with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
             database.execute(f"INSERT INTO ledger_rows SELECT {row}")  # it was voided
         row = row.replace("settle", "reserve").replace("order-3", "order-9")
@@ -285,7 +290,7 @@ def test_damage_done_while_the_ledger_is_open_changes_no_number(tmp_path: Path) 
         Ledger.open(engine, "study", CAP)
     # A row that is added is verified before its amount counts, and so is the head.
     vandal.execute("UPDATE ledger_rows SET micros = 900000 WHERE seq = 3")
-    row = "study, 9, 'settle', 'order-2', 5, '', hash, hash FROM ledger_rows WHERE seq = 8"
+    row = "study, 9, 'settle', 'order-2', 5, '', hash, hash, at FROM ledger_rows WHERE seq = 8"
     vandal.execute(f"INSERT INTO ledger_rows SELECT {row}")
     for look in (ledger.balance, ledger.open_holds, lambda: ledger.reserve("x", Money(1))):
         with pytest.raises(LedgerCorrupt, match="row 9: its content does not match its hash"):
@@ -310,6 +315,43 @@ def test_a_call_reads_only_the_rows_added_since_the_last(
         assert ledger.balance().spent == Money(4 * (number + 1))
     assert taken == list(range(1, 42))
     assert other.balance() == ledger.balance() == Ledger.open(engine, "study").balance()
+    engine.dispose()
+
+
+def as_an_older_release_wrote_it(path: Path) -> None:
+    """Take the times of all accounts away, and write the hashes that do without them."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        triggers = older.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        for name, _ in (kept := triggers.fetchall()):
+            older.execute(f"DROP TRIGGER {name}")
+        older.execute("ALTER TABLE ledger_rows DROP COLUMN at")
+        last: dict[str, str] = {}
+        rows = older.execute("SELECT study, seq, kind, key, micros, note FROM ledger_rows")
+        for name, seq, *content in sorted(rows.fetchall(), key=lambda row: row[1]):
+            before = last.get(name, GENESIS)
+            last[name] = digest_of(before, name, seq, *content)
+            change = "UPDATE ledger_rows SET prev = ?, hash = ? WHERE study = ? AND seq = ?"
+            older.execute(change, (before, last[name], name, seq))
+        for name, digest in last.items():
+            older.execute("UPDATE ledger_heads SET hash = ? WHERE study = ?", (digest, name))
+        for _, sql in kept:
+            older.execute(sql)
+
+
+def test_rows_of_an_older_release_stay_valid_beside_rows_with_their_time(tmp_path: Path) -> None:
+    path = tmp_path / "study.sqlite"
+    write_ledger(path)
+    before = read_ledger(path)
+    as_an_older_release_wrote_it(path)
+    looked = look_into(path)
+    assert Ledger.open(looked, "study").entries() == before  # and a look adds no column
+    looked.dispose()
+    engine = open_database(path)
+    when = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    ledger = Ledger.open(engine, "study", CAP, clock=lambda: when)
+    ledger.settle(ledger.open_holds()[0], Money(5))
+    assert [entry.at for entry in ledger.entries()] == [""] * 8 + ["2026-03-01T12:00:00+00:00"]
+    assert Ledger.open(engine, "study").balance() == ledger.balance()
     engine.dispose()
 
 

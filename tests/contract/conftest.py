@@ -1,4 +1,4 @@
-"""An open database in a fresh folder."""
+"""An open database, of each kind."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from budget.database import open_database
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """A SQLite database in `tmp_path / "study.sqlite"`."""
-    opened = open_database(tmp_path / "study.sqlite")
+def engine(database: str | Path) -> Iterator[Engine]:
+    """The database of the test, open."""
+    opened = open_database(database)
     yield opened
     opened.dispose()

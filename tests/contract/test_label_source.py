@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,8 +14,11 @@ import pytest
 from budget.errors import InputError
 from budget.money import Money
 from budget.tariff import expected_assignments
+from budget.tariffs.hourly import HourlyTariff
+from budget.tariffs.staff import WorkTime
 from budget.tariffs.suite import SuiteTariff
 from labeling.campaign.campaign import Campaign, Question
+from labeling.crowd.office.source import OfficeSource
 from labeling.crowd.people.items import make_items
 from labeling.crowd.scenario import load_scenario
 from labeling.crowd.source import CrowdSource
@@ -36,11 +40,13 @@ class Bench:
     Attributes:
         open: opens the source as a new process would; it knows the orders in `ended`.
         market: what conditions bought from it are called.
+        staff: whether own annotators answer, one task at a time.
         ended: orders that have ended, put here by the tests.
     """
 
     open: Callable[[], LabelSource]
     market: str
+    staff: bool = False
     ended: list[Order] = field(default_factory=list)
 
     def order(
@@ -50,13 +56,15 @@ class Bench:
         tranche: int = 0,
         limit: int | None = None,
         minutes: float | None = None,
-        price: str = "0.002",
+        price: str | None = None,
         exam: bool = False,
     ) -> Order:
+        dollars = Money.parse(price or ("18" if self.staff else "0.002"))
+        exam = exam and not self.staff
         condition = Condition(
-            "contract", self.market, CAMPAIGN.key, Money.parse(price), 1, 10, exam
+            "contract", self.market, CAMPAIGN.key, dollars, 1, 10, exam, one_by_one=self.staff
         )
-        most = 5 * expected_assignments(len(rows), overlap, condition.real_per_suite) + 10
+        most = 5 * expected_assignments(len(rows), overlap, condition.real_per_assignment) + 10
         wanted = tuple((row, overlap) for row in rows)
         return Order(condition, tranche, wanted, most if limit is None else limit, minutes)
 
@@ -72,6 +80,25 @@ def _crowd(name: str) -> Bench:
     bench = Bench(
         lambda: CrowdSource(scenario, CAMPAIGN, items, controls, SuiteTariff(), 0, earlier),
         f"simulated:{name}",
+    )
+    return bench
+
+
+def _office() -> Bench:
+    """Seven own annotators, some of whom click without looking now and then."""
+    people = {"careless": 0.4, "careless_guess": 0.9, "office_people": 7}
+    scenario = dataclasses.replace(load_scenario("office"), **people)  # type: ignore[arg-type]
+    items = make_items(scenario, TRUTH, 3, 0)
+    controls = {row: int(TRUTH[row]) for row in range(TASKS, TASKS + CONTROLS)}
+    tariff = HourlyTariff(WorkTime(18_000), people=7)
+
+    def earlier(condition: Condition) -> list[Order]:
+        return [order for order in bench.ended if order.condition == condition]
+
+    bench = Bench(
+        lambda: OfficeSource(scenario, CAMPAIGN, items, controls, tariff, 0, earlier),
+        "simulated:office",
+        staff=True,
     )
     return bench
 
@@ -104,10 +131,11 @@ def _toloka(ground: Ground) -> Bench:
     return Bench(ground.market, "toloka:ground")
 
 
-@pytest.fixture(params=["default", "spam-heavy", "slow-supply", "replay", "toloka"])
+@pytest.fixture(params=["default", "spam-heavy", "slow-supply", "office", "replay", "toloka"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    made = {"replay": _replay, "office": _office}
     if request.param != "toloka":
-        yield _replay() if request.param == "replay" else _crowd(request.param)
+        yield made[request.param]() if request.param in made else _crowd(request.param)
         return
     with ground(tmp_path, campaign=CAMPAIGN, tasks=TASKS, controls=CONTROLS) as on:
         yield _toloka(on)
@@ -123,8 +151,8 @@ def _banned(pages: list[Page]) -> set[str]:
 
 def test_a_reward_below_the_smallest_is_refused_before_anything_is_bought(bench: Bench) -> None:
     source = bench.open()
-    with pytest.raises(InputError, match="smallest reward"):
-        source.place(bench.order(price="0.0001"))
+    with pytest.raises(InputError, match=r"smallest reward|above \$0"):
+        source.place(bench.order(price="0" if bench.staff else "0.0001"))
     source.close()
 
 
@@ -157,19 +185,25 @@ def test_assignments_come_in_the_order_of_submission_with_unique_ids(bench: Benc
 
 
 def test_an_assignment_holds_ordered_tasks_and_controls_and_pays_the_reward(bench: Bench) -> None:
-    order = bench.order()
+    order, source = bench.order(), bench.open()
     wanted = {task for task, _ in order.wanted}
-    for assignment in (a for p in _collect(bench.open(), order) for a in p.assignments):
+    for assignment in (a for p in _collect(source, order) for a in p.assignments):
         assert len(assignment.tasks) == len(assignment.labels) == len(assignment.control)
         assert len(set(assignment.tasks)) == len(assignment.tasks)
-        assert sum(assignment.control) == order.condition.controls
-        assert 1 <= len(assignment.tasks) - 1 <= order.condition.real_per_suite
+        if bench.staff:
+            assert len(assignment.tasks) == 1
+        else:
+            assert sum(assignment.control) == order.condition.controls
+            assert 1 <= len(assignment.tasks) - 1 <= order.condition.real_per_suite
         for task, label, control in zip(
             assignment.tasks, assignment.labels, assignment.control, strict=True
         ):
             assert (task >= TASKS) if control else (task in wanted)
             assert 0 <= label < 3
-        assert assignment.reward == order.condition.reward
+        if bench.staff:
+            assert Money(0) < assignment.reward <= source.tariff.most(1, order.condition.reward)
+        else:
+            assert assignment.reward == order.condition.reward
         assert assignment.seconds > 0
 
 

@@ -179,12 +179,14 @@ def test_studies_in_one_database_do_not_touch(ledger: Ledger, engine: Engine) ->
     assert other.balance().left == ZERO
 
 
-def test_reopening_gives_the_same_account(ledger: Ledger, engine: Engine, tmp_path: Path) -> None:
+def test_reopening_gives_the_same_account(
+    ledger: Ledger, engine: Engine, database: str | Path
+) -> None:
     ledger.settle(ledger.reserve("a", ONE * 3), ONE)
     hold = ledger.reserve("b", ONE)
     entries = ledger.entries()
     engine.dispose()
-    again = open_database(tmp_path / "study.sqlite")
+    again = open_database(database)
     reopened = Ledger.open(again, "study", CAP)
     assert reopened.entries() == entries
     assert reopened.open_holds() == (hold,)
@@ -194,12 +196,11 @@ def test_reopening_gives_the_same_account(ledger: Ledger, engine: Engine, tmp_pa
 # --- several processes, and their deaths ---------------------------------------------------------
 
 
-def test_racing_processes_never_exceed_the_cap_and_none_starves(tmp_path: Path) -> None:
-    path = tmp_path / "race.sqlite"
+def test_racing_processes_never_exceed_the_cap_and_none_starves(database: str | Path) -> None:
     workers, tries, amount = 6, 12, Money(300_000)  # 72 tries of $0.30 for a cap of $10
 
     def work(worker: int) -> None:
-        engine = open_database(path)
+        engine = open_database(database)
         ledger = Ledger.open(engine, "study", ONE * 10)
         for number in range(tries):
             try:
@@ -211,7 +212,7 @@ def test_racing_processes_never_exceed_the_cap_and_none_starves(tmp_path: Path) 
 
     children = [spawn(partial(work, worker)) for worker in range(workers)]
     assert [ended(child) for child in children] == [0] * workers
-    engine = open_database(path)
+    engine = open_database(database)
     ledger = Ledger.open(engine, "study", ONE * 10)
     balance = ledger.balance()
     assert ZERO <= balance.left < amount  # bought up to the last hold that fits, and not beyond
@@ -227,33 +228,31 @@ def test_racing_processes_never_exceed_the_cap_and_none_starves(tmp_path: Path) 
     engine.dispose()
 
 
-def test_one_key_raced_for_is_held_once(tmp_path: Path) -> None:
-    path = tmp_path / "race.sqlite"
-
+def test_one_key_raced_for_is_held_once(database: str | Path) -> None:
     def work() -> None:
-        ledger = Ledger.open(open_database(path), "study", ONE)
+        ledger = Ledger.open(open_database(database), "study", ONE)
         ledger.settle(ledger.reserve("order", ONE), Money(999_999))
 
     assert [ended(child) for child in [spawn(work) for _ in range(6)]] == [0] * 6
-    engine = open_database(path)
+    engine = open_database(database)
     kinds = [entry.kind for entry in Ledger.open(engine, "study").entries()]
     assert kinds == ["cap", "reserve", "settle"]
     engine.dispose()
 
 
 @pytest.mark.parametrize("resolve", [False, True])
-def test_a_killed_process_loses_nothing_it_was_told_is_done(tmp_path: Path, resolve: bool) -> None:
-    path = tmp_path / "crash.sqlite"
-
+def test_a_killed_process_loses_nothing_it_was_told_is_done(
+    database: str | Path, resolve: bool
+) -> None:
     def work() -> None:
-        ledger = Ledger.open(open_database(path), "study", CAP)
+        ledger = Ledger.open(open_database(database), "study", CAP)
         hold = ledger.reserve("order", ONE * 3)
         if resolve:
             ledger.settle(hold, ONE)
         os.kill(os.getpid(), signal.SIGKILL)
 
     assert ended(spawn(work)) == -signal.SIGKILL
-    engine = open_database(path)
+    engine = open_database(database)
     ledger = Ledger.open(engine, "study", CAP)
     if resolve:
         assert (ledger.balance().spent, ledger.open_holds()) == (ONE, ())

@@ -21,7 +21,7 @@ from budget.errors import LedgerCorrupt
 from hpo.cli.main import main
 from hpo.settings.exit_codes import explain
 from hpo.study.study import Study, open_study
-from hpo.study.version_catalogue import keep_view, open_catalogue
+from hpo.study.views.version_catalogue import keep_view, open_catalogue
 from labeling.views import parse_view
 from tests.conftest import SMALL
 from tests.heads import FixedHeads

@@ -109,8 +109,8 @@ MUTANTS = (
     Mutant(
         "the seal of what is read while the study runs",
         "budget/database.py",
-        "        if problem:\n            raise LedgerCorrupt(name_of(connection.engine), problem)",
-        "        if problem:\n            return",
+        "    if problem:\n        raise LedgerCorrupt(name_of(connection.engine), problem)",
+        "    if problem:\n        return",
         (_SEALS,),
     ),
     Mutant(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +26,26 @@ POOL = [4, 2, 0, 5, 1, 3]
 HOUSE = settings(deadline=None, max_examples=40, derandomize=True)
 
 suites = st.lists(st.sampled_from(POOL), min_size=1, max_size=3, unique=True)
+
+
+class Stores:
+    """Empty stores, each of a study of its own, in one database."""
+
+    def __init__(self, place: str | Path) -> None:
+        self.engine = open_database(place)
+        # A call takes longer on a server.
+        self.examples = settings(HOUSE, max_examples=40 if isinstance(place, Path) else 8)
+        self._numbers = itertools.count()
+
+    def new(self) -> Store:
+        return Store(self.engine, f"study-{next(self._numbers)}")
+
+
+@pytest.fixture
+def stores(database: str | Path) -> Iterator[Stores]:
+    made = Stores(database)
+    yield made
+    made.engine.dispose()
 
 
 @st.composite
@@ -56,63 +78,55 @@ def plain(answers: Answers) -> dict[str, list[int]]:
     return {name: getattr(answers, name).tolist() for name in Answers.__dataclass_fields__}
 
 
-def bought(pages: list[Page]) -> tuple[dict[str, list[int]], list[OrderRecord], Money]:
+def bought(
+    store: Store, pages: list[Page]
+) -> tuple[dict[str, list[int]], list[OrderRecord], Money]:
     """Answers, records and payment of a store that was given the pages."""
-    with tempfile.TemporaryDirectory() as folder:
-        engine = open_database(Path(folder) / "study.sqlite")
-        store = Store(engine, "study")
-        order = store.order_for(CONDITION, POOL, 2, Fraction(2, 5), None)
-        assert isinstance(order, Order)
-        for page in pages:
-            store.add(order, page)
-        content = (
-            plain(store.answers(CONDITION)),
-            store.all_orders(),
-            store.paid(order, SuiteTariff()),
-        )
-        engine.dispose()
-    return content
+    order = store.order_for(CONDITION, POOL, 2, Fraction(2, 5), None)
+    assert isinstance(order, Order)
+    for page in pages:
+        store.add(order, page)
+    return plain(store.answers(CONDITION)), store.all_orders(), store.paid(order, SuiteTariff())
 
 
-@HOUSE
-@given(campaigns(), st.data())
-def test_any_split_and_repetition_of_pages_is_the_same(
-    campaign: tuple[list[Assignment], list[Restriction]], data: st.DataObject
-) -> None:
-    done, banned = campaign
-    once = bought([Page(tuple(done), tuple(banned), end())])
+def test_any_split_and_repetition_of_pages_is_the_same(stores: Stores) -> None:
+    @stores.examples
+    @given(campaigns(), st.data())
+    def check(campaign: tuple[list[Assignment], list[Restriction]], data: st.DataObject) -> None:
+        done, banned = campaign
+        once = bought(stores.new(), [Page(tuple(done), tuple(banned), end())])
 
-    pages, shuffled = [], data.draw(st.permutations(done))
-    while shuffled:
-        size = data.draw(st.integers(1, len(shuffled)))
-        pages.append(Page(tuple(shuffled[:size]), (), None))
-        shuffled = shuffled[size:]
-        if data.draw(st.booleans()):
-            pages.append(data.draw(st.sampled_from(pages)))
-    pages.append(Page((), tuple(banned), None))
-    pages.append(Page(tuple(done[:2]), tuple(banned[:1]), end()))
-    pages.append(data.draw(st.sampled_from(pages)))  # after the end, what is known comes again
-    assert bought(pages) == once
+        pages, shuffled = [], data.draw(st.permutations(done))
+        while shuffled:
+            size = data.draw(st.integers(1, len(shuffled)))
+            pages.append(Page(tuple(shuffled[:size]), (), None))
+            shuffled = shuffled[size:]
+            if data.draw(st.booleans()):
+                pages.append(data.draw(st.sampled_from(pages)))
+        pages.append(Page((), tuple(banned), None))
+        pages.append(Page(tuple(done[:2]), tuple(banned[:1]), end()))
+        pages.append(data.draw(st.sampled_from(pages)))  # after the end, what is known comes again
+        assert bought(stores.new(), pages) == once
 
-    content, records, paid = once
-    shown = [(task, label) for a in done for task, label in zip(a.tasks, a.labels, strict=True)]
-    assert Counter(zip(content["task"], content["label"], strict=True)) == Counter(shown)
-    assert records[0].assignments == len(done)
-    assert paid == sum((SuiteTariff().cost(1, a.reward) for a in done), Money(0))
+        content, records, paid = once
+        shown = [(task, label) for a in done for task, label in zip(a.tasks, a.labels, strict=True)]
+        assert Counter(zip(content["task"], content["label"], strict=True)) == Counter(shown)
+        assert records[0].assignments == len(done)
+        assert paid == sum((SuiteTariff().cost(1, a.reward) for a in done), Money(0))
+
+    check()
 
 
 plans = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 4)), min_size=1, max_size=5)
 
 
-@HOUSE
-@given(plans, st.randoms(use_true_random=False))
-def test_a_plan_is_bought_once_and_never_beyond_what_it_lacks(
-    wanted: list[tuple[int, int]], rng: random.Random
-) -> None:
+def test_a_plan_is_bought_once_and_never_beyond_what_it_lacks(stores: Stores) -> None:
     """Every order is delivered in part; each plan is asked for twice."""
-    with tempfile.TemporaryDirectory() as folder:
-        engine = open_database(Path(folder) / "study.sqlite")
-        store = Store(engine, "study")
+
+    @stores.examples
+    @given(plans, st.randoms(use_true_random=False))
+    def check(wanted: list[tuple[int, int]], rng: random.Random) -> None:
+        store = stores.new()
         target: dict[int, int] = {}
         owned: Counter[int] = Counter()
         for number, (tasks, overlap) in enumerate(wanted):
@@ -140,4 +154,5 @@ def test_a_plan_is_bought_once_and_never_beyond_what_it_lacks(
             assert store.owned_target(CONDITION) == target
             assert store.order_for(CONDITION, POOL[:tasks], overlap, Fraction(0), None) is None
         assert len(store.answers(CONDITION)) == owned.total()
-        engine.dispose()
+
+    check()

@@ -2,18 +2,19 @@
 
 The error of a model trained on N tasks with k answers each, bought in condition c, is
 
-    e = e0 s(z),   z = ln(exp(h) + exp(f)) + d(N) + d(k),   h = a + x'b + u_c - g ln(N k^r / N0)
+    e = e0 (1 + exp(-p z))^(-1/p),   z = ln(exp(h) + exp(a + f)) + d(N) + d(k),
+    h = a + x'b + u_c - g ln(N k^r / N0)
 
-with s the logistic function: a power law in the number of answers above an asymptote (Mahmood et
-al. 2022, "How Much More Data Do I Need?"), on the scale of the odds e / (e0 - e), whose bottom is
-the error e0 of guessing. The slope g and the overlap's exponent r in (0, 1) are positive, so more
-tasks and more answers never forecast a worse model. Conditions differ by their features x (price,
-control tasks, exam) and by an offset u_c of their own. Where the evidence speaks for it, the curve
-departs from a power law: by d, linear between the measured numbers of tasks and of answers a task,
-and constant beyond them. Beyond the most measured tasks nothing shows whether the curve goes on as
-before: there each draw takes the further ln N by a factor of its own.
+a power law in the number of answers above an asymptote (Mahmood et al. 2022, "How Much More Data Do
+I Need?"), whose bottom is the error e0 of guessing. The bend p says how sharply guessing bounds it:
+by p = 1 the odds e / (e0 - e) follow the power law, by a large p the error itself. The asymptote is
+a share exp(f) of the power law at N0 tasks: easy and hard questions saturate alike, at some times
+N0. The slope g and the overlap's exponent r in (0, 1) are positive, so more tasks and more answers
+never forecast a worse model. Conditions differ by their features x (price, control tasks, exam) and
+by an offset u_c of their own. Where the evidence speaks for it, the curve departs from a power law:
+by d, linear between the measured numbers of tasks and of answers a task, and constant beyond them.
 
-The posterior of the parameters (a, ln g, logit r, f, b, d, u) is made in `posterior`.
+The posterior of the parameters (a, ln g, logit r, f, ln p, b, d, u) is made in `posterior`.
 """
 
 from __future__ import annotations
@@ -28,12 +29,10 @@ import numpy as np
 from labeling.types import Floats, Ints
 
 REFERENCE_TASKS = 300.0
-SHAPE = 8  # parameters before the departures and offsets
-_LEVEL, _SLOPE, _EXPONENT, _FLOOR, _FEATURES = 0, 1, 2, 3, slice(4, SHAPE)
+SHAPE = 9  # parameters before the departures and offsets
+_LEVEL, _SLOPE, _EXPONENT, _FLOOR, _BEND, _FEATURES = 0, 1, 2, 3, 4, slice(5, SHAPE)
 _KNOTS = 8  # the most numbers of tasks, and of answers a task, between which d is linear
 _CLOSE = 1e-6
-# ln of how much faster the curve falls beyond all measured tasks: often slower (measured, at 5 x).
-_BEYOND, _BEYOND_SD = -0.25, 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,37 +145,27 @@ class LearningCurve:
     """The posterior, as draws of the parameters.
 
     Attributes:
-        draws: [D, P] parameters: level, ln slope, logit of the overlap's exponent, asymptote,
-            four effects, departures, one offset a condition.
+        draws: [D, P] parameters: level, ln slope, logit of the overlap's exponent, ln of the
+            asymptote's share, ln bend, four effects, departures, one offset a condition.
         chance: the error of guessing.
         offset_sd: standard deviation of a condition's offset, of the largest evidence.
         knots: of the departures.
-        most_tasks: the largest of the measured `Plans.tasks`; None for no doubt beyond it.
     """
 
     draws: Floats
     chance: float
     offset_sd: float
     knots: Knots = NO_KNOTS
-    most_tasks: float | None = None
 
     @cached_property
     def _fresh_offset(self) -> Floats:
         """[D] the offset of a condition that was never bought in."""
-        return self.offset_sd * self._normal(0)
-
-    @cached_property
-    def _beyond(self) -> Floats:
-        """[D] how much faster the curve falls beyond the most measured tasks."""
-        return np.asarray(np.exp(_BEYOND + _BEYOND_SD * self._normal(1)))
-
-    def _normal(self, number: int) -> Floats:
-        """[D] the quantiles of a normal, dealt in a fixed order: the same in every process."""
         from scipy.special import ndtri
 
+        # The quantiles of a normal, dealt in a fixed order: the same in every process.
         count = len(self.draws)
-        order = np.random.default_rng(count + number).permutation(count)
-        return np.asarray(ndtri((order + 0.5) / count), dtype=np.float64)
+        order = np.random.default_rng(count).permutation(count)
+        return np.asarray(self.offset_sd * ndtri((order + 0.5) / count), dtype=np.float64)
 
     def accuracy(self, plans: Plans) -> Floats:
         """[D, n] draws of the accuracy that plans have on average over purchases."""
@@ -197,27 +186,13 @@ class LearningCurve:
     def _errors(self, plans: Plans) -> Floats:
         offsets = self.draws[:, SHAPE + self.knots.count :]
         offsets = np.column_stack([offsets, self._fresh_offset])
-        return errors(self.draws, offsets, plans, self.chance, self.knots, self._tasks(plans))
-
-    def _tasks(self, plans: Plans) -> Floats:
-        """[D, n] or [1, n] ln(tasks / 300) as the power law takes them."""
-        if self.most_tasks is None:
-            return plans.tasks[None]
-        inside = np.minimum(plans.tasks, self.most_tasks)
-        return np.asarray(inside + self._beyond[:, None] * (plans.tasks - inside))
+        return errors(self.draws, offsets, plans, self.chance, self.knots)
 
 
 # --- the curve ---
 
 
-def errors(
-    theta: Floats,
-    offsets: Floats,
-    plans: Plans,
-    chance: float,
-    knots: Knots,
-    tasks: Floats | None = None,
-) -> Floats:
+def errors(theta: Floats, offsets: Floats, plans: Plans, chance: float, knots: Knots) -> Floats:
     """Errors of plans for draws of the parameters.
 
     Args:
@@ -227,25 +202,28 @@ def errors(
         plans: [n] plans.
         chance: the error of guessing.
         knots: of the departures.
-        tasks: [D, n] the plans' tasks as the power law takes them; None for those of the plans.
 
     Returns:
         [D, n] errors.
     """
-    tasks = plans.tasks[None] if tasks is None else tasks
-    z = np.logaddexp(_linear(theta, offsets, plans, tasks), theta[:, _FLOOR, None])
+    z = np.logaddexp(_linear(theta, offsets, plans), _asymptote(theta)[:, None])
     if knots.count:
         z = z + _departures(theta, knots) @ knots.hats(plans.tasks, plans.overlap).T
-    return np.asarray(chance / (1 + np.exp(-z)))
+    bend = np.exp(theta[:, _BEND, None])
+    return np.asarray(chance * np.exp(-np.logaddexp(0, -bend * z) / bend))
 
 
 def _departures(theta: Floats, knots: Knots) -> Floats:
     return theta[..., SHAPE : SHAPE + knots.count]
 
 
-def _linear(theta: Floats, offsets: Floats, plans: Plans, tasks: Floats) -> Floats:
+def _asymptote(theta: Floats) -> Floats:
+    return np.asarray(theta[..., _LEVEL] + theta[..., _FLOOR])
+
+
+def _linear(theta: Floats, offsets: Floats, plans: Plans) -> Floats:
     slope, exponent = np.exp(theta[:, _SLOPE]), _logistic(theta[:, _EXPONENT])
-    grown = tasks + exponent[:, None] * plans.overlap[None]
+    grown = plans.tasks[None] + exponent[:, None] * plans.overlap[None]
     return np.asarray(
         theta[:, _LEVEL, None]
         + theta[:, _FEATURES] @ plans.features.T
@@ -267,21 +245,27 @@ def errors_and_slopes(theta: Floats, evidence: Evidence, knots: Knots) -> tuple[
     plans, chance = evidence.plans, evidence.chance
     offsets = theta[None, SHAPE + knots.count :]
     hats = knots.hats(plans.tasks, plans.overlap)
-    linear = _linear(theta[None], offsets, plans, plans.tasks[None])[0]
-    z = np.logaddexp(linear, theta[_FLOOR])
+    linear = _linear(theta[None], offsets, plans)[0]
+    z = np.logaddexp(linear, _asymptote(theta))
     share = np.exp(linear - z)  # of the curve above its asymptote
     z = z + hats @ _departures(theta, knots)
-    error: Floats = np.asarray(chance / (1 + np.exp(-z)), dtype=np.float64)
+    bend = np.exp(theta[_BEND])
+    below = np.logaddexp(0, -bend * z) / bend  # ln of guessing's error over this one
+    error: Floats = np.asarray(chance * np.exp(-below), dtype=np.float64)
+    free = -np.expm1(-bend * below)  # how little guessing bounds it
     slope, exponent = np.exp(theta[_SLOPE]), float(_logistic(theta[_EXPONENT]))
     columns = np.column_stack(
         [
-            share,
+            np.ones(len(plans)),
             -share * slope * (plans.tasks + exponent * plans.overlap),
             -share * slope * plans.overlap * exponent * (1 - exponent),
             1 - share,
+            np.zeros(len(plans)),
             share[:, None] * plans.features,
             hats,
             share[:, None] * _one_hot(plans.condition, evidence.conditions),
         ]
     )
-    return error, columns * (1 - error / chance)[:, None]
+    slopes = columns * free[:, None]
+    slopes[:, _BEND] = below + z * free
+    return error, slopes

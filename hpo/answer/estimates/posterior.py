@@ -25,8 +25,8 @@ from hpo.answer.estimates.learning_curve import (
 from labeling.types import Floats
 
 TRAINING_SD = 0.006  # of an accuracy, between trainings on the same labels
-_MEAN = np.array([-1.0, np.log(0.55), -0.2, -2.5, 0.0, 0.3, -0.3, -0.3])
-_SD = np.array([1.5, 0.5, 1.0, 1.4, 0.15, 0.4, 0.6, 0.4])
+_MEAN = np.array([-1.0, np.log(0.55), -0.2, -0.4, 0.3, 0.0, 0.3, -0.3, -0.3])
+_SD = np.array([1.5, 0.5, 1.0, 0.8, 0.4, 0.15, 0.4, 0.6, 0.4])
 _OFFSETS = (0.03, 0.08, 0.16, 0.32)  # standard deviations of u that are compared
 _WIDE = 3.0  # times the usual prior's standard deviations: for surfaces like none measured
 _DEPARTURES = (0.15, 0.5)  # standard deviations of d that are compared with none
@@ -56,9 +56,7 @@ def fit(evidence: Evidence, rng: np.random.Generator | None) -> LearningCurve:
             mode = other
     draws = mode.theta[None] if rng is None else _sample(evidence, mode, rng)
     sd = 0.0 if rng is None else mode.prior.offset
-    # The mode alone goes on as it is.
-    most = float(evidence.plans.tasks.max()) if rng is not None and len(evidence.error) else None
-    return LearningCurve(draws, evidence.chance, sd, mode.prior.knots, most)
+    return LearningCurve(draws, evidence.chance, sd, mode.prior.knots)
 
 
 # --- noise ---
@@ -71,7 +69,8 @@ def _noise(evidence: Evidence, error: Floats) -> Floats:
     e = np.clip(error, least, 0.995)
     spread = np.sqrt((1 - e) / e / evidence.images)
     same_images = evidence.image_set[:, None] == evidence.image_set[None, :]
-    shared = np.where(np.eye(len(e), dtype=np.bool_), 1.0, _SHARED_IMAGES)
+    own = (1 - _SHARED_IMAGES) / evidence.draws  # models average out, the images do not
+    shared = _SHARED_IMAGES + np.diag(own)
     images = np.where(same_images, shared, 0.0) * np.outer(spread, spread)
     same_purchase = evidence.purchase[:, None] == evidence.purchase[None, :]
     fewer = np.minimum(evidence.answers[:, None], evidence.answers[None, :])

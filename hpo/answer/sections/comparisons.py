@@ -73,7 +73,7 @@ def tell_comparisons(
     if lean is not None:
         notes.append(_difficulty_note(lean, world.config.difficulty, Z95))
     drawn = measured.get("stand_ins")  # studies of earlier versions have none
-    if drawn is not None:
+    if drawn is not None and drawn["redraws"]:
         notes.append(_stand_in_note(drawn, world.config.pool_labels))
     own = measured["own_labels"]
     if own is not None:

@@ -109,7 +109,8 @@ def _sentences(report: Mapping[str, Any]) -> list[str]:
     if not report["confirmation"]:
         return []
     tasks = report["recommended"]["plan"]["tasks"]
-    return [confirmation_line(report["confirmation"], tasks)]
+    same = report["config"].get("pay", "platform") != "platform"
+    return [confirmation_line(report["confirmation"], tasks, same_people=same)]
 
 
 PLANNED = Section("confirming", "", _plan_keys, _plan)

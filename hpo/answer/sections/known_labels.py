@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from budget.tariff import expected_assignments, expected_cost
+from hpo.answer.plan_in_words import told_pay_in_words
 from hpo.answer.sections.section import Findings, Report, Section
-from hpo.answer.sentences import cents, usd
+from hpo.answer.sentences import cents
 
 if TYPE_CHECKING:
     from hpo.trial.world import World
@@ -45,6 +46,7 @@ def known_labels(best: LabelPlan, world: World) -> dict[str, Any] | None:
         "labels": labels,
         "overlap": OVERLAP,
         "price_per_task": best.price.to_json(),
+        **({"wage": True} if best.wage else {}),
         "cost": expected_cost(world.source.tariff, assignments, condition.reward).to_json(),
     }
 
@@ -97,7 +99,7 @@ def known_labels_line(told: Mapping[str, Any]) -> str:
     return (
         f"The study used {listed} label{'' if is_one else 's'} that you provided; buying "
         f"{'it' if is_one else 'them'} with {told['overlap']} answers{'' if is_one else ' each'} "
-        f"at {usd(told['price_per_task'])} a task would cost {cents(told['cost'])}. Prices of "
+        f"at {told_pay_in_words(told)} would cost {cents(told['cost'])}. Prices of "
         "plans are for training labels only."
     )
 

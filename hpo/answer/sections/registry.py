@@ -14,6 +14,7 @@ from hpo.answer.sections.models.evaluation import EVALUATION
 from hpo.answer.sections.models.feature_worth import FEATURE_WORTH
 from hpo.answer.sections.models.machine import MACHINE_USE
 from hpo.answer.sections.models.networks import NETWORKS
+from hpo.answer.sections.sellers.staff import STAFF
 from hpo.answer.sections.views import VIEWS
 
 SECTIONS = (
@@ -27,6 +28,7 @@ SECTIONS = (
     MACHINE_USE,
     EVALUATION,
     KNOWN_LABELS,
+    STAFF,
     FEATURE_WORTH,
     COMPARISONS,
     FRONT_VERSIONS,

@@ -18,7 +18,7 @@ from hpo.trial.evaluate import train_labels
 from hpo.trial.subjective import is_subjective
 from hpo.trial.world import World
 from labeling.aggregation.methods import aggregate
-from labeling.crowd.engine.rounds import answers_of
+from labeling.crowd.office.source import OfficeSource
 from labeling.crowd.source import CrowdSource
 from labeling.types import LabelPlan, Order
 
@@ -58,10 +58,13 @@ def stand_in_sensitivity(plan: LabelPlan, world: World) -> dict[str, Any] | None
 
     Returns:
         Mean accuracy on validation images under each, by the labels that the crowd answers from;
-        None where all labels are known, or the question has no truth.
+        no accuracy where no label is known at all; None where all are, or the question has no
+        truth.
     """
     if world.data.stand_in is None or is_subjective(world) or plan.dynamic is not None:
         return None
+    if not world.data.known.any():  # groups that look alike are one draw: no other is likelier
+        return {"plan": plan.key, "redraws": 0}
     predicted = predict_from_known(world.data, world.features.values, world.config.seed)
     told: dict[str, Any] = {"plan": plan.key, "redraws": REDRAWS}
     for how in STAND_INS:
@@ -75,14 +78,14 @@ def stand_in_sensitivity(plan: LabelPlan, world: World) -> dict[str, Any] | None
 
 def _accuracy(plan: LabelPlan, world: World, market: Market, data: Dataset, draw: int) -> float:
     source = market.source
-    if not isinstance(source, CrowdSource):
+    if not isinstance(source, CrowdSource | OfficeSource):
         raise TypeError(f"{type(source).__name__} does not simulate")
     # A condition of its own is a crowd of its own over the same items.
     condition = dataclasses.replace(world.condition(plan), market=f"sensitivity {draw}")
     wanted = tuple((row, plan.overlap) for row in world.tasks(plan))
     limit = world.prices.list_price(plan).limit
     order = Order(condition, 0, wanted, limit, world.config.max_minutes)
-    answers = answers_of(*source.simulate(order))
+    answers = source.answers(order)
     usable = answers.where(answers.usable)
     classes = len(world.data.classes)
     labels = aggregate(

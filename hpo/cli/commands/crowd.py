@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,24 +36,15 @@ def add_parser(commands: Commands) -> None:
 
 
 def _fit(arguments: argparse.Namespace) -> int:
+    from hpo.settings.parsing import class_names, optional
     from labeling.recorded.answer_cells import ReadingChoices
     from labeling.recorded.reading import read_recording
 
     choices = ReadingChoices(arguments.keep_classes, arguments.skip_empty)
-    recording = read_recording(arguments.answers, _class_names(arguments.classes), choices)
+    names = optional(class_names)(arguments.classes, "--classes")
+    recording = read_recording(arguments.answers, names, choices)
     fit_crowd(recording, arguments.answers, arguments.out, arguments.json)
     return DONE
-
-
-def _class_names(text: str | None) -> list[str] | None:
-    from budget.errors import InputError
-
-    if text is None:
-        return None
-    names = [name.strip() for name in next(csv.reader([text]), [])]
-    if len(set(names)) < max(len(names), 2) or not all(names):
-        raise InputError(f"--classes: {text!r}: give two names or more, each once, such as cat,dog")
-    return names
 
 
 def fit_crowd(recording: Recording, path: Path, out: Path | None, as_json: bool) -> None:

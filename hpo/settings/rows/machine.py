@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from budget.errors import InputError
 from hpo.settings import parsing
 from hpo.settings.parsing import dimension, one_of, optional
 from hpo.settings.setting import Setting
@@ -12,10 +13,29 @@ from hpo.settings.setting import Setting
 OFF, VOTE, BELOW, ALL = USES = ("off", "vote", "below", "all")
 """Ways to use a machine: not; as one voter; people where it is unsure; for every image."""
 
+MACHINE_KINDS = {
+    "file": "FILE",
+    "command": "PROGRAM",
+    "endpoint": "FILE.toml",
+    "weights": "FILE.toml",
+}
+"""Kinds of machine, and what names one."""
+
+
+def _machine(value: object, name: str) -> str:
+    """A machine: KIND:WHERE."""
+    text_ = parsing.text(value, name)
+    kind, colon, rest = text_.partition(":")
+    if kind not in MACHINE_KINDS or not colon or not rest:
+        usages = ", ".join(f"{kind}:{where}" for kind, where in MACHINE_KINDS.items())
+        raise InputError(f"{name}: {text_!r} names no machine; give one of {usages}")
+    return text_
+
+
 MACHINE = (
     Setting(
         "machine",
-        optional(parsing.machine),
+        optional(_machine),
         None,
         "SELLER",
         "crowd",

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from hpo.settings.parsing import one_of, whole
+from hpo.settings.parsing import class_names, one_of, optional, whole
 from hpo.settings.setting import Setting
 
 DRAWN, LIKELIEST = STAND_INS = ("drawn", "likeliest")
 """How a simulated crowd's labels are made of a model's predictions."""
 
 UNLABELLED = (
+    Setting(
+        "classes",
+        optional(class_names),
+        None,
+        "A,B,C",
+        "data",
+        "names of the classes, such as cat,dog; images then need no known label at all",
+        shown="those of the known labels",
+    ),
     Setting(
         "test_images",
         whole(0, 100_000),

@@ -190,6 +190,7 @@ def _work(parameters: Mapping[str, str], name: str) -> dict[str, Any]:
         MirrorRefused: the money left does not bear it, or it is outside the study's limits.
         InputError: the parameters name no plan or no study.
     """
+    from hpo.study.logs.log import logged
     from hpo.study.study import open_study
 
     for needed in (RUN_DIR, STARTED_IN):
@@ -202,7 +203,7 @@ def _work(parameters: Mapping[str, str], name: str) -> dict[str, Any]:
             )
     os.chdir(parameters[STARTED_IN])  # relative paths of the study's data start there
     run_dir = Path(parameters[RUN_DIR])
-    with living(run_dir, name):
+    with living(run_dir, name), logged(run_dir):
         study = open_study(run_dir)
         try:
             return _trial(study, parameters, name)

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from budget import seals
 from budget.book import Book, LedgerEntry
@@ -19,8 +22,11 @@ from budget.sqlite_file import cut_short, reading_alone, sqlite_trouble
 from budget.tariff import Tariff
 from budget.tariffs.calls import CallTariff
 from budget.tariffs.suite import SuiteTariff
+from hpo.settings.rows.staff import PLATFORM
 from hpo.settings.stored_answer import SEARCH, STORE
 from labeling.machine import MACHINE
+
+Read: TypeAlias = Callable[[str, tuple[object, ...]], Sequence[Any]]
 
 
 def look_at_books(folder: Path) -> None:
@@ -30,11 +36,16 @@ def look_at_books(folder: Path) -> None:
         LedgerCorrupt: rows are not the rows that were written, or do not fit each other.
         sqlite3.Error: the file of the trials is damaged.
     """
+    if (address := _storage_in(folder)) is not None:
+        _look_at_server(address, folder)
+        return
     if (store := folder / STORE).exists():
         try:
             with closing(sqlite3.connect(reading_alone(store), uri=True)) as database:
                 check_rows(database, store)
-                check_books(database, store, *_study_in(folder))
+                names = database.execute("SELECT name FROM sqlite_master").fetchall()
+                if {"ledger_rows", "orders"} <= {name for (name,) in names}:  # else killed at once
+                    check_books(partial(_rows, database), str(store), *_study_in(folder))
         except sqlite3.Error as error:
             raise sqlite_trouble(str(store), error) from error
     if (search := folder / SEARCH).exists():
@@ -46,7 +57,34 @@ def _study_in(folder: Path) -> tuple[str, Tariff]:
     """The study's name and tariff, from its configuration."""
     raw = json.loads((folder / "study.json").read_text())
     least, smallest = Money.parse(raw["fee_minimum"]), Money.parse(raw["smallest_reward"])
+    if raw.get("pay", PLATFORM) != PLATFORM:  # own annotators: each answer cost what it earned
+        return raw["study"], SuiteTariff(Fraction(0), ZERO, ZERO)
     return raw["study"], SuiteTariff(Fraction(raw["fee_share"]), least, smallest)
+
+
+def _storage_in(folder: Path) -> str | None:
+    """The address of the server that a study lies at; None for one in its folder."""
+    try:
+        address: str | None = json.loads((folder / "study.json").read_text()).get("storage")
+    except FileNotFoundError:
+        return None
+    return address
+
+
+def _look_at_server(address: str, folder: Path) -> None:
+    from budget.database import look_into, name_of, reading, rows_of
+    from budget.postgres.address import read_address
+
+    engine = look_into(read_address(address))
+    try:
+        with reading(engine) as connection:
+            check_books(partial(rows_of, connection), name_of(engine), *_study_in(folder))
+    finally:
+        engine.dispose()
+
+
+def _rows(database: sqlite3.Connection, query: str, given: tuple[object, ...] = ()) -> list[Any]:
+    return database.execute(query, given).fetchall()
 
 
 def check_rows(database: sqlite3.Connection, path: Path) -> None:
@@ -78,12 +116,12 @@ def check_rows(database: sqlite3.Connection, path: Path) -> None:
         raise LedgerCorrupt(str(path), changed)
 
 
-def check_books(database: sqlite3.Connection, path: Path, study: str, tariff: Tariff) -> None:
+def check_books(read: Read, place: str, study: str, tariff: Tariff) -> None:
     """Verify a study's accounts, and compare settlements with the assignments of their orders.
 
     Args:
-        database: of ledger, orders and answers.
-        path: its file.
+        read: gives the rows of a query to the database of ledger, orders and answers.
+        place: where it lies, for messages.
         study: the study's name.
         tariff: what the market charges; a machine charges by the call.
 
@@ -91,18 +129,15 @@ def check_books(database: sqlite3.Connection, path: Path, study: str, tariff: Ta
         LedgerCorrupt: a row is not as written; an order is missing, has not ended, or was settled
             at another amount.
     """
-    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-    if not {"ledger_rows", "ledger_heads", "orders", "assignments"} <= tables:
-        return  # killed in its first moments
     query = "SELECT key, id, end_reason, condition FROM orders WHERE study = ?"
-    orders = {key: told for key, *told in database.execute(query, (study,))}
-    for entry in _entries(database, path, study):
+    orders = {key: told for key, *told in read(query, (study,))}
+    for entry in _entries(read, place, study):
         if entry.kind not in ("settle", "void"):
             continue
         name, problem = f"order {entry.key[:12]}", ""
         number, end, condition = orders.get(entry.key, (None, None, ""))
         by_call = condition and json.loads(condition)["market"].endswith(MACHINE)
-        paid = _paid(database, number, CallTariff() if by_call else tariff)
+        paid = _paid(read, number, CallTariff() if by_call else tariff)
         if number is None and entry.amount != ZERO:
             problem = f"{name}, which was paid for, is missing"
         elif number is not None and entry.kind == "settle" and end is None:
@@ -110,29 +145,27 @@ def check_books(database: sqlite3.Connection, path: Path, study: str, tariff: Ta
         elif paid != entry.amount:
             problem = f"{name} was settled at {entry.amount}, and its assignments cost {paid}"
         if problem:
-            raise LedgerCorrupt(str(path), problem)
+            raise LedgerCorrupt(place, problem)
 
 
-def _entries(database: sqlite3.Connection, path: Path, study: str) -> list[LedgerEntry]:
+def _entries(read: Read, place: str, study: str) -> list[LedgerEntry]:
     """All rows of a study's accounts, verified."""
-    heads = {
-        name: at for name, *at in database.execute("SELECT study, seq, hash FROM ledger_heads")
-    }
-    columns = "study, seq, kind, key, micros, note, prev, hash"
+    heads = {name: at for name, *at in read("SELECT study, seq, hash FROM ledger_heads", ())}
     books: dict[str, Book] = {name: Book() for name in heads}
-    for row in database.execute(f"SELECT {columns} FROM ledger_rows ORDER BY study, seq"):  # noqa: S608
+    # The time is the last column, and none in the ledger of an older release.
+    for row in read("SELECT * FROM ledger_rows ORDER BY study, seq", ()):
         if problem := books.setdefault(row[0], Book()).take(*row):
-            raise LedgerCorrupt(str(path), f"ledger row {row[1]}: {problem}")
+            raise LedgerCorrupt(place, f"ledger row {row[1]}: {problem}")
     for name, book in books.items():
         if heads.get(name) != [len(book.entries), book.head]:
-            raise LedgerCorrupt(str(path), "ledger: the last rows are not as written")
+            raise LedgerCorrupt(place, "ledger: the last rows are not as written")
     mine = [name for name in books if name == study or name.startswith(f"{study}/")]
     return [entry for name in mine for entry in books[name].entries]
 
 
-def _paid(database: sqlite3.Connection, order: int | None, tariff: Tariff) -> Money:
+def _paid(read: Read, order: int | None, tariff: Tariff) -> Money:
     query = (
         "SELECT reward_micros, count(*) FROM assignments WHERE order_id = ? GROUP BY reward_micros"
     )
-    rows = database.execute(query, (order,)).fetchall()
+    rows = read(query, (order,))
     return sum((tariff.cost(count, Money(micros)) for micros, count in rows), ZERO)

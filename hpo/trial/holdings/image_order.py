@@ -42,9 +42,7 @@ def moves(config: StudyConfig, pool: Ints) -> bool:
 def is_short(config: StudyConfig, pool: Ints) -> bool:
     """Whether a budget pays few answers an image, at the lowest price and without extras."""
     suites = -(-ANSWERS * len(pool) // config.suite_size)
-    return config.budget < expected_cost(
-        config.tariff, suites, min(config.price) * config.suite_size
-    )
+    return config.budget < expected_cost(config.tariff, suites, config.rate(min(config.price)))
 
 
 def beginning(condition: Condition, pool: Ints, orders: Iterable[Order], short: bool) -> int:

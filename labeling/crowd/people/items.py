@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -110,3 +110,10 @@ def draw_wrong(truth: Ints, chance: Floats, steps: Floats) -> Ints:
     """Wrong classes by confusion: the first class whose running sum exceeds `chance` in [0, 1)."""
     wrong: Ints = (chance[:, None] >= steps[truth]).sum(axis=1)
     return wrong
+
+
+def clear_controls(items: Items, controls: ArrayLike, factor: float) -> Items:
+    """Items whose control rows have an error multiplied by a factor."""
+    error = items.error.copy()
+    error[np.asarray(controls, dtype=np.int64)] *= factor
+    return replace(items, error=error)

@@ -9,6 +9,7 @@ to see whether the call took effect, and calls again only if it did not.
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 import warnings
 from collections.abc import Callable
@@ -263,7 +264,10 @@ class Api:
             raise MarketUnreachable(
                 f"{problem.text}; what was bought is kept: start the same command again to go on"
             ) from error
-        self.clock.sleep(max(delay, problem.wait_s))
+        wait_s = max(delay, problem.wait_s)
+        facts = {"problem": problem.text, "wait_s": wait_s}
+        logging.getLogger("labelworth").info("asking again", extra={"facts": facts})
+        self.clock.sleep(wait_s)
 
     def _problem(self, error: Exception, what: str = "a question") -> _Problem:
         """The meaning of an exception; an exception that is not the platform's is raised again."""

@@ -13,8 +13,8 @@ import pytest
 
 from budget.errors import InputError
 from hpo import Study
-from hpo.study.version_catalogue import open_catalogue, rows
-from hpo.study.view_today import labels_inside, view_today
+from hpo.study.views.version_catalogue import open_catalogue, rows
+from hpo.study.views.view_today import labels_inside, view_today
 from hpo.trial.evaluate import fit_plan
 from hpo.trial.outcome import plan_from_plain
 from labeling import versions

@@ -8,7 +8,7 @@ import pytest
 
 from budget.errors import InputError
 from hpo.data.dataset import load
-from hpo.data.image_urls import addresses, stand_ins
+from hpo.data.image_urls import addresses, hidden, refuse_hidden, stand_ins
 from tests.hpo.data.test_dataset import config_of, folder
 
 SHOWN = ("pool", "control")
@@ -88,3 +88,14 @@ def test_no_market_needs_labels_of_the_pool(tmp_path: Path) -> None:
     for market in ("toloka", "simulated", "rehearsal"):
         data = load(config_of(tmp_path, market=market))
         assert (data.truth[data.rows["pool"]] < 0).sum() == 2
+
+
+def test_addresses_of_images_that_browsers_do_not_show_are_refused(tmp_path: Path) -> None:
+    with_urls(tmp_path, lambda name: "https://a.org/?f=1.TIFF" if name == "pool1.png" else "")
+    config = config_of(tmp_path, image_url_prefix="https://b.org/")
+    data = load(config)
+    where = addresses(config, data, shown(data))
+    assert hidden(where, data).startswith("1 image is TIFF or HEIC, such as 'pool1.png', which")
+    with pytest.raises(InputError, match="convert them to JPEG, and give the addresses"):
+        refuse_hidden(where, data)
+    assert hidden({row: f"https://b.org/{row}.jpg" for row in where}, data) == ""

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from budget.errors import InputError
 from hpo.data.dataset import Dataset, load
@@ -163,11 +162,3 @@ def test_every_kind_of_file_has_the_pixels_that_were_drawn(cases: Path) -> None:
     assert np.array_equal(seen[grey], np.repeat(drawn[grey][..., :1], 3, axis=3))
     lossy = [row for row in range(200) if row % 9 in (0, 2, 4)]  # CMYK JPEG, palettes
     assert away[lossy].max() < 25
-
-
-def test_heic_is_listed_with_the_formats_that_are_read(cases: Path, tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    Image.new("RGB", (8, 8)).save(tmp_path / "a/1.png")
-    (tmp_path / "a/2.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
-    with pytest.raises(InputError, match=r"2\.heic \(unsupported\); readable formats are JPEG, PN"):
-        load(make_config({"budget": "5", "data": f"folder:{tmp_path}"}))

@@ -236,12 +236,14 @@ def test_a_study_killed_before_it_had_an_account_is_started_like_any_other(
     tmp_path: Path,
 ) -> None:
     from budget.database import open_database
+    from hpo.settings.config import make_config
     from hpo.settings.run_folder import balance_in
 
-    assert balance_in(tmp_path, "s") is None
+    config = make_config({"budget": "1", "study": "s"})
+    assert balance_in(tmp_path, config) is None
     open_database(tmp_path / "labelworth.sqlite").connect().close()
     assert (tmp_path / "labelworth.sqlite").exists()
-    assert balance_in(tmp_path, "s") is None
+    assert balance_in(tmp_path, config) is None
 
 
 def test_a_fee_that_is_not_the_assumed_one_is_noticed(

@@ -15,8 +15,8 @@ from budget.database import writing
 from budget.errors import InputError
 from hpo import Study
 from hpo.settings.run_folder import open_store
-from hpo.study.version_catalogue import find_view, keep_view, open_catalogue, rows
-from hpo.study.view_today import labels_inside, read_answers
+from hpo.study.views.version_catalogue import find_view, keep_view, open_catalogue, rows
+from hpo.study.views.view_today import labels_inside, read_answers
 from hpo.trial.labels import to_labels
 from labeling import versions
 from labeling.store.catalogue import Catalogue

@@ -43,6 +43,7 @@ def ended(
         condition.reward * (usable + unusable),
         condition.reward * unusable,
         ZERO,
+        float(condition.reward.micros) ** 2 * (usable + unusable),
         answers,
         answers,
     )

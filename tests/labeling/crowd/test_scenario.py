@@ -17,6 +17,7 @@ NAMES = (
     "food-campaign",
     "hard-items",
     "machine-pasters",
+    "office",
     "price-selection",
     "slow-supply",
     "spam-heavy",

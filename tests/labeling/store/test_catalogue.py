@@ -35,8 +35,8 @@ ANSWERS: dict[str, list[object]] = {
 }
 
 
-def test_racing_processes_enter_a_version_once(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / "study.sqlite")
+def test_racing_processes_enter_a_version_once(database: str | Path) -> None:
+    engine = open_database(database)
     children = []
     for _ in range(4):
         child = os.fork()
@@ -56,8 +56,8 @@ def test_racing_processes_enter_a_version_once(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_what_is_unknown_is_kept_by_no_comparison(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / "study.sqlite")
+def test_what_is_unknown_is_kept_by_no_comparison(database: str | Path) -> None:
+    engine = open_database(database)
     catalogue = Catalogue(engine, "study")
     catalogue.add(ENTRY, LABELS, ANSWERS)
     for text in ("skill >= 0", "not skill >= 0", "skill != 0.5", "skill not in (0.5)"):
@@ -73,8 +73,8 @@ BEST: dict[str, list[object]] = {
 }
 
 
-def test_views_ask_for_best_labels_where_a_version_has_them(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / "study.sqlite")
+def test_views_ask_for_best_labels_where_a_version_has_them(database: str | Path) -> None:
+    engine = open_database(database)
     catalogue = Catalogue(engine, "study")
     catalogue.add(ENTRY, LABELS, ANSWERS)
     other = replace(ENTRY, version="ef" * 16)
@@ -142,8 +142,8 @@ def test_racing_processes_open_a_catalogue_of_an_older_release(tmp_path: Path) -
     engine.dispose()
 
 
-def test_a_name_keeps_every_version_of_its_view(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / "study.sqlite")
+def test_a_name_keeps_every_version_of_its_view(database: str | Path) -> None:
+    engine = open_database(database)
     catalogue = Catalogue(engine, "study")
     catalogue.add(ENTRY, LABELS, ANSWERS)
     first, second = parse_view("label == 'a'"), parse_view("price <= 0.002 and version == 'abab'")

@@ -21,8 +21,8 @@ END = OrderEnd("complete", 12.5, 0, 30, 9, 2)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_database(tmp_path / "study.sqlite")
+def engine(database: str | Path) -> Iterator[Engine]:
+    opened = open_database(database)
     yield opened
     opened.dispose()
 

@@ -32,8 +32,8 @@ CONTROL = 100
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_database(tmp_path / "study.sqlite")
+def engine(database: str | Path) -> Iterator[Engine]:
+    opened = open_database(database)
     yield opened
     opened.dispose()
 
@@ -340,15 +340,16 @@ def test_an_order_that_may_have_been_placed_stays(store: Store, engine: Engine) 
 # --- several processes, crashes, speed -----------------------------------------------------------
 
 
-def test_racing_workers_get_the_same_order(tmp_path: Path) -> None:
-    path = tmp_path / "race.sqlite"
+def test_racing_workers_get_the_same_order(database: str | Path, tmp_path: Path) -> None:
     children = []
     for number in range(6):
         child = os.fork()
         if child == 0:
             status = 9
             try:
-                found = order(Store(open_database(path), "study"), 2 + number % 3, 1 + number % 2)
+                found = order(
+                    Store(open_database(database), "study"), 2 + number % 3, 1 + number % 2
+                )
                 (tmp_path / f"key-{number}").write_text(f"{found.key} {found.wanted}")
                 status = 0
             finally:
@@ -358,19 +359,18 @@ def test_racing_workers_get_the_same_order(tmp_path: Path) -> None:
     assert len({path.read_text() for path in tmp_path.glob("key-*")}) == 1
 
 
-def test_pages_committed_before_a_kill_are_kept(tmp_path: Path) -> None:
-    path = tmp_path / "crash.sqlite"
+def test_pages_committed_before_a_kill_are_kept(database: str | Path) -> None:
     child = os.fork()
     if child == 0:
         try:
-            store = Store(open_database(path), "study")
+            store = Store(open_database(database), "study")
             wanted = order(store, 2, 2)
             store.add(wanted, Page((assignment("a", "ann", POOL[:2]),), (), None))
             os.kill(os.getpid(), signal.SIGKILL)
         finally:
             os._exit(9)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    engine = open_database(path)
+    engine = open_database(database)
     store = Store(engine, "study")
     record = only(store.all_orders())
     assert (record.end, record.assignments) == (None, 1)

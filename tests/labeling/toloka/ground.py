@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from budget.money import Money
-from budget.tariff import Tariff, expected_assignments
+from budget.tariff import expected_assignments
+from budget.tariffs.suite import SuiteTariff
 from labeling.campaign.campaign import Campaign, Question
 from labeling.crowd.people.items import Items, make_items
 from labeling.crowd.people.opinions import Opinions, make_opinions
@@ -85,7 +86,7 @@ class Ground:
     tasks: int = 120
     controls: int = 50
     seed: int = 0
-    tariff: Tariff = field(default_factory=Tariff)
+    tariff: SuiteTariff = field(default_factory=SuiteTariff)
     balance: Money = RICH
     ended: list[Order] = field(default_factory=list)
     server: Server | None = None

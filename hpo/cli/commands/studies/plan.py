@@ -84,6 +84,7 @@ def _plain(item: Quoted) -> dict[str, Any]:
 
 def _show_tests(config: StudyConfig, data: Dataset, quoted: list[Quoted]) -> None:
     """The labels that a study would buy to measure models by."""
+    from hpo.answer.plan_in_words import pay_in_words
     from hpo.study.delivery.measuring import quote_tests
 
     tests = quote_tests(config, data, [item.plan for item in quoted])
@@ -93,7 +94,7 @@ def _show_tests(config: StudyConfig, data: Dataset, quoted: list[Quoted]) -> Non
             [
                 "",
                 f"Besides, labels to measure models by: {plan.tasks:,} images, {plan.overlap} "
-                f"answers each, at {plan.price.exact()} a task: {offer.cost.cents()}, reserved "
+                f"answers each, at {pay_in_words(plan)}: {offer.cost.cents()}, reserved "
                 f"{offer.hold.cents()}.",
             ]
         )

@@ -20,6 +20,13 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--view", metavar="VIEW", help=words)
     words = "also: its accuracy on the validation images inside a view"
     parser.add_argument("--test-view", metavar="EXPR", help=words)
+    page = parser.add_argument_group("the answer as a page")
+    page.add_argument("--html", action="store_true", help="write report.html, and say where it is")
+    page.add_argument("--open", action="store_true", help="write it, and open it in a browser")
+    page.add_argument("--no-images", action="store_true", help="leave small images out of it")
+    words = "serve it on this machine while the study runs: it follows each purchase"
+    page.add_argument("--serve", action="store_true", help=words)
+    page.add_argument("--port", metavar="N", help="--serve: the port (any that is free)")
     parser.set_defaults(command=run)
 
 
@@ -30,6 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from hpo.settings.stored_answer import printable_report
 
+    if arguments.html or arguments.open or arguments.serve:
+        from hpo.cli.page import show_page
+
+        return show_page(arguments)
     asks_more = arguments.view is not None or arguments.test_view is not None
     report = None if asks_more else printable_report(arguments.folder)
     if report is None:
@@ -49,7 +60,7 @@ def _made_anew(arguments: argparse.Namespace) -> dict[str, Any]:
     try:
         report = study.report()
         if arguments.view is not None or arguments.test_view is not None:
-            from hpo.study.view_today import view_today
+            from hpo.study.views.view_today import view_today
 
             report["view_today"] = view_today(study, arguments.view, arguments.test_view)
         return report

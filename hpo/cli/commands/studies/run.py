@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"Study {config.study}, cap {config.budget}: {market_line(config)}")
     confirmed = None
     if config.market_kind.real_money:
-        before = balance_in(folder, config.study)
+        before = balance_in(folder, config)
         what = confirm_spending.trials_line(config)
         dearest = confirm_spending.dearest_order(config)
         confirmed = confirm_spending.confirm(
@@ -127,9 +127,11 @@ def print_report(
         return
     from hpo.answer.sections.delivered import LABELS_FILE, MODEL_FILE
     from hpo.answer.terminal import show
+    from hpo.settings.stored_answer import PAGE, REPORT
 
     paths = {
-        "report": folder / "report.json",
+        "report": folder / REPORT,
+        "page": folder / PAGE,
         "labels": folder / LABELS_FILE,
         "model": folder / MODEL_FILE,
         "plot": folder / "front.png",

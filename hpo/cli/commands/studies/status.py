@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
-    words = "where a study stands: money, purchases, open orders"
+    words = "where a live or dead study stands: money, orders, who is at work, the last event"
     parser = add_command(commands, "status", words)
     add_run_dir(parser)
     add_json(parser)
@@ -36,24 +36,25 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def show_status(folder: Path, as_json: bool) -> None:
-    """Print cap, spent, held and left, the orders, and whether the answer is written.
+    """Print cap, spent, held and left, the orders, who is at work, and the last event.
 
     Raises:
         InputError: there is no study in the folder.
         LedgerCorrupt: its ledger does not verify.
     """
-    from budget.database import look_into
     from budget.ledger import Ledger, accounts_of
     from budget.money import add_up_in_cents
     from hpo.answer.sentences import market_line
-    from hpo.settings.run_folder import STORE, read_config
+    from hpo.settings.run_folder import look_into_store, read_config
+    from hpo.study.logs.log import last_event, workers
     from hpo.trial.holdings.books import look_at_books
     from labeling.store import Store
 
     config = read_config(folder)
     look_at_books(folder)
-    engine = look_into(folder / STORE)
-    balance = Ledger.open(engine, config.study).balance()
+    engine = look_into_store(folder, config)
+    own = Ledger.open(engine, config.study)
+    balance = own.balance()
     beside = [
         Ledger.open(engine, name)
         for name in accounts_of(engine, config.study)
@@ -76,6 +77,9 @@ def show_status(folder: Path, as_json: bool) -> None:
         "assignments": sum(record.assignments for record in records),
         "answered": (folder / "report.json").exists(),
         "bought": [_purchase(account, bought) for account in beside],
+        "open_orders": _open_orders([own, *beside], bought),
+        "workers": workers(folder),
+        "last_event": last_event(folder),
     }
     engine.dispose()
     if as_json:
@@ -88,8 +92,44 @@ def show_status(folder: Path, as_json: bool) -> None:
         f"cap {balance.cap.cents()}, spent {spent}, held {held}, left {left}",
         f"{len(records)} orders ({len(unfinished)} open), {facts['assignments']} assignments paid",
         *(_line(purchase) for purchase in facts["bought"]),
+        *(f"open since {row['since']}: {row['for']}" for row in facts["open_orders"]),
+        _work_line(facts["workers"]),
+        *_event_lines(facts["last_event"]),
     )
     print_lines(lines)
+
+
+def _open_orders(accounts: list[Ledger], orders: dict[str, OrderRecord]) -> list[dict[str, Any]]:
+    """Orders that have not ended, with the time at which money was held for them."""
+    from hpo.study.oversight.accounts import RESERVE, order_in_words
+
+    entries = [entry for account in accounts for entry in account.entries()]
+    held = {entry.key: entry.at for entry in entries if entry.kind == RESERVE}
+    return [
+        {
+            "order": key,
+            "since": held.get(key) or "before any money was held",
+            "assignments": record.assignments,
+            "limit": record.order.limit,
+            "for": order_in_words(record),
+        }
+        for key, record in orders.items()
+        if record.end is None
+    ]
+
+
+def _work_line(workers: list[int]) -> str:
+    if not workers:
+        return "at work: no process of this machine"
+    return f"at work: process {', '.join(map(str, workers))}"
+
+
+def _event_lines(event: dict[str, Any] | None) -> list[str]:
+    if event is None:
+        return []
+    words = [event.get(name) for name in ("what", "note", "error", "line", "problem", "usd")]
+    told = ", ".join(str(word) for word in words if word)
+    return [f"last event: {event['at']} {event['event']}{f': {told}' if told else ''}"]
 
 
 def _purchase(account: Ledger, orders: dict[str, OrderRecord]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def show_view(
     Raises:
         InputError: there is no study in the folder, or the view, name or file is wrong.
     """
-    from hpo.study.version_catalogue import find_view, keep_view, open_catalogue, table
+    from hpo.study.views.version_catalogue import find_view, keep_view, open_catalogue, table
     from labeling.views import view_to_plain
     from labeling.views.columns import ANSWERS, COLUMNS
     from labeling.views.export import check_kind, write_table
@@ -131,7 +131,7 @@ def _list(catalogue: Catalogue, as_json: bool) -> None:
 
 def _print_rows(catalogue: Catalogue, view: View) -> None:
     from hpo.answer.tables import TableColumn, TextTable, print_table
-    from hpo.study.version_catalogue import table
+    from hpo.study.views.version_catalogue import table
     from labeling.views.columns import COLUMNS, LABELS
 
     rows = table(catalogue, view)

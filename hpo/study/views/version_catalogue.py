@@ -1,6 +1,6 @@
 """The label versions of a study's folder, entered in its database so that views can query them.
 
-from hpo.study.version_catalogue import rows
+from hpo.study.views.version_catalogue import rows
 found = rows("runs/digits3", "confidence >= 0.8 and label != 'loop'")
 found["image"], found["label"]                  # lists, one entry per label inside
 """
@@ -38,7 +38,7 @@ def open_catalogue(folder: Path) -> Iterator[Catalogue]:
         VersionDamaged: a version that is not entered yet is not as it was saved.
     """
     config = read_config(folder)
-    engine = open_store(folder)
+    engine = open_store(folder, config)
     try:
         catalogue = Catalogue(engine, config.study)
         entered = catalogue.entries()

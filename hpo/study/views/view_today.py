@@ -13,7 +13,7 @@ import numpy as np
 
 from budget.errors import InputError
 from hpo.study.study import Study
-from hpo.study.version_catalogue import find_view, open_catalogue
+from hpo.study.views.version_catalogue import find_view, open_catalogue
 from hpo.trial.evaluate import fit_plan, rounded, score_inside, score_on, train_labels
 from hpo.trial.labels import check_test_view, to_labels
 from hpo.trial.model.trained import Trained

@@ -1,0 +1,1 @@
+"""PostgreSQL: one database that a study on several machines lies in."""

@@ -1,0 +1,1 @@
+"""Parts of the answer about who answers for money."""

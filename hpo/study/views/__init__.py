@@ -1,0 +1,1 @@
+"""Views over bought labels: their catalogue, and the accuracy that they give today."""

@@ -1,0 +1,87 @@
+"""`labelworth report --serve`: the page on this machine alone, which follows a running study."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpo.cli.page_server import LivePage, make_server
+from tests.conftest import Command
+
+
+def ask(port: int, path: str, host: str = "") -> tuple[int, str, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", path, headers={"Host": host or f"127.0.0.1:{port}"})
+    reply = connection.getresponse()
+    told = reply.status, reply.read().decode(), reply.headers.get("Content-Type", "")
+    connection.close()
+    return told
+
+
+@pytest.fixture
+def served(folder: Path) -> Iterator[tuple[LivePage, int]]:
+    page = LivePage(folder, images=False)
+    server = make_server(page, 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield page, server.server_port
+    server.shutdown()
+    server.server_close()
+    page.close()
+
+
+def test_the_page_is_served_to_this_machine_alone(served: tuple[LivePage, int]) -> None:
+    _, port = served
+    code, text, kind = ask(port, "/")
+    assert (code, kind) == (200, "text/html; charset=utf-8")
+    assert "data-live" in text
+    assert "connect-src 'self'" in text
+    assert ask(port, "/state")[:2] == (200, "1")
+    assert ask(port, "/", f"localhost:{port}")[0] == 200
+    for host in ("evil.example", f"evil.example:{port}", "127.0.0.1"):
+        assert ask(port, "/", host)[0] == 421
+    assert ask(port, "/../study.json")[0] == 404
+
+
+def test_it_follows_a_purchase_within_two_seconds(
+    served: tuple[LivePage, int], folder: Path, small_study: Callable[..., Any]
+) -> None:
+    """The server looks twice a second; what a look costs is measured in processor time."""
+    page, port = served
+    before = json.loads((folder / "report.json").read_text())
+    raw = json.loads((folder / "study.json").read_text())
+    (folder / "study.json").write_text(json.dumps({**raw, "trials": 3}, indent=1) + "\n")
+    study = small_study(runs=folder.parent, study="s", trials=3)
+    looks: list[float] = []
+
+    def watch(progress: Any) -> None:
+        if progress.purchases == len(before["purchases"]) + 1 and not looks:
+            start = time.process_time()
+            page.refresh()
+            looks.append(time.process_time() - start)
+
+    study.run(watch)
+    assert looks
+    assert looks[0] <= 1.5
+    page.refresh()
+    state, content = page.content
+    assert state >= 2
+    assert f"{len(before['purchases']) + 1} of {len(before['purchases']) + 1} purchases" in (
+        content.decode()
+    )
+    assert ask(port, "/state")[1] == str(state)
+
+
+def test_flags_of_the_page_that_do_not_go_together(folder: Path, command: Command) -> None:
+    code, _, err = command("report", str(folder), "--html", "--port", "8000")
+    assert code == 2
+    assert "--port: only with --serve" in err
+    code, _, err = command("report", str(folder / "none"), "--serve")
+    assert code == 2
+    assert "no study here" in err

@@ -1,0 +1,1 @@
+"""Folders of images looked at before, so that unchanged files are not decoded again."""
