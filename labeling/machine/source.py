@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 
+from budget.files import locked
 from budget.money import ZERO, Money
 from budget.tariff import Tariff
 from budget.tariffs.calls import CallTariff
@@ -41,6 +43,7 @@ class MachineSource:
         self._study = study
         self._tariff = CallTariff(model.usual)
         path = folder / f"{model.version}.jsonl"
+        self._lock = path.with_suffix(".lock")
         self._kept = None if model.is_recorded else KeptReplies(path, model.most)
 
     @property
@@ -58,7 +61,14 @@ class MachineSource:
         return Pool(f"machine-{order.key}", order)
 
     def collect(self, pool: Pool) -> Iterator[Page]:
-        """Ask about every image that has no usable reply yet; the replies, page by page."""
+        """Ask about every image that has no usable reply yet; the replies, page by page.
+
+        Other studies that ask the same model wait: a call under way would look lost to them.
+        """
+        with nullcontext() if self._kept is None else locked(self._lock):
+            yield from self._pages(pool)
+
+    def _pages(self, pool: Pool) -> Iterator[Page]:
         made: list[Assignment] = []
         bans: dict[str, Restriction] = {}
         answered = 0
