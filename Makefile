@@ -13,7 +13,10 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_WORDS)
 export FAULT_RUNS
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: study test statistics test-all check mutants bench docs clean
+LABEL_STUDIO := .label-studio/bin/label-studio
+
+.PHONY: study test statistics test-all check faults mutants bench postgres label-studio docs \
+	docs-site dist clean
 
 study: $(VENV)/.installed
 	$(BIN)/python -m hpo.run --budget $(BUDGET)
@@ -34,6 +37,11 @@ check: $(VENV)/.developer
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tests/dependencies/audit.py
 
+# Kills, cut logs, full disks, jumping clocks, flipped bits: thousands; hours (FAULT_RUNS=200: less)
+faults: export FAULT_RUNS = 2000
+faults: $(VENV)/.developer
+	$(BIN)/python -m benchmarks.faults --runs $(FAULT_RUNS)
+
 # Plants bugs that take one guard away each; the tests must notice all
 mutants: $(VENV)/.developer
 	$(BIN)/python tests/mutants/run.py
@@ -41,22 +49,46 @@ mutants: $(VENV)/.developer
 bench: $(VENV)/.developer
 	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
 
+# A PostgreSQL server on loopback for studies on several machines; its data stays in the folder
+POSTGRES ?= $(CURDIR)/.postgres
+postgres: $(VENV)/.developer
+	$(BIN)/python -m tests.postgres $(POSTGRES)
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet torch torchvision --index-url $(TORCH_INDEX))
-	$(BIN)/python -m pip install --quiet --editable '.[toloka,clearml,parquet,onnx,weights,heic]'
+	$(BIN)/python -m pip install --quiet --editable '.[toloka,label-studio,clearml,parquet,onnx,weights,heic,postgres]'
 	touch $@
 
 $(VENV)/.developer: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --group dev
 	touch $@
 
+# A Label Studio server on this machine, in a venv of its own: loopback, SQLite, no calls home
+label-studio: $(VENV)/.installed $(LABEL_STUDIO)
+	$(BIN)/python -m hpo.run label-studio --folder .label-studio/data
+
+$(LABEL_STUDIO):
+	$(PYTHON) -m venv .label-studio
+	.label-studio/bin/python -m pip install --quiet label-studio==1.23.2
+
 # The parts of the documentation that are made from the code
 docs: $(VENV)/.installed
 	$(BIN)/python -m hpo.cli.generated_docs docs
+
+# The documentation as a site in build/site; a warning is an error
+docs-site: $(VENV)/.developer
+	$(BIN)/python -m pip install --quiet --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Wheel and source distribution in dist/; both are installed into an empty environment and run there
+dist: $(VENV)/.developer
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python tests/release/installed.py dist
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

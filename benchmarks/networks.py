@@ -34,7 +34,7 @@ SHARES, OVERLAPS = (0.1, 0.2, 0.4, 0.7, 1.0), (1, 2, 3)
 def main() -> None:
     """Print a row for each plan, then the correlation."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("data", "labels", "backbone", "backbone-file"):
+    for name in ("data", "labels", "backbone", "backbone-file", "image-size"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--draw", type=int, default=0)
     given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}

@@ -67,9 +67,7 @@ _MAKING = "tables"  # who makes or changes tables is alone
 
 
 def open_database(place: str | Path | Address, *, wait_s: float = 30.0) -> Engine:
-    """Open a database; create the SQLite file (mode 0600) if there is none.
-
-    The engine survives a fork: the child opens its own connections.
+    """Open a database, also for forked children; create a SQLite file (mode 0600) if it is missing.
 
     Args:
         place: path of a SQLite file, or an address such as postgresql://host/name.
@@ -227,6 +225,7 @@ def checkpoint(engine: Engine) -> None:
         empty_log(connection.connection.cursor())
 
 
+@idempotent
 def create_tables(engine: Engine, tables: MetaData) -> None:
     """Create the tables unless all of them exist.
 
@@ -249,6 +248,7 @@ def create_tables(engine: Engine, tables: MetaData) -> None:
         tables.create_all(connection)
 
 
+@idempotent
 def seal_tables(engine: Engine, parts: Mapping[str, str]) -> list[str]:
     """Seal tables, unless they are: from now on a row that the program did not write is noticed.
 

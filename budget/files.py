@@ -171,12 +171,25 @@ def locked(path: Path, busy: Callable[[str], None] | None = None) -> Iterator[No
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                busy(os.pread(descriptor, 20, 0).decode())
+                busy(holder(path))
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if busy is not None:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        _sign(descriptor)
         yield
+
+
+def _sign(descriptor: int) -> None:
+    """Write down who holds a lock, for those who wait for it."""
+    with suppress(OSError):  # a full disk keeps nobody from a lock
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+
+
+def holder(path: Path) -> str:
+    """The number of the process that took the lock of a path last; "" where none is known."""
+    try:
+        return path.read_bytes()[:20].decode(errors="replace")
+    except OSError:
+        return ""
 
 
 @contextmanager
@@ -193,6 +206,7 @@ def try_locked(path: Path) -> Iterator[bool]:
         except BlockingIOError:
             yield False
         else:
+            _sign(descriptor)
             yield True
 
 

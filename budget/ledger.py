@@ -167,8 +167,7 @@ class Ledger:
             ledger._columns = _present(engine)
         else:
             add_columns(engine, _ROWS)
-        with reading(engine) as connection:
-            book = ledger._replay(connection)
+        book = ledger._book()
         if cap is None and not book.entries:
             raise InputError(f"study {study!r}: it has no ledger here; start it with a budget")
         if cap is not None and cap != book.cap:
@@ -248,6 +247,19 @@ class Ledger:
     def entries(self) -> tuple[LedgerEntry, ...]:
         """All rows, oldest first."""
         return tuple(self._book().entries)
+
+    def mark(self) -> tuple[int, str]:
+        """Number of rows and hash of the last row, to be kept elsewhere: see `holds`."""
+        book = self._book()
+        return len(book.entries), book.head
+
+    @idempotent
+    def holds(self, rows: int, digest: str) -> bool:
+        """Whether the ledger still holds what it held when it gave a mark, and perhaps more."""
+        where = (_ROWS.c.study == self._study, _ROWS.c.seq == rows)
+        with reading(self._engine) as connection:
+            self._replay(connection)
+            return connection.execute(select(_ROWS.c.hash).where(*where)).scalar() == digest
 
     @idempotent
     def _book(self) -> Book:
@@ -332,6 +344,7 @@ def _present(engine: Engine) -> list[Column[Any]]:
     return [column for column in _ROWS.columns if column.name in names]
 
 
+@idempotent
 def accounts_of(engine: Engine, study: str) -> tuple[str, ...]:
     """Names of a study's account and of the accounts of its later purchases, sorted."""
     with reading(engine) as connection:

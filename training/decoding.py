@@ -32,6 +32,9 @@ HEIC = ".heic", ".heif"
 MAX_PIXELS = 40_000_000
 
 
+_ON_ITS_SIDE = 5  # EXIF orientations from here on swap width and height
+
+
 MAX_FILE_BYTES = 64 * 2**20
 
 
@@ -89,6 +92,23 @@ def quiet_pillow() -> Iterator[None]:
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         yield
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height of an upright image, by its header alone.
+
+    Raises:
+        BadImageError: it is no image of a readable format.
+    """
+    from PIL import ExifTags, Image
+
+    try:
+        with Image.open(path, formats=formats()) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= _ON_ITS_SIDE
+            width, height = image.size
+            return (height, width) if turned else (width, height)
+    except Exception:  # a damaged file makes a decoder fail in many ways
+        raise BadImageError("unsupported") from None
 
 
 def decode(path: Path, max_pixels: int, max_bytes: int) -> Bytes:

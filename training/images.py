@@ -278,7 +278,7 @@ def read_batch(index: ImageIndex, rows: Sequence[int] | NDArray[np.int64], size:
     from PIL import Image
 
     def read(row: int) -> Bytes:
-        image = Image.fromarray(_rgb(index, row))
+        image = Image.fromarray(read_image(index, row))
         if image.size != (size, size):
             image = image.resize((size, size), Image.Resampling.BICUBIC)
         return np.asarray(image, dtype=np.uint8)
@@ -357,8 +357,12 @@ def _read_arrays(
         ) from None
 
 
-def _rgb(index: ImageIndex, row: int) -> Bytes:
-    """Pixels [h, w, 3] uint8 of one image."""
+def read_image(index: ImageIndex, row: int) -> Bytes:
+    """Pixels [h, w, 3] uint8 of one image.
+
+    Raises:
+        InputError: since the scan the file has become unreadable or has changed.
+    """
     if index.pixels is not None:
         image = index.pixels[row]
         if image.dtype != np.uint8:

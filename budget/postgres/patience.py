@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from budget.errors import DatabaseLost
 
@@ -32,11 +32,11 @@ def patient(work: Callable[[], R]) -> R:
             time.sleep(_LOOK_S)
 
 
-def idempotent(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """Make a method `patient`: once more, it changes nothing and returns the same."""
+def idempotent(call: Callable[P, R]) -> Callable[P, R]:
+    """Make a function or method `patient`: once more, it changes nothing and returns the same."""
 
-    @wraps(method)
-    def again(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return patient(lambda: method(self, *args, **kwargs))
+    @wraps(call)
+    def again(*args: P.args, **kwargs: P.kwargs) -> R:
+        return patient(lambda: call(*args, **kwargs))
 
     return again

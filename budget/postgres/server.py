@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 
 from budget.errors import DatabaseLost, InputError, StorageError
-from budget.postgres.address import Address
+from budget.postgres.address import VARIABLE, Address
 
 _LEAST_VERSION = 14
 # A server notices within a minute that a machine is gone, and drops its sessions with their locks.
@@ -142,6 +142,9 @@ def trouble(place: str, error: BaseException) -> StorageError:
     state = getattr(error, "sqlstate", None)
     if state == _FULL[0]:
         return StorageError(place, *_FULL[1:])
+    if "password" in line:
+        remedy = f"give the URL with its password in {VARIABLE}, or the password in PGPASSWORD"
+        return StorageError(place, line, remedy)
     # A connection that breaks has no state: the server did not live to name one.
     broke = state is None and type(error).__name__ in ("OperationalError", "InterfaceError")
     if broke or (state or "").startswith(_LOST):

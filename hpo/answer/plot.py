@@ -13,20 +13,35 @@ from labeling.campaign.campaign import score_name
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_SIZE = 8, 4.8  # inches
+
 
 def plot_front(report: Mapping[str, Any], path: Path) -> None:
-    """Draw accuracy against money, log-dollar axis, and save it as the path's suffix says.
+    """Draw a front and save it as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_SIZE, layout="constrained")
+    FigureCanvasAgg(figure)
+    draw_front(report, figure.add_subplot())
+    with replacing(path) as draft:
+        figure.savefig(draft, dpi=130, format="png")
+
+
+def new_axes() -> Axes:
+    """Axes of a new figure, which a notebook shows by itself."""
+    from matplotlib import pyplot
+
+    return pyplot.subplots(figsize=_SIZE, layout="constrained")[1]
+
+
+def draw_front(report: Mapping[str, Any], axes: Axes) -> None:
+    """Draw accuracy against money, log-dollar axis.
 
     All purchases as dots as they were measured, the front as expected with its 95 % intervals, the
     recommended plan marked; the rule of thumb's curve beside it. The model that a study delivers
     is marked at the money spent; direct purchases for the whole budget stand beside it.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.8), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
     bought = report["purchases"]
     if bought:
         tags = [row["price_tag"]["micros"] / 1e6 for row in bought]
@@ -72,8 +87,6 @@ def plot_front(report: Mapping[str, Any], path: Path) -> None:
     axes.grid(alpha=0.25)
     if axes.has_data():
         axes.legend(loc="lower right", fontsize=9)
-    with replacing(path) as draft:
-        figure.savefig(draft, dpi=130, format="png")
 
 
 def _plot_delivered(axes: Axes, report: Mapping[str, Any]) -> None:

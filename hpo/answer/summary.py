@@ -12,7 +12,7 @@ from typing import Any
 
 from budget.money import Money
 from hpo.answer.plan_in_words import controls_in_words, counted, few_answers, told_pay_in_words
-from hpo.answer.sections.models.machine import machine_in_short
+from hpo.answer.sections.sellers.machine import machine_in_short
 from hpo.answer.sentences import (
     cents,
     expected,

@@ -44,6 +44,11 @@ def print_lines(lines: Iterable[str], console: Console | None = None) -> None:
         console.print(Text(line), soft_wrap=True)
 
 
+def printable(text: str) -> str:
+    """A text that cannot move a terminal's cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def print_json(value: object) -> None:
     """Print one JSON value on stdout."""
     import json

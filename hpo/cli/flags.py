@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from hpo.settings.exit_codes import BAD_INPUT
+from hpo.settings.rows.common import COMMON
 
 if TYPE_CHECKING:
     from hpo.settings.config import StudyConfig
@@ -21,20 +22,45 @@ class Parser(argparse.ArgumentParser):
 
     _waiting: tuple[Callable[[Parser], None], ...] = ()
 
+    def __init__(self, **words: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **words)
+
+    def complete(self) -> None:
+        """Add the flags that have waited."""
+        waiting, self._waiting = self._waiting, ()
+        for add in waiting:
+            add(self)
+
     def later(self, add: Callable[[Parser], None]) -> None:
         """Add flags when this parser is used, and not for the help of another."""
         self._waiting += (add,)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse, with the flags that have waited."""
-        waiting, self._waiting = self._waiting, ()
-        for add in waiting:
-            add(self)
-        return super().parse_known_args(args, namespace)
+        """Parse, with the flags that have waited; to an unknown flag the nearest name is told."""
+        self.complete()
+        parsed, unknown = super().parse_known_args(args, namespace)
+        flags = [word.partition("=")[0] for word in unknown if word.startswith("--")]
+        if flags and self._subparsers is None:
+            from budget.errors import nearest
+
+            near = nearest(
+                flags[0], [name for name in self._option_string_actions if name[1] == "-"]
+            )
+            hint = f"; {near}" if near.startswith("did") else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return parsed, unknown
 
     def error(self, message: str) -> NoReturn:
         """One line, without the usage above it."""
         self.exit(BAD_INPUT, f"labelworth: {message}; see {self.prog} --help\n")
+
+
+def subcommands(parser: Parser, before: str = "") -> Iterator[tuple[str, Parser]]:
+    """A parser's commands and their actions, each by its words: "data", "data get"."""
+    for action in parser._subparsers._group_actions if parser._subparsers else ():
+        for name, command in (action.choices or {}).items():  # type: ignore[attr-defined]
+            yield f"{before}{name}", command
+            yield from subcommands(command, f"{before}{name} ")
 
 
 def full_help(row: Setting) -> str:
@@ -44,8 +70,40 @@ def full_help(row: Setting) -> str:
     return row.help.replace("{samplers}", ", ".join(SAMPLERS))
 
 
+class _HelpAll(argparse.Action):
+    """Prints the help of every flag, also of those that --help leaves out."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        show_rare(parser)
+        parser.print_help()
+        parser.exit()
+
+
+def show_rare(parser: argparse.ArgumentParser) -> None:
+    """Let a parser's help show the flags that people use rarely, too."""
+    for action in parser._actions:
+        action.help = getattr(action, "rare_help", action.help)
+
+
+def _rare(action: argparse.Action, is_common: bool) -> None:
+    """Leave a flag out of --help, not of --help-all."""
+    if not is_common:
+        action.rare_help = action.help  # type: ignore[attr-defined]
+        action.help = argparse.SUPPRESS
+
+
+def common_settings() -> str:
+    """The settings that people use, a line each with an example."""
+    width = max(len(example) for example, _ in COMMON.values())
+    lines = [f"  {example:<{width}}  {words}" for example, words in COMMON.values()]
+    return "\n".join(["settings that people use:", *lines])
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add every setting of a study, --config, --runs and --print-config."""
+    """Add every setting of a study, --config, --runs, --print-config and --help-all.
+
+    --help shows the settings that people use, each with an example; --help-all shows all.
+    """
     from hpo.settings.table import SETTINGS
 
     groups: dict[str, argparse._ArgumentGroup] = {}
@@ -56,11 +114,14 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
             groups[row.group] = parser.add_argument_group(row.group)
         group, words = groups[row.group], full_help(row).replace("%", "%%")
         if not row.metavar:
-            group.add_argument(row.flag, action="store_const", const=True, help=words)
+            switch = group.add_argument(row.flag, action="store_const", const=True, help=words)
+            _rare(switch, row.name in COMMON)
             continue
         default = row.default_text.replace("%", "%%")
         words = f"{words} ({default})" if default else words
-        group.add_argument(row.flag, metavar=row.metavar, help=words)
+        _rare(group.add_argument(row.flag, metavar=row.metavar, help=words), row.name in COMMON)
+    words = "show every setting, and exit"
+    parser.add_argument("--help-all", action=_HelpAll, nargs=0, help=words)
     parser.add_argument("--config", metavar="FILE.toml", type=Path, help="settings; flags win")
     parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="(runs)")
     parser.add_argument(
@@ -111,6 +172,16 @@ def add_run_dir(parser: argparse.ArgumentParser) -> None:
 def add_json(parser: argparse._ActionsContainer) -> None:
     """Add the flag for output that programs read."""
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+
+
+SMALL, FULL = JSON_SIZES = ("small", "full")
+"""An answer as JSON: its first block, or everything."""
+
+
+def add_answer_json(parser: argparse._ActionsContainer) -> None:
+    """Add the flag for an answer that programs read."""
+    words = "print the answer as one JSON object: its first block (small), or all of it (full)"
+    parser.add_argument("--json", nargs="?", const=SMALL, choices=JSON_SIZES, help=words)
 
 
 def add_details(parser: argparse.ArgumentParser) -> None:

@@ -25,6 +25,7 @@ def settings_table() -> str:
 PARTS: dict[tuple[str, str], Callable[[], str]] = {
     ("settings.md", "settings"): settings_table,
     ("reading_the_answer.md", "glossary"): glossary_table,
+    ("glossary.md", "glossary"): glossary_table,
 }
 """What writes the part of a page between its two marks."""
 

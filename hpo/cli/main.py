@@ -18,9 +18,12 @@ from typing import NoReturn, TextIO
 from hpo.cli.commands import crowd, data, explain, publish, weights
 from hpo.cli.commands.books import audit, ledger
 from hpo.cli.commands.model import export, predict, train
+from hpo.cli.commands.overview import compare, completion, listing
 from hpo.cli.commands.platform import doctor, reconcile, toloka_server
-from hpo.cli.commands.studies import ask, buy, plan, report, run, status, view
-from hpo.cli.flags import Parser
+from hpo.cli.commands.staff import invite, pay, studio_server
+from hpo.cli.commands.studies import ask, buy, dashboard, plan, report, run, status, view
+from hpo.cli.examples import EXAMPLES
+from hpo.cli.flags import Parser, common_settings, subcommands
 from hpo.market import stop_signals
 from hpo.settings.exit_codes import BAD_INPUT, OUTPUT_UNREAD
 from hpo.settings.exit_codes import explain as explained
@@ -30,6 +33,7 @@ _MODULES = (
     plan,
     status,
     report,
+    dashboard,
     ask,
     view,
     data,
@@ -38,6 +42,8 @@ _MODULES = (
     reconcile,
     ledger,
     audit,
+    pay,
+    invite,
     publish,
     train,
     predict,
@@ -46,15 +52,26 @@ _MODULES = (
     crowd,
     weights,
     toloka_server,
+    studio_server,
+    listing,
+    compare,
+    completion,
 )
+
+_ABOUT = """\
+How much should we invest in annotations? Learns with a little money how to buy labels, buys
+them under a hard cap, and delivers labels and a model; or searches for the best plan."""
+_WITHOUT = """\
+labelworth COMMAND --help shows a command's settings and an example; labelworth --help-all
+shows every setting of a study. Without a command: run."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     0 done, also when the budget is used up; 2 bad input; 3 nothing affordable; 4 real money not
-    confirmed; 5 trouble with the market; 6 the ledger was refused; 130 or 143 stopped by a signal,
-    and the same command goes on; 141 the reader of the output went away.
+    confirmed; 5 trouble with the market; 6 the ledger was refused; 8 a goal was missed; 130 or 143
+    stopped by a signal, and the same command goes on; 141 the reader of the output went away.
     """
     try:
         try:
@@ -90,10 +107,8 @@ def _run(argv: Sequence[str] | None) -> int:
             # A letter that the stream cannot write is written as its code.
             stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if argv is None else argv)
-    parser, commands = _parser()
-    if not words or words[0] not in (*commands, "-h", "--help", "--version"):
-        words.insert(0, "run")
-    arguments = parser.parse_args(words)
+    parser, commands = make_parser()
+    arguments = parser.parse_args(_with_command(words, parser, commands))
     # Small matrices: more threads only wait for each other. Read by OpenMP when torch is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     stop_signals.install()
@@ -112,6 +127,18 @@ def _run(argv: Sequence[str] | None) -> int:
         return code
 
 
+def _with_command(words: list[str], parser: Parser, commands: Sequence[str]) -> list[str]:
+    """A command line that names its command: run where it names none."""
+    first = words[0] if words else ""
+    if first in (*commands, "-h", "--help", "--version"):
+        return words
+    if first and not first.startswith("-"):
+        from budget.errors import nearest
+
+        parser.error(f"{first!r} is no command; {nearest(first, commands)}")
+    return ["run", *words]
+
+
 class _Version(argparse.Action):
     """Prints the installed version; it is looked up only when it is asked for."""
 
@@ -126,20 +153,22 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _parser() -> tuple[Parser, list[str]]:
+def make_parser() -> tuple[Parser, list[str]]:
     """The parser, and the names of its commands."""
     parser = Parser(
         prog="labelworth",
-        description="How much should we invest in annotations? Learns with a little money how to "
-        "buy labels, buys them under a hard cap, and delivers labels and a model; or searches for "
-        "the best plan.",
-        epilog="labelworth COMMAND --help shows a command's settings. Without a command: run.",
+        description=_ABOUT,
+        epilog=f"{common_settings()}\n\n{_WITHOUT}",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     for module in _MODULES:
         module.add_parser(commands)
+    for name, command in subcommands(parser):
+        if name in EXAMPLES:
+            command.epilog = f"for example:\n  {EXAMPLES[name]}"
+    parser.set_defaults(parser=parser)  # completion needs it
     return parser, list(commands.choices)
 
 

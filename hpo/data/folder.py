@@ -72,7 +72,7 @@ def read_folder(
             name = root.resolve().name
             notes.append(f"{len(new)} images of {name} came after the roles were drawn: left out")
     if bad and not config.skip_bad_images:
-        raise InputError(_said_bad(root, bad))
+        raise InputError(said_bad(root, bad))
     by_name = {line.image: line for line in listing.lines}
     lines = tuple(by_name[name] for name in images.names)
     left_out = len(bad)
@@ -107,7 +107,8 @@ def _as_started(
     return replace(listing, lines=lines, has_roles=True), later
 
 
-def _said_bad(root: Path, bad: Sequence[BadImage]) -> str:
+def said_bad(root: Path, bad: Sequence[BadImage]) -> str:
+    """Files that cannot be used, why, and the remedies, in one line."""
     from training.decoding import HEIC, formats
 
     listed = "; ".join(f"{item.name} ({item.reason})" for item in bad[:_NAMED])

@@ -12,6 +12,7 @@ from hpo.settings.config import StudyConfig
 
 _LONGEST = 2000  # characters that browsers and servers take without trouble
 _NOT_SHOWN = (".tif", ".tiff", ".heic", ".heif")
+_INLINE_LEAST, _INLINE_SIDE = 160, 640  # pixels
 _STAND_IN = "https://rehearsal.invalid/"  # a name that, by RFC 2606, leads nowhere
 
 
@@ -99,3 +100,29 @@ def _problem(url: str) -> str | None:
     if secret:
         return "has an address with a password in it, which annotators would see"
     return None
+
+
+def inlined(data: Dataset, row: int) -> str:
+    """An image as an address that holds the image itself: it needs no web server.
+
+    Small images are enlarged without smoothing, large ones reduced to `_INLINE_SIDE` pixels.
+    """
+    import base64
+    import io
+
+    from PIL import Image
+
+    from training.images import read_image
+
+    picture = Image.fromarray(read_image(data.images, row))
+    side = max(picture.size)
+    if side < _INLINE_LEAST:
+        times = -(-_INLINE_LEAST // side)
+        size = (picture.width * times, picture.height * times)
+        picture = picture.resize(size, Image.Resampling.NEAREST)
+    picture.thumbnail((_INLINE_SIDE, _INLINE_SIDE))
+    buffer = io.BytesIO()
+    is_small = side < _INLINE_LEAST
+    picture.save(buffer, "PNG" if is_small else "JPEG", quality=85)
+    kind = "png" if is_small else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -173,4 +175,16 @@ def api_source(
         minutes=crowd.expected_minutes,
         horizon_minutes=horizon,
         stopping=stop_signals.asked,
+        waits=_say_who,
+    )
+
+
+def _say_who(holder: str) -> None:
+    """Say why nothing happens: another process collects the same order."""
+    facts = {"name": "order", "holder": holder}
+    logging.getLogger("labelworth").info("waiting", extra={"facts": facts})
+    print(
+        f"Process {holder} collects this order on the market. This one waits, and goes on where "
+        "that ends.",
+        file=sys.stderr,
     )

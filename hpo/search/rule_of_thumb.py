@@ -75,14 +75,9 @@ def practitioner_plan(
         longest: the deadline; None for none.
         affordable: a plan's tasks that the money bears.
     """
-    plans = [plan for plan in plans if plan.dynamic is None] or list(plans)
-    exam = max(plan.exam for plan in plans)
-    mine = [plan for plan in plans if plan.exam == exam]
-    wanted = 0 if exam else 1
-    controls = min({plan.controls for plan in mine}, key=lambda c: (abs(c - wanted), c))
-    mine = [plan for plan in mine if plan.controls == controls]
-    least, most = min(plan.overlap for plan in mine), max(plan.tasks for plan in mine)
-    mine = [plan for plan in mine if plan.overlap == least and plan.tasks == most]
+    mine = _practitioners([plan for plan in plans if plan.dynamic is None] or plans)
+    most = max(plan.tasks for plan in mine)
+    mine = [plan for plan in mine if plan.tasks == most]
     takes = {
         plan.key: minutes(replace(plan, tasks=max(1, min(most, affordable(plan))))) or 0.0
         for plan in mine
@@ -91,3 +86,22 @@ def practitioner_plan(
     if in_time:
         return min(in_time, key=lambda plan: plan.price)
     return min(mine, key=lambda plan: (takes[plan.key], plan.price))
+
+
+def practitioner_within(plans: Sequence[LabelPlan]) -> LabelPlan | None:
+    """The practitioner's plan of the most tasks, at the lowest price, of those inside limits."""
+    plans = [plan for plan in plans if plan.dynamic is None]
+    if not plans:
+        return None
+    return max(_practitioners(plans), key=lambda plan: (plan.tasks, -plan.price.micros))
+
+
+def _practitioners(plans: Sequence[LabelPlan]) -> list[LabelPlan]:
+    """With exam, the fewest control tasks (one at least without an exam), the least overlap."""
+    exam = max(plan.exam for plan in plans)
+    mine = [plan for plan in plans if plan.exam == exam]
+    wanted = 0 if exam else 1
+    controls = min({plan.controls for plan in mine}, key=lambda c: (abs(c - wanted), c))
+    mine = [plan for plan in mine if plan.controls == controls]
+    least = min(plan.overlap for plan in mine)
+    return [plan for plan in mine if plan.overlap == least]

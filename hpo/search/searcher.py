@@ -15,7 +15,7 @@ import numpy as np
 
 from budget.money import Money
 from hpo.search.acquisition import Offers, Outlook, best_contained, best_purchase, look_out
-from hpo.search.rule_of_thumb import rule_curve, rule_purchase
+from hpo.search.rule_of_thumb import practitioner_within, rule_curve, rule_purchase
 from hpo.search.surrogate import Inputs, Memory, Surrogate, encode, fit, to_log_error
 from hpo.trial.outcome import Outcome
 from hpo.trial.plan_costs import PlanCosts
@@ -201,7 +201,23 @@ class Searcher:
         outlook = self._look(outcomes, offers)
         smallest = _SMALLEST * self.world.ledger.balance().cap.dollars
         bought, points, _ = best_purchase(offers, outlook, smallest)
+        usual = self._still_unknown(offers)
+        if usual is not None and (bought is None or self._leaves_too_little(bought, usual, left)):
+            return Decision(usual, points=points)
         return Decision(bought, points=points)
+
+    def _still_unknown(self, offers: Offers) -> LabelPlan | None:
+        """The practitioner's plan, if it can be bought and was not evaluated.
+
+        A lucky purchase of another condition may hide it where crowds are noisy, and an answer
+        that never looked at it cannot name it.
+        """
+        usual = practitioner_within([self.plans[i] for i in np.flatnonzero(offers.inside)])
+        return usual if usual is not None and offers.buyable[self._at[usual.key]] else None
+
+    def _leaves_too_little(self, bought: LabelPlan, usual: LabelPlan, left: Money) -> bool:
+        holds = [self.prices.to_buy(plan).hold for plan in (bought, usual)]
+        return bought != usual and sum(holds, Money(0)) > left
 
     def decide_by_rule(
         self, outcomes: Sequence[Outcome], left: Money, busy: frozenset[str] = frozenset()

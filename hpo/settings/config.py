@@ -14,16 +14,14 @@ from budget.errors import InputError, nearest
 from budget.money import ZERO, Money
 from budget.postgres.address import Address
 from budget.tariff import Tariff
-from budget.tariffs.hourly import HourlyTariff
-from budget.tariffs.piece import PieceTariff
-from budget.tariffs.staff import StaffTariff, WorkTime
+from budget.tariffs.staff import StaffTariff
 from budget.tariffs.suite import SuiteTariff
-from budget.tariffs.wages import read_wages
 from budget.toml import parse_toml
 from hpo.settings import parsing
-from hpo.settings.market_kinds import MarketKind, split_market
+from hpo.settings.market_kinds import MarketKind, kind_named, split_market
 from hpo.settings.rows.defaults import fill_in
-from hpo.settings.rows.staff import PER_ANSWER, PLATFORM
+from hpo.settings.rows.staff import PLATFORM
+from hpo.settings.rows.staff_defaults import staff_tariff
 from hpo.settings.setting import flag
 from hpo.settings.table import BY_NAME, MODEL, PLAN, SETTINGS
 from labeling.types import DynamicOverlap
@@ -137,7 +135,9 @@ class StudyConfig:
     @property
     def market_kind(self) -> MarketKind:
         """What can be said of all markets of its kind."""
-        return split_market(self.market)[0]
+        kind = split_market(self.market)[0]
+        is_scripted = (self.people or "").startswith(parsing.SIMULATED_PEOPLE)
+        return kind_named(kind.rehearsed_as) if is_scripted and kind.rehearsed_as else kind
 
     @property
     def market_file(self) -> str:
@@ -162,13 +162,8 @@ class StudyConfig:
     @property
     def staff_tariff(self) -> StaffTariff:
         """What own annotators earn."""
-        most = 3 * self.seconds_per_answer if self.most_seconds is None else self.most_seconds
-        bounds = (most, self.least_seconds, self.seconds_per_answer)
-        time = WorkTime(*(round(1000 * seconds) for seconds in bounds))
-        if self.pay == PER_ANSWER:
-            return PieceTariff(time, self.staff_people)
-        wages = read_wages(Path(self.wages)) if self.wages else ()
-        return HourlyTariff(time, self.staff_people, wages)
+        seconds = (self.most_seconds, self.least_seconds, self.seconds_per_answer)
+        return staff_tariff(self.pay, seconds, self.staff_people, self.wages)
 
     def rate(self, price: Money) -> Money:
         """What the tariff multiplies: the reward of a suite, or the pay of a task or an hour."""

@@ -13,6 +13,7 @@ NOT_CONFIRMED = 4
 MARKET_TROUBLE = 5
 LEDGER_REFUSED = 6
 MIRROR_INCOMPLETE = 7
+GOAL_MISSED = 8  # --target or --max-cost
 OUTPUT_UNREAD = 141  # as of a program that SIGPIPE ends
 
 

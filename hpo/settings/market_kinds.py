@@ -39,6 +39,7 @@ class MarketKind(NamedTuple):
         next_step_own: after a study of the user's own images, where that is another one.
         pay: how people are paid where nothing else is chosen.
         takes_staff: whether own annotators can answer on it.
+        rehearsed_as: name of the kind that it is with `--people simulated:N`; empty for none.
     """
 
     name: str
@@ -59,6 +60,7 @@ class MarketKind(NamedTuple):
     next_step_own: str = ""
     pay: str = "platform"
     takes_staff: bool = False
+    rehearsed_as: str = ""
 
     @property
     def usage(self) -> str:
@@ -99,6 +101,32 @@ KINDS = (
         models_price=False,
         shared_mistakes=1.6,
         banner="REAL MONEY: {spent} spent on {market}",
+    ),
+    MarketKind(
+        "label-studio",
+        "hpo.market.label_studio",
+        "own annotators on a Label Studio server",
+        "own annotators on the Label Studio server that LABEL_STUDIO_URL names",
+        has_pools=True,
+        models_price=False,
+        shared_mistakes=1.6,
+        banner="OWN ANNOTATORS: {spent} earned on {market}",
+        pay="hourly",
+        takes_staff=True,
+        rehearsed_as="label-studio-rehearsal",
+    ),
+    MarketKind(
+        "label-studio-rehearsal",
+        "hpo.market.label_studio",
+        "scripted people on a Label Studio server of this machine",
+        "REHEARSAL on a Label Studio server, scripted people {scenario!r}, no wage is owed",
+        has_pools=True,
+        models_price=False,
+        answers_from_truth=True,
+        banner="REHEARSAL on a Label Studio server: scripted people answered, no wage is owed",
+        next_step="labelworth doctor --market label-studio, then the study without --people",
+        pay="hourly",
+        takes_staff=True,
     ),
     MarketKind(
         "hybrid",

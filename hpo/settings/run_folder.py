@@ -15,6 +15,7 @@ from budget.database import Database, look_into, open_database
 from budget.errors import InputError
 from budget.files import write_whole
 from budget.ledger import Balance, Ledger, accounts_of
+from budget.postgres.address import Address
 from budget.postgres.locks import SessionLocks
 from hpo.settings.config import StudyConfig, check_unchanged, make_config, to_plain
 from hpo.settings.stored_answer import SEARCH as SEARCH
@@ -28,14 +29,31 @@ MAKING = "making"
 def claim(folder: Path, config: StudyConfig) -> None:
     """Make the study's folder, or check that it belongs to this configuration.
 
-    Of several processes that start a study one makes the folder; the others wait and check.
+    Of several processes that start a study one makes the folder; the others wait and check. What
+    lies at a server belongs to the configuration of the machine that was first.
     """
+    if config.storage is not None:
+        _claim_at_server(config.storage, config)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with making(folder):
             _claim(folder, config)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
+def _claim_at_server(storage: Address, config: StudyConfig) -> None:
+    from labeling.store.claims import Claim
+
+    database = open_database(storage)
+    try:
+        with SessionLocks(database, config.study).held(MAKING):
+            claim = Claim(database, config.study)
+            if (begun_with := claim.settings()) is not None:
+                check_unchanged(make_config(json.loads(begun_with)), config, "storage")
+            claim.keep(json.dumps(to_plain(config)))
+    finally:
+        database.dispose()
 
 
 def _claim(folder: Path, config: StudyConfig) -> None:

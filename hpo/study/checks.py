@@ -13,14 +13,14 @@ from hpo.data.summary import data_lines
 from hpo.market.machines.machine import open_machine
 from hpo.market.open import open_market
 from hpo.search.samplers import check_sampler
-from hpo.settings.config import StudyConfig, check_unchanged, make_config, to_plain
+from hpo.settings.config import StudyConfig
 from hpo.settings.run_folder import MAKING
 from hpo.settings.search_space import SearchSpace
 from hpo.settings.table import HEAD
 from hpo.study.delivery.measuring import check_tests
 from hpo.study.trials import Trials
 from hpo.trial.feature_pass import pass_over
-from hpo.trial.holdings.books import check_books
+from hpo.trial.holdings.books import LOST, MARK, check_books
 from hpo.trial.labels import check_views
 from hpo.trial.world import World, cache_of
 from labeling.campaign.campaign import OBJECTIVE
@@ -83,6 +83,9 @@ def check_ground(world: World, trials: Trials) -> None:
     place, study = name_of(world.database), world.config.study
     with reading(world.database) as connection:
         check_books(partial(rows_of, connection), place, study, world.source.tariff)
+    mark = trials.attr(MARK)
+    if mark is not None and not world.ledger.holds(*mark):
+        raise LedgerCorrupt(place, LOST)
     for bought in trials.purchases():
         if world.store.record(bought.order) is None:
             raise LedgerCorrupt(
@@ -91,7 +94,6 @@ def check_ground(world: World, trials: Trials) -> None:
             )
     ground = {"--data": world.data.key(), "--scenario": world.market.name}
     with world.locks.hold(MAKING):  # of several processes that start a study one says
-        _check_configuration(world, trials)
         begun_with = trials.attr("ground")
         if begun_with is None:
             trials.keep("ground", ground)
@@ -104,14 +106,13 @@ def check_ground(world: World, trials: Trials) -> None:
             )
 
 
-def _check_configuration(world: World, trials: Trials) -> None:
-    """Refuse other settings than those of the machines that search in the study already."""
-    if world.config.storage is None:
-        return  # the folder's study.json says it
-    begun_with = trials.attr("configuration")
-    if begun_with is not None:
-        check_unchanged(make_config(begun_with), world.config, "storage")
-    trials.keep("configuration", to_plain(world.config))
+def mark_ledger(world: World, trials: Trials) -> None:
+    """Keep with the trials which entries of the ledger they rest on.
+
+    A ledger that lost its last entries, with all that was bought by them, is whole in itself.
+    """
+    if (mark := list(world.ledger.mark())) != trials.attr(MARK):
+        trials.keep(MARK, mark)
 
 
 def sealed_late(world: World, trials: Trials) -> list[str]:

@@ -7,13 +7,19 @@ from typing import Any
 
 from hpo.answer.advice.advisor import Advisor
 from hpo.answer.confirmation import measurement_of_confirmation, measurement_of_delivery
-from hpo.answer.estimates.evidence import Measurement, measured_on_final, measurement_of
+from hpo.answer.estimates.evidence import (
+    Measurement,
+    measured_on_final,
+    measurement_of,
+    with_parts,
+)
 from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates
 from hpo.answer.front import tell_estimates
 from hpo.answer.report import build_report
 from hpo.answer.sections.confirmed import CONFIRMED
 from hpo.answer.sections.delivered import DELIVERY
-from hpo.answer.sections.final import FINAL, state_key
+from hpo.answer.sections.final import FINAL, state_key, state_of
+from hpo.answer.sections.models.growth import GROWTH
 from hpo.answer.sections.registry import SECTIONS
 from hpo.answer.sections.section import Findings
 from hpo.search.searcher import Searcher
@@ -21,6 +27,7 @@ from hpo.settings.config import StudyConfig
 from hpo.study.trials import Trials
 from hpo.trial.outcome import Outcome
 from hpo.trial.world import World
+from labeling.types import LabelPlan
 
 _FEWEST = 4  # purchases before the search may end for lack of promise
 _COUNTED = "counted"  # keys of measurements that the search goes by
@@ -52,21 +59,29 @@ class Conclusion:
 
     def estimates(self) -> PlanEstimates:
         """What everything measured says of every plan."""
-        return self._estimates([*self._searched(), *self._afterwards()])
+        measured = [*self._searched(), *self._afterwards()]
+        own, has_luck = self._own(), self._world.market.kind.sells_again
+        for key, rows in self._trials.known(GROWTH.name).items():
+            plan = LabelPlan.parse(key.partition("/")[0])
+            if key == state_of(plan, own):
+                measured = with_parts(measured, plan, rows, has_luck)
+        return self._estimates(measured)
 
     def searched(self) -> PlanEstimates:
         """What the search's measurements alone say of every plan."""
         return self._estimates(self._searched())
 
-    def best_so_far(self) -> Outcome | None:
-        """The plan to recommend by the most probable curve: in a moment, for a line of progress."""
+    def so_far(self) -> tuple[Outcome | None, list[Outcome]]:
+        """The plan to recommend and the front by the most probable curve: in a moment."""
         advisor = self._advisor_in_short()
-        best = advisor.best
-        return None if best is None else self._tell([best], advisor.estimates)[0]
+        best = [] if advisor.best is None else [advisor.best]
+        told = self._tell([*best, *advisor.front], advisor.estimates)
+        return (told[0] if best else None), told[len(best) :]
 
-    def front_so_far(self) -> list[Outcome]:
-        """The front by the most probable curve."""
-        advisor = self._advisor_in_short()
+    def front_searched(self) -> list[Outcome]:
+        """The front by the search's measurements alone."""
+        plans = [outcome.plan for outcome in self._trials.outcomes()]
+        advisor = Advisor(self.searched(), plans)
         return self._tell(advisor.front, advisor.estimates)
 
     def reached(self) -> str | None:
@@ -142,7 +157,7 @@ class Conclusion:
     def _measure_next(
         self, say: Callable[[str], None], tell: Callable[[str, str, dict[str, Any]], None]
     ) -> bool:
-        findings = self._findings()
+        findings = self._findings(say)
         for section in SECTIONS:
             kept = self._trials.known(section.name)
             for key in section.keys(findings):
@@ -166,7 +181,7 @@ class Conclusion:
             report = section.tell(findings, report)
         return report
 
-    def _findings(self) -> Findings:
+    def _findings(self, say: Callable[[str], None] = lambda doing: None) -> Findings:
         advisor = self.advisor()
         best = [] if advisor.best is None else [advisor.best]
         return Findings(
@@ -180,6 +195,7 @@ class Conclusion:
             advisor,
             self._estimates(self._searched()),
             self._search,
+            say,
         )
 
     def _tell(self, told: Sequence[Estimate], estimates: PlanEstimates) -> list[Outcome]:

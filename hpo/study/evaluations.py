@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from hpo.search.searcher import Searcher
 from hpo.study.ask import Asker
@@ -10,7 +10,7 @@ from hpo.study.conclusion import Conclusion
 from hpo.study.journal import StudyEvents
 from hpo.study.trials import Trials
 from hpo.trial.evaluate import evaluate
-from hpo.trial.outcome import plan_from_plain
+from hpo.trial.outcome import Outcome, plan_from_plain
 from hpo.trial.world import World
 from labeling.types import LabelPlan
 
@@ -83,7 +83,10 @@ class Evaluations:
             missing = self._searcher.missing_from_front(outcomes)
             if missing is not None:
                 return missing
-        return next((o.plan for o in conclusion.front_so_far() if o.draws < REPEATS), None)
+        # Both fronts differ in plans that lie close; the second takes longer to make.
+        return _measured_least(conclusion.so_far()[1]) or _measured_least(
+            conclusion.front_searched()
+        )
 
     def _add(self, plan: LabelPlan, draws: int, after_search: bool) -> None:
         """Evaluate an owned plan and add it as a trial, in one commit."""
@@ -96,3 +99,8 @@ class Evaluations:
     def _owned_overlap(self, plan: LabelPlan) -> int:
         records = self._world.prices.records(plan)
         return max((record.overlap for record in records), default=plan.overlap)
+
+
+def _measured_least(front: Iterable[Outcome]) -> LabelPlan | None:
+    """The first plan of a front that was not measured often enough."""
+    return next((outcome.plan for outcome in front if outcome.draws < REPEATS), None)

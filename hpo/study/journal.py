@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,15 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+class StudyPhase(StrEnum):
+    """What a study is about, in words."""
+
+    PREPARING = "preparing"
+    SEARCHING = "searching"
+    BUYING = "buying labels"
+    ANSWERING = "making the answer"
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Where a study stands.
@@ -54,6 +64,8 @@ class Progress:
         purchases: purchases evaluated so far.
         best: the recommended plan so far.
         note: something to be kept in sight; empty for nothing.
+        phase: what the study is about.
+        front: the front so far.
     """
 
     doing: str
@@ -63,6 +75,8 @@ class Progress:
     held: Money
     left: Money
     note: str = ""
+    phase: StudyPhase = StudyPhase.PREPARING
+    front: Sequence[Outcome] = ()
 
 
 Watch = Callable[[Progress], None]

@@ -152,7 +152,7 @@ def _carried_out(purchase: NextPurchase, say: Callable[[str], None]) -> dict[str
         for line in look(world):
             say(line)
         if purchase.delivers:
-            with apart(world, DELIVERED).buying(purchase.plan):
+            with apart(world, DELIVERED).buying(purchase.plan, lambda who: say(_waits_for(who))):
                 say(f"ended: {deliver(purchase.plan, world, say, world)}")
         else:
             say(f"buying {purchase.plan.key}")
@@ -166,6 +166,10 @@ def _carried_out(purchase: NextPurchase, say: Callable[[str], None]) -> dict[str
     journal = StudyJournal(world.folder / "journal.jsonl")
     journal.write(BOUGHT, f"{purchase.account} {purchase.cap.micros}", report)
     return report
+
+
+def _waits_for(who: str) -> str:
+    return f"waiting: process {who} buys in the same condition"
 
 
 # --- what is wished ---

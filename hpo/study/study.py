@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import BudgetExceeded, InputError
-from budget.money import Money
-from hpo.answer.advice.advisor import Advisor
-from hpo.answer.advice.recommend import best_for
-from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates
+from hpo.answer.objects.answer import Answer
 from hpo.answer.page.render import write_page
 from hpo.search.searcher import Searcher
 from hpo.settings import config as settings
@@ -25,15 +23,16 @@ from hpo.study.delivery import measuring, phase
 from hpo.study.delivery.machine import buy_machine_answers
 from hpo.study.evaluations import Evaluations
 from hpo.study.journal import Progress as Progress
-from hpo.study.journal import StudyEvents, StudyJournal
+from hpo.study.journal import StudyEvents, StudyJournal, StudyPhase
 from hpo.study.journal import Watch as Watch
 from hpo.study.logs.log import logged, tell
+from hpo.study.looking.answers import StudyAnswers
 from hpo.study.reconcile import complete, has_order, untold
 from hpo.study.together import Together
 from hpo.study.trials import TASK, Trials, storage_of
 from hpo.trial.evaluate import run_trial
 from hpo.trial.labels import views_to_plain
-from hpo.trial.outcome import Outcome, outcome_to_plain, plan_from_plain
+from hpo.trial.outcome import outcome_to_plain, plan_from_plain
 from hpo.trial.purchase import finish_apart
 from hpo.trial.spending import paid_for
 from hpo.trial.trainer import Trainer
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 _RUNNING = "running"  # the lock under which one process at a time searches
 
 
-class Study:
+class Study(StudyAnswers):
     """One study in one folder. Making it again in the same folder goes on where it stood.
 
     Args:
@@ -85,9 +84,14 @@ class Study:
         self.world: World = make_world(self.config, self.folder, data, trainer=trainer)
         self.journal = StudyJournal(self.folder / "journal.jsonl")
         self.events = StudyEvents(self.journal, self.world)
-        self.trials = Trials(storage_of(self.world), self.world.space)
-        checks.check_ground(self.world, self.trials)
+        try:
+            self.trials = Trials(storage_of(self.world), self.world.space)
+            checks.check_ground(self.world, self.trials)
+        except BaseException:
+            self.close()
+            raise
         self._watch: Watch | None = None
+        self._phase = StudyPhase.PREPARING
         self._searcher = Searcher(self.world)
         self._conclusion = Conclusion(self.world, self.trials, self._searcher, self._search_again)
         self._asker = Asker(self.world, self.trials, self._searcher, self._conclusion.reached)
@@ -100,7 +104,7 @@ class Study:
     # --- the answer -----------------------------------------------------------------------------
     def run(
         self, watch: Watch | None = None, real_money: bool = False, archive: bool = False
-    ) -> dict[str, Any]:
+    ) -> Answer:
         """Search until a reason to stop, then write and return the report.
 
         Args:
@@ -129,7 +133,7 @@ class Study:
             self.world.source.close()  # the caller may not do it: no pool stays open
             raise
 
-    def _run_together(self, watch: Watch | None) -> dict[str, Any]:
+    def _run_together(self, watch: Watch | None) -> Answer:
         together = Together(self)
         with self.alone(watch):
             self.prepare(watch)
@@ -149,15 +153,16 @@ class Study:
             watch: as for `run`.
         """
         self._watch = watch or self._watch
-
-        def busy(who: str) -> None:
-            note = f"Process {who} runs this study. This one waits, and goes on where that ends."
-            self.say("waiting", note)
-
+        busy = partial(self._wait_for, "runs this study")
         with logged(self.folder), self.world.locks.hold(_RUNNING, busy):
             yield
 
+    def _wait_for(self, deed: str, who: str) -> None:
+        note = f"Process {who} {deed}. This one waits, and goes on where that ends."
+        self.say("waiting", note)
+
     def _search(self) -> None:
+        self._phase = StudyPhase.SEARCHING
         while (asked := self.ask()) is not None:
             self.say(f"{'buying' if asked.bought else 'evaluating'} {asked.plan.key}")
             self._finish(asked.trial, asked.plan, asked.bought)
@@ -175,9 +180,11 @@ class Study:
         return self._asker.reason_to_stop() is None
 
     def _measure_answer(self, reason: str) -> None:
+        self._phase = StudyPhase.ANSWERING
         self.trials.keep("stopped", reason)
         self._evaluations.after_search(self._conclusion)
         self._conclusion.measure(self.say, self.events.section)
+        checks.mark_ledger(self.world, self.trials)
 
     def prepare(self, watch: Watch | None = None, real_money: bool = False) -> None:
         """Look at what a search needs, before any money moves.
@@ -200,13 +207,14 @@ class Study:
         measuring.buy_tests(self.world, self.say)
         buy_machine_answers(self.world, self.say)
 
-    def conclude(self, reason: str, archive: bool = False) -> dict[str, Any]:
+    def conclude(self, reason: str, archive: bool = False) -> Answer:
         """Make the answer of what the search found, and write and return the report.
 
         Args:
             reason: why the search stopped.
             archive: as for `run`.
         """
+        self._phase = StudyPhase.BUYING
         phase.buy_labels(self.world, self.trials, self._conclusion.searched, self.say)
         self._measure_answer(reason)
         write_report(self.folder, report := self.report())
@@ -222,43 +230,18 @@ class Study:
                 self.trials.keep(name, view)
                 self.journal.write(name, view["version"], view)
 
-    def report(self) -> dict[str, Any]:
-        """The report of what is stored now, made anew. Buys and trains nothing."""
-        return self._conclusion.report()
-
-    def advisor(self) -> Advisor:
-        """What to make of everything evaluated so far."""
-        return self._conclusion.advisor()
-
-    def forecast(self, dollars: str | float) -> Estimate | None:
-        """The best plan inside the limits for some dollars, with what is expected of it.
-
-        None where the cheapest plan costs more.
-        """
-        return best_for(Money.parse(str(dollars)), self.advisor().offers)
-
-    def estimates(self) -> PlanEstimates:
-        """Accuracy, price and minutes of any plan, on what is measured so far."""
-        return self._conclusion.estimates()
-
-    def front(self) -> list[Outcome]:
-        """Evaluated plans that no other plan is expected to beat in accuracy and price tag."""
-        return self._conclusion.front()
-
-    def recommend(self) -> Outcome | None:
-        """The plan to buy, on what is known so far."""
-        return self._conclusion.recommend()
-
-    def outcomes(self) -> list[Outcome]:
-        """Every plan evaluated so far, once, as it was measured last."""
-        return self.trials.outcomes()
+    @classmethod
+    def open(cls, folder: str | Path, trainer: Trainer | None = None) -> Study:
+        """The study in a folder, as it was configured; see `open_study`."""
+        return open_study(Path(folder), trainer)
 
     def close(self) -> None:
         """Close the market's pools and let go of the databases."""
         try:
             self.world.close()
         finally:
-            self.trials.close()
+            if hasattr(self, "trials"):  # else they could not be opened
+                self.trials.close()
 
     def _search_again(self, config: StudyConfig) -> dict[str, Any]:
         """The report of another study beside this one."""
@@ -275,9 +258,10 @@ class Study:
         tell("doing", what=doing, note=note)
         if self._watch is None:
             return
-        money, bought = self.world.ledger.balance(), len(self.trials.purchases())
-        best = self._conclusion.best_so_far()
-        self._watch(Progress(doing, bought, best, money.spent, money.held, money.left, note))
+        money = self.world.ledger.balance()
+        (best, front), bought = self._conclusion.so_far(), len(self.trials.purchases())
+        sums = (money.spent, money.held, money.left)
+        self._watch(Progress(doing, bought, best, *sums, note, self._phase, front))
 
     def finish_left(self) -> None:
         """Finish trials that a crash left running if they have an order, else give them up."""
@@ -348,7 +332,8 @@ class Study:
         self._evaluations.after_purchase(bought, self._asker)
 
     def _finish(self, trial: optuna.Trial, plan: LabelPlan, bought: bool) -> None:
-        with self.world.buying(plan):  # of several workers one buys in a condition at a time
+        busy = partial(self._wait_for, "buys in the same condition")
+        with self.world.buying(plan, busy):  # of several workers one buys there at a time
             if self.trials.at(trial.number).state.name == "RUNNING":
                 self._buy(trial, plan, bought)
 
@@ -367,6 +352,7 @@ class Study:
             order = self.world.store.orders(self.world.condition(plan))[-1].order.key
             trial.set_user_attr("order", order)
         self.trials.study.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
+        checks.mark_ledger(self.world, self.trials)
         forget_report(self.folder)  # another worker may have written one meanwhile
         task = self.trials.at(trial.number).user_attrs.get(TASK, "")
         if bought:

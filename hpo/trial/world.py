@@ -165,9 +165,16 @@ class World:
         """Rows of the plan's tasks: the pool's seeded order, from where its condition begins."""
         return [int(row) for row in self.prices.images(self.condition(plan))[: plan.tasks]]
 
-    def buying(self, plan: LabelPlan) -> AbstractContextManager[None]:
-        """Keep other processes from buying in a plan's condition; waits until none does."""
-        return self.locks.hold(self.lock_of(plan))
+    def buying(
+        self, plan: LabelPlan, busy: Callable[[str], None] | None = None
+    ) -> AbstractContextManager[None]:
+        """Keep other processes from buying in a plan's condition; waits until none does.
+
+        Args:
+            plan: the plan.
+            busy: told the number of the process that buys there, before the wait.
+        """
+        return self.locks.hold(self.lock_of(plan), busy)
 
     def lock_of(self, plan: LabelPlan) -> str:
         """The name of the lock that is held to buy in a plan's condition.
@@ -251,6 +258,24 @@ def build(
     if loaded.drawn:
         keep_roles(folder, loaded.drawn)
     database = open_store(folder, config)
+    try:
+        return _wire(
+            config, folder, loaded, database, crowd_seed, trainer or CrossValidated(), resold
+        )
+    except BaseException:
+        database.dispose()
+        raise
+
+
+def _wire(
+    config: StudyConfig,
+    folder: Path,
+    loaded: Dataset,
+    database: Database,
+    crowd_seed: int | None,
+    trainer: Trainer,
+    resold: Callable[[Market], Market] | None,
+) -> World:
     ledger = Ledger.open(database, config.study, config.budget)
     store = Store(database, config.study)
     computed = Computed(lambda: features_of(config, loaded, runs_of(folder)))
@@ -278,6 +303,6 @@ def build(
         Locks(folder, SessionLocks(database, config.study) if config.storage else None),
         Prices(listed, store, pool, moves=moves(config, pool)),
         computed,
-        trainer or CrossValidated(),
+        trainer,
         open_machine(config, images, market, runs_of(folder)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from budget.errors import InputError
 from budget.tariffs.staff import StaffTariff
 from labeling.campaign.campaign import Campaign
 from labeling.source import checked_tasks
-from labeling.timesheet.sheet import Sheet
+from labeling.timesheet.sheet import Refusal, Sheet, WorkedAnswer
 from labeling.types import Answers, Assignment, Ints, Order, OrderEnd, Page, Restriction
 
 _PAGE = 50  # assignments
@@ -43,6 +44,20 @@ def check_order(
             "question with a right answer, or --controls 0"
         )
     return checked_tasks(order, controls)[0]
+
+
+def staff_minutes(answers: int, tariff: StaffTariff, people: int, hours: float) -> float:
+    """Minutes on the clock that people need for a number of answers, nights included.
+
+    Args:
+        answers: all of them.
+        tariff: how long one is expected to take.
+        people: who share them.
+        hours: that they work a day.
+    """
+    worked = answers * tariff.time.expected_ms / 60_000 / people
+    days = math.floor(worked / (60 * hours))
+    return days * 24 * 60 + (worked - days * 60 * hours)
 
 
 def end_of(
@@ -90,3 +105,19 @@ def answers_on(pages: Sequence[Page]) -> Answers:
         control=np.array([answer.control[0] for answer in done], dtype=np.bool_),
         usable=np.array([answer.annotator not in banned for answer in done], dtype=np.bool_),
     )
+
+
+def page_of(sheet: Sheet, answers: Sequence[WorkedAnswer]) -> tuple[Page, list[Refusal]]:
+    """A page of those answers that count, in the order of submission, and the others."""
+    came: list[Assignment] = []
+    bans: list[Restriction] = []
+    refused: list[Refusal] = []
+    for answer in answers:
+        counted, ban = sheet.take(answer)
+        if isinstance(counted, Refusal):
+            refused.append(counted)
+        else:
+            came.append(counted)
+        if ban is not None:
+            bans.append(ban)
+    return Page(tuple(came), tuple(bans), None), refused

@@ -169,6 +169,10 @@ class Sheet:
         """Whether a person has answered a task."""
         return (annotator, task) in self._seen
 
+    def answers_by(self) -> Counter[str]:
+        """Counted answers of each person in the condition."""
+        return Counter(name for name, _ in self._seen)
+
     def answered(self) -> Counter[int]:
         """Counted answers to each task, whoever gave them."""
         return Counter(task for _, task in self._seen)

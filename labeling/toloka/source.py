@@ -56,6 +56,7 @@ class TolokaSource:
         run: distinguishes studies of the same name; kept in the folder by default. Processes that
             share a study but no folder pass the same value.
         stopping: whether to stop: an order then ends with the assignments that annotators hold.
+        waits: told the number of the process that collects an order, before the wait for it.
 
     Raises:
         InputError: Toloka cannot ask the campaign.
@@ -74,6 +75,7 @@ class TolokaSource:
         review: Review | None = None,
         run: str | None = None,
         stopping: Callable[[], bool] = lambda: False,
+        waits: Callable[[str], None] = lambda who: None,
     ) -> None:
         check_campaign(goods.campaign)
         self.api = api
@@ -84,6 +86,7 @@ class TolokaSource:
         self._minutes = minutes
         self._review = review
         self._stopping = stopping
+        self._waits = waits
         self._open_pools = OpenPools(api, self.journal)
         factory = PoolFactory(api, self.journal, goods.campaign, self.marker, review is None)
         horizon = timedelta(minutes=horizon_minutes)
@@ -145,6 +148,8 @@ class TolokaSource:
         """
         order = pool.order
         # Another process on this machine collects the order: this one waits for its turn.
+        if not self._lock(order.key):
+            self._waits(self.journal.holder(f"order-{order.key}"))
         while not self._lock(order.key):
             time.sleep(_LOCK_S)
         self.place(order)

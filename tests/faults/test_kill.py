@@ -152,11 +152,15 @@ def kill_at(number: int, when: str, runs: Path, data: str, kind: str) -> int:
 
 @pytest.mark.parametrize("kind", sorted({name for _, name in DURABLE}))
 def test_killed_before_and_after_each_kind_of_durable_step(
-    kind: str, undisturbed: Callable[[str], Undisturbed], small_data: str, tmp_path: Path
+    kind: str,
+    undisturbed: Callable[[str], Undisturbed],
+    small_data: str,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     asked = "tpe" if kind == "enqueue_trial" else "money"  # only stock samplers get a stand-in
     studies = ["delivery"] if kind == "order_of" else [asked, "delivery"]
-    happened = 0
+    happened = killed = 0
     for study in studies:
         steps = undisturbed(study).steps
         places = [number for number, name in enumerate(steps) if name == kind]
@@ -165,13 +169,19 @@ def test_killed_before_and_after_each_kind_of_durable_step(
             for when in ("before", "after"):
                 runs = tmp_path / f"{study}-{number}-{when}"
                 assert kill_at(number, when, runs, small_data, study) == -signal.SIGKILL
+                killed += 1
                 check(runs, small_data, undisturbed(study).report, study)
+    record_property("kills at steps", killed)
     assert happened, f"{kind} never happens"
 
 
 @pytest.mark.parametrize("kind", ["money", "delivery"])
 def test_killed_at_random_moments_twice_over(
-    kind: str, undisturbed: Callable[[str], Undisturbed], small_data: str, tmp_path: Path
+    kind: str,
+    undisturbed: Callable[[str], Undisturbed],
+    small_data: str,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     report, seconds = undisturbed(kind).report, undisturbed(kind).seconds
     moments = random.Random(5)
@@ -184,4 +194,5 @@ def test_killed_at_random_moments_twice_over(
             os.kill(child, signal.SIGKILL)
             killed += ended(child) == -signal.SIGKILL
         check(runs, small_data, report, kind)
+    record_property("kills at random moments", killed)
     assert killed >= RUNS // 2

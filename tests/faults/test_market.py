@@ -115,7 +115,7 @@ class Ground:
             if value is not True
         ]
         ends = ["--archive"] if self.archive else []
-        return [*flags, *ends, "--few-labels-ok", "--yes", "--json"]
+        return [*flags, *ends, "--few-labels-ok", "--yes", "--json", "full"]
 
     def start(
         self,

@@ -26,6 +26,7 @@ class Mutant:
 
 _DAMAGE, _LEDGER = "tests/budget/test_ledger_damage.py", "tests/contract/test_ledger.py"
 _STORE, _SEALS = "tests/labeling/store/test_store.py", "tests/budget/test_seals.py"
+_SERVER = "tests/budget/postgres/test_server.py"
 _FLIPS, _TOLOKA = "tests/faults/test_flips.py", "tests/labeling/toloka/test_market.py"
 _MACHINE = "tests/labeling/machine/test_source.py"
 
@@ -233,5 +234,47 @@ MUTANTS = (
         "self.controls >= FEWEST_FOR_GAIN and self.gain",
         "self.gain",
         ("tests/labeling/machine/test_mixing.py", "-k", "too_few"),
+    ),
+    Mutant(
+        "one order a condition, at a server",
+        "labeling/store/queries.py",
+        '        alone(connection, "orders", study, condition.key)\n',
+        "",
+        (_STORE, "-k", "racing_workers and postgresql"),
+    ),
+    Mutant(
+        "one writer of a study's accounts, at a server",
+        "budget/ledger.py",
+        '    alone(connection, "accounts", study.partition("/")[0])\n',
+        "    pass\n",
+        (_LEDGER, "-k", "rac and postgresql"),
+    ),
+    Mutant(
+        "one state a reading, at a server",
+        "budget/database.py",
+        "            to_reader(connection)\n",
+        "            pass\n",
+        (_SERVER, "-k", "one_state"),
+    ),
+    Mutant(
+        "rows of the ledger that stay, at a server",
+        "budget/ledger.py",
+        "\"$$ BEGIN RAISE EXCEPTION 'append-only'; END $$\"",
+        '"$$ BEGIN RETURN NEW; END $$"',
+        (_SERVER, "-k", "never_changed"),
+    ),
+    Mutant(
+        "the seals of rows, at a server",
+        "budget/postgres/seals.py",
+        '"WHERE coalesce(made, 0) <> coalesce(kept, 0) LIMIT 1"',
+        '"WHERE made IS NULL LIMIT 1"',
+        (_SERVER, "-k", "another_program_changed"),
+    ),
+    Mutant(
+        "a call that is made again is idempotent, at a server",
+        "budget/ledger.py",
+        "            if reserved is None:\n",
+        "            if resolution is None:\n",
+        (_LEDGER, "-k", "asking_twice"),
     ),
 )

@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.mutants.planted import MUTANTS, Mutant
+from tests.postgres import missing
 
 HOME = Path(__file__).parents[2]
 PACKAGES = ("budget", "labeling", "training", "hpo", "tests", "pyproject.toml")
@@ -54,6 +55,9 @@ def tests_of(mutant: Mutant, place: Path) -> subprocess.CompletedProcess[str]:
 def main(words: list[str]) -> int:
     """Plant the bugs one after the other; print what became of each."""
     chosen = [m for m in MUTANTS if not words or any(word in m.guard for word in words)]
+    if why := missing():  # their tests would be skipped
+        print(f"bugs at a server are left out: {why}")
+        chosen = [m for m in chosen if not m.guard.endswith("at a server")]
     caught = 0
     for mutant in chosen:
         with tempfile.TemporaryDirectory() as folder:

@@ -8,13 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from budget.errors import InputError
-from hpo.data.dataset import load
-from hpo.settings.config import make_config
+from hpo.data.folder import said_bad
 from training import decoding
 from training.images import BadImage, read_batch, scan_images
-
-HEAD = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
 
 
 def test_heic_is_upright_and_close_to_its_pixels(tmp_path: Path) -> None:
@@ -37,14 +33,10 @@ def test_heic_is_upright_and_close_to_its_pixels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("installed", [False, True])
 def test_without_the_extra_the_message_names_it(
-    installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    installed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     has = ("HEIF",) if installed else ()
     monkeypatch.setattr(decoding, "formats", lambda: (*decoding.FORMATS, *has))
-    (tmp_path / "a").mkdir()
-    Image.new("RGB", (8, 8)).save(tmp_path / "a/1.png")
-    Image.new("F", (8, 8)).save(tmp_path / "a/2.tiff")
-    (tmp_path / "a/2.heic").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"2\.heic \(unsupported\)") as raised:
-        load(make_config({"budget": "5", "data": f"folder:{tmp_path}"}))
-    assert ("pip install 'labelworth[heic]'" in str(raised.value)) != installed
+    said = said_bad(Path("photos"), [BadImage("a/2.HEIC", "unsupported")])
+    assert "a/2.HEIC (unsupported); readable formats are JPEG, PNG" in said
+    assert ("HEIC with pip install 'labelworth[heic]'" in said) != installed

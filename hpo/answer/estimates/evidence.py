@@ -37,6 +37,7 @@ class Measurement:
         tasks: labelled tasks behind it.
         answers: answers behind them.
         draws: trainings averaged.
+        parts: disjoint parts of the labels among them: the luck of one part averages out, too.
     """
 
     plan: LabelPlan
@@ -48,6 +49,7 @@ class Measurement:
     tasks: int
     answers: int
     draws: int = 1
+    parts: int = 1
 
 
 def measurement_of(outcome: Outcome, world: World) -> Measurement:
@@ -82,6 +84,40 @@ def measured_on_final(made: Measurement, score: Mapping[str, Any]) -> Measuremen
         luck=score.get("luck"),
         draws=1,
     )
+
+
+def with_parts(
+    measured: Sequence[Measurement],
+    plan: LabelPlan,
+    rows: Sequence[Mapping[str, Any]],
+    has_luck: bool,
+) -> list[Measurement]:
+    """Measurements, with parts of a plan's labels in place of its prefixes.
+
+    Args:
+        measured: measurements, one of them of the plan.
+        plan: the plan.
+        rows: its parts: "images", number of "parts", mean "accuracy", and "variance" between parts.
+        has_luck: whether the market would give other answers to the same order. Where it would not,
+            the choice of images is all the luck there is, and parts differ by it.
+    """
+    whole = next((m for m in measured if m.plan == plan and m.image_set == VALIDATION), None)
+    if whole is None or not rows:
+        return list(measured)
+
+    def is_prefix(m: Measurement) -> bool:
+        same = (m.purchase, m.image_set) == (whole.purchase, VALIDATION)
+        return same and m.plan.overlap == plan.overlap and m.plan.tasks < plan.tasks
+
+    kept = [m for m in measured if not is_prefix(m)]
+    for row in rows:
+        answers = max(1, round(whole.answers * row["images"] / whole.tasks))
+        # Kept as a bootstrap tells luck, which redrawn purchases have a share of.
+        luck = None if has_luck else row["variance"] / float(_redrawn_share(np.array(answers)))
+        part = replace(whole, tasks=row["images"], answers=answers, luck=luck)
+        part = replace(part, plan=replace(plan, tasks=row["images"]), accuracy=row["accuracy"])
+        kept.append(replace(part, draws=row["parts"], parts=row["parts"]))
+    return kept
 
 
 @dataclass(frozen=True)
@@ -221,4 +257,4 @@ def _luck(measured: Sequence[Measurement], error: Floats, answers: Ints) -> Floa
     own = np.array([np.nan if m.luck is None else m.luck for m in measured])
     own *= _redrawn_share(count)
     mixed = _OWN_LUCK * own + (1 - _OWN_LUCK) * pooled
-    return np.asarray(np.where(np.isnan(own), pooled, mixed))
+    return np.asarray(np.where(np.isnan(own), pooled, mixed) / [m.parts for m in measured])

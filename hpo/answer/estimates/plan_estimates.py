@@ -177,7 +177,9 @@ class PlanEstimates:
 
     @property
     def _has_luck(self) -> bool:
-        return self.world.market.kind.sells_again
+        # More images than the pool are other images, be the answers recorded or not.
+        beyond = any(m.parts > 1 for m in self.measured)
+        return self.world.market.kind.sells_again or beyond
 
 
 def tolerance(best: float) -> float:

@@ -25,7 +25,7 @@ from hpo.answer.estimates.learning_curve import (
 from labeling.types import Floats
 
 TRAINING_SD = 0.006  # of an accuracy, between trainings on the same labels
-_MEAN = np.array([-1.0, np.log(0.55), -0.2, -0.4, 0.3, 0.0, 0.3, -0.3, -0.3])
+_MEAN = np.array([-1.5, np.log(0.67), -0.2, -0.4, 0.3, 0.0, 0.3, -0.3, -0.3])
 _SD = np.array([1.5, 0.5, 1.0, 0.8, 0.4, 0.15, 0.4, 0.6, 0.4])
 _OFFSETS = (0.03, 0.08, 0.16, 0.32)  # standard deviations of u that are compared
 _WIDE = 3.0  # times the usual prior's standard deviations: for surfaces like none measured

@@ -16,7 +16,7 @@ import numpy as np
 from budget.errors import InputError, VersionDamaged, VersionMissing
 from hpo.trial.subjective import is_subjective
 from labeling import versions
-from labeling.store.people import AnnotatorTotals, annotator_totals
+from labeling.store.annotators.totals import AnnotatorTotals, annotator_totals
 
 if TYPE_CHECKING:
     from hpo.trial.world import World

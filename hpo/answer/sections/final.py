@@ -12,11 +12,17 @@ from hpo.answer.sentences import expected
 if TYPE_CHECKING:
     from hpo.trial.outcome import Outcome
     from hpo.trial.world import World
+    from labeling.types import LabelPlan
 
 
 def state_key(outcome: Outcome, own: World) -> str:
     """A plan and the state of its condition: more answers there may change its labels."""
-    return f"{outcome.plan.key}/{len(own.store.orders(own.condition(outcome.plan)))}"
+    return state_of(outcome.plan, own)
+
+
+def state_of(plan: LabelPlan, own: World) -> str:
+    """The same key of any plan."""
+    return f"{plan.key}/{len(own.store.orders(own.condition(plan)))}"
 
 
 def told_score(score: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,14 +12,16 @@ from hpo.answer.sections.front_versions import FRONT_VERSIONS
 from hpo.answer.sections.known_labels import KNOWN_LABELS
 from hpo.answer.sections.models.evaluation import EVALUATION
 from hpo.answer.sections.models.feature_worth import FEATURE_WORTH
-from hpo.answer.sections.models.machine import MACHINE_USE
+from hpo.answer.sections.models.growth import GROWTH
 from hpo.answer.sections.models.networks import NETWORKS
+from hpo.answer.sections.sellers.machine import MACHINE_USE
 from hpo.answer.sections.sellers.staff import STAFF
 from hpo.answer.sections.views import VIEWS
 
 SECTIONS = (
     FINAL,
     VIEWS,
+    GROWTH,
     PLANNED,
     CONFIRMED,
     ADVICE,

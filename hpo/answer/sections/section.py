@@ -35,6 +35,7 @@ class Findings:
         advisor: what to make of everything measured.
         searched: what the search's measurements alone say.
         search: runs another study and returns its report.
+        say: told in a few words how far a long measurement is.
     """
 
     world: World
@@ -47,6 +48,7 @@ class Findings:
     advisor: Advisor
     searched: PlanEstimates
     search: Callable[[StudyConfig], Report]
+    say: Callable[[str], None]
 
 
 def nothing_to_measure(findings: Findings) -> Sequence[str]:

@@ -26,6 +26,15 @@ _KINDS = {
     "seconds": "number",
     "submitted": "number",
 }
+FORM_WORDS = {
+    "csv": "image,label,confidence,answers",
+    "parquet": "the same",
+    "label-studio": "tasks.json, labels as predictions",
+    "coco": "annotations.json without boxes",
+    "imagefolder": "a folder of images a class",
+    "huggingface": "images/ and metadata.csv for datasets",
+}
+"""Forms of an export: told here, so that --help imports none of their writers."""
 _BY_CLASS = ("p(", "best(")
 """How the names of the columns of each class's probability begin."""
 
@@ -43,6 +52,17 @@ def add_parser(commands: Commands) -> None:
     get.add_argument("--parquet", action="store_true", help="labels and answers as Parquet, too")
     add_json(get)
     get.set_defaults(command=_get)
+    words = "the labels of a version in a form that other programs read"
+    export = add_command(actions, "export", words)
+    export.add_argument("version", metavar="VERSION", help="its id, or a unique beginning of it")
+    words = "; ".join(f"{form} ({what})" for form, what in FORM_WORDS.items())
+    export.add_argument("--as", dest="form", required=True, choices=FORM_WORDS, help=words)
+    words = "the images: copied by imagefolder and huggingface, and looked at by coco"
+    export.add_argument("--images", metavar="DIR", type=Path, help=words)
+    words = "a new or empty folder (labels-VERSION-FORM)"
+    export.add_argument("--to", metavar="FOLDER", type=Path, help=words)
+    export.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="(runs)")
+    export.set_defaults(command=_export)
     listing = add_command(actions, "list", "the versions of a study")
     add_run_dir(listing)
     add_json(listing)
@@ -56,6 +76,32 @@ def _get(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     list_versions(arguments.folder, arguments.json)
+    return DONE
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from tempfile import TemporaryDirectory
+
+    from budget.errors import InputError
+    from hpo.data.exported.formats import BY_NAME
+    from hpo.data.exported.labelled import exported
+
+    form, images = BY_NAME[arguments.form], arguments.images
+    if form.needs_images and images is None:
+        raise InputError(f"--as {form.name}: copies the images: name their folder with --images")
+    if images is not None and not images.is_dir():
+        raise InputError(f"--images: {images} is not a folder")
+    version, origin = _fetched(arguments.version, arguments.runs)
+    target = arguments.to or Path(f"labels-{version.id[:12]}-{form.name}")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"--to: {target} is there already and not empty; name another folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
+        draft = Path(folder) / target.name
+        draft.mkdir()
+        form.write(exported(version, images), draft)
+        draft.replace(target)
+    print(f"version {version.id} from {origin} as {form.name}: {target}")
     return DONE
 
 

@@ -100,10 +100,12 @@ def next_tranche(plan: LabelPlan, world: World, own: World) -> Tranche | str:
         return "a settlement came out above its hold; nothing more is bought"
     condition = delivery_condition(plan, world)
     real, each = condition.real_per_suite, condition.real_per_assignment
-    affordable = int(_affordable_suites(condition, world) * each)
-    if not affordable:
+    suites = _affordable_suites(condition, world)
+    affordable = int(suites * each)
+    # A suite of a single answer may ask less than one answer on the average: the rest is controls.
+    most = int(min(suites, _suites_in_time(plan, suites, world)) * each)
+    if not most:
         return "the money is used up"
-    most = min(affordable, int(_suites_in_time(plan, int(affordable // each), world) * each))
     owned = _owned(condition, own)
     standing = owned.standing
     step = machine_step(plan, owned.labels, owned.answers, standing, affordable, world)

@@ -23,6 +23,7 @@ from hpo.settings.config import StudyConfig
 from hpo.trial.purchase import TESTED, apart, purchase, settle_ended
 from hpo.trial.subjective import is_subjective
 from hpo.trial.truth.bought import test_condition
+from hpo.trial.truth.files import write_test_labels
 from hpo.trial.world import World
 from labeling.campaign.campaign import OBJECTIVE
 from labeling.types import Condition, LabelPlan
@@ -103,6 +104,11 @@ def buy_tests(world: World, say: Callable[[str, str], None]) -> None:
         say("looking at the images", world.data.notes[-1])  # which labels are drawn
     if not len(world.data.asked_tests) or is_subjective(world):
         return
+    _buy(world, say)
+    write_test_labels(world)
+
+
+def _buy(world: World, say: Callable[[str, str], None]) -> None:
     fresh = apart(world, TESTED)
     plan = measuring_plan(world.config, world.data, world.market, world.space.plans)
     condition = test_condition(world) or fresh.condition(plan)

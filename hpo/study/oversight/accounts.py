@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from budget.book import LedgerEntry
-from budget.database import look_into
 from budget.ledger import Ledger, accounts_of
 from budget.money import ZERO, Money
 from hpo.answer.plan_in_words import counted
-from hpo.settings.run_folder import STORE, read_config
+from hpo.settings.run_folder import look_into_store, read_config
 from hpo.trial.holdings.books import look_at_books
 from labeling.store import OrderRecord, Store
 from labeling.tables.spelling import guarded
@@ -56,9 +55,10 @@ def postings_of(folder: Path) -> list[Posting]:
         InputError: there is no study in the folder, or nothing was bought yet.
         LedgerCorrupt: rows are not the rows that were written.
     """
-    study = read_config(folder).study
+    config = read_config(folder)
+    study = config.study
     look_at_books(folder)
-    engine = look_into(folder / STORE)
+    engine = look_into_store(folder, config)
     try:
         orders = {record.order.key: record for record in Store(engine, study).all_orders()}
         accounts = {

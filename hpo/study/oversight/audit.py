@@ -68,9 +68,9 @@ class Audit:
 
     Attributes:
         figures: numbers, texts and marks compared.
-        from_rows: whether all was computed from raw rows. The trials of several workers were asked
-            for in a sequence that no row tells: there the report alone is made anew, from the
-            measurements as stored.
+        from_rows: whether all was computed from raw rows. The trials of several workers, as at a
+            database server, were asked for in a sequence that no row tells: there the report alone
+            is made anew, from the measurements as stored.
         differences: figures that differ.
     """
 
@@ -97,6 +97,8 @@ def audit(folder: Path, trainer: Trainer | None = None) -> Audit:
     if stored is None:
         raise InputError(f"{folder}: no answer yet (report.json is missing); let the study end")
     look_at_books(folder)
+    if config.storage is not None:
+        return compare([("report.json", stored, _told(folder, trainer))], from_rows=False)
     from_rows = not _has_workers(folder)
     with tempfile.TemporaryDirectory(prefix="labelworth-audit-") as name:
         copy = _prepared(folder, Path(name))
@@ -156,7 +158,11 @@ def _remade(folder: Path, copy: Path, trainer: Trainer | None) -> dict[str, Any]
             if (folder / (name + side)).exists():
                 shutil.copyfile(folder / (name + side), copy / (name + side))
     shutil.copyfile(folder / "study.json", copy / "study.json")
-    study = open_study(copy, trainer)
+    return _told(copy, trainer)
+
+
+def _told(folder: Path, trainer: Trainer | None) -> dict[str, Any]:
+    study = open_study(folder, trainer)
     try:
         return study.report()
     finally:

@@ -26,6 +26,9 @@ from hpo.settings.rows.staff import PLATFORM
 from hpo.settings.stored_answer import SEARCH, STORE
 from labeling.machine import MACHINE
 
+MARK = "ledger"
+"""Attribute of the trials' study: how many rows the ledger had, and the hash of the last."""
+LOST = "the ledger lacks entries that the trials rest on: the end of the file or its log was lost"
 Read: TypeAlias = Callable[[str, tuple[object, ...]], Sequence[Any]]
 
 
@@ -51,6 +54,24 @@ def look_at_books(folder: Path) -> None:
     if (search := folder / SEARCH).exists():
         with closing(sqlite3.connect(reading_alone(search), uri=True)) as trials:
             check_rows(trials, search)
+            mark = _mark(trials)
+        if mark is not None and not _holds(store, _study_in(folder)[0], mark):
+            raise LedgerCorrupt(str(store), LOST)
+
+
+def _mark(trials: sqlite3.Connection) -> Sequence[int | str] | None:
+    """Rows and hash that the ledger had by the trials; None where an older release wrote them."""
+    query = "SELECT value_json FROM study_user_attributes WHERE key = ?"
+    row = trials.execute(query, (MARK,)).fetchone()
+    return None if row is None else list(json.loads(row[0]))
+
+
+def _holds(store: Path, study: str, mark: Sequence[int | str]) -> bool:
+    if not store.exists():
+        return False
+    with closing(sqlite3.connect(reading_alone(store), uri=True)) as database:
+        query = "SELECT hash FROM ledger_rows WHERE study = ? AND seq = ?"
+        return bool(database.execute(query, (study, mark[0])).fetchone() == (mark[1],))
 
 
 def _study_in(folder: Path) -> tuple[str, Tariff]:

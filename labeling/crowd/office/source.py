@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,7 +15,14 @@ from labeling.crowd.people.opinions import Opinions, make_opinions
 from labeling.crowd.scenario import Scenario
 from labeling.source import Pool, orders_before
 from labeling.timesheet.controls import controls_for
-from labeling.timesheet.orders import Counted, answers_on, check_order, end_of, pages_of
+from labeling.timesheet.orders import (
+    Counted,
+    answers_on,
+    check_order,
+    end_of,
+    pages_of,
+    staff_minutes,
+)
 from labeling.timesheet.sheet import Sheet
 from labeling.types import Answers, Assignment, Condition, Order, Page
 
@@ -91,10 +97,8 @@ class OfficeSource:
 
     def expected_minutes(self, condition: Condition, assignments: int) -> float:
         """Minutes that the people need for a number of answers, nights included."""
-        hours = self.scenario.office_hours
-        worked = assignments * self._tariff.time.expected_ms / 60_000 / self.scenario.office_people
-        days = math.floor(worked / (60 * hours))
-        return days * 24 * 60 + (worked - days * 60 * hours)
+        people, hours = self.scenario.office_people, self.scenario.office_hours
+        return staff_minutes(assignments, self._tariff, people, hours)
 
     def place(self, order: Order) -> Pool:
         """Name the order's pool; `collect` simulates it.

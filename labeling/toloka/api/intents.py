@@ -80,6 +80,10 @@ class IntentLog:
         """
         return files.try_locked(self._lock(name))
 
+    def holder(self, name: str) -> str:
+        """The number of the process that took a named lock last."""
+        return files.holder(self._lock(name))
+
     def turn(self, name: str) -> AbstractContextManager[None]:
         """Wait for a named lock and hold it for the length of the block."""
         return files.locked(self._lock(name))

@@ -24,7 +24,7 @@ from labeling.toloka.pools.upload import (
     Upload,
     read_tasks,
     rows_by_address,
-    set_overlap,
+    set_overlaps,
     tasks_of,
     upload,
 )
@@ -278,9 +278,12 @@ class Preparer:
             for key, task in tasks.items()
             if not task.known_solutions
         }
-        for key in sorted(overlap):
-            if tasks[key].overlap != overlap[key]:
-                set_overlap(self._api, key, overlap[key], overlap[key] < tasks[key].overlap)
+        changes = {
+            key: (overlap[key], overlap[key] < tasks[key].overlap)
+            for key in sorted(overlap)
+            if tasks[key].overlap != overlap[key]
+        }
+        set_overlaps(self._api, changes)
         tasks = read_tasks(self._api, pool_id)
         if sum(overlap[key] - given[key] for key in overlap) != asked.sum():
             raise MarketContradiction(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from labeling.toloka.describe.spec import IMAGE
 
 CHUNK = 1000  # tasks in one request
 _LISTED = 10_000  # tasks in one answer
+_AT_ONCE = 8  # requests; the platform takes 300 a second
 _ATTEMPTS = 5  # ids of an operation to try, if earlier operations have failed
 _SPACE = uuid.UUID("6f2c1f2e-6a57-5d3f-9c53-1f0b8a0f7d11")
 _INDEX = "__item_idx"  # field by which toloka-kit finds its items in an operation's log
@@ -170,6 +172,25 @@ def rows_by_address(tasks: Mapping[str, Any], rows: Mapping[str, int]) -> dict[s
         for key, task in tasks.items()
         if task.input_values.get(IMAGE) in rows
     }
+
+
+def set_overlaps(api: Api, changes: Mapping[str, tuple[int, bool]]) -> None:
+    """Set the overlap of many tasks of a closed pool.
+
+    The platform has no request for several tasks. So a few requests are under way at once; a killed
+    process repeats those that had no effect.
+
+    Args:
+        api: the platform.
+        changes: by id of the task the answers wanted in all, and whether these are fewer.
+    """
+    workers = ThreadPoolExecutor(_AT_ONCE)
+    try:
+        made = [workers.submit(set_overlap, api, key, *change) for key, change in changes.items()]
+        for one in as_completed(made):
+            one.result()
+    finally:
+        workers.shutdown(cancel_futures=True)  # after an error or a signal no request is begun
 
 
 def set_overlap(api: Api, task_id: str, overlap: int, lower: bool = False) -> None:

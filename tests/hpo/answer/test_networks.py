@@ -42,7 +42,14 @@ def test_a_search_trains_networks_on_the_recommended_plan_and_its_neighbours(
 def test_a_study_that_delivers_trains_networks_on_parts_of_its_labels(
     small_study: Make, short: None
 ) -> None:
-    made = small_study(study="m", goal="model", confirm_trainer="finetune").run()["networks"]
+    said: list[str] = []
+    study = small_study(study="m", goal="model", confirm_trainer="finetune")
+    made = study.run(watch=lambda progress: said.append(progress.doing))["networks"]
+    passes = [line for line in said if line.startswith("training a network on ")]
+    assert [line.rpartition(": ")[2] for line in passes] == 3 * [
+        "pass 1 of at most 2",
+        "pass 2 of at most 2",
+    ]
     labels = [row["labels"] for row in made["rows"]]
     assert made["recommended"] == len(labels) - 1
     assert labels == [labels[-1] // 4, labels[-1] // 2, labels[-1]]

@@ -31,7 +31,7 @@ def test_a_copied_run_tells_what_its_own_folder_holds(
     report = (copied / "report.json").read_text()
     if not stored:
         (copied / "report.json").unlink()
-    code, out, _ = command("report", str(copied), "--json")
+    code, out, _ = command("report", str(copied), "--json", "full")
     assert (code, out) == (0, report)
     assert str(copied / "versions") in command("report", str(copied))[1]
     assert names(copied.parent) == {copied.name}
@@ -79,6 +79,6 @@ def test_a_run_is_opened_from_inside_its_folder(
     (copied / "report.json").unlink()
     monkeypatch.chdir(copied)
     before = {path.name for path in copied.iterdir()}
-    assert command("report", ".", "--json")[1] == report
+    assert command("report", ".", "--json", "full")[1] == report
     assert {path.name for path in copied.iterdir()} == before
     assert runs_of(Path()) == copied.parent

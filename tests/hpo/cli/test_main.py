@@ -146,8 +146,8 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(
     assert done.returncode == 2
     assert "the disk is full; what was bought is kept" in done.stderr
     assert "Traceback" not in done.stderr
-    again = labelworth(*words, "--json", cwd=tmp_path)
-    whole = labelworth(*words, "--json", "--runs", "whole", cwd=tmp_path)
+    again = labelworth(*words, "--json", "full", cwd=tmp_path)
+    whole = labelworth(*words, "--json", "full", "--runs", "whole", cwd=tmp_path)
     assert again.returncode == 0
     assert again.stdout == whole.stdout
 
@@ -155,7 +155,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(
 def test_json_on_stdout_logs_on_stderr_no_escape_codes(tmp_path: Path, small_data: str) -> None:
     """A real process, start to end; what is asked of its study later is answered by others."""
     words = small_flags(small_data, study="s", trials=3)
-    done = in_a_process(*words, "--json", cwd=tmp_path)
+    done = in_a_process(*words, "--json", "full", cwd=tmp_path)
     assert done.returncode == 0
     report = json.loads(done.stdout)
     assert report["schema"] == 3
@@ -169,7 +169,7 @@ def test_json_on_stdout_logs_on_stderr_no_escape_codes(tmp_path: Path, small_dat
     assert "Recommended: " in words_again
     assert "platform fee" in words_again
     assert "\x1b" not in words_again
-    stored = labelworth("report", "runs/s", "--json", cwd=tmp_path)
+    stored = labelworth("report", "runs/s", "--json", "full", cwd=tmp_path)
     assert stored.stdout == done.stdout
     status = json.loads(labelworth("status", "runs/s", "--json", cwd=tmp_path).stdout)
     assert status["spent"] == report["money"]["spent"]
@@ -257,7 +257,9 @@ STOPPED: dict[str, object] = {"study": "s", "trials": 3}
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, small_data: str) -> str:
     """The report of a study that nobody stops."""
     words = small_flags(small_data, **STOPPED)
-    return labelworth(*words, "--json", cwd=tmp_path_factory.mktemp("whole"), heads="real").stdout
+    return labelworth(
+        *words, "--json", "full", cwd=tmp_path_factory.mktemp("whole"), heads="real"
+    ).stdout
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -276,7 +278,7 @@ def test_stopped_by_a_signal_and_resumed(
         assert child.wait(timeout=60) == code
     assert "the same command goes on where it stood" in said
     assert "Traceback" not in said
-    assert labelworth(*words, "--json", cwd=tmp_path, heads="real").stdout == undisturbed
+    assert labelworth(*words, "--json", "full", cwd=tmp_path, heads="real").stdout == undisturbed
 
 
 def test_a_toml_file_and_flags_that_win(command: Command, tmp_path: Path) -> None:

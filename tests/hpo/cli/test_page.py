@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hpo.cli.page_server import LivePage, make_server
+from hpo.cli.page.server import LivePage, make_server
 from tests.conftest import Command
 
 

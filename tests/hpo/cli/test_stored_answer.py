@@ -56,7 +56,7 @@ def test_the_stored_answer_is_printed_as_it_stands(folder: Path, command: Comman
     stored = json.loads((folder / "report.json").read_text())
     marked = to_json({**stored, "stopped": "as the stored file says"})
     write_whole(folder / "report.json", marked.encode())
-    assert command("report", str(folder), "--json")[1] == marked
+    assert command("report", str(folder), "--json", "full")[1] == marked
     assert "as the stored file says" in command("report", str(folder), "--details")[1]
 
 
@@ -70,7 +70,7 @@ def test_without_a_stored_answer_it_is_made_anew(
     if content is not None:
         path.write_bytes(content)
     assert printable_report(folder) is None
-    code, out, _ = command("report", str(folder), "--json")
+    code, out, _ = command("report", str(folder), "--json", "full")
     assert (code, json.loads(out)) == (0, json.loads(stored))
 
 
@@ -113,7 +113,7 @@ def test_a_search_that_was_killed_is_not_told_as_finished(folder: Path, command:
     with pytest.raises(KilledError):
         study.run(stop)
     study.close()
-    told = json.loads(command("report", str(folder), "--json")[1])
+    told = json.loads(command("report", str(folder), "--json", "full")[1])
     assert told["stopped"] == "not finished"
     assert len(told["purchases"]) == len(before["purchases"]) + 1
     assert not json.loads(command("status", str(folder), "--json")[1])["answered"]

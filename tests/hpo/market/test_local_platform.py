@@ -174,7 +174,7 @@ def test_killed_its_server_is_gone_no_token_is_anywhere_and_the_command_goes_on(
     started.send(signal.SIGKILL)
     assert started.end().returncode == -signal.SIGKILL
     assert gone(tmp_path)
-    done = labelworth(*rehearsal(small_data), "--json", cwd=tmp_path)
+    done = labelworth(*rehearsal(small_data), "--json", "full", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["money"]["held"]["micros"] == 0
     assert CANARY not in done.stdout + done.stderr

@@ -210,7 +210,7 @@ def test_the_amount_typed_buys_after_the_plan_was_said(
     typed: str, labelworth, server: Server, small_data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(typed))
-    code, out, err = labelworth(*real(small_data), "--json")
+    code, out, err = labelworth(*real(small_data), "--json", "full")
     assert code == 0, err
     report = json.loads(out)
     assert report["market"]["real_money"]
@@ -251,7 +251,7 @@ def test_a_fee_that_is_not_the_assumed_one_is_noticed(
 ) -> None:
     tariff = SuiteTariff(fee_share=Fraction(1, 2))
     server.reset(Settings(load_scenario("default"), balance=Money(5_000_000), tariff=tariff))
-    code, _, err = labelworth(*real(small_data), "--yes", "--json")
+    code, _, err = labelworth(*real(small_data), "--yes", "--json", "full")
     assert code == 5, err
     told = r"after order \S+ the account's balance fell by \$\S+, and the ledger settled \$\S+\. N"
     assert re.search(told, err)

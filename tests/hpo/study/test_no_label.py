@@ -56,6 +56,12 @@ def test_a_rehearsal_without_labels_ends_with_labels_and_a_model(
     assert len(labels) == 160
     assert set(labels.values()) == set(CLASSES)
     assert (tmp_path / "runs/s/model.safetensors").is_file()
+    with (tmp_path / "runs/s/test_labels.csv").open() as file:
+        tests = list(csv.DictReader(file))
+    assert len(tests) == 60
+    assert {row["mark"] for row in tests} == {"bought"}
+    assert not labels.keys() & {row["image"] for row in tests}
+    assert all(1 / 3 <= float(row["confidence"]) <= 1 for row in tests)
 
 
 def test_recorded_answers_alone_measure_a_model_of_the_users_classes(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def run_without_clearml(words: list[str], root: Path) -> str:
     environment = {"HOME": str(home), "MPLCONFIGDIR": str(root)}
     named = os.environ.pop("CLEARML_CONFIG_FILE")
     try:
-        flags = (*words, "--clearml", "off", "--json")
+        flags = (*words, "--clearml", "off", "--json", "full")
         done = in_a_process(*flags, cwd=work, code=code, **environment)
     finally:
         os.environ["CLEARML_CONFIG_FILE"] = named
@@ -73,7 +73,7 @@ def test_live_and_published_afterwards_leave_the_same(
     clearml_server: Any, small_data: str, unique: str, tmp_path: Path
 ) -> None:
     words = words_of(small_data, unique)
-    done = labelworth(*words, "--clearml", "on", "--json", cwd=tmp_path)
+    done = labelworth(*words, "--clearml", "on", "--json", "full", cwd=tmp_path)
     err = done.stderr
     assert done.returncode == 0, err
     assert err.startswith("ClearML: reports to http")

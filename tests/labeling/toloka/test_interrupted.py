@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -130,3 +133,24 @@ def test_a_buyer_killed_at_any_poll_changes_no_answer_and_no_minute(
         if not was_cut:
             break
     assert polls > 8
+
+
+def test_a_buyer_says_who_collects_its_order_waits_and_goes_on(
+    server: Server, tmp_path: Path
+) -> None:
+    on = ground(0, server, tmp_path)
+    told: list[str] = []
+    order, first, second = on.order(20), on.market(), on.market(waits=told.append)
+    pool = first.place(order)
+    assert second.place(order) == pool
+    pages: list[Any] = []
+    waiting = threading.Thread(target=lambda: pages.extend(second.collect(pool)))
+    waiting.start()
+    until = time.monotonic() + 30
+    while not told and time.monotonic() < until:
+        time.sleep(0.01)
+    assert (told, pages) == ([str(os.getpid())], [])
+    expected = list(first.collect(pool))
+    waiting.join(30)
+    assert len(told) == 1
+    assert pages[-1].end == expected[-1].end

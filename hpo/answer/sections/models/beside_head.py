@@ -15,7 +15,7 @@ from labeling.seeds import derive
 from labeling.types import Floats
 
 if TYPE_CHECKING:
-    from training.networks.finetuning import Recipe
+    from training.networks.finetuning import Recipe, Say
 
 FOLDER = "network"
 """Folder in a study's folder that holds the checkpoint of a network in training."""
@@ -34,12 +34,13 @@ def recipe_of(world: World) -> Recipe:
     return fine_tuned(features.name, weights, features.image_size)
 
 
-def network_beside_head(trained: Trained, world: World) -> dict[str, Any]:
+def network_beside_head(trained: Trained, world: World, say: Say | None = None) -> dict[str, Any]:
     """Train a network on a head's labels; both on the validation images.
 
     Args:
         trained: the head, and what it was trained on.
         world: the study's world.
+        say: told (passes made, most passes) after each pass.
 
     Returns:
         The network's name, the number of labels, and each model's accuracy with its interval;
@@ -62,6 +63,7 @@ def network_beside_head(trained: Trained, world: World) -> dict[str, Any]:
         recipe,
         derive(world.config.seed, "network") % 2**32,
         checkpoint=folder / "checkpoint.pt",
+        say=say,
     )
     folder.rmdir()
     head = trained.model.predict(world.features.values[rows])

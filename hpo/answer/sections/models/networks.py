@@ -58,7 +58,14 @@ def _measure(findings: Findings, key: str) -> Any:
         outcomes = _neighbours(findings)
         chosen = next(o.plan for o in outcomes if state_key(o, findings.own) == key)
         trained = fit_plan(chosen, findings.world)
-    return None if trained is None else network_beside_head(trained, findings.world)
+    if trained is None:
+        return None
+    labels = counted(len(trained.labels.task), "label")
+
+    def say(done: int, most: int) -> None:
+        findings.say(f"training a network on {labels}: pass {done} of at most {most}")
+
+    return network_beside_head(trained, findings.world, say)
 
 
 def _part_of_delivered(plan: LabelPlan, findings: Findings, part: int) -> Trained | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from budget.money import Money
@@ -29,6 +30,15 @@ def _tell(findings: Findings, report: Report) -> Report:
         "plan_cost_95": [bound.to_json() for bound in interval],
         "spread": round(answer.spread, 3),
     }
+    if again := report["confirmation"]:
+        part = replace(plan, tasks=int(again["tasks"]))
+        expected = costs.price_interval(part)
+        assert expected is not None  # noqa: S101 - rewards vary
+        told["bought_again"] = {
+            "tasks": part.tasks,
+            "paid": again["paid"],
+            "expected_95": [bound.to_json() for bound in expected],
+        }
     return {**report, "staff": told}
 
 
@@ -41,7 +51,20 @@ def _sentences(report: Mapping[str, Any]) -> list[str]:
     return [
         f"An answer costs ${told['answer_cost']['usd']} (${low['usd']} to ${high['usd']}), wage "
         f"times working time, measured on {counted(told['answers'], 'answer')}. Buying the plan "
-        f"again would cost {cents(least)} to {cents(most)}."
+        f"again would cost {cents(least)} to {cents(most)}.",
+        *_bought_again(told),
+    ]
+
+
+def _bought_again(told: Mapping[str, Any]) -> list[str]:
+    again = told.get("bought_again")
+    if not again:
+        return []
+    low, high = (Money.from_json(bound) for bound in again["expected_95"])
+    inside = "inside" if low <= Money.from_json(again["paid"]) <= high else "outside"
+    return [
+        f"Bought again, {counted(again['tasks'], 'task')} cost {cents(again['paid'])}, {inside} "
+        f"the {low.cents()} to {high.cents()} expected."
     ]
 
 

@@ -14,6 +14,7 @@ from hpo.cli.flags import Commands, add_command, add_json
 from hpo.settings.exit_codes import DONE
 
 if TYPE_CHECKING:
+    from hpo.cli.commands.model.held_against import Hits
     from hpo.cli.commands.model.predictions import Predictions
     from training.images import BadImage
     from training.saved import SavedModel
@@ -35,6 +36,10 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace the table")
     words = "leave out images that cannot be read"
     parser.add_argument("--skip-bad-images", action="store_true", help=words)
+    words = (
+        "labels to hold the model against, such as a study's test_labels.csv (image,label[,mark])"
+    )
+    parser.add_argument("--test", metavar="FILE.csv", type=Path, help=words)
     add_json(parser)
     parser.set_defaults(command=run)
 
@@ -42,10 +47,12 @@ def add_parser(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Label the images of a folder and write the table."""
     from budget.errors import InputError
+    from hpo.cli.commands.model.held_against import count_hits, read_tests
     from hpo.cli.commands.model.predictions import Predictions
     from training.saved import load_model
 
     model, out = load_model(arguments.model), arguments.out
+    tests = read_tests(arguments.test, model.classes) if arguments.test else {}
     root, names = _listed(arguments.images)
     with Predictions(out, model).growing() as table:
         if out.exists() and not arguments.overwrite:
@@ -58,7 +65,12 @@ def run(arguments: argparse.Namespace) -> int:
         if bad and not arguments.skip_bad_images:
             raise InputError(f"{_said(bad)}; mend them, or add --skip-bad-images: no row is lost")
         table.finish()
-    _tell(out, bad, arguments.json)
+    hits = count_hits(out, tests)
+    if tests and not hits:
+        raise InputError(
+            f"{arguments.test}: none of its images is among those of {arguments.images}"
+        )
+    _tell(out, bad, arguments.json, hits)
     return DONE
 
 
@@ -106,7 +118,7 @@ def _said(bad: Sequence[BadImage]) -> str:
     return f"{counted(len(bad), 'image')} cannot be read: {listed}{more}"
 
 
-def _tell(out: Path, bad: Sequence[BadImage], as_json: bool) -> None:
+def _tell(out: Path, bad: Sequence[BadImage], as_json: bool, hits: Sequence[Hits]) -> None:
     import csv
 
     from hpo.answer.plan_in_words import counted
@@ -115,10 +127,12 @@ def _tell(out: Path, bad: Sequence[BadImage], as_json: bool) -> None:
         counts = Counter(row["label"] for row in csv.DictReader(file))
     if as_json:
         bad_names = {image.name: image.reason for image in bad}
-        print_json({"file": str(out), "labels": dict(counts), "left_out": bad_names})
+        told = {"file": str(out), "labels": dict(counts), "left_out": bad_names}
+        print_json({**told, **({"tests": [part._asdict() for part in hits]} if hits else {})})
         return
     classes = ", ".join(f"{name} {count:,}" for name, count in counts.most_common(10))
     lines = [f"left out: {_said(bad)}"] if bad else []
+    lines += [part.line for part in hits]
     print_lines(
         [*lines, f"{counted(counts.total(), 'image')} labelled: {classes}", f"table: {out}"]
     )

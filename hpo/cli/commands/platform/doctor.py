@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
-    words = "check token, balance, clock and quotas on Toloka; changes nothing"
+    words = "check token, account, clock and people on the market; changes nothing"
     parser = add_command(commands, "doctor", words)
+    parser.add_argument(
+        "--market", metavar="NAME", default="toloka", help="toloka (default) or label-studio"
+    )
     parser.add_argument(
         "--toloka-environment",
         dest="environment",
@@ -33,7 +36,12 @@ def run(arguments: argparse.Namespace) -> int:
     from hpo.settings.parsing import one_of
 
     environment = one_of("production", "sandbox")(arguments.environment, "--toloka-environment")
-    return DONE if run_doctor(environment, arguments.json) else MARKET_TROUBLE
+    checks = {
+        "toloka": lambda: run_doctor(environment, arguments.json),
+        "label-studio": lambda: examine_studio(arguments.json),
+    }
+    market = one_of(*checks)(arguments.market, "--market")
+    return DONE if checks[market]() else MARKET_TROUBLE
 
 
 def run_doctor(environment: str, as_json: bool) -> bool:
@@ -61,6 +69,47 @@ def run_doctor(environment: str, as_json: bool) -> bool:
     else:
         for line in _health_lines(health):
             print(line)
+    return not health.problems
+
+
+def examine_studio(as_json: bool) -> bool:
+    """Look at a Label Studio server by reads only and print what is there.
+
+    Returns:
+        Whether nothing stands in the way of labeling.
+
+    Raises:
+        InputError: no address or token, or one that the server does not know.
+        MarketError: the server does not answer.
+    """
+    from dataclasses import asdict
+
+    from labeling.label_studio.client import connect
+    from labeling.label_studio.doctor import TESTED, examine
+
+    client = connect()
+    try:
+        health = examine(client)
+    finally:
+        client.close()
+    if as_json:
+        print_json(
+            asdict(health) | {"problems": list(health.problems), "limits": list(health.limits)}
+        )
+        return not health.problems
+    tested = "" if health.version == TESTED else f" (tested with {TESTED})"
+    skew = "not told" if health.skew_s is None else f"{health.skew_s:+.0f} s against the server"
+    lines = [
+        f"{health.host}: Label Studio {health.version} {health.edition}{tested}, the token is good",
+        f"account: {health.owner}",
+        f"people: {', '.join(health.people) or 'none'}",
+        f"this machine's clock: {skew}",
+        *(f"not enforced: {limit}" for limit in health.limits),
+        *(f"PROBLEM: {problem}" for problem in health.problems),
+        *([] if health.problems else ["Nothing was changed; all is well."]),
+    ]
+    for line in lines:
+        print(line)
     return not health.problems
 
 

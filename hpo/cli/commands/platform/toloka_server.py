@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,6 +106,8 @@ def _tariff(arguments: argparse.Namespace) -> SuiteTariff:
 
 
 def _wait(over: Callable[[], bool]) -> None:
+    import threading
+
     pause = threading.Event()
     while not over():
         pause.wait(_LOOK)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hpo.cli.console import print_json, print_lines
@@ -66,6 +65,8 @@ def answers_to(advisor: Advisor, wanted: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: no plan of the study was evaluated.
     """
+    from dataclasses import replace
+
     from budget.errors import InputError
     from hpo.answer.advice.advisor import campaign_to_plain, estimate_to_plain, price_to_plain
     from hpo.answer.advice.recommend import best_for

@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from hpo.cli.commands.studies.run import print_report
-from hpo.cli.flags import Commands, add_command, add_details, add_json, add_run_dir
-from hpo.settings.exit_codes import DONE
+from hpo.cli.commands.studies.run import end, print_report
+from hpo.cli.flags import Commands, add_answer_json, add_command, add_details, add_run_dir
+from hpo.cli.goals import add_goals, most_of
 
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "report", "the answer of a study as stored")
     add_run_dir(parser)
-    add_json(parser)
+    add_answer_json(parser)
+    add_goals(parser)
     add_details(parser)
     words = "also: a model of the labels inside a view today, on validation images"
     parser.add_argument("--view", metavar="VIEW", help=words)
@@ -38,9 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
     from hpo.settings.stored_answer import printable_report
 
     if arguments.html or arguments.open or arguments.serve:
-        from hpo.cli.page import show_page
+        from hpo.cli.page.showing import show_page
 
         return show_page(arguments)
+    most = most_of(arguments)
     asks_more = arguments.view is not None or arguments.test_view is not None
     report = None if asks_more else printable_report(arguments.folder)
     if report is None:
@@ -50,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         look_at_books(arguments.folder)
     print_report(arguments.json, report, arguments.folder, arguments.details)
-    return DONE
+    return end(report, most)
 
 
 def _made_anew(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpo.cli.console import stderr, stdout
 from hpo.cli.engine import add_engine, engine_of, search
 from hpo.cli.flags import (
+    FULL,
     Commands,
+    add_answer_json,
     add_archive,
     add_command,
     add_details,
-    add_json,
     add_mirror_choices,
     add_settings,
     config_of,
     mirror_choices,
 )
-from hpo.settings.exit_codes import DONE, NOTHING_AFFORDABLE
+from hpo.cli.goals import add_goals, exit_code, missed_goals, most_of
+from hpo.settings.exit_codes import DONE
+
+if TYPE_CHECKING:
+    from budget.money import Money
 
 
 def add_parser(commands: Commands) -> None:
@@ -33,7 +39,7 @@ def add_parser(commands: Commands) -> None:
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
-    add_json(parser)
+    add_answer_json(parser)
     add_details(parser)
     group = parser.add_argument_group("ClearML")
     words = "mirror the study: auto (default) where ClearML is configured, on or off"
@@ -42,13 +48,17 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_engine(parser)
     parser.add_argument("--yes", action="store_true", help="real money: confirms --budget")
     add_archive(parser)
+    loud = parser.add_mutually_exclusive_group()
+    loud.add_argument("-q", "--quiet", action="store_true", help="no progress: the answer alone")
+    loud.add_argument("-v", "--verbose", action="store_true", help="a line for each step")
+    add_goals(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Search, print the answer, and say what became of real money."""
     from hpo.settings.config import to_toml
 
-    config = config_of(arguments)
+    config, most = config_of(arguments), most_of(arguments)
     if arguments.print_config:
         print(to_toml(config), end="")
         return DONE
@@ -61,11 +71,12 @@ def run(arguments: argparse.Namespace) -> int:
     engine = engine_of(arguments, config)
     if engine is None:  # an engine has logged in
         mirrored = logged_in(mirrored, arguments.clearml)
-    print(mirrored.words, file=sys.stderr)
+    if not arguments.quiet:
+        print(mirrored.words, file=sys.stderr)
     from hpo.answer.plot import plot_front
     from hpo.answer.sentences import market_line
     from hpo.cli import confirm_spending
-    from hpo.cli.progress import ProgressLine, feature_bar
+    from hpo.cli.progress import Loudness, ProgressLine, feature_bar
     from hpo.settings.run_folder import balance_in
     from hpo.study.pools import check_archive
     from hpo.study.study import Study
@@ -77,8 +88,11 @@ def run(arguments: argparse.Namespace) -> int:
     confirm_spending.check_flags(config, arguments.yes, budget_given)
 
     def say(line: str) -> None:
-        log.print(line, markup=False, soft_wrap=True)
+        if not arguments.quiet or config.market_kind.real_money:
+            log.print(line, markup=False, soft_wrap=True)
 
+    loudness = Loudness.VERBOSE if arguments.verbose else Loudness.USUAL
+    loudness = Loudness.QUIET if arguments.quiet else loudness
     say(f"Study {config.study}, cap {config.budget}: {market_line(config)}")
     confirmed = None
     if config.market_kind.real_money:
@@ -88,12 +102,12 @@ def run(arguments: argparse.Namespace) -> int:
         confirmed = confirm_spending.confirm(
             config, config.budget, before, what, dearest, arguments.yes, say
         )
-    with feature_bar(log):
+    with feature_bar(log, arguments.quiet):
         study = Study(config, arguments.runs, tell=say)
     try:
         with (
             mirroring(study.folder, mirrored.on, **given),
-            ProgressLine(log) as shown,
+            ProgressLine(log, config, loudness) as shown,
         ):
             real_money = confirmed is not None
             report = search(study, engine, shown.update, real_money, arguments.archive)
@@ -106,28 +120,38 @@ def run(arguments: argparse.Namespace) -> int:
     last = [mirrored.words] if mirrored.at_the_end else []
     for line in [*study.parting, *([note] if note is not None else []), *last]:
         say(line)
-    return DONE if report["purchases"] else NOTHING_AFFORDABLE
+    return end(report, most)
+
+
+def end(report: Mapping[str, Any], most: Money | None) -> int:
+    """Say which goals a report misses, on a GitHub job's page too; return the exit code."""
+    from hpo.cli.step_summary import append_summary
+
+    missed = missed_goals(report, most)
+    unwritten = append_summary(report, missed)
+    for line in [*missed, *([unwritten] if unwritten else [])]:
+        print(f"labelworth: {line}", file=sys.stderr)
+    return exit_code(report, missed)
 
 
 def print_report(
-    as_json: bool, report: dict[str, Any], folder: Path, details: bool = False
+    as_json: str | None, report: dict[str, Any], folder: Path, details: bool = False
 ) -> None:
     """Print a report: as JSON, or in words with the files that belong to it.
 
     Args:
-        as_json: print it as JSON.
+        as_json: print it as JSON of this size; None for words.
         report: the report.
         folder: the study's folder.
         details: print everything beside the first block, too.
     """
-    if as_json:
-        from hpo.settings.stored_answer import to_json
+    from hpo.settings.stored_answer import PAGE, REPORT, to_json
 
+    if as_json == FULL:
         sys.stdout.write(to_json(report))
         return
     from hpo.answer.sections.delivered import LABELS_FILE, MODEL_FILE
     from hpo.answer.terminal import show
-    from hpo.settings.stored_answer import PAGE, REPORT
 
     paths = {
         "report": folder / REPORT,
@@ -137,4 +161,10 @@ def print_report(
         "plot": folder / "front.png",
         "label versions": folder / "versions",
     }
-    show(report, {name: path for name, path in paths.items() if path.exists()}, stdout(), details)
+    files = {name: path for name, path in paths.items() if path.exists()}
+    if as_json:
+        from hpo.answer.objects.small import small_answer
+
+        sys.stdout.write(to_json(small_answer(report, files)))
+        return
+    show(report, files, stdout(), details)

@@ -12,7 +12,10 @@ from hpo.cli.flags import Commands, add_command, add_json, add_run_dir
 from hpo.settings.exit_codes import DONE
 
 if TYPE_CHECKING:
+    from budget.database import Database
     from budget.ledger import Ledger
+    from hpo.settings.config import StudyConfig
+    from labeling.store.annotators.work import PersonWork
     from labeling.store.records import OrderRecord
 
 
@@ -81,6 +84,11 @@ def show_status(folder: Path, as_json: bool) -> None:
         "workers": workers(folder),
         "last_event": last_event(folder),
     }
+    people = _people(engine, config, list(bought), folder) if config.has_staff else []
+    if people:
+        from hpo.cli.commands.staff.pay import person_to_plain
+
+        facts["people"] = [person_to_plain(person) for person in people]
     engine.dispose()
     if as_json:
         print_json(facts)
@@ -97,6 +105,22 @@ def show_status(folder: Path, as_json: bool) -> None:
         *_event_lines(facts["last_event"]),
     )
     print_lines(lines)
+    if people:
+        from hpo.cli.commands.staff.pay import print_people
+
+        print_people(people)
+
+
+def _people(
+    engine: Database, config: StudyConfig, orders: list[str], folder: Path
+) -> list[PersonWork]:
+    """What each own annotator did so far, in all orders; control tasks need the study's labels."""
+    from hpo.data.dataset import load
+    from labeling.store.annotators.work import work_by_person
+
+    data = load(config, folder)
+    truth = {int(row): int(data.truth[row]) for row in data.rows["control"]}
+    return work_by_person(engine, config.study, orders, truth)
 
 
 def _open_orders(accounts: list[Ledger], orders: dict[str, OrderRecord]) -> list[dict[str, Any]]:

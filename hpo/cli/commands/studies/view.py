@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.cli.console import print_json, print_lines, stdout
+from hpo.cli.console import print_json, print_lines, printable, stdout
 from hpo.cli.flags import Commands, add_command, add_json, add_run_dir
 from hpo.settings.exit_codes import DONE
 
@@ -106,7 +106,7 @@ def show_view(
             print(inside)
         else:
             if kept:
-                print_lines([f"view {kept.name}@{kept.version[:8]}: {_safe(view.text)}"])
+                print_lines([f"view {kept.name}@{kept.version[:8]}: {printable(view.text)}"])
             versions = len(catalogue.entries())
             line = f"{inside} of {total} {view.over} in {versions} versions are inside"
             print_lines([f"{line}: {out}" if out else line])
@@ -126,7 +126,7 @@ def _list(catalogue: Catalogue, as_json: bool) -> None:
     latest = {view.name: view.version for view in named}
     for view in named:
         old = "" if latest[view.name] == view.version else " (earlier)"
-        print(f"{view.name}@{view.version[:8]}{old} over {view.over}: {_safe(view.expression)}")
+        print(f"{view.name}@{view.version[:8]}{old} over {view.over}: {printable(view.expression)}")
 
 
 def _print_rows(catalogue: Catalogue, view: View) -> None:
@@ -158,9 +158,4 @@ def _cell(name: str, value: Any) -> str:
         return str(value)[:8]
     if isinstance(value, float):
         return f"{value:.3f}"
-    return _safe(str(value))
-
-
-def _safe(text: str) -> str:
-    """A text that cannot move a terminal's cursor."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return printable(str(value))

@@ -188,3 +188,26 @@ predictions.Predictions.append = lambda *a: (append(*a), time.sleep(0.5))
 sys.exit(main(sys.argv[1:]))
 """
 """The command with a pause after each batch, so that the kill comes between two."""
+
+
+def test_predictions_are_held_against_labels_by_their_mark(photos, model, tmp_path, capsys):
+    assert predict(model, photos, "--out", tmp_path / "p.csv") == 0
+    (image, said), *others = [row[:2] for row in rows(tmp_path / "p.csv")[1:21]]
+    wrong = "dog, big" if said == "'=cat" else "=cat"
+    lines = [["image", "label", "mark"], [image, wrong, "known"]]
+    lines += [[name, label, "bought"] for name, label in others]
+    lines += [["elsewhere.png", "=cat", "bought"]]
+    with (tmp_path / "test.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(lines)
+    capsys.readouterr()
+    flags = ("--out", tmp_path / "q.csv", "--test", tmp_path / "test.csv")
+    assert predict(model, photos, *flags) == 0
+    told = capsys.readouterr().out
+    assert "100.0 % (+- 0.0) of 19 bought labels are predicted. Some bought labels" in told
+    assert "0.0 % (+- 0.0) of 1 known labels are predicted." in told
+    (tmp_path / "test.csv").write_text("image,label\nelsewhere.png,=cat\n")
+    assert predict(model, photos, *flags, "--overwrite") == 2
+    assert "none of its images is among those of" in capsys.readouterr().err
+    (tmp_path / "test.csv").write_text("image,label\na.png,cow\n")
+    assert predict(model, photos, *flags, "--overwrite") == 2
+    assert "'cow' is not one of the 2 classes" in capsys.readouterr().err

@@ -48,6 +48,18 @@ def test_learning_and_labels_add_up_to_the_money_spent_within_the_cap(small_stud
     assert oracle.paid_twice(study.folder) == oracle.orders_open(study.folder) == 0
 
 
+def test_single_answers_of_own_annotators_are_bought_until_none_is_affordable(
+    small_study: Make,
+) -> None:
+    """A control answer is a tenth of them: the last affordable one may bear no answer at all."""
+    study = small_study(
+        study="s", goal="model", learn="20%", budget="3", pay="hourly", price="18", controls="1"
+    )
+    report = study.run()
+    assert Money.parse("2") < Money.from_json(report["money"]["spent"]) <= Money.parse("3")
+    assert oracle.orders_open(study.folder) == 0
+
+
 def test_every_image_gets_an_answer_before_any_is_asked_about_again(small_study: Make) -> None:
     study = small_study(study="s", seed=3, **DELIVERS)  # it stops late: six tranches
     report = study.run()

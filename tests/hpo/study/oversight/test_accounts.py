@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +22,7 @@ from hpo.study.oversight.accounts import postings_of, to_beancount, to_csv
 from tests import oracle
 from tests.budget.test_ledger_damage import as_an_older_release_wrote_it
 from tests.conftest import Command
+from tests.unsealed import unseal_driver
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +119,9 @@ def test_names_that_other_programs_would_run_or_misread_stay_text(bought: Path) 
 def test_entries_of_an_older_release_have_no_time(bought: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(bought, tmp_path / "s"))
     as_an_older_release_wrote_it(folder / "labelworth.sqlite")
+    with closing(sqlite3.connect(folder / "optuna.sqlite", isolation_level=None)) as trials:
+        unseal_driver(trials)
+        trials.execute("DELETE FROM study_user_attributes WHERE key = 'ledger'")
     assert {posting.entry.at for posting in postings_of(folder)} == {""}
     assert read_by_beancount(to_beancount(postings_of(folder)))[1] == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, case, func, select
 
 from budget.database import reading
 from labeling.store.queries import BANNED
@@ -44,7 +44,7 @@ def annotator_totals(engine: Engine, study: str) -> list[AnnotatorTotals]:
             func.sum(ASSIGNMENTS.c.real_answers),
             func.sum(ASSIGNMENTS.c.seconds),
             func.sum(ASSIGNMENTS.c.reward_micros),
-            func.max(BANNED),
+            func.max(case((BANNED, 1), else_=0)),
         )
         .select_from(ASSIGNMENTS.join(ORDERS))
         .where(ORDERS.c.study == study)

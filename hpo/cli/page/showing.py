@@ -22,7 +22,7 @@ def show_page(arguments: argparse.Namespace) -> int:
         InputError: there is no study in the folder, or flags do not go together.
     """
     if arguments.serve:
-        from hpo.cli.page_server import serve
+        from hpo.cli.page.server import serve
 
         port = 0 if arguments.port is None else whole(0, _HIGHEST_PORT)(arguments.port, "--port")
         return serve(arguments.folder, port, not arguments.no_images, arguments.open)
@@ -31,7 +31,7 @@ def show_page(arguments: argparse.Namespace) -> int:
     path = make_page(arguments.folder, not arguments.no_images)
     print(path)
     if arguments.open:
-        from hpo.cli.page_server import open_in_browser
+        from hpo.cli.page.server import open_in_browser
 
         open_in_browser(path.resolve().as_uri())
     return DONE

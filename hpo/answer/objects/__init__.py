@@ -1,0 +1,1 @@
+"""The answer as Python objects, which a notebook shows as tables."""

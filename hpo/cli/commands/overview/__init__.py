@@ -1,0 +1,1 @@
+"""Commands over several studies, and over the commands themselves."""

@@ -1,0 +1,1 @@
+"""Commands about own annotators: the server, the invitation, the pay."""

@@ -1,0 +1,171 @@
+"""Own annotators on a Label Studio server as a market, and the rehearsal with scripted people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from budget.tariff import Tariff
+from hpo.data.image_urls import addresses, inlined, refuse_hidden
+from hpo.market import stop_signals
+from hpo.market.market import Market, Opening
+from hpo.market.simulated import (
+    STAFF_NOTE,
+    check_overlap,
+    crowd_seed_of,
+    notes_of,
+    office_of,
+    scenario_of,
+    simulated_name,
+)
+from hpo.market.toloka import shown_rows
+from labeling.source import Pool
+from labeling.timesheet.orders import staff_minutes
+from labeling.types import Condition, Order, Page
+
+if TYPE_CHECKING:
+    from labeling.crowd.office.source import OfficeSource
+    from labeling.label_studio.source import LabelStudioSource, ScriptedPeople
+
+NAME = "label-studio"
+_VISIBLE = (
+    "Label Studio Community shows each annotator the others' answers on request, and enforces no "
+    "overlap: answers of one condition are not strictly independent."
+)
+_REHEARSED = (
+    "Rehearsal: scripted people answered through a real Label Studio server's queue; times are "
+    "those of the simulated office."
+)
+_GRACE_S, _POLL_S, _SCRIPTED_POLL_S = 60.0, 3.0, 0.5
+
+
+def open_market(opening: Opening) -> Market:
+    """A Label Studio server as a market; with simulated people, the rehearsal on it.
+
+    Raises:
+        InputError: the campaign cannot be asked, or an image has no address that can be shown.
+    """
+    config = opening.config
+    scenario = scenario_of(config)
+    check_overlap(config, scenario)
+    office = office_of(opening) if opening.kind.answers_from_truth else None
+    if office is None:
+        name, notes = NAME, [STAFF_NOTE, _VISIBLE]
+    else:
+        name, notes = simulated_name(config, scenario), notes_of(opening, STAFF_NOTE, _REHEARSED)
+    address = _addresses(opening)
+    if opening.folder is None and office is not None:
+        return opening.market(name, office, notes, scenario.name)
+    source = StudioOnDemand(
+        partial(_reach, opening, address, office),
+        config.staff_tariff,
+        lambda _, answers: staff_minutes(
+            answers, config.staff_tariff, config.staff_people, scenario.office_hours
+        ),
+    )
+    return opening.market(name, source, notes, scenario.name)
+
+
+def _addresses(opening: Opening) -> Callable[[int], str]:
+    """Address of each image: on the web where it has one, else the image itself."""
+    config, data = opening.config, opening.data
+    if not (config.image_url_prefix or any(data.urls)):
+        return partial(inlined, data)
+    where = addresses(config, data, shown_rows(opening))
+    refuse_hidden(where, data)
+    return where.__getitem__
+
+
+def _reach(
+    opening: Opening, address: Callable[[int], str], office: OfficeSource | None
+) -> LabelStudioSource:
+    """Connect to the server; in a rehearsal, send the scripted people there."""
+    from labeling.label_studio.client import connect
+    from labeling.label_studio.source import LabelStudioSource, StudioSettings
+
+    config, data, folder = opening.config, opening.data, opening.folder
+    assert folder is not None  # noqa: S101 - quotes reach nothing
+    client = connect()
+    staff: ScriptedPeople | None = None
+    if office is not None:
+        from labeling.crowd.office.staff import staff_names
+        from labeling.label_studio.rehearsal.people import ScriptedStaff
+
+        names = staff_names(config.staff_people)
+        staff = ScriptedStaff(client, opening.campaign, office.staff, names)
+    scenario = scenario_of(config)
+    settings = StudioSettings(
+        study=config.study,
+        seed=crowd_seed_of(opening),
+        minutes=lambda _, answers: staff_minutes(
+            answers, config.staff_tariff, config.staff_people, scenario.office_hours
+        ),
+        poll_s=_POLL_S if staff is None else _SCRIPTED_POLL_S,
+        grace_s=_GRACE_S * config.grace_minutes,
+        remove_banned=config.remove_banned,
+        stopping=stop_signals.asked,
+        staff=staff,
+    )
+    return LabelStudioSource(
+        client,
+        opening.campaign,
+        address,
+        {int(row): int(data.truth[row]) for row in data.rows["control"]},
+        config.staff_tariff,
+        folder / "market",
+        opening.ended_orders,
+        settings,
+    )
+
+
+class StudioOnDemand:
+    """A Label Studio server that is reached on first use: quotes and answers need none.
+
+    Args:
+        reach: connects to it.
+        tariff: what an answer earns.
+        minutes: how long a number of answers is expected to take.
+    """
+
+    def __init__(
+        self,
+        reach: Callable[[], LabelStudioSource],
+        tariff: Tariff,
+        minutes: Callable[[Condition, int], float],
+    ) -> None:
+        self._reach = reach
+        self._tariff = tariff
+        self._minutes = minutes
+        self._source: LabelStudioSource | None = None
+
+    @property
+    def tariff(self) -> Tariff:
+        """What an answer earns."""
+        return self._tariff
+
+    def expected_minutes(self, condition: Condition, assignments: int) -> float:
+        """How long a number of answers is expected to take."""
+        return self._minutes(condition, assignments)
+
+    def place(self, order: Order) -> Pool:
+        """Find or make the order's project."""
+        if self._source is None:
+            self._source = self._reach()
+        return self._source.place(order)
+
+    def collect(self, pool: Pool) -> Iterator[Page]:
+        """Collect the order until no answer can come any more."""
+        if self._source is None:
+            self._source = self._reach()
+        yield from self._source.collect(pool)
+
+    def close(self) -> None:
+        """Close the tasks that are open, and let go of the server."""
+        if self._source is None:
+            return
+        with stop_signals.closing():
+            try:
+                self._source.close()
+            finally:
+                self._source = None

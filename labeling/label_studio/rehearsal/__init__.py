@@ -1,0 +1,1 @@
+"""A rehearsal on a real server of this machine: it is started, and scripted people answer."""

@@ -1,0 +1,1 @@
+"""Sums by annotator over the answers that a study bought."""

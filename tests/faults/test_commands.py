@@ -1,0 +1,107 @@
+"""Commands that read, query or cache, killed at any moment: the next one tells the same.
+
+FAULT_RUNS sets the number of moments.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hpo.cli.main import main
+from tests.faults.test_flips import FILES, rows_of, tables_of
+from tests.faults.test_kill import run_study
+from tests.forks import ended, forked
+from tests.heads import quick
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+RUNS = int(os.environ.get("FAULT_RUNS", "10"))
+COMMANDS: dict[str, list[str]] = {
+    "report": ["report", "s", "--json"],  # made anew: the stored one is taken away
+    "view": ["view", "s", "confidence >= 0.5", "--out", "view.csv"],
+    "named view": ["view", "s", "confidence >= 0.5", "--name", "sure"],
+    "ledger": ["ledger", "s", "--beancount"],
+    "audit": ["audit", "s", "--json"],
+}
+
+
+@pytest.fixture(scope="module")
+def runs(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of a study that has ended; this process has done everything once, for its children."""
+    folder = tmp_path_factory.mktemp("ended")
+    run_study(folder, small_data)
+    return folder
+
+
+def started(words: Sequence[str], runs: Path, name: str) -> int:
+    """Run a command in a child, in the folder of the runs; its output goes to a file."""
+
+    def work() -> int:
+        quick()
+        return main(words)
+
+    return forked(work, runs.parent / f"{name}.out", runs.parent / f"{name}.err", cwd=runs)
+
+
+def told(runs: Path, name: str) -> tuple[str, dict[str, bytes]]:
+    """The command's output, and the tables that it wrote."""
+    return (runs.parent / f"{name}.out").read_text(), {
+        path.name: path.read_bytes() for path in runs.glob("*.csv")
+    }
+
+
+def copied(runs: Path, place: Path, command: str) -> Path:
+    shutil.copytree(runs, place, symlinks=True)
+    if command == "report":
+        (place / "s/report.json").unlink()
+        shutil.rmtree(place / ".features", ignore_errors=True)
+    return place
+
+
+def content_of(runs: Path) -> dict[str, list[str]]:
+    """The rows of orders, answers, ledger and trials; the catalogue is filled by views."""
+    rows: dict[str, list[str]] = {}
+    for name in FILES:
+        path = runs / "s" / name
+        with closing(sqlite3.connect(path)) as database:
+            database.text_factory = bytes
+            for table in tables_of(path):
+                if not table.startswith(("catalogue", "views", "seals")):
+                    rows[table] = rows_of(database, table)
+    return rows
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_killed_command_leaves_the_next_one_the_same(
+    command: str,
+    runs: Path,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    words = COMMANDS[command]
+    whole = copied(runs, tmp_path / "whole/runs", command)
+    begun = time.monotonic()
+    assert ended(started(words, whole, "whole")) == 0, (tmp_path / "whole/whole.err").read_text()
+    seconds, undisturbed = time.monotonic() - begun, told(whole, "whole")
+    moments, killed = random.Random(command), 0
+    for run in range(max(2, RUNS // 3)):
+        place = copied(runs, tmp_path / f"{run}/runs", command)
+        child = started(words, place, "killed")
+        time.sleep(moments.uniform(0, seconds))
+        os.kill(child, signal.SIGKILL)
+        killed += ended(child) == -signal.SIGKILL
+        assert ended(started(words, place, "again")) == 0
+        assert told(place, "again") == undisturbed
+        assert content_of(place) == content_of(whole)
+        shutil.rmtree(tmp_path / f"{run}")
+    record_property("kills of commands", killed)
+    assert killed
