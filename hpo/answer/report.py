@@ -25,6 +25,7 @@ from hpo.trial.subjective import is_subjective
 from hpo.trial.world import World
 from labeling.aggregation.shares import DENSE
 from labeling.campaign.campaign import score_name
+from labeling.machine import MACHINE, is_machine
 from labeling.store.records import OrderRecord
 
 
@@ -108,10 +109,12 @@ def build_report(findings: Findings, outcomes: Sequence[Outcome], stopped: str) 
         "question": question(world),
         **views_to_plain(world.config),
         "stopped": stopped,
-        "conditions": len({c.key for c in conditions if c.price != ZERO}),  # not own labels
+        "conditions": len({c.key for c in conditions if c.price != ZERO and not is_machine(c)}),
         "evaluated_plans": len(outcomes),
         "answers_owned": sum(
-            record.usable_answers for record in records.values() if mark_of(record.order) != TESTED
+            record.usable_answers
+            for record in records.values()
+            if mark_of(record.order) not in (TESTED, MACHINE)
         ),
         "purchases": _purchases(findings, records),
         "front": _front(findings.front, measured),
@@ -177,6 +180,8 @@ def _config(world: World) -> dict[str, Any]:
         plain["campaign"] = world.market.campaign.name
     plain["market"] = world.market.kind.name
     plain["scenario"] = world.market.scenario
+    if world.config.machine is not None:
+        plain["machine"] = world.config.machine.partition(":")[0]
     plain["backbone"] = _without_folder(world.config.backbone)
     return {name: value for name, value in plain.items() if name not in _PATHS}
 

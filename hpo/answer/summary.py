@@ -12,6 +12,7 @@ from typing import Any
 
 from budget.money import Money
 from hpo.answer.plan_in_words import controls_in_words, counted, few_answers, told_pay_in_words
+from hpo.answer.sections.sellers.machine import machine_in_short
 from hpo.answer.sentences import (
     cents,
     expected,
@@ -74,6 +75,7 @@ def delivery_summary(report: Mapping[str, Any]) -> list[str]:
                 f"{bought}.",
             ]
         ),
+        *machine_in_short(report.get("machine")),
         f"The model gives {final} that no decision has touched.",
     ]
     if quality := labels["quality"]:

@@ -23,6 +23,7 @@ BOUGHT = {
     "unusable": "unusable answers (banned annotators)",
     "fee": "platform fee",
     "tests": "labels to measure models by",
+    "machine": "a machine's answers",
 }
 _COLUMNS = (
     TableColumn("", True),

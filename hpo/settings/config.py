@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from fractions import Fraction
@@ -72,6 +72,9 @@ class StudyConfig:
     difficulty: str
     max_minutes: float | None
     allowance: Fraction
+    machine: str | None
+    machine_cost: Money | None
+    machine_use: tuple[str, ...]
     aggregation: str
     train_on: tuple[str, ...]
     backbone: str
@@ -241,6 +244,7 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
     if config.price_models == "both" and not kind.models_price:
         why = "has its own" if kind.knows_price else "knows nothing about"
         raise InputError(f"{name('price_models')}: market {kind.name} {why} price; leave it out")
+    _check_machine(config, name)
     if config.labels is not None and not config.data.startswith("folder:"):
         raise InputError(f"{name('labels')}: only --data folder:DIR takes a labels file")
     if config.classes is not None and config.data.partition(":")[0] not in ("folder", "npz"):
@@ -250,6 +254,16 @@ def _check_together(config: StudyConfig, origin: Mapping[str, str]) -> None:
     if config.backbone_file is not None and config.backbone in ("auto", "pixels", "patch"):
         raise InputError(
             f"{name('backbone_file')}: weights need their model; add --backbone TIMM_NAME"
+        )
+
+
+def _check_machine(config: StudyConfig, name: Callable[[str], str]) -> None:
+    if config.machine is None and config.machine_cost is not None:
+        raise InputError(f"{name('machine_cost')}: names no machine's price; add --machine")
+    if config.machine is not None and config.view is not None:
+        raise InputError(
+            f"{name('view')}: a view keeps some of people's labels, and --machine labels every "
+            "image; give one of both"
         )
 
 

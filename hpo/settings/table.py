@@ -13,6 +13,7 @@ from hpo.settings.parsing import boolean, dimension, one_of, optional, text, who
 from hpo.settings.rows.data import DATA
 from hpo.settings.rows.features import FEATURES
 from hpo.settings.rows.labels import LABELS
+from hpo.settings.rows.machine import MACHINE
 from hpo.settings.rows.staff import STAFF
 from hpo.settings.rows.storage import STORAGE
 from hpo.settings.rows.unlabelled import UNLABELLED
@@ -258,6 +259,7 @@ SETTINGS = (
         "longest campaign, or none for no deadline",
         "minutes",
     ),
+    *MACHINE,
     *STAFF,
     *LABELS,
     *FEATURES,

@@ -10,6 +10,7 @@ from budget.database import name_of, reading, rows_of
 from budget.errors import InputError, LedgerCorrupt
 from hpo.data.dataset import Dataset, load
 from hpo.data.summary import data_lines
+from hpo.market.machines.machine import open_machine
 from hpo.market.open import open_market
 from hpo.search.samplers import check_sampler
 from hpo.settings.config import StudyConfig
@@ -58,6 +59,7 @@ def check_new_study(config: StudyConfig, runs: Path, tell: Tell | None = None) -
             f"--confirm-trainer: {config.confirm_trainer} trains networks, which needs images "
             "and a question with a right answer; leave it out"
         )
+    open_machine(config, data, market, runs)
     space = SearchSpace.of(config, len(data.rows["pool"]))
     check_tests(config, data, market, space.plans)
     if tell is not None:

@@ -252,7 +252,9 @@ def _world(
     if plan.controls >= config.suite_size:
         raise InputError(f"--plan: {plan.controls} controls fill a suite of {config.suite_size}")
     config.tariff.check_rate(config.rate(plan.price), "--plan")
-    return build(alone, folder, data, trainer=trainer), pool
+    world = build(alone, folder, data, trainer=trainer)
+    # A machine has answered about the study's own images alone.
+    return (world if wish.images is None else world.but(machine=None)), pool
 
 
 def _tasks(wish: Wish, pool: int) -> int:

@@ -6,6 +6,7 @@ from budget.errors import InputError
 from hpo.settings.market_kinds import KINDS, MarketKind
 from hpo.trial.purchase import CONFIRMED, DELIVERED, apart
 from hpo.trial.world import MARKET_LOCK, World
+from labeling.machine import is_machine
 from labeling.source import PooledSource
 
 
@@ -100,7 +101,13 @@ def archive(world: World, conditions: list[str] | None = None) -> list[str]:
 def _conditions(world: World) -> list[str]:
     """Keys of the conditions in which something was ordered."""
     orders = [record.order for record in world.store.all_orders()]
-    return list(dict.fromkeys(o.condition.key for o in orders if o.condition.reward.micros > 0))
+    return list(
+        dict.fromkeys(
+            o.condition.key
+            for o in orders
+            if o.condition.reward.micros > 0 and not is_machine(o.condition)
+        )
+    )
 
 
 def _exhausted(world: World) -> list[str]:

@@ -11,9 +11,10 @@ from budget.money import ZERO
 from hpo.study.trials import TASK, Trials
 from hpo.trial.balance import last_difference
 from hpo.trial.outcome import plan_from_plain
-from hpo.trial.purchase import buy, mark_of, settle_ended
+from hpo.trial.purchase import buy, mark_of, paid_of, settle_ended
 from hpo.trial.spending import orders_behind
 from hpo.trial.world import World
+from labeling.machine import is_machine
 from labeling.source import SETTLE, VOID, Finding, PooledSource, StoredOrder
 from labeling.types import STOPPED, LabelPlan, Order, OrderEnd, Page
 
@@ -111,10 +112,11 @@ def _books(world: World, holds: dict[str, Hold]) -> list[StoredOrder]:
             holds[record.order.key].amount if record.order.key in holds else None,
             record.end is not None,
             record.assignments,
-            world.store.paid(record.order, world.source.tariff),
+            paid_of(record.order, world),
         )
         for record in world.store.all_orders()
         if record.order.condition.price != ZERO  # own labels were never on the market
+        and not is_machine(record.order.condition)
     ]
 
 

@@ -9,16 +9,19 @@ from budget.errors import MarketContradiction
 from budget.ledger import Ledger, LedgerEntry
 from budget.money import ZERO, Money
 from hpo.trial.world import World
+from labeling.machine import is_machine
+from labeling.types import Order
 
 _NOTE = re.compile(r"account (-?[\d.]+) spent ([\d.]+)")
 
 
-def noted(world: World) -> str:
+def noted(world: World, order: Order) -> str:
     """What the account holds and the study has spent, for the note of a hold.
 
-    It is written down with the hold: after a crash the order is still compared.
+    It is written down with the hold: after a crash the order is still compared. A machine is not
+    paid from the platform's account.
     """
-    if world.market.pooled is None:
+    if world.market.pooled is None or is_machine(order.condition):
         return ""
     return f"account {world.market.pooled.balance().exact()} spent {_spent(world).exact()}"
 
@@ -75,4 +78,7 @@ def _reserves(world: World) -> list[LedgerEntry]:
 
 
 def _spent(world: World) -> Money:
-    return sum((ledger.balance().spent for ledger in _accounts(world)), ZERO)
+    orders = world.store.without(frozenset()).all_orders() if world.machine else []
+    others = {r.order.key for r in orders if is_machine(r.order.condition)}
+    settled = (e for account in _accounts(world) for e in account.entries() if e.kind == "settle")
+    return sum((entry.amount for entry in settled if entry.key not in others), ZERO)

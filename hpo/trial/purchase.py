@@ -10,6 +10,7 @@ from budget.money import ZERO, Money
 from hpo.market import stop_signals
 from hpo.trial.balance import check_taken, noted
 from hpo.trial.world import World
+from labeling.machine import MACHINE
 from labeling.types import (
     LabelPlan,
     Order,
@@ -35,7 +36,7 @@ def apart(world: World, mark: str) -> World:
 
 def mark_of(order: Order) -> str:
     """The mark of the conditions that an order belongs to; "" for those of the search."""
-    marks = (CONFIRMED, DELIVERED, TESTED)
+    marks = (CONFIRMED, DELIVERED, TESTED, MACHINE)
     return next((mark for mark in marks if order.condition.market.endswith(mark)), "")
 
 
@@ -43,8 +44,13 @@ def paid_apart(world: World, *marks: str) -> Money:
     """Settled and held money of orders with one of the marks."""
     mine = [r for r in world.store.all_orders() if mark_of(r.order) in marks]
     holds = {hold.key: hold.amount for hold in world.ledger.open_holds()} if mine else {}
-    paid = (holds.get(r.order.key) or world.store.paid(r.order, world.source.tariff) for r in mine)
+    paid = (holds.get(r.order.key) or paid_of(r.order, world) for r in mine)
     return sum(paid, ZERO)
+
+
+def paid_of(order: Order, world: World) -> Money:
+    """What an order's assignments cost, at its seller's tariff."""
+    return world.store.paid(order, world.seller(order.condition).tariff)
 
 
 def left_to_learn(world: World) -> Money:
@@ -56,7 +62,11 @@ def left_to_learn(world: World) -> Money:
     if not world.config.delivers:
         return balance.left
     kept = balance.cap.share(world.config.learn)
-    spent = balance.spent + balance.held - paid_apart(world.own(), CONFIRMED, DELIVERED, TESTED)
+    spent = (
+        balance.spent
+        + balance.held
+        - paid_apart(world.own(), CONFIRMED, DELIVERED, TESTED, MACHINE)
+    )
     if spent == ZERO:
         quotes = [world.prices.to_buy(p) for p in world.space.plans if not world.prices.outside(p)]
         kept = max(kept, min((quote.hold for quote in quotes), default=ZERO))
@@ -102,10 +112,11 @@ def purchase(order: Order, world: World) -> None:
         BudgetExceeded: the money left does not bear the hold; nothing was bought.
         MarketContradiction: the platform's account lost another amount than was settled.
     """
-    most = world.source.tariff.most(order.limit, order.condition.reward)
+    seller = world.seller(order.condition)
+    most = seller.tariff.most(order.limit, order.condition.reward)
     ledger = world.ledger_of(order)
     try:
-        hold = ledger.reserve(order.key, most, noted(world))
+        hold = ledger.reserve(order.key, most, noted(world, order))
     except BudgetExceeded:
         world.store.withdraw(order)  # refused, so it has no hold and nothing was placed
         _tell("refused", order, usd=most.exact())
@@ -116,13 +127,13 @@ def purchase(order: Order, world: World) -> None:
         ledger.void(hold)  # another worker withdrew it meanwhile; nothing was placed
         return
     with stop_signals.at_work(world.market.kind.has_pools):
-        pool = world.source.place(order)  # same key, same pool, however often it is asked
+        pool = seller.place(order)  # same key, same pool, however often it is asked
         _tell("placed", order, pool=pool.id)
-        for page in world.source.collect(pool):  # ends when no assignment is active any more
+        for page in seller.collect(pool):  # ends when no assignment is active any more
             world.store.add(order, page)  # one commit a page; a known assignment is ignored
             counts = {"assignments": len(page.assignments), "bans": len(page.restrictions)}
             _tell("page", order, **counts, ended=page.end.reason if page.end else None)
-        paid = world.store.paid(order, world.source.tariff)
+        paid = paid_of(order, world)
         ledger.settle(hold, paid)
         _tell("settled", order, usd=paid.exact())
         world.prices.refresh()
@@ -140,4 +151,4 @@ def settle_ended(world: World) -> None:
         for hold in ledger.open_holds():
             record = world.store.record(hold.key)
             if record is not None and record.end is not None:
-                ledger.settle(hold, world.store.paid(record.order, world.source.tariff))
+                ledger.settle(hold, paid_of(record.order, world))

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 from budget.money import ZERO, Money
 from hpo.trial.outcome import Purchase
-from hpo.trial.purchase import TESTED
+from hpo.trial.purchase import TESTED, paid_of
 from hpo.trial.world import World
+from labeling.machine import is_machine
 from labeling.store.records import OrderRecord
 from labeling.types import Condition
+
+_RARE = ("tests", "machine")  # parts that most studies have none of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Breakdown:
         unusable: rewards of assignments by annotators who were banned.
         fee: the platform's fee on all of them.
         tests: all that labels to measure models by cost, fee included.
+        machine: all that a machine's answers cost.
     """
 
     labels: Money = ZERO
@@ -31,16 +35,18 @@ class Breakdown:
     unusable: Money = ZERO
     fee: Money = ZERO
     tests: Money = ZERO
+    machine: Money = ZERO
 
     @property
     def total(self) -> Money:
         """All parts."""
-        return self.labels + self.controls + self.unusable + self.fee + self.tests
+        parts = (self.labels, self.controls, self.unusable, self.fee, self.tests, self.machine)
+        return sum(parts, ZERO)
 
     def to_plain(self) -> dict[str, dict[str, int | str]]:
-        """The parts as JSON types; without test labels where none were bought."""
+        """The parts as JSON types; without test labels, or a machine, where none were bought."""
         parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {n: part.to_json() for n, part in parts.items() if n != "tests" or part != ZERO}
+        return {n: part.to_json() for n, part in parts.items() if n not in _RARE or part != ZERO}
 
     def __add__(self, other: Breakdown) -> Breakdown:
         return Breakdown(
@@ -49,6 +55,7 @@ class Breakdown:
             self.unusable + other.unusable,
             self.fee + other.fee,
             self.tests + other.tests,
+            self.machine + other.machine,
         )
 
 
@@ -62,6 +69,8 @@ def of_condition(condition: Condition, world: World) -> Breakdown:
         return Breakdown()  # own labels: nothing was paid here
     records = world.store.orders(condition)
     paid = sum((record.reward for record in records), ZERO)
+    if is_machine(condition):
+        return Breakdown(machine=paid)
     unusable = sum((record.unusable_reward for record in records), ZERO)
     fee = world.source.tariff.fee(sum(r.assignments for r in records), condition.reward)
     if condition.market.endswith(TESTED):
@@ -112,9 +121,6 @@ def orders_behind(
 
 def paid_for(purchases: Sequence[Purchase], world: World) -> list[Money]:
     """What each purchase paid: with what no purchase tells of, all that the study has spent."""
-    tariff, own = world.source.tariff, world.own()
+    own = world.own()
     behind, _ = orders_behind(purchases, own)
-    return [
-        sum((own.store.paid(record.order, tariff) for record in records), ZERO)
-        for records in behind
-    ]
+    return [sum((paid_of(record.order, own) for record in records), ZERO) for records in behind]

@@ -17,6 +17,7 @@ from budget.postgres.locks import SessionLocks
 from hpo.data.dataset import Dataset, load
 from hpo.data.roles import keep_roles
 from hpo.data.stand_ins import with_stand_ins
+from hpo.market.machines.machine import Machine, open_machine
 from hpo.market.market import Market
 from hpo.market.open import open_market
 from hpo.settings.config import StudyConfig
@@ -27,6 +28,7 @@ from hpo.trial.holdings.prices import PriceList, Prices
 from hpo.trial.trainer import CrossValidated, Trainer
 from labeling.aggregation.selection import task_order
 from labeling.aggregation.shares import Shares
+from labeling.machine import is_machine
 from labeling.seeds import derive
 from labeling.source import LabelSource
 from labeling.store import Store
@@ -95,6 +97,7 @@ class World:
         prices: of plans, given what is owned.
         computed: what is computed once, shared by all worlds of the study.
         trainer: fits the heads.
+        machine: sells labels beside the market; None without one.
     """
 
     config: StudyConfig
@@ -110,6 +113,7 @@ class World:
     prices: Prices
     computed: Computed
     trainer: Trainer
+    machine: Machine | None = None
 
     def but(self, **changes: Any) -> World:
         """A world that differs in some of its wiring; its prices are read anew.
@@ -146,6 +150,12 @@ class World:
     def control_truth(self) -> dict[int, int]:
         """True labels of the control tasks."""
         return {int(row): int(self.data.truth[row]) for row in self.data.rows["control"]}
+
+    def seller(self, condition: Condition) -> LabelSource:
+        """Who answers in a condition: the market's people, or the machine."""
+        if self.machine is not None and is_machine(condition):
+            return self.machine.source
+        return self.source
 
     def condition(self, plan: LabelPlan) -> Condition:
         """The pool that a plan is bought in."""
@@ -294,4 +304,5 @@ def _wire(
         Prices(listed, store, pool, moves=moves(config, pool)),
         computed,
         trainer,
+        open_machine(config, images, market, runs_of(folder)),
     )

@@ -7,10 +7,8 @@ An array of labels (CIFAR-10N) has a row per task and a column per answer. A cou
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from budget.errors import InputError
 from labeling.recorded.answer_cells import AnswerCells, ReadingChoices, to_recording
@@ -18,6 +16,7 @@ from labeling.recorded.arrays import from_arrays, load_arrays
 from labeling.recorded.formats.label_studio_export import read_label_studio_json
 from labeling.recorded.formats.registry import FORMATS
 from labeling.recorded.recording import Recording
+from labeling.tables.parquet import read_parquet
 from labeling.tables.spelling import plain_name
 from labeling.tables.table import RowTable, read_table
 
@@ -55,7 +54,7 @@ def read_recording(
     elif kind.endswith(".json"):
         answers = read_label_studio_json(file)
     elif kind.endswith(".parquet"):
-        answers = _read_parquet(file)
+        answers = read_parquet(file)
     else:
         raise InputError(
             f"{file}: recorded answers are .csv, .tsv (also .gz), .json, .parquet, .npz or .npy"
@@ -95,19 +94,3 @@ def task_rows(recording: Recording, names: Sequence[str]) -> dict[int, int]:
             "tasks as the images are named"
         )
     return task_of
-
-
-def _read_parquet(file: Path) -> RowTable:
-    try:
-        parquet: Any = importlib.import_module("pyarrow.parquet")
-    except ImportError:
-        raise InputError(
-            f"{file}: reading Parquet needs pyarrow; install labelworth[parquet], or save as CSV"
-        ) from None
-    try:
-        columns = parquet.read_table(file).to_pydict()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read as Parquet: {error}") from None
-    cells = [["" if v is None else str(v) for v in column] for column in columns.values()]
-    rows = tuple(zip(*cells, strict=True))
-    return RowTable(str(file), tuple(columns), rows, tuple(range(2, len(rows) + 2)), ",", ())

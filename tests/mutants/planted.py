@@ -29,6 +29,7 @@ _STORE, _SEALS = "tests/labeling/store/test_store.py", "tests/budget/test_seals.
 _SERVER = "tests/budget/postgres/test_server.py"
 _SHEET = "tests/labeling/timesheet/test_sheet.py"
 _FLIPS, _TOLOKA = "tests/faults/test_flips.py", "tests/labeling/toloka/test_market.py"
+_MACHINE = "tests/labeling/machine/test_source.py"
 
 MUTANTS = (
     Mutant(
@@ -146,8 +147,8 @@ MUTANTS = (
     Mutant(
         "the hold is kept when a purchase fails",
         "hpo/trial/purchase.py",
-        "        pool = world.source.place(order)  #",
-        "        try:\n            pool = world.source.place(order)\n"
+        "        pool = seller.place(order)  #",
+        "        try:\n            pool = seller.place(order)\n"
         "        except Exception:\n            ledger.void(hold)\n            raise\n        #",
         ("tests/hpo/trial/test_purchase.py",),
     ),
@@ -206,6 +207,34 @@ MUTANTS = (
         "    _refuse(name, what, differences(wanted, got, POOL), got",
         "    _refuse(name, what, [], got",
         (_TOLOKA, "-k", "read_back"),
+    ),
+    Mutant(
+        "a machine's call on disk before it is sent",
+        "labeling/machine/source.py",
+        "        self._kept.send(calls, order)\n",
+        "",
+        (_MACHINE, "-k", "dies"),
+    ),
+    Mutant(
+        "a machine's kept replies",
+        "labeling/machine/source.py",
+        "is_open = all(each.reply.trouble for each in kept)",
+        "is_open = True",
+        (_MACHINE, "-k", "costs_nothing"),
+    ),
+    Mutant(
+        "the hold of a machine that counts too much",
+        "labeling/machine/source.py",
+        "return self._spent + self.worst * calls <= self._held",
+        "return True",
+        (_MACHINE, "-k", "dearer"),
+    ),
+    Mutant(
+        "the control tasks that mixing with a machine needs",
+        "labeling/machine/mixing.py",
+        "self.controls >= FEWEST_FOR_GAIN and self.gain",
+        "self.gain",
+        ("tests/labeling/machine/test_mixing.py", "-k", "too_few"),
     ),
     Mutant(
         "one order a condition, at a server",

@@ -114,6 +114,7 @@ def _tell_delivery(findings: Findings, report: Report) -> Report:
     from hpo.answer.advice.baselines import direct_purchases
     from hpo.answer.sections.final import told_score
     from hpo.trial.purchase import CONFIRMED, DELIVERED, TESTED, mark_of, paid_apart
+    from labeling.machine import MACHINE
 
     made, plan = delivered(findings), buys_by(findings)
     if made is None or plan is None:
@@ -122,12 +123,12 @@ def _tell_delivery(findings: Findings, report: Report) -> Report:
     balance = own.ledger.balance()
     records = [r for r in own.store.all_orders() if mark_of(r.order) == DELIVERED]
     bought = paid_apart(own, DELIVERED)
-    first = made["first"]
+    first, others = made["first"], (CONFIRMED, TESTED, MACHINE)
     told = {
         "plan": plan_fields(plan),
         "decided_by": findings.kept(DECIDED)[cap]["by"],
         "ended": findings.kept(ENDED).get(cap, "not finished"),
-        "learning": (balance.spent - bought - paid_apart(own, CONFIRMED, TESTED)).to_json(),
+        "learning": (balance.spent - bought - paid_apart(own, *others)).to_json(),
         "bought": bought.to_json(),
         "tranches": len(records),
         "minutes": round(sum(r.end.minutes for r in records if r.end), 3),

@@ -14,6 +14,7 @@ from hpo.answer.sections.models.evaluation import EVALUATION
 from hpo.answer.sections.models.feature_worth import FEATURE_WORTH
 from hpo.answer.sections.models.growth import GROWTH
 from hpo.answer.sections.models.networks import NETWORKS
+from hpo.answer.sections.sellers.machine import MACHINE_USE
 from hpo.answer.sections.sellers.staff import STAFF
 from hpo.answer.sections.views import VIEWS
 
@@ -26,6 +27,7 @@ SECTIONS = (
     ADVICE,
     DELIVERY,
     MERGED,
+    MACHINE_USE,
     EVALUATION,
     KNOWN_LABELS,
     STAFF,

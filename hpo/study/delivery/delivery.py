@@ -17,6 +17,7 @@ from budget.tariff import expected_cost
 from hpo.answer import confirmation
 from hpo.study.delivery.allocation import Standing, first_answers, further_answers
 from hpo.study.delivery.gain import LEAST_GAIN, promise
+from hpo.study.delivery.machine import machine_step
 from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.purchase import DELIVERED, apart, purchase, settle_ended
 from hpo.trial.versions.best import label_model
@@ -52,7 +53,10 @@ def delivery_condition(plan: LabelPlan, world: World) -> Condition:
 
 
 def deliver(
-    plan: LabelPlan, world: World, say: Callable[[str], None], owned: World | None = None
+    plan: LabelPlan,
+    world: World,
+    say: Callable[[str], None],
+    owned: World | None = None,
 ) -> str:
     """Buy labels until the money is used up or adds too little.
 
@@ -104,6 +108,25 @@ def next_tranche(plan: LabelPlan, world: World, own: World) -> Tranche | str:
         return "the money is used up"
     owned = _owned(condition, own)
     standing = owned.standing
+    step = machine_step(plan, owned.labels, owned.answers, standing, affordable, world)
+    if step is not None:
+        if step.stop:
+            return step.stop
+        places = further_answers(step.standing, most, affordable, real)
+        return _tranche(places, owned, world, f"asking people about {len(places)} images")
+    return _by_people(plan, owned, most, affordable, condition, world)
+
+
+def _by_people(
+    plan: LabelPlan,
+    owned: _Owned,
+    most: int,
+    affordable: int,
+    condition: Condition,
+    world: World,
+) -> Tranche | str:
+    """The next answers to buy where people alone decide; or why none are."""
+    standing, real = owned.standing, condition.real_per_suite
     if standing.is_first_round and len(standing.bare):
         if standing.looks(affordable):
             standing = replace(standing, predicted=_predicted(plan, owned, world))

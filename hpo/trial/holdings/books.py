@@ -20,9 +20,11 @@ from budget.errors import LedgerCorrupt
 from budget.money import ZERO, Money
 from budget.sqlite_file import cut_short, reading_alone, sqlite_trouble
 from budget.tariff import Tariff
+from budget.tariffs.calls import CallTariff
 from budget.tariffs.suite import SuiteTariff
 from hpo.settings.rows.staff import PLATFORM
 from hpo.settings.stored_answer import SEARCH, STORE
+from labeling.machine import MACHINE
 
 MARK = "ledger"
 """Attribute of the trials' study: how many rows the ledger had, and the hash of the last."""
@@ -142,20 +144,21 @@ def check_books(read: Read, place: str, study: str, tariff: Tariff) -> None:
         read: gives the rows of a query to the database of ledger, orders and answers.
         place: where it lies, for messages.
         study: the study's name.
-        tariff: what the market charges.
+        tariff: what the market charges; a machine charges by the call.
 
     Raises:
         LedgerCorrupt: a row is not as written; an order is missing, has not ended, or was settled
             at another amount.
     """
-    query = "SELECT key, id, end_reason FROM orders WHERE study = ?"
-    orders = {key: (number, end) for key, number, end in read(query, (study,))}
+    query = "SELECT key, id, end_reason, condition FROM orders WHERE study = ?"
+    orders = {key: told for key, *told in read(query, (study,))}
     for entry in _entries(read, place, study):
         if entry.kind not in ("settle", "void"):
             continue
         name, problem = f"order {entry.key[:12]}", ""
-        number, end = orders.get(entry.key, (None, None))
-        paid = _paid(read, number, tariff)
+        number, end, condition = orders.get(entry.key, (None, None, ""))
+        by_call = condition and json.loads(condition)["market"].endswith(MACHINE)
+        paid = _paid(read, number, CallTariff() if by_call else tariff)
         if number is None and entry.amount != ZERO:
             problem = f"{name}, which was paid for, is missing"
         elif number is not None and entry.kind == "settle" and end is None:

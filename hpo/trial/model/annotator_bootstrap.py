@@ -60,7 +60,10 @@ def redrawn(
     model, labels = trained.model, trained.labels
     targets = np.repeat(labels.shares[None], draws, axis=0)
     weights = np.zeros((draws, len(labels.task)))
-    for draw in range(draws if model.lam else 0):  # a constant model is so for any labels
+    alone = labels.answers == 0  # a machine's labels, which other people would not change
+    weights[:, alone] = 1.0
+    varies = model.lam and not alone.all()  # a constant model is so for any labels
+    for draw in range(draws if varies else 0):
         other = to_labels(other_annotators(trained.answers, rng), labels.task, world)
         at = np.isin(labels.task, other.task)  # others lack a task now and then
         said = other.shares if model.target == "soft" else other.posterior
@@ -68,6 +71,6 @@ def redrawn(
             said = with_prior(said, trained.prior[at])
         targets[draw, at] = hard(said, rng) if model.target == "hard" else said
         weights[draw, at] = other.answers if trained.prior is None else 1.0
-    weights[weights.sum(axis=1) == 0] = labels.answers
+    weights[weights.sum(axis=1) == 0] = trained.weights
     values = world.features.values
     return world.trainer.refit(model, values[labels.task], targets, weights, values[rows])

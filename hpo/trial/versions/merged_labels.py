@@ -24,11 +24,13 @@ from hpo.trial.purchase import TESTED
 from hpo.trial.subjective import is_subjective
 from hpo.trial.versions.best import label_facts, train_delivered
 from hpo.trial.versions.label_versions import condition_to_plain
+from hpo.trial.versions.machine.choice import choose_use
 from hpo.trial.world import World
 from labeling import versions
 from labeling.aggregation.best_labels import BestLabels
 from labeling.aggregation.facts import AnswerFacts
-from labeling.types import Answers, AnswerTimes, Bools, Condition, LabelPlan, LabelSet
+from labeling.machine import is_machine
+from labeling.types import Answers, AnswerTimes, Bools, Condition, Floats, LabelPlan, LabelSet
 
 
 def merge(parts: list[Answers]) -> Answers:
@@ -92,6 +94,7 @@ def _conditions(world: World, study: str | None) -> list[Condition]:
         condition
         for condition in owned
         if condition.price != ZERO
+        and not is_machine(condition)
         and condition.data in wanted
         and not condition.market.endswith(TESTED)  # those measure models, and train none
     ]
@@ -178,15 +181,21 @@ def make_final(plan: LabelPlan, world: World, study_pool: Sequence[int]) -> Fina
     study = world.data.with_pool(study_pool).key("pool", "control")
     labels, answers, times, conditions = _labels(plan, world, tasks, study)
     inside, behind = narrow(labels, answers, tasks, times, world)
-    made = train_delivered(plan, inside, behind, world)
-    best = made.best if len(inside.task) == len(labels.task) else None  # a view has no others
+    choice = choose_use(plan, inside, behind, world)
+    mixed = None if choice is None else choice.best.made
+    if choice is not None and mixed is not None and choice.best.trained is not None:
+        labels, trained, best = mixed.labels, choice.best.trained, None
+    else:
+        made = train_delivered(plan, inside, behind, world)
+        best = made.best if len(inside.task) == len(labels.task) else None  # a view has no others
+        trained = made.trained
     if best is not None and not answers.control.any():
         # Further answers went to the hardest images, where people agree least: by agreement alone
         # the crowd looks worse than it is.
         labels = to_labels(answers, labels.task, world, best.skill)
-    facts_of_answers = facts_of(answers, times(), world)
-    version = _save(plan, world, labels, answers, facts_of_answers, best)
-    trained, model = made.trained, made.trained.model
+    combined = mixed.posterior if mixed is not None else None if best is None else best.posterior
+    version = _save(plan, world, labels, answers, facts_of(answers, times(), world), best, combined)
+    model = trained.model
     classes = world.market.asked.classes
     facts = {"backbone": world.features.name, "labels": version, "plan": plan.key}
     facts |= {"weights": world.features.weights_source, "study": world.config.study}
@@ -236,6 +245,7 @@ def _save(
     answers: Answers,
     facts: AnswerFacts,
     best: BestLabels | None,
+    combined: Floats | None,
 ) -> str:
     manifest = {
         "schema": 1,
@@ -257,6 +267,6 @@ def _save(
         names=world.data.images.names,
         classes=world.market.asked.classes,
         facts=facts,
-        best=None if best is None else best.posterior,
+        best=combined,
     )
     return saved.id

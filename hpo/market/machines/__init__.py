@@ -1,0 +1,1 @@
+"""Machines that sell labels: one module a kind, and what a study sees of them."""

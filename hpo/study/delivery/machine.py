@@ -1,0 +1,199 @@
+"""A machine's part in a study: its answers are bought first, and people after what they are worth.
+
+The machine answers once about every image, before anything else is bought: this one purchase serves
+every way to use it. Then people are asked only where they are expected to add something to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from budget.errors import BudgetExceeded, InputError
+from hpo.settings.rows.machine import ALL, BELOW, OFF, VOTE
+from hpo.study.delivery.allocation import Standing
+from hpo.study.delivery.gain import LEAST_GAIN, promise
+from hpo.trial.evaluate import score_on
+from hpo.trial.purchase import purchase, settle_ended
+from hpo.trial.versions.best import train_delivered
+from hpo.trial.versions.machine.arms import people_in
+from hpo.trial.versions.machine.choice import MachineArm, MachineChoice, choose_use
+from hpo.trial.world import World
+from labeling.aggregation.best_labels import BestLabels
+from labeling.machine.mixing import AUDITED
+from labeling.seeds import generator
+from labeling.store.records import order_limit
+from labeling.types import Answers, Floats, LabelPlan, LabelSet
+
+_SLOPE, _SLOPE_SD = 0.2, 0.1  # of ln error per ln answers: .15 on photographs, .47 on digits
+_ABOVE_CHANCE = 1.5  # times chance, from which an accuracy tells how fast a model learns
+_NOISE = 0.05  # standard deviation of a difference of two ln errors on the same images
+
+
+def buy_machine_answers(world: World, say: Callable[[str], None]) -> None:
+    """Buy the machine's answers about all images of a study that it has not been asked about.
+
+    Args:
+        world: the study's world; its ledger pays.
+        say: told what is bought, in a few words.
+
+    Raises:
+        InputError: the budget does not bear them.
+    """
+    machine = world.machine
+    if machine is None:
+        return
+    with world.locks.hold("machine"):
+        settle_ended(world)
+        asked = world.store.owned_target(machine.condition)
+        wanted = tuple((int(row), 1) for row in np.sort(machine.rows) if int(row) not in asked)
+        unfinished = any(r.end is None for r in world.store.orders(machine.condition))
+        if not wanted and not unfinished:
+            return
+        most = machine.source.tariff.most(
+            order_limit(wanted, 1, machine.spare), machine.condition.price
+        )
+        if not unfinished and most > world.ledger.balance().left:
+            raise InputError(
+                f"--machine: its answers about {len(wanted)} images may cost {most}, and "
+                f"{world.ledger.balance().left} of the budget is left; give a larger --budget, a "
+                "smaller pool, or leave the machine out"
+            )
+        order = world.store.order_of(machine.condition, wanted, machine.spare, None)
+        say(f"asking the machine about {len(order.wanted)} images")
+        try:
+            purchase(order, world)
+        except BudgetExceeded:
+            say("another worker took the money that the machine needs")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MachineStep:
+    """What a machine's labels mean for the next answers of people.
+
+    Attributes:
+        stop: why people are not asked any more; "" where they are.
+        standing: of the images: where people are to be asked, and how sure each label is.
+    """
+
+    stop: str
+    standing: Standing
+
+
+def machine_step(
+    plan: LabelPlan,
+    labels: LabelSet | None,
+    answers: Answers | None,
+    standing: Standing,
+    affordable: int,
+    world: World,
+) -> MachineStep | None:
+    """What people are to be asked next, given the machine; None where it changes nothing.
+
+    Args:
+        plan: seeds the folds.
+        labels: labels of people's answers; None without any.
+        answers: people's answers owned.
+        standing: of the pool's images.
+        affordable: answers that the money left bears.
+        world: the study's world.
+    """
+    if labels is None or answers is None:
+        return None
+    choice = choose_use(plan, labels, answers, world)
+    if choice is None:
+        return None
+    below = _standing_below(choice, answers, standing, world)
+    ahead = _forecasts(choice, plan, labels, answers, below, affordable, world)
+    done = (arm for arm in choice.arms if arm.use in (ALL, BELOW) and not arm.refused)
+    now = max((arm.accuracy for arm in done), default=0.0)
+    use = max(ahead, key=lambda each: ahead[each])
+    if 100 * (ahead[use] - now) < LEAST_GAIN:
+        return MachineStep(
+            f"the machine's labels gave {100 * now:.1f} % on validation images, and people for the "
+            "money left were not expected to add to it",
+            standing,
+        )
+    if use != BELOW or below is None:
+        return None
+    if not (below.room > 0).any():
+        return MachineStep(
+            "people answered about every image of which the machine is unsure", below
+        )
+    return MachineStep("", below)
+
+
+def _forecasts(
+    choice: MachineChoice,
+    plan: LabelPlan,
+    labels: LabelSet,
+    answers: Answers,
+    below: Standing | None,
+    affordable: int,
+    world: World,
+) -> dict[str, float]:
+    """The accuracy that each way with people is expected to reach with the money left."""
+    off = choice.arm(OFF).accuracy
+    owned = int(labels.answers.sum())
+    times = (owned + affordable) / max(1, owned)
+    alone = 1 - (1 - off) * times ** -_slope(off, plan, labels, answers, world)
+    ahead = {OFF: alone}
+    vote, mixed = choice.arm(VOTE), choice.arm(BELOW)
+    if not vote.refused:
+        ahead[VOTE] = alone + max(0.0, vote.accuracy - off)
+    if below is not None and not mixed.refused:
+        ahead[BELOW] = mixed.accuracy + _promised(mixed, affordable, answers, world) / 100
+    return ahead
+
+
+def _slope(
+    accuracy: float, plan: LabelPlan, labels: LabelSet, answers: Answers, world: World
+) -> float:
+    """How fast the error of a model of people's labels falls: measured on half of them, shrunk."""
+    rng = generator(world.config.seed, "half", str(len(labels.task)))
+    half = np.zeros(len(labels.task), dtype=np.bool_)
+    half[rng.permutation(len(half))[: len(half) // 2]] = True
+    fewer = labels.where(half)
+    behind = answers.where(answers.control | np.isin(answers.task, fewer.task))
+    trained = train_delivered(plan, fewer, behind, world).trained
+    before = score_on("validation", trained, world, redraws=0).accuracy
+    if before < _ABOVE_CHANCE / len(world.market.asked.classes):
+        return _SLOPE
+    errors = np.maximum(1 - np.array([before, accuracy]), 1e-3)
+    seen = float(np.log(errors[0] / errors[1]) / np.log(2))
+    trust = _SLOPE_SD**2 / (_SLOPE_SD**2 + (_NOISE / np.log(2)) ** 2)
+    return float(np.clip(_SLOPE + trust * (seen - _SLOPE), 0.0, 1.0))
+
+
+def _promised(arm: MachineArm, affordable: int, answers: Answers, world: World) -> float:
+    """Accuracy points that further answers to the least sure images promise."""
+    if arm.made is None:
+        return 0.0
+    posterior, counts = arm.made.posterior, arm.made.labels.answers
+    skill = people_in(answers, world).skill
+    top = float(posterior.max(axis=1).mean())
+    best = BestLabels(posterior, posterior, posterior, 1.0, True, skill, 0.0, top, 0.0, top)
+    rng = generator(world.config.seed, "machine promise", str(int(counts.sum())))
+    return promise(best, counts, affordable, True, rng).points
+
+
+def _standing_below(
+    choice: MachineChoice, answers: Answers, standing: Standing, world: World
+) -> Standing | None:
+    """Where people are asked by `BELOW`: images below a person's surety, and those to audit."""
+    arm = choice.arm(BELOW)
+    if arm.made is None or arm.refused:
+        return None
+    size = int(world.pool.max()) + 1
+    by_row: Floats = np.ones(size)
+    by_row[arm.made.labels.task] = arm.made.posterior.max(axis=1)
+    sure = by_row[world.pool]
+    unsure = sure < people_in(answers, world).skill
+    lacking = 0 if choice.audit is None else max(0, AUDITED - choice.audit.answers)
+    audited = np.flatnonzero(~unsure & (standing.answers == 0))[:lacking]
+    asked = unsure.copy()
+    asked[audited] = True
+    sure[audited] = 0.0  # they come first: the rule stands on them
+    return replace(standing, room=np.where(asked, standing.room, 0), sure=sure)

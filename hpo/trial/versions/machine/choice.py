@@ -1,0 +1,185 @@
+"""Which way to use a machine: each is measured on validation images, and off always is.
+
+A way that mixes people and machine has to earn it first: on control tasks, machine and person
+together must beat the person; and people must confirm the labels of which the machine is sure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hpo.settings.rows.machine import BELOW, OFF, USES
+from hpo.trial.evaluate import digest, score_on
+from hpo.trial.model.trained import Trained
+from hpo.trial.versions.best import LabelModel, train_delivered
+from hpo.trial.versions.machine.arms import (
+    MixedLabels,
+    mixed_labels,
+    needs_calibration,
+    people_in,
+    train_mixed,
+)
+from hpo.trial.versions.machine.reading import MachineReading, machine_reading
+from hpo.trial.world import World
+from labeling.aggregation.agreed import rows_of
+from labeling.machine.calibration import FEWEST_CONTROLS
+from labeling.machine.mixing import (
+    FEWEST_FOR_GAIN,
+    Agreement,
+    MixingGain,
+    agreement,
+    audit,
+    mixing_gain,
+)
+from labeling.seeds import generator
+from labeling.types import Answers, LabelPlan, LabelSet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MachineArm:
+    """A way to use the machine, on the answers owned.
+
+    Attributes:
+        use: one of `USES`.
+        accuracy: of its model on validation images; nan where it was not trained.
+        refused: why it is not to be chosen; "" where it may be.
+        trained: its model; None where it was not trained.
+        made: its labels; None for off, and where it was not trained.
+    """
+
+    use: str
+    accuracy: float
+    refused: str = ""
+    trained: Trained | None = None
+    made: MixedLabels | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MachineChoice:
+    """What was measured of a machine, and the way to use it.
+
+    Attributes:
+        arms: all ways, `OFF` first.
+        best: the one to use.
+        off: the model and the labels of people alone.
+        gain: what the machine adds to a person's answer; None where nobody answered controls.
+        audit: how far people confirm labels of which the machine is sure; None where it is not
+            calibrated.
+        pasted: how far people agree with the machine at all; None where nobody answered controls.
+    """
+
+    arms: tuple[MachineArm, ...]
+    best: MachineArm
+    off: LabelModel
+    gain: MixingGain | None
+    audit: Agreement | None
+    pasted: Agreement | None
+
+    def arm(self, use: str) -> MachineArm:
+        """The arm of a way to use the machine."""
+        return next(arm for arm in self.arms if arm.use == use)
+
+
+def choose_use(
+    plan: LabelPlan, labels: LabelSet, answers: Answers, world: World
+) -> MachineChoice | None:
+    """Measure the ways to use the study's machine on the answers owned, and take the best.
+
+    Args:
+        plan: seeds the folds.
+        labels: labels of people's answers.
+        answers: the answers behind them.
+        world: the study's world.
+
+    Returns:
+        The choice; None without a machine.
+    """
+    reading = machine_reading(world)
+    if reading is None:
+        return None
+    key = ("use", world.config, plan, digest(labels, answers))
+    kept = world.computed.tests
+    if key not in kept:
+        world.computed.keep(kept, key, _choose(plan, labels, answers, reading, world))
+    choice: MachineChoice = kept[key]
+    return choice
+
+
+def _choose(
+    plan: LabelPlan, labels: LabelSet, answers: Answers, reading: MachineReading, world: World
+) -> MachineChoice:
+    off = train_delivered(plan, labels, answers, world)
+    gain, audited, pasted = _evidence(labels, answers, reading, world)
+    arms = [MachineArm(OFF, _measured(off.trained, world), trained=off.trained)]
+    for use in USES[1:]:
+        refused = _refusal(use, reading, gain, audited, world)
+        if use not in world.config.machine_use or (refused and reading.read is None):
+            arms.append(MachineArm(use, float("nan"), refused or "it is not among --machine-use"))
+            continue
+        made = mixed_labels(use, labels, answers, reading, world)
+        trained = train_mixed(use, plan, made, answers, world)
+        arms.append(MachineArm(use, _measured(trained, world), refused, trained, made))
+    able = [arm for arm in arms if not arm.refused]
+    best = max(able, key=lambda arm: arm.accuracy)  # the first of equals, so off before others
+    return MachineChoice(tuple(arms), best, off, gain, audited, pasted)
+
+
+def _measured(trained: Trained, world: World) -> float:
+    return score_on("validation", trained, world, redraws=0).accuracy
+
+
+def _evidence(
+    labels: LabelSet, answers: Answers, reading: MachineReading, world: World
+) -> tuple[MixingGain | None, Agreement | None, Agreement | None]:
+    """The gain by mixing on controls, the audit of sure labels, and agreement in all."""
+    controls = reading.controls(answers, world.data.truth)
+    asked = labels.where(reading.has(labels.task))
+    given, row = rows_of(asked, answers)
+    machine = reading.of(asked.task)
+    said = machine.argmax(axis=1)[row]
+    audited = None
+    if reading.read is not None:
+        people = people_in(answers, world)
+        sure = machine.max(axis=1)[row]
+        mine = sure >= people.skill
+        audited = audit(sure[mine], said[mine], given.label[mine], people)
+    if not len(controls.row):
+        return None, audited, None
+    rng = generator(world.config.seed, "machine gain")
+    pasted = (
+        agreement(said, given.label, given.annotator, reading.quality, controls)
+        if len(said)
+        else None
+    )
+    return mixing_gain(controls, rng), audited, pasted
+
+
+def _refusal(
+    use: str,
+    reading: MachineReading,
+    gain: MixingGain | None,
+    audited: Agreement | None,
+    world: World,
+) -> str:
+    """Why a way to use the machine may not be chosen; "" where it may."""
+    if not needs_calibration(use):
+        return ""
+    if reading.read is None:
+        return f"fewer than {FEWEST_CONTROLS} control tasks: the machine's surety cannot be judged"
+    if gain is None or gain.controls < FEWEST_FOR_GAIN:
+        count = 0 if gain is None else gain.controls
+        return (
+            f"people answered {count} of the {FEWEST_FOR_GAIN} control tasks that a comparison "
+            "of machine and person needs"
+        )
+    if not gain.is_sure:
+        return (
+            f"on {gain.controls} control tasks the machine adds {100 * gain.gain:+.1f} points to "
+            f"a person's answer, with a standard error of {100 * gain.error:.1f}: not sure enough"
+        )
+    if use == BELOW and audited is not None and audited.is_too_low:
+        return (
+            f"people agree with {100 * audited.seen:.0f} % of the labels of which the machine is "
+            f"sure, and {100 * audited.due:.0f} % are due ({audited.answers} answers)"
+        )
+    return ""

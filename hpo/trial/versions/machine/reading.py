@@ -1,0 +1,98 @@
+"""What a study's machine says of its images, corrected and calibrated on control tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpo.trial.world import World
+from labeling.machine.calibration import (
+    FEWEST_CONTROLS,
+    MachineQuality,
+    calibrate,
+    class_shares,
+    prior_corrected,
+    quality_of,
+)
+from labeling.machine.mixing import ControlAnswers
+from labeling.types import Answers, Bools, Floats, Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MachineReading:
+    """A machine's answers as they are to be used.
+
+    Attributes:
+        place: [n] place of each image of the study among the answers, by row; -1 without one.
+        said: [m, C] probabilities, class shares corrected on the pool.
+        read: [m, C] the same, calibrated on control tasks; None where there are too few.
+        shares: [C] shares of the classes.
+        quality: how good its labels are, on images whose class is known.
+    """
+
+    place: Ints
+    said: Floats
+    read: Floats | None
+    shares: Floats
+    quality: MachineQuality
+
+    def has(self, tasks: Ints) -> Bools:
+        """[N] whether the machine answered about images."""
+        return np.asarray(self.place[tasks] >= 0)
+
+    def of(self, tasks: Ints) -> Floats:
+        """[N, C] its probabilities: calibrated, else its labels as they are.
+
+        Without enough control tasks nothing is known of its surety, so each label counts whole.
+        """
+        at = self.place[tasks]
+        if self.read is not None:
+            return np.asarray(self.read[at])
+        return np.asarray(np.eye(self.said.shape[1])[self.said[at].argmax(axis=1)])
+
+    def controls(self, answers: Answers, truth: Ints) -> ControlAnswers:
+        """Its answers and people's to control tasks.
+
+        Args:
+            answers: people's answers.
+            truth: [n] class code of each image of the study.
+        """
+        told = answers.where(answers.usable & answers.control & self.has(answers.task))
+        tasks, row = np.unique(told.task, return_inverse=True)
+        return ControlAnswers(
+            self.said[self.place[tasks]], truth[tasks], row, told.label, self.shares
+        )
+
+
+def machine_reading(world: World) -> MachineReading | None:
+    """The study's machine, as it is to be read; None without one, or before it answered."""
+    if world.machine is None:
+        return None
+    answers = world.store.answers(world.machine.condition)
+    rows = np.sort(answers.task[answers.usable])
+    if not len(rows):
+        return None
+    key = ("machine", world.machine.condition.key, len(rows))
+    kept = world.computed.tests
+    if key not in kept:
+        kept[key] = _reading(rows, world)
+    reading: MachineReading = kept[key]
+    return reading
+
+
+def _reading(rows: Ints, world: World) -> MachineReading:
+    assert world.machine is not None  # noqa: S101 - `machine_reading` asked
+    data, classes = world.data, len(world.market.asked.classes)
+    raw = world.machine.source.said(rows.tolist(), classes)
+    controls = np.isin(rows, data.rows["control"])
+    shares = class_shares(data.truth[rows[controls]], classes)
+    said = prior_corrected(raw, shares, raw[np.isin(rows, data.rows["pool"])])
+    read = None
+    if controls.sum() >= FEWEST_CONTROLS:
+        read = calibrate(said[controls], data.truth[rows[controls]], shares).read(said)
+    known = controls | (np.isin(rows, data.rows["validation"]) & data.known[rows])
+    place = np.full(len(data.truth), -1)
+    place[rows] = np.arange(len(rows))
+    quality = quality_of(said[known], data.truth[rows[known]])
+    return MachineReading(place, said, read, shares, quality)
