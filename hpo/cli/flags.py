@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
     def _with_defaults(self, words: list[str]) -> list[str]:
         """The words; a flag that stands before none of its choices is given its default."""
         told = []
-        for word, after in zip(words, [*words[1:], ""], strict=True):
+        for word, after in zip(words, [*words[1:], ""], strict=False):
             action = self._option_string_actions.get(word)
             choices = action.choices if action is not None and action.nargs == "?" else None
             is_bare = choices is not None and after not in choices
