@@ -63,7 +63,7 @@ MUTANTS = (
     Mutant(
         "the hash of a ledger row",
         "budget/book.py",
-        "if not is_text or digest != digest_of(prev, study, seq, kind, key, micros, note):",
+        "if not is_text or digest != digest_of(prev, study, seq, kind, key, micros, note, *times):",
         "if not is_text:",
         (_DAMAGE, "-k", "edited_rows or added_since or open_changes"),
     ),
@@ -183,8 +183,8 @@ MUTANTS = (
     Mutant(
         "one process at a time searches",
         "hpo/study/study.py",
-        "        return self.world.locks.hold(_RUNNING, busy)\n",
-        '        return self.world.locks.hold(f"{_RUNNING}-{id(self)}", busy)\n',
+        "self.world.locks.hold(_RUNNING, busy):\n",
+        'self.world.locks.hold(f"{_RUNNING}-{id(self)}", busy):\n',
         ("tests/faults/test_start.py", "-k", "waits"),
     ),
     Mutant(
