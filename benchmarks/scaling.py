@@ -129,6 +129,7 @@ def images(count: int, folder: Path) -> Told:
     np.savez(folder / "images.npz", x=pixels.clip(0, 1).astype(np.float32), y=digits[rows])
     settings: dict[str, object] = {"budget": "1000", "price": "0.001", "overlap": "1"}
     settings |= {"controls": "0", "tasks": "100%", "exam": "off", "goal": "plan", "confirm": "0"}
+    settings |= {"max_minutes": "none"}
     told: Told = {}
     made: list[Study] = []
 
@@ -138,6 +139,7 @@ def images(count: int, folder: Path) -> Told:
 
     told["open, s"] = cpu(open_it)
     told["one purchase and its model, s"] = cpu(made[0].run)
+    told["answers bought"] = float(made[0].report()["answers_owned"])
     made[0].close()
     return told
 
