@@ -56,9 +56,13 @@ class Browser:
         return tab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium; tests skip where there is none."""
+    """Headless Chromium; tests skip where there is none.
+
+    It ends with its module: as long as it is there, an event loop runs that asyncio of other tests
+    would stumble over.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: make test")
     with playwright.sync_playwright() as kinds:
         try:

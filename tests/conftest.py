@@ -15,12 +15,15 @@ import pytest
 
 from tests import DATA
 from tests import postgres as postgres_server
+from tests.browser import axe, browser
 from tests.clearml_server.fixtures import _stand_in, clearml_server, no_clearml, stand_in
 from tests.heads import FixedHeads
 from tests.reports import reports_keep_the_schema, shared_reports_keep_the_schema
 
 __all__ = [  # fixtures for all tests
     "_stand_in",
+    "axe",
+    "browser",
     "clearml_server",
     "no_clearml",
     "reports_keep_the_schema",

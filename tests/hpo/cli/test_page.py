@@ -14,10 +14,8 @@ from typing import Any
 import pytest
 
 from hpo.cli.page.server import LivePage, make_server
-from tests.browser import Browser, browser
+from tests.browser import Browser
 from tests.conftest import Command
-
-__all__ = ["browser"]
 
 
 def ask(port: int, path: str, host: str = "") -> tuple[int, str, str]:

@@ -12,9 +12,6 @@ import pytest
 
 from hpo.answer.page.gathered import Gathered, gather
 from hpo.answer.page.render import render_page
-from tests.browser import axe, browser
-
-__all__ = ["axe", "browser"]
 
 
 @dataclass(frozen=True)

