@@ -112,6 +112,8 @@ def next_tranche(plan: LabelPlan, world: World, own: World) -> Tranche | str:
     if step is not None:
         if step.stop:
             return step.stop
+        most = min(most, max(1, step.most // real) * real)
+    if step is not None and step.standing is not None:
         places = further_answers(step.standing, most, affordable, real)
         return _tranche(places, owned, world, f"asking people about {len(places)} images")
     return _by_people(plan, owned, most, affordable, condition, world)

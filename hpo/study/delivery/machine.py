@@ -28,7 +28,8 @@ from labeling.store.records import order_limit
 from labeling.types import Answers, Floats, LabelPlan, LabelSet
 
 _SLOPE, _SLOPE_SD = 0.2, 0.1  # of ln error per ln answers: .15 on photographs, .47 on digits
-_ABOVE_CHANCE = 1.5  # times chance, from which an accuracy tells how fast a model learns
+_ABOVE_CHANCE = 0.15  # accuracy above chance, from which it tells how fast a model learns
+_LOOK = 200  # answers of a tranche after which the machine and people are compared again
 _NOISE = 0.05  # standard deviation of a difference of two ln errors on the same images
 
 
@@ -75,11 +76,15 @@ class MachineStep:
 
     Attributes:
         stop: why people are not asked any more; "" where they are.
-        standing: of the images: where people are to be asked, and how sure each label is.
+        standing: of the images: where people are to be asked, and how sure each label is; None for
+            where they would be asked without a machine.
+        most: answers of the next tranche: `_LOOK`, or as many as are owned, so that the next one
+            can look again.
     """
 
     stop: str
-    standing: Standing
+    standing: Standing | None
+    most: int
 
 
 def machine_step(
@@ -114,15 +119,17 @@ def machine_step(
         return MachineStep(
             f"the machine's labels gave {100 * now:.1f} % on validation images, and people for the "
             "money left were not expected to add to it",
-            standing,
+            None,
+            0,
         )
+    most = max(_LOOK, int(labels.answers.sum()))
     if use != BELOW or below is None:
-        return None
+        return MachineStep("", None, most)
     if not (below.room > 0).any():
         return MachineStep(
-            "people answered about every image of which the machine is unsure", below
+            "people answered about every image of which the machine is unsure", below, 0
         )
-    return MachineStep("", below)
+    return MachineStep("", below, most)
 
 
 def _forecasts(
@@ -138,7 +145,7 @@ def _forecasts(
     off = choice.arm(OFF).accuracy
     owned = int(labels.answers.sum())
     times = (owned + affordable) / max(1, owned)
-    alone = 1 - (1 - off) * times ** -_slope(off, plan, labels, answers, world)
+    alone = 1 - (1 - off) * times ** -_slope(off, plan, labels, answers, world)  # at its best
     ahead = {OFF: alone}
     vote, mixed = choice.arm(VOTE), choice.arm(BELOW)
     if not vote.refused:
@@ -151,7 +158,11 @@ def _forecasts(
 def _slope(
     accuracy: float, plan: LabelPlan, labels: LabelSet, answers: Answers, world: World
 ) -> float:
-    """How fast the error of a model of people's labels falls: measured on half of them, shrunk."""
+    """How fast the error of a model of people's labels may fall: one standard deviation above mean.
+
+    It is measured on half of the labels, and shrunk. People are given up only where even this is
+    too slow: the next tranche tells more.
+    """
     rng = generator(world.config.seed, "half", str(len(labels.task)))
     half = np.zeros(len(labels.task), dtype=np.bool_)
     half[rng.permutation(len(half))[: len(half) // 2]] = True
@@ -159,12 +170,13 @@ def _slope(
     behind = answers.where(answers.control | np.isin(answers.task, fewer.task))
     trained = train_delivered(plan, fewer, behind, world).trained
     before = score_on("validation", trained, world, redraws=0).accuracy
-    if before < _ABOVE_CHANCE / len(world.market.asked.classes):
-        return _SLOPE
+    if before < 1 / len(world.market.asked.classes) + _ABOVE_CHANCE:
+        return _SLOPE + _SLOPE_SD
     errors = np.maximum(1 - np.array([before, accuracy]), 1e-3)
     seen = float(np.log(errors[0] / errors[1]) / np.log(2))
     trust = _SLOPE_SD**2 / (_SLOPE_SD**2 + (_NOISE / np.log(2)) ** 2)
-    return float(np.clip(_SLOPE + trust * (seen - _SLOPE), 0.0, 1.0))
+    spread = _SLOPE_SD * (1 - trust) ** 0.5
+    return float(np.clip(_SLOPE + trust * (seen - _SLOPE) + spread, 0.0, 1.0))
 
 
 def _promised(arm: MachineArm, affordable: int, answers: Answers, world: World) -> float:
