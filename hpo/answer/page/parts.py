@@ -104,8 +104,8 @@ def _directly(rows: Sequence[Report]) -> PageTable:
 
 def _forecast(report: Report, _: Gathered) -> Made | None:
     chart = figures.forecast_chart(report)
-    if chart is None:
-        return None
+    if chart is None or report["delivery"]:
+        return None  # delivered labels are more than the plans that the learning asked about
     ahead = report["advice"]["forecast"]
     rows = [
         (
