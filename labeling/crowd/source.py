@@ -202,13 +202,15 @@ class CrowdSource:
         orders = orders_before(order, self._earlier(order.condition))
         if simulated is None or [done.order for done in simulated.done] != orders:
             simulated = _SimulatedCondition(self.open_pool(order.condition), [])
-            for old in orders:
-                simulated.done.append(
-                    run_order(simulated.crowd, old, self._scenario.horizon_minutes)
-                )
             self._simulated[key] = simulated
-        simulated.done.append(run_order(simulated.crowd, order, self._scenario.horizon_minutes))
+            for old in orders:
+                self._run_next(simulated, old)
+        self._run_next(simulated, order)
         return simulated, simulated.done[before]
+
+    def _run_next(self, simulated: _SimulatedCondition, order: Order) -> None:
+        before, horizon = [done.order for done in simulated.done], self._scenario.horizon_minutes
+        simulated.done.append(run_order(simulated.crowd, order, horizon, before))
 
     def items_in(self, pool: PoolSettings) -> Items:
         """The items of a pool; its exam tasks have the scenario's pass rates."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,13 +37,16 @@ class OrderRun:
     end: OrderEnd
 
 
-def run_order(crowd: Crowd, order: Order, horizon_minutes: float) -> OrderRun:
+def run_order(
+    crowd: Crowd, order: Order, horizon_minutes: float, before: Sequence[Order] = ()
+) -> OrderRun:
     """Open the pool for an order, run its rounds, close the pool and let active suites end.
 
     Args:
         crowd: the condition's pool, after its earlier orders.
         order: the order.
         horizon_minutes: minutes after which an incomplete order is out of supply.
+        before: the pool's earlier orders, by tranche.
     """
     opened, submitted, bans = crowd.clock, len(crowd.submitted), len(crowd.bans)
     failed = crowd.exam_failed
@@ -52,7 +56,9 @@ def run_order(crowd: Crowd, order: Order, horizon_minutes: float) -> OrderRun:
     if crowd.ballots:
         crowd.ballots.allow(tasks, wanted)
     first = filled(_missing(crowd, tasks, wanted, []), order.condition)
-    crowd.open(tasks[first > 0], first[first > 0], order.limit)
+    listed = _as_listed(order, before)
+    asked = listed[first[listed] > 0]
+    crowd.open(tasks[asked], first[asked], order.limit)
     reason = _rounds(crowd, order, submitted, min(deadline, horizon))
     closed = crowd.clock
     # Active assignments are paid when they are submitted: the order ends only after the last one.
@@ -75,6 +81,13 @@ def run_order(crowd: Crowd, order: Order, horizon_minutes: float) -> OrderRun:
     )
     now = (len(crowd.submitted), len(crowd.bans))
     return OrderRun(order, opened, (submitted, now[0]), (bans, now[1]), end)
+
+
+def _as_listed(order: Order, before: Sequence[Order]) -> Ints:
+    """Places of an order's tasks as a platform lists them: by when each was first asked for."""
+    tasks = [task for each in (*before, order) for task, _ in each.wanted]
+    place = {task: at for at, task in enumerate(dict.fromkeys(tasks))}
+    return np.argsort([place[task] for task, _ in order.wanted])
 
 
 def answers_of(crowd: Crowd, run: OrderRun) -> Answers:

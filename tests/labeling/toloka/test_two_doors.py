@@ -85,6 +85,26 @@ def test_both_doors_give_the_same(seed: int, server: Server, tmp_path: Path) -> 
     assert not [pool for pool in server.platform.world.pools.values() if pool.is_open]
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_images_asked_again_in_another_sequence_are_the_same_by_both_doors(
+    seed: int, server: Server, tmp_path: Path
+) -> None:
+    """A platform lists a pool's tasks by their creation, whatever the order's own sequence is."""
+    on = Ground(tmp_path, tasks=60, controls=40, seed=seed, server=server)
+    server.reset(on.settings())
+    market, crowd = on.market(), on.crowd()
+    first = on.order(tasks=24)
+    rng = np.random.default_rng(seed)
+    again = tuple((int(row), 1) for row in rng.permutation(40))
+    second = replace(on.order(tasks=24, tranche=1), wanted=again, limit=40)
+    for order in (first, second):
+        bought, simulated = buy(market, order), buy(crowd, order)
+        assert unnamed(bought) == unnamed(simulated)
+        assert comparable(bought[-1].end) == comparable(simulated[-1].end)
+        on.ended.append(order)
+    market.close()
+
+
 def comparable(end: OrderEnd | None) -> Any:
     """An end without those who only looked: no platform tells them."""
     assert end is not None
