@@ -7,6 +7,7 @@
     │   ├── VersionDamaged          2   a label version is not as it was saved
     │   ├── DatabaseLost            2   the connection to the database server broke
     │   └── LedgerCorrupt           6   the stored rows are not the rows that were written
+    ├── NotBought                   6   stored answers do not lead to an order that was placed
     ├── AlreadyResolved             6   a hold was resolved before, in another way
     ├── BudgetExceeded              3   a hold exceeds the money left under the cap
     ├── PlanRefused                 3   a plan outside the limits, or above the money left
@@ -96,6 +97,12 @@ class LedgerCorrupt(StorageError):  # noqa: N818
     def line(self) -> str:
         """The line that a command prints."""
         return f"ledger refused, nothing was bought: {self}"
+
+
+class NotBought(LabelworthError):  # noqa: N818
+    """A computation asked for an order that the study did not place, or not so."""
+
+    exit_code = 6
 
 
 class AlreadyResolved(LabelworthError):  # noqa: N818

@@ -25,7 +25,8 @@ class MarketKind(NamedTuple):
         help: what it is, in few words.
         sentence: where answers come from; may name {file}, {scenario} and {environment}.
         takes_file: whether `--market NAME:FILE` names a recording.
-        has_pools: whether it keeps pools on a platform, which are closed, archived and locked.
+        has_pools: whether it keeps pools on a platform, which are closed and locked.
+        archives: whether its pools can be archived when a study is over.
         real_money: whether buying spends money outside this machine.
         knows_price: whether answers depend on the price.
         models_price: whether a scenario says how they do.
@@ -48,6 +49,7 @@ class MarketKind(NamedTuple):
     sentence: str
     takes_file: bool = False
     has_pools: bool = False
+    archives: bool = False
     real_money: bool = False
     knows_price: bool = True
     models_price: bool = True
@@ -86,6 +88,7 @@ KINDS = (
         "Toloka's API on this machine",
         "REHEARSAL through Toloka's API, simulated crowd {scenario!r}, no real money is spent",
         has_pools=True,
+        archives=True,
         assumes_difficulty=True,
         answers_from_truth=True,
         banner="REHEARSAL of a purchase on Toloka: no real money was spent",
@@ -97,6 +100,7 @@ KINDS = (
         "real money",
         "REAL MONEY on Toloka {environment}",
         has_pools=True,
+        archives=True,
         real_money=True,
         models_price=False,
         shared_mistakes=1.6,

@@ -16,9 +16,11 @@ def check_archive(kind: MarketKind, archive: bool) -> None:
     Raises:
         InputError: the market has no pools.
     """
-    if archive and not kind.has_pools:
-        others = " and ".join(kind.name for kind in KINDS if kind.has_pools)
-        raise InputError(f"--archive: the market {kind.name} has no pools; only {others} have")
+    if archive and not kind.archives:
+        others = " and ".join(kind.name for kind in KINDS if kind.archives)
+        raise InputError(
+            f"--archive: the market {kind.name} has no pools to archive; only {others} have"
+        )
 
 
 def look(world: World) -> list[str]:

@@ -24,6 +24,7 @@ CODES = {
     "LedgerCorrupt": exit_codes.LEDGER_REFUSED,
     "DatabaseLost": exit_codes.BAD_INPUT,
     "AlreadyResolved": exit_codes.LEDGER_REFUSED,
+    "NotBought": exit_codes.LEDGER_REFUSED,
     "MirrorError": exit_codes.MIRROR_INCOMPLETE,
     "MirrorUnavailable": exit_codes.MIRROR_INCOMPLETE,
     "MirrorRefused": exit_codes.MIRROR_INCOMPLETE,

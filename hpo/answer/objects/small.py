@@ -9,6 +9,7 @@ from typing import Any
 from hpo.answer.summary import summary_lines, title
 
 _KEPT = ("schema", "study", "market", "money", "stopped")
+_ASKED = ("view_today",)  # there only where a flag asks for it
 _PLAN = ("plan", "price_tag", "accuracy", "interval_95", "minutes")
 
 
@@ -33,5 +34,6 @@ def small_answer(report: Mapping[str, Any], files: Mapping[str, Path]) -> dict[s
         "summary": summary_lines(report),
         "recommended": best and {name: best[name] for name in _PLAN},
         "delivery": delivered,
+        **{name: report[name] for name in _ASKED if name in report},
         "files": {name: str(path) for name, path in files.items()},
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from budget.database import look_into
-from budget.errors import LabelworthError
+from budget.errors import NotBought
 from budget.tariff import Tariff
 from hpo.market.market import Market
 from hpo.settings.run_folder import STORE
@@ -14,12 +14,6 @@ from labeling.source import LabelSource, Pool
 from labeling.store import Store
 from labeling.store.stored_pages import stored_page
 from labeling.types import Condition, Order, Page
-
-
-class NotBought(LabelworthError):  # noqa: N818 - an adjective says it better
-    """A computation asked for an order that the study did not place, or not so."""
-
-    exit_code = 6
 
 
 class StoredAnswers:

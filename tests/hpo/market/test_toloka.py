@@ -166,7 +166,8 @@ def test_a_market_without_pools_has_none_to_archive(
     code, out, err = labelworth(*words.get(command, ["reconcile", folder]), "--archive")
     assert (code, out) == (2, "")
     assert err.strip().splitlines()[-1] == (
-        "labelworth: --archive: the market simulated has no pools; only rehearsal and toloka have"
+        "labelworth: --archive: the market simulated has no pools to archive; "
+        "only rehearsal and toloka have"
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from budget.database import writing
 from budget.errors import InputError
 from hpo import Study
-from hpo.settings.run_folder import open_store
+from hpo.settings.run_folder import open_store, read_config
 from hpo.study.views.version_catalogue import find_view, keep_view, open_catalogue, rows
 from hpo.study.views.view_today import labels_inside, read_answers
 from hpo.trial.labels import to_labels
@@ -73,7 +73,7 @@ def with_best(folder: Path, study: Study) -> tuple[Version, Floats]:
 def as_an_older_release(folder: Path) -> None:
     """The study's catalogue as a release without best labels made it, its version entered."""
     rows(folder, "answers > 0")
-    engine = open_store(folder)
+    engine = open_store(folder, read_config(folder))
     with writing(engine) as connection:
         unseal(connection)
         for name in BEST_COLUMNS:
@@ -162,7 +162,7 @@ def test_a_view_of_best_labels_trains_on_the_labels_that_people_gave(
 
 
 def test_a_view_keeps_the_name_that_an_older_release_gave_it(folder: Path) -> None:
-    engine = open_store(folder)
+    engine = open_store(folder, read_config(folder))
     Catalogue(engine, "best").keep("changed", parse_view("confidence >= 0.7"))
     engine.dispose()
     with open_catalogue(folder) as catalogue:

@@ -18,9 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budget.database import open_database
-from budget.errors import LedgerCorrupt
+from budget.errors import LedgerCorrupt, NotBought
 from hpo.study.oversight.audit import audit, compare
-from hpo.study.oversight.stored_answers import NotBought
 from hpo.study.study import Study
 from labeling.store import Store
 from labeling.store.stored_pages import stored_page
