@@ -41,6 +41,9 @@ def make_ground(folder: Path) -> None:
     _table(folder / "known.csv", photos[:_KNOWN], classes)
     _table(folder / "more.csv", more, classes[_PHOTOS:])
     np.savez(folder / "photos.npz", x=pixels[:_PHOTOS], y=np.array(classes[:_PHOTOS]))
+    (folder / "new").mkdir()
+    for number, name in enumerate(more[:2], start=1):
+        shutil.copy(folder / "more" / name, folder / "new" / f"{number}.png")
     for odd in _ODD:
         shutil.copytree(folder / "more", folder / odd)
 

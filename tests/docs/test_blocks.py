@@ -137,11 +137,13 @@ def taken_for_granted(page: str) -> list[str]:
     """The studies that a page looks at and does not make itself."""
     text = (ROOT / page).read_text()
     makes_the_default = page in ("README.md", "docs/quickstart.md")
+    run_here = [block.text for block in blocks(page) if is_ours(block) and not block.reason]
+    made = [name for name in STUDIES if any(f"--study {name}" in text for text in run_here)]
     return [
         name
         for name in STUDIES
         if f"runs/{name}" in text
-        and f"--study {name}" not in text
+        and name not in made
         and not (makes_the_default and name == "digits3")
     ]
 
