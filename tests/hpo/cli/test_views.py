@@ -283,7 +283,7 @@ def test_merged_labels_are_viewed_but_not_trained_on_beside_their_own_answers(
     # What differs from condition to condition is not known of labels merged over them.
     assert command("view", run, f"version == '{merged}' and price < 9", "--count")[1] == "0\n"
     assert ", merged" in command("data", "list", run)[1]
-    told = json.loads(command("report", run, "--view", "answers > 0", "--json")[1])
+    told = json.loads(command("report", run, "--view", "answers > 0", "--json", "full")[1])
     assert told["view_today"]["versions"] == [row["version"] for row in told["purchases"]]
     told = json.loads(command("report", run, "--view", inside, "--json")[1])
     assert told["view_today"]["versions"] == [merged]
