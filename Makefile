@@ -15,14 +15,17 @@ export OMP_NUM_THREADS ?= 1
 
 LABEL_STUDIO := .label-studio/bin/label-studio
 
-.PHONY: study test statistics test-all check faults mutants bench postgres label-studio docs \
+.PHONY: study test test-label-studio slow statistics test-all check faults mutants bench postgres label-studio docs \
 	docs-site dist clean
 
 study: $(VENV)/.installed
 	$(BIN)/python -m hpo.run --budget $(BUDGET)
 
 test: $(VENV)/.developer
-	$(PYTEST) -m "not statistics"
+	$(PYTEST) -m "not statistics and not slow"
+
+slow: $(VENV)/.developer
+	$(PYTEST) -m slow
 
 statistics: $(VENV)/.developer
 	$(PYTEST) -m statistics
@@ -74,6 +77,10 @@ label-studio: $(VENV)/.installed $(LABEL_STUDIO)
 $(LABEL_STUDIO):
 	$(PYTHON) -m venv .label-studio
 	.label-studio/bin/python -m pip install --quiet label-studio==1.23.2
+
+test-label-studio: $(VENV)/.developer $(LABEL_STUDIO)
+	LABELWORTH_LABEL_STUDIO=$(CURDIR)/$(LABEL_STUDIO) $(BIN)/python -m pytest $(PYTEST_WORDS) \
+		tests/labeling/label_studio tests/contract/test_label_source.py -k "studio or label_studio"
 
 # The parts of the documentation that are made from the code
 docs: $(VENV)/.installed

@@ -32,6 +32,7 @@ def shown(cells: list[dict[str, Any]], kind: str) -> list[str]:
     return [output["data"][kind] for output in outputs if kind in output.get("data", {})]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_quickstart_shows_the_answer_a_table_and_plots(tmp_path: Path) -> None:
     cells = executed("quickstart.ipynb", tmp_path)
@@ -43,6 +44,7 @@ def test_the_quickstart_shows_the_answer_a_table_and_plots(tmp_path: Path) -> No
     assert any("of $1.00" in text for text in [*streams, *shown(cells, "text/plain")])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_own_photos_end_with_labels_and_a_model(tmp_path: Path) -> None:
     cells = executed("own_photos.ipynb", tmp_path)

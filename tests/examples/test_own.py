@@ -23,6 +23,7 @@ def found() -> Iterator[None]:
     sys.path.remove(str(ROOT / "examples"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["own_aggregator", "own_trainer", "own_data"])
 def test_an_example_ends_with_an_answer(name: str, tmp_path: Path) -> None:
     answer = importlib.import_module(name).main(str(tmp_path))

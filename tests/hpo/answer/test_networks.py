@@ -55,6 +55,7 @@ def test_a_study_that_delivers_trains_networks_on_parts_of_its_labels(
     assert labels == [labels[-1] // 4, labels[-1] // 2, labels[-1]]
 
 
+@pytest.mark.slow
 def test_a_study_killed_while_a_network_trains_ends_as_if_undisturbed(
     small_study: Make, short: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:

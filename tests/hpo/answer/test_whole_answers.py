@@ -109,6 +109,7 @@ def campaign(
     return kinds, lines, reports
 
 
+@pytest.mark.slow
 def test_few_answers_hold_no_contradiction(
     small_study: Callable[..., Study], recorded: str, tmp_path: Path
 ) -> None:

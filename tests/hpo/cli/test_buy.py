@@ -73,6 +73,7 @@ def test_the_same_command_again_buys_nothing_and_says_the_same(folder: Path) -> 
     assert json.loads(content) == first
 
 
+@pytest.mark.slow
 def test_the_recommended_plan_is_the_default_and_a_study_goes_on_without_buying_twice(
     folder: Path,
 ) -> None:

@@ -107,6 +107,7 @@ def test_bad_input_is_one_line_exit_2_and_leaves_nothing(
     check_refused(*command(*words), said, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [0, 7, 17])
 def test_bad_input_is_refused_by_a_real_process(row: int, tmp_path: Path) -> None:
     words, said = BAD[1][row]
@@ -127,6 +128,7 @@ def test_a_folder_that_cannot_be_written(command: Command, tmp_path: Path, small
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_nothing_is_lost(
     tmp_path: Path, small_data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +154,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(
     assert again.stdout == whole.stdout
 
 
+@pytest.mark.slow
 def test_json_on_stdout_logs_on_stderr_no_escape_codes(tmp_path: Path, small_data: str) -> None:
     """A real process, start to end; what is asked of its study later is answered by others."""
     words = small_flags(small_data, study="s", trials=3)
@@ -262,6 +265,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, small_data: str) -> st
     ).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_by_a_signal_and_resumed(
     number: signal.Signals, code: int, undisturbed: str, tmp_path: Path, small_data: str

@@ -80,6 +80,7 @@ def test_it_follows_a_purchase_within_two_seconds(
     assert ask(port, "/state")[1] == str(state)
 
 
+@pytest.mark.slow
 def test_a_browser_loads_the_page_again_when_the_study_has_news(
     served: tuple[LivePage, int], folder: Path, browser: Browser
 ) -> None:

@@ -56,6 +56,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_output_that_nobody_reads_ends_a_command_quietly(
     words: tuple[str, ...], studied: Path, tmp_path: Path
@@ -66,6 +67,7 @@ def test_output_that_nobody_reads_ends_a_command_quietly(
     assert code == 141 or (code == 0 and "--help" in words)  # argparse passes over a long help
 
 
+@pytest.mark.slow
 def test_quotes_and_purchases_end_quietly_too(
     studied: Path, tmp_path: Path, small_data: str
 ) -> None:

@@ -35,6 +35,7 @@ def cpu_seconds(words: list[str]) -> float:
     return min(spent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["report", "status"])
 def test_a_stored_answer_is_printed_in_half_a_second_of_cpu(command: str, studied: Path) -> None:
     bare = cpu_seconds(["-c", "pass"])  # 0.012 s, and more on a busy machine
@@ -74,6 +75,7 @@ def test_without_a_stored_answer_it_is_made_anew(
     assert (code, json.loads(out)) == (0, json.loads(stored))
 
 
+@pytest.mark.slow
 def test_a_new_purchase_takes_the_stored_answer_away_before_it_spends(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

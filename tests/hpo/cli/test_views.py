@@ -48,6 +48,7 @@ def purchases(study: Study) -> list[Any]:
 # --- training on a view --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["labels", "answers"])
 def test_a_trial_is_trained_on_what_its_version_has_inside_the_view(
     name: str, studies: dict[str, Study]

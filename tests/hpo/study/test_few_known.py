@@ -38,6 +38,7 @@ def check_money(report: dict[str, Any]) -> None:
     assert money["bought"]["tests"] == report["test_labels"]["paid"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("market", ["simulated", "rehearsal"])
 def test_few_known_labels_lead_to_labels_and_a_model(market: str, tmp_path: Path) -> None:
     found = few_known(tmp_path, 220, 60)

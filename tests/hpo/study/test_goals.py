@@ -42,6 +42,7 @@ def test_a_target_beyond_reach_is_said_to_be(small_study: Make) -> None:
     assert "reaches" not in report["stopped"]
 
 
+@pytest.mark.slow
 def test_a_study_with_a_target_that_fails_in_its_confirmation_ends_as_if_undisturbed(
     small_study: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,6 +56,7 @@ def test_a_study_with_a_target_that_fails_in_its_confirmation_ends_as_if_undistu
     assert to_json(small_study(runs=tmp_path / "b", **TARGET).run()) == undisturbed
 
 
+@pytest.mark.slow
 def test_the_search_goes_on_where_the_confirmation_denies_the_target(
     small_study: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ def run(folder: Path, **more: object) -> tuple[dict[str, Any], list[str]]:
     return report, said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("market", ["simulated", "rehearsal"])
 def test_a_rehearsal_without_labels_ends_with_labels_and_a_model(
     market: str, tmp_path: Path

@@ -49,6 +49,7 @@ def test_a_folder_of_photos_gives_an_answer(
     assert report["recommended"]["final"]["accuracy"] > 0.6  # the larger class alone is 0.6
 
 
+@pytest.mark.slow
 def test_features_that_changed_since_the_start_are_refused(
     small_study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

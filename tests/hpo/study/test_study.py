@@ -22,6 +22,7 @@ Make = Callable[..., object]
 SEEDS = min(200, 2 * int(os.environ.get("FAULT_RUNS", "10")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(4))
 def test_up_to_200_seeds_spend_within_the_cap_and_every_cent_is_accounted_for(
     block: int, small_study, tmp_path: Path
@@ -45,6 +46,7 @@ def test_up_to_200_seeds_spend_within_the_cap_and_every_cent_is_accounted_for(
         study.close()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ones(
     small_study, tmp_path: Path
 ) -> None:
@@ -58,6 +60,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ones(
     assert (tmp_path / "a/same/report.json").read_text() == reports[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["money", "rule", "tpe", "nsga2", "gp", "random"])
 def test_every_sampler_spends_its_budget_and_resumes_to_the_same_bytes(
     sampler: str, small_study, tmp_path: Path

@@ -127,6 +127,7 @@ def test_its_report_equals_that_of_a_study_in_files(
     again.close()
 
 
+@pytest.mark.slow
 def test_two_workers_search_together_and_give_one_answer(
     make: Make, url: str, tmp_path: Path
 ) -> None:
@@ -138,6 +139,7 @@ def test_two_workers_search_together_and_give_one_answer(
     check_money(url)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "name", "when"), DEATHS if RUNS >= 100 else [DEATHS[1], DEATHS[3]]
 )

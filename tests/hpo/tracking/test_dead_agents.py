@@ -52,6 +52,7 @@ def test_only_silence_without_a_process_and_without_an_agent_is_death(
     assert ids["at work"] in liveness.dead(updates), "its process has ended without a word"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["started", "bought"])
 def test_the_study_ends_by_itself(
     moment: str, stand_in: StandIn, small_data: str, tmp_path: Path

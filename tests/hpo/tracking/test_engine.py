@@ -62,6 +62,7 @@ def check_money(folder: Path) -> None:
     assert oracle.paid(folder) == spent
 
 
+@pytest.mark.slow
 def test_20_trials_two_at_a_time_through_kills(
     stand_in: StandIn, agent: Agent, small_data: str, tmp_path: Path
 ) -> None:
@@ -179,6 +180,7 @@ def is_done(task: dict[str, Any]) -> bool:
     return str(task["status"]) == "completed"
 
 
+@pytest.mark.slow
 def test_processes_of_one_machine_need_no_agent_and_outlive_their_controller(
     stand_in: StandIn, small_data: str, tmp_path: Path
 ) -> None:

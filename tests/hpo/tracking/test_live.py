@@ -68,6 +68,7 @@ def run_without_clearml(words: list[str], root: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.clearml_server
 def test_live_and_published_afterwards_leave_the_same(
     clearml_server: Any, small_data: str, unique: str, tmp_path: Path
@@ -97,6 +98,7 @@ def test_live_and_published_afterwards_leave_the_same(
     assert report == (tmp_path / "off" / "work" / "runs" / unique / "report.json").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("raised", [False, True])
 def test_however_often_a_mirror_looks_it_leaves_what_one_look_leaves(
     raised: bool, stand_in: StandIn, folder: Path
@@ -118,6 +120,7 @@ def test_however_often_a_mirror_looks_it_leaves_what_one_look_leaves(
     assert differences(Seen("ten").everything(), looked) == []
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_against_a_server_that_is_down_half_of_the_time(
     stand_in: StandIn, small_study: Callable[..., Any], unique: str
 ) -> None:
@@ -150,6 +153,7 @@ def controllers(server: StandIn) -> list[dict[str, Any]]:
     return [task for task in server.api.tasks if task["type"] == "optimizer"]
 
 
+@pytest.mark.slow
 def test_a_killed_study_is_stopped_on_the_server_and_completes_when_it_goes_on(
     stand_in: StandIn, small_data: str, unique: str, tmp_path: Path
 ) -> None:
@@ -194,6 +198,7 @@ def test_a_server_that_never_answers_neither_stops_nor_slows_a_study(
     assert f"labelworth publish {study.folder}" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [400, 401])
 def test_a_server_that_refuses_is_left_alone_until_it_is_published(
     fault: int, stand_in: StandIn, folder: Path, capfd: pytest.CaptureFixture[str]

@@ -34,6 +34,7 @@ def agent(stand_in: StandIn, tmp_path: Path) -> Iterator[Agent]:
     made.stop()
 
 
+@pytest.mark.slow
 def test_a_rehearsal_through_kills(
     stand_in: StandIn, agent: Agent, small_data: str, tmp_path: Path
 ) -> None:

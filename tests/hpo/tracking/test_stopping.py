@@ -69,6 +69,7 @@ def is_alone(group: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(*ONE_OF_EACH)
 def test_trials_that_wait_for_agents(
     how: str, number: int, stand_in: StandIn, start: Callable[..., Running]
@@ -105,6 +106,7 @@ def test_trials_that_are_processes_of_this_machine(
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "number"), [("silent", signal.SIGINT), ("dropped", signal.SIGTERM)]
 )

@@ -118,6 +118,7 @@ def test_the_campaign_calls_everything_that_spends(undisturbed: tuple[Any, Any, 
     assert there["tasks"] == TASKS + CONTROLS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", [1, 2])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_spends_happens_once(
@@ -142,6 +143,7 @@ def test_what_spends_happens_once(
     assert CANARY not in (on.folder / "market/market.jsonl").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_questions_are_asked_until_they_are_answered(
     fault: str, server: Server, undisturbed: tuple[Any, Any, Any], tmp_path: Path

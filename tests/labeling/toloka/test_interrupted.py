@@ -119,6 +119,7 @@ def told(pages: list[Any]) -> tuple[Any, ...]:
     return assignments, pages[-1].end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "exam"), [(0, True), (2, False), (3, False), (3, True)])
 def test_a_buyer_killed_at_any_poll_changes_no_answer_and_no_minute(
     seed: int, exam: bool, server: Server, tmp_path: Path

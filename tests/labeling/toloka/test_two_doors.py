@@ -57,6 +57,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     on.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(CASES))
 def test_both_doors_give_the_same(seed: int, server: Server, tmp_path: Path) -> None:
     plan = case(seed)

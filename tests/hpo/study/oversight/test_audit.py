@@ -70,6 +70,7 @@ def test_an_answer_is_computed_anew_and_nothing_is_touched(folder: Path) -> None
     assert content_of(folder) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plan", "rehearsal", "raised"])
 def test_every_kind_of_study_passes(kind: str, small_data: str, tmp_path: Path) -> None:
     wanted: dict[str, dict[str, object]] = {

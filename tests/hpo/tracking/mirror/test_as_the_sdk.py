@@ -65,6 +65,7 @@ def comparable(event: Event) -> Event:
     return kept
 
 
+@pytest.mark.slow
 def test_every_event_is_what_the_sdk_sends(stand_in: StandIn, folder: Path, tmp_path: Path) -> None:
     from clearml import Task
     from PIL import Image

@@ -49,6 +49,7 @@ def test_three_names_of_one_file_server(
     assert len(images) == 1
 
 
+@pytest.mark.slow
 def test_a_file_that_no_name_gives_is_told_with_every_host_and_status(
     stand_in: StandIn, folder: Path
 ) -> None:

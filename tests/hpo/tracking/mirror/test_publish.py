@@ -181,6 +181,7 @@ def test_a_live_mirror_costs_at_most_35_requests_a_trial(stand_in: StandIn, fold
     assert requests_a_trial(stand_in) <= 35
 
 
+@pytest.mark.slow
 def test_cut_off_at_any_request_and_repeated_leaves_what_an_undisturbed_one_does(
     stand_in: StandIn, folder: Path, impatient: None, unique: str
 ) -> None:
@@ -207,6 +208,7 @@ def test_cut_off_at_any_request_and_repeated_leaves_what_an_undisturbed_one_does
     assert len(list(stand_in.api.models)) == sum(len(task["models"]) for task in whole.values())
 
 
+@pytest.mark.slow
 @pytest.mark.clearml_server
 def test_killed_half_way_and_repeated(clearml_server: Any, folder: Path, unique: str) -> None:
     rename(folder, unique)

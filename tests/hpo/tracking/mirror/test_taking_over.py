@@ -17,6 +17,7 @@ from tests.hpo.tracking.conftest import mirrored
 pytest.importorskip("clearml")
 
 
+@pytest.mark.slow
 def test_it_takes_over_from_a_mirror_that_retries(stand_in: StandIn, folder: Path) -> None:
     stand_in.faults.down(503)
     follower = subprocess.Popen(

@@ -116,6 +116,7 @@ def test_a_condition_that_another_process_began_is_gone_on_with(
     assert len(set(answers.task[~answers.control].tolist())) == 30
 
 
+@pytest.mark.slow
 def test_an_interrupted_study_ends_as_if_undisturbed(
     small_study: Make, moving: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -192,6 +192,7 @@ def test_the_valid_bodies_are_taken(state: Path, begun: tuple[Path, Doc]) -> Non
             assert wire.status in (200, 201, 202)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "template", "place", "value"), POISON)
 def test_a_malformed_request_is_refused_and_leaves_no_trace(
     method: str,
