@@ -23,6 +23,8 @@ from hpo.settings.config import StudyConfig
 from hpo.trial.outcome import plan_to_plain
 from labeling.types import LabelPlan
 
+_DIGITS = 6
+
 
 @dataclass(frozen=True)
 class Advisor:
@@ -246,8 +248,9 @@ def estimate_to_plain(estimate: Estimate) -> dict[str, Any]:
     return {
         "plan": plan_fields(plan),
         "price_tag": estimate.price.to_json(),
-        "accuracy": round(estimate.accuracy, 4),
-        "interval_95": [round(estimate.low, 4), round(estimate.high, 4)],
+        # As many decimals as outcomes have: rounded twice, one plan would get two percentages.
+        "accuracy": round(estimate.accuracy, _DIGITS),
+        "interval_95": [round(estimate.low, _DIGITS), round(estimate.high, _DIGITS)],
         "minutes": None if estimate.minutes is None else round(estimate.minutes, 2),
     }
 

@@ -67,7 +67,7 @@ def _row(setting: str, best: Sequence[tuple[Any, int]], drawn: Any) -> dict[str,
     return {
         "knob": setting,
         "levels": words,
-        "accuracy": [round(value, 4) for value in accuracy],
+        "accuracy": [round(value, 6) for value in accuracy],
         "points": round(float(gain.mean()), 2),
         "interval_95": [round(float(low), 2), round(float(high), 2)],
         "best": words[top],

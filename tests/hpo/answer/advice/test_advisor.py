@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from budget.money import Money
-from hpo.answer.advice.advisor import Advisor
+from hpo.answer.advice.advisor import Advisor, estimate_to_plain
 from hpo.answer.advice.candidates import BEYOND
 from hpo.answer.advice.more_money import forecasts, highest_rate, verdict
 from hpo.answer.advice.questions import campaign, price_of
@@ -21,7 +21,8 @@ from hpo.answer.advice.recommend import (
     recommend,
     told_apart,
 )
-from hpo.answer.estimates.plan_estimates import PlanEstimates, tolerance
+from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates, tolerance
+from hpo.answer.sentences import percent
 from hpo.trial.world import World
 from labeling.types import LabelPlan
 from tests.hpo.answer.surfaces import Surface, conditions, flat, measured, steep
@@ -203,3 +204,10 @@ def test_more_money_is_advised_where_it_helps_and_nowhere_else(
             truly = surface(made.chosen.plan) - surface(cheap)
             assert surface(dearest) - surface(cheap) >= truly > tolerance(surface(cheap))
             assert made.gain.low <= truly <= made.gain.high
+
+
+def test_an_estimate_and_an_outcome_of_one_plan_are_told_alike(world: World) -> None:
+    """Outcomes have six decimals; with four, 91.7475 % became 91.75 and then 91.8 %."""
+    plan = conditions(world, 1)[0][0]
+    made = Estimate(plan, 0.917475, 0.8, 0.95, Money.parse("1"), None)
+    assert percent(estimate_to_plain(made)["accuracy"]) == percent(made.accuracy) == "91.7 %"
