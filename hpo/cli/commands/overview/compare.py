@@ -126,8 +126,8 @@ def difference(one: Report, other: Report) -> dict[str, Any] | None:
     widths = [row["interval_95"][1] - row["interval_95"][0] for row in (first, second)]
     half = 100 * _Z95 * math.hypot(*(width / (2 * _Z95) for width in widths))
     return {
-        "points": round(points, 2),
-        "interval_95": [round(points - half, 2), round(points + half, 2)],
+        "points": round(points, 4),
+        "interval_95": [round(points - half, 4), round(points + half, 4)],
         "told_from_noise": abs(points) > half,
     }
 
