@@ -159,7 +159,7 @@ def test_a_budget_that_bears_no_plan_delivers_nothing(small_study: Make) -> None
 def test_further_labels_are_bought_where_the_study_left_off(
     small_study: Make, tmp_path: Path
 ) -> None:
-    study = small_study(study="s", **{**DELIVERS, "budget": "0.15"})
+    study = small_study(study="s", **{**DELIVERS, "budget": "0.12"})
     before = study.run()
     report = (study.folder / "report.json").read_bytes()
     with pytest.raises(InputError, match="--budget: how much may be spent"):
