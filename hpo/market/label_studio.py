@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from budget.tariff import Tariff
 from hpo.data.image_urls import addresses, inlined, refuse_hidden
 from hpo.market import stop_signals
+from hpo.market.lazy_source import LazySource, ReachedSource
 from hpo.market.market import Market, Opening
 from hpo.market.simulated import (
     STAFF_NOTE,
@@ -20,12 +20,13 @@ from hpo.market.simulated import (
     simulated_name,
 )
 from hpo.market.toloka import shown_rows
-from labeling.source import Pool
 from labeling.timesheet.orders import staff_minutes
-from labeling.types import Condition, Order, Page
+from labeling.types import Condition
 
 if TYPE_CHECKING:
+    from hpo.settings.config import StudyConfig
     from labeling.crowd.office.source import OfficeSource
+    from labeling.crowd.scenario import Scenario
     from labeling.label_studio.source import LabelStudioSource, ScriptedPeople
 
 NAME = "label-studio"
@@ -57,13 +58,8 @@ def open_market(opening: Opening) -> Market:
     address = _addresses(opening)
     if opening.folder is None and office is not None:
         return opening.market(name, office, notes, scenario.name)
-    source = StudioOnDemand(
-        partial(_reach, opening, address, office),
-        config.staff_tariff,
-        lambda _, answers: staff_minutes(
-            answers, config.staff_tariff, config.staff_people, scenario.office_hours
-        ),
-    )
+    reach = partial(_reach, opening, address, office)
+    source = LazySource(reach, config.staff_tariff, partial(_minutes, config, scenario))
     return opening.market(name, source, notes, scenario.name)
 
 
@@ -79,7 +75,7 @@ def _addresses(opening: Opening) -> Callable[[int], str]:
 
 def _reach(
     opening: Opening, address: Callable[[int], str], office: OfficeSource | None
-) -> LabelStudioSource:
+) -> ReachedSource[LabelStudioSource]:
     """Connect to the server; in a rehearsal, send the scripted people there."""
     from labeling.label_studio.client import connect
     from labeling.label_studio.source import LabelStudioSource, StudioSettings
@@ -94,20 +90,17 @@ def _reach(
 
         names = staff_names(config.staff_people)
         staff = ScriptedStaff(client, opening.campaign, office.staff, names)
-    scenario = scenario_of(config)
     settings = StudioSettings(
         study=config.study,
         seed=crowd_seed_of(opening),
-        minutes=lambda _, answers: staff_minutes(
-            answers, config.staff_tariff, config.staff_people, scenario.office_hours
-        ),
+        minutes=partial(_minutes, config, scenario_of(config)),
         poll_s=_POLL_S if staff is None else _SCRIPTED_POLL_S,
         grace_s=_GRACE_S * config.grace_minutes,
         remove_banned=config.remove_banned,
         stopping=stop_signals.asked,
         staff=staff,
     )
-    return LabelStudioSource(
+    source = LabelStudioSource(
         client,
         opening.campaign,
         address,
@@ -117,55 +110,9 @@ def _reach(
         opening.ended_orders,
         settings,
     )
+    return ReachedSource(source)
 
 
-class StudioOnDemand:
-    """A Label Studio server that is reached on first use: quotes and answers need none.
-
-    Args:
-        reach: connects to it.
-        tariff: what an answer earns.
-        minutes: how long a number of answers is expected to take.
-    """
-
-    def __init__(
-        self,
-        reach: Callable[[], LabelStudioSource],
-        tariff: Tariff,
-        minutes: Callable[[Condition, int], float],
-    ) -> None:
-        self._reach = reach
-        self._tariff = tariff
-        self._minutes = minutes
-        self._source: LabelStudioSource | None = None
-
-    @property
-    def tariff(self) -> Tariff:
-        """What an answer earns."""
-        return self._tariff
-
-    def expected_minutes(self, condition: Condition, assignments: int) -> float:
-        """How long a number of answers is expected to take."""
-        return self._minutes(condition, assignments)
-
-    def place(self, order: Order) -> Pool:
-        """Find or make the order's project."""
-        if self._source is None:
-            self._source = self._reach()
-        return self._source.place(order)
-
-    def collect(self, pool: Pool) -> Iterator[Page]:
-        """Collect the order until no answer can come any more."""
-        if self._source is None:
-            self._source = self._reach()
-        yield from self._source.collect(pool)
-
-    def close(self) -> None:
-        """Close the tasks that are open, and let go of the server."""
-        if self._source is None:
-            return
-        with stop_signals.closing():
-            try:
-                self._source.close()
-            finally:
-                self._source = None
+def _minutes(config: StudyConfig, scenario: Scenario, _: Condition, answers: int) -> float:
+    """How long a number of answers is expected to take."""
+    return staff_minutes(answers, config.staff_tariff, config.staff_people, scenario.office_hours)

@@ -1,4 +1,4 @@
-"""A market with pools that is reached when something is bought or asked there, and not before.
+"""A market that is reached when something is bought or asked there, and not before.
 
 Reading a study's answer or quoting plans needs no token, no server and no network.
 """
@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from budget.money import Money
 from budget.tariff import Tariff
 from hpo.market import stop_signals
-from labeling.source import Finding, Pool, PooledSource, StoredOrder
+from labeling.source import Finding, LabelSource, Pool, PooledSource, StoredOrder
 from labeling.types import Condition, Order, Page
+
+SourceT = TypeVar("SourceT", bound=LabelSource)
 
 
 @dataclass(frozen=True, slots=True)
-class ReachedSource:
+class ReachedSource(Generic[SourceT]):
     """A market that was reached.
 
     Attributes:
@@ -25,12 +28,12 @@ class ReachedSource:
         leave: lets go of what stands behind it, such as a local server.
     """
 
-    source: PooledSource
-    leave: Callable[[], None]
+    source: SourceT
+    leave: Callable[[], None] = lambda: None
 
 
-class LazySource:
-    """A source with pools that is reached through `reach` on first use.
+class LazySource(Generic[SourceT]):
+    """A source that is reached through `reach` on first use.
 
     Args:
         reach: reaches the market.
@@ -40,14 +43,14 @@ class LazySource:
 
     def __init__(
         self,
-        reach: Callable[[], ReachedSource],
+        reach: Callable[[], ReachedSource[SourceT]],
         tariff: Tariff,
         minutes: Callable[[Condition, int], float],
     ) -> None:
         self._reach = reach
         self._tariff = tariff
         self._minutes = minutes
-        self._reached: ReachedSource | None = None
+        self._reached: ReachedSource[SourceT] | None = None
 
     @property
     def tariff(self) -> Tariff:
@@ -55,7 +58,7 @@ class LazySource:
         return self._tariff
 
     @property
-    def source(self) -> PooledSource:
+    def source(self) -> SourceT:
         """The market itself."""
         if self._reached is None:
             self._reached = self._reach()
@@ -72,6 +75,21 @@ class LazySource:
     def collect(self, pool: Pool) -> Iterator[Page]:
         """Wait for the order's assignments, a page at a time, from its first one on."""
         yield from self.source.collect(pool)
+
+    def close(self) -> None:
+        """Close every pool that was opened through this source, then let go of the market."""
+        if self._reached is None:
+            return
+        with stop_signals.closing():
+            try:
+                self._reached.source.close()
+            finally:
+                self._reached.leave()
+                self._reached = None
+
+
+class LazyPooledSource(LazySource[PooledSource]):
+    """A source with pools that is reached on first use."""
 
     def sweep(self, adopt: Collection[str] = ()) -> list[str]:
         """Close every open pool of the study that no order in `adopt` needs."""
@@ -100,14 +118,3 @@ class LazySource:
     def alone_with(self, order_key: str) -> AbstractContextManager[bool]:
         """Whether no other process is at work on an order."""
         return self.source.alone_with(order_key)
-
-    def close(self) -> None:
-        """Close every pool that was opened through this source, then let go of the market."""
-        if self._reached is None:
-            return
-        with stop_signals.closing():
-            try:
-                self._reached.source.close()
-            finally:
-                self._reached.leave()
-                self._reached = None

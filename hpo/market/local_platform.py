@@ -31,6 +31,7 @@ from hpo.market.toloka import api_source, behind_api, check_askable, shown_rows
 from hpo.settings import subprocess_env
 from labeling.crowd.scenario import Scenario, scenario_text
 from labeling.crowd.source import CrowdSource
+from labeling.source import PooledSource
 
 REHEARSED = (
     "Rehearsal: these labels were bought through Toloka's API, by the code that spends real money, "
@@ -59,7 +60,7 @@ def open_market(opening: Opening) -> Market:
     where = made_up if made_up is not None else addresses(config, data, shown)
     check_overlap(config, crowd.scenario)
 
-    def reached() -> ReachedSource:
+    def reached() -> ReachedSource[PooledSource]:
         return _reach(opening, crowd, where)
 
     further = [REHEARSED]
@@ -71,7 +72,9 @@ def open_market(opening: Opening) -> Market:
     return behind_api(opening, name, notes_of(opening, *further), crowd, reached)
 
 
-def _reach(opening: Opening, crowd: CrowdSource, where: dict[int, str]) -> ReachedSource:
+def _reach(
+    opening: Opening, crowd: CrowdSource, where: dict[int, str]
+) -> ReachedSource[PooledSource]:
     """Start the server, or start it again where it stood, and connect to it."""
     from labeling.toloka.api.client import connect
     from labeling.toloka.api.clock import PlatformClock

@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 from budget.errors import InputError
 from hpo.data.image_urls import addresses, refuse_hidden
 from hpo.market import stop_signals
-from hpo.market.lazy_source import LazySource, ReachedSource
+from hpo.market.lazy_source import LazyPooledSource, ReachedSource
 from hpo.market.market import Market, MarketAccount, Opening
 from hpo.market.simulated import crowd_of, crowd_seed_of
 from hpo.settings.config import StudyConfig
 from labeling.campaign.campaign import OBJECTIVE
 from labeling.campaign.templates import stands_for
 from labeling.crowd.source import CrowdSource
+from labeling.source import PooledSource
 
 if TYPE_CHECKING:
     from labeling.toloka.api.client import Api
@@ -42,13 +43,13 @@ def open_market(opening: Opening) -> Market:
     refuse_hidden(where, opening.data)
     _check_question(opening)
 
-    def reached() -> ReachedSource:
+    def reached() -> ReachedSource[PooledSource]:
         folder = opening.folder
         assert folder is not None  # noqa: S101 - else there is no lazy source
         api = reach(config.toloka_environment)
         horizon = max(_LONGEST, config.max_minutes or 0.0)
         source = api_source(opening, crowd, where, folder / "market", api, horizon)
-        return ReachedSource(source, lambda: None)
+        return ReachedSource(source)
 
     name = f"toloka:{config.toloka_environment}"
     return behind_api(opening, name, _notes(opening), crowd, reached)
@@ -71,13 +72,13 @@ def behind_api(
     name: str,
     notes: list[str],
     crowd: CrowdSource,
-    reached: Callable[[], ReachedSource],
+    reached: Callable[[], ReachedSource[PooledSource]],
 ) -> Market:
     """A market behind Toloka's API; without a folder it quotes, and the crowd would answer."""
     scenario = crowd.scenario.name
     if opening.folder is None:
         return opening.market(name, crowd, notes, scenario, crowd)
-    source = LazySource(reached, opening.config.tariff, crowd.expected_minutes)
+    source = LazyPooledSource(reached, opening.config.tariff, crowd.expected_minutes)
     return opening.market(name, source, notes, scenario, crowd, source)
 
 
