@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,13 +20,12 @@ from labeling.label_studio.collect import Collector, Members
 from labeling.label_studio.labeling_config import config_of
 from labeling.label_studio.log import WorkLog
 from labeling.label_studio.project import Project, ProjectFinder
+from labeling.order_locks import OrderLocks
 from labeling.source import Pool, orders_before
 from labeling.timesheet.controls import controls_for
 from labeling.timesheet.orders import check_order, page_of
 from labeling.timesheet.sheet import Refusal, Sheet, WorkedAnswer
 from labeling.types import STOPPED, Condition, Order, OrderEnd, Page
-
-_LOCK_S = 0.2
 
 
 class ScriptedPeople(Protocol):
@@ -144,7 +142,7 @@ class LabelStudioSource:
         page = _kept_page(folder / "labeling_page.xml", campaign)
         self.finder = ProjectFinder(client, campaign, page, settings.study, run)
         self._work: dict[str, _Work] = {}
-        self._locks: dict[str, ExitStack] = {}
+        self._locks = OrderLocks(lambda key: self.log.alone(f"order-{key}"))
 
     @property
     def tariff(self) -> StaffTariff:
@@ -176,12 +174,11 @@ class LabelStudioSource:
             MarketError: the server failed, or somebody changed the project.
         """
         order = pool.order
-        while not self._lock(order.key):
-            time.sleep(_LOCK_S)
+        self._locks.wait(order.key)
         work = self._at_work(order)
         yield from work.pages
         if work.end is not None:
-            self._unlock(order.key)
+            self._locks.release(order.key)
             return
         closing = self.log.of(logged.CLOSING, order.key)
         reason = str(closing[0]["reason"]) if closing else ""
@@ -204,7 +201,7 @@ class LabelStudioSource:
         if last is not None:
             yield last
         yield self._finish(work, reason)
-        self._unlock(order.key)
+        self._locks.release(order.key)
 
     def _serve(self, work: _Work, *, is_over: bool) -> None:
         """Have the server ask for what lacks; nothing where the order is over."""
@@ -233,8 +230,7 @@ class LabelStudioSource:
             if self._settings.staff is not None:
                 self._settings.staff.close()
             self._work.clear()
-            for key in list(self._locks):
-                self._unlock(key)
+            self._locks.release_all()
             self.client.close()
 
     # --- an order at work ---
@@ -279,9 +275,7 @@ class LabelStudioSource:
         """When the order was opened, by the server's clock; written down the first time."""
         if not self.log.of(logged.OPEN, order.key):
             self.client.read("/api/version")
-            told = self.client.date
-            now = parsedate_to_datetime(told) if told else datetime.now(UTC)
-            self.log.write(logged.OPEN, order.key, at=now.timestamp())
+            self.log.write(logged.OPEN, order.key, at=self._now_s())
         return float(self.log.of(logged.OPEN, order.key)[0]["at"])
 
     def _page(self, work: _Work, *, everything: bool = False) -> Page | None:
@@ -332,9 +326,12 @@ class LabelStudioSource:
         return places
 
     def _minutes(self, work: _Work) -> float:
+        return (self._now_s() - work.opened_s) / 60
+
+    def _now_s(self) -> float:
+        """The time by the server's clock, as its last reply told it; ours where it told none."""
         told = self.client.date
-        now = parsedate_to_datetime(told) if told else datetime.now(UTC)
-        return (now.timestamp() - work.opened_s) / 60
+        return (parsedate_to_datetime(told) if told else datetime.now(UTC)).timestamp()
 
     def _is_quiet(self, closed_s: float, page: Page | None) -> bool:
         """Whether no answer can come any more."""
@@ -370,19 +367,6 @@ class LabelStudioSource:
 
     def _organization(self) -> int:
         return int(self.client.read("/api/current-user/whoami")["active_organization"])
-
-    def _lock(self, key: str) -> bool:
-        if key in self._locks:
-            return True
-        with ExitStack() as stack:
-            if not stack.enter_context(self.log.alone(f"order-{key}")):
-                return False
-            self._locks[key] = stack.pop_all()
-        return True
-
-    def _unlock(self, key: str) -> None:
-        if key in self._locks:
-            self._locks.pop(key).close()
 
 
 def _kept_page(path: Path, campaign: Campaign) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from budget.errors import InputError
 from budget.money import MICROS_PER_DOLLAR, Money
 from budget.tariff import Tariff
+from labeling.order_locks import OrderLocks
 from labeling.source import ARCHIVE, CLOSE, Finding, Pool, StoredOrder, checked_tasks
 from labeling.toloka.api.client import Api
 from labeling.toloka.api.intents import DONE, INTENT, IntentLog
@@ -32,7 +32,6 @@ HORIZON_MINUTES = 360.0
 _POLL_S, _SOON_S = 20.0, 3.0
 _SOON = 20  # number of assignments left from which polls are more frequent
 _PER_MINUTE = 10.9  # assignments of the published food campaign: 327 in 30 minutes
-_LOCK_S = 0.2
 
 
 class TolokaSource:
@@ -92,7 +91,7 @@ class TolokaSource:
         horizon = timedelta(minutes=horizon_minutes)
         self._preparer = Preparer(api, self.journal, factory, goods, horizon)
         self._placed: dict[str, PlacedOrder] = {}
-        self._locks: dict[str, ExitStack] = {}
+        self._locks = OrderLocks(self.alone_with)
 
     @property
     def tariff(self) -> Tariff:
@@ -129,7 +128,7 @@ class TolokaSource:
             # A prepared order may have spent its money already: a restart must not need it twice.
             if self.journal.done("prepare", order.key) is None:
                 self._check_balance(order)
-            is_ours = self._lock(order.key)
+            is_ours = self._locks.take(order.key)
             if not self._recall(order):
                 ready = self._preparer.ready(order.condition)
                 # Another process works on the order: its pool is known, but not touched.
@@ -148,10 +147,7 @@ class TolokaSource:
         """
         order = pool.order
         # Another process on this machine collects the order: this one waits for its turn.
-        if not self._lock(order.key):
-            self._waits(self.journal.holder(f"order-{order.key}"))
-        while not self._lock(order.key):
-            time.sleep(_LOCK_S)
+        self._locks.wait(order.key, lambda: self._waits(self.journal.holder(f"order-{order.key}")))
         self.place(order)
         yield from self._collecting(order, self._placed[order.key]).pages()
         self._open_pools.mine.pop(pool.id, None)
@@ -167,7 +163,7 @@ class TolokaSource:
         try:
             self._open_pools.shut_all()
         finally:
-            for key in list(self._locks):
+            for key in self._locks:
                 self._unlock(key)
 
     # --- around a study ---
@@ -359,22 +355,9 @@ class TolokaSource:
         """Sleep before the next poll; briefly when few assignments are left before the limit."""
         self.api.clock.sleep(_SOON_S if left <= _SOON else _POLL_S)
 
-    def _lock(self, key: str) -> bool:
-        """Take the lock of an order; whether no other process of the study holds it."""
-        if key in self._locks:
-            return True
-        stack = ExitStack()
-        if not stack.enter_context(self.alone_with(key)):
-            stack.close()
-            return False
-        self._locks[key] = stack
-        return True
-
     def _unlock(self, key: str) -> None:
         self._placed.pop(key, None)
-        stack = self._locks.pop(key, None)
-        if stack is not None:
-            stack.close()
+        self._locks.release(key)
 
 
 def balance_of(api: Api) -> Money:

@@ -116,8 +116,7 @@ def _die(source: LabelStudioSource) -> None:
     """Let go of what the system would take from a killed process: threads, sockets and locks."""
     if source._settings.staff is not None:
         source._settings.staff.close()
-    for key in list(source._locks):
-        source._unlock(key)
+    source._locks.release_all()
     source.client.close()
 
 

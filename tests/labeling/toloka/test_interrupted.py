@@ -40,7 +40,7 @@ def left(on: Ground, order: Order, absent_ms: int) -> None:
     """Open the order's pool and be killed; time goes on without the buyer."""
     market = on.market()
     market.place(order)
-    market._locks.clear()
+    market._locks.release_all()
     platform = on.serve().platform.world
     course.advance(platform, platform.now + absent_ms)
 
@@ -107,7 +107,7 @@ def cut(on: Ground, order: Order, polls: int) -> bool:
     try:
         buy(market, order)
     except Killed:
-        market._locks.clear()  # the system drops them; what is open stays open
+        market._locks.release_all()  # the system drops them; what is open stays open
         market._open_pools.mine.clear()
         return True
     return False

@@ -342,7 +342,7 @@ def test_the_next_start_adopts_what_it_goes_on_with_and_closes_the_rest(on: Grou
     left.place(order)
     left.place(other)
     assert len(open_pools(on)) == 2
-    left._locks.clear()  # as if it had been killed: its locks are gone, its pools are open
+    left._locks.release_all()  # as if it had been killed: its locks are gone, its pools are open
     started = on.market()
     closed = started.sweep({order.key})
     assert len(closed) == 1
@@ -461,7 +461,7 @@ def test_a_lost_journal_is_found_again_on_the_market(on: Ground) -> None:
     run = on.market().marker.run
     market, order = on.market(run=run), on.order(overlap=2, exam=True)
     market.place(order)
-    market._locks.clear()
+    market._locks.release_all()
     shutil.rmtree(on.folder / "market")
     pages = buy(on.market(run=run), order)
     assert pages[-1].end is not None
@@ -587,7 +587,7 @@ def test_findings_name_what_to_do_and_the_markets_are_mended(on: Ground) -> None
     assert [f.mend for f in market.differences([book(on, never, [], hold, False)])] == ["void"]
     second = on.order(tranche=1)
     market.place(second)
-    market._locks.clear()
+    market._locks.release_all()
     findings = market.differences([book(on, order, pages, None, True)])
     assert [f.mend for f in findings] == ["close"]
     assert all(market.mend(finding) for finding in findings)
