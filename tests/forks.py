@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -72,3 +74,33 @@ def ended(child: int) -> int:
     """Wait for a child. Its exit code: or minus the number of the signal that killed it."""
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)
+
+
+class RandomKills:
+    """Kills children at random moments of their runs, and counts those that were still at work.
+
+    Args:
+        moments: draws the moments.
+        seconds: how long an undisturbed run takes. A busy machine may have measured too much: a
+            whole run that ends before its moment says so.
+    """
+
+    def __init__(self, moments: random.Random, seconds: float) -> None:
+        self.killed = 0
+        self._moments = moments
+        self._seconds = seconds
+
+    def kill(self, child: int, *, is_whole: bool = True) -> None:
+        """Kill a child at some moment, and wait for its end.
+
+        Args:
+            child: its process id.
+            is_whole: whether it has a whole run to do, and not the rest of a killed one.
+        """
+        moment = self._moments.uniform(0, self._seconds)
+        time.sleep(moment)
+        os.kill(child, signal.SIGKILL)
+        was_at_work = ended(child) == -signal.SIGKILL
+        self.killed += was_at_work
+        if is_whole and not was_at_work:
+            self._seconds = moment

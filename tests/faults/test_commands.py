@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import signal
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ import pytest
 from hpo.cli.main import main
 from tests.faults.test_flips import FILES, rows_of, tables_of
 from tests.faults.test_kill import run_study
-from tests.forks import ended, forked
+from tests.forks import RandomKills, ended, forked
 from tests.heads import quick
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -92,16 +91,13 @@ def test_a_killed_command_leaves_the_next_one_the_same(
     begun = time.monotonic()
     assert ended(started(words, whole, "whole")) == 0, (tmp_path / "whole/whole.err").read_text()
     seconds, undisturbed = time.monotonic() - begun, told(whole, "whole")
-    moments, killed = random.Random(command), 0
+    kills = RandomKills(random.Random(command), seconds)
     for run in range(max(2, RUNS // 3)):
         place = copied(runs, tmp_path / f"{run}/runs", command)
-        child = started(words, place, "killed")
-        time.sleep(moments.uniform(0, seconds))
-        os.kill(child, signal.SIGKILL)
-        killed += ended(child) == -signal.SIGKILL
+        kills.kill(started(words, place, "killed"))
         assert ended(started(words, place, "again")) == 0
         assert told(place, "again") == undisturbed
         assert content_of(place) == content_of(whole)
         shutil.rmtree(tmp_path / f"{run}")
-    record_property("kills of commands", killed)
-    assert killed
+    record_property("kills of commands", kills.killed)
+    assert kills.killed

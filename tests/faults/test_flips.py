@@ -207,11 +207,12 @@ def test_labels_edited_by_another_program_are_refused(folder: Path) -> None:
     path = folder / FILES[0]
     vandal = sqlite3.connect(path, isolation_level=None)
     with pytest.raises(sqlite3.OperationalError, match="no such function"):
-        vandal.execute("UPDATE answers SET label = 1 - label WHERE label < 2")
+        vandal.execute("UPDATE answers SET label = 9 - label")
     triggers = vandal.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
     for (name,) in triggers:
         vandal.execute(f"DROP TRIGGER {name}")
-    assert vandal.execute("UPDATE answers SET label = 1 - label WHERE label < 2").rowcount > 20
+    answers = vandal.execute("SELECT count(*) FROM answers").fetchone()[0]
+    assert vandal.execute("UPDATE answers SET label = 9 - label").rowcount == answers >= 30
     vandal.close()
     for words in (["report"], ["status"], ["view"]):
         assert main([*words, str(folder)]) == REFUSED, words

@@ -38,6 +38,7 @@ from labeling.toloka.api.token import Token
 from labeling.types import Order
 from tests import canary
 from tests.faults.steps import watch
+from tests.forks import RandomKills
 from tests.labeling.toloka.ground import CANARY, Ground
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -266,15 +267,12 @@ def test_killed_around_each_kind_of_durable_step(
 def test_killed_at_random_moments_twice_over(
     undisturbed: tuple[list[str], float], tmp_path: Path
 ) -> None:
-    moments, killed = random.Random(7), 0
+    kills = RandomKills(random.Random(7), undisturbed[1])
     for run in range(RUNS):
         folder = tmp_path / str(run)
         with server(folder) as url:
-            for _ in range(2):
+            for is_first in (True, False):
                 work = lambda url=url, folder=folder: study(url, folder)  # noqa: E731
-                child = in_child(work, folder / "log.txt")
-                time.sleep(moments.uniform(0, undisturbed[1]))
-                os.kill(child, signal.SIGKILL)
-                killed += ended(child) == -signal.SIGKILL
+                kills.kill(in_child(work, folder / "log.txt"), is_whole=is_first)
             start_again(url, folder, watch_nothing=run % 2 == 0)
-    assert killed >= RUNS // 2
+    assert kills.killed >= RUNS // 2
