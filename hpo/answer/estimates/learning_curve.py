@@ -186,14 +186,15 @@ class LearningCurve:
     def _errors(self, plans: Plans) -> Floats:
         offsets = self.draws[:, SHAPE + self.knots.count :]
         offsets = np.column_stack([offsets, self._fresh_offset])
-        return errors(self.draws, offsets, plans, self.chance, self.knots)
+        logs = log_errors(self.draws, offsets, plans, self.chance, self.knots)
+        return np.asarray(np.exp(logs))
 
 
 # --- the curve ---
 
 
-def errors(theta: Floats, offsets: Floats, plans: Plans, chance: float, knots: Knots) -> Floats:
-    """Errors of plans for draws of the parameters.
+def log_errors(theta: Floats, offsets: Floats, plans: Plans, chance: float, knots: Knots) -> Floats:
+    """Logarithms of plans' errors for draws of the parameters; of a steep draw's, too.
 
     Args:
         theta: [D, P] parameters.
@@ -204,13 +205,13 @@ def errors(theta: Floats, offsets: Floats, plans: Plans, chance: float, knots: K
         knots: of the departures.
 
     Returns:
-        [D, n] errors.
+        [D, n] ln(error).
     """
     z = np.logaddexp(_linear(theta, offsets, plans), _asymptote(theta)[:, None])
     if knots.count:
         z = z + _departures(theta, knots) @ knots.hats(plans.tasks, plans.overlap).T
     bend = np.exp(theta[:, _BEND, None])
-    return np.asarray(chance * np.exp(-np.logaddexp(0, -bend * z) / bend))
+    return np.asarray(np.log(chance) - np.logaddexp(0, -bend * z) / bend)
 
 
 def _departures(theta: Floats, knots: Knots) -> Floats:
@@ -240,9 +241,9 @@ def _one_hot(condition: Ints, conditions: int) -> Floats:
     return np.asarray(condition[:, None] == np.arange(conditions)[None, :], dtype=np.float64)
 
 
-def errors_and_slopes(theta: Floats, evidence: Evidence, knots: Knots) -> tuple[Floats, Floats]:
-    """[n] errors at one vector of parameters, and [n, P] derivatives of their logarithms."""
-    plans, chance = evidence.plans, evidence.chance
+def log_errors_and_slopes(theta: Floats, evidence: Evidence, knots: Knots) -> tuple[Floats, Floats]:
+    """[n] ln(error) at one vector of parameters, and their [n, P] derivatives."""
+    plans = evidence.plans
     offsets = theta[None, SHAPE + knots.count :]
     hats = knots.hats(plans.tasks, plans.overlap)
     linear = _linear(theta[None], offsets, plans)[0]
@@ -251,7 +252,7 @@ def errors_and_slopes(theta: Floats, evidence: Evidence, knots: Knots) -> tuple[
     z = z + hats @ _departures(theta, knots)
     bend = np.exp(theta[_BEND])
     below = np.logaddexp(0, -bend * z) / bend  # ln of guessing's error over this one
-    error: Floats = np.asarray(chance * np.exp(-below), dtype=np.float64)
+    logs: Floats = np.asarray(np.log(evidence.chance) - below, dtype=np.float64)
     free = -np.expm1(-bend * below)  # how little guessing bounds it
     slope, exponent = np.exp(theta[_SLOPE]), float(_logistic(theta[_EXPONENT]))
     columns = np.column_stack(
@@ -268,4 +269,4 @@ def errors_and_slopes(theta: Floats, evidence: Evidence, knots: Knots) -> tuple[
     )
     slopes = columns * free[:, None]
     slopes[:, _BEND] = below + z * free
-    return error, slopes
+    return logs, slopes

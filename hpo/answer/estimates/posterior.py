@@ -19,8 +19,8 @@ from hpo.answer.estimates.learning_curve import (
     Evidence,
     Knots,
     LearningCurve,
-    errors,
-    errors_and_slopes,
+    log_errors,
+    log_errors_and_slopes,
 )
 from labeling.types import Floats
 
@@ -146,19 +146,19 @@ def _mode(evidence: Evidence, prior: _Prior) -> _Mode:
     precision = prior.sd(conditions) ** -2.0
     observed, theta, damping = _observed(evidence), mean.copy(), 1e-3
     for _ in range(_MODE_STEPS):
-        error, slopes = errors_and_slopes(theta, evidence, knots)
-        noise = _noise(evidence, error)
+        logs, slopes = log_errors_and_slopes(theta, evidence, knots)
+        noise = _noise(evidence, np.exp(logs))
         shift = np.diag(noise) / 2
         whiten = np.linalg.inv(np.linalg.cholesky(noise))
-        residual, jacobian = whiten @ (observed + shift - np.log(error)), whiten @ slopes
+        residual, jacobian = whiten @ (observed + shift - logs), whiten @ slopes
         curvature = jacobian.T @ jacobian + np.diag(precision)
         gradient = jacobian.T @ residual - precision * (theta - mean)
         now = float(residual @ residual + precision @ (theta - mean) ** 2)
         for _ in range(_MODE_TRIES):
             step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), gradient)
             ahead = theta + step
-            there, _ = errors_and_slopes(ahead, evidence, knots)
-            away = whiten @ (observed + shift - np.log(there))
+            there, _ = log_errors_and_slopes(ahead, evidence, knots)
+            away = whiten @ (observed + shift - there)
             if float(away @ away + precision @ (ahead - mean) ** 2) <= now:
                 damping = max(damping / 5, 1e-6)
                 break
@@ -187,7 +187,7 @@ def _sample(evidence: Evidence, mode: _Mode, rng: np.random.Generator) -> Floats
     def log_ratio(theta: Floats) -> Floats:
         """Posterior over the Gaussian, up to a constant."""
         offsets = theta[:, SHAPE + knots.count :]
-        logs = np.log(errors(theta, offsets, evidence.plans, evidence.chance, knots))
+        logs = log_errors(theta, offsets, evidence.plans, evidence.chance, knots)
         residual = target[None] - logs @ mode.whiten.T
         prior = ((theta - mode.mean) ** 2) @ mode.precision
         steering = (((theta - mode.theta) @ unroot.T) ** 2).sum(axis=1)
