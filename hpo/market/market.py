@@ -46,6 +46,7 @@ class Market:
         crowd: the crowd in process, which answers or at least says how long things take; None for
             a replay.
         one_by_one: whether its annotators submit one task at a time.
+        prelabels: hash of the predictions that plans may show; empty for none.
         most_answers: how many answers it has to sell on an image, by row; None for any number.
         pooled: the source again, where it has pools; else None.
         file_notes: those of `notes` that tell how files of answers were read.
@@ -65,6 +66,7 @@ class Market:
     most_answers: Callable[[int], int] | None = None
     file_notes: tuple[str, ...] = ()
     one_by_one: bool = False
+    prelabels: str = ""
 
     @property
     def said(self) -> dict[str, Any]:
@@ -92,6 +94,7 @@ class Market:
             plan.exam,
             plan.dynamic,
             self.one_by_one,
+            self.prelabels if plan.prelabel else "",
         )
 
 
@@ -145,6 +148,7 @@ class Opening:
         scenario: str,
         crowd: CrowdSource | None = None,
         pooled: PooledSource | None = None,
+        prelabels: str = "",
     ) -> Market:
         """The market of a source."""
         return Market(
@@ -160,6 +164,7 @@ class Opening:
             crowd,
             pooled,
             one_by_one=self.config.has_staff,
+            prelabels=prelabels,
         )
 
 

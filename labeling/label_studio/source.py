@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from budget.files import write_whole
 from budget.tariffs.staff import StaffTariff
@@ -17,7 +17,7 @@ from labeling.campaign.campaign import Campaign
 from labeling.label_studio import log as logged
 from labeling.label_studio.client import StudioClient
 from labeling.label_studio.collect import Collector, Members
-from labeling.label_studio.labeling_config import config_of
+from labeling.label_studio.labeling_config import config_of, result_of
 from labeling.label_studio.log import WorkLog
 from labeling.label_studio.project import Project, ProjectFinder
 from labeling.order_locks import OrderLocks
@@ -116,6 +116,7 @@ class LabelStudioSource:
         folder: folder of the log.
         earlier: returns the ended orders of a condition.
         settings: the rest.
+        prelabels: class that is shown with each task, in conditions that show predictions.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class LabelStudioSource:
         folder: Path,
         earlier: Callable[[Condition], Sequence[Order]],
         settings: StudioSettings,
+        prelabels: Mapping[int, int] | None = None,
     ) -> None:
         self.client = client
         self.people = Members(client)
@@ -137,6 +139,7 @@ class LabelStudioSource:
         self._tariff = tariff
         self._earlier = earlier
         self._settings = settings
+        self._prelabels = prelabels or {}
         self.log = WorkLog(folder)
         run = self.log.run(uuid.uuid4().hex)
         page = _kept_page(folder / "labeling_page.xml", campaign)
@@ -249,7 +252,8 @@ class LabelStudioSource:
         ended = bool(self.log.of(logged.END, order.key))
         if not ended:
             rows = [task for task, _ in order.wanted] + controls
-            project.fill(rows, self._address)
+            prediction = self._prediction if order.condition.prelabels else None
+            project.fill(rows, self._address, prediction)
         sheet = Sheet(self._campaign, self._tariff, self._controls)
         known: set[str] = set()
         for one in before:
@@ -270,6 +274,9 @@ class LabelStudioSource:
             work.pages.append(Page((), (), work.end))
         self._work[order.key] = work
         return work
+
+    def _prediction(self, row: int) -> list[dict[str, Any]]:
+        return result_of((self._prelabels[row],), self._campaign)
 
     def _opened(self, order: Order) -> float:
         """When the order was opened, by the server's clock; written down the first time."""

@@ -12,9 +12,9 @@ from budget.errors import MarketContradiction
 from budget.money import ZERO
 from labeling.crowd.office.staff import Worked
 from labeling.label_studio.client import StudioClient
+from labeling.label_studio.labeling_config import result_of
 from labeling.label_studio.project import row_of
-from labeling.label_studio.rehearsal.people import result_of
-from labeling.types import Assignment, Page
+from labeling.types import Assignment, Condition, Page
 from tests.labeling.label_studio.ground import CAMPAIGN, StudioGround, collect
 
 
@@ -40,7 +40,7 @@ def test_an_order_is_answered_through_the_queue_and_paid_by_time(ground: StudioG
             rate = order.condition.reward
             assert one.reward == ground.tariff.earned(one.annotator, rate, paid_ms)
         assert again == pages
-        _same_as_in_process(ground, pages)
+        same_as_in_process(ground, pages, order.condition)
     ground.ended.append(order)
     more = ground.order(overlap=1, tranche=1)
     with closing(ground.open()) as later:  # a new process, and a further tranche of the project
@@ -55,9 +55,9 @@ def test_an_order_is_answered_through_the_queue_and_paid_by_time(ground: StudioG
         assert [one["title"] for one in titles].count(mine) == 1
 
 
-def _same_as_in_process(ground: StudioGround, pages: list[Page]) -> None:
+def same_as_in_process(ground: StudioGround, pages: list[Page], condition: Condition) -> None:
     """What both doors must give alike: a person's labels, times and pay, in the order worked."""
-    staff = ground.office().staff(ground.order().condition)
+    staff = ground.office().staff(condition)
     worked: Counter[str] = Counter()
     for one in done(pages):
         before = worked[one.annotator]

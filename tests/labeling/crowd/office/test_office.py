@@ -34,7 +34,13 @@ def office(
 ) -> OfficeSource:
     items = make_items(scenario, TRUTH, 3, 0)
     truth = {row: int(TRUTH[row]) for row in range(TASKS, TASKS + CONTROLS)}
-    return OfficeSource(scenario, CAMPAIGN, items, truth, tariff, 0, lambda _: list(ended))
+    return OfficeSource(
+        scenario, CAMPAIGN, items, truth, tariff, 0, lambda _: list(ended), prelabels=WRONG
+    )
+
+
+WRONG = {row: int(truth + 1) % 3 for row, truth in enumerate(TRUTH)}
+"""Predictions that are all wrong."""
 
 
 def order(overlap: int = 2, tranche: int = 0, **changes: object) -> Order:
@@ -145,3 +151,24 @@ def test_more_tasks_a_day_tire() -> None:
 def test_an_open_crowd_is_no_office() -> None:
     with pytest.raises(InputError, match="--scenario office"):
         office(load_scenario("default"))
+
+
+def test_predictions_shown_anchor_answers_and_save_time() -> None:
+    condition = order().condition
+    shown = dataclasses.replace(condition, prelabels="wrong")
+
+    def given(anchoring: float, where: Condition) -> tuple[float, float]:
+        """Share of answers that are the prediction, and mean seconds."""
+        crowd = dataclasses.replace(OFFICE, anchoring=anchoring, prelabel_time=0.5)
+        staff = office(crowd).staff(where)
+        answers = [(row, staff.answer(n, row, Worked())) for n in staff.names for row in WRONG]
+        as_shown = [answer.labels[0] == WRONG[row] for row, answer in answers]
+        return float(np.mean(as_shown)), float(np.mean([a.seconds for _, a in answers]))
+
+    unmoved, saved = given(0.0, shown)
+    followed, _ = given(1.0, shown)
+    hidden, usual = given(1.0, condition)
+    assert followed == 1.0
+    assert abs(unmoved - hidden) < 0.1  # another draw of the same people
+    assert hidden < 0.4
+    assert saved < 0.7 * usual
