@@ -276,11 +276,8 @@ def _check_staff(config: StudyConfig, origin: Mapping[str, str]) -> None:
     if not config.market_kind.takes_staff:
         name, market = origin.get("pay", "pay"), config.market_kind.name
         raise InputError(f"{name}: the market {market} has no own annotators; leave it out")
-    if True in config.exam or config.dynamic_overlap:
-        raise InputError(
-            f"{origin.get('exam', 'exam')}: own annotators sit no exam, and have no dynamic "
-            "overlap; leave both out"
-        )
+    if True in config.exam:
+        raise InputError(f"{origin.get('exam', 'exam')}: own annotators sit no exam; leave it out")
 
 
 def _check_prelabel(config: StudyConfig, origin: Mapping[str, str]) -> None:

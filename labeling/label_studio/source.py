@@ -166,8 +166,7 @@ class LabelStudioSource:
         check_order(order, self._campaign, self._tariff, self._controls)
         project = self.finder.find(order.condition)
         if project is None:
-            overlap = max((count for _, count in order.wanted), default=1)
-            return Pool(str(self.finder.open(order.condition, overlap).id), order)
+            return Pool(str(self.finder.open(order.condition, _asked_at_once(order)).id), order)
         return Pool(str(project["id"]), order)
 
     def collect(self, pool: Pool) -> Iterator[Page]:
@@ -246,8 +245,7 @@ class LabelStudioSource:
         answers = sum(one.answers_wanted for one in [*before, order])
         people, rows = self._tariff.people, list(self._controls)
         controls = controls_for(order.condition, answers, people, rows, self._settings.seed)
-        overlap = max((count for _, count in order.wanted), default=1)
-        project = self.finder.open(order.condition, overlap)
+        project = self.finder.open(order.condition, _asked_at_once(order))
         opened = self._opened(order)
         ended = bool(self.log.of(logged.END, order.key))
         if not ended:
@@ -374,6 +372,13 @@ class LabelStudioSource:
 
     def _organization(self) -> int:
         return int(self.client.read("/api/current-user/whoami")["active_organization"])
+
+
+def _asked_at_once(order: Order) -> int:
+    """The most answers that a task is served for before any came."""
+    most = max((count for _, count in order.wanted), default=1)
+    rule = order.condition.dynamic
+    return most if rule is None else min(most, rule.least)
 
 
 def _kept_page(path: Path, campaign: Campaign) -> str:

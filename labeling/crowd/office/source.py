@@ -107,8 +107,8 @@ class OfficeSource:
         """Name the order's pool; `collect` simulates it.
 
         Raises:
-            InputError: the order cannot be served: an exam, dynamic overlap, a rate that pays
-                nothing, or rows outside the image index.
+            InputError: the order cannot be served: an exam, a rate that pays nothing, or rows
+                outside the image index.
         """
         tasks = check_order(order, self.campaign, self._tariff, self._controls)
         if len(tasks) and (tasks.min() < 0 or tasks.max() >= len(self.items)):

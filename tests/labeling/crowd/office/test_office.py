@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
+from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from labeling.crowd.office.source import OfficeSource
 from labeling.crowd.office.staff import Worked
 from labeling.crowd.people.items import make_items
 from labeling.crowd.scenario import Scenario, load_scenario
-from labeling.types import Assignment, Condition, Order, Page
+from labeling.types import Assignment, Condition, DynamicOverlap, Order, Page
 
 CAMPAIGN = Campaign("office", (Question("q", "Which?", ("a", "b", "c")),), "")
 TASKS, CONTROLS = 120, 20
@@ -65,6 +65,39 @@ def test_every_task_gets_its_answers_and_every_person_each_control_once() -> Non
     checks = Counter((one.annotator, one.tasks[0]) for one in done if one.control[0])
     assert set(checks.values()) == {1}
     assert len({task for _, task in checks}) == 6  # a tenth of each person's 53 answers, rounded up
+
+
+def test_dynamic_overlap_asks_until_the_label_is_sure() -> None:
+    rule = DynamicOverlap(2, 4, 0.9)
+    condition = dataclasses.replace(order().condition, dynamic=rule, controls=3)
+    wanted = order(overlap=rule.most, condition=condition, limit=2000)
+    done, last = bought(office(), wanted)
+    assert last.end is not None
+    assert (last.end.reason, last.end.missing) == ("complete", 0)
+    votes: defaultdict[int, list[int]] = defaultdict(list)
+    for one in done:
+        if not one.control[0]:
+            votes[one.tasks[0]].append(one.labels[0])
+    sizes = Counter(len(given) for given in votes.values())
+    assert set(sizes) == {2, 3, 4}
+    assert all(len(set(given)) == 1 for given in votes.values() if len(given) == 2)
+
+
+def test_a_ban_takes_votes_away_that_made_labels_sure() -> None:
+    rule = DynamicOverlap(2, 4, 0.9)
+    sloppy = dataclasses.replace(OFFICE, careless=0.4, careless_guess=0.9)
+    condition = dataclasses.replace(order().condition, dynamic=rule)
+    source = office(sloppy)
+    pages = list(source.collect(source.place(order(4, condition=condition, limit=2000))))
+    banned = {ban.annotator for page in pages for ban in page.restrictions}
+    assert banned
+    answers = Counter(
+        one.tasks[0]
+        for page in pages
+        for one in page.assignments
+        if one.annotator not in banned and not one.control[0]
+    )
+    assert min(answers[task] for task in range(TASKS)) >= rule.least
 
 
 def test_pay_is_wage_times_time_within_the_hold() -> None:
