@@ -90,6 +90,11 @@ class RandomKills:
         self._moments = moments
         self._seconds = seconds
 
+    @property
+    def usual(self) -> float:
+        """Seconds that an undisturbed run takes, as far as is known."""
+        return self._seconds
+
     def kill(self, child: int, *, is_whole: bool = True) -> None:
         """Kill a child at some moment, and wait for its end.
 

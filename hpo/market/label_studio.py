@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hpo.data.image_urls import addresses, inlined, refuse_hidden
 from hpo.market import stop_signals
-from hpo.market.lazy_source import LazySource, ReachedSource
+from hpo.market.lazy_source import LazySource, ReachedSource, say_who
 from hpo.market.market import Market, Opening
 from hpo.market.prelabels import read_prelabels
 from hpo.market.simulated import (
@@ -105,6 +105,7 @@ def _reach(
         grace_s=_GRACE_S * config.grace_minutes,
         remove_banned=config.remove_banned,
         stopping=stop_signals.asked,
+        waits=say_who,
         staff=staff,
     )
     source = LabelStudioSource(

@@ -5,6 +5,8 @@ Reading a study's answer or quoting plans needs no token, no server and no netwo
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -118,3 +120,14 @@ class LazyPooledSource(LazySource[PooledSource]):
     def alone_with(self, order_key: str) -> AbstractContextManager[bool]:
         """Whether no other process is at work on an order."""
         return self.source.alone_with(order_key)
+
+
+def say_who(holder: str) -> None:
+    """Say why nothing happens: another process collects the same order."""
+    facts = {"name": "order", "holder": holder}
+    logging.getLogger("labelworth").info("waiting", extra={"facts": facts})
+    print(
+        f"Process {holder} collects this order on the market. This one waits, and goes on where "
+        "that ends.",
+        file=sys.stderr,
+    )

@@ -70,7 +70,14 @@ class WorkLog:
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
         """Try to hold a named lock for the length of the block; yield whether this succeeded."""
-        return files.try_locked(self.path.parent / f"{name}.lock")
+        return files.try_locked(self._lock(name))
+
+    def holder(self, name: str) -> str:
+        """The number of the process that took a named lock last."""
+        return files.holder(self._lock(name))
+
+    def _lock(self, name: str) -> Path:
+        return self.path.parent / f"{name}.lock"
 
     def _all(self) -> list[Record]:
         try:

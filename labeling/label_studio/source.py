@@ -60,6 +60,7 @@ class StudioSettings:
         remove_banned: whether banned annotators are removed from the organization.
         minutes: how long a number of answers is expected to take.
         stopping: whether to stop: an order then ends with the answers in hand.
+        waits: told the number of the process that an order of ours waits for.
         staff: told when an order opens and closes, where people are scripted; None for real ones.
     """
 
@@ -70,6 +71,7 @@ class StudioSettings:
     grace_s: float = 120.0
     remove_banned: bool = False
     stopping: Callable[[], bool] = lambda: False
+    waits: Callable[[str], None] = lambda process: None
     staff: ScriptedPeople | None = None
 
 
@@ -176,7 +178,8 @@ class LabelStudioSource:
             MarketError: the server failed, or somebody changed the project.
         """
         order = pool.order
-        self._locks.wait(order.key)
+        waits = self._settings.waits
+        self._locks.wait(order.key, lambda: waits(self.log.holder(f"order-{order.key}")))
         work = self._at_work(order)
         yield from work.pages
         if work.end is not None:
