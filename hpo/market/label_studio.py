@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hpo.data.image_urls import addresses, inlined, refuse_hidden
 from hpo.market import stop_signals
-from hpo.market.lazy_source import LazySource, ReachedSource, say_who
+from hpo.market.lazy_source import LazyComparedSource, ReachedSource, say_who
 from hpo.market.market import Market, Opening
 from hpo.market.prelabels import read_prelabels
 from hpo.market.simulated import (
@@ -63,8 +63,10 @@ def open_market(opening: Opening) -> Market:
     if opening.folder is None and office is not None:
         return opening.market(name, office, notes, scenario.name, prelabels=prelabels.key)
     reach = partial(_reach, opening, address, office, prelabels.shown)
-    source = LazySource(reach, config.staff_tariff, partial(_minutes, config, scenario))
-    return opening.market(name, source, notes, scenario.name, prelabels=prelabels.key)
+    source = LazyComparedSource(reach, config.staff_tariff, partial(_minutes, config, scenario))
+    return opening.market(
+        name, source, notes, scenario.name, prelabels=prelabels.key, compared=source
+    )
 
 
 def _addresses(opening: Opening) -> Callable[[int], str]:

@@ -15,10 +15,11 @@ from typing import Generic, TypeVar
 from budget.money import Money
 from budget.tariff import Tariff
 from hpo.market import stop_signals
-from labeling.source import Finding, LabelSource, Pool, PooledSource, StoredOrder
+from labeling.source import ComparedSource, Finding, LabelSource, Pool, PooledSource, StoredOrder
 from labeling.types import Condition, Order, Page
 
 SourceT = TypeVar("SourceT", bound=LabelSource)
+ComparedT = TypeVar("ComparedT", bound=ComparedSource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,15 @@ class LazySource(Generic[SourceT]):
                 self._reached = None
 
 
-class LazyPooledSource(LazySource[PooledSource]):
+class LazyComparedSource(LazySource[ComparedT]):
+    """A source that can be compared with a study's books, reached on first use."""
+
+    def differences(self, books: Sequence[StoredOrder]) -> list[Finding]:
+        """Compare a study's orders and holds with the market."""
+        return self.source.differences(books)
+
+
+class LazyPooledSource(LazyComparedSource[PooledSource]):
     """A source with pools that is reached on first use."""
 
     def sweep(self, adopt: Collection[str] = ()) -> list[str]:
@@ -108,10 +117,6 @@ class LazyPooledSource(LazySource[PooledSource]):
     def balance(self) -> Money:
         """What the account holds."""
         return self.source.balance()
-
-    def differences(self, books: Sequence[StoredOrder]) -> list[Finding]:
-        """Compare a study's orders and holds with the market."""
-        return self.source.differences(books)
 
     def mend(self, finding: Finding) -> bool:
         """Do what a finding asks for on the market."""

@@ -17,6 +17,7 @@ from budget import files
 from budget.errors import StorageError
 from labeling.timesheet.sheet import WorkedAnswer
 
+FILE = "label_studio.jsonl"
 OPEN, CLOSING, PAGE, END, RUN = "open", "closing", "page", "end", "run"
 Record = dict[str, Any]
 
@@ -32,7 +33,7 @@ class WorkLog:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "label_studio.jsonl"
+        self.path = folder / FILE
         self._lines = files.JsonLines(self.path)
         self._records: list[Record] = []
         try:

@@ -20,8 +20,9 @@ from labeling.label_studio.collect import Collector, Members
 from labeling.label_studio.labeling_config import config_of, result_of
 from labeling.label_studio.log import WorkLog
 from labeling.label_studio.project import Project, ProjectFinder
+from labeling.label_studio.reconcile import StudyOnServer, differences
 from labeling.order_locks import OrderLocks
-from labeling.source import Pool, orders_before
+from labeling.source import Finding, Pool, StoredOrder, orders_before
 from labeling.timesheet.controls import controls_for
 from labeling.timesheet.orders import check_order, page_of
 from labeling.timesheet.sheet import Refusal, Sheet, WorkedAnswer
@@ -220,6 +221,12 @@ class LabelStudioSource:
     def refusals(self, order: Order) -> list[Refusal]:
         """Answers to an order that do not count and are not paid, each with the reason."""
         return list(self._at_work(order).refused)
+
+    def differences(self, books: Sequence[StoredOrder]) -> list[Finding]:
+        """Compare a study's orders, holds and copied answers with the server; change nothing."""
+        names = self.people.name
+        study = StudyOnServer(self.client, self.finder, self.log, self._campaign, names)
+        return differences(study, books)
 
     def close(self) -> None:
         """Close the tasks of every order that this process has at work; answers in hand may come.
