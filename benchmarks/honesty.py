@@ -12,8 +12,9 @@ Printed per cap and scenario and pooled, in points:
 - confirmed: the second purchase of the plan - true;
 - ..., same images: the same where true is on the final images alone, free of the luck of the split;
 - forecast: what up to twice the money would give - true;
-- promise: the share of gains (of the verdict, else of twice the money) inside their interval;
-- rule: the share of gains over the rule of thumb inside their interval.
+- promise: gains (of the verdict, else of twice the money) are told with the luck of both purchases:
+  the share of pairs of purchases whose gain is inside the interval;
+- rule: the same of gains over the rule of thumb.
 
     python -m benchmarks.honesty --caps 2,5,20 --scenarios default,spam-heavy --seeds 8
     python -m benchmarks.honesty --caps 2 --scenarios default --data drawn:3 --seeds 8
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.drawn import Images, drawn
 from benchmarks.ground import Redraw, fresh
@@ -56,8 +58,16 @@ class Truth:
 
     def __call__(self, plan: dict[str, Any]) -> float:
         """The mean accuracy of a report's plan."""
+        return float(self.purchases(plan).mean())
+
+    def purchases(self, plan: dict[str, Any]) -> NDArray[np.float64]:
+        """The accuracy of each purchase of a report's plan."""
         bought = self._of(plan["key"])
-        return float(np.mean([r.accuracy if r.beyond is None else r.beyond for r in bought]))
+        return np.array([r.accuracy if r.beyond is None else r.beyond for r in bought])
+
+    def gains(self, plan: dict[str, Any], over: dict[str, Any]) -> NDArray[np.float64]:
+        """Points that purchases of a plan give more than purchases of another, of all pairs."""
+        return 100 * np.subtract.outer(self.purchases(plan), self.purchases(over)).ravel()
 
     def on_final(self, plan: dict[str, Any]) -> float:
         """Its mean accuracy on the study's final images."""
@@ -95,17 +105,28 @@ def judge(report: dict[str, Any], truth: Truth) -> dict[str, float]:
     errors["forecast covers"] = _holds(twice["interval_95"], there)
     verdict = advice["verdict"]
     promised = twice if verdict["stop"] else {**verdict["plan"], "gain": verdict["gain"]}
-    gained = 100 * (truth(promised["plan"]) - true)
-    errors["promise holds"] = _holds(promised["gain"]["interval_95"], gained)
+    gained = promised["gain"]["interval_95"]
+    errors |= _gain("promise holds", gained, promised["plan"], chosen["plan"], truth)
     errors["verdict stops"] = float(verdict["stop"])
     if (rule := advice["rule_of_thumb"])["gain"] is not None:
-        over = 100 * (true - truth(rule["at_its_cost"]["plan"]))
-        errors["rule holds"] = _holds(rule["gain"]["interval_95"], over)
+        gained, usual = rule["gain"]["interval_95"], rule["at_its_cost"]["plan"]
+        errors |= _gain("rule holds", gained, chosen["plan"], usual, truth)
     return errors
 
 
-def _holds(interval: Sequence[float], value: float) -> float:
-    return float(interval[0] <= value <= interval[1])
+def _gain(
+    name: str, interval: Sequence[float], plan: Any, over: Any, truth: Truth
+) -> dict[str, float]:
+    """Whether an interval holds a gain; nothing where both plans are the same."""
+    if plan["key"] == over["key"]:
+        return {}
+    return {name: _holds(interval, truth.gains(plan, over))}
+
+
+def _holds(interval: Sequence[float], values: float | NDArray[np.float64]) -> float:
+    """The share of values that an interval holds."""
+    low, high = interval
+    return float(np.mean((low <= np.asarray(values)) & (np.asarray(values) <= high)))
 
 
 def _print(name: str, rows: Sequence[dict[str, float]]) -> None:
