@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from labeling.aggregation.ballots import Ballots
+from labeling.aggregation.dynamic_overlap import Ballots
 from labeling.source import wanted_arrays
 from labeling.types import DynamicOverlap, Ints, Order
 
