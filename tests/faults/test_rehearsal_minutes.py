@@ -55,6 +55,7 @@ def killed(folder: Path, data: str, polls: int) -> None:
     assert ended(forked(work)) == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_minutes_of_a_killed_rehearsal_are_those_of_the_undisturbed(
     small_data: str, tmp_path: Path
 ) -> None:

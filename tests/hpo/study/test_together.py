@@ -113,6 +113,7 @@ def check_money(url: str, study: str = "s") -> None:
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_its_report_equals_that_of_a_study_in_files(
     make: Make, url: str, in_files: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
