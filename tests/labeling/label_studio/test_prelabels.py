@@ -39,7 +39,7 @@ def test_a_condition_with_predictions_shows_them_and_no_other_does(ground: Studi
 
 
 def test_scripted_people_lean_on_predictions_as_in_process(ground: StudioGround) -> None:
-    order = ground.order(prelabels="abc")
+    order = ground.order(prelabels="abc", controls=4)
     with closing(ground.open()) as source:
         pages = collect(source, order)
         assert pages[-1].end is not None
