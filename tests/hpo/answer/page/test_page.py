@@ -16,6 +16,7 @@ from hpo.answer.page.money import money_rows
 from hpo.answer.page.render import render_page
 from hpo.answer.page.steps import repeat_command
 from hpo.answer.summary import summary_lines
+from hpo.answer.terminal import BOUGHT
 from tests.conftest import Command
 from tests.hpo.answer.page.conftest import Finished
 
@@ -79,6 +80,12 @@ def test_every_part_stands_where_its_numbers_are(searched: Finished, delivered: 
 def test_money_parts_add_up_to_the_cap_as_printed(searched: Finished) -> None:
     told = [float(row.cents.removeprefix("$")) for row in money_rows(searched.report)]
     assert sum(told) == pytest.approx(searched.report["money"]["cap"]["micros"] / 1e6)
+
+
+def test_every_part_of_the_money_has_a_colour(searched: Finished) -> None:
+    page = searched.page()
+    for part in [*BOUGHT, "held", "left"]:
+        assert f".part-{part}{{background:" in page
 
 
 def test_annotators_add_up_to_what_was_paid(searched: Finished) -> None:
