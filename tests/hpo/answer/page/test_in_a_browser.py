@@ -91,6 +91,7 @@ def test_values_are_shown_when_pointed_at_and_by_keyboard(opened: Tab) -> None:
     assert opened.page.inner_text("#tip")
 
 
+@pytest.mark.slow
 def test_axe_has_no_serious_finding(searched: Finished, browser: Browser, axe: str) -> None:
     tab = browser.open((searched.folder / "report.html").as_uri())
     tab.page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
@@ -127,6 +128,7 @@ def test_payloads_stay_text(searched: Finished, browser: Browser, tmp_path: Path
     assert not any(cell.startswith("=") for cell in ended)
 
 
+@pytest.mark.slow
 def test_five_thousand_purchases_answer_at_once(
     searched: Finished, browser: Browser, tmp_path: Path
 ) -> None:
