@@ -140,7 +140,7 @@ def _print(name: str, rows: Sequence[dict[str, float]]) -> None:
         )
 
 
-def _data(name: str, seed: int, cache: Path) -> tuple[str, Images | None]:
+def data_of(name: str, seed: int, cache: Path) -> tuple[str, Images | None]:
     """A study's data, and images beyond it where they can be drawn."""
     kind, _, classes = name.partition(":")
     if kind != "drawn":
@@ -166,7 +166,7 @@ def main(words: Sequence[str] | None = None) -> None:
         for scenario in given.scenarios.split(","):
             rows = []
             for seed in range(given.first, given.first + given.seeds):
-                data, beyond = _data(given.data, seed, given.cache)
+                data, beyond = data_of(given.data, seed, given.cache)
                 settings = {"data": data, "scenario": scenario, "seed": seed}
                 with tempfile.TemporaryDirectory() as runs:
                     study = Study(runs=runs, budget=cap, study="s", goal="plan", **settings)

@@ -34,6 +34,7 @@ def account(admin: StudioClient, name: str) -> StudioClient:
             f"--people simulated: {admin.host} is not on this machine; scripted people answer only "
             "on a server here: make label-studio"
         )
+    admin.read("/api/version")  # a server that is not there is told in one line, and waited for
     with http().Client(base_url=admin.url, timeout=60.0) as browser:
         if not _enter(browser, "/user/login", name):
             invite = str(admin.read("/api/invite")["invite_url"])

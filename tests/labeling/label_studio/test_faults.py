@@ -18,7 +18,9 @@ from typing import Any
 import pytest
 
 from budget.errors import MarketUnreachable
+from budget.secret import Secret
 from labeling.label_studio.client import StudioClient
+from labeling.label_studio.rehearsal.people import account
 from labeling.label_studio.source import LabelStudioSource
 from labeling.types import Order, Page
 from tests.labeling.label_studio.ground import StudioGround, client, collect
@@ -121,6 +123,12 @@ def _die(source: LabelStudioSource) -> None:
         source._settings.staff.close()
     source._locks.release_all()
     source.client.close()
+
+
+def test_a_server_that_is_not_there_is_named_before_people_log_in() -> None:
+    nowhere = StudioClient("http://127.0.0.1:1", Secret("0" * 40, "test"), sleep=lambda s: None)
+    with closing(nowhere), pytest.raises(MarketUnreachable, match="does not answer"):
+        account(nowhere, "ann@office.example")
 
 
 def test_lost_replies_make_nothing_twice(ground: StudioGround) -> None:
