@@ -10,9 +10,11 @@ import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from benchmarks.drawn import Images
 from hpo.data.dataset import Dataset, load
 from hpo.settings.config import StudyConfig, make_config
 from hpo.trial.evaluate import fit_plan
@@ -30,11 +32,12 @@ FIRST = 1000  # number of the first crowd that no study meets
 class Redraw:
     """One fresh purchase: accuracy on validation and final images, dollars paid, minutes.
 
-    `final` is the accuracy on the final images alone.
+    `final` is the accuracy on the final images alone, `beyond` on images that no study meets.
     """
 
     accuracy: float
     final: float
+    beyond: float | None
     price_tag: float
     paid: float
     minutes: float
@@ -45,12 +48,13 @@ def _data(name: str, seed: int) -> Dataset:
     return load(make_config({"budget": "1000", "data": name, "seed": seed}))
 
 
-def redraw(plan: LabelPlan, draw: int, **settings: object) -> Redraw:
+def redraw(plan: LabelPlan, draw: int, beyond: Images | None = None, **settings: object) -> Redraw:
     """Buy a plan from crowd number `draw` and train on it.
 
     Args:
         plan: what to buy.
         draw: which crowd; items, images and their order do not change with it.
+        beyond: images that no study meets.
         settings: a study's settings other than budget and study: scenario, data, max_minutes, ...
     """
     config = make_config({"budget": "1000", "study": "ground", **settings})
@@ -63,13 +67,18 @@ def redraw(plan: LabelPlan, draw: int, **settings: object) -> Redraw:
         found = trained.model.predict(world.features.values[rows]).argmax(axis=1)
         right = found == data.truth[rows]
         accuracy, final = right.mean(), right[len(data.rows["validation"]) :].mean()
+        new = None if beyond is None else _share_right(trained.model, beyond)
         ends = [record.end for record in world.store.all_orders()]
         minutes = sum(end.minutes for end in ends if end)
         tag = PlanCosts(world).price(plan).dollars
         paid = world.ledger.balance().spent.dollars
-        outcome = Redraw(float(accuracy), float(final), tag, paid, minutes)
+        outcome = Redraw(float(accuracy), float(final), new, tag, paid, minutes)
         world.close()
     return outcome
+
+
+def _share_right(model: Any, images: Images) -> float:
+    return float((model.predict(images.values).argmax(axis=1) == images.truth).mean())
 
 
 def _world(config: StudyConfig, folder: Path, data: Dataset, draw: int) -> World:
@@ -89,15 +98,18 @@ def _features(config: StudyConfig, data: Dataset) -> Features:
     return _CACHE[key]
 
 
-def fresh(plan: LabelPlan, draws: int, **settings: object) -> list[Redraw]:
+def fresh(
+    plan: LabelPlan, draws: int, beyond: Images | None = None, **settings: object
+) -> list[Redraw]:
     """Purchases of a plan that no study meets: their crowds are beyond every study's.
 
     Args:
         plan: what to buy.
         draws: how many purchases.
+        beyond: images that no study meets.
         settings: as for `redraw`.
     """
-    return [redraw(plan, FIRST + draw, **settings) for draw in range(draws)]
+    return [redraw(plan, FIRST + draw, beyond, **settings) for draw in range(draws)]
 
 
 def mean_and_error(values: list[float]) -> tuple[float, float]:

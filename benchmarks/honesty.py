@@ -1,18 +1,23 @@
 """Are the numbers of the answer true: whole studies against fresh purchases of the plans they name.
 
-True is a plan's mean accuracy on the validation and final images over fresh purchases from other
-crowds. Printed per cap and scenario and pooled, in points:
+True is a plan's mean accuracy over fresh purchases from other crowds: with `--data drawn:CLASSES`
+on thousands of images that no study meets, else on the validation and final images. The answer was
+measured on the latter, so its intervals, which are for any images, hold that value too often.
+Printed per cap and scenario and pooled, in points:
 
 - expected: the answer's accuracy - true, and the share of its 95 % intervals that hold the true
   value. Baseline: the validation accuracy measured of the same plan;
 - search estimate: the same before the final images and the confirmation were looked at;
 - delivered: the recommended plan's model on the final images - true;
 - confirmed: the second purchase of the plan - true;
+- ..., same images: the same where true is on the final images alone, free of the luck of the split;
 - forecast: what up to twice the money would give - true;
-- promise: the share of gains (of the verdict, else of twice the money) inside their interval;
-- rule: the share of gains over the rule of thumb inside their interval.
+- promise: gains (of the verdict, else of twice the money) are told with the luck of both purchases:
+  the share of pairs of purchases whose gain is inside the interval;
+- rule: the same of gains over the rule of thumb.
 
     python -m benchmarks.honesty --caps 2,5,20 --scenarios default,spam-heavy --seeds 8
+    python -m benchmarks.honesty --caps 2 --scenarios default --data drawn:3 --seeds 8
 """
 
 from __future__ import annotations
@@ -26,8 +31,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.ground import fresh
+from benchmarks.drawn import Images, drawn
+from benchmarks.ground import Redraw, fresh
 from hpo.study.study import Study
 from labeling.types import LabelPlan
 
@@ -38,20 +45,36 @@ class Truth:
     Args:
         settings: of the study.
         redraws: fresh purchases a plan.
+        beyond: images that no study meets; None to judge on the validation and final images.
     """
 
-    def __init__(self, settings: dict[str, Any], redraws: int) -> None:
+    def __init__(
+        self, settings: dict[str, Any], redraws: int, beyond: Images | None = None
+    ) -> None:
         self._settings = settings
         self._redraws = redraws
-        self._of = lru_cache(maxsize=None)(self._mean)
+        self._beyond = beyond
+        self._of = lru_cache(maxsize=None)(self._bought)
 
     def __call__(self, plan: dict[str, Any]) -> float:
         """The mean accuracy of a report's plan."""
-        return self._of(plan["key"])
+        return float(self.purchases(plan).mean())
 
-    def _mean(self, key: str) -> float:
-        bought = fresh(LabelPlan.parse(key), self._redraws, **self._settings)
-        return float(np.mean([each.accuracy for each in bought]))
+    def purchases(self, plan: dict[str, Any]) -> NDArray[np.float64]:
+        """The accuracy of each purchase of a report's plan."""
+        bought = self._of(plan["key"])
+        return np.array([r.accuracy if r.beyond is None else r.beyond for r in bought])
+
+    def gains(self, plan: dict[str, Any], over: dict[str, Any]) -> NDArray[np.float64]:
+        """Points that purchases of a plan give more than purchases of another, of all pairs."""
+        return 100 * np.subtract.outer(self.purchases(plan), self.purchases(over)).ravel()
+
+    def on_final(self, plan: dict[str, Any]) -> float:
+        """Its mean accuracy on the study's final images."""
+        return float(np.mean([redraw.final for redraw in self._of(plan["key"])]))
+
+    def _bought(self, key: str) -> list[Redraw]:
+        return fresh(LabelPlan.parse(key), self._redraws, self._beyond, **self._settings)
 
 
 def judge(report: dict[str, Any], truth: Truth) -> dict[str, float]:
@@ -59,19 +82,22 @@ def judge(report: dict[str, Any], truth: Truth) -> dict[str, float]:
     chosen, advice = report["answer"]["chosen"], report["advice"]
     if chosen is None:
         return {}
-    true = truth(chosen["plan"])
+    true, on_final = truth(chosen["plan"]), truth.on_final(chosen["plan"])
     best, again = report["recommended"], report["confirmation"]
     errors = {
         "expected": 100 * (chosen["accuracy"] - true),
         "expected covers": _holds(chosen["interval_95"], true),
         "measured": 100 * (best["measured"]["accuracy"] - true),
         "delivered": 100 * (best["final"]["accuracy"] - true),
+        "delivered, same images": 100 * (best["final"]["accuracy"] - on_final),
+        "delivered covers": _holds(best["final"]["interval_95"], true),
     }
     if again:
         alone = again["measured"]
         errors["search estimate"] = 100 * (again["search_estimate"] - true)
         errors["search covers"] = _holds(again["search_interval_95"], true)
         errors["confirmed"] = 100 * (alone["accuracy"] - true)
+        errors["confirmed, same images"] = 100 * (alone["accuracy"] - on_final)
         errors["confirmed covers"] = _holds(alone["interval_95"], true)
     twice = advice["forecast"]["at"][0]
     there = truth(twice["plan"])
@@ -79,17 +105,28 @@ def judge(report: dict[str, Any], truth: Truth) -> dict[str, float]:
     errors["forecast covers"] = _holds(twice["interval_95"], there)
     verdict = advice["verdict"]
     promised = twice if verdict["stop"] else {**verdict["plan"], "gain": verdict["gain"]}
-    gained = 100 * (truth(promised["plan"]) - true)
-    errors["promise holds"] = _holds(promised["gain"]["interval_95"], gained)
+    gained = promised["gain"]["interval_95"]
+    errors |= _gain("promise holds", gained, promised["plan"], chosen["plan"], truth)
     errors["verdict stops"] = float(verdict["stop"])
     if (rule := advice["rule_of_thumb"])["gain"] is not None:
-        over = 100 * (true - truth(rule["at_its_cost"]["plan"]))
-        errors["rule holds"] = _holds(rule["gain"]["interval_95"], over)
+        gained, usual = rule["gain"]["interval_95"], rule["at_its_cost"]["plan"]
+        errors |= _gain("rule holds", gained, chosen["plan"], usual, truth)
     return errors
 
 
-def _holds(interval: Sequence[float], value: float) -> float:
-    return float(interval[0] <= value <= interval[1])
+def _gain(
+    name: str, interval: Sequence[float], plan: Any, over: Any, truth: Truth
+) -> dict[str, float]:
+    """Whether an interval holds a gain; nothing where both plans are the same."""
+    if plan["key"] == over["key"]:
+        return {}
+    return {name: _holds(interval, truth.gains(plan, over))}
+
+
+def _holds(interval: Sequence[float], values: float | NDArray[np.float64]) -> float:
+    """The share of values that an interval holds."""
+    low, high = interval
+    return float(np.mean((low <= np.asarray(values)) & (np.asarray(values) <= high)))
 
 
 def _print(name: str, rows: Sequence[dict[str, float]]) -> None:
@@ -98,9 +135,18 @@ def _print(name: str, rows: Sequence[dict[str, float]]) -> None:
         error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
         spread = f"  sd {values.std():.2f}" if "holds" not in key and "covers" not in key else ""
         print(
-            f"{name:20} {key:18} {values.mean():6.2f} +- {error:.2f}  of {len(values)}{spread}",
+            f"{name:20} {key:22} {values.mean():6.2f} +- {error:.2f}  of {len(values)}{spread}",
             flush=True,
         )
+
+
+def data_of(name: str, seed: int, cache: Path) -> tuple[str, Images | None]:
+    """A study's data, and images beyond it where they can be drawn."""
+    kind, _, classes = name.partition(":")
+    if kind != "drawn":
+        return name, None
+    cache.mkdir(parents=True, exist_ok=True)
+    return drawn(cache, int(classes), seed)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -111,7 +157,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--redraws", type=int, default=8, help="fresh purchases a plan")
-    parser.add_argument("--data", default="digits3")
+    parser.add_argument("--data", default="digits3", help="or drawn:CLASSES")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "honesty")
     parser.add_argument("--out", type=Path, help="a line of JSON for each study")
     given = parser.parse_args(words)
     pooled: list[dict[str, float]] = []
@@ -119,14 +166,15 @@ def main(words: Sequence[str] | None = None) -> None:
         for scenario in given.scenarios.split(","):
             rows = []
             for seed in range(given.first, given.first + given.seeds):
-                settings = {"data": given.data, "scenario": scenario, "seed": seed}
+                data, beyond = data_of(given.data, seed, given.cache)
+                settings = {"data": data, "scenario": scenario, "seed": seed}
                 with tempfile.TemporaryDirectory() as runs:
                     study = Study(runs=runs, budget=cap, study="s", goal="plan", **settings)
                     report = study.run()
                     study.close()
-                rows.append(judge(report, Truth(settings, given.redraws)))
+                rows.append(judge(report, Truth(settings, given.redraws, beyond)))
                 if given.out:
-                    line = json.dumps({"cap": cap, **settings, **rows[-1]})
+                    line = json.dumps({"cap": cap, **settings, "data": given.data, **rows[-1]})
                     with given.out.open("a") as file:
                         file.write(line + "\n")
             _print(f"${cap} {scenario}", rows)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpo.trial.labels import images_inside, narrow, test_view, to_labels
-from hpo.trial.model.annotator_bootstrap import redrawn
+from hpo.trial.model.annotator_bootstrap import for_purchases, redrawn
 from hpo.trial.model.calibration import calibrated
 from hpo.trial.model.joint import with_people
 from hpo.trial.model.trained import Trained
@@ -223,9 +223,11 @@ def _score_on(role: str, trained: Trained, world: World, redraws: int, only: Int
         return score_opinion(predicted, draws, observed)
     tests, known = bought_tests(world), world.data.known[rows]
     if tests is None or known.all():
-        return score(predicted, world.data.truth[rows], draws)
-    mistakes = world.market.kind.shared_mistakes
-    return corrected_scores(predicted, rows, known, tests, draws, mistakes)
+        scores = score(predicted, world.data.truth[rows], draws)
+    else:
+        mistakes = world.market.kind.shared_mistakes
+        scores = corrected_scores(predicted, rows, known, tests, draws, mistakes)
+    return for_purchases(scores, trained.answers)
 
 
 def _redrawn(trained: Trained, rows: Ints, world: World, redraws: int) -> Floats:

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from hpo.answer.estimates.learning_curve import REFERENCE_TASKS, Evidence, Plans
+from hpo.trial.model.annotator_bootstrap import redrawn_share
 from hpo.trial.outcome import Outcome
 from hpo.trial.world import World
 from labeling.types import Floats, Ints, LabelPlan
 
 _REFERENCE_PRICE = 0.001  # dollars a task
-_FEWEST_ANSWERS = 130.0  # answers at which the annotators' bootstrap meets redrawn purchases
-_LARGE_SHARE = 0.5  # of its variance that redrawn purchases of many answers have (measured)
 _OWN_LUCK = 0.5  # weight of a plan's own bootstrap against all plans' together
 _LEAST_ERROR = 0.02  # below it an error tells nothing about luck
 _USUAL_LUCK = 15.0  # c where no bootstrap was computed (measured: 7 to 26)
@@ -113,7 +112,7 @@ def with_parts(
     for row in rows:
         answers = max(1, round(whole.answers * row["images"] / whole.tasks))
         # Kept as a bootstrap tells luck, which redrawn purchases have a share of.
-        luck = None if has_luck else row["variance"] / float(_redrawn_share(np.array(answers)))
+        luck = None if has_luck else row["variance"] / float(redrawn_share(np.array(answers)))
         part = replace(whole, tasks=row["images"], answers=answers, luck=luck)
         part = replace(part, plan=replace(plan, tasks=row["images"]), accuracy=row["accuracy"])
         kept.append(replace(part, draws=row["parts"], parts=row["parts"]))
@@ -165,7 +164,8 @@ class Coding:
     def _features(self, plan: LabelPlan) -> list[float]:
         price = np.log(plan.price.dollars / _REFERENCE_PRICE) if self.knows_price else 0.0
         unchecked = float(not plan.controls and not plan.exam)
-        return [price, unchecked, (plan.controls / self.suite_size) ** 0.5, float(plan.exam)]
+        knob = float(plan.exam or plan.prelabel)  # own annotators sit no exam: never both
+        return [price, unchecked, (plan.controls / self.suite_size) ** 0.5, knob]
 
 
 def coding_of(measured: Sequence[Measurement], world: World) -> Coding:
@@ -236,15 +236,7 @@ def pooled_luck(rate: float, error: Floats, answers: Floats) -> Floats:
         answers: [n] answers behind them.
     """
     drawn = rate * np.maximum(error, _LEAST_ERROR) ** 2 / answers
-    return np.asarray(drawn * _redrawn_share(answers))
-
-
-def _redrawn_share(answers: Floats) -> Floats:
-    """Variance between redrawn purchases as a share of the bootstrap's (measured).
-
-    The bootstrap leaves tasks without answers, which redrawn purchases do not.
-    """
-    return np.asarray(_LARGE_SHARE * (1 + _FEWEST_ANSWERS / answers))
+    return np.asarray(drawn * redrawn_share(answers))
 
 
 def _luck(measured: Sequence[Measurement], error: Floats, answers: Ints) -> Floats:
@@ -255,6 +247,6 @@ def _luck(measured: Sequence[Measurement], error: Floats, answers: Ints) -> Floa
     count = answers.astype(np.float64)
     pooled = pooled_luck(luck_rate(measured), error, count)
     own = np.array([np.nan if m.luck is None else m.luck for m in measured])
-    own *= _redrawn_share(count)
+    own *= redrawn_share(count)
     mixed = _OWN_LUCK * own + (1 - _OWN_LUCK) * pooled
     return np.asarray(np.where(np.isnan(own), pooled, mixed) / [m.parts for m in measured])

@@ -7,6 +7,7 @@ cluster bootstrap (Davison and Hinkley 1997, "Bootstrap Methods and their Applic
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,34 @@ from labeling.types import Answers, Floats, Ints
 
 if TYPE_CHECKING:
     from hpo.trial.model.trained import Trained
+    from training.evaluate import Scores
+
+_FEWEST_ANSWERS = 130.0  # answers at which the bootstrap meets redrawn purchases
+_LARGE_SHARE = 0.5  # of its variance that redrawn purchases of many answers have (measured)
+
+
+def redrawn_share(answers: Floats) -> Floats:
+    """Variance between redrawn purchases as a share of the bootstrap's (measured).
+
+    The bootstrap leaves tasks without answers, which redrawn purchases do not.
+    """
+    return np.asarray(_LARGE_SHARE * (1 + _FEWEST_ANSWERS / answers))
+
+
+def for_purchases(scores: Scores, answers: Answers) -> Scores:
+    """Scores whose interval is for redrawn purchases, not for the bootstrap.
+
+    Args:
+        scores: of a question with a right answer.
+        answers: those that the model was trained on.
+    """
+    from training.evaluate import accuracy_interval
+
+    right, count = scores.accuracy, max(1, int((~answers.control).sum()))
+    luck = scores.label_variance * float(redrawn_share(np.array(count)))
+    beyond = scores.image_variance - right * (1 - right) / scores.n  # of labels that may be wrong
+    low, high = accuracy_interval(right, scores.n, beyond + luck)
+    return replace(scores, low=low, high=high)
 
 
 def other_annotators(answers: Answers, rng: np.random.Generator) -> Answers:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from hpo.trial.model.annotator_bootstrap import other_annotators
+from hpo.trial.model.annotator_bootstrap import for_purchases, other_annotators, redrawn_share
 from labeling.types import Answers
+from training.evaluate import Scores
 
 
 def answers(people: list[int], tasks: list[int]) -> Answers:
@@ -50,3 +52,19 @@ def test_one_annotator_is_always_drawn() -> None:
 
 def test_of_no_annotators_none_is_drawn() -> None:
     assert len(other_annotators(answers([], []), np.random.default_rng(1))) == 0
+
+
+def half_width(count: int, variance: float) -> float:
+    """Of the told interval, where a bootstrap of some answers gave a variance."""
+    told = Scores(0.9, 0.0, 1.0, None, None, 0.0, None, (), 400, 0.9 * 0.1 / 400, variance)
+    made = for_purchases(told, answers([*range(count)], [*range(count)]))
+    return (made.high - made.low) / 2
+
+
+def test_an_interval_is_for_purchases_not_for_the_bootstrap() -> None:
+    assert redrawn_share(np.array(130)) == 1
+    images = half_width(90, 0.0)
+    assert images == pytest.approx(1.96 * (0.9 * 0.1 / 400) ** 0.5, rel=0.01)
+    few, many = half_width(65, 4e-4), half_width(99, 4e-4)
+    assert few > many > images  # more answers, a smaller share of the same variance
+    assert few == pytest.approx((images**2 + 1.96**2 * 1.5 * 4e-4) ** 0.5, rel=0.001)

@@ -1,0 +1,94 @@
+"""Does the bootstrap of annotators tell how much redrawn purchases differ?
+
+A plan is bought from several crowds, and each purchase's model is scored on the final images. The
+variance between purchases is compared with the variance that each of them tells of itself: by the
+bootstrap alone (baseline), and with the share of it that intervals and estimates use. A ratio of 1
+is true; below 1 intervals are too wide. Training differs a little between purchases, too.
+
+    python -m benchmarks.luck --scenarios default,hard-items --data digits3,drawn:8 --draws 10
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.ground import FIRST, _data, _world
+from benchmarks.honesty import data_of
+from hpo.settings.config import make_config
+from hpo.trial.evaluate import fit_plan, score_on
+from hpo.trial.model.annotator_bootstrap import redrawn_share
+from hpo.trial.purchase import buy
+from labeling.types import LabelPlan
+
+PLANS = (
+    "p0.001-k1-c0-n98-exam",
+    "p0.001-k1-c1-n392",
+    "p0.001-k1-c0-n392-exam",
+    "p0.001-k1-c0-n980-exam",
+    "p0.001-k3-c0-n980-exam",
+)
+
+
+def purchases(plan: LabelPlan, draws: int, **settings: object) -> tuple[float, float, float]:
+    """Variances of the accuracy on the final images.
+
+    Args:
+        plan: the plan.
+        draws: purchases.
+        settings: a study's.
+
+    Returns:
+        Between purchases; as the bootstrap tells it, and with the share, on average.
+    """
+    config = make_config({"budget": "1000", "study": "ground", **settings})
+    data = _data(config.data, config.seed)
+    accuracy, told, shared = [], [], []
+    for draw in range(draws):
+        with tempfile.TemporaryDirectory() as folder:
+            world = _world(config, Path(folder) / "ground", data, FIRST + draw)
+            buy(plan, world)
+            trained = fit_plan(plan, world)
+            scores = score_on("final", trained, world)
+            answers = int((~trained.answers.control).sum())
+            world.close()
+        accuracy.append(scores.accuracy)
+        told.append(scores.label_variance)
+        shared.append(scores.label_variance * float(redrawn_share(np.array(answers))))
+    return float(np.var(accuracy, ddof=1)), float(np.mean(told)), float(np.mean(shared))
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Buy, compare and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scenarios", default="default,hard-items")
+    parser.add_argument("--data", default="digits3,drawn:8")
+    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "honesty")
+    given = parser.parse_args(words)
+    rows = []
+    for name in given.data.split(","):
+        for scenario in given.scenarios.split(","):
+            for key in PLANS:
+                data, _ = data_of(name, given.seed, given.cache)
+                plan, settings = LabelPlan.parse(key), {"data": data, "scenario": scenario}
+                rows.append(purchases(plan, given.draws, seed=given.seed, **settings))
+                between, told, shared = (100 * np.sqrt(variance) for variance in rows[-1])
+                print(
+                    f"{name:10} {scenario:12} {key:24} points: sd between purchases {between:.2f}"
+                    f"  bootstrap {told:.2f}  with its share {shared:.2f}",
+                    flush=True,
+                )
+    ratios = np.array([[row[0] / row[1], row[0] / row[2]] for row in rows])
+    mean, error = ratios.mean(axis=0), ratios.std(axis=0, ddof=1) / np.sqrt(len(rows))
+    print(f"variance between purchases over the bootstrap's: {mean[0]:.2f} +- {error[0]:.2f}")
+    print(f"over its share: {mean[1]:.2f} +- {error[1]:.2f}  of {len(rows)} plans")
+
+
+if __name__ == "__main__":
+    main()
