@@ -1,4 +1,4 @@
-"""`below` in whole studies: people where the machine is unsure, an audit, and a rule that it stops."""
+"""`below` in whole studies: people where a machine is unsure, and an audit that can stop it."""
 
 from __future__ import annotations
 
