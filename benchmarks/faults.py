@@ -23,8 +23,8 @@ HOME = Path(__file__).parents[1]
 
 def run(runs: int, only: str, report: Path) -> int:
     """Run the tests; pytest's exit code."""
-    names = [name for name in only.split(",") if name]
-    files = [str(HOME / f"tests/faults/test_{name}.py") for name in names]
+    names = [name.partition("::") for name in only.split(",") if name]
+    files = [f"{HOME}/tests/faults/test_{name}.py{at}{test}" for name, at, test in names]
     words = ["-q", "-p", "no:cacheprovider", f"--junitxml={report}", "-o", "junit_family=xunit1"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", *words, *(files or [str(HOME / "tests/faults")])],
@@ -53,7 +53,7 @@ def main() -> int:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=2000)
-    parser.add_argument("--only", default="", help="names of modules, such as kill,wal")
+    parser.add_argument("--only", default="", help="modules or tests, such as kill,wal::test_NAME")
     arguments = parser.parse_args()
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:

@@ -8,9 +8,11 @@ the people of CIFAR-10N; heads are trained as in every trial, and measured on th
 - accuracy at equal labels, by number of labels: mean over draws of answers and images, with the
   standard error; baseline: patch features, which need no weights;
 - network alone: milliseconds an image in the formats that were tried, and how far an image's
-  features alone are from those in a batch, in standard deviations of a feature.
+  features alone are from those in a batch, in standard deviations of a feature;
+- network in training: milliseconds an image of a step forward and back, in the same formats.
 
     python -m benchmarks.features --sizes 64,96,128,160
+    python -m benchmarks.features --only-formats
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +75,30 @@ def accuracies(
         model = train(values[rows], targets, shares, np.ones(labels), rng, scale=values[:pool])
         found.append((model.predict(values[final]).argmax(axis=1) == truth[final]).mean())
     return np.array(found)
+
+
+def worth(
+    index: ImageIndex,
+    truth: NDArray[np.int64],
+    answers: NDArray,
+    folder: Path,
+    sizes: list[int],
+    draws: int,
+) -> None:
+    """Print the pass and the accuracy of patch features, and of the weights at each size."""
+    name = PACKAGES[0].made.model
+
+    def measured(values: Values) -> dict[int, NDArray]:
+        return {n: accuracies(values, truth, answers, n, draws) for n in LABELS}
+
+    values, cost = timed(index, folder / "cache", "patch", None)
+    base = measured(values)
+    print(f"patch: pass {cost:.2f} ms an image", flush=True)
+    told("patch", base, None)
+    for size in sizes:
+        values, cost = timed(index, folder / "cache", name, size)
+        print(f"{name} at {size} pixels: pass {cost:.2f} ms an image", flush=True)
+        told(f"{size} pixels", measured(values), base)
 
 
 def told(name: str, found: dict[int, NDArray], base: dict[int, NDArray] | None) -> None:
@@ -130,11 +157,40 @@ def formats(index: ImageIndex, name: str, size: int) -> None:
         print(f"  {words:<40} {cost:5.2f} ms an image, alone against batch {apart:.1e}", flush=True)
 
 
+def training_formats(name: str, size: int) -> None:
+    """Milliseconds of a training step an image, by format of its numbers and images a step."""
+    import torch
+    from torch.nn import functional
+
+    torch.set_num_threads(1)
+    weights = backbones.find_weights(name, None)
+    generator = torch.Generator().manual_seed(0)
+    layouts = {"": torch.contiguous_format, ", channels last": torch.channels_last}
+    for is_half, (words, layout), batch in product((False, True), layouts.items(), (16, 32, 64)):
+        model = backbones.load_backbone(name, weights, size).model.cpu()
+        model.requires_grad_(True).train().to(memory_format=layout)
+        optimiser = torch.optim.AdamW(model.parameters(), lr=1e-5)
+        x = torch.rand(batch, 3, size, size, generator=generator).contiguous(memory_format=layout)
+        seconds = []
+        for _ in range(3):
+            began = time.process_time()
+            with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
+                made = model(x)
+            loss = functional.mse_loss(made.float(), torch.zeros_like(made, dtype=torch.float32))
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            seconds.append(time.process_time() - began)
+        title = f"{'bfloat16' if is_half else 'float32'}{words}, batches of {batch}"
+        print(f"  {title:<40} {1e3 * min(seconds) / batch:5.2f} ms an image", flush=True)
+
+
 def main() -> None:
     """Print the measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default="96,128")
     parser.add_argument("--draws", type=int, default=4)
+    parser.add_argument("--only-formats", action="store_true")
     data = Path(os.environ.get("LABELWORTH_DATA", "../shared/data"))
     parser.add_argument("--data", type=Path, default=data / "crowd/cifar10n_6k.npz")
     arguments = parser.parse_args()
@@ -145,19 +201,12 @@ def main() -> None:
         folder = Path(home)
         index, truth, answers = photographs(arguments.data, folder)
 
-        def measured(values: Values) -> dict[int, NDArray]:
-            return {n: accuracies(values, truth, answers, n, arguments.draws) for n in LABELS}
-
-        values, cost = timed(index, folder / "cache", "patch", None)
-        base = measured(values)
-        print(f"patch: pass {cost:.2f} ms an image", flush=True)
-        told("patch", base, None)
-        for size in sizes:
-            values, cost = timed(index, folder / "cache", name, size)
-            print(f"{name} at {size} pixels: pass {cost:.2f} ms an image", flush=True)
-            told(f"{size} pixels", measured(values), base)
+        if not arguments.only_formats:
+            worth(index, truth, answers, folder, sizes, arguments.draws)
         print("the network alone, one thread, 96 pixels:", flush=True)
         formats(index, name, 96)
+        print("the network in training, one thread, 96 pixels:", flush=True)
+        training_formats(name, 96)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Several workers on one study at a PostgreSQL server, beside one worker alone.
 
     python -m benchmarks.workers [--wait 15] [--workers 4] [--purchases 12] [--kills 20]
-        [--races 200] [--seeds 20] [--parts speed,kills,races,regret]
+        [--races 200] [--seeds 20] [--first 0] [--scenario default] [--redraws 4,5]
+        [--parts speed,kills,races,regret]
 
 The script starts a server on loopback. Its parts:
 
@@ -237,11 +238,13 @@ def regret(given: argparse.Namespace) -> None:
         {
             **{"price": "0.001,0.002,0.004", "overlap": "1,2,3,5", "controls": "0,1"},
             **{"exam": "off", "goal": "plan", "budget": "5", "study": "b"},
+            "scenario": given.scenario,
         }
     )
     found: dict[int, list[float]] = {1: [], given.workers: []}
-    with closing(Surface("default", config, 4, given.cache, judged=5)) as surface:
-        for seed in range(given.seeds):
+    draws, judged = map(int, given.redraws.split(","))
+    with closing(Surface(given.scenario, config, draws, given.cache, judged)) as surface:
+        for seed in range(given.first, given.first + given.seeds):
             for workers, kept in found.items():
                 kept.append(gaps(run_lab(surface, seed, workers), "money")["shrunk"].mean())
     alone, together = (np.array(found[n]) for n in (1, given.workers))
@@ -250,7 +253,7 @@ def regret(given: argparse.Namespace) -> None:
     print(
         f"gap of one trial in hand {alone.mean():.2f} points, of {given.workers} "
         f"{together.mean():.2f}: difference {difference.mean():+.2f} (se {error:.2f}), "
-        f"{given.seeds} seeds",
+        f"{given.seeds} seeds from {given.first} on, {given.scenario}",
         flush=True,
     )
 
@@ -264,12 +267,18 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--races", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="regret: the first seed")
+    parser.add_argument("--scenario", default="default", help="regret: of the surface")
+    words = "regret: redraws of a condition that studies meet, and further ones that judge"
+    parser.add_argument("--redraws", default="4,5", help=words)
     parser.add_argument("--cache", type=Path, default=Path(".labelworth/surfaces"))
     parser.add_argument("--parts", default="speed,kills,races,regret")
     given = parser.parse_args()
     parts = given.parts.split(",")
     if "regret" in parts:
         regret(given)
+    if parts == ["regret"]:
+        return
     with tempfile.TemporaryDirectory() as name, on_loopback() as server:
         folder = Path(name)
         data = digits_file(folder, 90)

@@ -98,7 +98,15 @@ class Finding:
     amount: Money | None = None
 
 
-class PooledSource(LabelSource, Protocol):
+class ComparedSource(LabelSource, Protocol):
+    """A market that can be compared with a study's books."""
+
+    def differences(self, books: Sequence[StoredOrder]) -> list[Finding]:
+        """Compare a study's orders and holds with the market; change nothing."""
+        ...
+
+
+class PooledSource(ComparedSource, Protocol):
     """A market with pools on a platform; the pools outlive the process that opened them."""
 
     def sweep(self, adopt: Collection[str] = ()) -> list[str]:
@@ -115,10 +123,6 @@ class PooledSource(LabelSource, Protocol):
 
     def balance(self) -> Money:
         """Money in the requester's account."""
-        ...
-
-    def differences(self, books: Sequence[StoredOrder]) -> list[Finding]:
-        """Compare a study's orders and holds with the market; change nothing."""
         ...
 
     def mend(self, finding: Finding) -> bool:

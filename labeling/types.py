@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 _KEY = re.compile(
-    r"([pw])(\d+\.\d+)-k(?:(\d+)to)?(\d+)(?:at([0-9.]+(?:e-\d+)?))?-c(\d+)-n(\d+)(-exam)?"
+    r"([pw])(\d+\.\d+)-k(?:(\d+)to)?(\d+)(?:at([0-9.]+(?:e-\d+)?))?-c(\d+)-n(\d+)(-exam)?(-prelabel)?"
 )  # of a plan
 STOPPED = "stopped"
 """End of an order that the user stopped: the next order buys the missing answers."""
@@ -63,6 +63,7 @@ class LabelPlan:
         exam: whether annotators must pass the campaign's exam first.
         dynamic: the dynamic overlap; None for the same overlap on every task.
         wage: whether the price is a wage per hour.
+        prelabel: whether annotators see a prediction with each task.
     """
 
     price: Money
@@ -72,6 +73,7 @@ class LabelPlan:
     exam: bool
     dynamic: DynamicOverlap | None = None
     wage: bool = False
+    prelabel: bool = False
 
     def __post_init__(self) -> None:
         if self.dynamic is not None and self.overlap != self.dynamic.most:
@@ -82,12 +84,12 @@ class LabelPlan:
     @property
     def key(self) -> str:
         """A readable unique name, such as "p0.002-k3-c1-n980-exam"; with a wage, "w18.00-..."."""
-        exam = "-exam" if self.exam else ""
+        extra = f"{'-exam' if self.exam else ''}{'-prelabel' if self.prelabel else ''}"
         overlap = str(self.overlap)
         if self.dynamic is not None:
             overlap = f"{self.dynamic.least}to{self.overlap}at{self.dynamic.confidence!r}"
         price = f"{'w' if self.wage else 'p'}{self.price.exact()}"
-        return f"{price}-k{overlap}-c{self.controls}-n{self.tasks}{exam}"
+        return f"{price}-k{overlap}-c{self.controls}-n{self.tasks}{extra}"
 
     @classmethod
     def parse(cls, key: str, name: str = "plan") -> LabelPlan:
@@ -106,7 +108,7 @@ class LabelPlan:
                 f"{name}: {key!r} is no plan; give one as reports name it, such as "
                 "p0.002-k3-c1-n980-exam, or advised for the campaign's own"
             )
-        kind, price, least, most, sure, controls, tasks, exam = parts.groups()
+        kind, price, least, most, sure, controls, tasks, exam, prelabel = parts.groups()
         if (least is None) != (sure is None):
             raise InputError(f"{name}: {key!r}: dynamic overlap is written as k2to5at0.9")
         rule = DynamicOverlap(int(least), int(most), float(sure)) if least else None
@@ -118,6 +120,7 @@ class LabelPlan:
             exam is not None,
             rule,
             kind == "w",
+            prelabel is not None,
         )
 
 
@@ -138,6 +141,7 @@ class Condition:
             them.
         one_by_one: whether annotators submit tasks one at a time: an assignment is one task, and
             `controls` of every `suite_size` tasks are control tasks.
+        prelabels: hash of the predictions that annotators see with the tasks; empty for none.
     """
 
     data: str
@@ -149,6 +153,7 @@ class Condition:
     exam: bool
     dynamic: DynamicOverlap | None = None
     one_by_one: bool = False
+    prelabels: str = ""
 
     @property
     def key(self) -> str:
@@ -164,6 +169,7 @@ class Condition:
             str(self.exam),
             *([str(self.dynamic)] if self.dynamic else []),
             *(["one by one"] if self.one_by_one else []),
+            *([f"prelabels {self.prelabels}"] if self.prelabels else []),
         )
         return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from hpo.market import stop_signals
 
+_LOOK_S = 0.003
+
 
 def forked(
     work: Callable[[], object],
@@ -76,13 +78,21 @@ def ended(child: int) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
+def cpu_seconds(child: int) -> float:
+    """The CPU seconds that a child takes to its end, which must be a good one."""
+    _, status, used = os.wait4(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    return used.ru_utime + used.ru_stime
+
+
 class RandomKills:
     """Kills children at random moments of their runs, and counts those that were still at work.
 
+    A moment is some CPU seconds after a child's start: how busy the machine is changes nothing.
+
     Args:
         moments: draws the moments.
-        seconds: how long an undisturbed run takes. A busy machine may have measured too much: a
-            whole run that ends before its moment says so.
+        seconds: the CPU seconds that each child is given at most; `cpu_seconds` measures a run.
     """
 
     def __init__(self, moments: random.Random, seconds: float) -> None:
@@ -90,17 +100,35 @@ class RandomKills:
         self._moments = moments
         self._seconds = seconds
 
-    def kill(self, child: int, *, is_whole: bool = True) -> None:
+    def kill(self, child: int) -> bool:
         """Kill a child at some moment, and wait for its end.
 
-        Args:
-            child: its process id.
-            is_whole: whether it has a whole run to do, and not the rest of a killed one.
+        Returns:
+            Whether it was still at work.
         """
         moment = self._moments.uniform(0, self._seconds)
-        time.sleep(moment)
-        os.kill(child, signal.SIGKILL)
+        while not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if _cpu_so_far(child) >= moment:
+                os.kill(child, signal.SIGKILL)
+                break
+            time.sleep(_LOOK_S)
         was_at_work = ended(child) == -signal.SIGKILL
         self.killed += was_at_work
-        if is_whole and not was_at_work:
-            self._seconds = moment
+        return was_at_work
+
+    def in_a_row(self, start: Callable[[], int], times: int) -> None:
+        """Kill what is started, and started again, some times; or until it ends by itself.
+
+        Args:
+            start: starts a child that goes on with the same work; gives its process id.
+            times: the most kills.
+        """
+        for _ in range(times):
+            if not self.kill(start()):
+                return
+
+
+def _cpu_so_far(child: int) -> float:
+    """CPU seconds of a child that runs, in steps of a clock tick."""
+    words = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.errors import InputError
-from budget.files import write_whole
+from budget.files import private_folder, write_whole
 from training import backbone as backbones
 from training import patches
 from training.images import GIVEN, ImageIndex, read_batch
@@ -213,7 +213,7 @@ def _store(file: Path, values: NDArray[np.float32]) -> None:
 
     body = save({"values": np.ascontiguousarray(values)})
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(file.parent)
         write_whole(file, body + _digest(body))
     except OSError as error:
         raise InputError(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from labeling.types import LabelPlan
 
+_SHOWN = ", predictions shown"
+
 
 def plan_in_words(plan: LabelPlan, suite_size: int | None = None) -> str:
     """A plan in words.
@@ -26,7 +28,8 @@ def plan_in_words(plan: LabelPlan, suite_size: int | None = None) -> str:
     if rule is not None:
         answers = _dynamic(rule.least, rule.most, rule.confidence)
     price, controls = pay_in_words(plan), _controls(plan.controls, suite_size)
-    return _words(plan.tasks, answers, price, plan.exam, controls)
+    words = _words(plan.tasks, answers, price, plan.exam, controls)
+    return f"{words}{_SHOWN if plan.prelabel else ''}"
 
 
 def pay_in_words(plan: LabelPlan) -> str:
@@ -54,7 +57,13 @@ def told_plan_in_words(plan: Mapping[str, Any], suite_size: int | None = None) -
     if "dynamic" in plan:
         answers = _dynamic(*_rule(plan))
     price, controls = told_pay_in_words(plan), _controls(plan["controls"], suite_size)
-    return _words(plan["tasks"], answers, price, plan["exam"], controls)
+    words = _words(plan["tasks"], answers, price, plan["exam"], controls)
+    return f"{words}{prelabel_in_words(plan)}"
+
+
+def prelabel_in_words(plan: Mapping[str, Any]) -> str:
+    """Whether annotators of a report's plan see predictions: ", predictions shown", or ""."""
+    return _SHOWN if plan.get("prelabel") else ""
 
 
 def few_answers(plan: Mapping[str, Any]) -> str:

@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from budget.money import Money
-from hpo.answer.plan_in_words import counted, told_pay_in_words, told_plan_in_words
+from hpo.answer.plan_in_words import (
+    counted,
+    prelabel_in_words,
+    told_pay_in_words,
+    told_plan_in_words,
+)
 from labeling.campaign.campaign import OBJECTIVE, score_name
 
 if TYPE_CHECKING:
@@ -257,7 +262,7 @@ def delivery_lines(report: Mapping[str, Any]) -> list[str]:
     if not made:
         return []
     plan = made["plan"]
-    exam = " with exam" if plan["exam"] else ""
+    exam = f"{' with exam' if plan['exam'] else ''}{prelabel_in_words(plan)}"
     controls = f"{counted(plan['controls'], 'control task')} a page"
     controls = controls if plan["controls"] else "no control tasks"
     reason = {

@@ -11,7 +11,13 @@ from fractions import Fraction
 from typing import Any
 
 from budget.money import Money
-from hpo.answer.plan_in_words import controls_in_words, counted, few_answers, told_pay_in_words
+from hpo.answer.plan_in_words import (
+    controls_in_words,
+    counted,
+    few_answers,
+    prelabel_in_words,
+    told_pay_in_words,
+)
 from hpo.answer.sections.sellers.machine import machine_in_short
 from hpo.answer.sentences import (
     cents,
@@ -60,7 +66,7 @@ def delivery_summary(report: Mapping[str, Any]) -> list[str]:
     images = counted(labels["images"], "image")
     if labels["images"] < labels["images_wanted"]:
         images = f"{labels['images']:,} of {counted(labels['images_wanted'], 'image')}"
-    exam = ", with exam" if plan["exam"] else ""
+    exam = _exam(plan)
     spent, cap = cents(money["spent"]), Money.from_json(money["cap"])
     left = cap - Money.parse(spent.removeprefix("$"))  # the two add up as printed
     bought = f"Labels of {images} and a model for {spent}: {counted(labels['answers'], 'answer')}"
@@ -124,14 +130,17 @@ def _spend(report: Mapping[str, Any]) -> str:
     each = f"{few_answers(plan)} at {told_pay_in_words(plan)}"
     start = f"Spend about {price} on {images}: {each}"
     checks = _checks(plan, report["config"]["suite_size"])
-    return _first_that_fits([f"{start}{checks}.", f"{start}."])
+    return _first_that_fits([f"{start}{checks}.", f"{start}{prelabel_in_words(plan)}."])
 
 
 def _checks(plan: Mapping[str, Any], suite_size: int) -> str:
     """The checks of annotators that the plan has."""
-    exam = ", with exam" if plan["exam"] else ""
     controls = f", {controls_in_words(plan, suite_size)}" if plan["controls"] else ""
-    return exam + controls
+    return _exam(plan) + controls
+
+
+def _exam(plan: Mapping[str, Any]) -> str:
+    return f"{', with exam' if plan['exam'] else ''}{prelabel_in_words(plan)}"
 
 
 def _expect(report: Mapping[str, Any]) -> str:

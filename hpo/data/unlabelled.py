@@ -51,15 +51,12 @@ def deal_roles(truth: Rows, keep: Rows, seed: int) -> dict[str, Rows]:
     known = keep[truth[keep] >= 0]
     order = _evenly(truth, known, seed)
     controls = min(len(known), _MOST_CONTROLS, max(ADVISED["control"], len(known) // 3))
-    is_control = np.zeros(len(order), dtype=bool)
-    if controls:
-        is_control[np.linspace(0, len(order) - 1, controls).round().astype(np.int64)] = True
-    rest = order[~is_control]
+    half = controls + -(-(len(order) - controls) // 2)
     return {
         "pool": np.sort(keep[truth[keep] < 0]),
-        "control": np.sort(order[is_control]),
-        "validation": np.sort(rest[::2]),
-        "final": np.sort(rest[1::2]),
+        "control": np.sort(order[:controls]),
+        "validation": np.sort(order[controls:half]),
+        "final": np.sort(order[half:]),
     }
 
 

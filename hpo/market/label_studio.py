@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from hpo.data.image_urls import addresses, inlined, refuse_hidden
 from hpo.market import stop_signals
-from hpo.market.lazy_source import LazySource, ReachedSource
+from hpo.market.lazy_source import LazyComparedSource, ReachedSource, say_who
 from hpo.market.market import Market, Opening
+from hpo.market.prelabels import read_prelabels
 from hpo.market.simulated import (
     STAFF_NOTE,
     check_overlap,
@@ -50,17 +51,22 @@ def open_market(opening: Opening) -> Market:
     config = opening.config
     scenario = scenario_of(config)
     check_overlap(config, scenario)
-    office = office_of(opening) if opening.kind.answers_from_truth else None
+    prelabels = read_prelabels(opening)
+    is_scripted = opening.kind.answers_from_truth
+    office = office_of(opening, prelabels.shown) if is_scripted else None
     if office is None:
-        name, notes = NAME, [STAFF_NOTE, _VISIBLE]
+        name, notes = NAME, [STAFF_NOTE, _VISIBLE, *prelabels.notes]
     else:
-        name, notes = simulated_name(config, scenario), notes_of(opening, STAFF_NOTE, _REHEARSED)
+        name = simulated_name(config, scenario)
+        notes = notes_of(opening, STAFF_NOTE, _REHEARSED, *prelabels.notes)
     address = _addresses(opening)
     if opening.folder is None and office is not None:
-        return opening.market(name, office, notes, scenario.name)
-    reach = partial(_reach, opening, address, office)
-    source = LazySource(reach, config.staff_tariff, partial(_minutes, config, scenario))
-    return opening.market(name, source, notes, scenario.name)
+        return opening.market(name, office, notes, scenario.name, prelabels=prelabels.key)
+    reach = partial(_reach, opening, address, office, prelabels.shown)
+    source = LazyComparedSource(reach, config.staff_tariff, partial(_minutes, config, scenario))
+    return opening.market(
+        name, source, notes, scenario.name, prelabels=prelabels.key, compared=source
+    )
 
 
 def _addresses(opening: Opening) -> Callable[[int], str]:
@@ -74,7 +80,10 @@ def _addresses(opening: Opening) -> Callable[[int], str]:
 
 
 def _reach(
-    opening: Opening, address: Callable[[int], str], office: OfficeSource | None
+    opening: Opening,
+    address: Callable[[int], str],
+    office: OfficeSource | None,
+    prelabels: Mapping[int, int],
 ) -> ReachedSource[LabelStudioSource]:
     """Connect to the server; in a rehearsal, send the scripted people there."""
     from labeling.label_studio.client import connect
@@ -98,6 +107,7 @@ def _reach(
         grace_s=_GRACE_S * config.grace_minutes,
         remove_banned=config.remove_banned,
         stopping=stop_signals.asked,
+        waits=say_who,
         staff=staff,
     )
     source = LabelStudioSource(
@@ -109,6 +119,7 @@ def _reach(
         folder / "market",
         opening.ended_orders,
         settings,
+        prelabels,
     )
     return ReachedSource(source)
 

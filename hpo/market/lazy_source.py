@@ -5,6 +5,8 @@ Reading a study's answer or quoting plans needs no token, no server and no netwo
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,10 +15,11 @@ from typing import Generic, TypeVar
 from budget.money import Money
 from budget.tariff import Tariff
 from hpo.market import stop_signals
-from labeling.source import Finding, LabelSource, Pool, PooledSource, StoredOrder
+from labeling.source import ComparedSource, Finding, LabelSource, Pool, PooledSource, StoredOrder
 from labeling.types import Condition, Order, Page
 
 SourceT = TypeVar("SourceT", bound=LabelSource)
+ComparedT = TypeVar("ComparedT", bound=ComparedSource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,15 @@ class LazySource(Generic[SourceT]):
                 self._reached = None
 
 
-class LazyPooledSource(LazySource[PooledSource]):
+class LazyComparedSource(LazySource[ComparedT]):
+    """A source that can be compared with a study's books, reached on first use."""
+
+    def differences(self, books: Sequence[StoredOrder]) -> list[Finding]:
+        """Compare a study's orders and holds with the market."""
+        return self.source.differences(books)
+
+
+class LazyPooledSource(LazyComparedSource[PooledSource]):
     """A source with pools that is reached on first use."""
 
     def sweep(self, adopt: Collection[str] = ()) -> list[str]:
@@ -107,10 +118,6 @@ class LazyPooledSource(LazySource[PooledSource]):
         """What the account holds."""
         return self.source.balance()
 
-    def differences(self, books: Sequence[StoredOrder]) -> list[Finding]:
-        """Compare a study's orders and holds with the market."""
-        return self.source.differences(books)
-
     def mend(self, finding: Finding) -> bool:
         """Do what a finding asks for on the market."""
         return self.source.mend(finding)
@@ -118,3 +125,14 @@ class LazyPooledSource(LazySource[PooledSource]):
     def alone_with(self, order_key: str) -> AbstractContextManager[bool]:
         """Whether no other process is at work on an order."""
         return self.source.alone_with(order_key)
+
+
+def say_who(holder: str) -> None:
+    """Say why nothing happens: another process collects the same order."""
+    facts = {"name": "order", "holder": holder}
+    logging.getLogger("labelworth").info("waiting", extra={"facts": facts})
+    print(
+        f"Process {holder} collects this order on the market. This one waits, and goes on where "
+        "that ends.",
+        file=sys.stderr,
+    )

@@ -20,7 +20,7 @@ from hpo.settings.market_kinds import MarketKind
 from labeling.campaign.campaign import Campaign, Question
 from labeling.campaign.templates import load_campaign, sized
 from labeling.crowd.source import CrowdSource
-from labeling.source import LabelSource, PooledSource
+from labeling.source import ComparedSource, LabelSource, PooledSource
 from labeling.store import Store
 from labeling.types import Condition, LabelPlan, Order
 
@@ -46,8 +46,10 @@ class Market:
         crowd: the crowd in process, which answers or at least says how long things take; None for
             a replay.
         one_by_one: whether its annotators submit one task at a time.
+        prelabels: hash of the predictions that plans may show; empty for none.
         most_answers: how many answers it has to sell on an image, by row; None for any number.
         pooled: the source again, where it has pools; else None.
+        compared: the source again, where books can be compared with it; else None.
         file_notes: those of `notes` that tell how files of answers were read.
     """
 
@@ -65,6 +67,8 @@ class Market:
     most_answers: Callable[[int], int] | None = None
     file_notes: tuple[str, ...] = ()
     one_by_one: bool = False
+    prelabels: str = ""
+    compared: ComparedSource | None = None
 
     @property
     def said(self) -> dict[str, Any]:
@@ -92,6 +96,7 @@ class Market:
             plan.exam,
             plan.dynamic,
             self.one_by_one,
+            self.prelabels if plan.prelabel else "",
         )
 
 
@@ -145,6 +150,8 @@ class Opening:
         scenario: str,
         crowd: CrowdSource | None = None,
         pooled: PooledSource | None = None,
+        prelabels: str = "",
+        compared: ComparedSource | None = None,
     ) -> Market:
         """The market of a source."""
         return Market(
@@ -160,6 +167,8 @@ class Opening:
             crowd,
             pooled,
             one_by_one=self.config.has_staff,
+            prelabels=prelabels,
+            compared=pooled or compared,
         )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from budget.errors import InputError
 from hpo.data.dataset import Dataset
 from hpo.market.market import Market, Opening, most_asked
+from hpo.market.prelabels import read_prelabels
 from hpo.settings.config import StudyConfig
 from labeling.campaign.campaign import OBJECTIVE, Campaign
 from labeling.campaign.exam_tasks import set_apart
@@ -42,17 +44,20 @@ def open_market(opening: Opening) -> Market:
 
 
 def _open_office(opening: Opening) -> Market:
-    office = office_of(opening)
+    prelabels = read_prelabels(opening)
+    office = office_of(opening, prelabels.shown)
     check_overlap(opening.config, office.scenario)
     name = simulated_name(opening.config, office.scenario)
-    return opening.market(name, office, notes_of(opening, STAFF_NOTE), office.scenario.name)
+    notes = notes_of(opening, STAFF_NOTE, *prelabels.notes)
+    return opening.market(name, office, notes, office.scenario.name, prelabels=prelabels.key)
 
 
-def office_of(opening: Opening) -> OfficeSource:
+def office_of(opening: Opening, prelabels: Mapping[int, int]) -> OfficeSource:
     """Simulated own annotators in process, over the study's images.
 
     Args:
         opening: what is asked about what.
+        prelabels: class that is shown with each task, in conditions that show predictions.
 
     Raises:
         InputError: the scenario is unknown, or has no own annotators.
@@ -68,6 +73,7 @@ def office_of(opening: Opening) -> OfficeSource:
         crowd_seed_of(opening),
         opening.ended_orders,
         _further_items(opening, scenario),
+        prelabels,
     )
 
 

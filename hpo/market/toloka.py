@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +11,7 @@ from urllib.parse import urlsplit
 from budget.errors import InputError
 from hpo.data.image_urls import addresses, refuse_hidden
 from hpo.market import stop_signals
-from hpo.market.lazy_source import LazyPooledSource, ReachedSource
+from hpo.market.lazy_source import LazyPooledSource, ReachedSource, say_who
 from hpo.market.market import Market, MarketAccount, Opening
 from hpo.market.simulated import crowd_of, crowd_seed_of
 from hpo.settings.config import StudyConfig
@@ -176,16 +174,5 @@ def api_source(
         minutes=crowd.expected_minutes,
         horizon_minutes=horizon,
         stopping=stop_signals.asked,
-        waits=_say_who,
-    )
-
-
-def _say_who(holder: str) -> None:
-    """Say why nothing happens: another process collects the same order."""
-    facts = {"name": "order", "holder": holder}
-    logging.getLogger("labelworth").info("waiting", extra={"facts": facts})
-    print(
-        f"Process {holder} collects this order on the market. This one waits, and goes on where "
-        "that ends.",
-        file=sys.stderr,
+        waits=say_who,
     )

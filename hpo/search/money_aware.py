@@ -32,6 +32,7 @@ def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
         "controls": IntDistribution(space.controls[0], space.controls[-1]),
         "tasks": IntDistribution(space.tasks[0], space.tasks[-1], log=True),
         "exam": CategoricalDistribution(list(space.exams)),
+        "prelabel": CategoricalDistribution(list(space.prelabels)),
     }
     return {name: box[name] for name in space.searched}
 

@@ -19,7 +19,7 @@ def rule_curve(plans: Sequence[LabelPlan], inside: Callable[[LabelPlan], bool]) 
         plans: the search space.
         inside: whether a plan keeps the study's limits, the deadline among them.
     """
-    plans = [plan for plan in plans if plan.dynamic is None]
+    plans = _without_prelabels([plan for plan in plans if plan.dynamic is None])
     if not plans:
         return []
     controls = min({plan.controls for plan in plans}, key=lambda c: (abs(c - 1), c))
@@ -98,6 +98,7 @@ def practitioner_within(plans: Sequence[LabelPlan]) -> LabelPlan | None:
 
 def _practitioners(plans: Sequence[LabelPlan]) -> list[LabelPlan]:
     """With exam, the fewest control tasks (one at least without an exam), the least overlap."""
+    plans = _without_prelabels(plans)
     exam = max(plan.exam for plan in plans)
     mine = [plan for plan in plans if plan.exam == exam]
     wanted = 0 if exam else 1
@@ -105,3 +106,8 @@ def _practitioners(plans: Sequence[LabelPlan]) -> list[LabelPlan]:
     mine = [plan for plan in mine if plan.controls == controls]
     least = min(plan.overlap for plan in mine)
     return [plan for plan in mine if plan.overlap == least]
+
+
+def _without_prelabels(plans: Sequence[LabelPlan]) -> Sequence[LabelPlan]:
+    """The plans that show annotators no predictions, where there are any."""
+    return [plan for plan in plans if not plan.prelabel] or plans

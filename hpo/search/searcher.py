@@ -117,9 +117,10 @@ class Searcher:
         evaluated[[self._at[o.plan.key] for o in outcomes if o.plan.key in self._at]] = True
         inside = self._inside & in_time
         s = self.world.space
+        switches = len(s.exams) * len(s.prelabels)
         return Offers(
             self.plans,
-            (len(s.prices), len(s.overlaps), len(s.controls), len(s.tasks), len(s.exams)),
+            (len(s.prices), len(s.overlaps), len(s.controls), len(s.tasks), switches),
             self.inputs,
             tag=whole * (1 + spoilt) / 1e6,
             marginal=np.minimum(cost * (1 + spoilt), hold) / 1e6,

@@ -6,7 +6,8 @@ On that scale learning curves are nearly straight and noise is nearly even. Obse
 
 with Gaussian priors throughout: the basis carries the rule of thumb (more tasks beat more overlap,
 an unchecked crowd errs more, price does little) as prior mean; the residual is Matern 5/2 over
-log price, control share, log overlap, log tasks and exam; evaluations of one purchase share its
+log price, control share, log overlap, log tasks and exam (or, for own annotators, who sit none,
+predictions shown); evaluations of one purchase share its
 annotators, so a condition's effects covary as means over nested samples do: by the variance of the
 larger (a Brownian kernel in the purchase's variance). An unchecked crowd's purchase varies more.
 
@@ -76,20 +77,21 @@ def encode(plans: Sequence[LabelPlan], suite_size: int) -> Inputs:
         suite_size: tasks per suite, control tasks included.
     """
     raw = np.array(
-        [[p.price.micros, _overlap(p), p.controls, p.tasks, p.exam] for p in plans],
+        [[p.price.micros, _overlap(p), p.controls, p.tasks, p.exam or p.prelabel] for p in plans],
         dtype=np.float64,
     ).reshape(-1, 5)
     price, overlap = np.log(raw[:, 0] / 1e3), np.log(raw[:, 1])
-    tasks, exam = np.log(raw[:, 3] / _REFERENCE_TASKS), raw[:, 4]
+    tasks, knob = np.log(raw[:, 3] / _REFERENCE_TASKS), raw[:, 4]
+    exam = np.array([p.exam for p in plans], dtype=np.bool_)
     share = np.sqrt(raw[:, 2] / suite_size)  # the first control task is worth the most
-    unchecked = ((raw[:, 2] == 0) & (exam == 0)).astype(np.float64)
+    unchecked = ((raw[:, 2] == 0) & ~exam).astype(np.float64)
     constant = np.ones(len(raw))
     basis = np.column_stack(
-        [constant, tasks, overlap, unchecked, share, exam, price, tasks * overlap, tasks**2]
+        [constant, tasks, overlap, unchecked, share, knob, price, tasks * overlap, tasks**2]
     )
     at_100 = np.where(unchecked > 0, _UNCHECKED, _CHECKED)
     variance = (at_100 * np.exp(-_SHRINK * (tasks + overlap))) ** 2 + _LEAST**2
-    unit = np.column_stack([price, share, overlap, tasks, exam]) / _WIDTHS
+    unit = np.column_stack([price, share, overlap, tasks, knob]) / _WIDTHS
     return Inputs(unit, basis, variance, np.array([_condition(p) for p in plans], dtype=np.int64))
 
 
@@ -103,6 +105,7 @@ def _overlap(plan: LabelPlan) -> float:
 def _condition(plan: LabelPlan) -> int:
     """A code of what a plan's condition does not share with the study's others."""
     text = f"{plan.price.micros}/{plan.controls}/{plan.exam}/{plan.dynamic}"
+    text += "/prelabel" if plan.prelabel else ""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")
 
 

@@ -104,6 +104,8 @@ class StudyConfig:
     least_seconds: float
     most_seconds: float | None
     people: str | None
+    prelabel: tuple[bool, ...]
+    prelabels: str | None
     remove_banned: bool
     grace_minutes: float
 
@@ -268,16 +270,27 @@ def _check_machine(config: StudyConfig, name: Callable[[str], str]) -> None:
 
 
 def _check_staff(config: StudyConfig, origin: Mapping[str, str]) -> None:
+    _check_prelabel(config, origin)
     if not config.has_staff:
         return
     if not config.market_kind.takes_staff:
         name, market = origin.get("pay", "pay"), config.market_kind.name
         raise InputError(f"{name}: the market {market} has no own annotators; leave it out")
-    if True in config.exam or config.dynamic_overlap:
+    if True in config.exam:
+        raise InputError(f"{origin.get('exam', 'exam')}: own annotators sit no exam; leave it out")
+
+
+def _check_prelabel(config: StudyConfig, origin: Mapping[str, str]) -> None:
+    name, file = origin.get("prelabel", "prelabel"), origin.get("prelabels", "prelabels")
+    if True in config.prelabel and not config.has_staff:
         raise InputError(
-            f"{origin.get('exam', 'exam')}: own annotators sit no exam, and have no dynamic "
-            "overlap; leave both out"
+            f"{name}: only own annotators can be shown predictions, not those of the market "
+            f"{config.market_kind.name}; leave it out, or add --pay hourly or --market label-studio"
         )
+    if True in config.prelabel and config.prelabels is None:
+        raise InputError(f"{name}: which predictions? Name their file with --prelabels FILE")
+    if True not in config.prelabel and config.prelabels is not None:
+        raise InputError(f"{file}: no plan shows predictions; add --prelabel on, or off,on")
 
 
 # --- TOML and JSON ---

@@ -49,6 +49,7 @@ class SearchSpace:
     exams: tuple[bool, ...]
     rules: tuple[DynamicOverlap, ...] = ()
     wage: bool = False
+    prelabels: tuple[bool, ...] = (False,)
 
     @classmethod
     def of(cls, config: StudyConfig, pool: int) -> SearchSpace:
@@ -61,17 +62,21 @@ class SearchSpace:
             tuple(sorted(set(config.exam))),
             config.dynamic_overlap,
             config.pay == HOURLY,
+            tuple(sorted(set(config.prelabel))),
         )
 
     @cached_property
     def plans(self) -> tuple[LabelPlan, ...]:
         """Every plan of the grid."""
-        grid = itertools.product(self.prices, self.overlaps, self.controls, self.tasks, self.exams)
+        rest = (self.controls, self.tasks, self.exams, self.prelabels)
         wage = self.wage
-        fixed = tuple(LabelPlan(Money(p), k, c, n, exam, None, wage) for p, k, c, n, exam in grid)
-        ruled = itertools.product(self.prices, self.rules, self.controls, self.tasks, self.exams)
+        fixed = tuple(
+            LabelPlan(Money(p), k, c, n, exam, None, wage, prelabel)
+            for p, k, c, n, exam, prelabel in itertools.product(self.prices, self.overlaps, *rest)
+        )
         return fixed + tuple(
-            LabelPlan(Money(p), rule.most, c, n, exam, rule, wage) for p, rule, c, n, exam in ruled
+            LabelPlan(Money(p), rule.most, c, n, exam, rule, wage, prelabel)
+            for p, rule, c, n, exam, prelabel in itertools.product(self.prices, self.rules, *rest)
         )
 
     @property
@@ -90,6 +95,7 @@ class SearchSpace:
             "controls": self.controls,
             "tasks": self.tasks,
             "exam": self.exams,
+            "prelabel": self.prelabels,
         }
         return tuple(name for name, values in levels.items() if len(values) > 1)
 
@@ -107,6 +113,7 @@ class SearchSpace:
             bool(params.get("exam", self.exams[0])),
             rule,
             self.wage,
+            bool(params.get("prelabel", self.prelabels[0])),
         )
 
     def params_of(self, plan: LabelPlan) -> dict[str, Any]:
@@ -123,6 +130,7 @@ class SearchSpace:
             "controls": plan.controls,
             "tasks": plan.tasks,
             "exam": plan.exam,
+            "prelabel": plan.prelabel,
         }
 
     def distance(self, a: LabelPlan, b: LabelPlan) -> float:
@@ -137,7 +145,8 @@ class SearchSpace:
                 total += (math.log(x / y) / math.log(levels[-1] / levels[0])) ** 2
         if len(self.controls) > 1:
             total += ((a.controls - b.controls) / (self.controls[-1] - self.controls[0])) ** 2
-        return total + (a.exam != b.exam) + (a.dynamic != b.dynamic)
+        differs = (a.exam != b.exam, a.prelabel != b.prelabel, a.dynamic != b.dynamic)
+        return total + sum(differs)
 
     def nearest(self, plan: LabelPlan, candidates: Iterable[LabelPlan]) -> LabelPlan | None:
         """The candidate nearest to a plan, ties by the plan's key; None without candidates."""

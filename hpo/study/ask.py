@@ -150,8 +150,7 @@ class Asker:
     ) -> None:
         """Give a trial up, and say which plan to ask for instead."""
         stand_in = plan_to_plain(instead) if instead else None
-        trial.set_user_attr("refused", {"plan": plan.key, "why": why, "instead": stand_in})
-        self.trials.fail(trial.number)
+        self.trials.refuse(trial, {"plan": plan.key, "why": why, "instead": stand_in})
 
     def _purchases(self) -> int:
         in_hand = sum(trial.bought for trial in trials_in_hand(self.trials))

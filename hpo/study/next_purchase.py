@@ -238,6 +238,7 @@ def _world(
         controls=(plan.controls,),
         tasks=("100%",),
         exam=(plan.exam,),
+        prelabel=(plan.prelabel,),
         max_minutes=wish.minutes,
     )
     data = load(config, folder, cache_of(runs_of(folder)))

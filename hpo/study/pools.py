@@ -9,6 +9,8 @@ from hpo.trial.world import MARKET_LOCK, World
 from labeling.machine import is_machine
 from labeling.source import PooledSource
 
+_JOURNAL = "market.jsonl"  # of labeling.toloka.api.intents
+
 
 def check_archive(kind: MarketKind, archive: bool) -> None:
     """Refuse to archive pools on a market that has none.
@@ -28,10 +30,14 @@ def look(world: World) -> list[str]:
 
     Returns:
         What a user should know of the study's pools before more is bought, in lines.
+
+    Raises:
+        InputError: another machine's folder holds the journal of the study's pools.
     """
     source = world.market.pooled
     if source is None:
         return []
+    _check_journal(world)
     closed = _sweep(world, source)
     said = []
     if closed:
@@ -45,6 +51,18 @@ def look(world: World) -> list[str]:
             "pools, to which the annotators of the archived ones are not admitted."
         )
     return said
+
+
+def _check_journal(world: World) -> None:
+    """Refuse to go on without the journal: it alone knows pools, their exams and who is admitted.
+
+    A first start makes it before anything is ordered.
+    """
+    if _conditions(world) and not any(world.folder.rglob(_JOURNAL)):
+        raise InputError(
+            f"{world.folder}: {_JOURNAL} is missing, and the study has bought on "
+            f"{world.market.name}; bring the folder of the machine that bought, or share --runs"
+        )
 
 
 def _sweep(world: World, source: PooledSource) -> list[str]:

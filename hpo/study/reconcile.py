@@ -94,8 +94,8 @@ def reconciled(world: World, do_mend: bool) -> dict[str, Any]:
 
 def _findings(world: World, ledgers: list[Ledger]) -> list[Finding]:
     holds = {hold.key: hold for ledger in ledgers for hold in ledger.open_holds()}
-    if world.market.pooled is not None:
-        return world.market.pooled.differences(_books(world, holds))
+    if world.market.compared is not None:
+        return world.market.compared.differences(_books(world, holds))
     ended = [r for r in world.store.all_orders() if r.end and r.order.key in holds]
     return [
         Finding(

@@ -28,12 +28,13 @@ from hpo.study.journal import Watch as Watch
 from hpo.study.logs.log import logged, tell
 from hpo.study.looking.answers import StudyAnswers
 from hpo.study.looking.bar import shown
+from hpo.study.looking.notes import leave_answer, recommended_trial
 from hpo.study.reconcile import complete, has_order, untold
 from hpo.study.together import Together
 from hpo.study.trials import TASK, Trials, storage_of
 from hpo.trial.evaluate import run_trial
 from hpo.trial.labels import views_to_plain
-from hpo.trial.outcome import outcome_to_plain, plan_from_plain
+from hpo.trial.outcome import Purchase, outcome_to_plain, plan_from_plain
 from hpo.trial.purchase import finish_apart
 from hpo.trial.spending import paid_for
 from hpo.trial.trainer import Trainer
@@ -204,6 +205,7 @@ class Study(StudyAnswers):
             )
         self._watch = watch or self._watch
         self.trials.keep("stopped", "")
+        leave_answer(self.trials.study)
         self._record_views()
         self.say("looking at the images")
         checks.check_features(self.world, self.trials)  # a fault in them shows before money moves
@@ -223,7 +225,9 @@ class Study(StudyAnswers):
         self._phase = StudyPhase.BUYING
         phase.buy_labels(self.world, self.trials, self._conclusion.searched, self.say)
         self._measure_answer(reason)
-        write_report(self.folder, report := self.report())
+        report = self.report()
+        leave_answer(self.trials.study, report, recommended_trial(self.trials.all(), report))
+        write_report(self.folder, report)
         write_page(report, self.world, self.folder)
         self.events.answer(report, self.outcomes())
         self.parting = pools.put_away(self.world, archive)
@@ -352,21 +356,20 @@ class Study(StudyAnswers):
             return
         if self.trials.at(trial.number).state.name != "RUNNING":
             return  # a server that restarted forgot whose it is, and another finished it
-        facts = outcome_to_plain(outcome)
+        facts, paid = outcome_to_plain(outcome), None
         trial.set_user_attr("outcome", facts)
         if bought:
             version = save_version(trained, self.world)
             trial.set_user_attr("version", version)
             order = self.world.store.orders(self.world.condition(plan))[-1].order.key
             trial.set_user_attr("order", order)
-        self.trials.study.tell(trial, [outcome.accuracy, outcome.price_tag.dollars])
+            made = [*self.trials.purchases(), Purchase(outcome, order, version)]
+            paid = paid_for(made, self.world)[-1]
+        self.trials.tell(trial, facts, paid)
         checks.mark_ledger(self.world, self.trials)
         forget_report(self.folder)  # another worker may have written one meanwhile
         task = self.trials.at(trial.number).user_attrs.get(TASK, "")
-        if bought:
-            purchases = self.trials.purchases()
-            at = next(n for n, p in enumerate(purchases) if p.version == version)
-            paid = paid_for(purchases, self.world)[at]
+        if paid is not None:
             self.events.purchase(facts, version, order, paid, task)
         else:
             self.events.evaluation(facts, task)

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from budget.money import ZERO, Money
 from hpo.search.money_aware import distributions
 from hpo.settings.run_folder import SEARCH
 from hpo.settings.search_space import SearchSpace
 from hpo.study.storage.file import TrialFile
 from hpo.study.storage.shared import SharedTrials
+from hpo.study.storage.trial_facts import (
+    AFTERWARDS,
+    EVALUATION,
+    PURCHASE,
+    REFUSED,
+    told_attributes,
+)
 from hpo.trial.outcome import Outcome, Purchase, outcome_from_plain, outcome_to_plain, plan_to_plain
 from hpo.trial.world import World
 from labeling.types import LabelPlan
@@ -133,6 +141,26 @@ class Trials:
         last = max((t.number for t in self.complete()), default=0)
         return sum(t.number > last for t in self.evaluated())
 
+    def tell(self, trial: optuna.Trial, facts: dict[str, Any], paid: Money | None) -> None:
+        """End a trial.
+
+        Args:
+            trial: a running one; its outcome is stored with it.
+            facts: its outcome, as it is stored.
+            paid: for what it bought; None if it bought nothing.
+        """
+        kind = EVALUATION if paid is None else PURCHASE
+        for name, value in told_attributes(kind, facts, paid or ZERO).items():
+            trial.set_user_attr(name, value)
+        self.study.tell(trial, [facts["accuracy"], Money(facts["price_tag"]).dollars])
+
+    def refuse(self, trial: optuna.Trial, why: dict[str, Any]) -> None:
+        """Give a trial up, and store why."""
+        trial.set_user_attr("refused", why)
+        for name, value in told_attributes(REFUSED).items():
+            trial.set_user_attr(name, value)
+        self.fail(trial.number)
+
     def fail(self, number: int) -> None:
         """Give a trial up."""
         from optuna.trial import TrialState
@@ -145,6 +173,7 @@ class Trials:
 
         facts = outcome_to_plain(outcome)
         attrs: dict[str, Any] = {"outcome": facts, "bought": False, "plan": facts["plan"]}
+        attrs |= told_attributes(AFTERWARDS if after_search else EVALUATION, facts)
         if after_search:
             attrs["after_search"] = True
         self.study.add_trial(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from hpo.trial.labels import aggregator_fit
 from hpo.trial.model.trained import Trained
 from hpo.trial.subjective import is_subjective
 from hpo.trial.world import World
@@ -73,7 +74,17 @@ def evaluation(trained: Trained, world: World) -> dict[str, Any] | None:
             for at in worst
         ],
         "worst_labels": _worst_labels(trained, world),
+        **_aggregator(trained, world),
     }
+
+
+def _aggregator(trained: Trained, world: World) -> dict[str, Any]:
+    """Which aggregator the study chose for the labels, and why; nothing where it did not choose."""
+    fit = aggregator_fit(trained.labels, trained.answers, world)
+    if fit is None:
+        return {}
+    each = {name: round(value, _DIGITS) for name, value in fit.each.items()}
+    return {"aggregator": {"chosen": fit.best, "answers": fit.answers, "fits": each}}
 
 
 def _worst_labels(trained: Trained, world: World) -> list[dict[str, Any]]:

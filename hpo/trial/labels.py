@@ -17,8 +17,11 @@ from hpo.market.market import Market
 from hpo.settings.config import StudyConfig
 from hpo.trial.subjective import is_subjective, share_labels
 from hpo.trial.world import World
+from labeling.aggregation.choice import AggregatorFit, fit_of
 from labeling.aggregation.facts import AnswerFacts, answer_facts, label_facts
 from labeling.aggregation.methods import aggregate
+from labeling.aggregation.registry import AUTO
+from labeling.aggregation.votes import votes_of
 from labeling.campaign.campaign import OBJECTIVE
 from labeling.store.views import inside
 from labeling.types import Answers, AnswerTimes, Bools, Ints, LabelSet
@@ -84,6 +87,20 @@ def to_labels(
     if is_subjective(world):
         return share_labels(own, [int(task) for task in tasks], classes)
     return aggregate(own, tasks, classes, world.config.aggregation, world.control_truth, skill)
+
+
+def aggregator_fit(labels: LabelSet, own: Answers, world: World) -> AggregatorFit | None:
+    """How a study chose its aggregator for labels; None where it did not choose.
+
+    Args:
+        labels: the labels.
+        own: the answers behind them.
+        world: the study's world.
+    """
+    if world.config.aggregation != AUTO or is_subjective(world) or not len(labels.task):
+        return None
+    classes = len(world.market.asked.classes)
+    return fit_of(votes_of(own, labels.task, classes, world.control_truth))
 
 
 def facts_of(own: Answers, times: AnswerTimes, world: World) -> AnswerFacts:

@@ -70,6 +70,7 @@ def plan_to_plain(plan: LabelPlan) -> dict[str, Any]:
         "exam": plan.exam,
         **({"dynamic": str(plan.dynamic)} if plan.dynamic else {}),
         **({"wage": True} if plan.wage else {}),
+        **({"prelabel": True} if plan.prelabel else {}),
     }
 
 
@@ -84,6 +85,7 @@ def plan_from_plain(raw: Mapping[str, Any]) -> LabelPlan:
         raw["exam"],
         rule if isinstance(rule, DynamicOverlap) else None,
         raw.get("wage", False),
+        raw.get("prelabel", False),
     )
 
 

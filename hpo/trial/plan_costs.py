@@ -98,7 +98,7 @@ class PlanCosts:
         """
         if not self._measured:
             return None
-        price, assignments = self.price(plan), self._world.prices.list_price(plan).assignments
+        price, assignments = self.price(plan), self._assignments(plan)
         paid = self._paid.get(self._world.condition(plan).key)
         seen = _UNUSABLE_WEIGHT if paid is None else paid.usable + paid.unusable
         share = float(self.unusable_share(plan))
@@ -165,17 +165,21 @@ class PlanCosts:
         return math.log(first.end.minutes / expected), _ORDER_SD**2 + _ORDER_SPREAD / usable
 
     def _list_cost(self, plan: LabelPlan) -> Money:
-        world = self._world
-        condition = world.condition(plan)
+        assignments = self._assignments(plan)
+        if self._measured:
+            return self.answer_cost(plan).of(assignments)
+        reward = self._world.condition(plan).reward
+        return expected_cost(self._world.source.tariff, assignments, reward)
+
+    def _assignments(self, plan: LabelPlan) -> int:
+        """Expected assignments; where overlap is dynamic, as many as the condition's tasks took."""
+        condition = self._world.condition(plan)
         records = self._records.get(condition.key, [])
         tasks = sum(len(record.order.wanted) for record in records)
-        if self._measured:
-            return self.answer_cost(plan).of(world.prices.list_price(plan).assignments)
         if plan.dynamic is None or not tasks:
-            return world.prices.list_price(plan).cost
+            return self._world.prices.list_price(plan).assignments
         answers = math.ceil(plan.tasks * sum(r.usable_answers for r in records) / tasks)
-        needed = assignments_for(answers, plan.dynamic.least, condition.real_per_assignment)
-        return expected_cost(world.source.tariff, needed, condition.reward)
+        return assignments_for(answers, plan.dynamic.least, condition.real_per_assignment)
 
 
 def _paces(paid: dict[str, _Paid], market_sd: float) -> tuple[float, dict[str, float]]:

@@ -61,6 +61,20 @@ def posterior(votes: Votes, start: Floats) -> Floats:
     return current
 
 
+def expected(votes: Votes, current: Floats, learned: Bools) -> Floats:
+    """[A, C] probability of each answer, by the true class of its image.
+
+    Args:
+        votes: the answers.
+        current: [N, C] probabilities of the images' classes.
+        learned: [A] the answers that annotators' matrices are learned from; the others are answers
+            that a model has not seen.
+    """
+    pairs, known = _pairs(votes), np.eye(votes.classes)[votes.truth]
+    said = _log_matrices(votes, pairs, learned, current, known)
+    return np.asarray(np.exp(said[pairs.of[: len(votes.row)]]))
+
+
 def _pairs(votes: Votes) -> _Pairs:
     people = np.r_[votes.answers.annotator, votes.controls.annotator]
     label = np.r_[votes.answers.label, votes.controls.label]

@@ -5,7 +5,7 @@ Weighted majority and majority are closed forms of the one-coin model
 the answers to an image as independent given its class. They are not: they share the image's
 difficulty, and what it resembles. So n answers count as n / (1 + r (n-1)) independent ones: the
 design effect of a sample in clusters (Kish, "Survey Sampling", 1965), with a correlation r that
-was measured on people.
+was measured on people. Matrices learn what annotators share as if each had it alone: r is larger.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from labeling.types import Answers, Floats, Ints, LabelSet
 
 CORRELATION = 0.15
 """Correlation of the answers to an image: near the least log-loss on nine published crowds."""
+
+CORRELATION_OF_MATRICES = 0.3
+"""The same for probabilities by a confusion matrix per annotator."""
 
 
 def aggregate(
@@ -75,18 +78,20 @@ def majority(votes: Votes) -> tuple[Floats, Floats]:
     return _shares(scores), _posterior(scores, votes)
 
 
-def dawid_skene(votes: Votes) -> tuple[Floats, Floats]:
+def dawid_skene(
+    votes: Votes, correlation: float = CORRELATION_OF_MATRICES
+) -> tuple[Floats, Floats]:
     """Plain vote shares, and the posterior by a confusion matrix per annotator."""
     shares, _ = majority(votes)
     _, start = weighted(votes)
     likely = matrices.posterior(votes, start)
-    return shares, _posterior(np.log(np.maximum(likely, 1e-300)), votes)
+    return shares, _posterior(np.log(np.maximum(likely, 1e-300)), votes, correlation)
 
 
-def _posterior(scores: Floats, votes: Votes) -> Floats:
+def _posterior(scores: Floats, votes: Votes, correlation: float = CORRELATION) -> Floats:
     """Probabilities [N, C] of log-odds that count dependent answers as independent."""
     answers = votes.counts.sum(axis=1, keepdims=True)
-    return softmax(scores / (1 + CORRELATION * (answers - 1)))
+    return softmax(scores / (1 + correlation * (answers - 1)))
 
 
 def _check_labels(answers: Answers, classes: int) -> None:

@@ -17,8 +17,12 @@ AGGREGATORS = {
     "weighted": "labeling.aggregation.methods:weighted",
     "majority": "labeling.aggregation.methods:majority",
     "dawid-skene": "labeling.aggregation.methods:dawid_skene",
+    "auto": "labeling.aggregation.choice:auto",
 }
 """Name -> "module:function"."""
+
+AUTO = "auto"
+"""The aggregator that is another one, by the answers."""
 
 
 def aggregator_named(name: str) -> Aggregator:

@@ -65,6 +65,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "horizon_minutes": (1e-3, 1e7),
     "office_people": (0, 100),
     "office_hours": (0.01, 24),
+    "anchoring": (0, 1),
+    "prelabel_time": (0.01, 10),
 }
 # Parameters added after the first version, with the default scenario's values.
 _LATER: dict[str, Any] = {
@@ -80,6 +82,8 @@ _LATER: dict[str, Any] = {
     "taste_sd": 1.0,
     "office_people": 0,
     "office_hours": 8.0,
+    "anchoring": 0.2,
+    "prelabel_time": 0.8,
 }
 
 
@@ -150,6 +154,8 @@ class Scenario:
         office_people: own annotators, who do nothing else; 0 for an open crowd. They answer one
             task at a time, so "per suite" means per suite of the campaign's size here.
         office_hours: hours that they work a day.
+        anchoring: share of answers that take over the prediction that is shown, unjudged.
+        prelabel_time: time of a task with a prediction shown, relative to one without.
     """
 
     name: str
@@ -203,6 +209,8 @@ class Scenario:
     horizon_minutes: float
     office_people: int
     office_hours: float
+    anchoring: float
+    prelabel_time: float
 
     def __post_init__(self) -> None:
         for key, (low, high) in _RANGES.items():

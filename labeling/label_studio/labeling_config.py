@@ -68,3 +68,16 @@ def labels_in(result: Sequence[Mapping[str, Any]], campaign: Campaign) -> tuple[
             return None
         labels.append(question.classes.index(names[0]))
     return tuple(labels)
+
+
+def result_of(labels: tuple[int, ...], campaign: Campaign) -> list[dict[str, Any]]:
+    """An answer, or a prediction, as the labeling page has it: `labels_in` reads it back."""
+    return [
+        {
+            "from_name": control_name(at),
+            "to_name": IMAGE,
+            "type": "choices",
+            "value": {"choices": [question.classes[label]]},
+        }
+        for at, (question, label) in enumerate(zip(campaign.questions, labels, strict=True))
+    ]

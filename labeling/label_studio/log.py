@@ -17,6 +17,7 @@ from budget import files
 from budget.errors import StorageError
 from labeling.timesheet.sheet import WorkedAnswer
 
+FILE = "label_studio.jsonl"
 OPEN, CLOSING, PAGE, END, RUN = "open", "closing", "page", "end", "run"
 Record = dict[str, Any]
 
@@ -32,7 +33,7 @@ class WorkLog:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "label_studio.jsonl"
+        self.path = folder / FILE
         self._lines = files.JsonLines(self.path)
         self._records: list[Record] = []
         try:
@@ -70,7 +71,14 @@ class WorkLog:
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
         """Try to hold a named lock for the length of the block; yield whether this succeeded."""
-        return files.try_locked(self.path.parent / f"{name}.lock")
+        return files.try_locked(self._lock(name))
+
+    def holder(self, name: str) -> str:
+        """The number of the process that took a named lock last."""
+        return files.holder(self._lock(name))
+
+    def _lock(self, name: str) -> Path:
+        return self.path.parent / f"{name}.lock"
 
     def _all(self) -> list[Record]:
         try:

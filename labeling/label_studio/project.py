@@ -14,6 +14,8 @@ from labeling.types import Condition
 
 _CHUNK = 200  # tasks in one import
 _LONGEST_TITLE = 50
+PRELABELS = "prelabels"
+"""What the server calls the model whose predictions annotators see."""
 
 
 @dataclass(slots=True)
@@ -67,8 +69,27 @@ class Project:
                 told = min(known, told, key=lambda one: one.id)
             self.tasks[row] = told
 
-    def fill(self, rows: Iterable[int], address: Callable[[int], str]) -> None:
-        """Import the tasks of rows that have none."""
+    def fill(
+        self,
+        rows: Iterable[int],
+        address: Callable[[int], str],
+        prediction: Callable[[int], list[dict[str, Any]]] | None = None,
+    ) -> None:
+        """Import the tasks of rows that have none.
+
+        Args:
+            rows: in the study's index.
+            address: of a row's image.
+            prediction: shown with a row's task, as `result_of` writes it; None for none.
+        """
+
+        def body(row: int) -> dict[str, Any]:
+            data = {"data": {IMAGE: address(row), ROW: row}}
+            if prediction is None:
+                return data
+            told = {"model_version": PRELABELS, "result": prediction(row)}
+            return {**data, "predictions": [told]}
+
         wanted = list(rows)
         for start in range(0, len(wanted), _CHUNK):
             chunk = wanted[start : start + _CHUNK]
@@ -76,7 +97,7 @@ class Project:
             def lacks(chunk: list[int] = chunk) -> list[dict[str, Any]] | None:
                 self.update(self.client.tasks(self.id))
                 rest = [row for row in chunk if row not in self.tasks]
-                return [{"data": {IMAGE: address(r), ROW: r}} for r in rest] or None
+                return [body(row) for row in rest] or None
 
             if any(row not in self.tasks for row in chunk):
                 self.client.make(lacks, f"/api/projects/{self.id}/import", return_task_ids="true")
@@ -174,6 +195,13 @@ class ProjectFinder:
                 "its answers are to another question; restore it from the study's folder "
                 "(labeling_page.xml) and start again"
             )
+        shows = bool(found.get("show_collab_predictions"))
+        if shows != bool(condition.prelabels):
+            raise MarketContradiction(
+                f"{self.client.host}: project {found['id']} was switched to "
+                f"{'show' if shows else 'hide'} predictions, which changes answers; switch it back "
+                "(Settings, Annotation) and start again"
+            )
 
     def _settings(self, condition: Condition, overlap: int) -> dict[str, Any]:
         share = f"{condition.controls} of {condition.suite_size} tasks are control tasks"
@@ -189,7 +217,8 @@ class ProjectFinder:
             "show_skip_button": False,
             "enable_empty_annotation": False,
             "show_annotation_history": False,
-            "show_collab_predictions": False,
+            "show_collab_predictions": bool(condition.prelabels),
+            **({"model_version": PRELABELS} if condition.prelabels else {}),
         }
 
 

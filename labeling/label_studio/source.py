@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from budget.files import write_whole
 from budget.tariffs.staff import StaffTariff
@@ -17,11 +17,12 @@ from labeling.campaign.campaign import Campaign
 from labeling.label_studio import log as logged
 from labeling.label_studio.client import StudioClient
 from labeling.label_studio.collect import Collector, Members
-from labeling.label_studio.labeling_config import config_of
+from labeling.label_studio.labeling_config import config_of, result_of
 from labeling.label_studio.log import WorkLog
 from labeling.label_studio.project import Project, ProjectFinder
+from labeling.label_studio.reconcile import StudyOnServer, differences
 from labeling.order_locks import OrderLocks
-from labeling.source import Pool, orders_before
+from labeling.source import Finding, Pool, StoredOrder, orders_before
 from labeling.timesheet.controls import controls_for
 from labeling.timesheet.orders import check_order, page_of
 from labeling.timesheet.sheet import Refusal, Sheet, WorkedAnswer
@@ -60,6 +61,7 @@ class StudioSettings:
         remove_banned: whether banned annotators are removed from the organization.
         minutes: how long a number of answers is expected to take.
         stopping: whether to stop: an order then ends with the answers in hand.
+        waits: told the number of the process that an order of ours waits for.
         staff: told when an order opens and closes, where people are scripted; None for real ones.
     """
 
@@ -70,6 +72,7 @@ class StudioSettings:
     grace_s: float = 120.0
     remove_banned: bool = False
     stopping: Callable[[], bool] = lambda: False
+    waits: Callable[[str], None] = lambda process: None
     staff: ScriptedPeople | None = None
 
 
@@ -116,6 +119,7 @@ class LabelStudioSource:
         folder: folder of the log.
         earlier: returns the ended orders of a condition.
         settings: the rest.
+        prelabels: class that is shown with each task, in conditions that show predictions.
     """
 
     def __init__(
@@ -128,6 +132,7 @@ class LabelStudioSource:
         folder: Path,
         earlier: Callable[[Condition], Sequence[Order]],
         settings: StudioSettings,
+        prelabels: Mapping[int, int] | None = None,
     ) -> None:
         self.client = client
         self.people = Members(client)
@@ -137,6 +142,7 @@ class LabelStudioSource:
         self._tariff = tariff
         self._earlier = earlier
         self._settings = settings
+        self._prelabels = prelabels or {}
         self.log = WorkLog(folder)
         run = self.log.run(uuid.uuid4().hex)
         page = _kept_page(folder / "labeling_page.xml", campaign)
@@ -163,8 +169,7 @@ class LabelStudioSource:
         check_order(order, self._campaign, self._tariff, self._controls)
         project = self.finder.find(order.condition)
         if project is None:
-            overlap = max((count for _, count in order.wanted), default=1)
-            return Pool(str(self.finder.open(order.condition, overlap).id), order)
+            return Pool(str(self.finder.open(order.condition, _asked_at_once(order)).id), order)
         return Pool(str(project["id"]), order)
 
     def collect(self, pool: Pool) -> Iterator[Page]:
@@ -174,7 +179,8 @@ class LabelStudioSource:
             MarketError: the server failed, or somebody changed the project.
         """
         order = pool.order
-        self._locks.wait(order.key)
+        waits = self._settings.waits
+        self._locks.wait(order.key, lambda: waits(self.log.holder(f"order-{order.key}")))
         work = self._at_work(order)
         yield from work.pages
         if work.end is not None:
@@ -216,6 +222,12 @@ class LabelStudioSource:
         """Answers to an order that do not count and are not paid, each with the reason."""
         return list(self._at_work(order).refused)
 
+    def differences(self, books: Sequence[StoredOrder]) -> list[Finding]:
+        """Compare a study's orders, holds and copied answers with the server; change nothing."""
+        names = self.people.name
+        study = StudyOnServer(self.client, self.finder, self.log, self._campaign, names)
+        return differences(study, books)
+
     def close(self) -> None:
         """Close the tasks of every order that this process has at work; answers in hand may come.
 
@@ -243,13 +255,13 @@ class LabelStudioSource:
         answers = sum(one.answers_wanted for one in [*before, order])
         people, rows = self._tariff.people, list(self._controls)
         controls = controls_for(order.condition, answers, people, rows, self._settings.seed)
-        overlap = max((count for _, count in order.wanted), default=1)
-        project = self.finder.open(order.condition, overlap)
+        project = self.finder.open(order.condition, _asked_at_once(order))
         opened = self._opened(order)
         ended = bool(self.log.of(logged.END, order.key))
         if not ended:
             rows = [task for task, _ in order.wanted] + controls
-            project.fill(rows, self._address)
+            prediction = self._prediction if order.condition.prelabels else None
+            project.fill(rows, self._address, prediction)
         sheet = Sheet(self._campaign, self._tariff, self._controls)
         known: set[str] = set()
         for one in before:
@@ -270,6 +282,9 @@ class LabelStudioSource:
             work.pages.append(Page((), (), work.end))
         self._work[order.key] = work
         return work
+
+    def _prediction(self, row: int) -> list[dict[str, Any]]:
+        return result_of((self._prelabels[row],), self._campaign)
 
     def _opened(self, order: Order) -> float:
         """When the order was opened, by the server's clock; written down the first time."""
@@ -367,6 +382,13 @@ class LabelStudioSource:
 
     def _organization(self) -> int:
         return int(self.client.read("/api/current-user/whoami")["active_organization"])
+
+
+def _asked_at_once(order: Order) -> int:
+    """The most answers that a task is served for before any came."""
+    most = max((count for _, count in order.wanted), default=1)
+    rule = order.condition.dynamic
+    return most if rule is None else min(most, rule.least)
 
 
 def _kept_page(path: Path, campaign: Campaign) -> str:

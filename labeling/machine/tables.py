@@ -41,7 +41,9 @@ class MachineTable:
     notes: tuple[str, ...] = ()
 
 
-def read_machine_file(file: Path, array: str, classes: Sequence[str]) -> MachineTable:
+def read_machine_file(
+    file: Path, array: str, classes: Sequence[str], setting: str = "--machine"
+) -> MachineTable:
     """Read a machine's answers.
 
     Args:
@@ -50,37 +52,38 @@ def read_machine_file(file: Path, array: str, classes: Sequence[str]) -> Machine
             the sequence of the images, or beside an array `images` of names.
         array: name of the array of an `.npz` file; "" for `probabilities`.
         classes: the classes, in code order.
+        setting: that names the file, for messages.
 
     Raises:
         InputError: naming file, row and column that are wrong, and the remedy.
     """
     if not file.is_file():
-        raise InputError(f"--machine: {file}: no such file")
+        raise InputError(f"{setting}: {file}: no such file")
     kind = file.name.lower()
     if kind.endswith(".npz"):
-        return _of_arrays(file, array or _ARRAY, len(classes))
+        return _of_arrays(file, array or _ARRAY, len(classes), setting)
     if array:
-        raise InputError(f"--machine: {file}: only an .npz file has arrays; leave #{array} out")
+        raise InputError(f"{setting}: {file}: only an .npz file has arrays; leave #{array} out")
     table = read_parquet(file) if kind.endswith(".parquet") else read_table(file)
     return machine_table(table, classes)
 
 
-def _of_arrays(file: Path, array: str, classes: int) -> MachineTable:
+def _of_arrays(file: Path, array: str, classes: int, setting: str) -> MachineTable:
     try:
         with np.load(file, allow_pickle=False) as loaded:
             if array not in loaded:
                 names = ", ".join(loaded.files)
                 raise InputError(
-                    f"--machine: {file}: it holds no array {array}; there are {names}: name one as "
-                    f"file:{file.name}#NAME"
+                    f"{setting}: {file}: it holds no array {array}; there are {names}: name one as "
+                    f"{file.name}#NAME"
                 )
             said: NDArray[Any] = loaded[array]
             rows = loaded[_NAMES] if _NAMES in loaded else np.arange(len(said))
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"--machine: {file}: cannot be read as a numpy file: {error}") from None
+        raise InputError(f"{setting}: {file}: cannot be read as a numpy file: {error}") from None
     if said.ndim != 2 or said.shape[1] != classes or len(rows) != len(said):
         raise InputError(
-            f"--machine: {file}: {array} is {said.shape}; give a row for each image and a column "
+            f"{setting}: {file}: {array} is {said.shape}; give a row for each image and a column "
             f"for each of the {classes} classes"
         )
     listed = tuple(str(name) for name in rows)

@@ -137,6 +137,8 @@ def condition_to_text(condition: Condition) -> str:
         fields["dynamic"] = asdict(condition.dynamic)
     if condition.one_by_one:
         fields["one_by_one"] = True
+    if condition.prelabels:
+        fields["prelabels"] = condition.prelabels
     return json.dumps(fields)
 
 

@@ -26,8 +26,8 @@ def check_order(
     """The rows of an order's tasks, after a check that own annotators can serve it.
 
     Raises:
-        InputError: an exam, dynamic overlap, a rate that pays nothing, control tasks for a question
-            of taste, or none where a share of them is asked for.
+        InputError: an exam, a rate that pays nothing, control tasks or dynamic overlap for a
+            question of taste, or no control tasks where a share of them is asked for.
         ValueError: the condition belongs to another campaign, or is not of single tasks.
     """
     condition = order.condition
@@ -36,8 +36,13 @@ def check_order(
     if not condition.one_by_one:
         raise ValueError("order: own annotators submit one task at a time")
     tariff.check_rate(condition.reward)
-    if condition.exam or condition.dynamic is not None:
-        raise InputError("own annotators: there is no exam and no dynamic overlap; leave them out")
+    if condition.exam:
+        raise InputError("own annotators: there is no exam; leave it out")
+    if condition.dynamic is not None and campaign.judged is None:
+        raise InputError(
+            f"overlap: {condition.dynamic} stops where an answer is sure, and no question of the "
+            "campaign has a right answer; give whole numbers"
+        )
     if condition.controls and (not controls or campaign.judged is None):
         raise InputError(
             "controls: there is no control task to check answers by; give control images and a "

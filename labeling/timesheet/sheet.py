@@ -16,8 +16,9 @@ import numpy as np
 
 from budget.money import Money
 from budget.tariffs.staff import StaffTariff
+from labeling.aggregation.dynamic_overlap import skill_of
 from labeling.campaign.campaign import FAST_RESPONSES, WRONG_CONTROLS, Campaign
-from labeling.source import wanted_arrays
+from labeling.timesheet.tally import Tally, tally_of
 from labeling.types import Assignment, Ints, Order, Restriction
 
 USUAL_FROM = 5
@@ -75,11 +76,8 @@ class _OrderWork:
 
     order: Order
     opened_s: float
-    place: dict[int, int]
-    lacking: Ints
     paid: int = 0
     last_s: float = 0.001
-    places_of: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
 
 class Sheet:
@@ -103,14 +101,17 @@ class Sheet:
         self._seen: set[tuple[str, int]] = set()
         self._known: set[int] = set()
         self._work: _OrderWork | None = None
+        self._tally: Tally | None = None
         self.banned: dict[str, str] = {}
 
     def open(self, order: Order, opened_s: float) -> None:
         """Begin an order; the answers that follow are its own."""
-        tasks, wanted = wanted_arrays(order)
-        place = {int(task): at for at, task in enumerate(tasks)}
-        self._work = _OrderWork(order, opened_s, place, wanted)
-        self._known.update(place)
+        if self._tally is None:
+            asked = self._campaign.questions[self._campaign.judged or 0]
+            self._tally = tally_of(order.condition.dynamic, len(asked.classes))
+        self._tally.open(order)
+        self._work = _OrderWork(order, opened_s)
+        self._known.update(task for task, _ in order.wanted)
 
     def take(
         self, answer: WorkedAnswer, clock_s: float | None = None
@@ -134,10 +135,10 @@ class Sheet:
         self._seen.add((answer.annotator, answer.task))
         bisect.insort(record.times, self._tariff.time.paid_ms(answer.seconds))
         work.paid += 1
-        if answer.task in work.place and answer.annotator not in self.banned:
-            place = work.place[answer.task]
-            work.lacking[place] -= 1
-            work.places_of[answer.annotator].append(place)
+        if not control and answer.annotator not in self.banned:
+            skill = float(skill_of(record.judged - record.wrong, record.judged))
+            label = answer.labels[self._campaign.judged or 0]
+            self._counted.count(answer.annotator, answer.task, label, skill)
         made = Assignment(
             id=answer.id,
             annotator=answer.annotator,
@@ -153,8 +154,7 @@ class Sheet:
 
     def missing(self) -> Ints:
         """Usable answers that the order still lacks, [n] in the sequence of its wanted tasks."""
-        lacking: Ints = np.maximum(self._at_work.lacking, 0)
-        return lacking
+        return self._counted.missing()
 
     @property
     def left(self) -> int:
@@ -185,6 +185,12 @@ class Sheet:
         if self._work is None:
             raise ValueError("no order is open")
         return self._work
+
+    @property
+    def _counted(self) -> Tally:
+        if self._tally is None:
+            raise ValueError("no order is open")
+        return self._tally
 
     def _reward(self, annotator: str, order: Order, paid_ms: int) -> Money:
         return self._tariff.earned(annotator, order.condition.reward, paid_ms)
@@ -219,6 +225,5 @@ class Sheet:
         if not reason or answer.annotator in self.banned:
             return None
         self.banned[answer.annotator] = reason
-        work = self._at_work
-        np.add.at(work.lacking, work.places_of[answer.annotator], 1)
+        self._counted.withdraw(answer.annotator)
         return Restriction(answer.annotator, at_s, reason)

@@ -63,6 +63,7 @@ def options() -> list[str]:
     return sizes + files
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_nothing_is_lost(
     whole: Path,
     small_data: str,

@@ -1,7 +1,9 @@
 """Killed with SIGKILL at any moment, a study started again ends with the same report.
 
-Children are forked from a parent that has imported everything. FAULT_RUNS sets how many random
-moments are tried; from 100 on, every single durable step is hit as well, not one of each kind.
+Children are forked from a parent that has imported everything, and a study is killed several times
+in a row. FAULT_RUNS sets how many random moments are tried; from 100 on, processes die before and
+after every single durable step, and not around one of each kind; from 1,000 on twice before it and
+thrice after it.
 """
 
 from __future__ import annotations
@@ -9,11 +11,10 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
-import time
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import alembic.config
@@ -33,7 +34,7 @@ from labeling import versions
 from labeling.store import Store
 from tests import oracle
 from tests.conftest import SMALL
-from tests.faults.steps import watch
+from tests.faults.chains import Moment, kill_at, moments_of, of_each_kind
 from tests.forks import RandomKills, ended, forked
 from tests.heads import FixedHeads
 from training import evaluate, features, fit
@@ -44,6 +45,7 @@ PRELOADED = (torch, alembic.config, alembic.migration, evaluate, features, fit)
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 RUNS = int(os.environ.get("FAULT_RUNS", "10"))
+IN_A_ROW = 5
 SETTINGS = {**SMALL, "seed": 5, "study": "s", "price": "0.001,0.002"}
 SETTINGS |= {"budget": "0.14", "confirm": "0.05"}  # bears a part of the confirmation
 STUDIES: dict[str, dict[str, object]] = {
@@ -81,11 +83,11 @@ def run_study(runs: Path, data: str, kind: str = "money") -> None:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A study that nothing happens to: its report, its seconds, its durable steps in order."""
+    """A study that nothing happens to: its report, CPU seconds and durable moments."""
 
     report: bytes
     seconds: float
-    steps: list[str]
+    moments: list[Moment]
 
 
 @pytest.fixture(scope="module")
@@ -98,33 +100,25 @@ def undisturbed(
     @cache
     def run(kind: str) -> Undisturbed:
         folder = tmp_path_factory.mktemp(f"undisturbed-{kind}")
-        log = folder / "log"
-
-        def work() -> None:
-            with log.open("w") as file:
-                watch(DURABLE, lambda _, name, when: when == "before" and file.write(name + "\n"))
-                run_study(folder, small_data, kind)
-
-        start = time.monotonic()
-        assert ended(forked(work)) == 0
-        seconds = time.monotonic() - start
+        work = partial(run_study, folder, small_data, kind)
+        moments, seconds = moments_of(DURABLE, work, folder / "log")
         report = (folder / "s/report.json").read_bytes()
         told = json.loads(report)
         if kind == "delivery":
             assert told["delivery"]["tranches"] >= 3
         else:
             assert 0 < told["confirmation"]["share"] < 1
-        return Undisturbed(report, seconds, log.read_text().split())
+        return Undisturbed(report, seconds, moments)
 
     return run
 
 
-def check(runs: Path, data: str, report: bytes, kind: str = "money") -> None:
-    """Start the study again and compare everything with the one that nothing happened to."""
-    assert ended(forked(lambda: run_study(runs, data, kind))) == 0
+def check(runs: Path, report: bytes) -> None:
+    """Compare everything of a study that was killed with the one that nothing happened to."""
     assert (runs / "s/report.json").read_bytes() == report
     assert oracle.orders_open(runs / "s") == 0
-    assert oracle.paid_twice(runs / "s") == 0
+    assert oracle.paid_twice(runs / "s") == oracle.held(runs / "s") == 0
+    assert oracle.settled(runs / "s") == oracle.paid(runs / "s")
     assert f'"micros": {oracle.paid(runs / "s")}' in report.decode()
     told = read_run(runs / "s")  # what a mirror is built from
     bought = {row["version"] for row in json.loads(report)["purchases"]}
@@ -138,45 +132,45 @@ def check(runs: Path, data: str, report: bytes, kind: str = "money") -> None:
     assert all(label_versions.model_file(runs / "s", c.version).exists() for c in told.children)
 
 
-def kill_at(number: int, when: str, runs: Path, data: str, kind: str) -> int:
-    def act(step: int, name: str, moment: str) -> None:
-        if step == number and moment == when:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def work() -> None:
-        watch(DURABLE, act)
-        run_study(runs, data, kind)
-
-    return ended(forked(work))
-
-
-@pytest.mark.parametrize("kind", sorted({name for _, name in DURABLE}))
-def test_killed_before_and_after_each_kind_of_durable_step(
+@pytest.mark.parametrize("kind", STUDIES)
+def test_killed_before_and_after_durable_steps(
     kind: str,
     undisturbed: Callable[[str], Undisturbed],
     small_data: str,
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
-    asked = "tpe" if kind == "enqueue_trial" else "money"  # only stock samplers get a stand-in
-    studies = ["delivery"] if kind == "order_of" else [asked, "delivery"]
-    happened = killed = 0
-    for study in studies:
-        steps = undisturbed(study).steps
-        places = [number for number, name in enumerate(steps) if name == kind]
-        happened += len(places)
-        for number in places if RUNS >= 100 else random.Random(kind).sample(places, bool(places)):
-            for when in ("before", "after"):
-                runs = tmp_path / f"{study}-{number}-{when}"
-                assert kill_at(number, when, runs, small_data, study) == -signal.SIGKILL
-                killed += 1
-                check(runs, small_data, undisturbed(study).report, study)
+    chance, whole = random.Random(kind), undisturbed(kind)
+    left = of_each_kind(whole.moments, chance)
+    if RUNS >= 100:
+        left = list(whole.moments)
+    if RUNS >= 1000:
+        left = left * 2 + [moment for moment in left if moment.when == "after"]
+    if kind == "tpe":  # only stock samplers get a stand-in
+        left = [moment for moment in left if moment.step == "enqueue_trial"]
+    killed = 0
+    while left:
+        runs = tmp_path / str(killed)
+        # Half of them, so that some processes do much between two kills; at last all that is left.
+        each = dict.fromkeys(left)
+        at = [moment for moment in each if len(left) < 30 or chance.random() < 0.5]
+        died = kill_at(at, DURABLE, partial(run_study, runs, small_data, kind), tmp_path / "log")
+        check(runs, whole.report)
+        assert died, f"never reached: {at}"
+        for moment in died:
+            left.remove(moment)
+        killed += len(died)
+        shutil.rmtree(runs)
     record_property("kills at steps", killed)
-    assert happened, f"{kind} never happens"
+
+
+def test_every_durable_step_is_watched(undisturbed: Callable[[str], Undisturbed]) -> None:
+    happened = {moment.step for kind in STUDIES for moment in undisturbed(kind).moments}
+    assert happened == {name for _, name in DURABLE}
 
 
 @pytest.mark.parametrize("kind", ["money", "delivery"])
-def test_killed_at_random_moments_twice_over(
+def test_killed_at_random_moments_in_a_row(
     kind: str,
     undisturbed: Callable[[str], Undisturbed],
     small_data: str,
@@ -184,12 +178,12 @@ def test_killed_at_random_moments_twice_over(
     record_property: Callable[[str, object], None],
 ) -> None:
     report, seconds = undisturbed(kind).report, undisturbed(kind).seconds
-    kills = RandomKills(random.Random(5), seconds)
-    for run in range(RUNS):
-        runs = tmp_path / str(run)
-        for is_first in (True, False):
-            child = forked(lambda runs=runs: run_study(runs, small_data, kind))
-            kills.kill(child, is_whole=is_first)
-        check(runs, small_data, report, kind)
+    kills = RandomKills(random.Random(5), seconds / 2)
+    while kills.killed < RUNS:
+        runs = tmp_path / str(kills.killed)
+        work = partial(run_study, runs, small_data, kind)
+        kills.in_a_row(partial(forked, work), IN_A_ROW)
+        assert ended(forked(work)) == 0
+        check(runs, report)
+        shutil.rmtree(runs)
     record_property("kills at random moments", kills.killed)
-    assert kills.killed >= RUNS // 2

@@ -317,6 +317,7 @@ def test_an_exception_closes_the_pools(mirrored: Ground) -> None:
     mirrored.finish("s")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_once_finishes_what_annotators_hold_and_settles(
     number: signal.Signals, ground: Ground
@@ -369,6 +370,7 @@ def clearml_at_that_very_moment() -> None:
     at_poll(4, act)()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "first", [clearml_before, clearml_while_a_pool_is_open, clearml_at_that_very_moment]
 )
@@ -392,6 +394,7 @@ def script(ground: Ground, name: str) -> Callable[[], None]:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_script_with_clearml_in_it_leaves_no_pool_open_either(
     number: signal.Signals, mirrored: Ground
@@ -457,6 +460,7 @@ def kill_at(number: int, when: str) -> Callable[[], None]:
     return prepare_child
 
 
+@pytest.mark.slow
 def test_killed_around_durable_steps(ground: Ground) -> None:
     log = ground.root / "steps"
 

@@ -16,10 +16,10 @@ import random
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,12 +38,13 @@ from labeling.toloka.api.token import Token
 from labeling.types import Order
 from tests import canary
 from tests.faults.steps import watch
-from tests.forks import RandomKills
+from tests.forks import RandomKills, cpu_seconds, forked
 from tests.labeling.toloka.ground import CANARY, Ground
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 RUNS = int(os.environ.get("FAULT_RUNS", "10"))
+IN_A_ROW = 4
 PLANS = ((8, 1), (12, 2))  # tasks and overlap: two tranches of one condition
 DURABLE: list[tuple[object, str]] = [
     (IntentLog, "write"),
@@ -76,25 +77,13 @@ def call(url: str, method: str, path: str, body: Any = None) -> Any:
 
 
 def in_child(work: Callable[[], None], log: Path = Path(os.devnull)) -> int:
-    """Fork, do the work in the child, and return its process id.
+    """Do some work in a child, whose log and tracebacks go to a file."""
 
-    Args:
-        work: what the child does.
-        log: file that takes what the child writes, with its traceback if it has one.
-    """
-    child = os.fork()
-    if child:
-        return child
-    status = 1
-    try:
-        sys.stdout = sys.stderr = log.open("a", buffering=1)
+    def logged() -> None:
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, force=True)
         work()
-        status = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(status)
+
+    return forked(logged, log)
 
 
 def ended(child: int) -> int:
@@ -171,7 +160,7 @@ def watch_steps(act: Callable[[int, str, str], object]) -> None:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], float]:
-    """Names of the durable steps of a study that nothing happens to, and its seconds."""
+    """Names of the durable steps of a study that nothing happens to, and its CPU seconds."""
     folder = tmp_path_factory.mktemp("undisturbed")
     log = folder / "log"
     with server(folder) as url:
@@ -181,9 +170,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], fl
                 watch_steps(lambda _, name, when: when == "before" and file.write(name + "\n"))
                 study(url, folder)
 
-        begun = time.monotonic()
-        assert ended(in_child(work)) == 0
-        seconds = time.monotonic() - begun
+        seconds = cpu_seconds(in_child(work))
         check_books(url, folder)
     return log.read_text().splitlines(), seconds
 
@@ -250,29 +237,37 @@ def kill_at(number: int, when: str, url: str, folder: Path) -> int:
 
 @pytest.mark.parametrize("deed", [*DEEDS, "act", "reserve", "settle", "order_for", "add"])
 def test_killed_around_each_kind_of_durable_step(
-    deed: str, undisturbed: tuple[list[str], float], tmp_path: Path
+    deed: str,
+    undisturbed: tuple[list[str], float],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     places = [number for number, name in enumerate(undisturbed[0]) if name == deed]
     assert places, f"{deed} never happens"
     chosen = places if RUNS >= 100 else [random.Random(deed).choice(places)]
+    killed = 0
     for at, number in enumerate(chosen):
         when = ("before", "after")[(len(deed) + at) % 2]
-        for moment in ("before", "after") if RUNS >= 100 else (when,):
+        moments = ("before", "after") if RUNS >= 100 else (when,)
+        for moment in moments:
             folder = tmp_path / f"{number}-{moment}"
             with server(folder) as url:
                 assert kill_at(number, moment, url, folder) == -signal.SIGKILL
                 start_again(url, folder, watch_nothing=number % 2 == 0)
+        killed += len(moments)
+    record_property("kills of buyers at steps", killed)
 
 
-def test_killed_at_random_moments_twice_over(
-    undisturbed: tuple[list[str], float], tmp_path: Path
+def test_killed_at_random_moments_in_a_row(
+    undisturbed: tuple[list[str], float],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    kills = RandomKills(random.Random(7), undisturbed[1])
-    for run in range(RUNS):
-        folder = tmp_path / str(run)
+    kills = RandomKills(random.Random(7), undisturbed[1] / 2)
+    while kills.killed < RUNS:
+        folder = tmp_path / str(kills.killed)
         with server(folder) as url:
-            for is_first in (True, False):
-                work = lambda url=url, folder=folder: study(url, folder)  # noqa: E731
-                kills.kill(in_child(work, folder / "log.txt"), is_whole=is_first)
-            start_again(url, folder, watch_nothing=run % 2 == 0)
-    assert kills.killed >= RUNS // 2
+            work = partial(study, url, folder)
+            kills.in_a_row(partial(in_child, work, folder / "log.txt"), IN_A_ROW)
+            start_again(url, folder, watch_nothing=kills.killed % 2 == 0)
+    record_property("kills of buyers at random moments", kills.killed)

@@ -1,15 +1,15 @@
 """A rehearsal that is killed at any moment ends with the report of the undisturbed one.
 
-FAULT_RUNS sets how many random moments are tried; each rehearsal is killed twice.
+FAULT_RUNS sets how many random moments are tried; a rehearsal is killed several times in a row.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import signal
-import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,16 @@ import pytest
 
 from hpo.study.study import Study
 from labeling.toloka.api.clock import PlatformClock
+from tests import oracle
 from tests.conftest import SMALL
-from tests.forks import ended, forked
+from tests.forks import RandomKills, cpu_seconds, ended, forked
 from tests.heads import FixedHeads
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
-RUNS = int(os.environ.get("FAULT_RUNS", "10")) // 5
+RUNS = int(os.environ.get("FAULT_RUNS", "10"))
+IN_A_ROW = 5
+CAP = 100_000  # micro-dollars
 
 
 def rehearsed(folder: Path, data: str) -> dict[str, Any]:
@@ -52,6 +55,7 @@ def killed(folder: Path, data: str, polls: int) -> None:
     assert ended(forked(work)) == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_minutes_of_a_killed_rehearsal_are_those_of_the_undisturbed(
     small_data: str, tmp_path: Path
 ) -> None:
@@ -64,29 +68,21 @@ def test_minutes_of_a_killed_rehearsal_are_those_of_the_undisturbed(
         assert [row["minutes"] for row in again["purchases"]] == pytest.approx(minutes, abs=0.002)
 
 
-def killed_at(seconds: float, folder: Path, data: str) -> bool:
-    """Kill a rehearsal some time after its start; False where it had ended."""
-    child = forked(lambda: rehearsed(folder, data))
-    time.sleep(seconds)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(child, signal.SIGKILL)
-    return ended(child) == -signal.SIGKILL
-
-
 def test_killed_at_random_moments_a_rehearsal_ends_with_the_same_report(
-    small_data: str, tmp_path: Path
+    small_data: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    begun = time.monotonic()
-    assert ended(forked(lambda: rehearsed(tmp_path / "whole", small_data))) == 0
-    seconds = time.monotonic() - begun
+    seconds = cpu_seconds(forked(lambda: rehearsed(tmp_path / "whole", small_data)))
     for path in (tmp_path / "whole/s").rglob("*"):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
-    undisturbed = (tmp_path / "whole/s/report.json").read_text()
-    moments, kills = random.Random(11), 0
-    for run in range(RUNS):
-        folder = tmp_path / str(run)
-        for _ in range(2):
-            kills += killed_at(moments.uniform(0.1, 0.9) * seconds, folder, small_data)
-        assert ended(forked(lambda folder=folder: rehearsed(folder, small_data))) == 0
-        assert (folder / "s/report.json").read_text() == undisturbed, f"run {run}"
-    assert kills >= RUNS
+    undisturbed = (tmp_path / "whole/s/report.json").read_bytes()
+    kills = RandomKills(random.Random(11), seconds / 2)
+    while kills.killed < RUNS:
+        folder = tmp_path / str(kills.killed)
+        work = partial(rehearsed, folder, small_data)
+        kills.in_a_row(partial(forked, work), IN_A_ROW)
+        assert ended(forked(work)) == 0
+        assert (folder / "s/report.json").read_bytes() == undisturbed, folder.name
+        assert oracle.orders_open(folder / "s") == oracle.held(folder / "s") == 0
+        assert oracle.paid_twice(folder / "s") == 0
+        assert oracle.settled(folder / "s") == oracle.paid(folder / "s") <= CAP
+    record_property("kills of rehearsals at random moments", kills.killed)

@@ -120,6 +120,7 @@ def make_and_die(runs: Path, data: str, step: int) -> None:
     new_study(runs, data).close()
 
 
+@pytest.mark.slow
 def test_killed_while_the_folder_is_made_a_study_starts_again(warm: str, tmp_path: Path) -> None:
     steps = 0
     killed = True

@@ -53,6 +53,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, obj
     return found, (folder / "runs/s/report.json").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for _, name in STEPS])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_while_test_labels_are_bought(

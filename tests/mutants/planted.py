@@ -209,6 +209,13 @@ MUTANTS = (
         (_TOLOKA, "-k", "read_back"),
     ),
     Mutant(
+        "a market's journal, without which no other machine buys, at a server",
+        "hpo/study/pools.py",
+        "if _conditions(world) and not any(",
+        "if False and not any(",
+        ("tests/hpo/study/test_together.py", "-k", "needs_the_folder"),
+    ),
+    Mutant(
         "a machine's call on disk before it is sent",
         "labeling/machine/source.py",
         "        self._kept.send(calls, order)\n",

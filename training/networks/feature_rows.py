@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.errors import InputError
-from budget.files import locked, write_whole
+from budget.files import locked, private_folder, write_whole
 
 Values = NDArray[np.float32]
 
@@ -42,7 +42,7 @@ def gathered(
         InputError: the folder cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         with locked(folder / "lock"):
             owned = _owned(folder, set(hashes))
             first = {content: row for row, content in reversed(list(enumerate(hashes)))}

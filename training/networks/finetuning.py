@@ -362,7 +362,7 @@ def _copy(model: Any) -> dict[str, Any]:
 
 
 def _is_bf16_fast(device: str) -> bool:
-    """Whether the device multiplies bfloat16 matrices in hardware."""
+    """Whether training in bfloat16 is fast: on AVX-512 alone a step takes half as long again."""
     import torch
 
     if device == "cuda":

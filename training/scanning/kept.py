@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from budget.files import write_whole
+from budget.files import private_folder, write_whole
 
 YOUNG_NS = 2_000_000_000  # the coarsest clock of a file system in use, that of FAT
 _CODE = 1  # raise it when a change of the reader changes hashes
@@ -84,7 +84,7 @@ def keep_seen(cache: Path, base: Path, seen: Mapping[str, Seen]) -> None:
     body = json.dumps({"reader": _reader(), "files": rows}).encode()
     file = _file(cache, base)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(file.parent)
         write_whole(file, _digest(body).encode() + b"\n" + body)
     except OSError as error:
         _log.warning("%s: cannot be written (%s): images are read again", file, error.strerror)

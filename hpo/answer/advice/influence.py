@@ -12,7 +12,7 @@ from hpo.answer.advice.importance import importance
 from hpo.answer.estimates.plan_estimates import BOUNDS_95, PlanEstimates, tolerance
 from labeling.types import LabelPlan
 
-SETTINGS = ("price", "overlap", "controls", "tasks", "exam")
+SETTINGS = ("price", "overlap", "controls", "tasks", "exam", "prelabel")
 
 
 def levels(plans: Sequence[LabelPlan], setting: str) -> list[Any]:

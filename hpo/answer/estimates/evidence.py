@@ -164,7 +164,8 @@ class Coding:
     def _features(self, plan: LabelPlan) -> list[float]:
         price = np.log(plan.price.dollars / _REFERENCE_PRICE) if self.knows_price else 0.0
         unchecked = float(not plan.controls and not plan.exam)
-        return [price, unchecked, (plan.controls / self.suite_size) ** 0.5, float(plan.exam)]
+        knob = float(plan.exam or plan.prelabel)  # own annotators sit no exam: never both
+        return [price, unchecked, (plan.controls / self.suite_size) ** 0.5, knob]
 
 
 def coding_of(measured: Sequence[Measurement], world: World) -> Coding:

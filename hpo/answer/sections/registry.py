@@ -15,6 +15,7 @@ from hpo.answer.sections.models.feature_worth import FEATURE_WORTH
 from hpo.answer.sections.models.growth import GROWTH
 from hpo.answer.sections.models.networks import NETWORKS
 from hpo.answer.sections.sellers.machine import MACHINE_USE
+from hpo.answer.sections.sellers.prelabels import PRELABELS
 from hpo.answer.sections.sellers.staff import STAFF
 from hpo.answer.sections.views import VIEWS
 
@@ -31,6 +32,7 @@ SECTIONS = (
     EVALUATION,
     KNOWN_LABELS,
     STAFF,
+    PRELABELS,
     FEATURE_WORTH,
     COMPARISONS,
     FRONT_VERSIONS,

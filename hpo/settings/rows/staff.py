@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from hpo.settings.parsing import boolean, money, number, one_of, optional, text
+from hpo.settings.parsing import boolean, dimension, money, number, one_of, optional, text
 from hpo.settings.parsing import people as read_people
 from hpo.settings.setting import Setting
 
@@ -78,6 +78,22 @@ STAFF = (
         "own annotators at work: a number; on label-studio also simulated:N, a rehearsal",
         "people",
         "5",
+    ),
+    Setting(
+        "prelabel",
+        dimension(boolean),
+        "off",
+        "on|off",
+        "plans",
+        "own annotators: whether they see a prediction with each task, which changes answers",
+    ),
+    Setting(
+        "prelabels",
+        optional(text),
+        None,
+        "FILE",
+        "plans",
+        "the predictions that --prelabel on shows: a table as --machine file:FILE takes it",
     ),
     Setting(
         "remove_banned",

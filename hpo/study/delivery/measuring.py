@@ -51,7 +51,7 @@ def measuring_plan(
         return market.source.expected_minutes(condition, assignments)
 
     usual = practitioner_plan(plans, minutes, config.max_minutes, lambda plan: images)
-    return replace(usual, tasks=images, overlap=overlap, dynamic=None)
+    return replace(usual, tasks=images, overlap=overlap, dynamic=None, prelabel=False)
 
 
 def check_tests(

@@ -10,7 +10,7 @@ from hpo.answer.advice.recommend import best_for
 from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates
 from hpo.answer.objects.answer import Answer
 from hpo.study.conclusion import Conclusion
-from hpo.study.looking.trial_facts import flat_facts
+from hpo.study.storage.trial_facts import flat_facts
 from hpo.study.trials import Trials
 from hpo.trial.outcome import Outcome
 from hpo.trial.spending import paid_for

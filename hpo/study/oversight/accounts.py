@@ -105,6 +105,7 @@ def wanted_in_words(order: Order) -> str:
     return (
         f"{counted(order.answers_wanted, 'answer')} wanted at {condition.price} a task, "
         f"{counted(condition.controls, 'control task')}{', exam' if condition.exam else ''}"
+        f"{', predictions shown' if condition.prelabels else ''}"
     )
 
 

@@ -12,6 +12,7 @@ from budget import seals
 from budget.files import replacing
 from budget.sqlite_file import SIDE_FILES
 from hpo.settings.run_folder import making
+from hpo.study.storage.made import optuna_study
 from hpo.trial.holdings.books import check_rows
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _open(path: Path, name: str) -> tuple[optuna.Study, bool]:
     with making(path.parent), closing(_connected(path)) as database:
         check_rows(database, path)
         late = _seal(database)
-    return _study(_storage(path), name), late
+    return optuna_study(name, _storage(path)), late
 
 
 def _connected(path: Path) -> sqlite3.Connection:
@@ -97,7 +98,7 @@ def _make(path: Path, name: str) -> None:
         path.with_name(path.name + side).unlink(missing_ok=True)
     with replacing(path) as draft:
         storage = _storage(draft)
-        _study(storage, name)
+        optuna_study(name, storage)
         storage.remove_session()
         storage.engine.dispose()
         with closing(_connected(draft)) as database:
@@ -110,14 +111,3 @@ def _storage(path: Path) -> optuna.storages.RDBStorage:
 
     wait = {"connect_args": {"timeout": _WAIT_S, "factory": seals.SealingConnection}}
     return optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs=wait)
-
-
-def _study(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
-    import optuna
-
-    return optuna.create_study(
-        storage=storage,
-        study_name=name,
-        directions=["maximize", "minimize"],
-        load_if_exists=True,
-    )

@@ -14,6 +14,7 @@ from budget.database import Database, name_of, seal_tables, state_of
 from budget.postgres.locks import SessionLocks
 from budget.postgres.patience import patient
 from budget.postgres.server import address_of, how_to_connect, trouble_of
+from hpo.study.storage.made import optuna_study
 
 # The column of a table by which its seals are told apart: who writes a part waits for who wrote it.
 _PARTS = {
@@ -72,12 +73,7 @@ class SharedTrials:
         # Optuna makes its tables in several commits.
         with SessionLocks(database).held("optuna"):
             self._storage = _Patient(database)
-            self.study = optuna.create_study(
-                storage=self._storage,
-                study_name=name,
-                directions=["maximize", "minimize"],
-                load_if_exists=True,
-            )
+            self.study = optuna_study(name, self._storage)
             seal_tables(database, _PARTS)
 
     def version(self) -> str:

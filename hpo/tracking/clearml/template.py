@@ -82,6 +82,7 @@ def _levels(space: SearchSpace) -> dict[str, list[Any]]:
         "controls": list(space.controls),
         "tasks": list(space.tasks),
         "exam": list(space.exams),
+        "prelabel": list(space.prelabels) if any(space.prelabels) else [],
     }
     return {f"General/{name}": values for name, values in levels.items() if values}
 

@@ -36,6 +36,7 @@ def condition_to_plain(condition: Condition) -> dict[str, Any]:
         "suite_size": condition.suite_size,
         "exam": condition.exam,
         "dynamic_overlap": str(condition.dynamic) if condition.dynamic else None,
+        **({"prelabels": condition.prelabels} if condition.prelabels else {}),
     }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from labeling.crowd.engine.ballots import Ballots
+from labeling.aggregation.dynamic_overlap import Ballots
 from labeling.crowd.engine.events import ARRIVE, EXAM, EXPIRE, HAND_BACK, RETURN, SUBMIT, EventQueue
 from labeling.crowd.engine.mixing import FixedPages, Mixing, SmartMixing
 from labeling.crowd.engine.pool import Ban, ExamRecord, PoolSettings, Visitor

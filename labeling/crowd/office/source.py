@@ -59,6 +59,7 @@ class OfficeSource:
         seed: the study's seed.
         earlier: returns the ended orders of a condition.
         further: items of the campaign's other objective questions, by name.
+        prelabels: class that is shown with each task, in conditions that show predictions.
 
     Raises:
         InputError: the scenario has no people, or the campaign no question that it can judge.
@@ -74,6 +75,7 @@ class OfficeSource:
         seed: int,
         earlier: Callable[[Condition], Sequence[Order]],
         further: Mapping[str, Items | Opinions] | None = None,
+        prelabels: Mapping[int, int] | None = None,
     ) -> None:
         if not scenario.office_people:
             raise InputError(
@@ -87,6 +89,7 @@ class OfficeSource:
         self._tariff = tariff
         self._seed = seed
         self._earlier = earlier
+        self._prelabels = prelabels or {}
         self._others = _others(campaign, scenario, len(items), seed, further or {})
         self._at_work: dict[str, _AtWork] = {}
 
@@ -104,8 +107,8 @@ class OfficeSource:
         """Name the order's pool; `collect` simulates it.
 
         Raises:
-            InputError: the order cannot be served: an exam, dynamic overlap, a rate that pays
-                nothing, or rows outside the image index.
+            InputError: the order cannot be served: an exam, a rate that pays nothing, or rows
+                outside the image index.
         """
         tasks = check_order(order, self.campaign, self._tariff, self._controls)
         if len(tasks) and (tasks.min() < 0 or tasks.max() >= len(self.items)):
@@ -139,6 +142,7 @@ class OfficeSource:
             self.campaign.suite_size,
             self._seed,
             condition.key,
+            self._prelabels if condition.prelabels else None,
         )
 
     def _run(self, order: Order) -> _Done:

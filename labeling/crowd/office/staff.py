@@ -6,6 +6,7 @@ it is the same whether the engine in process asks, or a script behind a real ser
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,7 @@ class OfficeStaff:
         suite_size: answers that the scenario's rates per suite are about.
         seed: the study's seed.
         key: the condition's key.
+        shown: class that is shown with each task; None where none is.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class OfficeStaff:
         suite_size: int,
         seed: int,
         key: str,
+        shown: Mapping[int, int] | None = None,
     ) -> None:
         self.names = staff_names(scenario.office_people)
         self._places = {name: at for at, name in enumerate(self.names)}
@@ -83,6 +86,7 @@ class OfficeStaff:
         self._suite = suite_size
         self._seed = seed
         self._key = key
+        self._shown = shown
 
     def answer(self, name: str, task: int, worked: Worked) -> StaffAnswer:
         """What a person answers to a task."""
@@ -95,6 +99,9 @@ class OfficeStaff:
         skill -= scenario.learning * 0.5 ** (worked.before / self._suite)
         skill -= min(1.0, scenario.fatigue * worked.today / self._suite)
         labels = [int(self._model.labels(kind, skill, favourite, row, chance)[0])]
+        is_anchored = self._shown is not None and float(rng.random()) < scenario.anchoring
+        if self._shown is not None and is_anchored:
+            labels = [self._shown[task]]
         questions, classes = self._others
         if questions:
             words = f"{self._key}/{name}/{task}"
@@ -105,5 +112,6 @@ class OfficeStaff:
         else:
             labels.insert(self._judged, labels.pop(0))
         seconds = self._model.seconds(kind, pace, row, worked.before // self._suite, normal)
+        seconds *= 1.0 if self._shown is None else scenario.prelabel_time
         seconds *= 1 + scenario.question_time * max(0, len(labels) - 1)
         return StaffAnswer(tuple(labels), round(seconds, 3))

@@ -14,7 +14,7 @@ from budget.secret import Secret
 from labeling.campaign.campaign import Campaign
 from labeling.crowd.office.staff import OfficeStaff, Worked
 from labeling.label_studio.client import StudioClient, http
-from labeling.label_studio.labeling_config import IMAGE, control_name
+from labeling.label_studio.labeling_config import result_of
 from labeling.label_studio.project import row_of
 from labeling.types import Condition
 
@@ -34,6 +34,7 @@ def account(admin: StudioClient, name: str) -> StudioClient:
             f"--people simulated: {admin.host} is not on this machine; scripted people answer only "
             "on a server here: make label-studio"
         )
+    admin.read("/api/version")  # a server that is not there is told in one line, and waited for
     with http().Client(base_url=admin.url, timeout=60.0) as browser:
         if not _enter(browser, "/user/login", name):
             invite = str(admin.read("/api/invite")["invite_url"])
@@ -52,19 +53,6 @@ def _enter(browser: Any, page: str, name: str) -> bool:
     form = {"email": name, "password": _PASSWORD, "csrfmiddlewaretoken": found[1]}
     headers = {"Referer": str(browser.base_url)}
     return bool(browser.post(page, data=form, headers=headers).status_code == 302)
-
-
-def result_of(labels: tuple[int, ...], campaign: Campaign) -> list[dict[str, Any]]:
-    """An answer as the labeling page sends it."""
-    return [
-        {
-            "from_name": control_name(at),
-            "to_name": IMAGE,
-            "type": "choices",
-            "value": {"choices": [question.classes[label]]},
-        }
-        for at, (question, label) in enumerate(zip(campaign.questions, labels, strict=True))
-    ]
 
 
 class ScriptedStaff:

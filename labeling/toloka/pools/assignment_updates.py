@@ -231,3 +231,8 @@ class AssignmentUpdates:
 def seconds_between(start: datetime, end: datetime) -> float:
     """Seconds from one time to another, rounded to milliseconds."""
     return round((end - start).total_seconds(), 3)
+
+
+def minutes_between(start: datetime, end: datetime) -> float:
+    """Minutes from one time to another: the quotient of whole milliseconds, as the crowd has it."""
+    return round(1000 * seconds_between(start, end)) / 60_000

@@ -24,6 +24,7 @@ from labeling.toloka.pools.assignment_updates import (
     AssignmentReader,
     AssignmentUpdate,
     AssignmentUpdates,
+    minutes_between,
     seconds_between,
 )
 from labeling.toloka.pools.find_or_make import LISTED, status_of
@@ -340,7 +341,7 @@ class OrderCollector:
         takers = {suite.user for suite in self._news.suites.values()}
         return OrderEnd(
             reason=reason,
-            minutes=seconds_between(opened, max(ends)) / 60,
+            minutes=minutes_between(opened, max(ends)),
             missing=missing,
             looked=len(takers) + failed,
             joined=len({suite.user for suite in paid}),

@@ -86,3 +86,29 @@ def test_a_study_that_searches_for_a_plan_evaluates_the_recommended_one(small_st
     assert correct == pytest.approx(report["recommended"]["final"]["accuracy"], abs=1e-6)
     assert study.report() == report  # nothing is measured twice, and the same is told
     json.dumps(told, allow_nan=False)
+
+
+def test_a_chosen_aggregator_is_told_with_what_it_was_chosen_by() -> None:
+    told = {
+        "images": 2,
+        "per_class": [{"class": "a", "images": 2, "recall": 1.0}],
+        "confusion": [[2]],
+        "brier": 0.1,
+    }
+    fits = {"weighted": -0.91, "majority": -0.9, "dawid-skene": -0.85}
+    chosen = {"chosen": "dawid-skene", "answers": 40, "fits": fits}
+    assert evaluation_lines({**told, "aggregator": chosen})[-1] == (
+        "Aggregation: dawid-skene, by the log-likelihood of 40 answers that were left out once: "
+        "weighted -0.910, majority -0.900, dawid-skene -0.850 each."
+    )
+    single = {"chosen": "weighted", "answers": 0, "fits": dict.fromkeys(fits, 0.0)}
+    assert "No image has two answers" in evaluation_lines({**told, "aggregator": single})[-1]
+    assert not any("Aggregation" in line for line in evaluation_lines(told))
+
+
+def test_a_study_that_chooses_its_aggregator_says_which(small_study) -> None:
+    settings = {"overlap": "3", "tasks": "50%", "trials": 1, "confirm": "0", "budget": "1"}
+    report = small_study(aggregation="auto", **settings).run()
+    told = report["evaluation"]["aggregator"]
+    assert told["chosen"] in told["fits"]
+    assert told["answers"] > 0

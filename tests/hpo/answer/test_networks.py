@@ -27,6 +27,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.threads.usable_cores", lambda: 1)
 
 
+@pytest.mark.slow
 def test_a_search_trains_networks_on_the_recommended_plan_and_its_neighbours(
     small_study: Make, short: None
 ) -> None:

@@ -24,6 +24,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {".features"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", [True, False])
 def test_a_copied_run_tells_what_its_own_folder_holds(
     stored: bool, copied: Path, command: Command

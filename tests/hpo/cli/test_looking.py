@@ -78,10 +78,12 @@ def test_a_lost_database_is_named_and_not_made_anew(finished: Path, command: Com
     assert not (finished / "labelworth.sqlite").exists()
 
 
-def test_only_the_user_reads_a_run(finished: Path) -> None:
+def test_only_the_user_reads_a_run_and_features_of_its_images(finished: Path) -> None:
+    features = finished.parent / ".features"
     modes = {
-        str(path.relative_to(finished)): path.stat().st_mode & 0o777
-        for path in [finished, *finished.rglob("*")]
+        str(path): path.stat().st_mode & 0o777
+        for folder in (finished, features)
+        for path in [folder, *folder.rglob("*")]
         if path.stat().st_mode & 0o777 != (0o700 if path.is_dir() else 0o600)
     }
     assert modes == {}

@@ -35,6 +35,18 @@ def test_sixty_known_labels_become_controls_and_a_check(tmp_path: Path) -> None:
     assert any("Labels of 50 validation and 50 final images are bought" in n for n in data.notes)
 
 
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("classes", [2, 3, 4, 5])
+def test_every_role_holds_the_classes_in_proportion(classes: int, seed: int) -> None:
+    """Classes of equal size lie in turns: a rule that takes every other image would miss some."""
+    truth = np.r_[np.repeat(np.arange(classes), 60 // classes), np.full(40, -1)]
+    rows = deal_roles(truth, np.arange(len(truth)), seed)
+    for role in ("control", *TESTS):
+        counts = np.bincount(truth[rows[role]], minlength=classes)
+        assert counts.sum() == 20
+        assert np.abs(counts - 20 / classes).max() <= 1.5
+
+
 def test_few_labels_ok_measures_by_the_known_labels_alone(tmp_path: Path) -> None:
     found = few_known(tmp_path, 300, 60)
     for settings in ({"few_labels_ok": True}, {"test_images": 0}):

@@ -92,6 +92,7 @@ def pools(study) -> list:
     return [pool for pool in found if source.marker.owns(pool)]
 
 
+@pytest.mark.slow
 def test_a_study_that_is_over_leaves_archived_pools_and_a_larger_budget_goes_on_in_new_ones(
     small_study, tmp_path: Path
 ) -> None:

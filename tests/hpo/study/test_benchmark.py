@@ -17,6 +17,7 @@ def small_space(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmark, "SPACE", {**space, "tasks": "10%,40%,100%", "study": "b"})
 
 
+@pytest.mark.slow
 def test_two_seeds_of_the_benchmark(small_space, tmp_path) -> None:
     words = ["--surfaces", "default", "--seeds", "2", "--draws", "2", "--judged", "0", "--cap", "5"]
     words += ["--methods", "random,random+reuse,autoquality,rule,money"]

@@ -22,6 +22,7 @@ Make = Callable[..., Study]
 TARGET = {"study": "s", "budget": "1", "target": "0.45"}
 
 
+@pytest.mark.slow
 def test_a_target_stops_the_search_when_it_is_reached_and_confirmed(small_study: Make) -> None:
     report = small_study(**TARGET).run()
     whole = small_study(**{**TARGET, "study": "whole", "target": None}).run()

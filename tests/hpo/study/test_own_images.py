@@ -65,7 +65,7 @@ def test_features_that_changed_since_the_start_are_refused(
         small_study(**settings, budget="1").run()
 
 
-@pytest.mark.parametrize("aggregation", ["weighted", "majority", "dawid-skene"])
+@pytest.mark.parametrize("aggregation", ["weighted", "majority", "dawid-skene", "auto"])
 def test_every_aggregation_gives_an_answer(
     aggregation: str, small_study, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,7 @@ def check_money(url: str, study: str = "s") -> None:
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_its_report_equals_that_of_a_study_in_files(
     make: Make, url: str, in_files: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +196,46 @@ def test_a_server_that_restarts_and_drops_connections_changes_nothing(
         study.close()
     check_money(url)
     assert (tmp_path / "server/s/report.json").read_bytes() == in_files
+
+
+@pytest.mark.slow
+def test_on_a_market_with_pools_a_second_process_waits_and_needs_the_folder(
+    make: Make, url: str, tmp_path: Path
+) -> None:
+    rehearsal: dict[str, object] = {"market": "rehearsal", "budget": "0.1", "trials": 1}
+    bought, notes = tmp_path / "bought", []
+
+    def buy_and_hang() -> None:
+        def act(_: int, __: str, when: str) -> None:
+            if when == "after":
+                bought.touch()
+                signal.pause()
+
+        watch([(Store, "add")], act)
+        run(make, "shared", **rehearsal)
+
+    first = forked(buy_and_hang)
+    while not bought.exists():
+        time.sleep(0.05)
+    second = make("shared", **rehearsal)
+
+    def told(progress: Progress) -> None:
+        if progress.note.startswith("Process"):
+            notes.append(progress.note)
+            os.kill(first, signal.SIGKILL)  # the lock ends with its session
+
+    assert len(second.run(told)["purchases"]) == 1
+    second.close()
+    assert ended(first) == -signal.SIGKILL
+    assert [note.partition("runs")[2] for note in notes] == [
+        " this study. This one waits, and goes on where that ends."
+    ]
+    check_money(url)
+    elsewhere = make("elsewhere", **rehearsal)
+    with pytest.raises(InputError, match=r"market\.jsonl is missing, .*; bring the folder"):
+        elsewhere.run()
+    elsewhere.close()
+    check_money(url)
 
 
 def test_another_machine_joins_with_the_same_settings_only(make: Make) -> None:

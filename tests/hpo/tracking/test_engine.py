@@ -148,6 +148,7 @@ def wait_until_quiet(server: StandIn) -> None:
         time.sleep(3)
 
 
+@pytest.mark.slow
 def test_the_stock_optimizer_cannot_overspend(
     stand_in: StandIn, agent: Agent, more_data: str, tmp_path: Path
 ) -> None:
@@ -202,6 +203,7 @@ def test_processes_of_one_machine_need_no_agent_and_outlive_their_controller(
     study.close()
 
 
+@pytest.mark.slow
 def test_a_trial_that_keeps_failing_stops_the_search_with_one_line(
     stand_in: StandIn, agent: Agent, small_data: str, tmp_path: Path
 ) -> None:
@@ -216,6 +218,7 @@ def test_a_trial_that_keeps_failing_stops_the_search_with_one_line(
     assert statuses(stand_in) == {"failed": 1}
 
 
+@pytest.mark.slow
 def test_a_trial_that_a_person_aborts_is_not_run_again(
     stand_in: StandIn, agent: Agent, small_data: str, tmp_path: Path
 ) -> None:

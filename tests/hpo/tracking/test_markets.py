@@ -71,6 +71,7 @@ def toloka(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     server.close()
 
 
+@pytest.mark.slow
 def test_real_money_is_spent_while_a_command_runs_that_confirmed_it_and_not_else(
     stand_in: StandIn, agent: Agent, toloka: Server, small_data: str, tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ def test_trials_that_wait_for_agents(
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_trials_that_are_processes_of_this_machine(
     stand_in: StandIn, start: Callable[..., Running]
 ) -> None:

@@ -61,7 +61,7 @@ def accuracy(labels: LabelSet, truth: Ints) -> float:
 
 def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        InputError, match="'glad' is not known; valid are weighted, majority, dawid-skene"
+        InputError, match="'glad' is not known; valid are weighted, majority, dawid-skene, auto"
     ):
         aggregate(made([(0, 0, 1, False)]), [0], 2, "glad", {})
 

@@ -33,6 +33,7 @@ from labeling.types import Condition, Order, Page
 TASKS, CONTROLS = 12, 8
 CAMPAIGN = Campaign("ground", (Question("class", "Which one?", ("a", "b & c", 'd "e"')),), "Look.")
 TRUTH = np.random.default_rng(0).integers(0, 3, TASKS + CONTROLS)
+PRELABELS = {row: int(label + row % 2) % 3 for row, label in enumerate(TRUTH)}
 TARIFF = HourlyTariff(WorkTime(18_000), people=4)
 PEOPLE = 4
 
@@ -89,7 +90,16 @@ class StudioGround:
         }
         scenario = dataclasses.replace(load_scenario("office"), **changes)  # type: ignore[arg-type]
         items = make_items(scenario, TRUTH, 3, 0)
-        return OfficeSource(scenario, CAMPAIGN, items, self.controls, self.tariff, 0, self.earlier)
+        return OfficeSource(
+            scenario,
+            CAMPAIGN,
+            items,
+            self.controls,
+            self.tariff,
+            0,
+            self.earlier,
+            prelabels=PRELABELS,
+        )
 
     @property
     def controls(self) -> dict[int, int]:
@@ -117,6 +127,7 @@ class StudioGround:
             self.folder,
             self.earlier,
             StudioSettings("ground", 0, office.expected_minutes, staff=staff, **settings),
+            PRELABELS,
         )
 
     def order(
@@ -127,6 +138,7 @@ class StudioGround:
         limit: int | None = None,
         minutes: float | None = None,
         controls: int = 1,
+        prelabels: str = "",
     ) -> Order:
         condition = Condition(
             "ground",
@@ -137,6 +149,7 @@ class StudioGround:
             10,
             False,
             one_by_one=True,
+            prelabels=prelabels,
         )
         most = 3 * expected_assignments(len(rows), overlap, condition.real_per_assignment)
         wanted = tuple((row, overlap) for row in rows)

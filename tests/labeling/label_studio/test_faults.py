@@ -6,7 +6,10 @@ line of the log; the next source starts from what is on disk.
 
 from __future__ import annotations
 
+import os
 import random
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -15,7 +18,9 @@ from typing import Any
 import pytest
 
 from budget.errors import MarketUnreachable
+from budget.secret import Secret
 from labeling.label_studio.client import StudioClient
+from labeling.label_studio.rehearsal.people import account
 from labeling.label_studio.source import LabelStudioSource
 from labeling.types import Order, Page
 from tests.labeling.label_studio.ground import StudioGround, client, collect
@@ -120,6 +125,12 @@ def _die(source: LabelStudioSource) -> None:
     source.client.close()
 
 
+def test_a_server_that_is_not_there_is_named_before_people_log_in() -> None:
+    nowhere = StudioClient("http://127.0.0.1:1", Secret("0" * 40, "test"), sleep=lambda s: None)
+    with closing(nowhere), pytest.raises(MarketUnreachable, match="does not answer"):
+        account(nowhere, "ann@office.example")
+
+
 def test_lost_replies_make_nothing_twice(ground: StudioGround) -> None:
     dice = random.Random(0)
     lost = 0
@@ -150,6 +161,26 @@ def test_a_deleted_answer_and_a_lost_project_cost_no_paid_answer(ground: StudioG
         source.client.put("DELETE", f"/api/projects/{project}/")
     with closing(ground.open()) as later:
         assert collect(later, order) == pages
+
+
+def test_a_second_buyer_says_who_collects_its_order_and_waits(ground: StudioGround) -> None:
+    told: list[str] = []
+    order = ground.order(range(4), overlap=1)
+    with closing(ground.open()) as first:
+        assert first._locks.take(order.key)
+        ground.settings["waits"] = told.append
+        with closing(ground.open()) as second:
+            pages: list[Page] = []
+            waiting = threading.Thread(target=lambda: pages.extend(collect(second, order)))
+            waiting.start()
+            until = time.monotonic() + 30
+            while not told and time.monotonic() < until:
+                time.sleep(0.01)
+            assert (told, pages) == ([str(os.getpid())], [])
+            first._locks.release(order.key)
+            waiting.join(60)
+    assert pages[-1].end is not None
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("cut", [1, 20])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from contextlib import closing
 from typing import Any
@@ -12,9 +13,9 @@ from budget.errors import MarketContradiction
 from budget.money import ZERO
 from labeling.crowd.office.staff import Worked
 from labeling.label_studio.client import StudioClient
+from labeling.label_studio.labeling_config import result_of
 from labeling.label_studio.project import row_of
-from labeling.label_studio.rehearsal.people import result_of
-from labeling.types import Assignment, Page
+from labeling.types import Assignment, Condition, DynamicOverlap, Page
 from tests.labeling.label_studio.ground import CAMPAIGN, StudioGround, collect
 
 
@@ -40,7 +41,7 @@ def test_an_order_is_answered_through_the_queue_and_paid_by_time(ground: StudioG
             rate = order.condition.reward
             assert one.reward == ground.tariff.earned(one.annotator, rate, paid_ms)
         assert again == pages
-        _same_as_in_process(ground, pages)
+        same_as_in_process(ground, pages, order.condition)
     ground.ended.append(order)
     more = ground.order(overlap=1, tranche=1)
     with closing(ground.open()) as later:  # a new process, and a further tranche of the project
@@ -55,9 +56,9 @@ def test_an_order_is_answered_through_the_queue_and_paid_by_time(ground: StudioG
         assert [one["title"] for one in titles].count(mine) == 1
 
 
-def _same_as_in_process(ground: StudioGround, pages: list[Page]) -> None:
+def same_as_in_process(ground: StudioGround, pages: list[Page], condition: Condition) -> None:
     """What both doors must give alike: a person's labels, times and pay, in the order worked."""
-    staff = ground.office().staff(ground.order().condition)
+    staff = ground.office().staff(condition)
     worked: Counter[str] = Counter()
     for one in done(pages):
         before = worked[one.annotator]
@@ -77,6 +78,24 @@ def test_the_limit_closes_the_tasks_and_the_hold_covers_the_rest(ground: StudioG
         assert paid <= ground.tariff.most(order.limit, order.condition.reward)
         project = source.finder.open(order.condition, 1)
         assert {task.places for task in project.tasks.values()} == {0}
+
+
+def test_dynamic_overlap_raises_the_overlap_of_unsure_tasks_only(ground: StudioGround) -> None:
+    rule = DynamicOverlap(1, 3, 0.9)
+    plain = ground.order(overlap=rule.most, controls=4)
+    order = dataclasses.replace(plain, condition=dataclasses.replace(plain.condition, dynamic=rule))
+    with closing(ground.open()) as source:
+        pages = collect(source, order)
+        end = pages[-1].end
+        assert end is not None
+        assert (end.reason, end.missing) == ("complete", 0)
+        real = Counter(one.tasks[0] for one in done(pages) if not one.control[0])
+        assert set(real) == set(range(12))
+        assert min(real.values()) < rule.most <= max(real.values())
+        met = Counter((one.annotator, one.tasks[0]) for one in done(pages))
+        assert set(met.values()) == {1}
+    with closing(ground.open()) as later:
+        assert collect(later, order) == pages
 
 
 def test_who_misbehaves_is_refused_with_the_reason_and_paid_right(ground: StudioGround) -> None:

@@ -71,7 +71,7 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, problem: str) -> No
 
 def test_an_array_that_is_not_there_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "m.npz", vendor=np.ones((2, 3)))
-    with pytest.raises(InputError, match=r"there are vendor: name one as file:m.npz#NAME"):
+    with pytest.raises(InputError, match=r"there are vendor: name one as m.npz#NAME"):
         read_machine_file(tmp_path / "m.npz", "", CLASSES)
     with pytest.raises(InputError, match="no such file"):
         read_machine_file(tmp_path / "absent.csv", "", CLASSES)

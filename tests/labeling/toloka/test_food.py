@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import pytest
+
 from budget.database import open_database
 from budget.ledger import Ledger
 from budget.money import ZERO, Money
@@ -14,6 +16,7 @@ from labeling.store import Store
 from tests.labeling.toloka.ground import Ground, unnamed
 
 
+@pytest.mark.slow
 def test_the_food_campaign_costs_what_it_cost_to_the_micro_dollar(tmp_path: Path) -> None:
     on = Ground(
         tmp_path,

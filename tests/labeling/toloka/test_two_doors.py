@@ -109,7 +109,7 @@ def test_images_asked_again_in_another_sequence_are_the_same_by_both_doors(
 def comparable(end: OrderEnd | None) -> Any:
     """An end without those who only looked: no platform tells them."""
     assert end is not None
-    return (end.reason, round(60_000 * end.minutes), end.missing, end.joined, end.exam_failed)
+    return (end.reason, end.minutes, end.missing, end.joined, end.exam_failed)
 
 
 def test_the_cases_are_of_every_kind(tmp_path: Path) -> None:

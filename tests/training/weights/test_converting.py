@@ -126,6 +126,7 @@ def test_a_converted_file_is_refused_for_another_model(resnet: State, tmp_path: 
         find_weights("test_vit", made.path)
 
 
+@pytest.mark.slow
 def test_a_file_for_another_variant_is_refused_by_its_statistics(
     package: Packaged, tmp_path: Path
 ) -> None:

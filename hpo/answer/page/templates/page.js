@@ -26,15 +26,33 @@
   if (table) {
     const body = table.tBodies[0];
     const heads = Array.from(table.tHead.rows[0].cells);
-    const rest = document.getElementById("rest").content.querySelectorAll("tr");
-    const rows = Array.from(body.rows).concat(Array.from(rest)).map(function (row, at) {
+    const there = Array.from(body.rows).map(function (row) {
       const cells = Array.from(row.cells).map(function (cell) {
         if (!cell.classList.contains("number")) return cell.textContent;
         return Number(cell.dataset.v === undefined ? cell.textContent : cell.dataset.v);
       });
-      return { row: row, at: at, cells: cells, text: row.textContent.toLowerCase() };
+      return { row: row, cells: cells, text: row.textContent.toLowerCase() };
     });
-    let order = rows, most = Number(table.dataset.shown);
+    const rest = JSON.parse(document.getElementById("rest").textContent).map(function (pairs) {
+      const words = pairs.map(function (pair) { return pair[0]; });
+      return {
+        row: null, words: words, cells: pairs.map(function (pair) { return pair[1]; }),
+        text: words.join("").toLowerCase()
+      };
+    });
+    const rows = there.concat(rest);
+    rows.forEach(function (each, at) { each.at = at; });
+    function element(each) {
+      if (each.row) return each.row;
+      each.row = document.createElement("tr");
+      each.words.forEach(function (word, column) {
+        const cell = each.row.insertCell();
+        cell.textContent = word;
+        if (typeof each.cells[column] === "number") cell.className = "number";
+      });
+      return each.row;
+    }
+    let order = rows, most = there.length;
     const more = document.getElementById("more");
     more.addEventListener("click", function () { most = Infinity; fill(); });
     const box = document.getElementById("filter"), said = document.getElementById("shown");
@@ -46,7 +64,7 @@
         const inside = words.every(function (word) { return each.text.includes(word); });
         each.inside = inside;
         count += inside;
-        if (inside && count <= most) all.appendChild(each.row);
+        if (inside && count <= most) all.appendChild(element(each));
       });
       body.replaceChildren(all);
       more.hidden = count <= most;

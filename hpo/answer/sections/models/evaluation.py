@@ -65,7 +65,22 @@ def evaluation_lines(told: Mapping[str, Any]) -> list[str]:
     if commonest:
         taken = ", ".join(f"{names[t]} for {names[s]} ({n})" for n, t, s in commonest)
         lines.append(f"Taken for another most often: {taken}.")
-    return [*lines, *(_matrix(names, told["confusion"]) if len(names) <= _MOST_CLASSES else [])]
+    lines += _matrix(names, told["confusion"]) if len(names) <= _MOST_CLASSES else []
+    return [*lines, *_aggregator(told.get("aggregator"))]
+
+
+def _aggregator(told: Mapping[str, Any] | None) -> list[str]:
+    """Which aggregator made the labels, where the study chose it."""
+    if told is None:
+        return []
+    if not told["answers"]:
+        return [f"Aggregation: {told['chosen']}. No image has two answers by which to choose."]
+    fits = ", ".join(f"{name} {fit:.3f}" for name, fit in told["fits"].items())
+    answers = counted(told["answers"], "answer")
+    return [
+        f"Aggregation: {told['chosen']}, by the log-likelihood of {answers} that were left out "
+        f"once: {fits} each."
+    ]
 
 
 def _matrix(names: Sequence[str], confusion: Sequence[Sequence[int]]) -> list[str]:

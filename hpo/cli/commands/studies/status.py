@@ -85,10 +85,14 @@ def show_status(folder: Path, as_json: bool) -> None:
         "last_event": last_event(folder),
     }
     people = _people(engine, config, list(bought), folder) if config.has_staff else []
+    refused: list[dict[str, Any]] = []
     if people:
         from hpo.cli.commands.staff.pay import person_to_plain
+        from hpo.cli.commands.staff.refused import refused_in
 
         facts["people"] = [person_to_plain(person) for person in people]
+        refused = refused_in(folder, config, [record.order for record in bought.values()])
+        facts["refused"] = refused
     engine.dispose()
     if as_json:
         print_json(facts)
@@ -109,6 +113,10 @@ def show_status(folder: Path, as_json: bool) -> None:
         from hpo.cli.commands.staff.pay import print_people
 
         print_people(people)
+        print_lines(
+            f"not counted and not paid: {row['answers']} of {row['annotator']}: {row['reason']}"
+            for row in refused
+        )
 
 
 def _people(

@@ -249,6 +249,8 @@ def knobs(outcome: Outcome) -> dict[str, Any]:
     }
     if plan.dynamic is not None:
         parameters["General/dynamic_overlap"] = str(plan.dynamic)
+    if plan.prelabel:
+        parameters["General/prelabel"] = True
     if outcome.view is not None:
         parameters["General/view"] = outcome.view
     return parameters

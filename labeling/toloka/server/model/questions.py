@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,11 +37,12 @@ def fields_of(project: Doc, control_tasks: Iterable[Task]) -> list[OutputField]:
     Args:
         project: the requester's project.
         control_tasks: tasks with known solutions; they show the values of a field without a list of
-            values.
+            values and without options in the template.
     """
     spec = project["task_spec"]["output_spec"]
+    options = _options(project["task_spec"].get("view_spec") or {})
     tasks = list(control_tasks)
-    return [_field(name, wanted, tasks) for name, wanted in spec.items()]
+    return [_field(name, wanted, options.get(name), tasks) for name, wanted in spec.items()]
 
 
 def judged_field(fields: list[OutputField], control_tasks: Iterable[Task]) -> int:
@@ -59,9 +62,36 @@ def judged_field(fields: list[OutputField], control_tasks: Iterable[Task]) -> in
     return 0
 
 
-def _field(name: str, spec: Doc, control_tasks: list[Task]) -> OutputField:
+def _options(view: Doc) -> dict[str, tuple[Any, ...]]:
+    """The values that a template offers, by the name of their output field."""
+    config = view.get("config")
+    with suppress(ValueError, RecursionError):  # annotators see no options in what is no template
+        config = json.loads(config) if isinstance(config, str) else config
+    found: dict[str, tuple[Any, ...]] = {}
+    inside = [config]
+    while inside:
+        part = inside.pop()
+        if isinstance(part, dict):
+            values, place = _values(part.get("options")), part.get("data")
+            if values and isinstance(place, dict) and place.get("type") == "data.output":
+                found.setdefault(str(place.get("path")), values)
+            inside += part.values()
+        elif isinstance(part, list):
+            inside += part
+    return found
+
+
+def _values(options: Any) -> tuple[Any, ...]:
+    each = options if isinstance(options, list) else []
+    values = [option.get("value") for option in each if isinstance(option, dict)]
+    return tuple(value for value in values if isinstance(value, str | int | float))
+
+
+def _field(
+    name: str, spec: Doc, options: tuple[Any, ...] | None, control_tasks: list[Task]
+) -> OutputField:
     kind = str(spec.get("type", "string")).lower()
-    if allowed := spec.get("allowed_values"):
+    if allowed := spec.get("allowed_values") or options:
         return OutputField(name, tuple(allowed))
     if kind == "boolean":
         return OutputField(name, (False, True))

@@ -91,6 +91,7 @@ def test_values_are_shown_when_pointed_at_and_by_keyboard(opened: Tab) -> None:
     assert opened.page.inner_text("#tip")
 
 
+@pytest.mark.slow
 def test_axe_has_no_serious_finding(searched: Finished, browser: Browser, axe: str) -> None:
     tab = browser.open((searched.folder / "report.html").as_uri())
     tab.page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
@@ -127,6 +128,7 @@ def test_payloads_stay_text(searched: Finished, browser: Browser, tmp_path: Path
     assert not any(cell.startswith("=") for cell in ended)
 
 
+@pytest.mark.slow
 def test_five_thousand_purchases_answer_at_once(
     searched: Finished, browser: Browser, tmp_path: Path
 ) -> None:
@@ -138,7 +140,7 @@ def test_five_thousand_purchases_answer_at_once(
     ready = "performance.getEntriesByType('navigation')[0].domInteractive"
     bare = browser.open((tmp_path / "bare.html").as_uri()).page.evaluate(ready)
     tab = browser.open(page.as_uri())
-    assert tab.page.evaluate(ready) <= max(2000, 60 * bare)  # the machine may be busy
+    assert tab.page.evaluate(ready) <= max(2000, 30 * bare)  # the machine may be busy
     for _ in range(2):
         tab.page.click("#bought th[data-name=purchase] button")
     assert cells(tab, 0)[0] == "5000"
@@ -151,3 +153,10 @@ def test_five_thousand_purchases_answer_at_once(
     assert sorting <= max(500, 10 * bare)
     tab.page.click("#more")
     assert len(cells(tab, 0)) == 5000
+    plans = {row["plan"]["key"] for row in many}
+    assert set(cells(tab, 1)) == plans  # rows that a script made are as those of the page
+    with tab.page.expect_download() as download:
+        tab.page.click("[data-download=json]")
+    told = json.loads(Path(download.value.path()).read_text())
+    assert sorted(row["purchase"] for row in told) == list(range(1, 5001))
+    assert {row["expected"] for row in told} == {row["accuracy"] for row in rows}

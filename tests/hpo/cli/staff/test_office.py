@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from budget.money import ZERO, Money
+from hpo.settings.run_folder import look_into_store, read_config
+from labeling.label_studio.log import WorkLog
 from labeling.recorded.formats.label_studio_export import read_label_studio_json
+from labeling.store import Store
+from labeling.timesheet.sheet import WorkedAnswer
 from tests.commands import labelworth
 
 WORDS = (
@@ -67,6 +72,23 @@ def test_status_tells_each_persons_work(run: Path) -> None:
     assert any(person["controls"] for person in told["people"])
     assert all(person["controls_right"] <= person["controls"] for person in told["people"])
     assert "controls right" in labelworth("status", str(run), cwd=run).stdout
+
+
+def test_status_tells_answers_that_do_not_count(run: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "s"
+    shutil.copytree(run, mine)
+    engine = look_into_store(mine, read_config(mine))
+    order = Store(engine, "s").all_orders()[0].order
+    engine.dispose()
+    task = order.wanted[0][0]
+    answers = [WorkedAnswer(str(n), "ann@x.org", task, (0,), n, 5.0) for n in range(3)]
+    WorkLog(mine / "market").write_page(order.key, answers)
+    done = labelworth("status", str(mine), cwd=tmp_path)
+    said = "not counted and not paid: 2 of ann@x.org: second answer of a person to a task"
+    assert said in done.stdout, done.stderr
+    told = json.loads(labelworth("status", str(mine), "--json", cwd=tmp_path).stdout)["refused"]
+    assert [(row["annotator"], row["answers"]) for row in told] == [("ann@x.org", 2)]
+    assert json.loads(labelworth("status", str(run), "--json", cwd=run).stdout)["refused"] == []
 
 
 def test_a_label_version_is_written_as_tasks_and_read_back(run: Path) -> None:

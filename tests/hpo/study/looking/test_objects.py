@@ -15,6 +15,7 @@ import pytest
 from hpo import Study
 from hpo.answer.objects.answer import Answer
 from hpo.settings.stored_answer import to_json
+from hpo.study.looking.notes import leave_answer
 from tests.conftest import Make
 
 mpl.use("agg")
@@ -127,12 +128,46 @@ def test_a_copy_for_optuna_tells_trials_apart_and_carries_the_answer(study: Stud
     assert answer.recommended is not None
     assert best.user_attrs["plan"] == answer.recommended["plan"]["key"]
     assert answer.summary.splitlines()[0] in made.user_attrs["answer"]
-    notes = made.system_attrs if hasattr(made, "system_attrs") else {}
-    stored = made._storage.get_study_system_attrs(made._study_id) | notes
-    assert "".join(stored[f"dashboard:note_str:{at}"] for at in range(1)).startswith("# Study")
+    stored = made._storage.get_study_system_attrs(made._study_id)
+    assert stored["dashboard:note_str:0"].startswith("# Study")
     assert stored[f"dashboard:{best._trial_id}:note_str:0"].startswith("**recommended**")
     made.set_user_attr("changed", 1)
     assert (study.folder / "optuna.sqlite").read_bytes() == before
+
+
+def _as_others_open_it(study: Study) -> Any:
+    """The study's database, by Optuna alone."""
+    import optuna
+
+    path = study.folder / "optuna.sqlite"
+    return optuna.load_study(study_name="looked-at", storage=f"sqlite:///{path}")
+
+
+def test_the_database_itself_shows_the_answer_to_optuna(study: Study) -> None:
+    stored = _as_others_open_it(study)
+    assert stored.metric_names == ["accuracy", "price tag, dollars"]
+    copied = study.optuna_study
+    assert stored.user_attrs["answer"] == copied.user_attrs["answer"]
+    best = stored.user_attrs["recommended trial"]
+    assert copied.trials[best].user_attrs["recommended"]
+    flat = ("kind", "minutes", "low", "high", "labels", "paid")
+    for mine, theirs in zip(stored.trials, copied.trials, strict=True):
+        told = [mine.user_attrs.get(name) for name in flat]
+        if mine.state.name == "COMPLETE":
+            assert told == [theirs.user_attrs.get(name, 0.0) for name in flat]
+
+
+def test_the_mark_follows_the_recommendation(study: Study) -> None:
+    made, answer = study.optuna_study, study.report()
+    before = made.user_attrs["recommended trial"]
+    after = (before + 1) % len(made.trials)
+    leave_answer(made, {**answer, "study": "n" * 5000}, after)
+    leave_answer(made, answer, after)
+    notes = made._storage.get_study_system_attrs(made._study_id)
+    assert notes[f"dashboard:{made.trials[before]._trial_id}:note_str:0"] == ""
+    assert notes[f"dashboard:{made.trials[after]._trial_id}:note_str:0"].startswith("**recomm")
+    parts = [notes.get(f"dashboard:note_str:{at}", "") for at in range(9)]
+    assert "".join(parts) == made.user_attrs["answer"]
 
 
 def _plots(name: str) -> list[tuple[str, Callable[[Any], Any]]]:
@@ -167,14 +202,18 @@ def _plots(name: str) -> list[tuple[str, Callable[[Any], Any]]]:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_all_plots_of_optuna_draw_the_study(study: Study) -> None:
+@pytest.mark.parametrize("of", ["the copy", "the database"])
+@pytest.mark.parametrize("name", ["matplotlib", ""])
+def test_all_plots_of_optuna_draw_the_study(study: Study, name: str, of: str) -> None:
     from matplotlib import pyplot
 
-    made = study.optuna_study
+    if not name:
+        pytest.importorskip("plotly")
+    made = study.optuna_study if of == "the copy" else _as_others_open_it(study)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name, draw in _plots("matplotlib"):
-            assert draw(made) is not None, name
+        for plot, draw in _plots(name):
+            assert draw(made) is not None, plot
             pyplot.close("all")
 
 

@@ -88,6 +88,7 @@ def test_a_report_that_is_not_the_answer_s_is_not_shown(folder: Path) -> None:
     assert read_run(folder).report is None
 
 
+@pytest.mark.slow
 def test_what_a_crash_kept_from_the_journal_is_told_by_the_next_run(small_study: Any) -> None:
     study = small_study(trials=2)
     study.run()

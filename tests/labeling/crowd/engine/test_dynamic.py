@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budget.errors import InputError
+from labeling.aggregation.dynamic_overlap import Ballots
 from labeling.campaign.campaign import SUBJECTIVE, Exam
-from labeling.crowd.engine.ballots import Ballots
 from labeling.crowd.scenario import load_scenario
 from labeling.types import DynamicOverlap
 

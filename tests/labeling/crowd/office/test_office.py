@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
+from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from labeling.crowd.office.source import OfficeSource
 from labeling.crowd.office.staff import Worked
 from labeling.crowd.people.items import make_items
 from labeling.crowd.scenario import Scenario, load_scenario
-from labeling.types import Assignment, Condition, Order, Page
+from labeling.types import Assignment, Condition, DynamicOverlap, Order, Page
 
 CAMPAIGN = Campaign("office", (Question("q", "Which?", ("a", "b", "c")),), "")
 TASKS, CONTROLS = 120, 20
@@ -34,7 +34,13 @@ def office(
 ) -> OfficeSource:
     items = make_items(scenario, TRUTH, 3, 0)
     truth = {row: int(TRUTH[row]) for row in range(TASKS, TASKS + CONTROLS)}
-    return OfficeSource(scenario, CAMPAIGN, items, truth, tariff, 0, lambda _: list(ended))
+    return OfficeSource(
+        scenario, CAMPAIGN, items, truth, tariff, 0, lambda _: list(ended), prelabels=WRONG
+    )
+
+
+WRONG = {row: int(truth + 1) % 3 for row, truth in enumerate(TRUTH)}
+"""Predictions that are all wrong."""
 
 
 def order(overlap: int = 2, tranche: int = 0, **changes: object) -> Order:
@@ -59,6 +65,39 @@ def test_every_task_gets_its_answers_and_every_person_each_control_once() -> Non
     checks = Counter((one.annotator, one.tasks[0]) for one in done if one.control[0])
     assert set(checks.values()) == {1}
     assert len({task for _, task in checks}) == 6  # a tenth of each person's 53 answers, rounded up
+
+
+def test_dynamic_overlap_asks_until_the_label_is_sure() -> None:
+    rule = DynamicOverlap(2, 4, 0.9)
+    condition = dataclasses.replace(order().condition, dynamic=rule, controls=3)
+    wanted = order(overlap=rule.most, condition=condition, limit=2000)
+    done, last = bought(office(), wanted)
+    assert last.end is not None
+    assert (last.end.reason, last.end.missing) == ("complete", 0)
+    votes: defaultdict[int, list[int]] = defaultdict(list)
+    for one in done:
+        if not one.control[0]:
+            votes[one.tasks[0]].append(one.labels[0])
+    sizes = Counter(len(given) for given in votes.values())
+    assert set(sizes) == {2, 3, 4}
+    assert all(len(set(given)) == 1 for given in votes.values() if len(given) == 2)
+
+
+def test_a_ban_takes_votes_away_that_made_labels_sure() -> None:
+    rule = DynamicOverlap(2, 4, 0.9)
+    sloppy = dataclasses.replace(OFFICE, careless=0.4, careless_guess=0.9)
+    condition = dataclasses.replace(order().condition, dynamic=rule)
+    source = office(sloppy)
+    pages = list(source.collect(source.place(order(4, condition=condition, limit=2000))))
+    banned = {ban.annotator for page in pages for ban in page.restrictions}
+    assert banned
+    answers = Counter(
+        one.tasks[0]
+        for page in pages
+        for one in page.assignments
+        if one.annotator not in banned and not one.control[0]
+    )
+    assert min(answers[task] for task in range(TASKS)) >= rule.least
 
 
 def test_pay_is_wage_times_time_within_the_hold() -> None:
@@ -145,3 +184,24 @@ def test_more_tasks_a_day_tire() -> None:
 def test_an_open_crowd_is_no_office() -> None:
     with pytest.raises(InputError, match="--scenario office"):
         office(load_scenario("default"))
+
+
+def test_predictions_shown_anchor_answers_and_save_time() -> None:
+    condition = order().condition
+    shown = dataclasses.replace(condition, prelabels="wrong")
+
+    def given(anchoring: float, where: Condition) -> tuple[float, float]:
+        """Share of answers that are the prediction, and mean seconds."""
+        crowd = dataclasses.replace(OFFICE, anchoring=anchoring, prelabel_time=0.5)
+        staff = office(crowd).staff(where)
+        answers = [(row, staff.answer(n, row, Worked())) for n in staff.names for row in WRONG]
+        as_shown = [answer.labels[0] == WRONG[row] for row, answer in answers]
+        return float(np.mean(as_shown)), float(np.mean([a.seconds for _, a in answers]))
+
+    unmoved, saved = given(0.0, shown)
+    followed, _ = given(1.0, shown)
+    hidden, usual = given(1.0, condition)
+    assert followed == 1.0
+    assert abs(unmoved - hidden) < 0.1  # another draw of the same people
+    assert hidden < 0.4
+    assert saved < 0.7 * usual

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from budget.errors import MarketError
-from labeling.toloka.pools.assignment_updates import AssignmentReader, AssignmentUpdates
+from labeling.toloka.pools.assignment_updates import (
+    AssignmentReader,
+    AssignmentUpdates,
+    minutes_between,
+)
 from tests.labeling.toloka.ground import TWO
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -158,3 +162,8 @@ def test_what_cannot_be_read_is_said_and_not_guessed(change: dict[str, Any], sai
     seen.poll()
     with pytest.raises(MarketError, match=said):
         reading().assignment(seen.paid[0])
+
+
+def test_minutes_are_those_of_the_crowd_in_process_to_the_last_bit() -> None:
+    for ms in range(0, 400_000, 43):  # a quarter of them differ from (ms / 1000) / 60
+        assert minutes_between(START, START + timedelta(milliseconds=ms)) == ms / 60_000

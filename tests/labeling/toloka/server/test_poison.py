@@ -24,6 +24,8 @@ SETTINGS = Settings(load_scenario("default"), seed=2)
 CONFIG = ("quality_control", "configs", 0)
 RULE = (*CONFIG, "rules", 0)
 FILTER = ("filter", "and", 0, "or", 0)
+_PRICES = ((0, 60), (50, 100))
+OVERLAPPING = [{"from": a, "to": b, "reward_per_assignment": 0.03} for a, b in _PRICES]
 SPEC = ("task_spec", "output_spec", "shape")
 
 # Route, and what is put at one place of its valid body; the place () is the whole body.
@@ -68,6 +70,8 @@ POISON: list[tuple[str, str, tuple[str | int, ...], Any]] = [
     ("POST", "/v1/pools", ("dynamic_overlap_config", "max_overlap"), 0),
     ("POST", "/v1/pools", ("dynamic_overlap_config", "min_confidence"), None),
     ("POST", "/v1/pools", ("dynamic_pricing_config", "intervals"), []),
+    ("POST", "/v1/pools", ("dynamic_pricing_config", "intervals"), OVERLAPPING),
+    ("POST", "/v1/pools", ("dynamic_pricing_config", "intervals", 0, "to"), 0),
     ("POST", "/v1/pools", ("dynamic_pricing_config", "intervals", 0, "reward_per_assignment"), -1),
     ("POST", "/v1/pools", ("auto_accept_period_day",), 22),
     ("POST", "/v1/pools", (*CONFIG, "collector_config"), "GOLDEN_SET"),

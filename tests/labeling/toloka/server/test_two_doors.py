@@ -67,6 +67,7 @@ def server(doors: Server) -> Server:
     return doors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.scenario}-{case.seed}")
 def test_the_same_annotators_answer_the_same_by_both_doors(
     case: Case, doors: Server, wire: Wire, tmp_path: Path

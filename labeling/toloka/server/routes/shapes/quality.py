@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from labeling.toloka.server.model.records import Doc
 from labeling.toloka.server.routes.shapes.filters import EQUALITY, ORDER
 from labeling.toloka.server.routes.shapes.shape import (
     Place,
@@ -148,6 +149,16 @@ POOL_QUALITY = form(
         ),
     },
 )
+
+
+def _intervals_apart(price: Doc, place: Place) -> None:
+    bounds = [(each.get("from", 0), each.get("to", 100)) for each in price["intervals"]]
+    ends = [bound for interval in sorted(bounds) for bound in interval]
+    if ends != sorted(ends):
+        wrong = "an interval ends below its start, or overlaps another"
+        raise place.inside("intervals").wrong("VALUE_OUT_OF_RANGE", wrong)
+
+
 PRICE = form(
     {
         "type": one_of("SKILL"),
@@ -155,7 +166,9 @@ PRICE = form(
         "intervals": listing(
             form({"reward_per_assignment": dollars}, {"from": number(), "to": number()}), 1, 10_000
         ),
-    }
+    },
+    None,
+    _intervals_apart,
 )
 _PER_SUITE = whole(0, 500)
 MIXER = form(

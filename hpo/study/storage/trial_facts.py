@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from budget.money import ZERO, Money
+
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 PURCHASE, EVALUATION, AFTERWARDS, REFUSED = "purchase", "evaluation", "after the search", "refused"
 """What a trial was: labels bought; a plan contained in labels owned, evaluated during the search or
 after it; a purchase that the money or the limits did not bear."""
+KIND = "kind"
+_BESIDE = ("low", "high", "minutes", "labels")  # of an outcome, beside Optuna's values
 
 
 def kind_of(trial: FrozenTrial) -> str:
@@ -41,12 +45,23 @@ def flat_facts(trial: FrozenTrial) -> dict[str, Any]:
     if made is not None:
         facts |= {
             "accuracy": made["accuracy"],
-            "low": made["low"],
-            "high": made["high"],
             "price_tag": made["price_tag"] / 1e6,
-            "minutes": made["minutes"],
-            "labels": made["labels"],
+            **{name: made[name] for name in _BESIDE},
             "answers": made["answers"],
             "trained_on": made["target"],
         }
     return {**facts, "version": attrs.get("version", "")}
+
+
+def told_attributes(
+    kind: str, made: Mapping[str, Any] | None = None, paid: Money = ZERO
+) -> dict[str, Any]:
+    """What is stored with a trial for readers of the database; decisions do not depend on it.
+
+    Args:
+        kind: what the trial was.
+        made: its outcome, as it is stored; None of a refused trial.
+        paid: for what it bought.
+    """
+    beside = {} if made is None else {name: made[name] for name in _BESIDE}
+    return {KIND: kind, **beside, "paid": paid.dollars}
