@@ -131,6 +131,7 @@ def cases() -> Iterator[tuple[str, str]]:
         yield FILES[0], table
     for table in ("studies", "study_directions", "study_user_attributes", "trials", "trial_params"):
         yield FILES[1], table
+    yield FILES[1], "study_system_attributes"
     for table in ("trial_values", "trial_user_attributes", "version_info", "alembic_version"):
         yield FILES[1], table
     for name in FILES:
