@@ -2,8 +2,11 @@
 
 CIFAR-10N: one recorded answer is right .82. Machines: `zeroshot` (EfficientNet-Lite0 with ImageNet
 weights, its classes mapped by families) and `vendor` (a head trained on other images). The
-recording does not say who answered; here every 200 answers of a column are one annotator's, so that
-control tasks can be replayed. Its images have roles 68/7/7/18. Prices are without a fee. Features
+recording does not say who answered; here every 2,000 answers of a column are one annotator's, so
+that control tasks can be replayed and pages are full: a page shows images that its annotator
+answered, and of 200 answers few are to the images of a small order. The campaign bans nobody: one
+wrong control answer, the default, would ban most people who are right .82, with all their answers.
+Images have roles 68/7/7/18. Prices are without a fee. Features
 are the product's, in their first 128 principal components, so that a study takes seconds. For each
 machine, money and price of an answer, on the same final images of the same seeds:
 
@@ -32,6 +35,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +51,9 @@ Array = np.ndarray
 MACHINE_PRICE = 0.0003
 CLASSES = 10
 NETWORK = "tf_efficientnet_lite0"
+_NO_BANS = "[rules]\nwrong_controls = 1000\nfast_responses = 0\n"
 _SIDE, _COMPONENTS = 64, 128
+_EACH = 2000  # answers of an annotator
 _COMMON = {
     "goal": "model",
     "roles": "68/7/7/18",
@@ -81,6 +87,11 @@ class Ground:
             values = components(self.pixels, self.truth, backbone, self.cache)
             np.savez(file, features=values, labels=self.truth.astype(str), names=names)
         return f"npz:{file}"
+
+    @property
+    def campaign(self) -> str:
+        """The default campaign without bans, as `--campaign` names it."""
+        return str(self.folder / "campaign.toml")
 
     @property
     def recording(self) -> str:
@@ -118,8 +129,10 @@ def ground(folder: Path, cache: Path) -> Ground:
     for column in range(people.shape[1]):
         order = np.random.default_rng(column).permutation(len(people))
         for place, image in enumerate(order):
-            lines.append(f"{image},{column}-{place // 200},{people[image, column]}")
+            lines.append(f"{image},{column}-{place // _EACH},{people[image, column]}")
     (folder / "people.csv").write_text("\n".join(lines) + "\n")
+    template = files("labeling.campaign").joinpath("classification.toml").read_text()
+    (folder / "campaign.toml").write_text(f"{template}\n{_NO_BANS}")
     return Ground(folder, cache, pixels, truth, people.astype(int), machines)
 
 
@@ -169,6 +182,7 @@ def studied(cell: Cell, seed: int, field: Ground, folder: Path) -> tuple[Study, 
         study=f"{cell.machine}-{cell.backbone}-{cell.price}-{cell.money}-{seed}",
         data=field.data(cell.backbone),
         market=field.recording,
+        campaign=field.campaign,
         budget=str(cell.money),
         price=str(cell.price),
         machine=file,
@@ -336,6 +350,7 @@ def _world(cell: Cell, seed: int, field: Ground, folder: Path) -> World:
         study=f"curve-{cell.backbone}-{cell.price}-{seed}",
         data=field.data(cell.backbone),
         market=field.recording,
+        campaign=field.campaign,
         budget="100",
         price=str(cell.price),
         seed=seed,

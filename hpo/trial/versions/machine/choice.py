@@ -1,7 +1,8 @@
 """Which way to use a machine: each is measured on validation images, and off always is.
 
-A way that mixes people and machine has to earn it first: on control tasks, machine and person
-together must beat the person; and people must confirm the labels of which the machine is sure.
+A way that mixes people and machine needs calibration. Where few validation images tell models
+apart, machine and person together must beat the person on control tasks. And people must confirm
+the labels of which the machine is sure.
 """
 
 from __future__ import annotations
@@ -166,20 +167,36 @@ def _refusal(
         return ""
     if reading.read is None:
         return f"fewer than {FEWEST_CONTROLS} control tasks: the machine's surety cannot be judged"
-    if gain is None or gain.controls < FEWEST_FOR_GAIN:
-        count = 0 if gain is None else gain.controls
-        return (
-            f"people answered {count} of the {FEWEST_FOR_GAIN} control tasks that a comparison "
-            "of machine and person needs"
-        )
-    if not gain.is_sure:
-        return (
-            f"on {gain.controls} control tasks the machine adds {100 * gain.gain:+.1f} points to "
-            f"a person's answer, with a standard error of {100 * gain.error:.1f}: not sure enough"
-        )
+    judged = int(world.data.known[world.data.rows["validation"]].sum())
+    if (reason := _unproven(gain, judged)) != "":
+        return reason
     if use == BELOW and audited is not None and audited.is_too_low:
         return (
             f"people agree with {100 * audited.seen:.0f} % of the labels of which the machine is "
             f"sure, and {100 * audited.due:.0f} % are due ({audited.answers} answers)"
         )
     return ""
+
+
+def _unproven(gain: MixingGain | None, judged: int) -> str:
+    """Why people and machine may not be mixed; "" where it is for validation images to say.
+
+    Args:
+        gain: by the machine on control tasks; None where nobody answered them.
+        judged: validation images of known class. Few do not tell a better model from a lucky one;
+            then control tasks must show the gain.
+    """
+    if judged >= FEWEST_FOR_GAIN:
+        return ""
+    if gain is None or gain.controls < FEWEST_FOR_GAIN:
+        count = 0 if gain is None else gain.controls
+        return (
+            f"people answered {count} of the {FEWEST_FOR_GAIN} control tasks that a comparison "
+            "of machine and person needs"
+        )
+    if gain.is_sure:
+        return ""
+    return (
+        f"on {gain.controls} control tasks the machine adds {100 * gain.gain:+.1f} points to "
+        f"a person's answer, with a standard error of {100 * gain.error:.1f}: not sure enough"
+    )
