@@ -62,6 +62,7 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	@echo "Installing into $(VENV): minutes without a further line; 6.5 GB where PyTorch brings GPU libraries"
 	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet torch torchvision --index-url $(TORCH_INDEX))
 	$(BIN)/python -m pip install --quiet --editable '.[toloka,label-studio,clearml,parquet,onnx,weights,heic,postgres,notebook,dashboard]'
 	touch $@

@@ -14,10 +14,12 @@ Printed per cap and scenario and pooled, in points:
 - forecast: what up to twice the money would give - true;
 - promise: gains (of the verdict, else of twice the money) are told with the luck of both purchases:
   the share of pairs of purchases whose gain is inside the interval;
-- rule: the same of gains over the rule of thumb.
+- rule: the same of gains over the rule of thumb;
+- headline, of `--goal model`: what is told of the delivered model - its accuracy on new images.
 
     python -m benchmarks.honesty --caps 2,5,20 --scenarios default,spam-heavy --seeds 8
     python -m benchmarks.honesty --caps 2 --scenarios default --data drawn:3 --seeds 8
+    python -m benchmarks.honesty --caps 2 --scenarios default --data drawn:3 --goal model
 """
 
 from __future__ import annotations
@@ -123,6 +125,21 @@ def _gain(
     return {name: _holds(interval, truth.gains(plan, over))}
 
 
+def headline(report: dict[str, Any], model: Path, beyond: Images | None) -> dict[str, float]:
+    """The error of the delivered model's told accuracy; whether its interval holds the truth."""
+    from training.saved import load_model
+
+    made = report["delivery"]
+    if made is None or beyond is None:
+        return {}
+    found = load_model(model).model.predict(beyond.values).argmax(axis=1)
+    true = float((found == beyond.truth).mean())
+    return {
+        "headline": 100 * (made["final"]["accuracy"] - true),
+        "headline covers": _holds(made["final"]["interval_95"], true),
+    }
+
+
 def _holds(interval: Sequence[float], values: float | NDArray[np.float64]) -> float:
     """The share of values that an interval holds."""
     low, high = interval
@@ -160,7 +177,10 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", default="digits3", help="or drawn:CLASSES")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "honesty")
     parser.add_argument("--out", type=Path, help="a line of JSON for each study")
+    parser.add_argument("--goal", choices=("plan", "model"), default="plan")
     given = parser.parse_args(words)
+    if given.goal == "model" and not given.data.startswith("drawn:"):
+        parser.error("--goal model needs --data drawn:CLASSES")
     pooled: list[dict[str, float]] = []
     for cap in given.caps.split(","):
         for scenario in given.scenarios.split(","):
@@ -169,10 +189,14 @@ def main(words: Sequence[str] | None = None) -> None:
                 data, beyond = data_of(given.data, seed, given.cache)
                 settings = {"data": data, "scenario": scenario, "seed": seed}
                 with tempfile.TemporaryDirectory() as runs:
-                    study = Study(runs=runs, budget=cap, study="s", goal="plan", **settings)
+                    study = Study(runs=runs, budget=cap, study="s", goal=given.goal, **settings)
                     report = study.run()
+                    model = study.folder / "model.safetensors"
+                    told = headline(report, model, beyond) if given.goal == "model" else None
                     study.close()
-                rows.append(judge(report, Truth(settings, given.redraws, beyond)))
+                if told is None:
+                    told = judge(report, Truth(settings, given.redraws, beyond))
+                rows.append(told)
                 if given.out:
                     line = json.dumps({"cap": cap, **settings, "data": given.data, **rows[-1]})
                     with given.out.open("a") as file:

@@ -135,19 +135,22 @@ def _note(predicted: Predicted, bare: Ints, how: str) -> str:
             "say nothing about your classes: label about 60 images, or buy real answers."
         )
     sure = 100 * float(predicted.probabilities[bare].max(axis=1).mean())
+    drawn = (
+        f"{len(bare):,} images have no label. For the rehearsal a model of the {predicted.known} "
+        "known labels"
+    )
     basis = (
-        f"a model of the {predicted.known} known labels, which is right on "
-        f"{100 * predicted.right:.0f} % of them by cross-validation"
+        "Simulated people take it for true. The model is right on "
+        f"{100 * predicted.right:.0f} % of the known labels by cross-validation."
     )
     if how == LIKELIEST:
         return (
-            f"Simulated people take the likeliest class of each of {len(bare):,} images without a "
-            f"label for true, by {basis}. Real labels are harder to learn: accuracies are too high."
+            f"{drawn} takes the likeliest class of each. {basis} Real labels are harder to learn: "
+            "accuracies are too high."
         )
     return (
-        f"Simulated people take a drawn class of each of {len(bare):,} images without a label for "
-        f"true: drawn from the predictions of {basis}. No model can predict more than {sure:.0f} % "
-        "of drawn classes; real images may tell more, and accuracies are then too low."
+        f"{drawn} draws a class for each. {basis} No model can predict more than {sure:.0f} % of "
+        "drawn classes, so the accuracy on real labels may be higher."
     )
 
 

@@ -107,10 +107,14 @@ def test_notes(rows: Roles, truth: Rows, config: StudyConfig) -> tuple[str, ...]
     known = int((truth >= 0).sum())
     counts = " and ".join(f"{count} {role}" for role, count in lacking.items() if count)
     few = f"{known} labels are known, too few to measure models by. " if known else ""
+    asked_too = min(sum(lacking.values()), sum(int((truth[rows[r]] >= 0).sum()) for r in TESTS))
+    are = "is" if asked_too == 1 else "are"
+    check = f" {asked_too} of known label {are} asked about, too." if asked_too else ""
     alone = " --few-labels-ok measures by the known labels alone." if known else ""
     return (
-        f"{few}Labels of {counts} images are bought first, {config.test_overlap} answers each: the "
-        f"accuracy is corrected for their errors, and its interval is wider for it.{alone}",
+        f"{few}Labels of {counts} images are bought first, {config.test_overlap} answers each."
+        f"{check} The accuracy is corrected for wrong answers, and its interval is wider for "
+        f"it.{alone}",
     )
 
 

@@ -325,9 +325,7 @@ def used_up(least: Money, left: Money) -> str:
         least: what the cheapest plan left reserves.
         left: what the search may still spend, without the money kept for the confirmation.
     """
-    return (
-        f"the search can buy no further plan: the cheapest reserves {least}, {left} is left for it"
-    )
+    return f"the cheapest further plan reserves {least}, {left} is left for it"
 
 
 def _refit_at(count: int) -> int:

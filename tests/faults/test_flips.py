@@ -10,7 +10,7 @@ import random
 import shutil
 import sqlite3
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,12 @@ def test_every_table_with_rows_is_damaged(sound: Path) -> None:
 
 @pytest.mark.parametrize(("name", "table"), [*cases()])
 def test_no_flipped_value_is_accepted(
-    name: str, table: str, sound: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+    name: str,
+    table: str,
+    sound: Path,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> None:
     chance = random.Random(table)
     for _ in range(RUNS):
@@ -160,11 +165,16 @@ def test_no_flipped_value_is_accepted(
     with pytest.raises(Exception, match=r"seal|rows|ledger") as refused:
         open_study(folder, FixedHeads()).close()
     assert explain(refused.value)[0] == REFUSED, told
+    record_property("flipped values", RUNS + 1)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_no_flipped_byte_of_a_file_changes_content_unseen(
-    name: str, sound: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+    name: str,
+    sound: Path,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> None:
     chance, whole, before = random.Random(name), (sound / name).read_bytes(), content(sound / name)
     changed = accepted = 0
@@ -181,6 +191,7 @@ def test_no_flipped_byte_of_a_file_changes_content_unseen(
         assert len(said.splitlines()) == (code != 0), said
         changed, accepted = changed + is_changed, accepted + (code == 0)
         restore(sound, folder)
+    record_property("flipped bits of files", 10 * RUNS)
     assert changed >= RUNS
     assert main(["report", str(folder)]) == 0
 

@@ -81,13 +81,13 @@ def gather(report: Mapping[str, Any], world: World, images: bool = True) -> Gath
 
 
 def _annotators(world: World) -> list[AnnotatorRow]:
-
+    """Everybody whose work is known. Another process may be buying meanwhile."""
     conditions = {r.order.condition.key: r.order.condition for r in world.store.all_orders()}
     people = {key: _people(condition, world) for key, condition in conditions.items()}
     rows = []
     for totals in annotator_totals(world.database, world.config.study):
-        person = people[totals.condition].get(totals.annotator)
-        if person is not None:  # else of an order that has not ended
+        person = people.get(totals.condition, {}).get(totals.annotator)
+        if person is not None:  # else of an order that has not ended, or that began just now
             words = _words(conditions[totals.condition])
             number, answers, skill = person
             rows.append(AnnotatorRow(words, number, totals, skill, totals.seconds / answers))
@@ -98,7 +98,8 @@ def _people(condition: Condition, world: World) -> dict[str, tuple[int, int, flo
     """Number, answers and skill of a condition's annotators, by the market's id."""
     from labeling.aggregation.skills import annotator_skills
 
-    answers, names = world.store.answers(condition), world.store.annotators(condition)
+    names = world.store.annotators(condition)  # first: answers that came since have more
+    answers = world.store.answers(condition)
     given = np.bincount(answers.annotator, minlength=len(names)).tolist()
     skills: list[float | None] = [None] * len(names)
     if not is_subjective(world):

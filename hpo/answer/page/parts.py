@@ -285,6 +285,7 @@ def _purchases(report: Report, _: Gathered) -> Made | None:
         # Rows of elements take a browser seconds; of these a script makes them where they are seen.
         "rest": rows[_MOST_SHOWN:],
         "count": len(rows),
+        "later": cents(report["delivery"]["bought"]) if report["delivery"] else "",
         "study": report["study"],
     }
 
@@ -305,7 +306,7 @@ def _purchase(row: Report) -> Sequence[tuple[str, float | str]]:
         (f"{100 * high:.1f}", high),
         (f"{100 * measured:.1f}", measured),
         (f"{plan['tasks']:,}", plan["tasks"]),
-        (few_answers(plan).removesuffix(" each"), plan["overlap"]),
+        (few_answers(plan).split(" answer")[0], plan["overlap"]),
         (f"${price['usd']}", figures.dollars(price)),
         (str(plan["controls"]), plan["controls"]),
         ("yes" if plan["exam"] else "no", "yes" if plan["exam"] else "no"),

@@ -17,7 +17,7 @@ from hpo.settings.stored_answer import printable_report
 from hpo.study.study import Study, open_study
 
 _HOST = "127.0.0.1"
-_LOOK_S = 0.5  # between two looks at the journal
+_LOOK_S = 0.2  # between two looks at the journal
 
 
 class LivePage:

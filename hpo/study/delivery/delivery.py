@@ -15,6 +15,7 @@ from budget.errors import BudgetExceeded
 from budget.tariff import affordable as most_affordable
 from budget.tariff import expected_cost
 from hpo.answer import confirmation
+from hpo.answer.plan_in_words import counted
 from hpo.study.delivery.allocation import Standing, first_answers, further_answers
 from hpo.study.delivery.gain import LEAST_GAIN, promise
 from hpo.study.delivery.machine import machine_step
@@ -133,7 +134,7 @@ def _by_people(
         if standing.looks(affordable):
             standing = replace(standing, predicted=_predicted(plan, owned, world))
         bare = first_answers(standing, most, affordable, real)
-        return _tranche(bare, owned, world, f"buying labels of {len(bare)} images")
+        return _tranche(bare, owned, world, f"buying labels of {counted(len(bare), 'image')}")
     if owned.labels is None or owned.answers is None:
         return "the market has no answer to sell"
     best = label_model(plan, owned.labels, owned.answers, world).best
@@ -147,7 +148,7 @@ def _by_people(
     further = further_answers(standing, most, affordable, real)
     if not len(further):
         return "every image has all the answers that it can use"
-    return _tranche(further, owned, world, f"asking again about {len(further)} images")
+    return _tranche(further, owned, world, f"asking again about {counted(len(further), 'image')}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -250,7 +250,7 @@ def test_the_published_campaign_is_quoted_to_the_cent(command: Command, tmp_path
 def test_the_whole_space_can_be_quoted(command: Command) -> None:
     code, out, _ = command("plan")
     assert code == 0
-    assert "1680 plans" in out
+    assert "1,680 plans" in out
 
 
 STOPPED: dict[str, object] = {"study": "s", "trials": 3}

@@ -54,7 +54,7 @@ def test_the_page_is_served_to_this_machine_alone(served: tuple[LivePage, int]) 
 def test_it_follows_a_purchase_within_two_seconds(
     served: tuple[LivePage, int], folder: Path, small_study: Callable[..., Any]
 ) -> None:
-    """The server looks twice a second; what a look costs is measured in processor time."""
+    """The server looks five times a second; what a look costs is measured in processor time."""
     page, port = served
     before = json.loads((folder / "report.json").read_text())
     raw = json.loads((folder / "study.json").read_text())

@@ -49,7 +49,7 @@ def test_few_known_labels_lead_to_labels_and_a_model(market: str, tmp_path: Path
     assert tests["checked_wrong"] <= tests["checked"]
     assert 0 < tests["wrong"] < 0.5
     assert any(line.startswith("buying labels of 100 images to measure models by") for line in said)
-    assert any("Simulated people take a drawn class of each of 160 images" in line for line in said)
+    assert any("160 images have no label. For the rehearsal a model" in line for line in said)
     assert delivery["labels"]["images_wanted"] == 100
     assert delivery["final"]["images"] == 50
     low, high = delivery["final"]["interval_95"]

@@ -132,4 +132,4 @@ def test_money_for_the_machine_alone_still_gives_labels_and_an_answer(
     assert (study.folder / "labels.csv").exists()
     first, second, *_ = summary_lines(report)
     assert "0 answers" in first
-    assert second.startswith("They are the machine's alone. The machine itself as your model: 9")
+    assert second.startswith("The labels are the machine's alone. The machine itself as your")

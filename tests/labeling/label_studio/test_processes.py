@@ -44,7 +44,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
 ]
-KILLS = int(os.environ.get("STUDIO_KILLS", "20"))
+KILLS = int(os.environ.get("STUDIO_KILLS", "6"))
 CAP = Money.parse("9")
 ASKED = Campaign("npz", (Question("class", "", ("loop", "open", "straight")),), "")
 """As far as an answer needs it: the classes of the small digits."""

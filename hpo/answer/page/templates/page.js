@@ -123,6 +123,6 @@
       });
     };
     ask();
-    setInterval(ask, 1000);
+    setInterval(ask, 400);
   }
 })();

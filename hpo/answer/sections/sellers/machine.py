@@ -211,7 +211,7 @@ def machine_in_short(told: Mapping[str, Any] | None) -> list[str]:
         return []
     machine = told["machine"]
     return [
-        f"They are {_MADE_OF[told['used']]}. The machine itself as your model: "
+        f"The labels are {_MADE_OF[told['used']]}. The machine itself as your model: "
         f"{percent(machine['accuracy'])} ({interval(machine['interval_95'])})."
     ]
 

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{arguments.folder / 'password'}.",
                 "In another terminal:",
                 f"  export {URL}={server.url} {TOKEN_FILE}={server.token_file.absolute()}",
-                "  labelworth --budget 15 --market label-studio --people simulated:5",
+                "  labelworth --budget 5 --goal plan --market label-studio --people simulated:5",
                 "Ctrl-C stops the server; its data stays.",
             ]
         )

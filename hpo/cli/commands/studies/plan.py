@@ -131,15 +131,20 @@ def _show_all(quoted: list[Quoted], config: StudyConfig) -> None:
     import statistics
 
     from budget.money import Money
+    from hpo.answer.plan_in_words import counted
     from hpo.answer.tables import TableColumn, TextTable, print_table
 
     inside = [item for item in quoted if item.outside is None]
-    lines = [f"{len(quoted)} plans, {len(inside)} inside the limits of a {config.budget} study"]
+    lines = [
+        f"{counted(len(quoted), 'plan')}, {len(inside):,} of them inside the limits of a "
+        f"{config.budget} study"
+    ]
     if inside:
         costs = sorted(item.quote.cost for item in inside)
         middle = Money(int(statistics.median(cost.micros for cost in costs)))
         lines.append(
-            f"Inside: from {costs[0].cents()}, median {middle.cents()}, to {costs[-1].cents()}"
+            f"These cost {costs[0].cents()} to {costs[-1].cents()}, half of them at most "
+            f"{middle.cents()}"
         )
     print_lines(lines)
     overlaps = sorted({item.plan.overlap for item in quoted})

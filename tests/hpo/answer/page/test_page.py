@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from hpo import Study
+from hpo.answer.page import gathered
 from hpo.answer.page.charts import ChartAxis, ChartPoint, ChartSeries, draw
 from hpo.answer.page.gathered import Gathered
 from hpo.answer.page.money import money_rows
 from hpo.answer.page.render import render_page
 from hpo.answer.page.steps import repeat_command
 from hpo.answer.summary import summary_lines
+from hpo.answer.terminal import BOUGHT
 from tests.conftest import Command
 from tests.hpo.answer.page.conftest import Finished
 
@@ -81,6 +84,12 @@ def test_money_parts_add_up_to_the_cap_as_printed(searched: Finished) -> None:
     assert sum(told) == pytest.approx(searched.report["money"]["cap"]["micros"] / 1e6)
 
 
+def test_every_part_of_the_money_has_a_colour(searched: Finished) -> None:
+    page = searched.page()
+    for part in [*BOUGHT, "held", "left"]:
+        assert f".part-{part}{{background:" in page
+
+
 def test_annotators_add_up_to_what_was_paid(searched: Finished) -> None:
     people = searched.gathered.annotators
     bought = searched.report["money"]["bought"]
@@ -89,6 +98,25 @@ def test_annotators_add_up_to_what_was_paid(searched: Finished) -> None:
     suites = sum(row["assignments"] for row in searched.report["purchases"])
     assert sum(person.totals.suites for person in people) >= suites
     assert all(0 < person.skill < 1 for person in people if person.skill is not None)
+
+
+def test_an_order_that_began_just_now_is_left_out(
+    searched: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process buys while the page is made."""
+    read = gathered.annotator_totals
+
+    def later(*words: Any) -> Any:
+        rows = list(read(*words))
+        return [*rows, rows[0]._replace(condition="begun since")]
+
+    monkeypatch.setattr(gathered, "annotator_totals", later)
+    study = Study.open(searched.folder)
+    try:
+        made = gathered.gather(searched.report, study.world)
+    finally:
+        study.close()
+    assert made.annotators == searched.gathered.annotators
 
 
 def test_small_images_can_be_left_out(searched: Finished) -> None:
