@@ -161,13 +161,16 @@ def test_a_purchase_is_worth_at_least_what_it_contains() -> None:
     assert best_contained(offers, outlook, offers.inside, 0.0) is None  # it is evaluated
 
 
-def test_a_decision_takes_less_than_100_ms_at_200_evaluations() -> None:
-    """The best of five: other processes may share the core."""
+def test_a_decision_at_200_evaluations_takes_less_than_half_a_solved_system_of_1000() -> None:
+    """Measured .17 of it, 14 ms of 85: some 50 ms are left of the 100 that a decision may take."""
     inputs, z, _ = draw_study(np.random.default_rng(3), 200)
     offers = offers_of([])
-    took = []
+    system = np.random.default_rng(0).standard_normal((1000, 1000))
+    ratios = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         look_out(offers, Surrogate(inputs, z, ITEMS, PRIOR), 2 / 3)
-        took.append(time.perf_counter() - start)
-    assert min(took) < 0.1
+        between = time.process_time()
+        np.linalg.solve(system, system)
+        ratios.append((between - start) / (time.process_time() - between))
+    assert min(ratios) < 0.5
