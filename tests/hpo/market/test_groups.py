@@ -87,6 +87,8 @@ def test_equal_people_at_half_the_wage_are_preferred(small_study: Make, wages: W
         one["group"]: Money.from_json(one["paid"]).micros / one["answers"]
         for one in report["groups"]
     }
+    paid = sum(one["paid"]["micros"] for one in report["groups"])
+    assert paid == report["money"]["spent"]["micros"]
     assert 1.6 < costs["seniors"] / costs["juniors"] < 2.5
     for order in (record.order for record in study.world.store.all_orders()):
         assert order.condition.group is not None

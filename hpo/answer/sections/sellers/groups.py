@@ -11,6 +11,7 @@ from budget.tariffs.wages import EVERYBODY
 from hpo.answer.plan_in_words import counted
 from hpo.answer.sections.section import Findings, Report, Section
 from hpo.answer.sections.sellers.checked import checked
+from labeling.machine import is_machine
 from labeling.store.records import OrderRecord
 
 
@@ -22,7 +23,7 @@ def _tell(findings: Findings, report: Report) -> Report:
     asked: defaultdict[str, list[OrderRecord]] = defaultdict(list)
     for record in world.store.all_orders():
         condition = record.order.condition
-        if condition.market == world.market.name:
+        if not is_machine(condition):
             asked[condition.group.name if condition.group else EVERYBODY].append(record)
     told = []
     for name, records in sorted(asked.items()):
