@@ -60,7 +60,7 @@ def tariff_of(source: LabelSource, condition: Condition) -> Tariff:
     """What a source charges in a condition: where a group answers, by the wages of its people."""
     if condition.group is None:
         return source.tariff
-    return cast("StaffTariff", source.tariff).among(condition.group)  # only own annotators group
+    return cast("StaffTariff", source.tariff).among(condition.group)  # own annotators alone
 
 
 CLOSE, ARCHIVE, COLLECT, VOID, SETTLE = "close", "archive", "collect", "void", "settle"

@@ -57,7 +57,7 @@ def measuring_plan(
 def check_tests(
     config: StudyConfig, data: Dataset, market: Market, plans: Sequence[LabelPlan]
 ) -> None:
-    """Refuse test labels that would reserve more than half of the cap, or that people lack for.
+    """Refuse test labels that reserve more than half of the cap, or ask a group for too many.
 
     Args as for `measuring_plan`.
 
