@@ -33,6 +33,14 @@ RUN = (
 )
 """Pages whose blocks are run, each page in a folder of its own."""
 
+STAFF = """
+[wages]
+"ann@example.org" = 30
+[groups]
+seniors = ["ann@example.org", "bob@example.org"]
+juniors = ["cem@example.org", "dora@example.org"]
+"""
+
 
 def words_of(block: Block) -> list[str]:
     """A command's words, without what stands behind a '#', and without the program."""
@@ -74,6 +82,7 @@ def test_every_command_is_one_that_the_program_takes(
     words = words_of(block)
     for name in ("answers.csv", "photos.npz", "texts.npz", "pilot.toml", "pets.toml"):
         (tmp_path / name).touch()
+    (tmp_path / "STAFF.toml").write_text(STAFF)
     (tmp_path / "photos").mkdir()
     is_study = words[0].startswith("-") or words[0] in ("run", "plan")
     if is_study and "--config" not in words:

@@ -309,8 +309,8 @@ MUTANTS = (
     Mutant(
         "the limit of an order of own annotators",
         "labeling/timesheet/sheet.py",
-        "if work.paid >= work.order.limit + self._tariff.people:",
-        "if work.paid >= 2 * work.order.limit + self._tariff.people:",
+        "if work.paid >= work.order.limit + self._tariff.among(group).people:",
+        "if work.paid >= 2 * work.order.limit + self._tariff.among(group).people:",
         (_SHEET, "-k", "limit"),
     ),
 )

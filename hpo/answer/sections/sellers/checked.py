@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from hpo.trial.world import World
-from labeling.types import Condition
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hpo.trial.world import World
+    from labeling.types import Condition
 
 
 def checked(condition: Condition, world: World) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from budget.money import ZERO, Money
 from budget.tariffs.wages import EVERYBODY
@@ -12,7 +12,9 @@ from hpo.answer.plan_in_words import counted
 from hpo.answer.sections.section import Findings, Report, Section
 from hpo.answer.sections.sellers.checked import checked
 from labeling.machine import is_machine
-from labeling.store.records import OrderRecord
+
+if TYPE_CHECKING:
+    from labeling.store.records import OrderRecord
 
 
 def _tell(findings: Findings, report: Report) -> Report:
