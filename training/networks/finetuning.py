@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.files import write_whole
+from training.backbone import BATCHES
 from training.calibration import loss_at_best_temperature
 from training.fit import Model, fit_again
 from training.heads import softmax
@@ -258,7 +259,7 @@ class _Run:
         self.network.module.eval()
         found = np.zeros((len(rows), self.targets.shape[1]))
         with torch.inference_mode():
-            for part in _batches(np.arange(len(rows)), 4 * self.recipe.batch):
+            for part in _batches(np.arange(len(rows)), BATCHES[self.network.device]):
                 logits = self.network.logits(self.pixels.of(rows[part])).float()
                 found[part] = logits.cpu().double().numpy()
         return found
