@@ -167,7 +167,8 @@ def test_training_leaves_batch_statistics_alone_and_moves_low_layers_less(
     index, labels, start, recipe = fitted("test_resnet", weights_of("test_resnet"))
     network = build(recipe, 3, index.side, start.model)
     before = network.copy()
-    optimiser = network.optimiser(1e-2)
+    optimiser = network.optimiser(recipe.rate)
+    finetuning._schedule(optimiser, recipe).step(1)
     network.to_training()
     logits = network.logits(read_batch(index, labels["rows"], SIDE))
     torch.nn.functional.cross_entropy(logits, torch.tensor(labels["targets"])).backward()
@@ -178,7 +179,7 @@ def test_training_leaves_batch_statistics_alone_and_moves_low_layers_less(
         (network.module.state_dict()[name] - before[name]).abs().max()
         for name in ("0.bn1.weight", "0.layer4.0.bn2.weight")
     )
-    assert low < 0.3 * high
+    assert low < 0.5 * high
     assert not [name for name in changed if "running" in name or "batches" in name]
 
 
