@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
 from budget.money import Money
 from budget.tariff import Tariff
+from budget.tariffs.staff import StaffTariff
 from labeling.types import Bools, Condition, Ints, Order, Page
 
 
@@ -53,6 +54,13 @@ class LabelSource(Protocol):
     def close(self) -> None:
         """Release the source's resources and close every pool that the source opened."""
         ...
+
+
+def tariff_of(source: LabelSource, condition: Condition) -> Tariff:
+    """What a source charges in a condition: where a group answers, by the wages of its people."""
+    if condition.group is None:
+        return source.tariff
+    return cast("StaffTariff", source.tariff).among(condition.group)  # own annotators alone
 
 
 CLOSE, ARCHIVE, COLLECT, VOID, SETTLE = "close", "archive", "collect", "void", "settle"

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from budget.errors import InputError
 from budget.money import Money
+from budget.tariffs.staff import Group
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 _KEY = re.compile(
     r"([pw])(\d+\.\d+)-k(?:(\d+)to)?(\d+)(?:at([0-9.]+(?:e-\d+)?))?-c(\d+)-n(\d+)(-exam)?(-prelabel)?"
+    r"(?:-by-([a-z][a-z0-9_]*))?"
 )  # of a plan
 STOPPED = "stopped"
 """End of an order that the user stopped: the next order buys the missing answers."""
@@ -64,6 +66,7 @@ class LabelPlan:
         dynamic: the dynamic overlap; None for the same overlap on every task.
         wage: whether the price is a wage per hour.
         prelabel: whether annotators see a prediction with each task.
+        group: name of the group of own annotators who answer; empty for everybody.
     """
 
     price: Money
@@ -74,6 +77,7 @@ class LabelPlan:
     dynamic: DynamicOverlap | None = None
     wage: bool = False
     prelabel: bool = False
+    group: str = ""
 
     def __post_init__(self) -> None:
         if self.dynamic is not None and self.overlap != self.dynamic.most:
@@ -85,6 +89,7 @@ class LabelPlan:
     def key(self) -> str:
         """A readable unique name, such as "p0.002-k3-c1-n980-exam"; with a wage, "w18.00-..."."""
         extra = f"{'-exam' if self.exam else ''}{'-prelabel' if self.prelabel else ''}"
+        extra += f"-by-{self.group}" if self.group else ""
         overlap = str(self.overlap)
         if self.dynamic is not None:
             overlap = f"{self.dynamic.least}to{self.overlap}at{self.dynamic.confidence!r}"
@@ -108,7 +113,7 @@ class LabelPlan:
                 f"{name}: {key!r} is no plan; give one as reports name it, such as "
                 "p0.002-k3-c1-n980-exam, or advised for the campaign's own"
             )
-        kind, price, least, most, sure, controls, tasks, exam, prelabel = parts.groups()
+        kind, price, least, most, sure, controls, tasks, exam, prelabel, group = parts.groups()
         if (least is None) != (sure is None):
             raise InputError(f"{name}: {key!r}: dynamic overlap is written as k2to5at0.9")
         rule = DynamicOverlap(int(least), int(most), float(sure)) if least else None
@@ -121,6 +126,7 @@ class LabelPlan:
             rule,
             kind == "w",
             prelabel is not None,
+            group or "",
         )
 
 
@@ -142,6 +148,7 @@ class Condition:
         one_by_one: whether annotators submit tasks one at a time: an assignment is one task, and
             `controls` of every `suite_size` tasks are control tasks.
         prelabels: hash of the predictions that annotators see with the tasks; empty for none.
+        group: the own annotators who answer; None for everybody.
     """
 
     data: str
@@ -154,6 +161,7 @@ class Condition:
     dynamic: DynamicOverlap | None = None
     one_by_one: bool = False
     prelabels: str = ""
+    group: Group | None = None
 
     @property
     def key(self) -> str:
@@ -170,8 +178,13 @@ class Condition:
             *([str(self.dynamic)] if self.dynamic else []),
             *(["one by one"] if self.one_by_one else []),
             *([f"prelabels {self.prelabels}"] if self.prelabels else []),
+            *(["group", self.group.name, *self.group.members] if self.group else []),
         )
         return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+    def people(self, everybody: int) -> int:
+        """How many own annotators may answer, out of all."""
+        return everybody if self.group is None else len(self.group.members)
 
     @property
     def reward(self) -> Money:

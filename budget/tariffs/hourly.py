@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from budget.errors import InputError
 from budget.money import ZERO, Money
-from budget.tariffs.staff import WorkTime
+from budget.tariffs.staff import Group, WorkTime
 
 _HOUR_MS = 3_600_000
 
@@ -20,11 +20,13 @@ class HourlyTariff:
         time: bounds of an answer's paid time.
         people: annotators who work at once: each may submit one answer above a limit.
         wages: (annotator, wage per hour) of those with a wage of their own.
+        names: the only annotators who answer; none where anybody may.
     """
 
     time: WorkTime
     people: int = 0
     wages: tuple[tuple[str, Money], ...] = ()
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.people < 0 or any(wage < ZERO for _, wage in self.wages):
@@ -34,6 +36,12 @@ class HourlyTariff:
     def rewards_vary(self) -> bool:
         """Each answer earns its own time."""
         return True
+
+    def among(self, group: Group | None) -> HourlyTariff:
+        """The wages of a group's people."""
+        if group is None:
+            return self
+        return replace(self, people=len(group.members), names=group.members)
 
     def earned(self, annotator: str, rate: Money, paid_ms: int) -> Money:
         """Wage times paid time, rounded up once to a micro-dollar.
@@ -51,15 +59,25 @@ class HourlyTariff:
         return ZERO
 
     def expected(self, assignments: int, rate: Money) -> Money:
-        """Rewards of a number of answers of the expected time, at the condition's wage."""
-        return rate.share(Fraction(self.time.expected_ms * assignments, _HOUR_MS))
+        """Rewards of a number of answers of the expected time, at the condition's wage.
+
+        Where only some people answer, their mean wage counts.
+        """
+        shares = Fraction(self.time.expected_ms * assignments, _HOUR_MS * max(1, len(self.names)))
+        return sum(self._of_names(rate), ZERO).share(shares)
 
     def most(self, assignments: int, rate: Money) -> Money:
         """A limit of answers, and one more of each person, at the highest wage and longest time."""
         if not assignments:
             return ZERO
-        highest = max([rate, *(wage for _, wage in self.wages)])
+        everybody = [rate, *(wage for _, wage in self.wages)]
+        highest = max(self._of_names(rate) if self.names else everybody)
         return highest.share(Fraction(self.time.most_ms, _HOUR_MS)) * (assignments + self.people)
+
+    def _of_names(self, rate: Money) -> list[Money]:
+        """Wages of the people who answer; the condition's where anybody may."""
+        own = dict(self.wages)
+        return [own.get(name, rate) for name in self.names] or [rate]
 
     def check_rate(self, rate: Money, name: str = "wage per hour") -> None:
         """Refuse a wage that pays nothing.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from budget.errors import InputError
 from budget.money import ZERO, Money
-from budget.tariffs.staff import WorkTime
+from budget.tariffs.staff import Group, WorkTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,10 @@ class PieceTariff:
     def rewards_vary(self) -> bool:
         """The price is fixed by the condition."""
         return False
+
+    def among(self, group: Group | None) -> PieceTariff:
+        """The same price, to fewer people."""
+        return self if group is None else replace(self, people=len(group.members))
 
     def earned(self, annotator: str, rate: Money, paid_ms: int) -> Money:
         """The condition's price, whoever answered, and however long."""

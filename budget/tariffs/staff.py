@@ -50,6 +50,19 @@ class WorkTime:
         return min(most, max(self.least_ms, round(min(seconds, most / 1000) * 1000)))
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Own annotators who answer together, without the others.
+
+    Attributes:
+        name: such as "seniors".
+        members: the annotators, sorted.
+    """
+
+    name: str
+    members: tuple[str, ...]
+
+
 class StaffTariff(Tariff, Protocol):
     """A tariff of own annotators, who submit one answer at a time."""
 
@@ -61,6 +74,10 @@ class StaffTariff(Tariff, Protocol):
     @property
     def people(self) -> int:
         """Annotators who work at once: each may submit one answer above a limit."""
+        ...
+
+    def among(self, group: Group | None) -> StaffTariff:
+        """The tariff where only a group answers; None for everybody."""
         ...
 
     def earned(self, annotator: str, rate: Money, paid_ms: int) -> Money:

@@ -29,20 +29,22 @@ def plan_in_words(plan: LabelPlan, suite_size: int | None = None) -> str:
         answers = _dynamic(rule.least, rule.most, rule.confidence)
     price, controls = pay_in_words(plan), _controls(plan.controls, suite_size)
     words = _words(plan.tasks, answers, price, plan.exam, controls)
-    return f"{words}{_SHOWN if plan.prelabel else ''}"
+    return f"{words}{_SHOWN if plan.prelabel else ''}{by_in_words(plan.group)}"
 
 
 def pay_in_words(plan: LabelPlan) -> str:
-    """What a plan pays: "$0.001 a task", or "$18.00 an hour"."""
-    return _pay(plan.price.exact(), plan.wage)
+    """What a plan pays: "$0.001 a task", "$18.00 an hour", or "the group's wages"."""
+    return _pay(plan.price.exact(), plan.wage, plan.group)
 
 
 def told_pay_in_words(plan: Mapping[str, Any]) -> str:
     """What a report's plan pays, in the same words."""
-    return _pay(plan["price_per_task"]["usd"], plan.get("wage", False))
+    return _pay(plan["price_per_task"]["usd"], plan.get("wage", False), plan.get("group", ""))
 
 
-def _pay(price: str, is_wage: bool) -> str:
+def _pay(price: str, is_wage: bool, group: str) -> str:
+    if is_wage and group:
+        return "the group's wages"
     return f"${price} {'an hour' if is_wage else 'a task'}"
 
 
@@ -58,12 +60,17 @@ def told_plan_in_words(plan: Mapping[str, Any], suite_size: int | None = None) -
         answers = _dynamic(*_rule(plan))
     price, controls = told_pay_in_words(plan), _controls(plan["controls"], suite_size)
     words = _words(plan["tasks"], answers, price, plan["exam"], controls)
-    return f"{words}{prelabel_in_words(plan)}"
+    return f"{words}{people_in_words(plan)}"
 
 
-def prelabel_in_words(plan: Mapping[str, Any]) -> str:
-    """Whether annotators of a report's plan see predictions: ", predictions shown", or ""."""
-    return _SHOWN if plan.get("prelabel") else ""
+def people_in_words(plan: Mapping[str, Any]) -> str:
+    """How and by whom a report's plan is answered: ", predictions shown, answered by seniors"."""
+    return f"{_SHOWN if plan.get('prelabel') else ''}{by_in_words(plan.get('group', ''))}"
+
+
+def by_in_words(group: str) -> str:
+    """Who answers: ", answered by seniors"; "" for everybody."""
+    return f", answered by {group}" if group else ""
 
 
 def few_answers(plan: Mapping[str, Any]) -> str:

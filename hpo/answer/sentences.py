@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from budget.money import Money
 from hpo.answer.plan_in_words import (
     counted,
-    prelabel_in_words,
+    people_in_words,
     told_pay_in_words,
     told_plan_in_words,
 )
@@ -262,7 +262,7 @@ def delivery_lines(report: Mapping[str, Any]) -> list[str]:
     if not made:
         return []
     plan = made["plan"]
-    exam = f"{' with exam' if plan['exam'] else ''}{prelabel_in_words(plan)}"
+    exam = f"{' with exam' if plan['exam'] else ''}{people_in_words(plan)}"
     controls = f"{counted(plan['controls'], 'control task')} a page"
     controls = controls if plan["controls"] else "no control tasks"
     reason = {

@@ -15,7 +15,7 @@ from hpo.answer.plan_in_words import (
     controls_in_words,
     counted,
     few_answers,
-    prelabel_in_words,
+    people_in_words,
     told_pay_in_words,
 )
 from hpo.answer.sections.sellers.machine import machine_in_short
@@ -130,7 +130,7 @@ def _spend(report: Mapping[str, Any]) -> str:
     each = f"{few_answers(plan)} at {told_pay_in_words(plan)}"
     start = f"Spend about {price} on {images}: {each}"
     checks = _checks(plan, report["config"]["suite_size"])
-    return _first_that_fits([f"{start}{checks}.", f"{start}{prelabel_in_words(plan)}."])
+    return _first_that_fits([f"{start}{checks}.", f"{start}{people_in_words(plan)}."])
 
 
 def _checks(plan: Mapping[str, Any], suite_size: int) -> str:
@@ -140,7 +140,7 @@ def _checks(plan: Mapping[str, Any], suite_size: int) -> str:
 
 
 def _exam(plan: Mapping[str, Any]) -> str:
-    return f"{', with exam' if plan['exam'] else ''}{prelabel_in_words(plan)}"
+    return f"{', with exam' if plan['exam'] else ''}{people_in_words(plan)}"
 
 
 def _expect(report: Mapping[str, Any]) -> str:

@@ -128,8 +128,13 @@ def _front(report: Mapping[str, Any]) -> TextTable:
     front = [row for row in report["front"] if row["plan"]["key"] in kept]
     rows = [_row(row, before, report) for row, before in zip(front, [None, *front], strict=False)]
     best = report["recommended"]["plan"]
+    columns: tuple[TableColumn, ...] = _COLUMNS
+    if any("group" in row["plan"] for row in front):
+        by = [row["plan"].get("group", "all") for row in front]
+        columns = (*columns, TableColumn("answered\nby"))
+        rows = [(*row, who) for row, who in zip(rows, by, strict=True)]
     return TextTable(
-        _COLUMNS,
+        columns,
         rows,
         "The front: no evaluated plan is cheaper and better",
         _caption(rows),

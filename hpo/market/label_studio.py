@@ -124,6 +124,7 @@ def _reach(
     return ReachedSource(source)
 
 
-def _minutes(config: StudyConfig, scenario: Scenario, _: Condition, answers: int) -> float:
+def _minutes(config: StudyConfig, scenario: Scenario, condition: Condition, answers: int) -> float:
     """How long a number of answers is expected to take."""
-    return staff_minutes(answers, config.staff_tariff, config.staff_people, scenario.office_hours)
+    people = condition.people(config.staff_people)
+    return staff_minutes(answers, config.staff_tariff, people, scenario.office_hours)

@@ -5,15 +5,17 @@ A condition is the pool that a plan is bought in: everything that changes what a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from budget.errors import InputError
 from budget.money import Money
+from budget.tariffs.staff import Group
 from hpo.data.dataset import Dataset
 from hpo.settings.config import StudyConfig
 from hpo.settings.market_kinds import MarketKind
@@ -47,6 +49,7 @@ class Market:
             a replay.
         one_by_one: whether its annotators submit one task at a time.
         prelabels: hash of the predictions that plans may show; empty for none.
+        groups: of own annotators that plans may ask, by name.
         most_answers: how many answers it has to sell on an image, by row; None for any number.
         pooled: the source again, where it has pools; else None.
         compared: the source again, where books can be compared with it; else None.
@@ -68,6 +71,7 @@ class Market:
     file_notes: tuple[str, ...] = ()
     one_by_one: bool = False
     prelabels: str = ""
+    groups: Mapping[str, Group] = field(default_factory=dict)
     compared: ComparedSource | None = None
 
     @property
@@ -97,6 +101,7 @@ class Market:
             plan.dynamic,
             self.one_by_one,
             self.prelabels if plan.prelabel else "",
+            self.groups[plan.group] if plan.group else None,
         )
 
 
@@ -142,6 +147,24 @@ class Opening:
         records = self.store.orders(condition) if self.store else []
         return [record.order for record in records if record.end is not None]
 
+    @property
+    def groups(self) -> dict[str, Group]:
+        """The groups that plans may ask, by name.
+
+        Raises:
+            InputError: a group has other people than when the study asked it.
+        """
+        groups = {group.name: group for group in self.config.staff_groups}
+        for record in self.store.all_orders() if self.store and groups else ():
+            asked = record.order.condition.group
+            if asked is not None and groups.get(asked.name, asked) != asked:
+                raise InputError(
+                    f"--wages: the group {asked.name} has other people than when this study asked "
+                    "it, so that its answers would not compare; bring the old file back, or start "
+                    "another study with --study NAME"
+                )
+        return groups
+
     def market(
         self,
         name: str,
@@ -168,6 +191,7 @@ class Opening:
             pooled,
             one_by_one=self.config.has_staff,
             prelabels=prelabels,
+            groups=self.groups,
             compared=pooled or compared,
         )
 
@@ -185,8 +209,3 @@ class MarketAccount:
     name: str
     balance: Money
     host: str
-
-
-def most_asked(config: StudyConfig) -> int:
-    """The most answers that any plan may want on one task."""
-    return max((*config.overlap, *(rule.most for rule in config.dynamic_overlap)))

@@ -16,7 +16,7 @@ from hpo.market.open import open_market
 from hpo.settings.config import StudyConfig, make_config
 from hpo.settings.search_space import SearchSpace
 from labeling.campaign.templates import advised_plan
-from labeling.source import LabelSource
+from labeling.source import LabelSource, tariff_of
 from labeling.types import Condition, LabelPlan
 
 
@@ -69,7 +69,7 @@ def quote(
     most = assignments_for(answers, overlap, condition.real_per_assignment)
     limit = math.ceil(most * (1 + allowance))
     assignments = math.ceil(most * share)
-    tariff, reward = source.tariff, condition.reward
+    tariff, reward = tariff_of(source, condition), condition.reward
     return Quote(
         answers,
         assignments,

@@ -10,7 +10,7 @@ from pathlib import Path
 from budget.errors import InputError
 from hpo.data.dataset import Dataset
 from hpo.data.image_names import NameMatch, match_names
-from hpo.market.market import Market, Opening, most_asked
+from hpo.market.market import Market, Opening
 from hpo.market.simulated import crowd_seed_of
 from hpo.settings.config import StudyConfig
 from labeling.recorded.answer_cells import ReadingChoices
@@ -123,8 +123,9 @@ def _check_pool(opening: Opening, recording: Recording, source: ReplaySource) ->
             f"{missing[0]!r}; leave them out of the pool"
         )
     most = source.most_overlap(data.rows["pool"].tolist())
-    if most_asked(opening.config) > most:
+    asked = opening.config.most_asked
+    if asked > most:
         raise InputError(
-            f"--overlap: {most_asked(opening.config)} answers per task, but {file} has {most} on "
+            f"--overlap: {asked} answers per task, but {file} has {most} on "
             f"some image of the pool; give at most {most}"
         )

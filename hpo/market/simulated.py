@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from budget.errors import InputError
 from hpo.data.dataset import Dataset
-from hpo.market.market import Market, Opening, most_asked
+from hpo.market.market import Market, Opening
 from hpo.market.prelabels import read_prelabels
 from hpo.settings.config import StudyConfig
 from labeling.campaign.campaign import OBJECTIVE, Campaign
@@ -15,6 +15,7 @@ from labeling.campaign.exam_tasks import set_apart
 from labeling.campaign.templates import stands_for
 from labeling.crowd.fitting.hybrid import hybrid_items
 from labeling.crowd.office.source import OfficeSource
+from labeling.crowd.office.staff import staff_names
 from labeling.crowd.people.difficulty import difficulty_from_features
 from labeling.crowd.people.items import Items, make_items
 from labeling.crowd.people.opinions import Opinions, opinions_from_features
@@ -64,6 +65,7 @@ def office_of(opening: Opening, prelabels: Mapping[int, int]) -> OfficeSource:
     """
     config, data = opening.config, opening.data
     scenario = scenario_of(config)
+    _check_groups(config, scenario)
     return OfficeSource(
         scenario,
         opening.campaign,
@@ -75,6 +77,17 @@ def office_of(opening: Opening, prelabels: Mapping[int, int]) -> OfficeSource:
         _further_items(opening, scenario),
         prelabels,
     )
+
+
+def _check_groups(config: StudyConfig, scenario: Scenario) -> None:
+    """Refuse a group with somebody who is not in the simulated office."""
+    names = staff_names(scenario.office_people)
+    for group in config.staff_groups:
+        if strangers := [name for name in group.members if name not in names]:
+            raise InputError(
+                f"--wages: group {group.name}: {strangers[0]} is not in the simulated office; its "
+                f"people are {names[0]} to {names[-1]}"
+            )
 
 
 def crowd_of(opening: Opening, recording: Recording | None = None) -> CrowdSource:
@@ -139,7 +152,7 @@ def crowd_seed_of(opening: Opening) -> int:
 
 def check_overlap(config: StudyConfig, scenario: Scenario) -> None:
     """Refuse an overlap above the annotators that the crowd has in time."""
-    most, asked = scenario.most_overlap(config.max_minutes), most_asked(config)
+    most, asked = scenario.most_overlap(config.max_minutes), config.most_asked
     if asked > most:
         raise InputError(
             f"--overlap: {asked} answers per task are more than the crowd "

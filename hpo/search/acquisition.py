@@ -23,9 +23,9 @@ class Offers:
     """All plans of a space, in columns, with what they cost now.
 
     Attributes:
-        plans: the n plans: the product of price, overlap, controls, tasks, exam and prelabel, then
-            the same with the rules of dynamic overlap in the place of overlap.
-        shape: levels of price, overlap, controls, tasks, and of exam and prelabel together.
+        plans: the n plans: the product of price, overlap, controls, tasks, exam, prelabel and
+            group, then the same with the rules of dynamic overlap in the place of overlap.
+        shape: levels of price, overlap, controls, tasks, and of exam, prelabel and group together.
         inputs: the plans as the surrogate sees them.
         tag: [n] expected price tag in dollars.
         marginal: [n] expected dollars for what is lacking; 0 where nothing is.

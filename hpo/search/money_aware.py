@@ -13,6 +13,7 @@ from optuna.distributions import (
 )
 from optuna.samplers import BaseSampler, RandomSampler
 
+from budget.tariffs.wages import EVERYBODY
 from hpo.settings.search_space import SearchSpace
 from labeling.types import LabelPlan
 
@@ -33,6 +34,7 @@ def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
         "tasks": IntDistribution(space.tasks[0], space.tasks[-1], log=True),
         "exam": CategoricalDistribution(list(space.exams)),
         "prelabel": CategoricalDistribution(list(space.prelabels)),
+        "group": CategoricalDistribution([name or EVERYBODY for name in space.groups]),
     }
     return {name: box[name] for name in space.searched}
 

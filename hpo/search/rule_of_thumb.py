@@ -19,7 +19,7 @@ def rule_curve(plans: Sequence[LabelPlan], inside: Callable[[LabelPlan], bool]) 
         plans: the search space.
         inside: whether a plan keeps the study's limits, the deadline among them.
     """
-    plans = _without_prelabels([plan for plan in plans if plan.dynamic is None])
+    plans = _as_usual([plan for plan in plans if plan.dynamic is None])
     if not plans:
         return []
     controls = min({plan.controls for plan in plans}, key=lambda c: (abs(c - 1), c))
@@ -98,7 +98,7 @@ def practitioner_within(plans: Sequence[LabelPlan]) -> LabelPlan | None:
 
 def _practitioners(plans: Sequence[LabelPlan]) -> list[LabelPlan]:
     """With exam, the fewest control tasks (one at least without an exam), the least overlap."""
-    plans = _without_prelabels(plans)
+    plans = _as_usual(plans)
     exam = max(plan.exam for plan in plans)
     mine = [plan for plan in plans if plan.exam == exam]
     wanted = 0 if exam else 1
@@ -108,6 +108,8 @@ def _practitioners(plans: Sequence[LabelPlan]) -> list[LabelPlan]:
     return [plan for plan in mine if plan.overlap == least]
 
 
-def _without_prelabels(plans: Sequence[LabelPlan]) -> Sequence[LabelPlan]:
-    """The plans that show annotators no predictions, where there are any."""
-    return [plan for plan in plans if not plan.prelabel] or plans
+def _as_usual(plans: Sequence[LabelPlan]) -> Sequence[LabelPlan]:
+    """The plans that show no predictions and ask everybody, or one group, where there are any."""
+    plans = [plan for plan in plans if not plan.prelabel] or plans
+    first = min((plan.group for plan in plans), default="")
+    return [plan for plan in plans if plan.group == first]

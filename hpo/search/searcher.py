@@ -64,7 +64,11 @@ class Searcher:
     @cached_property
     def inputs(self) -> Inputs:
         """All plans of the space as the surrogate sees them."""
-        return encode(self.plans, self.world.config.suite_size)
+        return self.encode(self.plans)
+
+    def encode(self, plans: Sequence[LabelPlan]) -> Inputs:
+        """Plans as the surrogate sees them."""
+        return encode(plans, self.world.config.suite_size, self.world.space.groups[1:])
 
     @cached_property
     def _memory(self) -> Memory:
@@ -82,7 +86,7 @@ class Searcher:
 
     def surrogate(self, outcomes: Sequence[Outcome]) -> Surrogate:
         """The posterior given outcomes; hyper-parameters are refitted at growing intervals."""
-        inputs = encode([o.plan for o in outcomes], self.world.config.suite_size)
+        inputs = self.encode([o.plan for o in outcomes])
         z = to_log_error(np.array([o.accuracy for o in outcomes]), self.items)
         count = _refit_at(len(outcomes))
         key = (count, hash(z[:count].tobytes()))
@@ -117,7 +121,7 @@ class Searcher:
         evaluated[[self._at[o.plan.key] for o in outcomes if o.plan.key in self._at]] = True
         inside = self._inside & in_time
         s = self.world.space
-        switches = len(s.exams) * len(s.prelabels)
+        switches = len(s.exams) * len(s.prelabels) * len(s.groups)
         return Offers(
             self.plans,
             (len(s.prices), len(s.overlaps), len(s.controls), len(s.tasks), switches),

@@ -7,9 +7,10 @@ On that scale learning curves are nearly straight and noise is nearly even. Obse
 with Gaussian priors throughout: the basis carries the rule of thumb (more tasks beat more overlap,
 an unchecked crowd errs more, price does little) as prior mean; the residual is Matern 5/2 over
 log price, control share, log overlap, log tasks and exam (or, for own annotators, who sit none,
-predictions shown); evaluations of one purchase share its
-annotators, so a condition's effects covary as means over nested samples do: by the variance of the
-larger (a Brownian kernel in the purchase's variance). An unchecked crowd's purchase varies more.
+predictions shown), and over an indicator of each further group of own annotators; evaluations of
+one purchase share its annotators, so a condition's effects covary as means over nested samples do:
+by the variance of the larger (a Brownian kernel in the purchase's variance). An unchecked crowd's
+purchase varies more.
 
 The purchase effect is why this is written out: kept libraries (scikit-learn, Optuna) have no kernel
 for a random effect per condition whose size falls with overlap, tasks and controls.
@@ -41,6 +42,7 @@ _WIDTHS = np.array([math.log(8), 0.5, math.log(7), math.log(10), 1.0])  # usual 
 _MEAN = np.array([-1.6, -0.47, -0.24, 0.15, -0.07, -0.03, 0.0, 0.05, 0.04])
 _SD = np.array([0.80, 0.12, 0.10, 0.25, 0.25, 0.15, 0.05, 0.05, 0.04])
 
+_GROUP_SD = 0.25  # of a group's weight: as of an unchecked crowd's
 # Hyper-parameters, as logarithms: amplitude of the residual, five length scales (in usual ranges),
 # scale of the purchase effects, scale of the measurement noise. Prior mean and sd.
 _THETA: Floats = np.log(np.array([0.12, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.4]))
@@ -52,7 +54,7 @@ class Inputs:
     """Plans in columns.
 
     Attributes:
-        unit: [n, 5] kernel coordinates, usual ranges scaled to 1.
+        unit: [n, 5 + groups] kernel coordinates, usual ranges scaled to 1.
         basis: [n, P] columns of the linear part.
         variance: [n] prior variance of one purchase's effect.
         condition: [n] a code of the plan's condition.
@@ -69,12 +71,13 @@ class Inputs:
         return Inputs(self.unit[i], self.basis[i], self.variance[i], self.condition[i])
 
 
-def encode(plans: Sequence[LabelPlan], suite_size: int) -> Inputs:
+def encode(plans: Sequence[LabelPlan], suite_size: int, groups: Sequence[str] = ()) -> Inputs:
     """Plans as inputs.
 
     Args:
         plans: any plans.
         suite_size: tasks per suite, control tasks included.
+        groups: of own annotators that the study may ask, without the first one.
     """
     raw = np.array(
         [[p.price.micros, _overlap(p), p.controls, p.tasks, p.exam or p.prelabel] for p in plans],
@@ -86,12 +89,14 @@ def encode(plans: Sequence[LabelPlan], suite_size: int) -> Inputs:
     share = np.sqrt(raw[:, 2] / suite_size)  # the first control task is worth the most
     unchecked = ((raw[:, 2] == 0) & ~exam).astype(np.float64)
     constant = np.ones(len(raw))
+    by = [np.array([p.group == group for p in plans], dtype=np.float64) for group in groups]
     basis = np.column_stack(
-        [constant, tasks, overlap, unchecked, share, knob, price, tasks * overlap, tasks**2]
+        [constant, tasks, overlap, unchecked, share, knob, price, tasks * overlap, tasks**2, *by]
     )
     at_100 = np.where(unchecked > 0, _UNCHECKED, _CHECKED)
     variance = (at_100 * np.exp(-_SHRINK * (tasks + overlap))) ** 2 + _LEAST**2
-    unit = np.column_stack([price, share, overlap, tasks, knob]) / _WIDTHS
+    widths = np.concatenate([_WIDTHS, np.ones(len(groups))])
+    unit = np.column_stack([price, share, overlap, tasks, knob, *by]) / widths
     return Inputs(unit, basis, variance, np.array([_condition(p) for p in plans], dtype=np.int64))
 
 
@@ -105,7 +110,7 @@ def _overlap(plan: LabelPlan) -> float:
 def _condition(plan: LabelPlan) -> int:
     """A code of what a plan's condition does not share with the study's others."""
     text = f"{plan.price.micros}/{plan.controls}/{plan.exam}/{plan.dynamic}"
-    text += "/prelabel" if plan.prelabel else ""
+    text += ("/prelabel" if plan.prelabel else "") + (f"/by {plan.group}" if plan.group else "")
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")
 
 
@@ -197,7 +202,7 @@ class Surrogate:
         jitter = earlier[0].jitter if earlier else _jitter(within)
         cross = [self._covariance(inputs, other) for other, _ in self._parts[:place]]
         rows = grow([b.rows for b in earlier], cross, within + jitter * np.eye(len(z)))
-        away = rows.solve(z - inputs.basis @ _MEAN, [b.away for b in earlier])
+        away = rows.solve(z - _prior_mean(inputs), [b.away for b in earlier])
         return _Block(rows, away, jitter, key)
 
     def _covariance(self, a: Inputs, b: Inputs) -> Floats:
@@ -235,7 +240,7 @@ class Surrogate:
                 cov(f, y) / sd(y) of its mean f and its next observation y.
         """
         pulled, seen, noisy, both = self._lessons(at)[-1].sums
-        mean = at.basis @ _MEAN + pulled
+        mean = _prior_mean(at) + pulled
         prior = _signal_variance(at, self.theta)
         variance = np.maximum(prior - seen, 1e-9)
         fresh = (
@@ -304,11 +309,11 @@ class _Problem:
 def _problem(inputs: Inputs, z: Floats, items: int) -> _Problem:
     unit = np.zeros(8)
     return _Problem(
-        np.stack([(column[:, None] - column[None, :]) ** 2 for column in inputs.unit.T]),
-        (inputs.basis * _SD**2) @ inputs.basis.T,
+        _gaps(inputs.unit),
+        (inputs.basis * _basis_sd(inputs) ** 2) @ inputs.basis.T,
         _purchase(inputs, inputs, unit),
         _noise(z, items, unit),
-        z - inputs.basis @ _MEAN,
+        z - _prior_mean(inputs),
     )
 
 
@@ -347,16 +352,32 @@ def _matern(squared: Floats, theta: Floats) -> tuple[Floats, Floats]:
     return decay * (1 + r + r**2 / 3), decay * (1 + r) * 5 / 3
 
 
+def _gaps(unit: Floats) -> Floats:
+    """[5, n, n] squared distances: groups share the length of exam and prelabel."""
+    gaps = np.stack([(column[:, None] - column[None, :]) ** 2 for column in unit.T])
+    return np.concatenate([gaps[:4], gaps[4:].sum(axis=0, keepdims=True)])
+
+
+def _prior_mean(inputs: Inputs) -> Floats:
+    """[n] before any evaluation; no group is better than another."""
+    return np.asarray(inputs.basis[:, : len(_MEAN)] @ _MEAN)
+
+
+def _basis_sd(inputs: Inputs) -> Floats:
+    """Of the basis weights before any evaluation, those of groups at the end."""
+    return np.concatenate([_SD, np.full(inputs.basis.shape[1] - len(_SD), _GROUP_SD)])
+
+
 def _signal(a: Inputs, b: Inputs, theta: Floats) -> Floats:
-    lengths = np.exp(theta[1:6])
+    lengths = np.exp(theta[1:6])[np.minimum(np.arange(a.unit.shape[1]), 4)]
     x, y = a.unit / lengths, b.unit / lengths
     squared = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1)[None, :] - 2 * x @ y.T
     residual, _ = _matern(np.maximum(squared, 0.0), theta)
-    return np.asarray((a.basis * _SD**2) @ b.basis.T + residual)
+    return np.asarray((a.basis * _basis_sd(a) ** 2) @ b.basis.T + residual)
 
 
 def _signal_variance(at: Inputs, theta: Floats) -> Floats:
-    return np.asarray((at.basis**2) @ _SD**2 + np.exp(2 * theta[0]))
+    return np.asarray((at.basis**2) @ _basis_sd(at) ** 2 + np.exp(2 * theta[0]))
 
 
 def _purchase(a: Inputs, b: Inputs, theta: Floats) -> Floats:

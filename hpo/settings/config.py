@@ -14,14 +14,15 @@ from budget.errors import InputError, nearest
 from budget.money import ZERO, Money
 from budget.postgres.address import Address
 from budget.tariff import Tariff
-from budget.tariffs.staff import StaffTariff
+from budget.tariffs.staff import Group, StaffTariff
 from budget.tariffs.suite import SuiteTariff
+from budget.tariffs.wages import EVERYBODY
 from budget.toml import parse_toml
 from hpo.settings import parsing
 from hpo.settings.market_kinds import MarketKind, kind_named, split_market
 from hpo.settings.rows.defaults import fill_in
 from hpo.settings.rows.staff import PLATFORM
-from hpo.settings.rows.staff_defaults import staff_tariff
+from hpo.settings.rows.staff_defaults import staff_groups, staff_tariff
 from hpo.settings.setting import flag
 from hpo.settings.table import BY_NAME, MODEL, PLAN, SETTINGS
 from labeling.types import DynamicOverlap
@@ -106,6 +107,7 @@ class StudyConfig:
     people: str | None
     prelabel: tuple[bool, ...]
     prelabels: str | None
+    group: tuple[str, ...]
     remove_banned: bool
     grace_minutes: float
 
@@ -166,6 +168,16 @@ class StudyConfig:
         """What own annotators earn."""
         seconds = (self.most_seconds, self.least_seconds, self.seconds_per_answer)
         return staff_tariff(self.pay, seconds, self.staff_people, self.wages)
+
+    @property
+    def staff_groups(self) -> tuple[Group, ...]:
+        """The groups of own annotators that plans may ask."""
+        return staff_groups(self.group, self.wages, self.most_asked)
+
+    @property
+    def most_asked(self) -> int:
+        """The most answers that any plan may want on one task."""
+        return max((*self.overlap, *(rule.most for rule in self.dynamic_overlap)))
 
     def rate(self, price: Money) -> Money:
         """What the tariff multiplies: the reward of a suite, or the pay of a task or an hour."""
@@ -272,7 +284,11 @@ def _check_machine(config: StudyConfig, name: Callable[[str], str]) -> None:
 def _check_staff(config: StudyConfig, origin: Mapping[str, str]) -> None:
     _check_prelabel(config, origin)
     if not config.has_staff:
+        if config.group != (EVERYBODY,):
+            name, market = origin.get("group", "group"), config.market_kind.name
+            raise InputError(f"{name}: the market {market} has no own annotators; leave it out")
         return
+    _ = config.staff_groups  # read now: an unknown group is refused before any work
     if not config.market_kind.takes_staff:
         name, market = origin.get("pay", "pay"), config.market_kind.name
         raise InputError(f"{name}: the market {market} has no own annotators; leave it out")

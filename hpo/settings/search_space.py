@@ -12,6 +12,7 @@ from typing import Any
 
 from budget.errors import InputError
 from budget.money import Money
+from budget.tariffs.wages import EVERYBODY
 from hpo.settings.config import StudyConfig
 from hpo.settings.rows.staff import HOURLY
 from labeling.types import DynamicOverlap, LabelPlan
@@ -50,6 +51,7 @@ class SearchSpace:
     rules: tuple[DynamicOverlap, ...] = ()
     wage: bool = False
     prelabels: tuple[bool, ...] = (False,)
+    groups: tuple[str, ...] = ("",)
 
     @classmethod
     def of(cls, config: StudyConfig, pool: int) -> SearchSpace:
@@ -63,20 +65,23 @@ class SearchSpace:
             config.dynamic_overlap,
             config.pay == HOURLY,
             tuple(sorted(set(config.prelabel))),
+            tuple(sorted({_group(name) for name in config.group})),
         )
 
     @cached_property
     def plans(self) -> tuple[LabelPlan, ...]:
         """Every plan of the grid."""
-        rest = (self.controls, self.tasks, self.exams, self.prelabels)
+        rest = (self.controls, self.tasks, self.exams, self.prelabels, self.groups)
         wage = self.wage
         fixed = tuple(
-            LabelPlan(Money(p), k, c, n, exam, None, wage, prelabel)
-            for p, k, c, n, exam, prelabel in itertools.product(self.prices, self.overlaps, *rest)
+            LabelPlan(Money(p), k, c, n, exam, None, wage, shown, group)
+            for p, k in itertools.product(self.prices, self.overlaps)
+            for c, n, exam, shown, group in itertools.product(*rest)
         )
         return fixed + tuple(
-            LabelPlan(Money(p), rule.most, c, n, exam, rule, wage, prelabel)
-            for p, rule, c, n, exam, prelabel in itertools.product(self.prices, self.rules, *rest)
+            LabelPlan(Money(p), rule.most, c, n, exam, rule, wage, shown, group)
+            for p, rule in itertools.product(self.prices, self.rules)
+            for c, n, exam, shown, group in itertools.product(*rest)
         )
 
     @property
@@ -96,6 +101,7 @@ class SearchSpace:
             "tasks": self.tasks,
             "exam": self.exams,
             "prelabel": self.prelabels,
+            "group": self.groups,
         }
         return tuple(name for name, values in levels.items() if len(values) > 1)
 
@@ -114,6 +120,7 @@ class SearchSpace:
             rule,
             self.wage,
             bool(params.get("prelabel", self.prelabels[0])),
+            _group(params.get("group", self.groups[0])),
         )
 
     def params_of(self, plan: LabelPlan) -> dict[str, Any]:
@@ -131,6 +138,7 @@ class SearchSpace:
             "tasks": plan.tasks,
             "exam": plan.exam,
             "prelabel": plan.prelabel,
+            "group": plan.group or EVERYBODY,
         }
 
     def distance(self, a: LabelPlan, b: LabelPlan) -> float:
@@ -146,11 +154,16 @@ class SearchSpace:
         if len(self.controls) > 1:
             total += ((a.controls - b.controls) / (self.controls[-1] - self.controls[0])) ** 2
         differs = (a.exam != b.exam, a.prelabel != b.prelabel, a.dynamic != b.dynamic)
-        return total + sum(differs)
+        return total + sum(differs) + (a.group != b.group)
 
     def nearest(self, plan: LabelPlan, candidates: Iterable[LabelPlan]) -> LabelPlan | None:
         """The candidate nearest to a plan, ties by the plan's key; None without candidates."""
         return min(candidates, key=lambda c: (self.distance(plan, c), c.key), default=None)
+
+
+def _group(name: str) -> str:
+    """A group as plans hold it."""
+    return "" if name == EVERYBODY else name
 
 
 def _nearest_log(value: float, levels: tuple[int, ...]) -> int:

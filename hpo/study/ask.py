@@ -16,13 +16,13 @@ from hpo.answer.plan_in_words import counted
 from hpo.search.money_aware import distributions
 from hpo.search.samplers import make_sampler, sampler_named
 from hpo.search.searcher import Decision, Searcher, nothing_lacking, used_up
-from hpo.search.surrogate import encode
 from hpo.study.trials import Trials
 from hpo.trial.outcome import Outcome, plan_from_plain, plan_to_plain
 from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.purchase import left_to_learn
 from hpo.trial.world import World
 from labeling.seeds import derive
+from labeling.source import tariff_of
 from labeling.types import LabelPlan
 
 if TYPE_CHECKING:
@@ -263,7 +263,8 @@ def still_to_hold(running: Sequence[TrialInHand], world: World) -> Money:
     for trial in running:
         order = world.prices.lacking(trial.plan)
         if order is not None and order.key not in held:
-            total += world.source.tariff.most(order.limit, order.condition.reward)
+            tariff = tariff_of(world.source, order.condition)
+            total += tariff.most(order.limit, order.condition.reward)
     return total
 
 
@@ -279,8 +280,7 @@ def guesses(
     plans = [trial.plan for trial in running]
     accuracy = np.full(len(plans), 1 - searcher.chance_error)
     if outcomes:
-        at = encode(plans, searcher.world.config.suite_size)
-        mean, _, _ = searcher.surrogate(outcomes).predict(at)
+        mean, _, _ = searcher.surrogate(outcomes).predict(searcher.encode(plans))
         accuracy = np.asarray(1 - np.exp(np.minimum(mean, 0.0)))
     return [_guess(plan, float(a), searcher) for plan, a in zip(plans, accuracy, strict=True)]
 

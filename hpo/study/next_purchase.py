@@ -16,6 +16,7 @@ from budget.errors import InputError
 from budget.files import private_folder, write_whole
 from budget.ledger import Balance, Ledger, accounts_of
 from budget.money import ZERO, Money
+from budget.tariffs.wages import EVERYBODY
 from hpo.data.new_images import with_new_images
 from hpo.market.quote import Quote
 from hpo.settings.config import StudyConfig
@@ -239,6 +240,7 @@ def _world(
         tasks=("100%",),
         exam=(plan.exam,),
         prelabel=(plan.prelabel,),
+        group=(plan.group or EVERYBODY,),
         max_minutes=wish.minutes,
     )
     data = load(config, folder, cache_of(runs_of(folder)))

@@ -71,6 +71,7 @@ def plan_to_plain(plan: LabelPlan) -> dict[str, Any]:
         **({"dynamic": str(plan.dynamic)} if plan.dynamic else {}),
         **({"wage": True} if plan.wage else {}),
         **({"prelabel": True} if plan.prelabel else {}),
+        **({"group": plan.group} if plan.group else {}),
     }
 
 
@@ -86,6 +87,7 @@ def plan_from_plain(raw: Mapping[str, Any]) -> LabelPlan:
         rule if isinstance(rule, DynamicOverlap) else None,
         raw.get("wage", False),
         raw.get("prelabel", False),
+        raw.get("group", ""),
     )
 
 

@@ -17,6 +17,7 @@ from budget.money import Money
 from budget.tariff import assignments_for, expected_cost
 from hpo.trial.holdings.answer_cost import AnswerCost, answer_cost
 from hpo.trial.world import World
+from labeling.source import tariff_of
 from labeling.store.records import OrderRecord
 from labeling.types import Condition, LabelPlan
 
@@ -82,14 +83,20 @@ class PlanCosts:
         return self._list_cost(plan).share(1 + self.unusable_share(plan))
 
     def answer_cost(self, plan: LabelPlan) -> AnswerCost:
-        """What an answer costs in a plan's condition; answers of other conditions count, too.
+        """What an answer costs in a plan's condition; others of the same people count, too.
 
         Only where tariffs measure it: a fixed reward is known.
         """
-        tariff, rate = self._world.source.tariff, self._world.condition(plan).reward
-        everything = [record for records in self._records.values() for record in records]
-        common = answer_cost(tariff.expected(1, rate), everything)
-        return answer_cost(common.of(1), self._records.get(self._world.condition(plan).key, []))
+        condition = self._world.condition(plan)
+        tariff = tariff_of(self._world.source, condition)
+        alike = [
+            record
+            for records in self._records.values()
+            for record in records
+            if record.order.condition.group == condition.group
+        ]
+        common = answer_cost(tariff.expected(1, condition.reward), alike)
+        return answer_cost(common.of(1), self._records.get(condition.key, []))
 
     def price_interval(self, plan: LabelPlan) -> tuple[Money, Money] | None:
         """The 95 % interval of what buying a plan costs; None where rewards are fixed.
@@ -168,8 +175,9 @@ class PlanCosts:
         assignments = self._assignments(plan)
         if self._measured:
             return self.answer_cost(plan).of(assignments)
-        reward = self._world.condition(plan).reward
-        return expected_cost(self._world.source.tariff, assignments, reward)
+        condition = self._world.condition(plan)
+        tariff = tariff_of(self._world.source, condition)
+        return expected_cost(tariff, assignments, condition.reward)
 
     def _assignments(self, plan: LabelPlan) -> int:
         """Expected assignments; where overlap is dynamic, as many as the condition's tasks took."""

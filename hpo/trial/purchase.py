@@ -11,6 +11,7 @@ from hpo.market import stop_signals
 from hpo.trial.balance import check_taken, noted
 from hpo.trial.world import World
 from labeling.machine import MACHINE
+from labeling.source import tariff_of
 from labeling.types import (
     LabelPlan,
     Order,
@@ -113,7 +114,7 @@ def purchase(order: Order, world: World) -> None:
         MarketContradiction: the platform's account lost another amount than was settled.
     """
     seller = world.seller(order.condition)
-    most = seller.tariff.most(order.limit, order.condition.reward)
+    most = tariff_of(seller, order.condition).most(order.limit, order.condition.reward)
     ledger = world.ledger_of(order)
     try:
         hold = ledger.reserve(order.key, most, noted(world, order))

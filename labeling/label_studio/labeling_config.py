@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from budget.errors import InputError
+from budget.files import write_whole
 from labeling.campaign.campaign import Campaign
 
 _KEYS = "1234567890qwertyuiopasdfghjklzxcvbnm"
@@ -51,6 +53,13 @@ def fingerprint(config: str) -> str:
     """A hash of a labeling page, blanks between tags apart."""
     text = "".join(line.strip() for line in config.splitlines())
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def kept_page(path: Path, campaign: Campaign) -> str:
+    """The study's labeling page: a later release that lays pages out anew goes on with it."""
+    if not path.exists():
+        write_whole(path, config_of(campaign).encode())
+    return path.read_text(encoding="utf-8")
 
 
 def labels_in(result: Sequence[Mapping[str, Any]], campaign: Campaign) -> tuple[int, ...] | None:

@@ -139,9 +139,10 @@ class ProjectFinder:
     run: str
 
     def title(self, condition: Condition) -> str:
-        """The project's title: the study's name for people, the rest for us."""
+        """The project's title: whose it is and the study's name for people, the rest for us."""
         key = f"lw-{self.run[:8]}-{condition.key[:16]}"
-        return f"{self.study[: _LONGEST_TITLE - len(key) - 1]} {key}"
+        words = self.study if condition.group is None else f"{condition.group.name}: {self.study}"
+        return f"{words[: _LONGEST_TITLE - len(key) - 1]} {key}"
 
     def find(self, condition: Condition) -> dict[str, Any] | None:
         """The condition's project as the server tells it; None if there is none.
@@ -205,10 +206,12 @@ class ProjectFinder:
 
     def _settings(self, condition: Condition, overlap: int) -> dict[str, Any]:
         share = f"{condition.controls} of {condition.suite_size} tasks are control tasks"
+        group = condition.group
+        only = "" if group is None else f" Only answers of the group {group.name} count."
         return {
             "title": self.title(condition),
             "description": f"labelworth, study {self.study}, condition {condition.key}; {share}. "
-            "Please change nothing here.",
+            f"Please change nothing here.{only}",
             "label_config": self.page,
             "expert_instruction": self.campaign.instructions,
             "show_instruction": bool(self.campaign.instructions),

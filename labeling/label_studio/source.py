@@ -11,13 +11,12 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from budget.files import write_whole
 from budget.tariffs.staff import StaffTariff
 from labeling.campaign.campaign import Campaign
 from labeling.label_studio import log as logged
 from labeling.label_studio.client import StudioClient
 from labeling.label_studio.collect import Collector, Members
-from labeling.label_studio.labeling_config import config_of, result_of
+from labeling.label_studio.labeling_config import kept_page, result_of
 from labeling.label_studio.log import WorkLog
 from labeling.label_studio.project import Project, ProjectFinder
 from labeling.label_studio.reconcile import StudyOnServer, differences
@@ -145,7 +144,7 @@ class LabelStudioSource:
         self._prelabels = prelabels or {}
         self.log = WorkLog(folder)
         run = self.log.run(uuid.uuid4().hex)
-        page = _kept_page(folder / "labeling_page.xml", campaign)
+        page = kept_page(folder / "labeling_page.xml", campaign)
         self.finder = ProjectFinder(client, campaign, page, settings.study, run)
         self._work: dict[str, _Work] = {}
         self._locks = OrderLocks(lambda key: self.log.alone(f"order-{key}"))
@@ -253,7 +252,7 @@ class LabelStudioSource:
             return self._work[order.key]
         before = orders_before(order, self._earlier(order.condition))
         answers = sum(one.answers_wanted for one in [*before, order])
-        people, rows = self._tariff.people, list(self._controls)
+        people, rows = order.condition.people(self._tariff.people), list(self._controls)
         controls = controls_for(order.condition, answers, people, rows, self._settings.seed)
         project = self.finder.open(order.condition, _asked_at_once(order))
         opened = self._opened(order)
@@ -323,8 +322,8 @@ class LabelStudioSource:
             return STOPPED
         if order.minutes is not None and self._minutes(work) >= order.minutes:
             return "deadline"
-        people = self.people.names()
-        enough = len(people) >= self._tariff.people
+        people = self._able(order.condition)
+        enough = len(people) >= order.condition.people(self._tariff.people)
         return "supply" if enough and not sheet.can_answer(people) else ""
 
     def _places(self, work: _Work) -> dict[int, int]:
@@ -333,7 +332,7 @@ class LabelStudioSource:
         places: dict[int, int] = {}
         lacking = zip(work.order.wanted, work.sheet.missing().tolist(), strict=True)
         seen = work.sheet.answered()
-        people = self._tariff.people
+        people = work.order.condition.people(self._tariff.people)
         controls = [(row, max(0, people - seen[row])) for row in work.controls]
         for row, count in [*((task, lacks) for (task, _), lacks in lacking), *controls]:
             places[row] = min(count, left)
@@ -364,13 +363,18 @@ class LabelStudioSource:
             reason = "complete"
         elif reason == "deadline":
             minutes = max(minutes, work.order.minutes or 0.0)
-        looked = len(set(self.people.names()) | work.joined)
+        looked = len(set(self._able(work.order.condition)) | work.joined)
         end = OrderEnd(reason, minutes, missing, looked, len(work.joined), 0)
         facts = {name: getattr(end, name) for name in OrderEnd.__dataclass_fields__}
         self.log.write(logged.END, work.order.key, end=facts)
         work.end = end
         work.pages.append(Page((), (), end))
         return work.pages[-1]
+
+    def _able(self, condition: Condition) -> list[str]:
+        """The members of the organization who may answer in a condition."""
+        group = condition.group
+        return [n for n in self.people.names() if group is None or n in group.members]
 
     def _remove(self, annotator: str) -> None:
         """Remove a banned annotator from the organization, and so from all its projects."""
@@ -389,10 +393,3 @@ def _asked_at_once(order: Order) -> int:
     most = max((count for _, count in order.wanted), default=1)
     rule = order.condition.dynamic
     return most if rule is None else min(most, rule.least)
-
-
-def _kept_page(path: Path, campaign: Campaign) -> str:
-    """The study's labeling page: a later release that lays pages out anew goes on with it."""
-    if not path.exists():
-        write_whole(path, config_of(campaign).encode())
-    return path.read_text(encoding="utf-8")

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from budget.errors import MarketContradiction
 from budget.money import Money
+from budget.tariffs.staff import Group
 from labeling.types import Assignment, Condition, DynamicOverlap, Order, OrderEnd
 
 TABLES = MetaData()
@@ -139,6 +140,8 @@ def condition_to_text(condition: Condition) -> str:
         fields["one_by_one"] = True
     if condition.prelabels:
         fields["prelabels"] = condition.prelabels
+    if condition.group is not None:
+        fields["group"] = asdict(condition.group)
     return json.dumps(fields)
 
 
@@ -147,6 +150,8 @@ def condition_from_text(text: str) -> Condition:
     fields = json.loads(text)
     if "dynamic" in fields:
         fields["dynamic"] = DynamicOverlap(**fields["dynamic"])
+    if "group" in fields:
+        fields["group"] = Group(fields["group"]["name"], tuple(fields["group"]["members"]))
     return Condition(price=Money(fields.pop("price_micros")), **fields)
 
 

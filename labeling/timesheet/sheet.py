@@ -198,13 +198,16 @@ class Sheet:
     def _fault(self, answer: WorkedAnswer, work: _OrderWork) -> str:
         if answer.fault:
             return answer.fault
+        group = work.order.condition.group
+        if group is not None and answer.annotator not in group.members:
+            return f"not of the group {group.name}"
         if answer.task is None or not (answer.task in self._known or answer.task in self._truth):
             return "the task is not the study's"
         if answer.labels is None:
             return "unknown class"
         if (answer.annotator, answer.task) in self._seen:
             return "second answer of a person to a task"
-        if work.paid >= work.order.limit + self._tariff.people:
+        if work.paid >= work.order.limit + self._tariff.among(group).people:
             return "above the limit"
         return ""
 

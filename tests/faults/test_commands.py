@@ -78,6 +78,7 @@ def content_of(runs: Path) -> dict[str, list[str]]:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_killed_command_leaves_the_next_one_the_same(
     command: str,

@@ -44,6 +44,7 @@ def out_of(folder: Path) -> tuple[Path, Path]:
     return folder / "out", folder / "err"
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_pays_for_no_image_twice(tmp_path: Path, small_data: str) -> None:
     rng = random.Random(5)
     length = 0.0

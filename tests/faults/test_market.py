@@ -432,6 +432,7 @@ def check_after_kill(ground: Ground, name: str) -> None:
     ground.finish(name)
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments(ground: Ground, stand_in_clearml: StandIn) -> None:
     """Every fifth study reports to ClearML while it runs; the others are published afterwards."""
     moments = random.Random(int(os.environ.get("FAULT_SEED", "3")))

@@ -37,7 +37,7 @@ def importance(
     whole = np.maximum(values.var(axis=1), 1e-12)
     rows = []
     for knob in knobs:
-        _, level = np.unique([_number(getattr(plan, knob)) for plan in kept], return_inverse=True)
+        _, level = np.unique([_level(getattr(plan, knob)) for plan in kept], return_inverse=True)
         count = np.bincount(level)
         means = np.stack([np.bincount(level, row) / count for row in values])
         away = means - values.mean(axis=1, keepdims=True)
@@ -53,5 +53,5 @@ def importance(
     return sorted(rows, key=lambda row: -float(row["share"]))
 
 
-def _number(value: Any) -> float:
-    return float(getattr(value, "micros", value))
+def _level(value: Any) -> Any:
+    return getattr(value, "micros", value)

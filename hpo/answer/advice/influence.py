@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from budget.money import Money
+from budget.tariffs.wages import EVERYBODY
 from hpo.answer.advice.importance import importance
 from hpo.answer.estimates.plan_estimates import BOUNDS_95, PlanEstimates, tolerance
 from labeling.types import LabelPlan
 
-SETTINGS = ("price", "overlap", "controls", "tasks", "exam", "prelabel")
+SETTINGS = ("price", "overlap", "controls", "tasks", "exam", "prelabel", "group")
 
 
 def levels(plans: Sequence[LabelPlan], setting: str) -> list[Any]:
@@ -61,6 +62,7 @@ def _row(setting: str, best: Sequence[tuple[Any, int]], drawn: Any) -> dict[str,
     """One setting: the best plan of each of its levels, and the best against the worst."""
     accuracy = [float(drawn[:, i].mean()) for _, i in best]
     words = [level.exact() if isinstance(level, Money) else level for level, _ in best]
+    words = [level if level != "" else EVERYBODY for level in words]
     top, bottom = int(np.argmax(accuracy)), int(np.argmin(accuracy))
     gain = 100 * (drawn[:, best[top][1]] - drawn[:, best[bottom][1]])
     low, high = np.quantile(gain, BOUNDS_95)

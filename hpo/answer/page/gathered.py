@@ -111,6 +111,7 @@ def _people(condition: Condition, world: World) -> dict[str, tuple[int, int, flo
 def _words(condition: Condition) -> str:
     exam = ", exam" if condition.exam else ""
     shown = ", predictions shown" if condition.prelabels else ""
+    shown += f", answered by {condition.group.name}" if condition.group else ""
     controls = f", {condition.controls} controls" if condition.controls else ""
     return f"{condition.price} a task{controls}{exam}{shown}"
 

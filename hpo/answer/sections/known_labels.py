@@ -31,6 +31,7 @@ def known_labels(best: LabelPlan, world: World) -> dict[str, Any] | None:
         The counts and the price, fee included; None for a question without right answers.
     """
     from hpo.trial.subjective import is_subjective
+    from labeling.source import tariff_of
 
     if is_subjective(world):
         return None
@@ -41,13 +42,15 @@ def known_labels(best: LabelPlan, world: World) -> dict[str, Any] | None:
     if not images:
         return None
     condition = world.condition(replace(best, tasks=images, overlap=OVERLAP, dynamic=None))
+    tariff = tariff_of(world.source, condition)
     assignments = expected_assignments(images, OVERLAP, condition.real_per_assignment)
     return {
         "labels": labels,
         "overlap": OVERLAP,
         "price_per_task": best.price.to_json(),
         **({"wage": True} if best.wage else {}),
-        "cost": expected_cost(world.source.tariff, assignments, condition.reward).to_json(),
+        **({"group": best.group} if best.group else {}),
+        "cost": expected_cost(tariff, assignments, condition.reward).to_json(),
     }
 
 

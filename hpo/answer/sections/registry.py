@@ -14,6 +14,7 @@ from hpo.answer.sections.models.evaluation import EVALUATION
 from hpo.answer.sections.models.feature_worth import FEATURE_WORTH
 from hpo.answer.sections.models.growth import GROWTH
 from hpo.answer.sections.models.networks import NETWORKS
+from hpo.answer.sections.sellers.groups import GROUPS
 from hpo.answer.sections.sellers.machine import MACHINE_USE
 from hpo.answer.sections.sellers.prelabels import PRELABELS
 from hpo.answer.sections.sellers.staff import STAFF
@@ -33,6 +34,7 @@ SECTIONS = (
     KNOWN_LABELS,
     STAFF,
     PRELABELS,
+    GROUPS,
     FEATURE_WORTH,
     COMPARISONS,
     FRONT_VERSIONS,

@@ -38,7 +38,7 @@ STAFF = (
         None,
         "FILE",
         "money",
-        "wages of single annotators: a TOML file with a table [wages]",
+        "wages of single annotators, and groups: a TOML file with tables [wages] and [groups]",
         shown="the same wage for all",
     ),
     Setting(
@@ -94,6 +94,14 @@ STAFF = (
         "FILE",
         "plans",
         "the predictions that --prelabel on shows: a table as --machine file:FILE takes it",
+    ),
+    Setting(
+        "group",
+        dimension(text),
+        "all",
+        "NAME",
+        "plans",
+        "own annotators: who answers, all or a group of the file of --wages",
     ),
     Setting(
         "remove_banned",

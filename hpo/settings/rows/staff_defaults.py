@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from budget.errors import InputError
 from budget.money import Money
 from budget.tariffs.hourly import HourlyTariff
 from budget.tariffs.piece import PieceTariff
-from budget.tariffs.staff import StaffTariff, WorkTime
-from budget.tariffs.wages import read_wages
+from budget.tariffs.staff import Group, StaffTariff, WorkTime
+from budget.tariffs.wages import EVERYBODY, read_wages
 from hpo.settings.rows.staff import HOURLY, PER_ANSWER
 
 WAGE = Money(18_000_000)
@@ -63,4 +63,34 @@ def staff_tariff(
     time = WorkTime(*(round(1000 * bound) for bound in bounds))
     if pay == PER_ANSWER:
         return PieceTariff(time, people)
-    return HourlyTariff(time, people, read_wages(Path(wages)) if wages else ())
+    return HourlyTariff(time, people, read_wages(Path(wages)).wages if wages else ())
+
+
+def staff_groups(names: Sequence[str], wages: str | None, overlap: int) -> tuple[Group, ...]:
+    """The groups of own annotators that a study may ask.
+
+    Args:
+        names: of groups; everybody together is none.
+        wages: the file that tells who is in which.
+        overlap: the most answers that a plan may want on one task.
+
+    Raises:
+        InputError: a group is unknown or too small, or the file cannot be read.
+    """
+    wanted = [name for name in names if name != EVERYBODY]
+    if not wanted:
+        return ()
+    groups = read_wages(Path(wages)).groups if wages else ()
+    known = {group.name: group for group in groups}
+    for name in wanted:
+        if name not in known:
+            there = ", ".join(known) or "none"
+            raise InputError(
+                f"--group: {name}: no such group; the table [groups] of --wages FILE has {there}"
+            )
+        if overlap > (people := len(known[name].members)):
+            raise InputError(
+                f"--overlap: {overlap} answers per task are more than the group {name} has people "
+                f"({people}); give at most that, or leave the group out"
+            )
+    return tuple(known[name] for name in wanted)

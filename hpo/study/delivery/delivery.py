@@ -26,6 +26,7 @@ from hpo.trial.versions.merged_labels import merged_labels
 from hpo.trial.world import World
 from labeling.aggregation.best_labels import BestLabels
 from labeling.seeds import generator
+from labeling.source import tariff_of
 from labeling.types import Answers, Condition, Floats, Ints, LabelPlan, LabelSet
 
 _VAIN = 2  # tranches without any usable answer, after which no other is tried
@@ -197,7 +198,7 @@ def _tranche(places: Ints, owned: _Owned, world: World, doing: str) -> Tranche:
 def _affordable_suites(condition: Condition, world: World) -> int:
     """Assignments that the money left bears."""
     left = world.ledger.balance().left - confirmation.reserved(world)
-    return most_affordable(world.source.tariff, left, condition.reward)
+    return most_affordable(tariff_of(world.source, condition), left, condition.reward)
 
 
 def _suites_in_time(plan: LabelPlan, most: int, world: World) -> int:
@@ -236,7 +237,8 @@ def _too_little(
     rest = promise(best, answers, affordable, is_adaptive, rng)
     if (least := world.config.least_rate) > 0:
         suites = -(-affordable // condition.real_per_assignment)
-        dollars = expected_cost(world.source.tariff, suites, condition.reward).dollars
+        tariff = tariff_of(world.source, condition)
+        dollars = expected_cost(tariff, suites, condition.reward).dollars
         if rest.points / dollars < least:
             return f"the money left promised {rest.points:.2f} points, less than asked for it"
     elif rest.points < LEAST_GAIN:

@@ -57,7 +57,7 @@ def measuring_plan(
 def check_tests(
     config: StudyConfig, data: Dataset, market: Market, plans: Sequence[LabelPlan]
 ) -> None:
-    """Refuse test labels that would reserve more than half of the cap.
+    """Refuse test labels that reserve more than half of the cap, or ask a group for too many.
 
     Args as for `measuring_plan`.
 
@@ -67,6 +67,12 @@ def check_tests(
     if not len(data.asked_tests) or market.asked.kind != OBJECTIVE:
         return
     plan = measuring_plan(config, data, market, plans)
+    most = market.condition(plan).people(plan.overlap)
+    if plan.overlap > most:
+        raise InputError(
+            f"--test-overlap: {plan.overlap} answers per image are more than the group "
+            f"{plan.group} has people ({most}); give at most that"
+        )
     hold = quote_plan(market, plan, config.allowance).hold
     if hold > config.budget.share(_MOST):
         raise InputError(

@@ -106,6 +106,7 @@ def wanted_in_words(order: Order) -> str:
         f"{counted(order.answers_wanted, 'answer')} wanted at {condition.price} a task, "
         f"{counted(condition.controls, 'control task')}{', exam' if condition.exam else ''}"
         f"{', predictions shown' if condition.prelabels else ''}"
+        f"{f', answered by {condition.group.name}' if condition.group else ''}"
     )
 
 

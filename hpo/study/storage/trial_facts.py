@@ -15,6 +15,7 @@ PURCHASE, EVALUATION, AFTERWARDS, REFUSED = "purchase", "evaluation", "after the
 after it; a purchase that the money or the limits did not bear."""
 KIND = "kind"
 _BESIDE = ("low", "high", "minutes", "labels")  # of an outcome, beside Optuna's values
+_OWN_ANNOTATORS = ("prelabel", "group")  # of a plan, where it has them
 
 
 def kind_of(trial: FrozenTrial) -> str:
@@ -41,6 +42,7 @@ def flat_facts(trial: FrozenTrial) -> dict[str, Any]:
             "controls": plan["controls"],
             "tasks": plan["tasks"],
             "exam": plan["exam"],
+            **{name: plan[name] for name in _OWN_ANNOTATORS if name in plan},
         }
     if made is not None:
         facts |= {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import hpo
 from budget.errors import InputError
+from budget.tariffs.wages import EVERYBODY
 from hpo.settings.search_space import SearchSpace
 from hpo.tracking.clearml.mirror.controller import SERIES, TITLE
 from labeling.types import LabelPlan
@@ -83,6 +84,7 @@ def _levels(space: SearchSpace) -> dict[str, list[Any]]:
         "tasks": list(space.tasks),
         "exam": list(space.exams),
         "prelabel": list(space.prelabels) if any(space.prelabels) else [],
+        "group": [name or EVERYBODY for name in space.groups] if any(space.groups) else [],
     }
     return {f"General/{name}": values for name, values in levels.items() if values}
 

@@ -37,6 +37,7 @@ def condition_to_plain(condition: Condition) -> dict[str, Any]:
         "exam": condition.exam,
         "dynamic_overlap": str(condition.dynamic) if condition.dynamic else None,
         **({"prelabels": condition.prelabels} if condition.prelabels else {}),
+        **({"group": condition.group.name} if condition.group else {}),
     }
 
 

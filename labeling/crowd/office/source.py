@@ -100,7 +100,8 @@ class OfficeSource:
 
     def expected_minutes(self, condition: Condition, assignments: int) -> float:
         """Minutes that the people need for a number of answers, nights included."""
-        people, hours = self.scenario.office_people, self.scenario.office_hours
+        people = condition.people(self.scenario.office_people)
+        hours = self.scenario.office_hours
         return staff_minutes(assignments, self._tariff, people, hours)
 
     def place(self, order: Order) -> Pool:
@@ -143,6 +144,7 @@ class OfficeSource:
             self._seed,
             condition.key,
             self._prelabels if condition.prelabels else None,
+            condition.group,
         )
 
     def _run(self, order: Order) -> _Done:
@@ -169,7 +171,8 @@ class OfficeSource:
         opened = desk.clock_s(desk.worked_s)
         sheet.open(order, opened)
         now.answers += order.answers_wanted
-        people, rows = self.scenario.office_people, list(self._controls)
+        people = order.condition.people(self.scenario.office_people)
+        rows = list(self._controls)
         controls = controls_for(order.condition, now.answers, people, rows, self._seed)
         came: list[Counted] = []
         for answer in desk.run(order, controls):

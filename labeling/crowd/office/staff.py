@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from budget.money import Money
+from budget.tariffs.staff import Group
 from labeling.crowd.people.answers import CHANCES, answer_model
 from labeling.crowd.people.further_questions import FurtherQuestions
 from labeling.crowd.people.items import Items
@@ -62,6 +63,7 @@ class OfficeStaff:
         seed: the study's seed.
         key: the condition's key.
         shown: class that is shown with each task; None where none is.
+        group: the people who answer; None for all.
     """
 
     def __init__(
@@ -75,9 +77,11 @@ class OfficeStaff:
         seed: int,
         key: str,
         shown: Mapping[int, int] | None = None,
+        group: Group | None = None,
     ) -> None:
-        self.names = staff_names(scenario.office_people)
-        self._places = {name: at for at, name in enumerate(self.names)}
+        everybody = staff_names(scenario.office_people)
+        self.names = tuple(n for n in everybody if group is None or n in group.members)
+        self._places = {name: at for at, name in enumerate(everybody)}
         self._scenario = scenario
         self._traits = People(scenario, _A_DOLLAR, stream(seed, "office")).traits
         self._model = answer_model(scenario, items, classes[0], seed, key)

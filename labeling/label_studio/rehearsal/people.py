@@ -117,7 +117,8 @@ class ScriptedStaff:
             job, answered = self._job, False
             # A server that stumbles, or a removed annotator: try again later.
             with contextlib.suppress(MarketError):
-                answered = job is not None and self._answer(name, client, *job)
+                if job is not None and name in job[1].names:
+                    answered = self._answer(name, client, *job)
             self._busy[name] = False
             self._home.wait(self._pause_s if answered else _IDLE_S)
         client.close()

@@ -121,6 +121,7 @@ class OrderCollector:
 
     def pages(self) -> Iterator[Page]:
         """All pages, from the order's first assignment on; the last page carries the end."""
+        self._end_round()
         while True:
             changed = self._news.poll()
             self._judge()
@@ -144,6 +145,7 @@ class OrderCollector:
         Returns:
             Whether the order is over; otherwise its pool may be opened again.
         """
+        self._end_round()
         self._news.poll()
         if self._placed.has_deadline and self._api.clock.now() >= self._placed.expires:
             self._close("time")
@@ -197,13 +199,25 @@ class OrderCollector:
             self._close("limit" if missing.any() else "complete")
             return False
         raised = filled(raised, self._order.condition)
-        asked = self._asked_for()
+        asked, overlaps = self._asked_for(), {}
         for row, more in zip(self._tasks.tolist(), raised.tolist(), strict=True):
             if more:
-                total = self._placed.given.get(row, 0) + asked[row] + more
-                self._actions.set_overlap(self._placed.task_ids[row], total)
                 asked[row] += more
+                total = self._placed.given.get(row, 0) + asked[row]
+                overlaps[self._placed.task_ids[row]] = total
+        # On disk first: half a round would be asked on pages of its own, which reach the limit.
+        self._journal.write("round", self._order.key, INTENT, overlaps=overlaps)
+        self._end_round()
         return True
+
+    def _end_round(self) -> None:
+        """Ask what a round has still to ask: all of it, or what a killed process left."""
+        begun = self._journal.last("round", self._order.key)
+        if begun is None or begun["state"] == DONE or self._closing() is not None:
+            return
+        for task, overlap in begun["overlaps"].items():
+            self._actions.set_overlap(task, overlap)
+        self._journal.write("round", self._order.key, DONE)
 
     def _look_at_pool(self) -> None:
         """Continue the order if the platform has closed the pool.

@@ -106,6 +106,7 @@ def test_a_pipe_gets_purchases_and_the_steps_after_the_search() -> None:
     assert told(Loudness.QUIET, *steps) == []
 
 
+@pytest.mark.slow
 def test_quiet_and_verbose_studies(tmp_path: Path, small_data: str) -> None:
     words = small_flags(small_data, study="s", trials=2)
     quiet = labelworth(*words, "-q", cwd=tmp_path)

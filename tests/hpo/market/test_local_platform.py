@@ -57,6 +57,7 @@ def gone(folder: Path, seconds: float = 5.0) -> bool:
     return not servers(folder)
 
 
+@pytest.mark.slow
 def test_a_rehearsal_answers_as_the_simulated_market_does_and_its_account_agrees(
     small_study, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def test_what_is_lacking_agrees_with_the_database(done) -> None:
         assert prices.to_buy(plan) == by_database(plan, study.world), plan.key
 
 
+@pytest.mark.slow
 def test_reuse_evaluates_more_plans_than_were_bought_and_buys_none_of_them(small_study) -> None:
     kept = {"sampler": "random", "seed": 3, "confirm": "0"}
     with_reuse = small_study(study="with", **kept).run()
@@ -128,6 +129,7 @@ def test_as_much_is_confirmed_as_the_money_bears(done) -> None:
     assert affordable(plan, fresh, ZERO) is None
 
 
+@pytest.mark.slow
 def test_min_gain_leaves_money(small_study) -> None:
     all_of_it = small_study(study="all").run()
     some = small_study(study="some", min_gain="20").run()

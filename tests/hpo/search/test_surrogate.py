@@ -113,6 +113,26 @@ def test_the_gradient_is_the_objectives() -> None:
         assert gradient[i] == pytest.approx((up - down) / 2e-5, rel=1e-4, abs=1e-4)
 
 
+def test_a_group_is_known_in_conditions_that_nobody_bought_in() -> None:
+    groups = ("juniors", "seniors")  # beside everybody
+
+    def by(group: str, controls: int, tasks: int) -> LabelPlan:
+        return dataclasses.replace(plan("18", 1, controls, tasks), wage=True, group=group)
+
+    asked = [by(g, 0, n) for g in ("", *groups) for n in (98, 196, 392)]
+    level = np.repeat([0.0, 0.4, -0.4], 3)
+    seen = encode(asked, 10, groups)
+    z = module._prior_mean(seen) + level
+    theta = fit(seen, z, ITEMS)
+    fresh = encode([by(g, 1, 196) for g in ("", *groups)], 10, groups)
+    mean, _, _ = Surrogate(seen, z, ITEMS, theta).predict(fresh)
+    assert mean[2] + 0.1 < mean[0] < mean[1] - 0.1
+    problem, at = module._problem(seen, z, ITEMS), PRIOR + np.linspace(-0.2, 0.2, 8)
+    _, gradient = module._objective(at, problem)
+    ends = [module._objective(at + step * np.eye(8)[5], problem)[0] for step in (1e-5, -1e-5)]
+    assert gradient[5] == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-4, abs=1e-4)
+
+
 def test_the_same_evaluations_give_the_same_numbers() -> None:
     inputs, z, _ = draw_study(np.random.default_rng(2), 25)
     assert np.array_equal(fit(inputs, z, ITEMS), fit(inputs, z, ITEMS))

@@ -11,6 +11,7 @@ import pytest
 
 from budget.errors import InputError
 from hpo.study.study import Study
+from labeling.crowd.office.staff import staff_names
 from tests.heads import FixedHeads
 from tests.unlabelled import CLASSES, few_known
 from tests.unlabelled import SETTINGS as SMALL
@@ -98,6 +99,16 @@ def test_test_labels_beyond_half_of_the_cap_are_refused_before_anything(tmp_path
     found = few_known(tmp_path, 220, 60)
     with pytest.raises(InputError, match=r"--test-images: .* more than half; give fewer"):
         run(tmp_path, found, budget="0.3")
+    assert not (tmp_path / "runs/s").exists()
+
+
+def test_more_answers_to_test_images_than_a_group_has_people_are_refused(tmp_path: Path) -> None:
+    found, wages = few_known(tmp_path, 220, 60), tmp_path / "wages.toml"
+    wages.write_text(f"[groups]\nduo = {list(staff_names(2))}\n")
+    staff = {"pay": "hourly", "wages": str(wages), "group": "duo", "overlap": "1,2"}
+    alone = {**SETTINGS, "price": "18", "exam": "off", "test_overlap": "3"}
+    with pytest.raises(InputError, match=r"--test-overlap: 3 .* than the group duo has people \(2"):
+        run(tmp_path, found, **{**alone, **staff, "budget": "100"})
     assert not (tmp_path / "runs/s").exists()
 
 

@@ -167,6 +167,7 @@ def test_the_trial_of_a_killed_worker_is_taken_over(
     check_money(url)
 
 
+@pytest.mark.slow
 def test_a_server_that_restarts_and_drops_connections_changes_nothing(
     make: Make, url: str, in_files: bytes, tmp_path: Path, postgres: Server
 ) -> None:

@@ -20,6 +20,7 @@ from tests.postgres import PASSWORD, Server
 pytest.importorskip("clearml")
 
 
+@pytest.mark.slow
 def test_a_cloned_trial_joins_a_study_at_a_server_and_holds_no_password(
     stand_in: StandIn,
     postgres: Server,

@@ -18,7 +18,7 @@ from budget.money import Money
 from budget.secret import Secret
 from budget.tariff import expected_assignments
 from budget.tariffs.hourly import HourlyTariff
-from budget.tariffs.staff import StaffTariff, WorkTime
+from budget.tariffs.staff import Group, StaffTariff, WorkTime
 from labeling.campaign.campaign import Campaign, Question
 from labeling.crowd.office.source import OfficeSource
 from labeling.crowd.office.staff import staff_names
@@ -139,6 +139,7 @@ class StudioGround:
         minutes: float | None = None,
         controls: int = 1,
         prelabels: str = "",
+        group: Group | None = None,
     ) -> Order:
         condition = Condition(
             "ground",
@@ -150,6 +151,7 @@ class StudioGround:
             False,
             one_by_one=True,
             prelabels=prelabels,
+            group=group,
         )
         most = 3 * expected_assignments(len(rows), overlap, condition.real_per_assignment)
         wanted = tuple((row, overlap) for row in rows)

@@ -9,7 +9,7 @@ import pytest
 
 from budget.money import ZERO, Money
 from budget.tariffs.hourly import HourlyTariff
-from budget.tariffs.staff import WorkTime
+from budget.tariffs.staff import Group, WorkTime
 from labeling.campaign.campaign import FAST_RESPONSES, WRONG_CONTROLS, Campaign, Question
 from labeling.timesheet.controls import controls_for
 from labeling.timesheet.sheet import Refusal, Sheet, WorkedAnswer
@@ -73,6 +73,16 @@ def test_answers_above_the_limit_and_one_of_each_person_are_refused() -> None:
     assert isinstance(taken[5], Refusal)
     assert taken[5].reason == "above the limit"
     assert sheet.left == -2
+
+
+def test_only_answers_of_the_group_count_and_its_people_bound_the_limit() -> None:
+    sheet, one = Sheet(CAMPAIGN, TARIFF, TRUTH), order(limit=3)
+    condition = dataclasses.replace(CONDITION, group=Group("seniors", ("ann",)))
+    sheet.open(dataclasses.replace(one, condition=condition), 1_000.0)
+    refusal = Refusal("1", "bob", "not of the group seniors")
+    assert sheet.take(answer(1, 3, who="bob")) == (refusal, None)
+    taken = [sheet.take(answer(n, n))[0] for n in range(5)]
+    assert [isinstance(made, Assignment) for made in taken] == [True] * 4 + [False]
     earned = [one.reward for one in taken if isinstance(one, Assignment)]
     assert sum(earned, ZERO) <= TARIFF.most(3, WAGE)
 

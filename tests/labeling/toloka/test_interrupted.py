@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 
 from labeling.source import filled, wanted_arrays
+from labeling.toloka import source
+from labeling.toloka.pools.upload import set_overlap
 from labeling.toloka.server import Server
 from labeling.toloka.server.engine import course
 from labeling.types import Order
 from tests.labeling.toloka.ground import Ground, buy
 
+BANNED = 2  # a seed with a ban, after which answers are asked for again
 ABSENT_MS = 2 * 3600 * 1000  # less than the horizon, after which the pool closes by itself
 
 
@@ -134,6 +137,42 @@ def test_a_buyer_killed_at_any_poll_changes_no_answer_and_no_minute(
         if not was_cut:
             break
     assert polls > 8
+
+
+def cut_in_a_round(on: Ground, order: Order, requests: int, monkeypatch: Any) -> int:
+    """Buy, and be killed after some requests for further answers; how many there were."""
+    market, made = on.market(), []
+
+    def or_die(*of: Any) -> None:
+        if len(made) == requests:
+            raise Killed
+        set_overlap(*of)
+        made.append(of)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(source, "set_overlap", or_die)
+        try:
+            buy(market, order)
+        except Killed:
+            market._locks.release_all()
+            market._open_pools.mine.clear()
+    return len(made)
+
+
+def test_a_buyer_killed_while_it_asks_again_changes_no_answer_and_no_minute(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers asked for in halves would be on more pages, and the order would reach its limit."""
+    on = ground(BANNED, server, tmp_path / "whole")
+    order = on.order(20, overlap=2)
+    undisturbed = told(buy(on.market(), order))
+    for requests in count(1, 4):
+        on = ground(BANNED, server, tmp_path / str(requests))
+        made = cut_in_a_round(on, order, requests, monkeypatch)
+        assert told(buy(on.market(), order)) == undisturbed, f"after {requests} requests"
+        if made < requests:
+            break
+    assert made > 3
 
 
 def test_a_buyer_says_who_collects_its_order_waits_and_goes_on(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hpo.answer.sections.section import Findings, Report, Section
+from hpo.answer.sections.sellers.checked import checked
 
 
 def _tell(findings: Findings, report: Report) -> Report:
@@ -18,12 +19,9 @@ def _tell(findings: Findings, report: Report) -> Report:
     for condition in conditions:
         if condition.market != world.market.name:
             continue
-        given = world.store.answers(condition)
-        judged = given.where(given.control)
-        right = [world.control_truth[int(task)] for task in judged.task]
         counts = told["shown" if condition.prelabels else "hidden"]
-        counts["answers"] += len(judged)
-        counts["right"] += int((judged.label == right).sum()) if len(judged) else 0
+        for key, count in checked(condition, world).items():
+            counts[key] += count
     return {**report, "prelabels": told}
 
 

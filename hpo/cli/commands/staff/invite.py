@@ -38,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
             "- Open the link, choose a password, then open the project that is named after the "
             "study.",
             "- Press Label All Tasks. Read the instructions. Choose an answer, press Submit.",
+            "- Where the study has groups, answer only in projects whose title begins with your "
+            "group's name: other answers are neither used nor paid.",
             "- Answer each task once, alone, under your own name. Some tasks have a known answer.",
             "- Working time counts from opening a task to Submit, up to a limit per task. Close "
             "the page when you pause.",

@@ -106,7 +106,7 @@ def run_buy(folder: Path, wish: Wish, yes: bool, archive: bool, as_json: bool) -
 
 def plan_lines(purchase: NextPurchase) -> list[str]:
     """The purchase in words, before any money moves."""
-    from hpo.answer.plan_in_words import pay_in_words, plan_in_words
+    from hpo.answer.plan_in_words import by_in_words, pay_in_words, plan_in_words
 
     world, plan, quote = purchase.world, purchase.plan, purchase.quote
     words = plan_in_words(plan, world.config.suite_size)
@@ -114,7 +114,7 @@ def plan_lines(purchase: NextPurchase) -> list[str]:
     if purchase.delivers:
         lines = [
             f"Study {world.config.study}: further labels where they are least sure, at "
-            f"{pay_in_words(plan)}{', with exam' if plan.exam else ''}"
+            f"{pay_in_words(plan)}{', with exam' if plan.exam else ''}{by_in_words(plan.group)}"
         ]
         return [*lines, *_cap_line(purchase)]
     owned = f"{purchase.owned} of {plan.tasks} tasks are owned already"

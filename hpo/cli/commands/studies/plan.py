@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from hpo.cli.console import print_json, print_lines, stderr, stdout
@@ -56,7 +57,7 @@ def show_quotes(config: StudyConfig, as_json: bool) -> bool:
     if as_json:
         print_json([_plain(item) for item in quoted])
     else:
-        kinds = {(q.plan.price, q.plan.overlap, q.plan.controls, q.plan.tasks) for q in quoted}
+        kinds = {dataclasses.replace(q.plan, exam=False) for q in quoted}
         if len(kinds) == 1:
             _show_one(quoted)
         else:
@@ -84,7 +85,7 @@ def _plain(item: Quoted) -> dict[str, Any]:
 
 def _show_tests(config: StudyConfig, data: Dataset, quoted: list[Quoted]) -> None:
     """The labels that a study would buy to measure models by."""
-    from hpo.answer.plan_in_words import pay_in_words
+    from hpo.answer.plan_in_words import by_in_words, pay_in_words
     from hpo.study.delivery.measuring import quote_tests
 
     tests = quote_tests(config, data, [item.plan for item in quoted])
@@ -94,8 +95,8 @@ def _show_tests(config: StudyConfig, data: Dataset, quoted: list[Quoted]) -> Non
             [
                 "",
                 f"Besides, labels to measure models by: {plan.tasks:,} images, {plan.overlap} "
-                f"answers each, at {pay_in_words(plan)}: {offer.cost.cents()}, reserved "
-                f"{offer.hold.cents()}.",
+                f"answers each, at {pay_in_words(plan)}{by_in_words(plan.group)}: "
+                f"{offer.cost.cents()}, reserved {offer.hold.cents()}.",
             ]
         )
 

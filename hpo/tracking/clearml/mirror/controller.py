@@ -251,6 +251,8 @@ def knobs(outcome: Outcome) -> dict[str, Any]:
         parameters["General/dynamic_overlap"] = str(plan.dynamic)
     if plan.prelabel:
         parameters["General/prelabel"] = True
+    if plan.group:
+        parameters["General/group"] = plan.group
     if outcome.view is not None:
         parameters["General/view"] = outcome.view
     return parameters

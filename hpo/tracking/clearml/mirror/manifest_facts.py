@@ -76,6 +76,7 @@ def params_of(manifest: Manifest) -> Params:
             "controls_per_suite": plan["controls"],
             "tasks": plan["tasks"],
             "exam": plan["exam"],
+            **{name: plan[name] for name in ("prelabel", "group") if name in plan},
         }
     if "campaign" in manifest:
         sections |= _campaign(manifest)

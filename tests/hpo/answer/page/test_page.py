@@ -135,6 +135,7 @@ def test_payloads_are_text(searched: Finished) -> None:
     assert "{{ 7 * 7 }}" in page
 
 
+@pytest.mark.slow
 def test_five_thousand_purchases_are_at_most_5_mb(searched: Finished) -> None:
     rows = searched.report["purchases"]
     many = [{**rows[at % len(rows)], "purchase": at + 1} for at in range(5000)]

@@ -136,6 +136,7 @@ def test_the_same_seed_gives_the_same_bytes_and_a_larger_budget_goes_on(
     assert after["money"]["spent"]["micros"] == oracle.paid(more.folder) <= 800_000
 
 
+@pytest.mark.slow
 def test_the_local_platform_delivers_the_same_labels_as_the_crowd_in_process(
     small_study: Make, tmp_path: Path
 ) -> None:
@@ -184,6 +185,7 @@ def test_further_labels_are_bought_where_the_study_left_off(
     assert to_json(study.run()).encode() == report  # the study's own answer stays
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_of_two_processes_one_buys_the_labels_and_both_tell_of_them(
     small_study: Make, tmp_path: Path

@@ -35,6 +35,7 @@ def test_without_the_package_one_line_names_the_extra(
     assert last.endswith("is not installed: pip install 'labelworth[dashboard]'")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_page_shows_trials_metric_names_and_the_answer(module_study: Make) -> None:
     pytest.importorskip("optuna_dashboard")

@@ -12,10 +12,10 @@ from budget.errors import InputError
 from budget.money import ZERO, Money
 from budget.tariffs.hourly import HourlyTariff
 from budget.tariffs.piece import PieceTariff
-from budget.tariffs.staff import StaffTariff, WorkTime
+from budget.tariffs.staff import Group, StaffTariff, WorkTime
 from labeling.campaign.campaign import Campaign, Question
 from labeling.crowd.office.source import OfficeSource
-from labeling.crowd.office.staff import Worked
+from labeling.crowd.office.staff import Worked, staff_names
 from labeling.crowd.people.items import make_items
 from labeling.crowd.scenario import Scenario, load_scenario
 from labeling.types import Assignment, Condition, DynamicOverlap, Order, Page
@@ -65,6 +65,17 @@ def test_every_task_gets_its_answers_and_every_person_each_control_once() -> Non
     checks = Counter((one.annotator, one.tasks[0]) for one in done if one.control[0])
     assert set(checks.values()) == {1}
     assert len({task for _, task in checks}) == 6  # a tenth of each person's 53 answers, rounded up
+
+
+def test_a_group_answers_alone_as_its_people_answer_anyway() -> None:
+    group, source = Group("seniors", staff_names(2)), office()
+    condition = dataclasses.replace(order().condition, group=group)
+    done, last = bought(source, order(condition=condition))
+    assert last.end is not None
+    assert (last.end.missing, last.end.looked) == (0, 2)
+    assert {one.annotator for one in done} == set(group.members)
+    few, all_of_them = (source.expected_minutes(c, 240) for c in (condition, order().condition))
+    assert few == pytest.approx(2.5 * all_of_them)
 
 
 def test_dynamic_overlap_asks_until_the_label_is_sure() -> None:

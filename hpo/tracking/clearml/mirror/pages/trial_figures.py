@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hpo.tracking.clearml.mirror.figures import BLUE, GREEN, GREY, with_interval
 from hpo.tracking.clearml.mirror.run_directory import Child, RunDirectory
@@ -104,8 +105,7 @@ def in_condition(run: RunDirectory, child: Child) -> list[Outcome]:
     same = {
         o.plan.key: o
         for o in (*run.latest.values(), child.outcome)
-        if (o.plan.price, o.plan.controls, o.plan.exam) == (plan.price, plan.controls, plan.exam)
-        and (o.plan.overlap, o.plan.dynamic) == (plan.overlap, plan.dynamic)
+        if replace(o.plan, tasks=plan.tasks) == plan
     }
     return sorted(same.values(), key=lambda o: (o.labels, o.plan.key))
 
