@@ -28,7 +28,7 @@ from scipy.stats import spearmanr
 from benchmarks.features import photographs
 from benchmarks.ground import _data, _world
 from budget.money import Money
-from hpo.answer.sections.models.beside_head import recipe_of
+from hpo.answer.sections.models.beside_head import recipe_of, start_of
 from hpo.data.dataset import Dataset, load
 from hpo.settings.config import make_config
 from hpo.trial.evaluate import fit_plan
@@ -109,9 +109,9 @@ def plan_row(plan: LabelPlan, world: World, data: Dataset) -> Row:
     test = np.concatenate([data.rows["validation"], data.rows["final"]])
     trained = fit_plan(plan, world)
     began = time.process_time()
-    made = train_network(
-        data.images, trained.labels.task, trained.target, trained.weights, test, recipe_of(world), 1
-    )
+    labels = trained.labels.task, trained.target, trained.weights
+    start = start_of(trained, world)
+    made = train_network(data.images, *labels, test, recipe_of(world), 1, start=start)
     seconds = time.process_time() - began
     head = trained.model.predict(world.features.values[test])
     right = [

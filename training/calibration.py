@@ -101,6 +101,18 @@ def answers_loss(answered: Answered, skill: Floats) -> float:
     return min(losses)
 
 
+def loss_at_best_temperature(logits: Floats, targets: Floats, weights: Floats) -> float:
+    """Cross entropy of rows, in nats a row: what a model mistakes counts, not how sure it is.
+
+    Args:
+        logits: [N, C] of rows that the model was not trained on.
+        targets: [N, C] their soft targets.
+        weights: [N] their weights.
+    """
+    said = [np.log(_least(softmax(logits / np.exp(log_t)))) for log_t in GRID]
+    return min(float(-weights @ (targets * log).sum(axis=1)) for log in said) / float(weights.sum())
+
+
 def _by_answers(answered: Answered) -> tuple[float, float]:
     """Mean and variance of ln T given answers, whose skill is at its best for every T."""
     classes = answered.logits.shape[1]

@@ -11,7 +11,7 @@ parabola through the best grid point and its neighbours.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +233,33 @@ def refit(
     )
     Z_eval = _standardised(X_eval, model.mean, model.scale)
     return floored(predict(heads, Z_eval), model.floor)
+
+
+def fit_again(model: Model, X: NDArray[np.floating], target: Floats, confidence: Floats) -> Model:
+    """The head fitted to other rows; penalty and standardisation stay the model's.
+
+    Args:
+        model: the result of `train`.
+        X: [N, D] features, such as some of those that the model was trained on.
+        target: [N, C] their targets, of kind `model.target`.
+        confidence: [N] their sample weights.
+
+    Returns:
+        The head, without a temperature; a constant model, or one without weight, as it is.
+    """
+    if model.lam == 0 or not np.count_nonzero(confidence):
+        return model
+    Z = _standardised(X, model.mean, model.scale)
+    heads = fit_heads(Z, target, confidence, model.lam, tol=CV_TOL, start=model.weights)
+    return replace(
+        model,
+        weights=heads.weights[0],
+        floor=1 / (len(Z) + 2),
+        rows=len(Z),
+        grad_norm=float(heads.grad_norm[0]),
+        iterations=int(heads.iterations[0]),
+        temperature=None,
+    )
 
 
 def save(model: Model, path: Path) -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.calibration import Answered, Known, answers_loss, fit_temperature
+from training.calibration import (
+    Answered,
+    Known,
+    answers_loss,
+    fit_temperature,
+    loss_at_best_temperature,
+)
 from training.heads import softmax
 
 CLASSES, IMAGES, SKILL = 4, 1500, 0.8
@@ -119,3 +125,15 @@ def test_answers_are_likelier_by_the_better_model_however_sure_it_says_to_be() -
     # A model that knows nothing leaves the answers at chance.
     empty = Answered(np.zeros_like(logits), row, label)
     assert answers_loss(empty, skill) == pytest.approx(np.log(CLASSES))
+
+
+def test_the_loss_at_the_best_temperature_does_not_punish_a_model_for_being_too_sure() -> None:
+    rng = np.random.default_rng(0)
+    logits, truth = rng.normal(size=(400, 3)), rng.integers(0, 3, size=400)
+    logits[np.arange(400), truth] += 1.0
+    targets, weights = np.eye(3)[truth], rng.uniform(1, 3, size=400)
+    loss = loss_at_best_temperature(logits, targets, weights)
+    assert loss_at_best_temperature(2 * logits, targets, weights) == pytest.approx(loss, abs=1e-3)
+    said = np.log(softmax(logits))[np.arange(400), truth]
+    assert 0 <= -np.average(said, weights=weights) - loss < 0.05
+    assert loss_at_best_temperature(-logits, targets, weights) > loss + 0.1

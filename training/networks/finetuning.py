@@ -2,9 +2,15 @@
 
 The study trains heads on frozen features, because a head takes milliseconds. People who train
 networks may need more labels or fewer. So the plans that matter are trained once more, as a
-network: AdamW, a cosine schedule, and the epoch whose loss on held-out bought labels is smallest.
-Few labels cannot choose an epoch: then nothing is held out, and the last one counts.
-A checkpoint after each epoch lets a killed run go on; it gives what an undisturbed run gives.
+network: AdamW, a cosine schedule, and the pass whose loss on held-out bought labels is smallest.
+Probabilities are judged at their best temperature: a network that goes on learning noisy labels is
+too sure of itself long before it errs more.
+
+A pretrained network starts as the head (`architecture`), and pass 0, the head itself, may be the
+best. Once the pass is chosen, the network is trained up to it again, on all labels. A small network
+from scratch needs all it has: of few labels nothing is held out, and the last pass counts.
+
+A checkpoint after each pass lets a killed run go on; it gives what an undisturbed run gives.
 """
 
 from __future__ import annotations
@@ -20,52 +26,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.files import write_whole
+from training.backbone import BATCHES
+from training.calibration import loss_at_best_temperature
+from training.fit import Model, fit_again
+from training.heads import softmax
 from training.images import ImageIndex, read_batch
-from training.weights.files import WeightsFile
+from training.networks.architecture import build
+from training.networks.recipes import Recipe
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Say = Callable[[int, int], None]
 
-SCRATCH = "small-cnn"
-"""Name of the network that needs no weights."""
-_SIDE, _TINY_SIDE, _WIDTH = 32, 16, 32
 _HELD_OUT, _FEWEST_HELD_OUT, _MOST_HELD_OUT = 0.15, 60, 500
-_IN_MEMORY = 512 * 2**20  # bytes of pixels that are kept between epochs
+_IN_MEMORY = 512 * 2**20  # bytes of pixels that are kept between passes
 _SHIFT = 8  # images are moved by up to a side / 8: the only augmentation that keeps every class
-_WEIGHT_DECAY = 0.02
 _STEPS = 10  # the least steps of a pass
+_VERSION = 2  # raise it when checkpoints of earlier code no longer fit
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a network is trained.
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadStart:
+    """The head that a pretrained network starts as.
 
     Attributes:
-        name: a timm model's name, or `SCRATCH`.
-        weights: the model's weights; None for the scratch network.
-        size: side of the images in pixels; None for the scratch network's own.
-        epochs: the most passes over the labels.
-        patience: passes without a smaller held-out loss after which training stops.
-        rate: largest learning rate.
-        batch: images a step; fewer where there are few, so that a pass has steps enough.
+        model: fitted on features of the labelled images.
+        features: [N, D] those features, by the frozen network.
     """
 
-    name: str
-    weights: WeightsFile | None
-    size: int | None
-    epochs: int
-    patience: int
-    rate: float
-    batch: int = 32
-
-
-FROM_SCRATCH = Recipe(SCRATCH, None, None, epochs=20, patience=8, rate=4e-3)
-
-
-def fine_tuned(name: str, weights: WeightsFile, size: int) -> Recipe:
-    """The recipe for a pretrained model."""
-    return Recipe(name, weights, size, epochs=12, patience=4, rate=5e-4)
+    model: Model
+    features: NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,12 +64,22 @@ class NetworkResult:
 
     Attributes:
         probabilities: [m, C] of the images asked about.
-        epochs: passes that were made. best: the pass that counts, from 1.
+        epochs: passes that were made to choose one.
+        best: the pass that counts, from 1; 0 for the head that the network started as.
     """
 
     probabilities: Floats
     epochs: int
     best: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Labels:
+    """Labelled images: row, soft target [C] and weight of each, as in `train_network`."""
+
+    rows: Ints
+    targets: Floats
+    weights: Floats
 
 
 def train_network(
@@ -91,6 +91,7 @@ def train_network(
     recipe: Recipe,
     seed: int,
     *,
+    start: HeadStart | None = None,
     checkpoint: Path | None = None,
     say: Say | None = None,
 ) -> NetworkResult:
@@ -104,26 +105,35 @@ def train_network(
         asked: [m] images to predict. They influence nothing.
         recipe: how to train.
         seed: of initial weights, order of images, shifts and the held-out labels.
-        checkpoint: file by which a killed run goes on; it is deleted at the end.
+        start: the head that a pretrained network starts as; None for a network from scratch.
+        checkpoint: file by which a killed run goes on; it and its neighbour are deleted at the end.
         say: told (passes made, most passes) after each pass.
     """
     from training import threads
 
+    labels, held = _Labels(rows, targets, weights), _held_out(len(rows), start is not None)
+    order = np.random.default_rng([seed, 0]).permutation(len(rows))
+    held_out, kept = np.sort(order[:held]), np.sort(order[held:])
+    again = None if checkpoint is None else checkpoint.with_stem(f"{checkpoint.stem}-again")
     with threads.torch_threads(threads.usable_cores()):
-        run = _Run(index, rows, targets, weights, recipe, seed)
-        first = run.resume(checkpoint)
-        for epoch in range(first, recipe.epochs):
-            if epoch - run.best >= recipe.patience:
-                break
-            run.epoch(epoch)
-            if checkpoint is not None:
-                write_whole(checkpoint, run.state(epoch + 1))
-            if say is not None:
-                say(epoch + 1, recipe.epochs)
+        head = None if start is None else _without(start, labels, kept)
+        run = _Run(index, labels, kept, held_out, recipe, seed, head)
+        made = run.train(recipe.epochs, checkpoint, say, recipe.epochs if start else 0)
+        best = run.best
+        if start is not None:
+            run = _Run(index, labels, np.arange(len(rows)), order[:0], recipe, seed, start.model)
+            run.train(best, again, say and (lambda done, most: say(made + done, made + most)))
         probabilities = run.predict(asked)
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
-    return NetworkResult(probabilities, run.passes, run.best + 1)
+    for file in (checkpoint, again):
+        if file is not None:
+            file.unlink(missing_ok=True)
+    return NetworkResult(probabilities, made, best)
+
+
+def _without(start: HeadStart, labels: _Labels, kept: Ints) -> Model:
+    """The head as it is without the held-out labels."""
+    features = start.features[kept]
+    return fit_again(start.model, features, labels.targets[kept], labels.weights[kept])
 
 
 class _Run:
@@ -132,129 +142,137 @@ class _Run:
     def __init__(
         self,
         index: ImageIndex,
-        rows: Ints,
-        targets: Floats,
-        weights: Floats,
+        labels: _Labels,
+        kept: Ints,
+        held: Ints,
         recipe: Recipe,
         seed: int,
+        head: Model | None,
     ) -> None:
         import torch
 
         self.recipe, self.seed = recipe, seed
         self.passes, self.best, self.best_loss = 0, 0, float("inf")
+        self.kept, self.held, self.labels = kept, held, labels
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.model, self.size, self.mean, self.std, self.device = _network(
-                recipe, targets.shape[1], index.side
-            )
-        self.pixels = _Pixels(index, self.size)
-        order = np.random.default_rng([seed, 0]).permutation(len(rows))
-        held = _held_out(len(rows))
-        self.held, self.kept = np.sort(order[:held]), np.sort(order[held:])
-        self.rows = rows
-        self.targets = torch.tensor(targets, dtype=torch.float32)
-        self.weights = torch.tensor(weights / weights.mean(), dtype=torch.float32)
-        self.optimiser, self.schedule = _optimiser(self.model, recipe)
-        self.best_weights = _copy(self.model)
-        self.key = _key(index, rows, targets, weights, recipe, seed)
+            self.network = build(recipe, labels.targets.shape[1], index.side, head)
+        self.pixels = _Pixels(index, self.network.size)
+        self.targets = torch.tensor(labels.targets, dtype=torch.float32)
+        self.weights = torch.tensor(labels.weights / labels.weights.mean(), dtype=torch.float32)
+        self.optimiser = self.network.optimiser(recipe.rate)
+        self.schedule = _schedule(self.optimiser, recipe)
+        self.best_weights = self.network.copy()
+        self.key = _key(index, labels, kept, recipe, seed, head)
 
-    def epoch(self, number: int) -> None:
+    def train(self, most: int, checkpoint: Path | None, say: Say | None, more: int = 0) -> int:
+        """At most so many passes; how many there were.
+
+        Args:
+            most: passes.
+            checkpoint: as for `train_network`.
+            say: as for `train_network`.
+            more: passes that may follow these, of another run.
+        """
+        self.resume(checkpoint)
+        if self.network.is_pretrained and not self.passes and len(self.held):
+            self.best_loss = self._held_out_loss()  # of the head, which later passes have to beat
+        while self.passes < most and self.passes - self.best < self.recipe.patience:
+            self.epoch()
+            if checkpoint is not None:
+                write_whole(checkpoint, self.state())
+            if say is not None:
+                say(self.passes, most + more)
+        return self.passes
+
+    def epoch(self) -> None:
         """One pass over the labels that are not held out."""
         import torch
 
-        rng = np.random.default_rng([self.seed, 1, number])
+        rng = np.random.default_rng([self.seed, 1, self.passes])
         with torch.random.fork_rng():
             torch.manual_seed(int(rng.integers(2**31)))  # of layers that drop units
-            self.model.train()
+            self.network.to_training()
             step = max(4, min(self.recipe.batch, len(self.kept) // _STEPS))
             for part in _batches(rng.permutation(self.kept), step):
-                loss = self._loss(part, _moved(self.pixels.of(self.rows[part]), rng))
+                loss = self._loss(part, _moved(self.pixels.of(self.labels.rows[part]), rng))
                 self.optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 self.optimiser.step()
-        self.schedule.step(number + 1)
-        self.passes = number + 1
-        loss = self._held_out_loss() if len(self.held) else -float(number)  # else the last counts
+        self.passes += 1
+        self.schedule.step(self.passes)
+        loss = self._held_out_loss() if len(self.held) else -float(self.passes)  # the last counts
         if loss < self.best_loss:
-            self.best, self.best_loss, self.best_weights = number, loss, _copy(self.model)
+            self.best, self.best_loss = self.passes, loss
+            self.best_weights = self.network.copy()
 
     def predict(self, rows: Ints) -> Floats:
         """[m, C] probabilities by the best weights."""
-        import torch
+        self.network.module.load_state_dict(self.best_weights)
+        return softmax(self._logits(rows))
 
-        self.model.load_state_dict(self.best_weights)
-        self.model.eval()
-        found = np.zeros((len(rows), self.targets.shape[1]))
-        with torch.inference_mode():
-            for part in _batches(np.arange(len(rows)), 4 * self.recipe.batch):
-                logits = self._logits(self.pixels.of(rows[part])).float()
-                found[part] = torch.softmax(logits, dim=1).cpu().double().numpy()
-        return found
-
-    def state(self, epoch: int) -> bytes:
-        """The run after an epoch, as the content of a checkpoint."""
+    def state(self) -> bytes:
+        """The run as it is, as the content of a checkpoint."""
         import torch
 
         content = io.BytesIO()
         state = {
             "key": self.key,
-            "epoch": epoch,
+            "passes": self.passes,
             "best": self.best,
             "best_loss": self.best_loss,
             "best_weights": self.best_weights,
-            "model": self.model.state_dict(),
+            "model": self.network.module.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
         torch.save(state, content)
         return content.getvalue()
 
-    def resume(self, checkpoint: Path | None) -> int:
-        """Go on from a checkpoint of the same run; the epoch to begin with."""
+    def resume(self, checkpoint: Path | None) -> None:
+        """Go on from a checkpoint of the same run, where there is one."""
         import torch
 
         if checkpoint is None or not checkpoint.exists():
-            return 0
+            return
         try:
-            state = torch.load(checkpoint, map_location=self.device, weights_only=True)
+            state = torch.load(checkpoint, map_location=self.network.device, weights_only=True)
         except Exception:  # a damaged checkpoint costs time, not the answer
-            return 0
+            return
         if state.get("key") != self.key:
-            return 0
-        self.model.load_state_dict(state["model"])
+            return
+        self.network.module.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.best, self.best_loss = state["best"], state["best_loss"]
         self.best_weights = state["best_weights"]
-        self.passes = int(state["epoch"])
+        self.passes = int(state["passes"])
         self.schedule.step(self.passes)
-        return self.passes
 
     def _held_out_loss(self) -> float:
+        logits = self._logits(self.labels.rows[self.held])
+        targets, weights = self.labels.targets[self.held], self.labels.weights[self.held]
+        return loss_at_best_temperature(logits, targets, weights)
+
+    def _logits(self, rows: Ints) -> Floats:
+        """[n, C] of images, by the weights as they are."""
         import torch
 
-        self.model.eval()
-        total = weight = 0.0
+        self.network.module.eval()
+        found = np.zeros((len(rows), self.targets.shape[1]))
         with torch.inference_mode():
-            for part in _batches(self.held, 4 * self.recipe.batch):
-                share = float(self.weights[part].sum())
-                total += share * float(self._loss(part, self.pixels.of(self.rows[part])))
-                weight += share
-        return total / weight
+            for part in _batches(np.arange(len(rows)), BATCHES[self.network.device]):
+                logits = self.network.logits(self.pixels.of(rows[part])).float()
+                found[part] = logits.cpu().double().numpy()
+        return found
 
     def _loss(self, part: Ints, pixels: NDArray[np.uint8]) -> Any:
         import torch
 
-        weight = self.weights[part].to(self.device)
+        device = self.network.device
+        weight = self.weights[part].to(device)
         losses = torch.nn.functional.cross_entropy(
-            self._logits(pixels).float(), self.targets[part].to(self.device), reduction="none"
+            self.network.logits(pixels).float(), self.targets[part].to(device), reduction="none"
         )
         return (losses * weight).sum() / weight.sum()
-
-    def _logits(self, pixels: NDArray[np.uint8]) -> Any:
-        import torch
-
-        x = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float() / 255
-        with torch.autocast(self.device, torch.bfloat16, enabled=_is_bf16_fast(self.device)):
-            return self.model((x - self.mean) / self.std)
 
 
 class _Pixels:
@@ -277,64 +295,23 @@ class _Pixels:
         return result
 
 
-def _network(recipe: Recipe, classes: int, side: int) -> tuple[Any, int, Any, Any, str]:
-    """Module, input side, mean and std [3, 1, 1], and device; `side` is the images' longest."""
-    import torch
-    from torch import nn
-
-    from training.backbone import load_backbone, pick_device
-
-    if recipe.weights is None:
-        device = pick_device()
-        model: Any = _small_cnn(classes)
-        size = _TINY_SIDE if side <= _TINY_SIDE else _SIDE
-        mean: tuple[float, ...] = (0.5,) * 3
-        std: tuple[float, ...] = (0.25,) * 3
-    else:
-        backbone = load_backbone(recipe.name, recipe.weights, recipe.size)
-        size, mean, std, device = backbone.size, backbone.mean, backbone.std, backbone.device
-        backbone.model.requires_grad_(True)
-        model = nn.Sequential(backbone.model, nn.Linear(backbone.dim, classes))
-    model.to(device)
-
-    def channels(values: tuple[float, ...]) -> Any:
-        return torch.tensor(values, device=device).view(3, 1, 1)
-
-    return model, size, channels(mean), channels(std), device
-
-
-def _small_cnn(classes: int) -> Any:
-    """Three blocks of two convolutions."""
-    from torch import nn
-
-    layers: list[Any] = []
-    before = 3
-    for width in (_WIDTH, 2 * _WIDTH, 4 * _WIDTH):
-        for inside in (before, width):
-            layers += [nn.Conv2d(inside, width, 3, padding=1, bias=False)]
-            layers += [nn.BatchNorm2d(width), nn.ReLU()]
-        layers.append(nn.MaxPool2d(2))
-        before = width
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, classes))
-
-
-def _optimiser(model: Any, recipe: Recipe) -> tuple[Any, Any]:
-    import timm.optim
+def _schedule(optimiser: Any, recipe: Recipe) -> Any:
     from timm.scheduler.cosine_lr import CosineLRScheduler
 
-    factory: Any = timm.optim
-    optimiser = factory.create_optimizer_v2(
-        model, opt="adamw", lr=recipe.rate, weight_decay=_WEIGHT_DECAY
-    )
-    schedule = CosineLRScheduler(
+    return CosineLRScheduler(
         optimiser, t_initial=recipe.epochs, warmup_t=1, warmup_lr_init=recipe.rate / 10
     )
-    return optimiser, schedule
 
 
-def _held_out(rows: int) -> int:
-    """Labelled images that choose the epoch and are not trained on; 0 where they would be few."""
+def _held_out(rows: int, is_trained_again: bool) -> int:
+    """Labelled images that choose the pass.
+
+    Where the network is trained again on all labels, they are lost to the choice alone: up to a
+    third of few. Else there are none where they would be few.
+    """
     held = min(round(_HELD_OUT * rows), _MOST_HELD_OUT)
+    if is_trained_again:
+        return min(max(held, _FEWEST_HELD_OUT), rows // 3)
     return held if held >= _FEWEST_HELD_OUT else 0
 
 
@@ -357,28 +334,15 @@ def _moved(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
     )
 
 
-def _copy(model: Any) -> dict[str, Any]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
-def _is_bf16_fast(device: str) -> bool:
-    """Whether training in bfloat16 is fast: on AVX-512 alone a step takes half as long again."""
-    import torch
-
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return device == "cpu" and bool(torch.cpu._is_amx_tile_supported())
-
-
 def _key(
-    index: ImageIndex, rows: Ints, targets: Floats, weights: Floats, recipe: Recipe, seed: int
+    index: ImageIndex, labels: _Labels, kept: Ints, recipe: Recipe, seed: int, head: Model | None
 ) -> str:
-    digest = hashlib.blake2b(
-        repr((recipe.name, recipe.weights and recipe.weights.hash, recipe.size, seed)).encode(),
-        digest_size=16,
-    )
-    for row in rows:
+    file = recipe.weights and recipe.weights.hash
+    made_by = (_VERSION, recipe.name, file, recipe.size, recipe.epochs, recipe.rate, seed)
+    digest = hashlib.blake2b(repr(made_by).encode(), digest_size=16)
+    for row in labels.rows:
         digest.update(index.hashes[int(row)].encode())
-    digest.update(np.ascontiguousarray(targets).tobytes())
-    digest.update(np.ascontiguousarray(weights).tobytes())
+    start = () if head is None else (head.weights, head.mean, head.scale)
+    for array in (labels.targets, labels.weights, kept, *start):
+        digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

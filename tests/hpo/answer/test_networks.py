@@ -14,7 +14,7 @@ from hpo.settings.stored_answer import to_json
 from hpo.study.study import Study
 from tests.heads import FixedHeads
 from tests.unlabelled import SETTINGS, few_known
-from training.networks import finetuning
+from training.networks import recipes
 
 Make = Callable[..., Study]
 
@@ -22,8 +22,8 @@ Make = Callable[..., Study]
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks of one pass, by one thread."""
-    brief = replace(finetuning.FROM_SCRATCH, epochs=2)
-    monkeypatch.setattr(finetuning, "FROM_SCRATCH", brief)
+    brief = replace(recipes.FROM_SCRATCH, epochs=2)
+    monkeypatch.setattr(recipes, "FROM_SCRATCH", brief)
     monkeypatch.setattr("training.threads.usable_cores", lambda: 1)
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from training.images import load_digits
 from training.networks import finetuning
-from training.networks.finetuning import FROM_SCRATCH, train_network
+from training.networks.finetuning import train_network
+from training.networks.recipes import FROM_SCRATCH
 
 SHORT = replace(FROM_SCRATCH, epochs=4, patience=4)
 
@@ -96,7 +97,14 @@ def test_a_checkpoint_that_is_damaged_or_of_other_labels_is_passed_over(
 
 @pytest.mark.parametrize(("rows", "held"), [(2, 0), (398, 60), (390, 0), (10_000, 500)])
 def test_of_many_labels_some_are_held_out(rows: int, held: int) -> None:
-    assert finetuning._held_out(rows) == held
+    assert finetuning._held_out(rows, False) == held
+
+
+@pytest.mark.parametrize(("rows", "held"), [(1, 0), (75, 25), (300, 60), (1000, 150)])
+def test_of_few_labels_a_third_is_held_out_where_all_are_learned_from_later(
+    rows: int, held: int
+) -> None:
+    assert finetuning._held_out(rows, True) == held
 
 
 def test_no_batch_holds_a_single_image() -> None:

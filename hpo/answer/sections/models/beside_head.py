@@ -15,7 +15,8 @@ from labeling.seeds import derive
 from labeling.types import Floats
 
 if TYPE_CHECKING:
-    from training.networks.finetuning import Recipe, Say
+    from training.networks.finetuning import HeadStart, Say
+    from training.networks.recipes import Recipe
 
 FOLDER = "network"
 """Folder in a study's folder that holds the checkpoint of a network in training."""
@@ -23,7 +24,7 @@ FOLDER = "network"
 
 def recipe_of(world: World) -> Recipe:
     """How a study's networks are trained: its backbone fine-tuned, or a small one from scratch."""
-    from training.networks.finetuning import FROM_SCRATCH, fine_tuned
+    from training.networks.recipes import FROM_SCRATCH, fine_tuned
     from training.weights.sources import find_weights
 
     features = world.features
@@ -32,6 +33,15 @@ def recipe_of(world: World) -> Recipe:
     file = world.config.backbone_file
     weights = find_weights(features.name, Path(file) if file else None)
     return fine_tuned(features.name, weights, features.image_size)
+
+
+def start_of(trained: Trained, world: World) -> HeadStart | None:
+    """The head that a pretrained network starts as; None where it trains from scratch."""
+    from training.networks.finetuning import HeadStart
+
+    if not world.features.weights_hash:
+        return None
+    return HeadStart(trained.model, world.features.values[trained.labels.task])
 
 
 def network_beside_head(trained: Trained, world: World, say: Say | None = None) -> dict[str, Any]:
@@ -62,6 +72,7 @@ def network_beside_head(trained: Trained, world: World, say: Say | None = None) 
         rows,
         recipe,
         derive(world.config.seed, "network") % 2**32,
+        start=start_of(trained, world),
         checkpoint=folder / "checkpoint.pt",
         say=say,
     )
