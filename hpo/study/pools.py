@@ -9,8 +9,6 @@ from hpo.trial.world import MARKET_LOCK, World
 from labeling.machine import is_machine
 from labeling.source import PooledSource
 
-_JOURNAL = "market.jsonl"  # of labeling.toloka.api.intents
-
 
 def check_archive(kind: MarketKind, archive: bool) -> None:
     """Refuse to archive pools on a market that has none.
@@ -58,9 +56,11 @@ def _check_journal(world: World) -> None:
 
     A first start makes it before anything is ordered.
     """
-    if _conditions(world) and not any(world.folder.rglob(_JOURNAL)):
+    from labeling.toloka.api.intents import FILE
+
+    if _conditions(world) and not any(world.folder.rglob(FILE)):
         raise InputError(
-            f"{world.folder}: {_JOURNAL} is missing, and the study has bought on "
+            f"{world.folder}: {FILE} is missing, and the study has bought on "
             f"{world.market.name}; bring the folder of the machine that bought, or share --runs"
         )
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from budget import files
 from budget.errors import StorageError
+from labeling.order_locks import NamedLocks
 from labeling.timesheet.sheet import WorkedAnswer
 
 FILE = "label_studio.jsonl"
@@ -22,7 +22,7 @@ OPEN, CLOSING, PAGE, END, RUN = "open", "closing", "page", "end", "run"
 Record = dict[str, Any]
 
 
-class WorkLog:
+class WorkLog(NamedLocks):
     """An append-only file of records, each about one order.
 
     Args:
@@ -33,6 +33,7 @@ class WorkLog:
     """
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.path = folder / FILE
         self._lines = files.JsonLines(self.path)
         self._records: list[Record] = []
@@ -68,17 +69,6 @@ class WorkLog:
             {"kind": RUN, "order": "", "run": fresh}, unless=lambda: bool(self.of(RUN, ""))
         )
         return str(self.of(RUN, "")[0]["run"])
-
-    def alone(self, name: str) -> AbstractContextManager[bool]:
-        """Try to hold a named lock for the length of the block; yield whether this succeeded."""
-        return files.try_locked(self._lock(name))
-
-    def holder(self, name: str) -> str:
-        """The number of the process that took a named lock last."""
-        return files.holder(self._lock(name))
-
-    def _lock(self, name: str) -> Path:
-        return self.path.parent / f"{name}.lock"
 
     def _all(self) -> list[Record]:
         try:

@@ -147,7 +147,7 @@ class LabelStudioSource:
         page = kept_page(folder / "labeling_page.xml", campaign)
         self.finder = ProjectFinder(client, campaign, page, settings.study, run)
         self._work: dict[str, _Work] = {}
-        self._locks = OrderLocks(lambda key: self.log.alone(f"order-{key}"))
+        self._locks = OrderLocks(self.log, settings.waits)
 
     @property
     def tariff(self) -> StaffTariff:
@@ -178,8 +178,7 @@ class LabelStudioSource:
             MarketError: the server failed, or somebody changed the project.
         """
         order = pool.order
-        waits = self._settings.waits
-        self._locks.wait(order.key, lambda: waits(self.log.holder(f"order-{order.key}")))
+        self._locks.wait(order.key)
         work = self._at_work(order)
         yield from work.pages
         if work.end is not None:

@@ -85,13 +85,12 @@ class TolokaSource:
         self._minutes = minutes
         self._review = review
         self._stopping = stopping
-        self._waits = waits
         self._open_pools = OpenPools(api, self.journal)
         factory = PoolFactory(api, self.journal, goods.campaign, self.marker, review is None)
         horizon = timedelta(minutes=horizon_minutes)
         self._preparer = Preparer(api, self.journal, factory, goods, horizon)
         self._placed: dict[str, PlacedOrder] = {}
-        self._locks = OrderLocks(self.alone_with)
+        self._locks = OrderLocks(self.journal, waits)
 
     @property
     def tariff(self) -> Tariff:
@@ -147,7 +146,7 @@ class TolokaSource:
         """
         order = pool.order
         # Another process on this machine collects the order: this one waits for its turn.
-        self._locks.wait(order.key, lambda: self._waits(self.journal.holder(f"order-{order.key}")))
+        self._locks.wait(order.key)
         self.place(order)
         yield from self._collecting(order, self._placed[order.key]).pages()
         self._open_pools.mine.pop(pool.id, None)
@@ -265,7 +264,7 @@ class TolokaSource:
 
     def alone_with(self, order_key: str) -> AbstractContextManager[bool]:
         """Whether this process works alone on an order, for the length of the block."""
-        return self.journal.alone(f"order-{order_key}")
+        return self._locks.alone(order_key)
 
     # --- placing ---
 

@@ -8,20 +8,21 @@ before it acts. Several processes may share a journal. It holds ids, counts and 
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from budget import files
 from budget.errors import StorageError
 from budget.files import private_folder
+from labeling.order_locks import NamedLocks
 from labeling.toloka.api.clock import Clock
 
+FILE = "market.jsonl"
 INTENT, DONE, REFUSED = "intent", "done", "refused"
 Record = dict[str, Any]
 
 
-class IntentLog:
+class IntentLog(NamedLocks):
     """An append-only file of records.
 
     Args:
@@ -33,7 +34,8 @@ class IntentLog:
     """
 
     def __init__(self, folder: Path, clock: Clock) -> None:
-        self.path = folder / "market.jsonl"
+        super().__init__(folder)
+        self.path = folder / FILE
         self._clock = clock
         self._lines = files.JsonLines(self.path)
         self._last: dict[tuple[str, str], Record] = {}
@@ -72,24 +74,6 @@ class IntentLog:
         """All records of an action, oldest first."""
         self._catch_up()
         return [record for record in self._all if record["action"] == action]
-
-    def alone(self, name: str) -> AbstractContextManager[bool]:
-        """Try to hold a named lock for the length of the block; yield whether this succeeded.
-
-        The system releases the lock when the process ends, also on a crash.
-        """
-        return files.try_locked(self._lock(name))
-
-    def holder(self, name: str) -> str:
-        """The number of the process that took a named lock last."""
-        return files.holder(self._lock(name))
-
-    def turn(self, name: str) -> AbstractContextManager[None]:
-        """Wait for a named lock and hold it for the length of the block."""
-        return files.locked(self._lock(name))
-
-    def _lock(self, name: str) -> Path:
-        return self.path.parent / f"{name}.lock"
 
     def _catch_up(self) -> None:
         """Read the records that any process appended since the last call."""
