@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labeling.types import LabelPlan
-
-_SHOWN = ", predictions shown"
+    from labeling.types import Condition, LabelPlan
 
 
 def plan_in_words(plan: LabelPlan, suite_size: int | None = None) -> str:
@@ -29,7 +27,7 @@ def plan_in_words(plan: LabelPlan, suite_size: int | None = None) -> str:
         answers = _dynamic(rule.least, rule.most, rule.confidence)
     price, controls = pay_in_words(plan), _controls(plan.controls, suite_size)
     words = _words(plan.tasks, answers, price, plan.exam, controls)
-    return f"{words}{_SHOWN if plan.prelabel else ''}{by_in_words(plan.group)}"
+    return f"{words}{_asked(plan.prelabel, plan.group)}"
 
 
 def pay_in_words(plan: LabelPlan) -> str:
@@ -65,7 +63,21 @@ def told_plan_in_words(plan: Mapping[str, Any], suite_size: int | None = None) -
 
 def people_in_words(plan: Mapping[str, Any]) -> str:
     """How and by whom a report's plan is answered: ", predictions shown, answered by seniors"."""
-    return f"{_SHOWN if plan.get('prelabel') else ''}{by_in_words(plan.get('group', ''))}"
+    return _asked(plan.get("prelabel", False), plan.get("group", ""))
+
+
+def exam_and_people_in_words(plan: Mapping[str, Any]) -> str:
+    """The same behind its exam: ", with exam, predictions shown, answered by seniors"."""
+    return f"{', with exam' if plan['exam'] else ''}{people_in_words(plan)}"
+
+
+def condition_people_in_words(condition: Condition) -> str:
+    """How and by whom a condition's tasks are answered, in the words of its plans."""
+    return _asked(bool(condition.prelabels), condition.group.name if condition.group else "")
+
+
+def _asked(is_shown: bool, group: str) -> str:
+    return f"{', predictions shown' if is_shown else ''}{by_in_words(group)}"
 
 
 def by_in_words(group: str) -> str:

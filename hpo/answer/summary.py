@@ -14,6 +14,7 @@ from budget.money import Money
 from hpo.answer.plan_in_words import (
     controls_in_words,
     counted,
+    exam_and_people_in_words,
     few_answers,
     people_in_words,
     told_pay_in_words,
@@ -66,7 +67,7 @@ def delivery_summary(report: Mapping[str, Any]) -> list[str]:
     images = counted(labels["images"], "image")
     if labels["images"] < labels["images_wanted"]:
         images = f"{labels['images']:,} of {counted(labels['images_wanted'], 'image')}"
-    exam = _exam(plan)
+    exam = exam_and_people_in_words(plan)
     spent, cap = cents(money["spent"]), Money.from_json(money["cap"])
     left = cap - Money.parse(spent.removeprefix("$"))  # the two add up as printed
     bought = f"Labels of {images} and a model for {spent}: {counted(labels['answers'], 'answer')}"
@@ -136,11 +137,7 @@ def _spend(report: Mapping[str, Any]) -> str:
 def _checks(plan: Mapping[str, Any], suite_size: int) -> str:
     """The checks of annotators that the plan has."""
     controls = f", {controls_in_words(plan, suite_size)}" if plan["controls"] else ""
-    return _exam(plan) + controls
-
-
-def _exam(plan: Mapping[str, Any]) -> str:
-    return f"{', with exam' if plan['exam'] else ''}{people_in_words(plan)}"
+    return exam_and_people_in_words(plan) + controls
 
 
 def _expect(report: Mapping[str, Any]) -> str:

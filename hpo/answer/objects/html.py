@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from hpo.answer.plan_in_words import few_answers, people_in_words
+from hpo.answer.plan_in_words import exam_and_people_in_words, few_answers
 from hpo.answer.sentences import cents, interval
 
 COLUMNS = ("price tag", "accuracy, %", "95 % interval", "minutes", "images", "plan")
@@ -57,5 +57,5 @@ def front_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         interval(row["interval_95"]),
         "" if row["minutes"] is None else f"{row['minutes']:.0f}",
         f"{plan['tasks']:,}",
-        f"{words}{', with exam' if plan['exam'] else ''}{people_in_words(plan)}",
+        f"{words}{exam_and_people_in_words(plan)}",
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from budget.errors import InputError, VersionDamaged, VersionMissing
+from hpo.answer.plan_in_words import condition_people_in_words
 from hpo.trial.subjective import is_subjective
 from labeling import versions
 from labeling.store.annotators.totals import AnnotatorTotals, annotator_totals
@@ -110,10 +111,8 @@ def _people(condition: Condition, world: World) -> dict[str, tuple[int, int, flo
 
 def _words(condition: Condition) -> str:
     exam = ", exam" if condition.exam else ""
-    shown = ", predictions shown" if condition.prelabels else ""
-    shown += f", answered by {condition.group.name}" if condition.group else ""
     controls = f", {condition.controls} controls" if condition.controls else ""
-    return f"{condition.price} a task{controls}{exam}{shown}"
+    return f"{condition.price} a task{controls}{exam}{condition_people_in_words(condition)}"
 
 
 # --- labels ---

@@ -14,7 +14,7 @@ from typing import Any
 from budget.book import LedgerEntry
 from budget.ledger import Ledger, accounts_of
 from budget.money import ZERO, Money
-from hpo.answer.plan_in_words import counted
+from hpo.answer.plan_in_words import condition_people_in_words, counted
 from hpo.settings.run_folder import look_into_store, read_config
 from hpo.trial.holdings.books import look_at_books
 from labeling.store import OrderRecord, Store
@@ -105,8 +105,7 @@ def wanted_in_words(order: Order) -> str:
     return (
         f"{counted(order.answers_wanted, 'answer')} wanted at {condition.price} a task, "
         f"{counted(condition.controls, 'control task')}{', exam' if condition.exam else ''}"
-        f"{', predictions shown' if condition.prelabels else ''}"
-        f"{f', answered by {condition.group.name}' if condition.group else ''}"
+        f"{condition_people_in_words(condition)}"
     )
 
 
