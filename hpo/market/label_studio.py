@@ -25,7 +25,7 @@ from labeling.timesheet.orders import staff_minutes
 from labeling.types import Condition
 
 if TYPE_CHECKING:
-    from hpo.settings.config import StudyConfig
+    from budget.tariffs.staff import StaffTariff
     from labeling.crowd.office.source import OfficeSource
     from labeling.crowd.scenario import Scenario
     from labeling.label_studio.source import LabelStudioSource, ScriptedPeople
@@ -63,7 +63,8 @@ def open_market(opening: Opening) -> Market:
     if opening.folder is None and office is not None:
         return opening.market(name, office, notes, scenario.name, prelabels=prelabels.key)
     reach = partial(_reach, opening, address, office, prelabels.shown)
-    source = LazyComparedSource(reach, config.staff_tariff, partial(_minutes, config, scenario))
+    tariff = config.staff_tariff
+    source = LazyComparedSource(reach, tariff, partial(_minutes, tariff, scenario))
     return opening.market(
         name, source, notes, scenario.name, prelabels=prelabels.key, compared=source
     )
@@ -90,6 +91,7 @@ def _reach(
     from labeling.label_studio.source import LabelStudioSource, StudioSettings
 
     config, data, folder = opening.config, opening.data, opening.folder
+    tariff = config.staff_tariff
     assert folder is not None  # noqa: S101 - quotes reach nothing
     client = connect()
     staff: ScriptedPeople | None = None
@@ -102,7 +104,7 @@ def _reach(
     settings = StudioSettings(
         study=config.study,
         seed=crowd_seed_of(opening),
-        minutes=partial(_minutes, config, scenario_of(config)),
+        minutes=partial(_minutes, tariff, scenario_of(config)),
         poll_s=_POLL_S if staff is None else _SCRIPTED_POLL_S,
         grace_s=_GRACE_S * config.grace_minutes,
         remove_banned=config.remove_banned,
@@ -115,7 +117,7 @@ def _reach(
         opening.campaign,
         address,
         {int(row): int(data.truth[row]) for row in data.rows["control"]},
-        config.staff_tariff,
+        tariff,
         folder / "market",
         opening.ended_orders,
         settings,
@@ -124,7 +126,7 @@ def _reach(
     return ReachedSource(source)
 
 
-def _minutes(config: StudyConfig, scenario: Scenario, condition: Condition, answers: int) -> float:
+def _minutes(tariff: StaffTariff, scenario: Scenario, condition: Condition, answers: int) -> float:
     """How long a number of answers is expected to take."""
-    people = condition.people(config.staff_people)
-    return staff_minutes(answers, config.staff_tariff, people, scenario.office_hours)
+    people = condition.people(tariff.people)
+    return staff_minutes(answers, tariff, people, scenario.office_hours)
