@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pytest
@@ -94,6 +95,16 @@ def test_dynamic_overlap_asks_until_the_label_is_sure() -> None:
     assert all(len(set(given)) == 1 for given in votes.values() if len(given) == 2)
 
 
+def usable(pages: Sequence[Page], banned: Collection[str]) -> Counter[int]:
+    """Usable answers to each real task."""
+    return Counter(
+        one.tasks[0]
+        for page in pages
+        for one in page.assignments
+        if one.annotator not in banned and not one.control[0]
+    )
+
+
 def test_a_ban_takes_votes_away_that_made_labels_sure() -> None:
     rule = DynamicOverlap(2, 4, 0.9)
     sloppy = dataclasses.replace(OFFICE, careless=0.4, careless_guess=0.9)
@@ -102,12 +113,7 @@ def test_a_ban_takes_votes_away_that_made_labels_sure() -> None:
     pages = list(source.collect(source.place(order(4, condition=condition, limit=2000))))
     banned = {ban.annotator for page in pages for ban in page.restrictions}
     assert banned
-    answers = Counter(
-        one.tasks[0]
-        for page in pages
-        for one in page.assignments
-        if one.annotator not in banned and not one.control[0]
-    )
+    answers = usable(pages, banned)
     assert min(answers[task] for task in range(TASKS)) >= rule.least
 
 
@@ -163,13 +169,8 @@ def test_a_careless_person_is_banned_and_replaced() -> None:
     pages = list(source.collect(source.place(order(limit=2000))))
     banned = {ban.annotator for page in pages for ban in page.restrictions}
     assert banned
-    usable = Counter(
-        one.tasks[0]
-        for page in pages
-        for one in page.assignments
-        if one.annotator not in banned and not one.control[0]
-    )
-    assert all(usable[task] >= 2 for task in range(TASKS))
+    answers = usable(pages, banned)
+    assert all(answers[task] >= 2 for task in range(TASKS))
 
 
 def test_an_answer_depends_on_person_task_and_work_done_only() -> None:
