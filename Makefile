@@ -9,7 +9,10 @@ BUDGET ?= 20
 FAULT_RUNS ?= 10
 # Further words for pytest, such as PYTEST_WORDS=--durations=40
 PYTEST_WORDS ?=
-PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_WORDS)
+# Seconds after which a test counts as hung and fails; 0 for none
+TEST_LIMIT ?= 600
+ONE_PYTEST := $(BIN)/python -m pytest --timeout $(TEST_LIMIT) $(PYTEST_WORDS)
+PYTEST := $(ONE_PYTEST) -n 2 --dist worksteal
 export FAULT_RUNS
 export OMP_NUM_THREADS ?= 1
 
@@ -80,7 +83,7 @@ $(LABEL_STUDIO):
 	.label-studio/bin/python -m pip install --quiet label-studio==1.23.2
 
 test-label-studio: $(VENV)/.developer $(LABEL_STUDIO)
-	LABELWORTH_LABEL_STUDIO=$(CURDIR)/$(LABEL_STUDIO) $(BIN)/python -m pytest $(PYTEST_WORDS) \
+	LABELWORTH_LABEL_STUDIO=$(CURDIR)/$(LABEL_STUDIO) $(ONE_PYTEST) \
 		tests/labeling/label_studio tests/contract/test_label_source.py -k "studio or label_studio"
 
 # The parts of the documentation that are made from the code

@@ -82,6 +82,7 @@ class ScriptedStaff:
         self._busy = dict.fromkeys(names, False)
         self._done: dict[str, int] = {}
         self._home = threading.Event()
+        self._fault: Exception | None = None
         self._threads = [
             threading.Thread(target=self._work, args=(name, account(admin, name)), daemon=True)
             for name in names
@@ -90,7 +91,13 @@ class ScriptedStaff:
             thread.start()
 
     def begin(self, project: int, condition: Condition, done: Mapping[str, int]) -> None:
-        """Work at a project; `done` tells how many answers each person gave there before."""
+        """Work at a project; `done` tells how many answers each person gave there before.
+
+        Raises:
+            Exception: of a person who stopped for good; an order would wait for it for ever.
+        """
+        if self._fault is not None:
+            raise self._fault
         if self._condition != condition.key:
             self._condition, self._done = condition.key, dict(done)
         if self._job is None or self._job[0] != project:
@@ -112,16 +119,21 @@ class ScriptedStaff:
             thread.join()
 
     def _work(self, name: str, client: StudioClient) -> None:
-        while not self._home.is_set():
-            self._busy[name] = True
-            job, answered = self._job, False
-            # A server that stumbles, or a removed annotator: try again later.
-            with contextlib.suppress(MarketError):
-                if job is not None and name in job[1].names:
-                    answered = self._answer(name, client, *job)
+        try:
+            while not self._home.is_set():
+                self._busy[name] = True
+                job, answered = self._job, False
+                # A server that stumbles, or a removed annotator: try again later.
+                with contextlib.suppress(MarketError):
+                    if job is not None and name in job[1].names:
+                        answered = self._answer(name, client, *job)
+                self._busy[name] = False
+                self._home.wait(self._pause_s if answered else _IDLE_S)
+        except Exception as error:  # told by `begin`, in the thread that waits for the answers
+            self._fault = error
+        finally:
             self._busy[name] = False
-            self._home.wait(self._pause_s if answered else _IDLE_S)
-        client.close()
+            client.close()
 
     def _answer(self, name: str, client: StudioClient, project: int, staff: OfficeStaff) -> bool:
         """Answer the next task of the queue; False if there is none."""
