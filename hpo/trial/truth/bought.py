@@ -24,6 +24,7 @@ _WRONG = 1.1
 
 At three answers 1.2 in the default simulated crowd, 1.6 on its hard images, 1.2 on CIFAR-10N;
 there 1.0 at two answers."""
+_WRONG_SD = 0.34  # of that factor between crowds, relative
 _GRID = np.linspace(-9.0, 0.0, 721)  # ln of the share of wrong labels
 
 
@@ -150,7 +151,8 @@ def wrong_labels(
     even = np.full(labels.posterior.shape, 1 / labels.posterior.shape[1])
     alone = best_labels(labels, answers, control_truth, even, _WRONG)
     share = max(1 - alone.answers_accuracy, 0.5 / len(labels.task))
-    spread = np.log1p((alone.accuracy_sd / share) ** 2)  # a log-normal with this mean and deviation
+    relative = np.hypot(alone.accuracy_sd / share, _WRONG_SD)
+    spread = np.log1p(relative**2)  # a log-normal with this mean and deviation
     middle = np.log(share) - spread / 2
     log_weight = -((_GRID - middle) ** 2) / 2 / spread
     log_weight += wrong * _GRID + (compared - wrong) * np.log1p(-np.minimum(np.exp(_GRID), 0.999))
