@@ -20,7 +20,8 @@ class Members:
 
     def __init__(self, client: StudioClient) -> None:
         self._client = client
-        self._names: dict[int, str] = {}
+        self._names: dict[int, str] = {}  # those who left, too: their answers stay
+        self._members: tuple[int, ...] = ()
         self._owner: int | None = None
 
     def name(self, user: int) -> str:
@@ -31,15 +32,16 @@ class Members:
 
     def refresh(self) -> None:
         """Read the members again."""
-        members = self._client.read("/api/users")
-        self._names |= {int(one["id"]): str(one["email"]) for one in members}
+        told = {int(one["id"]): str(one["email"]) for one in self._client.read("/api/users")}
+        self._names |= told
+        self._members = tuple(told)
 
     def names(self) -> list[str]:
-        """All members but the token's owner."""
+        """All members of today but the token's owner."""
         if self._owner is None:
             self._owner = int(self._client.read("/api/current-user/whoami")["id"])
         self.refresh()
-        return [name for user, name in self._names.items() if user != self._owner]
+        return [self._names[user] for user in self._members if user != self._owner]
 
     def id_of(self, name: str) -> int | None:
         """The id of a member; None if there is none of this name."""
