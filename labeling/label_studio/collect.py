@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from labeling.label_studio.project import Project, row_of
 from labeling.timesheet.sheet import WorkedAnswer
 
 _OVERLAP = timedelta(seconds=60)  # changes that the server may show late
+_ALL_S = 60.0  # the server sets some marks of a task without a new time of its change
 
 
 class Members:
@@ -73,13 +75,17 @@ class Collector:
         self._project = project
         self._known = set(known)
         self._since: datetime | None = None
+        self._all_s = time.monotonic()
 
     def fresh(self, *, everything: bool = False) -> list[WorkedAnswer]:
         """Answers not copied yet, in the order of their submission.
 
         Args:
-            everything: read all tasks, not only those changed lately.
+            everything: read all tasks, not only those changed lately, as once a minute.
         """
+        everything = everything or time.monotonic() - self._all_s >= _ALL_S
+        if everything:
+            self._all_s = time.monotonic()
         since = None if everything or self._since is None else self._since - _OVERLAP
         listed = list(self._client.tasks(self._project.id, _written(since)))
         self._project.update(listed)
