@@ -33,11 +33,11 @@ def _pass(n: int, folder: Path) -> None:
 def test_its_seconds_begin_with_it(tmp_path: Path) -> None:
     out = io.StringIO()
     with feature_bar(Console(file=out, width=200)):
-        time.sleep(0.3)
+        time.sleep(1.0)
         _pass(5, tmp_path / "parts")
     lines = out.getvalue().splitlines()
     assert lines[0].startswith("features of 5 images: computing")
-    assert float(lines[1].rsplit(" ", 2)[1]) < 0.3
+    assert float(lines[1].rsplit(" ", 2)[1]) < 1.0
 
 
 def test_samples_that_tell_its_length_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
