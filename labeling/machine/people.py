@@ -96,6 +96,13 @@ class Skills:
     mean: float
     error: float
 
+    def at_most(self, mean: float) -> Skills:
+        """The same skills where the mean is known to be lower; all err more, in proportion."""
+        if mean >= self.mean:
+            return self
+        more = (1 - mean) / max(1 - self.mean, 1e-9)
+        return Skills(1 - (1 - self.each) * more, mean, self.error)
+
 
 def people_of(label: Ints, truth: Ints, classes: int, skills: Skills | None = None) -> PeopleModel:
     """How people answer, from usable answers to control tasks.
