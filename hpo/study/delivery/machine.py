@@ -160,8 +160,9 @@ def _forecasts(
             ahead[VOTE] = alone + max(0.0, vote.accuracy - off)
         if below is not None and not mixed.refused:
             gain = _promised(choice, affordable, world) / 100
-            # It has the labels of a vote, and the machine's besides.
-            ahead[BELOW] = max(mixed.accuracy + gain, ahead.get(VOTE, 0.0))
+            ahead[BELOW] = mixed.accuracy + gain
+            if choice.best.use != VOTE:  # it has the labels of a vote, and the machine's besides
+                ahead[BELOW] = max(ahead[BELOW], ahead.get(VOTE, 0.0))
         told.append(ahead)
     return told[0], told[1]
 
