@@ -135,17 +135,19 @@ def feature_bar(console: Console, quiet: bool = False) -> Iterator[None]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     bar = Bar(*columns, TimeRemainingColumn(), console=console, transient=True)
-    start = time.monotonic()
+    begun = 0.0
 
     def show(done: int, of: int) -> None:
+        nonlocal begun
         words = f"features of {of:,} images"
         if quiet:
             return
         if not console.is_terminal:
             if done == 0:
+                begun = time.monotonic()
                 console.print(Text(f"{words}: computing, kept as they come"), soft_wrap=True)
             elif done == of:
-                console.print(Text(f"{words}: {time.monotonic() - start:.1f} s"), soft_wrap=True)
+                console.print(Text(f"{words}: {time.monotonic() - begun:.1f} s"), soft_wrap=True)
             return
         if not bar.tasks:
             bar.start()

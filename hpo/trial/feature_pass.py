@@ -13,6 +13,7 @@ import numpy as np
 from hpo.data.dataset import Dataset
 from hpo.settings.config import StudyConfig
 from hpo.trial.world import features_of
+from training.networks.feature_pass import watching
 
 LARGE = 1_000
 """Images in files from which on the seconds of a pass are worth two samples."""
@@ -66,7 +67,7 @@ def _timed(config: StudyConfig, data: Dataset, size: int) -> tuple[str, float]:
         pixels=None if index.pixels is None else index.pixels[rows],
         paths=None if index.paths is None else tuple(index.paths[row] for row in rows),
     )
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, watching(lambda done, of: None):
         start = time.process_time()
         features = features_of(config, replace(data, images=sample), Path(folder))
         return features.name, time.process_time() - start

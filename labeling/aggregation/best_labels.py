@@ -4,13 +4,16 @@ An image's best label is the softmax of ln(answers) + t ln(model): the model's p
 to a power t, are the prior of the true class, and the answers are its evidence (the one-coin model
 of `labeling.aggregation.methods`). A crowd errs more on some images than on others, in two ways: an
 answer's log-odds of being right grow by b with the image's surety by the model; and a share h of
-the images is hard, so that answers to them tell little.
+the images is hard, so that answers to them tell little. People mistake an image for one class more
+often than for others: a share a of its wrong answers is alike and names one class, the rest any
+class. So answers that agree are no proof.
 
-Nothing of this is assumed: power t, the crowd's skill p, slope b and share h. Each choice of the
-four has a likelihood, that of all answers with true classes and hard images summed out. With weak
-priors the choices get weights, by which the posteriors are averaged. So the model counts as much
-as its predictions agree with the answers. No true label is read but those of control tasks, by
-which annotators' skills differ, or by their agreement (`labeling.aggregation.agreed`).
+Nothing of this is assumed: power t, the crowd's skill p, slope b, shares h and a. Each choice of
+them has a likelihood, that of all answers with true classes, hard images and the classes of alike
+answers summed out. The likeliest a is taken. With weak priors the choices of the other four get
+weights, by which the posteriors are averaged. So the model counts as much as its predictions agree
+with the answers. No true label is read but those of control tasks, by which annotators' skills
+differ, or by their agreement (`labeling.aggregation.agreed`).
 
 Mistakes that people and model share cannot be seen in the answers. Their number is a property of
 the market (`shared_mistakes`): the probabilities are softened so that the wrong labels expected are
@@ -20,7 +23,7 @@ that many times as many.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,9 +37,12 @@ LEAST_POWER = 1.2
 _POWERS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 _POWER_SD = 0.7  # of ln t around 0
 _SKILL, _SKILL_SD = 0.8, 0.12  # typical of screened crowds
-_SKILLS = 14  # values tried
-_SLOPES, _SLOPE_SD = (0.0, 0.9), 0.7
-_HARD, _HARD_SD = (0.0, 0.12, 0.3), 0.2  # shares of hard images tried
+_SKILLS, _NEAR = 14, 9  # values tried: of all, then of those that may be true
+_LEAST_LIKELY = 8.0  # nats below the most probable skill that another may be
+_SLOPES, _SLOPE_LIKELY, _SLOPE_SD = (0.0, 0.3, 0.9), (0.3,), 0.7
+_HARD, _HARD_SD = (0.0, 0.06, 0.2), 0.2  # shares of hard images tried
+_ALIKES = (0.0, 0.25, 0.5, 0.75)  # shares of alike wrong answers tried
+_ALIKE, _ALIKE_SD = 0.5, 0.2  # two wrong answers of CIFAR-10N agree as often as with 0.5
 _HARD_SKILL = 0.2  # of a hard image: the part of the skill above chance that is left
 _MISSPECIFIED = 0.45  # standard deviation of the estimated share of wrong labels, relative
 _SOFTENINGS = 1 / np.linspace(1.0, 4.0, 61)  # powers of a posterior tried
@@ -145,11 +151,70 @@ class _Choice:
     posterior: Floats
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tried:
+    """Crowds that are tried: skills and slopes, with one share of alike wrong answers."""
+
+    skills: Floats
+    slopes: tuple[float, ...]
+    alike: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Images:
+    """Images and their answers.
+
+    Attributes:
+        label, annotator, row: [A] class, annotator and image of each answer.
+        surety: [N] of the model.
+        count, classes: numbers N and C.
+    """
+
+    label: Ints
+    annotator: Ints
+    row: Ints
+    surety: Floats
+    count: int
+    classes: int
+
+    def scores(self, right: Floats) -> Floats:
+        """[N, C] log likelihood of the answers by true class, where no wrong answers are alike.
+
+        Args:
+            right: [A] probability that each answer is right, from chance to below 1.
+        """
+        wrong = np.log((1 - right) / (self.classes - 1))
+        gained = self._by_class(np.log(right) - wrong)
+        return gained + np.bincount(self.row, weights=wrong, minlength=self.count)[:, None]
+
+    def alike(self, share: float) -> Floats:
+        """[N, C] what is added to it where a share of an image's wrong answers is alike.
+
+        Which class they name is not known: each wrong one is as probable.
+        """
+        others, answers = self.classes - 1, self._by_class(None)
+        wrong = answers.sum(axis=1, keepdims=True) - answers
+        top = answers.max(axis=1, keepdims=True)
+        each = np.log1p(share * others / (1 - share))
+        odds = np.exp((answers - top) * each)
+        either = odds.sum(axis=1, keepdims=True) - odds
+        rows, first = np.arange(self.count), answers.argmax(axis=1)
+        odds[rows, first] = 0.0  # summed without it: it may be larger than the rest by far
+        either[rows, first] = odds.sum(axis=1)
+        return np.asarray(wrong * np.log1p(-share) + top * each + np.log(either / others))
+
+    def _by_class(self, weights: Floats | None) -> Floats:
+        at = self.row * self.classes + self.label
+        told = np.bincount(at, weights=weights, minlength=self.count * self.classes)
+        return np.asarray(told.reshape(self.count, self.classes), dtype=np.float64)
+
+
 def _choices(given: Answers, row: Ints, skills: _Skills, model: Floats) -> list[_Choice]:
     """The choices that carry weight."""
+    images = _Images(given.label, given.annotator, row, _surety(model), *model.shape)
     priors = [_normal(t * np.log(np.maximum(model, _SMALL))) for t in _POWERS]
     tried, evidence = [], []
-    for skill, far, scores in _crowds(given, row, skills, model):
+    for skill, far, scores in _crowds(images, skills, _likely(images, skills, priors[2])):
         for power, prior in zip(_POWERS, priors, strict=True):
             tried.append((power, skill, scores, prior))
             off = far + (np.log(power) / _POWER_SD) ** 2
@@ -164,20 +229,45 @@ def _choices(given: Answers, row: Ints, skills: _Skills, model: Floats) -> list[
     ]
 
 
+def _likely(images: _Images, skills: _Skills, prior: Floats) -> _Tried:
+    """The crowds that may be true."""
+    every = np.linspace(1 / images.classes + 0.02, 0.99, _SKILLS)
+    tried = _Tried(every, _SLOPE_LIKELY, _ALIKE)
+    told = _evidence(images, skills, tried, prior)
+    near, step = every[told >= told.max() - _LEAST_LIKELY], every[1] - every[0]
+    ends = max(near[0] - step, every[0]), min(near[-1] + step, every[-1])
+    tried = replace(tried, skills=np.linspace(*ends, _NEAR))
+
+    def how_likely(alike: float) -> float:
+        told = _evidence(images, skills, replace(tried, alike=alike), prior)
+        return float(told.max()) - ((alike - _ALIKE) / _ALIKE_SD) ** 2 / 2
+
+    return replace(tried, slopes=_SLOPES, alike=max(_ALIKES, key=how_likely))
+
+
+def _evidence(images: _Images, skills: _Skills, tried: _Tried, prior: Floats) -> Floats:
+    """[S] log likelihood of each skill tried, with the likeliest share of hard images."""
+    told = [
+        float(_log_sum(scores + prior).sum()) - far / 2
+        for _, far, scores in _crowds(images, skills, tried)
+    ]
+    return np.asarray(np.reshape(told, (len(tried.skills), -1)).max(axis=1))
+
+
 def _crowds(
-    given: Answers, row: Ints, skills: _Skills, model: Floats
+    images: _Images, skills: _Skills, tried: _Tried
 ) -> Iterator[tuple[float, float, Floats]]:
     """Each crowd tried: its skill, its distance from the priors, [N, C] log likelihoods."""
-    count, classes = model.shape
-    surety = _surety(model)[row]
-    chance = 1 / classes
-    for skill in np.linspace(chance + 0.02, 0.99, _SKILLS).tolist():
-        people = _logit(skills(skill))[given.annotator]
-        for slope in _SLOPES:
-            right = np.clip(1 / (1 + np.exp(-people - slope * surety)), chance, 1 - 1e-4)
-            easy = _scores(given.label, row, right, count, classes)
+    chance = 1 / images.classes
+    alike = images.alike(tried.alike)
+    for skill in tried.skills.tolist():
+        people = _logit(skills(skill))[images.annotator]
+        for slope in tried.slopes:
+            odds = people + slope * images.surety[images.row]
+            right = np.clip(1 / (1 + np.exp(-odds)), chance, 1 - 1e-4)
+            easy = images.scores(right) + alike
             left = chance + _HARD_SKILL * (right - chance)
-            hard = _scores(given.label, row, left, count, classes)
+            hard = images.scores(left) + alike
             far = (slope / _SLOPE_SD) ** 2 + ((skill - _SKILL) / _SKILL_SD) ** 2
             for share in _HARD:
                 mixed = easy
@@ -190,24 +280,6 @@ def _surety(model: Floats) -> Floats:
     """[N] log-odds of the model's most probable class, standardised."""
     odds = _logit(model.max(axis=1))
     return np.asarray((odds - odds.mean()) / max(float(odds.std()), _SMALL))
-
-
-def _scores(label: Ints, row: Ints, right: Floats, count: int, classes: int) -> Floats:
-    """[N, C] log likelihood of the answers to each image, by its true class.
-
-    Args:
-        label: [A] classes answered.
-        row: [A] places of their images.
-        right: [A] probability that each is right, from chance to below 1.
-        count: number of images N.
-        classes: number of classes C.
-    """
-    wrong = np.log((1 - right) / (classes - 1))
-    at = row * classes + label
-    scores = np.bincount(at, weights=np.log(right) - wrong, minlength=count * classes)
-    return np.asarray(
-        scores.reshape(count, classes) + np.bincount(row, weights=wrong, minlength=count)[:, None]
-    )
 
 
 def _softened(posterior: Floats, times: float) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from labeling.label_studio.project import Project, row_of
 from labeling.timesheet.sheet import WorkedAnswer
 
 _OVERLAP = timedelta(seconds=60)  # changes that the server may show late
+_ALL_S = 60.0  # the server sets some marks of a task without a new time of its change
 
 
 class Members:
@@ -20,7 +22,8 @@ class Members:
 
     def __init__(self, client: StudioClient) -> None:
         self._client = client
-        self._names: dict[int, str] = {}
+        self._names: dict[int, str] = {}  # those who left, too: their answers stay
+        self._members: tuple[int, ...] = ()
         self._owner: int | None = None
 
     def name(self, user: int) -> str:
@@ -31,15 +34,16 @@ class Members:
 
     def refresh(self) -> None:
         """Read the members again."""
-        members = self._client.read("/api/users")
-        self._names |= {int(one["id"]): str(one["email"]) for one in members}
+        told = {int(one["id"]): str(one["email"]) for one in self._client.read("/api/users")}
+        self._names |= told
+        self._members = tuple(told)
 
     def names(self) -> list[str]:
-        """All members but the token's owner."""
+        """All members of today but the token's owner."""
         if self._owner is None:
             self._owner = int(self._client.read("/api/current-user/whoami")["id"])
         self.refresh()
-        return [name for user, name in self._names.items() if user != self._owner]
+        return [self._names[user] for user in self._members if user != self._owner]
 
     def id_of(self, name: str) -> int | None:
         """The id of a member; None if there is none of this name."""
@@ -71,13 +75,17 @@ class Collector:
         self._project = project
         self._known = set(known)
         self._since: datetime | None = None
+        self._all_s = time.monotonic()
 
     def fresh(self, *, everything: bool = False) -> list[WorkedAnswer]:
         """Answers not copied yet, in the order of their submission.
 
         Args:
-            everything: read all tasks, not only those changed lately.
+            everything: read all tasks, not only those changed lately, as once a minute.
         """
+        everything = everything or time.monotonic() - self._all_s >= _ALL_S
+        if everything:
+            self._all_s = time.monotonic()
         since = None if everything or self._since is None else self._since - _OVERLAP
         listed = list(self._client.tasks(self._project.id, _written(since)))
         self._project.update(listed)

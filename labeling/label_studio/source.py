@@ -322,7 +322,8 @@ class LabelStudioSource:
         if order.minutes is not None and self._minutes(work) >= order.minutes:
             return "deadline"
         people = self._able(order.condition)
-        enough = len(people) >= order.condition.people(self._tariff.people)
+        came = {*people, *sheet.answers_by()}  # a person who answered may have left since
+        enough = len(came) >= order.condition.people(self._tariff.people)
         return "supply" if enough and not sheet.can_answer(people) else ""
 
     def _places(self, work: _Work) -> dict[int, int]:

@@ -99,6 +99,7 @@ class Sheet:
         self._truth = truth
         self._people: defaultdict[str, _Record] = defaultdict(_Record)
         self._seen: set[tuple[str, int]] = set()
+        self._refused: set[tuple[str, int]] = set()
         self._known: set[int] = set()
         self._work: _OrderWork | None = None
         self._tally: Tally | None = None
@@ -125,6 +126,8 @@ class Sheet:
         work, at_s = self._at_work, answer.at_s if clock_s is None else clock_s
         reason = self._fault(answer, work)
         if reason or answer.task is None or answer.labels is None:
+            if answer.task is not None:
+                self._refused.add((answer.annotator, answer.task))
             return Refusal(answer.id, answer.annotator, reason), None
         record = self._people[answer.annotator]
         usual = float(np.median(record.times)) if len(record.times) >= USUAL_FROM else None
@@ -162,11 +165,15 @@ class Sheet:
         return self._at_work.order.limit - self._at_work.paid
 
     def can_answer(self, people: Collection[str]) -> bool:
-        """Whether one of some people may still give an answer that the order lacks."""
+        """Whether one of some people may still give an answer that the order lacks.
+
+        A market asks nobody a second time, after an answer that was refused neither.
+        """
         places = np.flatnonzero(self.missing()).tolist()
         tasks = [self._at_work.order.wanted[at][0] for at in places]
         trusted = [name for name in people if name not in self.banned]
-        return any((name, task) not in self._seen for task in tasks for name in trusted)
+        had = self._seen | self._refused
+        return any((name, task) not in had for task in tasks for name in trusted)
 
     def has_seen(self, annotator: str, task: int) -> bool:
         """Whether a person has answered a task."""

@@ -79,14 +79,49 @@ def moments_of(steps: Steps, work: Callable[[], object], log: Path) -> tuple[lis
     return [Moment(s, subject, int(number), when) for s, subject, number, when in rows], seconds
 
 
-def of_each_kind(moments: Sequence[Moment], chance: random.Random) -> list[Moment]:
+def of_each_kind(
+    moments: Sequence[Moment],
+    chance: random.Random,
+    kind_of: Callable[[Moment], str] = lambda moment: moment.step,
+) -> list[Moment]:
     """Before or after one step of each kind."""
-    kinds = sorted({moment.step for moment in moments})
-    return [chance.choice([m for m in moments if m.step == kind]) for kind in kinds]
+    kinds = sorted({kind_of(moment) for moment in moments})
+    return [chance.choice([m for m in moments if kind_of(m) == kind]) for kind in kinds]
+
+
+def kill_at_all(
+    moments: Sequence[Moment],
+    chance: random.Random,
+    chain: Callable[[Sequence[Moment]], Sequence[Moment]],
+) -> int:
+    """Kill studies until processes have died at all moments.
+
+    Args:
+        moments: where to die, each as often as it is named.
+        chance: draws the moments of a study: half of those left, so that some processes do much
+            between two kills; at last all that are left.
+        chain: runs a study to its end, whose processes die at some moments; tells at which.
+
+    Returns:
+        The number of kills.
+    """
+    left, killed = list(moments), 0
+    while left:
+        at = [m for m in dict.fromkeys(left) if len(left) < 30 or chance.random() < 0.5]
+        died = chain(at)
+        assert died, f"never reached: {at}"
+        for moment in died:
+            left.remove(moment)
+        killed += len(died)
+    return killed
 
 
 def kill_at(
-    moments: Iterable[Moment], steps: Steps, work: Callable[[], object], log: Path
+    moments: Iterable[Moment],
+    steps: Steps,
+    work: Callable[[], object],
+    log: Path,
+    look: Callable[[], object] = lambda: None,
 ) -> list[Moment]:
     """Start a study again and again: each process dies at the first moment that none died at.
 
@@ -97,6 +132,7 @@ def kill_at(
         steps: what is watched.
         work: what each process does.
         log: file for a moment's number, and what the processes write.
+        look: called after each death, before the next start.
 
     Returns:
         The moments at which a process died, in order.
@@ -114,5 +150,6 @@ def kill_at(
 
     while (code := ended(forked(watched, log.with_suffix(".said")))) == -signal.SIGKILL:
         died.append(left.pop(int(log.read_text())))
+        look()
     assert code == 0, f"after {died}: {log.with_suffix('.said').read_text()[-3000:]}"
     return died

@@ -57,19 +57,16 @@ def kill_at(step: int, when: str) -> None:
 def test_killed_at_durable_steps_it_ends_with_the_same_report(
     small_data: str, tmp_path: Path
 ) -> None:
-    def study(runs: Path) -> Path:
-        settings = {**SMALL, "data": small_data, "study": "s", "trials": 1}
-        made = Study(runs=runs, trainer=FixedHeads(), **settings)
-        made.run()
-        made.close()
-        return runs / "s"
-
-    whole = study(tmp_path / "whole")
+    settings = {**SMALL, "data": small_data, "study": "s", "trials": 1}
+    study = Study(runs=tmp_path / "template", trainer=FixedHeads(), **settings)
+    study.run()
+    study.close()
+    template = tmp_path / "template/s"
+    whole = Path(shutil.copytree(template, tmp_path / "whole/s"))
     buy(whole)
     (report,) = (path.read_bytes() for path in whole.glob("bought/*/report.json"))
     places = [(step, when) for step in range(10) for when in ("before", "after")]
     chosen = places if RUNS >= 100 else random.Random(2).sample(places, max(1, RUNS // 2))
-    template = study(tmp_path / "template")
     killed = 0
     for run, (step, when) in enumerate(chosen):
         folder = Path(shutil.copytree(template, tmp_path / f"k{run}/s"))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as times
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.faults.test_kill import run_study
+from tests.faults.studies import Undisturbed, run_study
 from tests.forks import ended, forked
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -42,15 +43,14 @@ def jump() -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["money", "delivery"])
-def test_jumps_change_no_answer(kind: str, small_data: str, tmp_path: Path) -> None:
-    run_study(tmp_path / "still", small_data, kind)
-
+def test_jumps_change_no_answer(
+    kind: str, undisturbed: Callable[[str], Undisturbed], warm: str, tmp_path: Path
+) -> None:
     def work() -> None:
         modules = jump()
         assert {"budget.ledger", "hpo.study.journal", "hpo.study.logs.log"} <= set(modules)
-        run_study(tmp_path / "jumping", small_data, kind)
+        run_study(tmp_path, warm, kind)
         assert JumpingTime.looks > 20
 
     assert ended(forked(work, tmp_path / "said")) == 0, (tmp_path / "said").read_text()[-1500:]
-    reports = [(tmp_path / name / "s/report.json").read_bytes() for name in ("still", "jumping")]
-    assert reports[0] == reports[1]
+    assert (tmp_path / "s/report.json").read_bytes() == undisturbed(kind).report

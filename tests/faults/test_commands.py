@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from hpo.cli.main import main
+from tests.faults.studies import Undisturbed
 from tests.faults.test_flips import FILES, rows_of, tables_of
-from tests.faults.test_kill import run_study
 from tests.forks import RandomKills, cpu_seconds, ended, forked
 from tests.heads import quick
 
@@ -33,11 +33,9 @@ COMMANDS: dict[str, list[str]] = {
 
 
 @pytest.fixture(scope="module")
-def runs(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(undisturbed: Callable[[str], Undisturbed]) -> Path:
     """Runs of a study that has ended; this process has done everything once, for its children."""
-    folder = tmp_path_factory.mktemp("ended")
-    run_study(folder, small_data)
-    return folder
+    return undisturbed("money").runs
 
 
 def started(words: Sequence[str], runs: Path, name: str) -> int:

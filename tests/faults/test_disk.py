@@ -19,7 +19,7 @@ from hpo.cli.main import main
 from hpo.settings.exit_codes import BAD_INPUT, explain
 from tests import oracle
 from tests.faults.disks import change, may_mount, mount
-from tests.faults.test_kill import SETTINGS, run_study
+from tests.faults.studies import SETTINGS, Undisturbed, run_study
 from tests.forks import ended, forked
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -28,13 +28,12 @@ LARGE = "size=64m,nr_inodes=10k"
 
 
 @pytest.fixture(scope="module")
-def whole(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs of a study that nothing happens to."""
-    folder = tmp_path_factory.mktemp("whole")
     if not may_mount(tmp_path_factory.mktemp("mounts")):
         pytest.skip("no right to mount disks here")
-    run_study(folder, small_data)
-    return folder
+    undisturbed: Callable[[str], Undisturbed] = request.getfixturevalue("undisturbed")
+    return undisturbed("money").runs
 
 
 def size_of(folder: Path) -> tuple[int, int]:

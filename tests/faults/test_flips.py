@@ -1,11 +1,10 @@
 """Bits flipped in every table of a study's databases: no changed content is accepted.
 
-FAULT_RUNS sets how many values of each table are damaged, and how many bytes of the files.
+Half of FAULT_RUNS values of each table are damaged, and ten times as many bytes of the files.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import sqlite3
@@ -20,27 +19,26 @@ import pytest
 from budget.errors import LedgerCorrupt
 from hpo.cli.main import main
 from hpo.settings.exit_codes import explain
-from hpo.study.study import Study, open_study
+from hpo.study.study import open_study
 from hpo.study.views.version_catalogue import keep_view, open_catalogue
 from labeling.views import parse_view
-from tests.conftest import SMALL
+from tests.faults.studies import RUNS, Undisturbed, chance
 from tests.heads import FixedHeads
 from tests.unsealed import unseal_driver
 
-RUNS = int(os.environ.get("FAULT_RUNS", "10"))
+FLIPS = max(1, RUNS // 2)
 FILES = ("labelworth.sqlite", "optuna.sqlite")
 REFUSED = 6
 DAMAGED = (2, 6)
 
 
 @pytest.fixture(scope="module")
-def sound(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sound(
+    undisturbed: Callable[[str], Undisturbed], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A finished study whose catalogue is filled, closed."""
-    runs = tmp_path_factory.mktemp("sound")
-    settings = {**SMALL, "data": small_data, "seed": 5, "study": "s", "trials": 3}
-    study = Study(runs=runs, trainer=FixedHeads(), **settings)
-    study.run()
-    study.close()
+    runs = tmp_path_factory.mktemp("sound") / "runs"
+    shutil.copytree(undisturbed("money").runs, runs, symlinks=True)
     with open_catalogue(runs / "s") as catalogue:
         keep_view(catalogue, "sure", catalogue.bind(parse_view("confidence >= 0.8")))
     return runs / "s"
@@ -153,20 +151,20 @@ def test_no_flipped_value_is_accepted(
     capsys: pytest.CaptureFixture[str],
     record_property: Callable[[str, object], None],
 ) -> None:
-    chance = random.Random(table)
-    for _ in range(RUNS):
-        told = flip_a_value(folder / name, table, chance)
+    draw = chance(table)
+    for _ in range(FLIPS):
+        told = flip_a_value(folder / name, table, draw)
         assert main(["report", str(folder)]) == REFUSED, told
         assert main(["status", str(folder)]) == REFUSED, told
         said = capsys.readouterr()
         assert said.out == "", told
         assert len(said.err.splitlines()) == 2, said.err
         restore(sound, folder)
-    told = flip_a_value(folder / name, table, chance)
+    told = flip_a_value(folder / name, table, draw)
     with pytest.raises(Exception, match=r"seal|rows|ledger") as refused:
         open_study(folder, FixedHeads()).close()
     assert explain(refused.value)[0] == REFUSED, told
-    record_property("flipped values", RUNS + 1)
+    record_property("flipped values", FLIPS + 1)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -177,10 +175,10 @@ def test_no_flipped_byte_of_a_file_changes_content_unseen(
     capsys: pytest.CaptureFixture[str],
     record_property: Callable[[str, object], None],
 ) -> None:
-    chance, whole, before = random.Random(name), (sound / name).read_bytes(), content(sound / name)
+    draw, whole, before = chance(name), (sound / name).read_bytes(), content(sound / name)
     changed = accepted = 0
-    for _ in range(10 * RUNS):
-        at, bit = chance.randrange(len(whole)), chance.randrange(8)
+    for _ in range(10 * FLIPS):
+        at, bit = draw.randrange(len(whole)), draw.randrange(8)
         damaged = bytearray(whole)
         damaged[at] ^= 1 << bit
         (folder / name).write_bytes(damaged)
@@ -192,8 +190,8 @@ def test_no_flipped_byte_of_a_file_changes_content_unseen(
         assert len(said.splitlines()) == (code != 0), said
         changed, accepted = changed + is_changed, accepted + (code == 0)
         restore(sound, folder)
-    record_property("flipped bits of files", 10 * RUNS)
-    assert changed >= RUNS
+    record_property("flipped bits of files", 10 * FLIPS)
+    assert changed >= FLIPS
     assert main(["report", str(folder)]) == 0
 
 

@@ -4,6 +4,9 @@ The platform is the local server in a process of its own, which outlives the buy
 every open pool has an expiry; the next start leaves none open that nobody watches; at the end the
 ledger, the store and the server's account agree to the micro-dollar. Before and after each next
 start the token is looked for in everything written, tracebacks included, and in command lines.
+
+A study is killed several times in a row. Half of FAULT_RUNS random moments are tried; from 100 runs
+on, processes die before and after every step, and not around one of each kind.
 """
 
 from __future__ import annotations
@@ -12,11 +15,11 @@ import http.client
 import json
 import logging
 import os
-import random
+import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
@@ -37,13 +40,13 @@ from labeling.toloka.api.intents import IntentLog
 from labeling.toloka.api.token import Token
 from labeling.types import Order
 from tests import canary
-from tests.faults.steps import watch
-from tests.forks import RandomKills, cpu_seconds, forked
+from tests.faults.chains import Moment, kill_at, kill_at_all, moments_of, of_each_kind
+from tests.faults.studies import RUNS, chance
+from tests.forks import RandomKills, forked
 from tests.labeling.toloka.ground import CANARY, Ground
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
-RUNS = int(os.environ.get("FAULT_RUNS", "10"))
 IN_A_ROW = 4
 PLANS = ((8, 1), (12, 2))  # tasks and overlap: two tranches of one condition
 DURABLE: list[tuple[object, str]] = [
@@ -149,30 +152,25 @@ def purchase(order: Order, market: source.TolokaSource, store: Store, ledger: Le
     ledger.settle(hold, store.paid(order, market.tariff))
 
 
-def watch_steps(act: Callable[[int, str, str], object]) -> None:
-    """Call act(number, deed, "before" | "after") around every durable step, in this process."""
+def logged_study(url: str, folder: Path) -> None:
+    """The same with a log, in which the token is looked for."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, force=True)
+    study(url, folder)
 
-    def deed(owner: object, name: str, args: tuple[Any, ...]) -> str:
-        return str(args[1]) if owner is IntentLog else ("act" if owner is Api else name)
 
-    watch(DURABLE, act, deed)
+def kind_of(moment: Moment) -> str:
+    """A step's name, or what the journal is told; requests that change something are "write"."""
+    return moment.subject if moment.subject in DEEDS else moment.step
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], float]:
-    """Names of the durable steps of a study that nothing happens to, and its CPU seconds."""
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Moment], float]:
+    """The durable moments of a study that nothing happens to, and its CPU seconds."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    log = folder / "log"
     with server(folder) as url:
-
-        def work() -> None:
-            with log.open("w") as file:
-                watch_steps(lambda _, name, when: when == "before" and file.write(name + "\n"))
-                study(url, folder)
-
-        seconds = cpu_seconds(in_child(work))
+        told = moments_of(DURABLE, partial(study, url, folder), folder / "log")
         check_books(url, folder)
-    return log.read_text().splitlines(), seconds
+    return told
 
 
 def check_killed(url: str, folder: Path) -> None:
@@ -207,64 +205,62 @@ def check_books(url: str, folder: Path) -> None:
     canary.check(CANARY, folder)
 
 
+def sweep_nothing(url: str, folder: Path) -> None:
+    """A start first of all leaves no pool open that it does not watch."""
+
+    def sweep() -> None:
+        market_at(url, folder).sweep()
+
+    assert ended(in_child(sweep, folder / "log.txt")) == 0
+    assert call(url, "GET", "/sim/counts")["open_pools"] == []
+
+
 def start_again(url: str, folder: Path, watch_nothing: bool) -> None:
-    """What the next start does; first of all it leaves no pool open that it does not watch."""
+    """What the next start does."""
     check_killed(url, folder)
     if watch_nothing:
-
-        def sweep() -> None:
-            market_at(url, folder).sweep()
-
-        assert ended(in_child(sweep, folder / "log.txt")) == 0
-        assert call(url, "GET", "/sim/counts")["open_pools"] == []
+        sweep_nothing(url, folder)
     log = folder / "log.txt"
     status = ended(in_child(lambda: study(url, folder), log))
     assert status == 0, log.read_text()
     check_books(url, folder)
 
 
-def kill_at(number: int, when: str, url: str, folder: Path) -> int:
-    def act(step: int, name: str, moment: str) -> None:
-        if step == number and moment == when:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def work() -> None:
-        watch_steps(act)
-        study(url, folder)
-
-    return ended(in_child(work, folder / "log.txt"))
-
-
-@pytest.mark.parametrize("deed", [*DEEDS, "act", "reserve", "settle", "order_for", "add"])
 def test_killed_around_each_kind_of_durable_step(
-    deed: str,
-    undisturbed: tuple[list[str], float],
+    undisturbed: tuple[list[Moment], float],
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
-    places = [number for number, name in enumerate(undisturbed[0]) if name == deed]
-    assert places, f"{deed} never happens"
-    chosen = places if RUNS >= 100 else [random.Random(deed).choice(places)]
-    killed = 0
-    for at, number in enumerate(chosen):
-        when = ("before", "after")[(len(deed) + at) % 2]
-        moments = ("before", "after") if RUNS >= 100 else (when,)
-        for moment in moments:
-            folder = tmp_path / f"{number}-{moment}"
-            with server(folder) as url:
-                assert kill_at(number, moment, url, folder) == -signal.SIGKILL
-                start_again(url, folder, watch_nothing=number % 2 == 0)
-        killed += len(moments)
-    record_property("kills of buyers at steps", killed)
+    moments, draw = undisturbed[0], chance("market steps")
+    names = {name for _, name in DURABLE}
+    assert {kind_of(moment) for moment in moments} == {*DEEDS, *names}
+    left = moments if RUNS >= 100 else of_each_kind(moments, draw, kind_of)
+
+    def chain(at: Sequence[Moment]) -> list[Moment]:
+        folder = tmp_path / "market"
+        with server(folder) as url:
+
+            def look() -> None:
+                check_killed(url, folder)
+                if draw.random() < 0.5:
+                    sweep_nothing(url, folder)
+
+            work = partial(logged_study, url, folder)
+            died = kill_at(at, DURABLE, work, folder / "log", look)
+            check_books(url, folder)
+        shutil.rmtree(folder)
+        return died
+
+    record_property("kills of buyers at steps", kill_at_all(left, draw, chain))
 
 
 def test_killed_at_random_moments_in_a_row(
-    undisturbed: tuple[list[str], float],
+    undisturbed: tuple[list[Moment], float],
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
-    kills = RandomKills(random.Random(7), undisturbed[1] / 2)
-    while kills.killed < RUNS:
+    kills = RandomKills(chance("market"), undisturbed[1] / 2)
+    while kills.killed < RUNS / 2:
         folder = tmp_path / str(kills.killed)
         with server(folder) as url:
             work = partial(study, url, folder)

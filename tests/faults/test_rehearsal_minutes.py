@@ -1,12 +1,11 @@
 """A rehearsal that is killed at any moment ends with the report of the undisturbed one.
 
-FAULT_RUNS sets how many random moments are tried; a rehearsal is killed several times in a row.
+Half of FAULT_RUNS random moments are tried; a rehearsal is killed several times in a row.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -19,12 +18,12 @@ from hpo.study.study import Study
 from labeling.toloka.api.clock import PlatformClock
 from tests import oracle
 from tests.conftest import SMALL
+from tests.faults.studies import RUNS, chance
 from tests.forks import RandomKills, cpu_seconds, ended, forked
 from tests.heads import FixedHeads
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
-RUNS = int(os.environ.get("FAULT_RUNS", "10"))
 IN_A_ROW = 5
 CAP = 100_000  # micro-dollars
 
@@ -75,8 +74,8 @@ def test_killed_at_random_moments_a_rehearsal_ends_with_the_same_report(
     for path in (tmp_path / "whole/s").rglob("*"):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
     undisturbed = (tmp_path / "whole/s/report.json").read_bytes()
-    kills = RandomKills(random.Random(11), seconds / 2)
-    while kills.killed < RUNS:
+    kills = RandomKills(chance("rehearsal"), seconds / 2)
+    while kills.killed < RUNS / 2:
         folder = tmp_path / str(kills.killed)
         work = partial(rehearsed, folder, small_data)
         kills.in_a_row(partial(forked, work), IN_A_ROW)

@@ -23,6 +23,7 @@ MODEL_SHARE = 0.15
 
 Measured on the default, spam-heavy and ten-class digits: from 1.0 answers an image on."""
 
+_LEAST_DRAWN = 2000  # images: of fewer, some draws each, as one tells little of what is expected
 _STEPS = 12  # into which the drawn answers are dealt
 
 
@@ -51,13 +52,15 @@ def promise(
         adaptive: whether the least sure images are asked about first; else those with fewest.
         rng: draws true classes and answers.
     """
-    posterior, answers = best.combined.copy(), answers.copy()
+    draws = -(-_LEAST_DRAWN // len(answers))
+    posterior, answers = np.tile(best.combined, (draws, 1)), np.tile(answers, draws)
     classes = posterior.shape[1]
     truth = _draw(posterior, rng)
     right = float((posterior.argmax(axis=1) == truth).mean())
     skill = min(max(best.skill, 1 / classes + 0.01), 0.99)
     odds = np.log(skill * (classes - 1) / (1 - skill))
-    left, size = further, max(1, -(-further // _STEPS))
+    left = draws * further
+    size = max(1, -(-left // _STEPS))
     while left > 0:
         able = np.flatnonzero(answers < MOST_ANSWERS)
         by = posterior.max(axis=1) if adaptive else answers

@@ -18,7 +18,7 @@ from hpo.trial.evaluate import fit_plan, rounded, score_inside, score_on, train_
 from hpo.trial.labels import check_test_view, to_labels
 from hpo.trial.model.trained import Trained
 from hpo.trial.outcome import plan_from_plain
-from hpo.trial.versions.merged_labels import merge
+from hpo.trial.versions.owned import merge
 from hpo.trial.world import World
 from labeling import versions
 from labeling.types import Answers, Bools, Floats, LabelPlan, LabelSet

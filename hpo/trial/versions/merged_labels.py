@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from budget.money import ZERO
 from hpo.trial.evaluate import (
     FOR_ESTIMATES,
     final_score,
@@ -20,29 +19,16 @@ from hpo.trial.evaluate import (
 )
 from hpo.trial.evaluation import evaluation
 from hpo.trial.labels import facts_of, narrow, to_labels
-from hpo.trial.purchase import TESTED
 from hpo.trial.subjective import is_subjective
 from hpo.trial.versions.best import label_facts, train_delivered
 from hpo.trial.versions.label_versions import condition_to_plain
 from hpo.trial.versions.machine.choice import choose_use
+from hpo.trial.versions.owned import bought_conditions, kept_answers, merge
 from hpo.trial.world import World
 from labeling import versions
 from labeling.aggregation.best_labels import BestLabels
 from labeling.aggregation.facts import AnswerFacts
-from labeling.machine import is_machine
-from labeling.types import Answers, AnswerTimes, Bools, Condition, Floats, LabelPlan, LabelSet
-
-
-def merge(parts: list[Answers]) -> Answers:
-    """Answers of several conditions as one: no annotator answers in two of them."""
-    shifts = np.cumsum([0, *(int(part.annotator.max(initial=-1)) + 1 for part in parts)])
-    return Answers(
-        np.concatenate([part.task for part in parts]),
-        np.concatenate([p.annotator + shift for p, shift in zip(parts, shifts, strict=False)]),
-        np.concatenate([part.label for part in parts]),
-        np.concatenate([part.control for part in parts]),
-        np.concatenate([part.usable for part in parts]),
-    )
+from labeling.types import Answers, AnswerTimes, Floats, LabelPlan, LabelSet
 
 
 def merged_labels(
@@ -60,51 +46,18 @@ def merged_labels(
     Returns:
         The labels, the answers behind them and the number of conditions; None without answers.
     """
-    conditions = _conditions(world, study)
+    conditions = bought_conditions(world, study)
     if not conditions:
         return None
-    answers = merge([part.where(kept) for part, kept in _kept(conditions, world)])
+    answers = merge([part.where(kept) for part, kept in kept_answers(conditions, world)])
     return to_labels(answers, tasks, world), answers, len(conditions)
-
-
-def _kept(conditions: Sequence[Condition], world: World) -> list[tuple[Answers, Bools]]:
-    """Each condition's answers, and which of them count.
-
-    Usable ones do. A recording gives its answers again in each condition: there an image keeps
-    those of the condition that has most of them.
-    """
-    parts = [world.store.answers(condition, world.market.question) for condition in conditions]
-    if world.market.kind.sells_again:
-        return [(part, part.usable) for part in parts]
-    size = 1 + max(int(part.task.max(initial=-1)) for part in parts)
-    real = [part.usable & ~part.control for part in parts]
-    counts = [np.bincount(p.task[r], minlength=size) for p, r in zip(parts, real, strict=True)]
-    first = np.argmax(counts, axis=0)
-    return [
-        (part, part.usable & (part.control | (first[part.task] == place)))
-        for place, part in enumerate(parts)
-    ]
-
-
-def _conditions(world: World, study: str | None) -> list[Condition]:
-    """The conditions in which labels were bought; own labels, at price 0, are reported apart."""
-    owned = dict.fromkeys(record.order.condition for record in world.store.all_orders())
-    wanted = (world.market.data, study)
-    return [
-        condition
-        for condition in owned
-        if condition.price != ZERO
-        and not is_machine(condition)
-        and condition.data in wanted
-        and not condition.market.endswith(TESTED)  # those measure models, and train none
-    ]
 
 
 def merged_times(world: World, study: str | None = None) -> AnswerTimes:
     """When the answers of `merged_labels` came, row by row."""
     question, parts = world.market.question, []
-    conditions = _conditions(world, study)
-    for condition, (_, kept) in zip(conditions, _kept(conditions, world), strict=True):
+    conditions = bought_conditions(world, study)
+    for condition, (_, kept) in zip(conditions, kept_answers(conditions, world), strict=True):
         parts.append(world.store.times(condition, question).where(kept))
     return AnswerTimes(
         np.concatenate([times.submitted_s for times in parts]),

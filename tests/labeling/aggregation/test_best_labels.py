@@ -12,12 +12,16 @@ from labeling.types import Answers, Floats, Ints
 CLASSES, IMAGES = 4, 800
 
 
-def crowd(truth: Ints, skill: float, each: int, rng: np.random.Generator) -> Answers:
-    """Answers of many people of one skill, some to each image."""
+def crowd(
+    truth: Ints, skill: float, each: int, rng: np.random.Generator, alike: float = 0.0
+) -> Answers:
+    """Answers of many people of one skill; a share of an image's wrong answers is one class."""
     task = np.repeat(np.arange(len(truth)), each)
     is_right = rng.random(len(task)) < skill
     other = (truth[task] + rng.integers(1, CLASSES, len(task))) % CLASSES
-    label = np.where(is_right, truth[task], other)
+    own = (truth + rng.integers(1, CLASSES, len(truth))) % CLASSES
+    wrong = np.where(rng.random(len(task)) < alike, own[task], other)
+    label = np.where(is_right, truth[task], wrong)
     people = rng.integers(0, 60, len(task))
     yes = np.ones(len(task), dtype=np.bool_)
     return Answers(task, people, label, ~yes, yes)
@@ -35,12 +39,18 @@ def predictions(truth: Ints, right: float, sure: float, rng: np.random.Generator
 
 
 def combined(
-    skill: float, each: int, right: float, sure: float, seed: int = 0, mistakes: float = 1.0
+    skill: float,
+    each: int,
+    right: float,
+    sure: float,
+    seed: int = 0,
+    mistakes: float = 1.0,
+    alike: float = 0.0,
 ) -> tuple[BestLabels, Ints, Ints]:
     """Best labels, the labels of the answers alone, and the truth."""
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, CLASSES, IMAGES)
-    answers = crowd(truth, skill, each, rng)
+    answers = crowd(truth, skill, each, rng, alike)
     labels = aggregate(answers, np.arange(IMAGES), CLASSES, "weighted", {})
     model = predictions(truth, right, sure, rng)
     best = best_labels(labels, answers, {}, model, mistakes)
@@ -74,6 +84,23 @@ def test_confidence_is_calibrated_where_people_and_model_err_independently() -> 
     bins = np.array_split(np.argsort(sure), 8)  # of 100 labels: a standard error of 0.05 at most
     error = sum(len(b) * abs(sure[b].mean() - is_right[b].mean()) for b in bins) / IMAGES
     assert error < 0.05
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_wrong_answers_that_agree_are_no_proof(seed: int) -> None:
+    best, people, truth = combined(0.55, 6, right=0.7, sure=0.6, seed=seed, alike=0.8)
+    share = float((best.posterior.argmax(axis=1) == truth).mean())
+    assert share > (people == truth).mean() + 0.08
+    assert (
+        abs(best.accuracy - share) < 0.06
+    )  # as independent mistakes they were thought right: 0.15
+
+
+def test_thirty_answers_that_agree_are_certain() -> None:
+    answers = crowd(np.zeros(5, dtype=np.int64), 1.0, 30, np.random.default_rng(0))
+    labels = aggregate(answers, np.arange(5), CLASSES, "weighted", {})
+    best = best_labels(labels, answers, {}, np.full((5, CLASSES), 1 / CLASSES), 1.0)
+    assert best.combined[:, 0].min() > 0.99
 
 
 def test_more_shared_mistakes_make_labels_less_sure_and_change_none() -> None:

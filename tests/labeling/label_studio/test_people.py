@@ -1,4 +1,4 @@
-"""Scripted annotators who stop for good are told to the order that waits for their answers."""
+"""Whom an order waits for: nobody who left, and no scripted person who stopped for good."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from labeling.crowd.office.staff import staff_names
+from labeling.label_studio.collect import Members
 from labeling.label_studio.rehearsal import people
 from labeling.label_studio.rehearsal.people import ScriptedStaff
 from tests.labeling.label_studio.ground import CAMPAIGN, StudioGround
@@ -44,3 +45,26 @@ def _ask_for(seconds: float, call: Callable[[], None]) -> None:
     while time.monotonic() < until:
         call()
         time.sleep(0.01)
+
+
+class _Organization:
+    """A server that tells its members."""
+
+    def __init__(self) -> None:
+        self.members = {1: "owner@x", 2: "ann@x", 3: "bob@x"}
+
+    def read(self, path: str) -> Any:
+        if path.endswith("whoami"):
+            return {"id": 1}
+        return [{"id": user, "email": name} for user, name in self.members.items()]
+
+
+def test_a_member_who_left_is_named_and_not_waited_for() -> None:
+    server: Any = _Organization()
+    members = Members(server)
+    assert members.names() == ["ann@x", "bob@x"]
+    del server.members[3]
+    assert members.names() == ["ann@x"]
+    assert members.name(3) == "bob@x"
+    assert members.name(9) == "user 9"
+    assert members.names() == ["ann@x"]

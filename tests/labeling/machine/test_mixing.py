@@ -12,11 +12,10 @@ from labeling.machine.mixing import (
     FEWEST_FOR_GAIN,
     ControlAnswers,
     agreement,
-    audit,
     mixed,
     mixing_gain,
-    people_of,
 )
+from labeling.machine.people import people_of
 
 CLASSES = 5
 
@@ -74,21 +73,6 @@ def test_a_sure_machine_outvotes_an_answer_and_an_unsure_one_does_not() -> None:
     assert mixed(scores, machine).argmax(axis=1).tolist() == [0, 1]
 
 
-def test_an_audit_stops_a_machine_that_is_sure_of_a_wrong_class() -> None:
-    honest, confused = 0, 0
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        truth = rng.integers(0, CLASSES, 200)
-        people = people_of(answers_of(rng, truth, 0.8), truth, CLASSES)
-        label, sure = answers_of(rng, truth, 0.8), np.full(200, 0.95)
-        named = np.where(rng.random(200) < 0.95, truth, (truth + 1) % CLASSES)
-        honest += audit(sure, named, label, people).is_too_low
-        wrong = np.where(truth == 3, 1, named)
-        confused += audit(sure, wrong, label, people).is_too_low
-    assert honest <= 4
-    assert confused >= 16
-
-
 @pytest.mark.parametrize("pasters", [0.0, 0.35])
 def test_people_who_paste_a_machines_answers_are_noticed(data_folder: Path, pasters: float) -> None:
     """Real answers of honest people pass; the same with pasters among them do not."""
@@ -106,10 +90,8 @@ def test_people_who_paste_a_machines_answers_are_noticed(data_folder: Path, past
         who = np.arange(len(truth)) // 20
         pastes = (rng.random(who.max() + 1) < pasters)[who]
         given = np.where(pastes, said.argmax(axis=1), label[:, 0])
-        known = ControlAnswers(
-            said[control], truth[control], np.arange(200), given[control], shares
-        )
+        people = people_of(given[control], truth[control], 10)
         quality = quality_of(said[control], truth[control])
-        told = agreement(said[pool].argmax(axis=1), given[pool], who[pool], quality, known)
+        told = agreement(said[pool].argmax(axis=1), given[pool], who[pool], quality, people)
         warned += told.is_too_high
-    assert warned >= 9 if pasters else warned == 0
+    assert warned >= 9 if pasters else warned <= 1  # of ten: one in twenty is due

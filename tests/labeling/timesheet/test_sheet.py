@@ -141,6 +141,15 @@ def test_who_can_still_answer_is_told() -> None:
     assert sheet.can_answer(["ann", "bob"])
 
 
+def test_nobody_is_waited_for_whose_answer_was_refused() -> None:
+    sheet = opened(tasks=1, overlap=2)
+    sheet.take(answer(1, 0))
+    sheet.take(dataclasses.replace(answer(2, 0, "bob"), fault="marked as known truth"))
+    assert not sheet.can_answer(["ann", "bob"])
+    sheet.take(answer(3, 0, "bob"))  # bob deleted the first one, and was asked again
+    assert not sheet.missing().any()
+
+
 def test_controls_are_a_share_of_each_persons_work_and_only_grow() -> None:
     rows = list(range(100, 150))
     few = controls_for(CONDITION, 90, 5, rows, 0)

@@ -11,10 +11,11 @@ from hpo.trial.evaluate import train_head
 from hpo.trial.model.calibration import calibrated
 from hpo.trial.model.trained import Trained
 from hpo.trial.versions.machine.reading import MachineReading
+from hpo.trial.versions.owned import banned_controls
 from hpo.trial.world import World
 from labeling.aggregation.agreed import rows_of
-from labeling.aggregation.skills import annotator_skills
-from labeling.machine.mixing import PeopleModel, mixed, people_of
+from labeling.machine.mixing import mixed
+from labeling.machine.people import PeopleModel, people_of, skills_of, tally_of
 from labeling.seeds import generator
 from labeling.types import Answers, Floats, Ints, LabelPlan, LabelSet
 
@@ -38,10 +39,20 @@ class MixedLabels:
 
 
 def people_in(answers: Answers, world: World) -> PeopleModel:
-    """How people answer, from their answers to control tasks."""
-    told = answers.where(answers.usable & answers.control)
+    """How people answer, from their answers to control tasks, and from those of banned annotators.
+
+    Args:
+        answers: the answers of people that count.
+        world: the study's world.
+    """
+    usable = answers.where(answers.usable)
+    told = usable.where(usable.control)
     truth = world.data.truth[told.task]
-    return people_of(told.label, truth, len(world.market.asked.classes))
+    people = int(answers.annotator.max(initial=-1)) + 1
+    given = np.bincount(usable.annotator[~usable.control], minlength=people).astype(np.float64)
+    own = tally_of(told.label == truth, told.annotator, people)
+    skills = skills_of(own, banned_controls(world), given)
+    return people_of(told.label, truth, len(world.market.asked.classes), skills)
 
 
 def mixed_labels(
@@ -62,8 +73,9 @@ def mixed_labels(
     posterior = machine
     if use != ALL and len(asked.task):
         given, row = rows_of(asked, answers)
-        skill = annotator_skills(answers, world.control_truth, machine.shape[1])[given.annotator]
-        scores = people_in(answers, world).scores(row, given.label, skill, len(asked.task))
+        people = people_in(answers, world)
+        skill = people.each[given.annotator]
+        scores = people.scores(row, given.label, skill, len(asked.task))
         posterior = mixed(scores, machine)
     if use == VOTE:
         return MixedLabels(asked, posterior, machine)

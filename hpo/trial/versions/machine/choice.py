@@ -138,17 +138,20 @@ def _evidence(
     given, row = rows_of(asked, answers)
     machine = reading.of(asked.task)
     said = machine.argmax(axis=1)[row]
-    audited = None
+    people, audited = people_in(answers, world), None
     if reading.read is not None:
-        people = people_in(answers, world)
         sure = machine.max(axis=1)[row]
         mine = sure >= people.skill
-        audited = audit(sure[mine], said[mine], given.label[mine], people)
+        known = reading.of(world.data.rows["control"]).max(axis=1) >= people.skill
+        theirs = given.where(mine)
+        audited = audit(
+            sure[mine], said[mine], theirs.label, theirs.annotator, people, int(known.sum())
+        )
     if not len(controls.row):
         return None, audited, None
     rng = generator(world.config.seed, "machine gain")
     pasted = (
-        agreement(said, given.label, given.annotator, reading.quality, controls)
+        agreement(said, given.label, given.annotator, reading.quality, people)
         if len(said)
         else None
     )

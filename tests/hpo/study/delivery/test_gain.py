@@ -11,10 +11,10 @@ from labeling.aggregation.best_labels import BestLabels
 IMAGES, CLASSES = 1500, 3
 
 
-def labels(sure: float, skill: float = 0.8) -> BestLabels:
+def labels(sure: float, skill: float = 0.8, images: int = IMAGES) -> BestLabels:
     """Best labels that are all alike sure."""
     rest = (1 - sure) / (CLASSES - 1)
-    rows = np.tile([sure, rest, rest], (IMAGES, 1))
+    rows = np.tile([sure, rest, rest], (images, 1))
     return BestLabels(rows, rows, np.log(rows), 2.0, True, skill, 0.0, sure, 0.01, sure)
 
 
@@ -55,3 +55,9 @@ def test_images_with_all_their_answers_promise_nothing() -> None:
     full = np.full(IMAGES, 8, dtype=np.int64)
     done = promise(labels(0.6), full, 1000, True, np.random.default_rng(0))
     assert done.labels == 0
+
+
+def test_few_images_promise_as_many_do_whatever_is_drawn() -> None:
+    few, each = labels(0.7, images=40), np.ones(40, dtype=np.int64)
+    drawn = [promise(few, each, 80, True, np.random.default_rng(s)).labels for s in range(10)]
+    assert drawn == pytest.approx([promised(0.7, 2 * IMAGES)] * 10, abs=0.05)
