@@ -6,6 +6,7 @@ bootstrap alone (baseline), and with the share of it that intervals and estimate
 is true; below 1 intervals are too wide. Training differs a little between purchases, too.
 
     python -m benchmarks.luck --scenarios default,hard-items --data digits3,drawn:8 --draws 10
+    python -m benchmarks.luck --plans p0.001-k1-c0-n20-exam,p0.001-k1-c0-n49-exam
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scenarios", default="default,hard-items")
     parser.add_argument("--data", default="digits3,drawn:8")
+    parser.add_argument("--plans", default=",".join(PLANS), help="keys of plans")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "honesty")
@@ -74,7 +76,7 @@ def main(words: Sequence[str] | None = None) -> None:
     rows = []
     for name in given.data.split(","):
         for scenario in given.scenarios.split(","):
-            for key in PLANS:
+            for key in given.plans.split(","):
                 data, _ = data_of(name, given.seed, given.cache)
                 plan, settings = LabelPlan.parse(key), {"data": data, "scenario": scenario}
                 rows.append(purchases(plan, given.draws, seed=given.seed, **settings))

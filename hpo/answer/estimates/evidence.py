@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from hpo.answer.estimates.learning_curve import REFERENCE_TASKS, Evidence, Plans
+from hpo.answer.estimates.learning_curve import REFERENCE_TASKS, Evidence, Plans, reach
 from hpo.trial.model.annotator_bootstrap import redrawn_share
 from hpo.trial.outcome import Outcome
 from hpo.trial.world import World
-from labeling.types import Floats, Ints, LabelPlan
+from labeling.types import Floats, LabelPlan
 
 _REFERENCE_PRICE = 0.001  # dollars a task
-_OWN_LUCK = 0.5  # weight of a plan's own bootstrap against all plans' together
-_LEAST_ERROR = 0.02  # below it an error tells nothing about luck
-_USUAL_LUCK = 15.0  # c where no bootstrap was computed (measured: 7 to 26)
+_OWN_LUCK = 0.5  # weight of the variance between a plan's parts against all plans' together
+_USUAL_LUCK = 15.0  # c where no bootstrap was computed (measured: 4 to 55)
 
 VALIDATION, FINAL = "validation", "final"
 
@@ -196,7 +195,6 @@ def evidence_of(
     """
     sets: dict[str, int] = {}
     purchases: dict[str, int] = {}
-    error = np.array([1 - m.accuracy for m in measured])
     answers = np.array([m.answers for m in measured], dtype=np.int64)
     return Evidence(
         coding.coded(
@@ -204,10 +202,10 @@ def evidence_of(
             [m.tasks for m in measured],
             [max(1.0, m.answers / m.tasks) for m in measured],
         ),
-        error,
+        np.array([1 - m.accuracy for m in measured]),
         np.array([m.images for m in measured], dtype=np.float64),
         np.array([sets.setdefault(m.image_set, len(sets)) for m in measured], dtype=np.int64),
-        _luck(measured, error, answers) if has_luck else np.zeros(len(measured)),
+        _luck(measured, chance) if has_luck else np.zeros(len(measured)),
         np.array(
             [purchases.setdefault(m.purchase, len(purchases)) for m in measured], dtype=np.int64
         ),
@@ -217,36 +215,43 @@ def evidence_of(
     )
 
 
-def luck_rate(measured: Sequence[Measurement]) -> float:
-    """The c of the variance c e^2 / answers that the bootstraps of all plans have together."""
-    rates = [
-        m.luck * m.answers / max(1 - m.accuracy, _LEAST_ERROR) ** 2
-        for m in measured
-        if m.luck is not None
-    ]
-    return float(np.mean(rates)) if rates else _USUAL_LUCK
+def luck_rate(measured: Sequence[Measurement], chance: float) -> float:
+    """The c of the variance c / answers that the bootstraps of all plans have together.
+
+    It is a variance of the error's log odds against guessing: of few answers the error is large,
+    but it cannot vary beyond guessing.
+
+    Args:
+        measured: measurements.
+        chance: the error of guessing.
+    """
+    told = [m for m in measured if m.luck is not None]
+    own = [m.luck * m.answers / _reach_of(m, chance) ** 2 for m in told if m.luck is not None]
+    return float(np.mean(own)) if own else _USUAL_LUCK
 
 
-def pooled_luck(rate: float, error: Floats, answers: Floats) -> Floats:
-    """Variance of the error between purchases, as all plans together say.
+def pooled_luck(rate: float, answers: Floats) -> Floats:
+    """Variance of the log odds between purchases, as all plans together say.
+
+    A plan's own bootstrap is noisy, and small where luck made its error small: it would count most
+    where it is wrong.
 
     Args:
         rate: of `luck_rate`.
-        error: [..., n] errors.
-        answers: [n] answers behind them.
+        answers: [n] answers behind the plans' errors.
     """
-    drawn = rate * np.maximum(error, _LEAST_ERROR) ** 2 / answers
-    return np.asarray(drawn * redrawn_share(answers))
+    return np.asarray(rate / answers * redrawn_share(answers))
 
 
-def _luck(measured: Sequence[Measurement], error: Floats, answers: Ints) -> Floats:
-    """[n] variance of the error between purchases.
+def _reach_of(measured: Measurement, chance: float) -> float:
+    return float(reach(np.array(1 - measured.accuracy), chance))
 
-    A bootstrap of few annotators is noisy, so half of it is what all plans together say.
-    """
-    count = answers.astype(np.float64)
-    pooled = pooled_luck(luck_rate(measured), error, count)
-    own = np.array([np.nan if m.luck is None else m.luck for m in measured])
-    own *= redrawn_share(count)
+
+def _luck(measured: Sequence[Measurement], chance: float) -> Floats:
+    """[n] variance of the log odds between purchases; of parts, half of it as they differ."""
+    count = np.array([m.answers for m in measured], dtype=np.float64)
+    pooled = pooled_luck(luck_rate(measured, chance), count)
+    own = np.array([np.nan if m.luck is None or m.parts < 2 else m.luck for m in measured])
+    own *= redrawn_share(count) / [_reach_of(m, chance) ** 2 for m in measured]
     mixed = _OWN_LUCK * own + (1 - _OWN_LUCK) * pooled
     return np.asarray(np.where(np.isnan(own), pooled, mixed) / [m.parts for m in measured])

@@ -33,6 +33,8 @@ SHAPE = 9  # parameters before the departures and offsets
 _LEVEL, _SLOPE, _EXPONENT, _FLOOR, _BEND, _FEATURES = 0, 1, 2, 3, 4, slice(5, SHAPE)
 _KNOTS = 8  # the most numbers of tasks, and of answers a task, between which d is linear
 _CLOSE = 1e-6
+_LEAST_ERROR = 0.02  # below it an error tells nothing about luck
+_LEAST_AWAY = 0.1  # nor does an error that is closer to guessing's
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +106,7 @@ class Evidence:
         error: [n] measured error, 1 - accuracy.
         images: [n] images that each was measured on, or as many as its noise amounts to.
         image_set: [n] code of those images.
-        luck: [n] variance of the error between purchases of the plan.
+        luck: [n] variance between purchases of the plan, of the error's log odds against guessing.
         purchase: [n] code of the purchase whose annotators answered.
         answers: [n] answers behind each: of one purchase, the fewer are among the more.
         draws: [n] trainings averaged.
@@ -171,8 +173,10 @@ class LearningCurve:
         """[D, n] draws of the accuracy that plans have on average over purchases."""
         least = self._errors(plans)
         # A departure may bend upwards: more of the same is never worse than what it contains.
-        for tasks, overlap in itertools.product(self.knots.tasks, self.knots.overlap):
-            inside = (plans.tasks > tasks - _CLOSE) & (plans.overlap > overlap - _CLOSE)
+        bends = [*self.knots.tasks, np.inf], [*self.knots.overlap, np.inf]  # inf: the plan's own
+        for tasks, overlap in itertools.product(*bends) if self.knots.count else ():
+            more_tasks = (tasks == np.inf) | (plans.tasks > tasks - _CLOSE)
+            inside = more_tasks & ((overlap == np.inf) | (plans.overlap > overlap - _CLOSE))
             if inside.any():
                 some = plans.at(np.flatnonzero(inside))
                 smaller = replace(
@@ -191,6 +195,12 @@ class LearningCurve:
 
 
 # --- the curve ---
+
+
+def reach(error: Floats, chance: float) -> Floats:
+    """How far an error moves with its log odds against guessing, by little luck."""
+    away = np.maximum(1 - error / chance, _LEAST_AWAY)
+    return np.asarray(np.maximum(error, _LEAST_ERROR) * away)
 
 
 def log_errors(theta: Floats, offsets: Floats, plans: Plans, chance: float, knots: Knots) -> Floats:

@@ -17,7 +17,7 @@ from hpo.answer.estimates.evidence import (
     luck_rate,
     pooled_luck,
 )
-from hpo.answer.estimates.learning_curve import REFERENCE_TASKS, LearningCurve
+from hpo.answer.estimates.learning_curve import REFERENCE_TASKS, LearningCurve, reach
 from hpo.answer.estimates.posterior import TRAINING_SD, fit
 from hpo.settings.config import StudyConfig
 from hpo.trial.plan_costs import PlanCosts
@@ -102,8 +102,7 @@ class PlanEstimates:
     @cached_property
     def curve(self) -> LearningCurve:
         """The posterior of the learning curve."""
-        chance = 1 - 1 / len(self.world.market.asked.classes)
-        evidence = evidence_of(self.measured, self.coding, chance, self._has_luck)
+        evidence = evidence_of(self.measured, self.coding, self._chance, self._has_luck)
         seed = self.world.config.seed
         return fit(evidence, None if self._in_short else generator(seed, "learning curve"))
 
@@ -165,7 +164,8 @@ class PlanEstimates:
         coded = self.coding.plans(plans)
         answers = REFERENCE_TASKS * np.exp(coded.tasks + coded.overlap)
         error = 1 - self.curve.accuracy(coded).mean(axis=0)
-        luck = pooled_luck(luck_rate(self.measured), error, answers)
+        luck = pooled_luck(luck_rate(self.measured, self._chance), answers)
+        luck *= reach(error, self._chance) ** 2
         return np.asarray(np.sqrt(luck * self._has_luck + TRAINING_SD**2))
 
     def chance_of(self, plan: LabelPlan, accuracy: float) -> float:
@@ -174,6 +174,11 @@ class PlanEstimates:
 
         away = self.draws([plan])[:, 0] - accuracy
         return float(ndtr(away / self.purchase_sd([plan])[0]).mean())
+
+    @property
+    def _chance(self) -> float:
+        """The error of guessing."""
+        return 1 - 1 / len(self.world.market.asked.classes)
 
     @property
     def _has_luck(self) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from training.evaluate import Scores
 
 _FEWEST_ANSWERS = 130.0  # answers at which the bootstrap meets redrawn purchases
-_LARGE_SHARE = 0.5  # of its variance that redrawn purchases of many answers have (measured)
+_SHARES = (0.2, 2.5)  # of its variance that redrawn purchases of many and of few have (measured)
 
 
 def redrawn_share(answers: Floats) -> Floats:
@@ -30,7 +30,7 @@ def redrawn_share(answers: Floats) -> Floats:
 
     The bootstrap leaves tasks without answers, which redrawn purchases do not.
     """
-    return np.asarray(_LARGE_SHARE * (1 + _FEWEST_ANSWERS / answers))
+    return np.asarray(np.clip(np.sqrt(_FEWEST_ANSWERS / answers), *_SHARES))
 
 
 def for_purchases(scores: Scores, answers: Answers) -> Scores:

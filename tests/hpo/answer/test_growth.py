@@ -62,15 +62,15 @@ def test_the_luck_of_parts_averages_out(module_study: Callable[..., Any]) -> Non
     largest = max(evidence, key=lambda m: (m.tasks, -m.plan.overlap))
     half, quarter = largest.tasks // 2, largest.tasks // 4
     rows = [
-        {"images": half, "parts": 1, "accuracy": 0.8, "variance": 0.0004},
+        {"images": half, "parts": 2, "accuracy": 0.8, "variance": 0.0004},
         {"images": half, "parts": 4, "accuracy": 0.8, "variance": 0.0004},
         {"images": quarter, "parts": 4, "accuracy": 0.7, "variance": 0.0008},
     ]
     for has_luck in (False, True):
         made = with_parts(evidence, largest.plan, rows, has_luck)
         coded = evidence_of(made, coding_of(made, world), 2 / 3, True)
-        one, four, fourth = coded.luck[-3:].tolist()
-        assert one == pytest.approx(4 * four)
+        two, four, fourth = coded.luck[-3:].tolist()
+        assert two == pytest.approx(2 * four)
         assert fourth > four
         left = {m.plan for m in made[:-3]}
         gone = [m.plan for m in evidence if m.plan not in left]

@@ -63,8 +63,9 @@ def half_width(count: int, variance: float) -> float:
 
 def test_an_interval_is_for_purchases_not_for_the_bootstrap() -> None:
     assert redrawn_share(np.array(130)) == 1
+    assert redrawn_share(np.array(1)) == redrawn_share(np.array(20))  # fewer were not measured
     images = half_width(90, 0.0)
     assert images == pytest.approx(1.96 * (0.9 * 0.1 / 400) ** 0.5, rel=0.01)
     few, many = half_width(65, 4e-4), half_width(99, 4e-4)
     assert few > many > images  # more answers, a smaller share of the same variance
-    assert few == pytest.approx((images**2 + 1.96**2 * 1.5 * 4e-4) ** 0.5, rel=0.001)
+    assert few == pytest.approx((images**2 + 1.96**2 * 2**0.5 * 4e-4) ** 0.5, rel=0.001)
