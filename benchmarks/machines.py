@@ -327,11 +327,11 @@ def dollars_for(accuracy: float, curve: list[tuple[float, float]]) -> float | No
 
 
 def people_curves(
-    seeds: int, price: float, backbone: str, field: Ground, folder: Path
+    seeds: range, price: float, backbone: str, field: Ground, folder: Path
 ) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
     """(dollars, accuracy) of people alone, of model and labels, means over seeds."""
     sums: dict[int, list[tuple[float, float]]] = defaultdict(list)
-    for seed in range(min(seeds, 5)):
+    for seed in seeds[:5]:
         cell = Cell("zeroshot", backbone, price, 100.0)
         world = _world(cell, seed, field, folder)
         rules = Rules(world, field, field.machines["zeroshot"], seed)
@@ -360,7 +360,7 @@ def _world(cell: Cell, seed: int, field: Ground, folder: Path) -> World:
     return study.world
 
 
-def compared(cells: list[Cell], seeds: int, field: Ground, folder: Path) -> Iterator[str]:
+def compared(cells: list[Cell], seeds: range, field: Ground, folder: Path) -> Iterator[str]:
     """The table of cells, a line each as it is done."""
     yield (
         f"{'machine':9} {'features':6} {'p_h':>6} {'money':>6} {'people':>7} {'machine':>7} "
@@ -373,7 +373,7 @@ def compared(cells: list[Cell], seeds: int, field: Ground, folder: Path) -> Iter
         key = (cell.price, cell.backbone)
         if key not in curves:
             curves[key] = people_curves(seeds, cell.price, cell.backbone, field, folder)
-        rows = [one(cell, seed, field, folder) for seed in range(seeds)]
+        rows = [one(cell, seed, field, folder) for seed in seeds]
         rules = ("people", "machine", "threshold", "disagreement", "study")
         mean = {name: np.mean([row[name] for row in rows], axis=0) for name in rules}
         best = max(mean[name][0] for name in rules[:-1])
@@ -406,18 +406,18 @@ TRAPS = {
 }
 
 
-def trapped(draws: int, field: Ground, folder: Path) -> Iterator[str]:
+def trapped(draws: range, field: Ground, folder: Path) -> Iterator[str]:
     """The traps, a line each: points against people only at $10."""
     yield f"{'trap':30} {'mean':>6} {'worst':>6} {'best':>6}  draws, used"
     for name, (machine, features) in TRAPS.items():
         cell = Cell(machine, features, 0.01, 10.0)
-        rows = [one(cell, seed, field, folder) for seed in range(draws)]
+        rows = [one(cell, seed, field, folder) for seed in draws]
         points = [100 * (row["study"][0] - row["people"][0]) for row in rows]
         used = [key[5:] for row in rows for key in row if key.startswith("used:")]
         counts = ", ".join(f"{u} {used.count(u)}" for u in sorted(set(used)))
         yield (
             f"{name:30} {np.mean(points):+6.1f} {min(points):+6.1f} {max(points):+6.1f}  "
-            f"{draws}, {counts}"
+            f"{len(draws)}, {counts}"
         )
 
 
@@ -425,13 +425,17 @@ def main() -> None:
     """Print the tables, and write them to a file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--draws", type=int, default=40, help="of each trap")
     parser.add_argument("--cache", type=Path, default=Path("runs/.features"))
     parser.add_argument("--only", choices=("cells", "traps"))
     parser.add_argument("--prices", default="0.01,0.001")
+    parser.add_argument("--cells", help="such as zeroshot:30,vendor:3; all by default")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     begun = time.monotonic()
+    seeds = range(asked.first, asked.first + asked.seeds)
+    draws = range(asked.first, asked.first + asked.draws)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         field = ground(folder, asked.cache)
@@ -440,13 +444,14 @@ def main() -> None:
             for price in map(float, asked.prices.split(","))
             for machine in ("zeroshot", "vendor")
             for money in ((3.0, 10.0, 30.0) if price == 0.01 else (2.0, 3.0))
+            if asked.cells is None or f"{machine}:{money:g}" in asked.cells.split(",")
         ]
         tables: list[Callable[[], Iterator[str]]] = []
         if asked.only != "traps":
-            tables.append(partial(compared, cells, asked.seeds, field, folder / "runs"))
+            tables.append(partial(compared, cells, seeds, field, folder / "runs"))
         if asked.only != "cells":
-            tables.append(partial(trapped, asked.draws, field, folder / "runs"))
-        said = [f"seeds {asked.seeds}, draws of each trap {asked.draws}"]
+            tables.append(partial(trapped, draws, field, folder / "runs"))
+        said = [f"seeds {asked.seeds}, draws of each trap {asked.draws}, from {asked.first} on"]
         print(said[0])
         for table in tables:
             for line in table():

@@ -34,7 +34,7 @@ class MarketKind(NamedTuple):
         assumes_difficulty: whether how hard images are is an assumption, not a record.
         answers_from_truth: whether its people are simulated, and answer from the images' labels.
         shared_mistakes: wrong best labels there are for each that is expected where people and
-            model err independently. People err where models do: 1.6 is measured on CIFAR-10N.
+            model err independently. People err where models do: 1.75 is measured on CIFAR-10N.
         banner: stands above the answer; may name {spent} and {market}. Empty for none.
         next_step: after a study; empty where its labels are real, and are to be taken.
         next_step_own: after a study of the user's own images, where that is another one.
@@ -103,7 +103,7 @@ KINDS = (
         archives=True,
         real_money=True,
         models_price=False,
-        shared_mistakes=1.6,
+        shared_mistakes=1.75,
         banner="REAL MONEY: {spent} spent on {market}",
     ),
     MarketKind(
@@ -113,7 +113,7 @@ KINDS = (
         "own annotators on the Label Studio server that LABEL_STUDIO_URL names",
         has_pools=True,
         models_price=False,
-        shared_mistakes=1.6,
+        shared_mistakes=1.75,
         banner="OWN ANNOTATORS: {spent} earned on {market}",
         pay="hourly",
         takes_staff=True,
@@ -151,7 +151,7 @@ KINDS = (
         knows_price=False,
         models_price=False,
         sells_again=False,
-        shared_mistakes=1.6,
+        shared_mistakes=1.75,
     ),
 )
 _BY_NAME = {kind.name: kind for kind in KINDS}

@@ -22,7 +22,7 @@ _ALIKE = 2.0 ** np.arange(9)  # and how alike annotators are: a + b of a beta di
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tally:
+class ControlTally:
     """Control answers of annotators.
 
     Attributes:
@@ -33,10 +33,10 @@ class Tally:
     wrong: Floats
 
 
-NOBODY = Tally(np.zeros(0), np.zeros(0))
+NOBODY = ControlTally(np.zeros(0), np.zeros(0))
 
 
-def tally_of(right: Bools, annotator: Ints, people: int) -> Tally:
+def tally_of(right: Bools, annotator: Ints, people: int) -> ControlTally:
     """Control answers by annotator.
 
     Args:
@@ -45,7 +45,7 @@ def tally_of(right: Bools, annotator: Ints, people: int) -> Tally:
         people: number of codes J.
     """
     hits = np.bincount(annotator[right], minlength=people).astype(np.float64)
-    return Tally(hits, np.bincount(annotator[~right], minlength=people).astype(np.float64))
+    return ControlTally(hits, np.bincount(annotator[~right], minlength=people).astype(np.float64))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +96,13 @@ class Skills:
     mean: float
     error: float
 
+    def at_most(self, mean: float) -> Skills:
+        """The same skills where the mean is known to be lower; all err more, in proportion."""
+        if mean >= self.mean:
+            return self
+        more = (1 - mean) / max(1 - self.mean, 1e-9)
+        return Skills(1 - (1 - self.each) * more, mean, self.error)
+
 
 def people_of(label: Ints, truth: Ints, classes: int, skills: Skills | None = None) -> PeopleModel:
     """How people answer, from usable answers to control tasks.
@@ -109,7 +116,7 @@ def people_of(label: Ints, truth: Ints, classes: int, skills: Skills | None = No
     wrong = label != truth
     if skills is None:
         hits, misses = float((~wrong).sum()), float(wrong.sum())
-        skills = skills_of(Tally(np.array([hits]), np.array([misses])), NOBODY, np.ones(1))
+        skills = skills_of(ControlTally(np.array([hits]), np.array([misses])), NOBODY, np.ones(1))
     even = (1 - np.eye(classes)) / (classes - 1)
     counts = np.zeros((classes, classes))
     np.add.at(counts, (truth[wrong], label[wrong]), 1.0)
@@ -118,7 +125,7 @@ def people_of(label: Ints, truth: Ints, classes: int, skills: Skills | None = No
     return PeopleModel(skills.mean, mistakes, skills.error, skills.each)
 
 
-def skills_of(own: Tally, banned: Tally, answers: Floats) -> Skills:
+def skills_of(own: ControlTally, banned: ControlTally, answers: Floats) -> Skills:
     """How good annotators are whose answers count.
 
     Each spread of skills over the crowd that is tried has a likelihood, that of all control

@@ -413,6 +413,7 @@ def test_a_script_with_clearml_in_it_leaves_no_pool_open_either(
     mirrored.finish("s")
 
 
+@pytest.mark.slow
 def test_a_script_that_fails_leaves_no_pool_open(ground: Ground) -> None:
     def fail() -> None:
         raise RuntimeError("a bug in the middle")

@@ -47,7 +47,7 @@ from tests.labeling.toloka.ground import CANARY, Ground
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
-IN_A_ROW = 4
+IN_A_ROW = 5
 PLANS = ((8, 1), (12, 2))  # tasks and overlap: two tranches of one condition
 DURABLE: list[tuple[object, str]] = [
     (IntentLog, "write"),
@@ -234,7 +234,9 @@ def test_killed_around_each_kind_of_durable_step(
     moments, draw = undisturbed[0], chance("market steps")
     names = {name for _, name in DURABLE}
     assert {kind_of(moment) for moment in moments} == {*DEEDS, *names}
-    left = moments if RUNS >= 100 else of_each_kind(moments, draw, kind_of)
+    # The intent and the deed of the first; a process that goes on counts anew.
+    first = [moment for moment in moments if moment.number < 2]
+    left = moments if RUNS >= 100 else of_each_kind(first, draw, kind_of)
 
     def chain(at: Sequence[Moment]) -> list[Moment]:
         folder = tmp_path / "market"
@@ -259,7 +261,7 @@ def test_killed_at_random_moments_in_a_row(
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
-    kills = RandomKills(chance("market"), undisturbed[1] / 2)
+    kills = RandomKills(chance("market"), undisturbed[1] / 3)
     while kills.killed < RUNS / 2:
         folder = tmp_path / str(kills.killed)
         with server(folder) as url:

@@ -74,7 +74,7 @@ def test_killed_at_random_moments_a_rehearsal_ends_with_the_same_report(
     for path in (tmp_path / "whole/s").rglob("*"):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
     undisturbed = (tmp_path / "whole/s/report.json").read_bytes()
-    kills = RandomKills(chance("rehearsal"), seconds / 2)
+    kills = RandomKills(chance("rehearsal"), seconds / 3)
     while kills.killed < RUNS / 2:
         folder = tmp_path / str(kills.killed)
         work = partial(rehearsed, folder, small_data)

@@ -78,13 +78,13 @@ def _measured(
     best = made.posterior.argmax(axis=1)
     is_known = np.isin(made.task, known)
     wrong = best[is_known] != truth[made.task[is_known]]
-    errors = wrong_labels(made, answers, {}, (int(wrong.sum()), len(wrong)), 1.6)
+    errors = wrong_labels(made, answers, {}, (int(wrong.sum()), len(wrong)))
     code, posterior = np.full(len(truth), -1), np.full((len(truth), classes), np.nan)
     code[made.task], posterior[made.task] = best, made.posterior
     code[known] = truth[known]
     tests = BoughtTests(code, posterior, errors, 400, len(task))
     role = np.concatenate([order[:200], known[:20]])
-    scores = corrected_scores(predicted[role], role, np.isin(role, known), tests, None, 1.6)
+    scores = corrected_scores(predicted[role], role, np.isin(role, known), tests, None, 1.75)
     rest = order[440:]
     true = float((predicted[rest].argmax(axis=1) == truth[rest]).mean())
     return true, scores.accuracy, scores.low, scores.high

@@ -21,7 +21,8 @@ class Standing:
     Attributes:
         answers: [N] usable answers to each image, in the pool's order.
         room: [N] further answers that the market can give to each.
-        sure: [N] probability of each image's best label; None where answers are to be even.
+        sure: [N] probability of each image's best label, or another number by which the next images
+            are taken, the lowest first; None where answers are to be even.
         predicted: [N] probability of the class that a model gives each image; None for no model
             that is good enough to choose images by.
     """

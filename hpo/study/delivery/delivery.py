@@ -117,7 +117,7 @@ def next_tranche(plan: LabelPlan, world: World, own: World) -> Tranche | str:
         most = min(most, max(1, step.most // real) * real)
     if step is not None and step.standing is not None:
         places = further_answers(step.standing, most, affordable, real)
-        return _tranche(places, owned, world, f"asking people about {len(places)} images")
+        return _tranche(places, affordable, owned, world, "asking people about")
     return _by_people(plan, owned, most, affordable, condition, world)
 
 
@@ -135,7 +135,7 @@ def _by_people(
         if standing.looks(affordable):
             standing = replace(standing, predicted=_predicted(plan, owned, world))
         bare = first_answers(standing, most, affordable, real)
-        return _tranche(bare, owned, world, f"buying labels of {counted(len(bare), 'image')}")
+        return _tranche(bare, affordable, owned, world, "buying labels of")
     if owned.labels is None or owned.answers is None:
         return "the market has no answer to sell"
     best = label_model(plan, owned.labels, owned.answers, world).best
@@ -149,7 +149,7 @@ def _by_people(
     further = further_answers(standing, most, affordable, real)
     if not len(further):
         return "every image has all the answers that it can use"
-    return _tranche(further, owned, world, f"asking again about {counted(len(further), 'image')}")
+    return _tranche(further, affordable, owned, world, "asking again about")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,14 +185,22 @@ def _owned(condition: Condition, world: World) -> _Owned:
     )
 
 
-def _tranche(places: Ints, owned: _Owned, world: World, doing: str) -> Tranche:
+def _tranche(
+    places: Ints, affordable: int, owned: _Owned, world: World, doing: str
+) -> Tranche | str:
+    """The order of answers to images; those that the money does not bear are left out."""
     again = world.market.kind.sells_again
-    counts = owned.standing.answers
-    wanted = tuple(
-        (int(world.pool[place]), 1 if again else int(counts[place] + 1 - owned.mine[place]))
-        for place in np.sort(places)  # an order is in the pool's order
-    )
-    return Tranche(wanted, doing)
+    # A recording gives an image's owned answers of other conditions again, before a further one.
+    each = 1 if again else owned.standing.answers[places] + 1 - owned.mine[places]
+    wanted = np.broadcast_to(each, places.shape)
+    is_borne = np.cumsum(wanted) <= affordable
+    places, wanted = places[is_borne], wanted[is_borne]
+    if not len(places):
+        return "the money left bears no further answer"
+    order = np.argsort(places)  # an order is in the pool's order
+    tasks = world.pool[places[order]].tolist()
+    pairs = tuple(zip(tasks, wanted[order].tolist(), strict=True))
+    return Tranche(pairs, f"{doing} {counted(len(places), 'image')}")
 
 
 def _affordable_suites(condition: Condition, world: World) -> int:

@@ -18,8 +18,7 @@ from hpo.study.delivery.gain import LEAST_GAIN, promise
 from hpo.trial.evaluate import score_on
 from hpo.trial.purchase import purchase, settle_ended
 from hpo.trial.versions.best import train_delivered
-from hpo.trial.versions.machine.arms import people_in
-from hpo.trial.versions.machine.choice import MachineArm, MachineChoice, choose_use
+from hpo.trial.versions.machine.choice import MachineChoice, choose_use
 from hpo.trial.world import World
 from labeling.aggregation.best_labels import BestLabels
 from labeling.machine.mixing import AUDITED
@@ -30,6 +29,7 @@ from labeling.types import Answers, Floats, LabelPlan, LabelSet
 _SLOPE, _SLOPE_SD = 0.2, 0.1  # of ln error per ln answers: .15 on photographs, .47 on digits
 _ABOVE_CHANCE = 0.15  # accuracy above chance, from which it tells how fast a model learns
 _LOOK = 200  # answers of a tranche after which the machine and people are compared again
+_POWER = 2.0  # of the chance that a label is wrong, in the chance that people are asked about it
 _NOISE = 0.05  # standard deviation of a difference of two ln errors on the same images
 
 
@@ -110,12 +110,11 @@ def machine_step(
     choice = choose_use(plan, labels, answers, world)
     if choice is None:
         return None
-    below = _standing_below(choice, answers, standing, world)
-    ahead = _forecasts(choice, plan, labels, answers, below, affordable, world)
+    below = _standing_below(choice, standing, world)
+    hoped, expected = _forecasts(choice, plan, labels, answers, below, affordable, world)
     done = (arm for arm in choice.arms if arm.use in (ALL, BELOW) and not arm.refused)
     now = max((arm.accuracy for arm in done), default=0.0)
-    use = max(ahead, key=lambda each: ahead[each])
-    if 100 * (ahead[use] - now) < LEAST_GAIN:
+    if 100 * (max(hoped.values()) - now) < LEAST_GAIN:
         return MachineStep(
             f"the machine's labels gave {100 * now:.1f} % on validation images, and people for the "
             "money left were not expected to add to it",
@@ -123,6 +122,7 @@ def machine_step(
             0,
         )
     most = max(_LOOK, int(labels.answers.sum()))
+    use = max((BELOW, VOTE, OFF), key=lambda each: expected.get(each, 0.0))
     if use != BELOW or below is None:
         return MachineStep("", None, most)
     if not (below.room > 0).any():
@@ -140,28 +140,39 @@ def _forecasts(
     below: Standing | None,
     affordable: int,
     world: World,
-) -> dict[str, float]:
-    """The accuracy that each way with people is expected to reach with the money left."""
-    off = choice.arm(OFF).accuracy
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The accuracy that each way with people may reach with the money left, and is expected to.
+
+    People are given up only where even the first is too low: the next tranche tells more. But which
+    images they get follows what is expected, else a hope sends them to images of which the machine
+    is sure.
+    """
+    slope, spread = _slope(choice.arm(OFF).accuracy, plan, labels, answers, world)
     owned = int(labels.answers.sum())
     times = (owned + affordable) / max(1, owned)
-    alone = 1 - (1 - off) * times ** -_slope(off, plan, labels, answers, world)  # at its best
-    ahead = {OFF: alone}
-    vote, mixed = choice.arm(VOTE), choice.arm(BELOW)
-    if not vote.refused:
-        ahead[VOTE] = alone + max(0.0, vote.accuracy - off)
-    if below is not None and not mixed.refused:
-        ahead[BELOW] = mixed.accuracy + _promised(mixed, affordable, answers, world) / 100
-    return ahead
+    told = []
+    for each in (min(1.0, slope + spread), slope):
+        off = choice.arm(OFF).accuracy
+        alone = 1 - (1 - off) * times**-each
+        ahead = {OFF: alone}
+        vote, mixed = choice.arm(VOTE), choice.arm(BELOW)
+        if not vote.refused:
+            ahead[VOTE] = alone + max(0.0, vote.accuracy - off)
+        if below is not None and not mixed.refused:
+            gain = _promised(choice, affordable, world) / 100
+            ahead[BELOW] = mixed.accuracy + gain
+            if choice.best.use != VOTE:  # it has the labels of a vote, and the machine's besides
+                ahead[BELOW] = max(ahead[BELOW], ahead.get(VOTE, 0.0))
+        told.append(ahead)
+    return told[0], told[1]
 
 
 def _slope(
     accuracy: float, plan: LabelPlan, labels: LabelSet, answers: Answers, world: World
-) -> float:
-    """How fast the error of a model of people's labels may fall: one standard deviation above mean.
+) -> tuple[float, float]:
+    """How fast the error of a model of people's labels falls, and the standard deviation of that.
 
-    It is measured on half of the labels, and shrunk. People are given up only where even this is
-    too slow: the next tranche tells more.
+    It is measured on half of the labels, and shrunk.
     """
     rng = generator(world.config.seed, "half", str(len(labels.task)))
     half = np.zeros(len(labels.task), dtype=np.bool_)
@@ -171,30 +182,33 @@ def _slope(
     trained = train_delivered(plan, fewer, behind, world).trained
     before = score_on("validation", trained, world, redraws=0).accuracy
     if before < 1 / len(world.market.asked.classes) + _ABOVE_CHANCE:
-        return _SLOPE + _SLOPE_SD
+        return _SLOPE, _SLOPE_SD
     errors = np.maximum(1 - np.array([before, accuracy]), 1e-3)
     seen = float(np.log(errors[0] / errors[1]) / np.log(2))
     trust = _SLOPE_SD**2 / (_SLOPE_SD**2 + (_NOISE / np.log(2)) ** 2)
-    spread = _SLOPE_SD * (1 - trust) ** 0.5
-    return float(np.clip(_SLOPE + trust * (seen - _SLOPE) + spread, 0.0, 1.0))
+    return max(0.0, _SLOPE + trust * (seen - _SLOPE)), _SLOPE_SD * (1 - trust) ** 0.5
 
 
-def _promised(arm: MachineArm, affordable: int, answers: Answers, world: World) -> float:
+def _promised(choice: MachineChoice, affordable: int, world: World) -> float:
     """Accuracy points that further answers to the least sure images promise."""
+    arm = choice.arm(BELOW)
     if arm.made is None:
         return 0.0
     posterior, counts = arm.made.posterior, arm.made.labels.answers
-    skill = people_in(answers, world).skill
+    skill = choice.people.skill
     top = float(posterior.max(axis=1).mean())
     best = BestLabels(posterior, posterior, posterior, 1.0, True, skill, 0.0, top, 0.0, top)
     rng = generator(world.config.seed, "machine promise", str(int(counts.sum())))
     return promise(best, counts, affordable, True, rng).points
 
 
-def _standing_below(
-    choice: MachineChoice, answers: Answers, standing: Standing, world: World
-) -> Standing | None:
-    """Where people are asked by `BELOW`: images below a person's surety, and those to audit."""
+def _standing_below(choice: MachineChoice, standing: Standing, world: World) -> Standing | None:
+    """Where people are asked by `BELOW`: images below a person's surety, and those to audit.
+
+    Images without an answer are drawn first, the likelier the less sure their labels are. The least
+    sure alone are images of a kind: a model of their labels was up to 1.8 points worse than one of
+    random images, and one of images so drawn at most .5.
+    """
     arm = choice.arm(BELOW)
     if arm.made is None or arm.refused:
         return None
@@ -202,10 +216,13 @@ def _standing_below(
     by_row: Floats = np.ones(size)
     by_row[arm.made.labels.task] = arm.made.posterior.max(axis=1)
     sure = by_row[world.pool]
-    unsure = sure < people_in(answers, world).skill
+    unsure = sure < choice.people.skill
     lacking = 0 if choice.audit is None else max(0, AUDITED - choice.audit.answers)
     audited = np.flatnonzero(~unsure & (standing.answers == 0))[:lacking]
     asked = unsure.copy()
     asked[audited] = True
-    sure[audited] = 0.0  # they come first: the rule stands on them
-    return replace(standing, room=np.where(asked, standing.room, 0), sure=sure)
+    luck = generator(world.config.seed, "machine images").gumbel(size=len(sure))
+    order = -_POWER * np.log(np.maximum(1 - sure, 1e-9)) - luck
+    order += standing.answers * np.ptp(order)  # first answers before further ones
+    order[audited] = -np.inf  # they come first: the rule stands on them
+    return replace(standing, room=np.where(asked, standing.room, 0), sure=order)

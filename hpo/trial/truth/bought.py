@@ -19,10 +19,12 @@ from hpo.trial.world import World
 from labeling.aggregation.best_labels import best_labels
 from labeling.types import Answers, Condition, Floats, Ints, LabelSet
 
-_LEAST_ALIKE = 1.4
-"""Wrong labels for each that is expected if wrong answers were alike by chance only.
+_WRONG = 1.1
+"""Wrong labels for each that is expected, as no model of the images tells of shared mistakes.
 
-1.2 in the default simulated crowd, 1.6 on its hard images, 1.8 on CIFAR-10N."""
+At three answers 1.2 in the default simulated crowd, 1.6 on its hard images, 1.2 on CIFAR-10N;
+there 1.0 at two answers."""
+_WRONG_SD = 0.34  # of that factor between crowds, relative
 _GRID = np.linspace(-9.0, 0.0, 721)  # ln of the share of wrong labels
 
 
@@ -125,7 +127,6 @@ def _tests(rows: Ints, answers: Answers, world: World) -> BoughtTests:
         answers,
         world.control_truth,
         (int(is_wrong.sum()), len(is_wrong)),
-        world.market.kind.shared_mistakes,
     )
     return BoughtTests(code, posterior, errors, int(is_new.sum()), int(labels.answers.sum()))
 
@@ -135,7 +136,6 @@ def wrong_labels(
     answers: Answers,
     control_truth: dict[int, int],
     checked: tuple[int, int],
-    shared_mistakes: float,
 ) -> WrongLabels:
     """The share of wrong labels: by agreement of answers, corrected by labels that are known.
 
@@ -144,17 +144,15 @@ def wrong_labels(
         answers: the answers behind them.
         control_truth: true class of each control task, by row.
         checked: wrong labels among those compared with known ones, and how many were compared.
-        shared_mistakes: wrong labels there are for each that is expected where answers err
-            independently.
     """
     wrong, compared = checked
     if not len(labels.task):
         return WrongLabels(0.5, 0.25, compared, wrong)
     even = np.full(labels.posterior.shape, 1 / labels.posterior.shape[1])
-    times = max(shared_mistakes, _LEAST_ALIKE)
-    alone = best_labels(labels, answers, control_truth, even, times)
+    alone = best_labels(labels, answers, control_truth, even, _WRONG)
     share = max(1 - alone.answers_accuracy, 0.5 / len(labels.task))
-    spread = np.log1p((alone.accuracy_sd / share) ** 2)  # a log-normal with this mean and deviation
+    relative = np.hypot(alone.accuracy_sd / share, _WRONG_SD)
+    spread = np.log1p(relative**2)  # a log-normal with this mean and deviation
     middle = np.log(share) - spread / 2
     log_weight = -((_GRID - middle) ** 2) / 2 / spread
     log_weight += wrong * _GRID + (compared - wrong) * np.log1p(-np.minimum(np.exp(_GRID), 0.999))

@@ -10,7 +10,7 @@ from budget.money import ZERO
 from hpo.trial.purchase import TESTED
 from hpo.trial.world import World
 from labeling.machine import is_machine
-from labeling.machine.people import Tally, tally_of
+from labeling.machine.people import ControlTally, tally_of
 from labeling.types import Answers, Bools, Condition
 
 
@@ -59,7 +59,7 @@ def bought_conditions(world: World, study: str | None) -> list[Condition]:
     ]
 
 
-def banned_controls(world: World) -> Tally:
+def banned_controls(world: World) -> ControlTally:
     """Control answers of annotators who were banned, in all conditions."""
     tallies = []
     for condition in bought_conditions(world, None):
@@ -68,7 +68,7 @@ def banned_controls(world: World) -> Tally:
         _, code = np.unique(lost.annotator, return_inverse=True)
         right = lost.label == world.data.truth[lost.task]
         tallies.append(tally_of(right, code, int(code.max(initial=-1)) + 1))
-    return Tally(
+    return ControlTally(
         np.concatenate([np.zeros(0), *(each.right for each in tallies)]),
         np.concatenate([np.zeros(0), *(each.wrong for each in tallies)]),
     )

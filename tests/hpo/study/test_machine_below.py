@@ -12,6 +12,7 @@ from hpo.data.dataset import load
 from hpo.settings.config import make_config
 from hpo.settings.rows.machine import BELOW
 from hpo.trial.trainer import CrossValidated
+from hpo.trial.versions.merged_labels import merged_labels
 from labeling.machine.mixing import AUDITED
 from tests.conftest import Make
 
@@ -108,3 +109,30 @@ def test_below_asks_people_and_the_audit_can_stop_it(
         assert told["used"] == BELOW
         assert told["audit"]["answers"] >= AUDITED
         assert 0 < told["labels"]["people"] < len(study.world.pool)
+        people = merged_labels(study.world, study.world.pool.tolist())
+        assert people is not None
+        with np.load(machine.removeprefix("file:")) as said:
+            is_sure = said["probabilities"].max(axis=1) > 0.9
+        # .6 of the pool; those in the audit and the first answers at random are among them.
+        assert is_sure[people[0].task].mean() < 0.5
+        assert "another worker" not in report["delivery"]["ended"]
+
+
+@pytest.mark.statistics
+def test_a_simulated_crowd_does_not_stop_an_honest_machine(
+    small_study: Make, tmp_path: Path
+) -> None:
+    """Its control tasks are clear and wrong ones ban: by them alone people seemed right in 97 %."""
+    data = blobs(tmp_path)
+    machine = machine_of(tmp_path, data, fails_on_pool=False)
+    settings = {**SETTINGS, "budget": "4", "price": "0.01", "trainer": CrossValidated()}
+    stopped = []
+    for seed in range(4):
+        study = small_study(
+            study=f"crowd-{seed}", data=data, machine=machine, seed=seed, **settings
+        )
+        told = study.run()["machine"]
+        refused = {row["use"]: row["refused"] for row in told["uses"]}
+        stopped.append("people agree with" in refused[BELOW])
+        study.close()
+    assert sum(stopped) <= 1

@@ -135,3 +135,12 @@ def test_an_annotator_is_as_good_as_the_own_controls_and_the_crowd_say() -> None
     own = tally_of(right, np.repeat([0, 1], 10), 3)
     each = skills_of(own, NOBODY, np.ones(3)).each
     assert each[0] > each[2] > each[1] > 0.45
+
+
+def test_skills_follow_a_mean_that_is_known_to_be_lower_and_no_higher_one() -> None:
+    own = tally_of(np.ones(20, np.bool_), np.repeat([0, 1], [15, 5]), 2)
+    skills = skills_of(own, NOBODY, np.ones(2))
+    lower = skills.at_most(skills.mean - 0.1)
+    assert lower.mean == pytest.approx(float(lower.each.mean()))
+    assert lower.each[0] > lower.each[1]
+    assert skills.at_most(0.999) is skills

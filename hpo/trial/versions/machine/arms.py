@@ -14,6 +14,7 @@ from hpo.trial.versions.machine.reading import MachineReading
 from hpo.trial.versions.owned import banned_controls
 from hpo.trial.world import World
 from labeling.aggregation.agreed import rows_of
+from labeling.aggregation.best_labels import BestLabels
 from labeling.machine.mixing import mixed
 from labeling.machine.people import PeopleModel, people_of, skills_of, tally_of
 from labeling.seeds import generator
@@ -38,11 +39,15 @@ class MixedLabels:
     machine: Floats
 
 
-def people_in(answers: Answers, world: World) -> PeopleModel:
-    """How people answer, from their answers to control tasks, and from those of banned annotators.
+def people_in(answers: Answers, best: BestLabels | None, world: World) -> PeopleModel:
+    """How people answer, from control tasks, those of banned annotators included, and from a model.
+
+    Requesters choose clear control tasks, and a model may learn people's mistakes: both make people
+    look better than they are. So the lower of the two estimates of their skill counts.
 
     Args:
         answers: the answers of people that count.
+        best: their labels combined with a model; None without one.
         world: the study's world.
     """
     usable = answers.where(answers.usable)
@@ -52,11 +57,17 @@ def people_in(answers: Answers, world: World) -> PeopleModel:
     given = np.bincount(usable.annotator[~usable.control], minlength=people).astype(np.float64)
     own = tally_of(told.label == truth, told.annotator, people)
     skills = skills_of(own, banned_controls(world), given)
+    skills = skills if best is None else skills.at_most(best.skill)
     return people_of(told.label, truth, len(world.market.asked.classes), skills)
 
 
 def mixed_labels(
-    use: str, labels: LabelSet, answers: Answers, reading: MachineReading, world: World
+    use: str,
+    labels: LabelSet,
+    answers: Answers,
+    people: PeopleModel,
+    reading: MachineReading,
+    world: World,
 ) -> MixedLabels:
     """The labels of one way to use a machine.
 
@@ -65,6 +76,7 @@ def mixed_labels(
             `ALL`: all images, the machine's labels alone.
         labels: labels of people's answers.
         answers: the answers behind them.
+        people: how people answer.
         reading: the machine's.
         world: the study's world.
     """
@@ -73,7 +85,6 @@ def mixed_labels(
     posterior = machine
     if use != ALL and len(asked.task):
         given, row = rows_of(asked, answers)
-        people = people_in(answers, world)
         skill = people.each[given.annotator]
         scores = people.scores(row, given.label, skill, len(asked.task))
         posterior = mixed(scores, machine)

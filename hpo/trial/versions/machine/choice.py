@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hpo.settings.rows.machine import BELOW, OFF, USES
+import numpy as np
+
+from hpo.settings.rows.machine import BELOW, OFF, USES, VOTE
 from hpo.trial.evaluate import digest, score_on
 from hpo.trial.model.trained import Trained
 from hpo.trial.versions.best import LabelModel, train_delivered
@@ -32,6 +34,7 @@ from labeling.machine.mixing import (
     audit,
     mixing_gain,
 )
+from labeling.machine.people import PeopleModel
 from labeling.seeds import generator
 from labeling.types import Answers, LabelPlan, LabelSet
 
@@ -63,6 +66,7 @@ class MachineChoice:
         arms: all ways, `OFF` first.
         best: the one to use.
         off: the model and the labels of people alone.
+        people: how people answer.
         gain: what the machine adds to a person's answer; None where nobody answered controls.
         audit: how far people confirm labels of which the machine is sure; None where it is not
             calibrated.
@@ -72,6 +76,7 @@ class MachineChoice:
     arms: tuple[MachineArm, ...]
     best: MachineArm
     off: LabelModel
+    people: PeopleModel
     gain: MixingGain | None
     audit: Agreement | None
     pasted: Agreement | None
@@ -110,19 +115,38 @@ def _choose(
     plan: LabelPlan, labels: LabelSet, answers: Answers, reading: MachineReading, world: World
 ) -> MachineChoice:
     off = train_delivered(plan, labels, answers, world)
-    gain, audited, pasted = _evidence(labels, answers, reading, world)
+    people = people_in(answers, off.best, world)
+    gain, audited, pasted = _evidence(labels, answers, people, reading, world)
     arms = [MachineArm(OFF, _measured(off.trained, world), trained=off.trained)]
     for use in USES[1:]:
         refused = _refusal(use, reading, gain, audited, world)
         if use not in world.config.machine_use or (refused and reading.read is None):
             arms.append(MachineArm(use, float("nan"), refused or "it is not among --machine-use"))
             continue
-        made = mixed_labels(use, labels, answers, reading, world)
+        made = mixed_labels(use, labels, answers, people, reading, world)
         trained = train_mixed(use, plan, made, answers, world)
         arms.append(MachineArm(use, _measured(trained, world), refused, trained, made))
-    able = [arm for arm in arms if not arm.refused]
-    best = max(able, key=lambda arm: arm.accuracy)  # the first of equals, so off before others
-    return MachineChoice(tuple(arms), best, off, gain, audited, pasted)
+    best = best_arm([arm for arm in arms if not arm.refused], world)
+    return MachineChoice(tuple(arms), best, off, people, gain, audited, pasted)
+
+
+def best_arm(able: list[MachineArm], world: World) -> MachineArm:
+    """The way whose model is best on validation images; the first of equals, so off before others.
+
+    `BELOW` has the labels of `VOTE` and the machine's besides. With four recorded machines and one
+    answer to 2,500 of 4,000 images its model was .2 to 1.7 points better, so a vote has to be
+    better beyond the noise of the images.
+    """
+    best = max(able, key=lambda arm: arm.accuracy)
+    more = next((arm for arm in able if arm.use == BELOW), None)
+    if best.use != VOTE or more is None or best.trained is None or more.trained is None:
+        return best
+    values = world.features.values[world.data.rows["validation"]]
+    first, second = (each.model.predict(values).argmax(1) for each in (best.trained, more.trained))
+    noise = float(np.sqrt((first != second).mean() / len(values)))
+    if best.accuracy - more.accuracy > noise:
+        return best
+    return max((arm for arm in able if arm.use != VOTE), key=lambda arm: arm.accuracy)
 
 
 def _measured(trained: Trained, world: World) -> float:
@@ -130,7 +154,11 @@ def _measured(trained: Trained, world: World) -> float:
 
 
 def _evidence(
-    labels: LabelSet, answers: Answers, reading: MachineReading, world: World
+    labels: LabelSet,
+    answers: Answers,
+    people: PeopleModel,
+    reading: MachineReading,
+    world: World,
 ) -> tuple[MixingGain | None, Agreement | None, Agreement | None]:
     """The gain by mixing on controls, the audit of sure labels, and agreement in all."""
     controls = reading.controls(answers, world.data.truth)
@@ -138,7 +166,7 @@ def _evidence(
     given, row = rows_of(asked, answers)
     machine = reading.of(asked.task)
     said = machine.argmax(axis=1)[row]
-    people, audited = people_in(answers, world), None
+    audited = None
     if reading.read is not None:
         sure = machine.max(axis=1)[row]
         mine = sure >= people.skill
