@@ -29,7 +29,7 @@ from hpo.answer.estimates.learning_curve import (
 from labeling.types import Floats
 
 TRAINING_SD = 0.006  # of an accuracy, between trainings on the same labels
-# Level, slope, exponent, asymptote and bend are those of benchmarks.curves; the spreads are wider.
+# Level, slope, exponent, asymptote, bend: as benchmarks.curves measures; the spreads are wider.
 _MEAN = np.array([-1.6, np.log(0.8), 0.0, -0.75, 0.45, 0.0, 0.3, -0.3, -0.3])
 _SD = np.array([1.5, 0.4, 0.7, 0.8, 0.4, 0.15, 0.4, 0.6, 0.4])
 _OFFSETS = (0.03, 0.08, 0.16, 0.32)  # standard deviations of u that are compared
