@@ -21,6 +21,7 @@ _SESSION = {
     **{f"tcp_{name}": str(value) for name, value in _ALIVE.items()},
     "extra_float_digits": "1",  # these two are part of how a row is written, and so of its seal
     "datestyle": "ISO",
+    "synchronous_commit": "on",  # else a server that crashes takes back what it has confirmed
 }
 # The server went away or ended the session; two transactions waited for each other: the
 # transaction came to nothing, and may be run again.

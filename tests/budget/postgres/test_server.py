@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from functools import partial
 
@@ -225,6 +226,17 @@ def test_who_is_alone_sees_what_was_committed_meanwhile(engine: Engine, url: str
     assert [ended(child) for child in [forked(add_one) for _ in range(3)]] == [0] * 3
     with reading(engine) as connection:
         assert connection.execute(select(func.max(ROWS.c.id))).scalar_one() == 60
+
+
+def test_a_server_that_crashes_keeps_what_it_confirmed(postgres: Server, engine: Engine) -> None:
+    """Even where the server is set to confirm commits before they are written: as here."""
+    assert postgres.run("SHOW synchronous_commit") == [("off",)]
+    ledger = Ledger.open(engine, "s", ONE)
+    for number in range(3):
+        ledger.reserve(f"order {number}", Money(7))
+        postgres.stop(signal.SIGQUIT)
+        postgres.start()
+        assert ledger.balance().held == Money(7 * (number + 1))
 
 
 def test_a_dropped_connection_is_made_again_where_that_is_safe(
