@@ -40,22 +40,28 @@ PEOPLE = 4
 
 @contextmanager
 def studio(folder: Path) -> Iterator[StudioServer]:
-    """A server; skips where label-studio is not installed. Migrated once per installation."""
+    """A server that knows nobody but its administrator; skips where label-studio is missing."""
     try:
         program = executable()
     except InputError as error:
         pytest.skip(str(error))
-    migrated = Path(program).parent.parent / "migrated"
-    if migrated.exists():
-        shutil.copytree(migrated, folder, dirs_exist_ok=True)
+    shutil.copytree(_empty(Path(program)), folder, dirs_exist_ok=True)
     server = start(folder, program=program)
     try:
         yield server
     finally:
         server.stop()
-        if not migrated.exists():
-            keep = shutil.ignore_patterns("media", "*.log")
-            shutil.copytree(folder, migrated, ignore=keep)
+
+
+def _empty(program: Path) -> Path:
+    """The data of a server that nobody has used, made once per installation: that takes long."""
+    made = program.parent.parent / "empty"
+    if not made.exists():
+        making = made.with_name("making")
+        shutil.rmtree(making, ignore_errors=True)
+        start(making, program=str(program)).stop()
+        making.rename(made)
+    return made
 
 
 def client(server: StudioServer) -> StudioClient:
