@@ -17,7 +17,6 @@ labels of the same images: what `training.calibration.DOUBT` stands for.
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.ground import _data, _world
+from benchmarks.ground import CIFAR10N, _data, _world
 from budget.money import Money
 from hpo.settings.config import make_config
 from hpo.trial.evaluate import fit_plan
@@ -159,9 +158,8 @@ def main(words: Sequence[str] | None = None) -> None:
     for name, settings in SURFACES.items():
         plans = DIGITS if name == "digits3" else DIGITS[1:3]
         measure(name, {"data": "digits3", **settings}, plans, given.seeds)
-    file = Path(os.environ.get("LABELWORTH_DATA", "../shared/data")) / "crowd" / "cifar10n_6k.npz"
-    if file.exists():
-        measure("cifar10n", recorded(file), RECORDED, given.recorded_seeds)
+    if CIFAR10N.exists():
+        measure("cifar10n", recorded(CIFAR10N), RECORDED, given.recorded_seeds)
 
 
 if __name__ == "__main__":

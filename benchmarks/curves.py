@@ -12,7 +12,6 @@ slopes are -d ln(error) / d ln(tasks) of the measured curves, between neighbouri
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -22,7 +21,7 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.ground import fresh
+from benchmarks.ground import CIFAR10N, fresh
 from benchmarks.honesty import data_of
 from hpo.answer.estimates import posterior
 from hpo.answer.estimates.learning_curve import REFERENCE_TASKS, Evidence, Plans
@@ -50,8 +49,7 @@ def bought(
             plan = LabelPlan.parse(f"p0.001-k{overlap}-c0-n{tasks}-exam")
             times = draws if tasks * overlap < 392 else max(2, draws // 2)
             again = fresh(plan, times, beyond, **settings)
-            made = [r.accuracy if r.beyond is None else r.beyond for r in again]
-            found[overlap, tasks] = made
+            found[overlap, tasks] = [redraw.widest for redraw in again]
     return found
 
 
@@ -95,8 +93,7 @@ def slopes(found: Bought) -> list[float]:
 
 
 def _cifar() -> list[str]:
-    file = Path(os.environ.get("LABELWORTH_DATA", "../shared/data")) / "crowd" / "cifar10n_6k.npz"
-    return [f"npz:{file}"] if file.exists() else []
+    return [f"npz:{CIFAR10N}"] if CIFAR10N.exists() else []
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -12,15 +12,14 @@ know. Scored on 1,500 further photos. Regained: (em - usual) / (dropped - usual)
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 
+from benchmarks.ground import CIFAR10N
 from budget.money import Money
 from hpo.settings.rows.labels import EM, TARGETS
 from hpo.trial.evaluate import train_head
@@ -126,8 +125,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--overlap", type=int, default=1)
     parser.add_argument("--spam", type=float, default=0.3)
     given = parser.parse_args(words)
-    file = Path(os.environ.get("LABELWORTH_DATA", "../shared/data")) / "crowd" / "cifar10n_6k.npz"
-    with np.load(file) as held:
+    with np.load(CIFAR10N) as held:
         pixels, truth = held["x"], held["clean"].astype(np.int64)
     features: Any = patch_features(lambda rows: pixels[rows], len(pixels))
     rows = [

@@ -23,7 +23,11 @@ from hpo.trial.purchase import buy
 from hpo.trial.world import Computed, World, build, features_of
 from labeling.seeds import derive
 from labeling.types import LabelPlan
+from tests import DATA
 from training.features import Features
+
+CIFAR10N = DATA / "crowd" / "cifar10n_6k.npz"
+"""6,000 photographs with three recorded answers each; may not be there."""
 
 FIRST = 1000  # number of the first crowd that no study meets
 
@@ -41,6 +45,11 @@ class Redraw:
     price_tag: float
     paid: float
     minutes: float
+
+    @property
+    def widest(self) -> float:
+        """The accuracy on images that no study meets, where they are given; else `accuracy`."""
+        return self.accuracy if self.beyond is None else self.beyond
 
 
 @lru_cache(maxsize=8)

@@ -64,8 +64,7 @@ class Truth:
 
     def purchases(self, plan: dict[str, Any]) -> NDArray[np.float64]:
         """The accuracy of each purchase of a report's plan."""
-        bought = self._of(plan["key"])
-        return np.array([r.accuracy if r.beyond is None else r.beyond for r in bought])
+        return np.array([redraw.widest for redraw in self._of(plan["key"])])
 
     def gains(self, plan: dict[str, Any], over: dict[str, Any]) -> NDArray[np.float64]:
         """Points that purchases of a plan give more than purchases of another, of all pairs."""

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.ground import FIRST, _data, _world
+from benchmarks.ground import CIFAR10N, FIRST, _data, _world
 from budget.money import Money
 from hpo.answer.advice.baselines import practitioners
 from hpo.settings.config import make_config
@@ -85,14 +84,13 @@ def noisy_digits(folder: Path, count: int, noise: float, name: str) -> Path:
 def settings_of(name: str, cache: Path) -> dict[str, Any] | None:
     """A surface's settings with the files that they name; None where the data is not there."""
     settings = dict(SURFACES[name])
-    file = Path(os.environ.get("LABELWORTH_DATA", "../shared/data")) / "crowd" / "cifar10n_6k.npz"
     data = settings.get("data")
     if data == "photos":
-        if not file.exists():
+        if not CIFAR10N.exists():
             return None
-        settings["data"] = f"npz:{file}"
+        settings["data"] = f"npz:{CIFAR10N}"
     if settings.get("market") == "replay":
-        settings["market"] = f"replay:{file}"
+        settings["market"] = f"replay:{CIFAR10N}"
     if data == "noise":
         settings["data"] = f"npz:{noisy_digits(cache, 1797, 0.25, 'noise')}"
     if data == "large":

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,7 +29,7 @@ from unittest import mock
 
 import numpy as np
 
-from benchmarks.ground import _data, fresh
+from benchmarks.ground import CIFAR10N, _data, fresh
 from hpo.answer.advice.candidates import BEYOND
 from hpo.answer.estimates.plan_estimates import PlanEstimates
 from hpo.settings.config import make_config
@@ -168,9 +167,8 @@ def main(words: Sequence[str] | None = None) -> None:
     given = parser.parse_args(words)
     if given.seeds:
         measure("digits3, 196 of 980", {"data": "digits3"}, given.seeds, given.draws, given)
-    file = Path(os.environ.get("LABELWORTH_DATA", "../shared/data")) / "crowd" / "cifar10n_6k.npz"
-    if file.exists() and given.recorded_seeds:
-        recorded = {"data": f"npz:{file}", "market": f"replay:{file}", **REPLAYED}
+    if CIFAR10N.exists() and given.recorded_seeds:
+        recorded = {"data": f"npz:{CIFAR10N}", "market": f"replay:{CIFAR10N}", **REPLAYED}
         measure("CIFAR-10N, 654 of 3,271", recorded, given.recorded_seeds, 1, given)
 
 
