@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from budget.money import Money
 from budget.tariff import assignments_for
-from labeling.types import Order, OrderEnd
+from labeling.types import STOPPED, Order, OrderEnd
 
 Wanted = tuple[tuple[int, int], ...]
 """(task, further usable answers wanted), in the pool's order."""
@@ -44,6 +44,12 @@ class OrderRecord:
     reward_squares: float
     answers: int
     usable_answers: int
+
+    @property
+    def is_vain(self) -> bool:
+        """Whether it ended without a usable answer, and nobody had stopped it."""
+        is_over = self.end is not None and self.end.reason != STOPPED
+        return is_over and not self.usable_answers
 
 
 def order_limit(wanted: Wanted, real_per_suite: int | Fraction, allowance: Fraction) -> int:

@@ -27,8 +27,7 @@ from hpo.trial.world import World
 from labeling.aggregation.best_labels import BestLabels
 from labeling.seeds import generator
 from labeling.source import tariff_of
-from labeling.store.records import OrderRecord
-from labeling.types import STOPPED, Answers, Condition, Floats, Ints, LabelPlan, LabelSet
+from labeling.types import Answers, Condition, Floats, Ints, LabelPlan, LabelSet
 
 _VAIN = 2  # tranches without any usable answer, after which no other is tried
 CHOOSING_POWER = 2.0
@@ -92,17 +91,12 @@ def deliver(
 def _is_vain(condition: Condition, world: World) -> bool:
     """Whether the last tranches under the cap of today brought no usable answer."""
     latest = world.store.orders(condition)[-_VAIN:]
-    if len(latest) < _VAIN or not all(_brought_nothing(record) for record in latest):
+    if len(latest) < _VAIN or not all(record.is_vain for record in latest):
         return False
     entries = world.ledger.entries()
     raised = max(entry.seq for entry in entries if entry.kind == "cap")
     now = {entry.key for entry in entries if entry.kind == "reserve" and entry.seq > raised}
     return all(record.order.key in now for record in latest)
-
-
-def _brought_nothing(record: OrderRecord) -> bool:
-    is_over = record.end is not None and record.end.reason != STOPPED
-    return is_over and not record.usable_answers
 
 
 def next_tranche(plan: LabelPlan, world: World, own: World) -> Tranche | str:

@@ -125,8 +125,7 @@ def _buy(world: World, say: Callable[[str, str], None]) -> None:
             if len(records) >= _TRANCHES and records[-1].end is not None:
                 return
             wanted = _lacking(condition, fresh)
-            is_vain = records and records[-1].end and not records[-1].usable_answers
-            if not wanted or is_vain:
+            if not wanted or (records and records[-1].is_vain):
                 return
             minutes, allowance = world.config.max_minutes, world.config.allowance
             order = fresh.store.order_of(condition, wanted, allowance, minutes)

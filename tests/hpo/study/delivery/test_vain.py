@@ -7,17 +7,22 @@ from typing import Any
 
 import pytest
 
+from budget.money import ZERO
 from hpo.study.delivery.delivery import _is_vain
+from labeling.store.records import OrderRecord
 
 ENDED, STOPPED = SimpleNamespace(reason="deadline"), SimpleNamespace(reason="stopped")
 
 
+def record(key: str, usable_answers: int, end: Any) -> OrderRecord:
+    """A tranche's order, for which nothing was paid."""
+    order: Any = SimpleNamespace(key=key)
+    return OrderRecord(order, 1, end, 0, 0, ZERO, ZERO, ZERO, 0.0, usable_answers, usable_answers)
+
+
 def world_of(tranches: list[tuple[int, Any]], entries: list[tuple[str, str]]) -> Any:
     """A world with (usable answers, end) of each tranche and (kind, key) of each ledger entry."""
-    records = [
-        SimpleNamespace(usable_answers=answers, end=end, order=SimpleNamespace(key=str(number)))
-        for number, (answers, end) in enumerate(tranches)
-    ]
+    records = [record(str(number), *tranche) for number, tranche in enumerate(tranches)]
     rows = [SimpleNamespace(kind=k, key=key, seq=seq) for seq, (k, key) in enumerate(entries)]
     store = SimpleNamespace(orders=lambda condition: records)
     return SimpleNamespace(store=store, ledger=SimpleNamespace(entries=lambda: rows))
