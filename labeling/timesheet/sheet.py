@@ -172,8 +172,8 @@ class Sheet:
         places = np.flatnonzero(self.missing()).tolist()
         tasks = [self._at_work.order.wanted[at][0] for at in places]
         trusted = [name for name in people if name not in self.banned]
-        had = self._seen | self._refused
-        return any((name, task) not in had for task in tasks for name in trusted)
+        left = ((name, task) for task in tasks for name in trusted)
+        return any(each not in self._seen and each not in self._refused for each in left)
 
     def has_seen(self, annotator: str, task: int) -> bool:
         """Whether a person has answered a task."""

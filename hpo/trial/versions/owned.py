@@ -10,7 +10,7 @@ from budget.money import ZERO
 from hpo.trial.purchase import TESTED
 from hpo.trial.world import World
 from labeling.machine import is_machine
-from labeling.machine.people import ControlTally, tally_of
+from labeling.machine.people import NOBODY, ControlTally, tally_of
 from labeling.types import Answers, Bools, Condition
 
 
@@ -61,14 +61,10 @@ def bought_conditions(world: World, study: str | None) -> list[Condition]:
 
 def banned_controls(world: World) -> ControlTally:
     """Control answers of annotators who were banned, in all conditions."""
-    tallies = []
-    for condition in bought_conditions(world, None):
-        answers = world.store.answers(condition, world.market.question)
-        lost = answers.where(answers.control & ~answers.usable)
-        _, code = np.unique(lost.annotator, return_inverse=True)
-        right = lost.label == world.data.truth[lost.task]
-        tallies.append(tally_of(right, code, int(code.max(initial=-1)) + 1))
-    return ControlTally(
-        np.concatenate([np.zeros(0), *(each.right for each in tallies)]),
-        np.concatenate([np.zeros(0), *(each.wrong for each in tallies)]),
-    )
+    conditions = bought_conditions(world, None)
+    if not conditions:
+        return NOBODY
+    parts = [world.store.answers(condition, world.market.question) for condition in conditions]
+    lost = merge([part.where(part.control & ~part.usable) for part in parts])
+    right = lost.label == world.data.truth[lost.task]
+    return tally_of(right, lost.annotator, int(lost.annotator.max(initial=-1)) + 1)

@@ -91,9 +91,8 @@ def test_wrong_answers_that_agree_are_no_proof(seed: int) -> None:
     best, people, truth = combined(0.55, 6, right=0.7, sure=0.6, seed=seed, alike=0.8)
     share = float((best.posterior.argmax(axis=1) == truth).mean())
     assert share > (people == truth).mean() + 0.08
-    assert (
-        abs(best.accuracy - share) < 0.06
-    )  # as independent mistakes they were thought right: 0.15
+    # As independent mistakes they were thought right: 0.15.
+    assert abs(best.accuracy - share) < 0.06
 
 
 def test_thirty_answers_that_agree_are_certain() -> None:
