@@ -62,9 +62,13 @@ class Advisor:
         return estimated_front(self.tried)
 
     @cached_property
+    def _by_goal(self) -> Estimate | None:
+        return recommend(self.front, self.estimates, self._config)
+
+    @cached_property
     def best(self) -> Estimate | None:
         """The recommended plan; None without any."""
-        chosen = recommend(self.front, self.estimates, self._config)
+        chosen = self._by_goal
         kept = next((e for e in self.front if e.plan == self.preferred), None)
         if kept is None or chosen is None or self._config.worth is not None:
             return chosen
@@ -119,10 +123,14 @@ class Advisor:
     @property
     def why(self) -> str:
         """Why the recommended plan was chosen."""
-        if self.best is None:
+        if self.best is None or self._by_goal is None:
             return ""
         most = max(e.accuracy for e in self.front)
-        return why(self._config, self.best, most, self._reached(self.best))
+        reason = why(self._config, self._by_goal, most, self._reached(self._by_goal))
+        if self.best.plan == self._by_goal.plan:
+            return reason
+        other = f"{self._by_goal.plan.key} for {self._by_goal.price.cents()}"
+        return f"plan that the search ended with: {other}, the {reason}, is not better beyond doubt"
 
     @property
     def _lead_why(self) -> str:

@@ -49,6 +49,7 @@ def violations(
             *_same(report),
             *_owned(report),
             *_verdict(report, config),
+            *_chosen(report),
             *_intervals(report),
         ]
     return found
@@ -194,6 +195,20 @@ def _verdict(report: Report, config: StudyConfig) -> Iterator[Violation]:
         "stop here" in " ".join(summary_lines(report))
     ):
         yield "verdict and first block differ", text
+
+
+def _chosen(report: Report) -> Iterator[Violation]:
+    best, front = report["recommended"], report["front"]
+    if not best["why"].startswith("cheapest plan within"):
+        return
+    tolerance = report["advice"]["tolerance_points"] / 100
+    least = max(row["accuracy"] for row in front) - tolerance - _CLOSE
+    for row in front:
+        as_good = row["accuracy"] > least + 2 * _CLOSE
+        if as_good and Money.from_json(row["price_tag"]) < Money.from_json(best["price_tag"]):
+            yield "not the cheapest within the tolerance", row["plan"]["key"]
+    if best["accuracy"] < least:
+        yield "outside the tolerance", f"{best['accuracy']} is under {least}"
 
 
 def _stop(report: Report) -> Iterator[Violation]:

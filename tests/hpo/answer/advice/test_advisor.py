@@ -92,6 +92,17 @@ def test_the_plan_bought_again_stays_unless_another_is_better_beyond_doubt(world
     smallest = min(advisor.front, key=lambda e: e.price)
     left = dataclasses.replace(advisor, preferred=smallest.plan)
     assert left.best == advisor.best
+    assert left.why == advisor.why
+
+
+def test_a_plan_that_stays_is_not_called_the_cheapest(world: World) -> None:
+    advisor, _ = advisor_of(world, flat, noise=0.01)
+    assert advisor.best is not None
+    dearest = max(advisor.front, key=lambda e: e.price)
+    assert dearest != advisor.best
+    kept = dataclasses.replace(advisor, preferred=dearest.plan)
+    assert kept.best == dearest
+    assert kept.why.startswith(f"plan that the search ended with: {advisor.best.plan.key} for $")
 
 
 def test_rows_that_cannot_be_told_apart_are_one_row(world: World) -> None:
