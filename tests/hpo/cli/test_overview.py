@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hpo.cli.commands.overview.compare import difference
+from hpo.cli.commands.overview.compare import difference, differing_settings
 from hpo.cli.examples import EXAMPLES
 from hpo.cli.flags import Parser, subcommands
 from hpo.cli.main import main
@@ -143,6 +143,24 @@ def test_a_difference_is_told_from_noise_by_both_intervals() -> None:
     assert far == {"points": -10.0, "interval_95": [-15.0, -5.0], "told_from_noise": True}
     assert difference(report(0.9, 0.1), report(0.9, 0.1, "b")) is None
     assert difference(report(0.9, 0.1), {**report(0.9, 0.1), "recommended": None}) is None
+
+
+def test_settings_that_differ_are_told_by_their_values() -> None:
+    one = {
+        "seed": 0,
+        "adapt": True,
+        "worth": None,
+        "price": [0.001, 1.0],
+        "learn": 0.05,
+        "budget": 1,
+    }
+    other = {"seed": 1, "adapt": False, "worth": "5", "price": [0.0], "learn": 0.05, "budget": 2}
+    assert differing_settings([{"config": one}, {"config": other}]) == [
+        ("--seed", "0", "1"),
+        ("--adapt", "on", "off"),
+        ("--worth", "none", "5"),
+        ("--price", "0.001, 1.0", "0.0"),
+    ]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     folders = (arguments.one, arguments.other)
     reports = [_finished(folder) for folder in folders]
-    rows = [*_facts(reports), *_settings(reports)]
+    rows = [*_facts(reports), *differing_settings(reports)]
     gap = difference(*reports)
     if arguments.json:
         facts = {name: list(values) for name, *values in rows}
@@ -91,7 +91,7 @@ def _facts(reports: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     return [(name, *map(say, reports)) for name, say in made.items()]
 
 
-def _settings(reports: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+def differing_settings(reports: Sequence[Report]) -> list[tuple[str, ...]]:
     """Settings that differ, as a command line names them."""
     one, other = (report["config"] for report in reports)
     names = [name for name in one if name not in ("budget", "study", "market")]
@@ -105,7 +105,9 @@ def _settings(reports: list[dict[str, Any]]) -> list[tuple[str, ...]]:
 def _text(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_text, value))
-    return {True: "on", False: "off", None: "none"}.get(value, str(value))  # type: ignore[call-overload,no-any-return]
+    if isinstance(value, bool):  # asked first: 1 and 0 are numbers, though equal to True and False
+        return "on" if value else "off"
+    return "none" if value is None else str(value)
 
 
 def difference(one: Report, other: Report) -> dict[str, Any] | None:
