@@ -9,8 +9,9 @@ from typing import Any
 
 from budget.money import Money
 from hpo.answer.advice import influence, more_money, questions
-from hpo.answer.advice.candidates import candidates, images_wanted
+from hpo.answer.advice.candidates import as_many_images, candidates, images_wanted
 from hpo.answer.advice.recommend import (
+    best_for,
     estimated_front,
     probability_best,
     reaches,
@@ -157,6 +158,15 @@ class Advisor:
         if accuracy == self._config.target and self.campaign is None and self.is_target_reached:
             return replace(price, chosen=self.best)
         return price
+
+    def best_for(self, dollars: Money) -> Estimate | None:
+        """The best plan for some money, of any number of images that it buys.
+
+        None where the cheapest plan costs more.
+        """
+        made = self.for_images
+        sized = self.estimates.of(as_many_images(self.estimates, made.images, dollars))
+        return best_for(dollars, [*made.offers, *sized])
 
     def answer(self) -> dict[str, Any]:
         """How much to spend, and on which plan, as JSON types."""

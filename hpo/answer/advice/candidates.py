@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from budget.money import Money
 from hpo.answer.estimates.plan_estimates import PlanEstimates
 from hpo.settings.search_space import task_count
 from labeling.types import LabelPlan
@@ -31,13 +33,44 @@ def candidates(estimates: PlanEstimates, images: int) -> list[LabelPlan]:
         images: images there are. Beyond the study's own pool the plans belong to a campaign of
             its own: its deadline is the study's, its money is not.
     """
-    world, counts = estimates.world, _task_counts(estimates, images)
+    counts = _task_counts(estimates, images)
+    plans = [_sized(plan, n) for plan in _tried(estimates) for n in counts]
+    return [plan for plan in plans if is_inside(estimates, plan, images)]
+
+
+def as_many_images(estimates: PlanEstimates, images: int, dollars: Money) -> list[LabelPlan]:
+    """Plans as large as some money allows, between the numbers of tasks that `candidates` names.
+
+    Args:
+        estimates: what is known of the study's plans.
+        images: images there are, as for `candidates`.
+        dollars: the most that a plan may cost.
+    """
+    counts = _task_counts(estimates, images)
+
+    def is_able(plan: LabelPlan) -> bool:
+        return estimates.costs.price(plan) <= dollars and is_inside(estimates, plan, images)
+
+    found = []
+    for plan in _tried(estimates):
+        sizes = range(min(counts), max(counts) + 1)
+        able = bisect.bisect_left(sizes, True, key=lambda n: not is_able(_sized(plan, n)))
+        if able:
+            found.append(_sized(plan, sizes[able - 1]))
+    return found
+
+
+def _sized(plan: LabelPlan, tasks: int) -> LabelPlan:
+    return dataclasses.replace(plan, tasks=tasks)
+
+
+def _tried(estimates: PlanEstimates) -> Collection[LabelPlan]:
+    """One plan for each condition that was bought in and each overlap."""
     tried = {}
-    for plan in world.space.plans:
+    for plan in estimates.world.space.plans:
         if estimates.is_tried(plan):
             tried[estimates.coding.condition_of(plan), plan.overlap, plan.dynamic] = plan
-    plans = [dataclasses.replace(plan, tasks=n) for plan in tried.values() for n in counts]
-    return [plan for plan in plans if is_inside(estimates, plan, images)]
+    return tried.values()
 
 
 def is_inside(estimates: PlanEstimates, plan: LabelPlan, images: int) -> bool:

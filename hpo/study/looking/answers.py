@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from budget.money import Money
 from hpo.answer.advice.advisor import Advisor
-from hpo.answer.advice.recommend import best_for
 from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates
 from hpo.answer.objects.answer import Answer
 from hpo.study.conclusion import Conclusion
@@ -45,9 +44,9 @@ class StudyAnswers:
     def forecast(self, dollars: str | float) -> Estimate | None:
         """The best plan inside the limits for some dollars, with what is expected of it.
 
-        None where the cheapest plan costs more.
+        Any number of images may be the best; None where the cheapest plan costs more.
         """
-        return best_for(Money.parse(str(dollars)), self.advisor().offers)
+        return self.advisor().best_for(Money.parse(str(dollars)))
 
     def estimates(self) -> PlanEstimates:
         """Accuracy, price and minutes of any plan, on what is measured so far."""

@@ -69,7 +69,6 @@ def answers_to(advisor: Advisor, wanted: dict[str, Any]) -> dict[str, Any]:
 
     from budget.errors import InputError
     from hpo.answer.advice.advisor import campaign_to_plain, estimate_to_plain, price_to_plain
-    from hpo.answer.advice.recommend import best_for
 
     estimates = advisor.estimates
     if not estimates.measured:
@@ -82,7 +81,7 @@ def answers_to(advisor: Advisor, wanted: dict[str, Any]) -> dict[str, Any]:
     if wanted["accuracy"] is not None:
         answers["accuracy"] = price_to_plain(advisor.price_of(wanted["accuracy"]))
     if wanted["dollars"] is not None:
-        best = best_for(wanted["dollars"], advisor.for_images.offers)
+        best = advisor.best_for(wanted["dollars"])
         answers["dollars"] = {
             "dollars": wanted["dollars"].to_json(),
             "chosen": None if best is None else estimate_to_plain(best),

@@ -169,6 +169,23 @@ def test_more_money_never_names_a_worse_plan(world: World) -> None:
     assert accuracies == sorted(accuracies)
 
 
+def test_money_buys_any_number_of_images(world: World) -> None:
+    advisor, _ = advisor_of(world, steep)
+    few = min(advisor.offers, key=lambda e: e.price)
+    next_size = sorted(world.space.tasks)[1]
+    many = advisor.estimates.of([dataclasses.replace(few.plan, tasks=next_size)])[0]
+    between = Money((few.price.micros + many.price.micros) // 2)
+    told = advisor.best_for(between)
+    assert told is not None
+    assert told.price <= between
+    assert few.accuracy < told.accuracy
+    assert few.plan.tasks < told.plan.tasks
+    assert told.plan.tasks not in world.space.tasks
+    more = dataclasses.replace(told.plan, tasks=told.plan.tasks + 10)  # a page more
+    assert advisor.estimates.costs.price(more) > between
+    assert advisor.best_for(Money(1)) is None
+
+
 def test_a_larger_pool_asks_for_more_where_the_curve_still_rises(world: World) -> None:
     advisor, plans = advisor_of(world, steep)
     most = max(plan.tasks for plan in plans)
