@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -18,6 +19,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ColumnElement,
+    CompoundSelect,
     Connection,
     Engine,
     Index,
@@ -350,10 +352,15 @@ def accounts_of(engine: Engine, study: str) -> tuple[str, ...]:
     with reading(engine) as connection:
         if not inspect(connection).has_table(_HEADS.name):
             return ()
-        # By rows, too: an account whose head was lost is damaged, not absent.
-        heads = select(_HEADS.c.study).where(_belongs(_HEADS, study))
-        first = select(_ROWS.c.study).where(_ROWS.c.seq == 1, _belongs(_ROWS, study))
-        return tuple(sorted(connection.execute(union(heads, first)).scalars()))
+        return tuple(sorted(connection.execute(_names(study)).scalars()))
+
+
+@lru_cache(maxsize=16)  # it is asked for many times in a study
+def _names(study: str) -> CompoundSelect[Any]:
+    # By rows, too: an account whose head was lost is damaged, not absent.
+    heads = select(_HEADS.c.study).where(_belongs(_HEADS, study))
+    first = select(_ROWS.c.study).where(_ROWS.c.seq == 1, _belongs(_ROWS, study))
+    return union(heads, first)
 
 
 def alone_with_accounts(connection: Connection, study: str) -> None:

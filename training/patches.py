@@ -114,8 +114,9 @@ def _spherical_k_means(
         nearest = np.abs(product).argmax(axis=1)
         pull = product[np.arange(len(points)), nearest]
         # The method's damping: the old centre is part of the sum, so an empty centre stays.
-        moved = centres.copy()
-        np.add.at(moved, nearest, points * pull[:, None])
+        to = np.concatenate([np.arange(CENTRES), nearest])
+        pulled = np.concatenate([centres, points * pull[:, None]])
+        moved = np.stack([np.bincount(to, column) for column in pulled.T], axis=1)
         centres = moved / np.linalg.norm(moved, axis=1, keepdims=True)
     return centres
 

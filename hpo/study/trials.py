@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from budget.money import ZERO, Money
 from hpo.search.money_aware import distributions
@@ -25,6 +25,8 @@ from labeling.types import LabelPlan
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial as FrozenTrial
+
+What = TypeVar("What")
 
 TASK = "task"
 """User attribute of a trial: the task that it is outside, such as ClearML's."""
@@ -58,6 +60,23 @@ def storage_of(world: World) -> TrialStorage:
     return SharedTrials(world.database, name)
 
 
+class _Read(Generic[What]):
+    """What was read of a storage; read again only after a process has written something."""
+
+    def __init__(self, storage: TrialStorage, read: Callable[[], What]) -> None:
+        self._storage, self._read_again = storage, read
+        self._last: tuple[int | str, What] | None = None
+
+    def now(self) -> What:
+        version = self._storage.version()
+        if self._last is None or self._last[0] != version:
+            self._last = version, self._read_again()
+        return self._last[1]
+
+    def forget(self) -> None:
+        self._last = None
+
+
 class Trials:
     """A study's trials.
 
@@ -74,19 +93,18 @@ class Trials:
         self.study, self.sealed_late = storage.study, storage.sealed_late
         self._space = space
         self._storage = storage
-        self._read: tuple[int | str, list[FrozenTrial]] | None = None
+        self._trials = _Read(storage, lambda: self.study.get_trials(deepcopy=False))
+        self._facts = _Read(storage, lambda: self.study.user_attrs)
 
     def all(self) -> list[FrozenTrial]:
-        """Every trial, in order; read again only after a process has written one."""
-        version = self._storage.version()
-        if self._read is None or self._read[0] != version:
-            self._read = version, self.study.get_trials(deepcopy=False)
-        return list(self._read[1])
+        """Every trial, in order."""
+        return list(self._trials.now())
 
     def close(self) -> None:
         """Let go of the storage."""
         self._storage.close()
-        self._read = None
+        self._trials.forget()
+        self._facts.forget()
 
     def at(self, number: int) -> FrozenTrial:
         """The trial of a number, as it is stored now."""
@@ -215,8 +233,8 @@ class Trials:
         return optuna.Trial(self.study, trial._trial_id)
 
     def attr(self, name: str) -> Any:
-        """A stored fact of the study; None if there is none."""
-        return self.study.user_attrs.get(name)
+        """A stored fact of the study, not to be changed in place; None if there is none."""
+        return self._facts.now().get(name)
 
     def known(self, name: str) -> dict[str, Any]:
         """A stored table of the study, empty at first."""

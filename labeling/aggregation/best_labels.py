@@ -23,7 +23,7 @@ that many times as many.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -46,7 +46,7 @@ _ALIKE, _ALIKE_SD = 0.5, 0.2  # two wrong answers of CIFAR-10N agree as often as
 _HARD_SKILL = 0.2  # of a hard image: the part of the skill above chance that is left
 _MISSPECIFIED = 0.3  # standard deviation of the estimated share of wrong labels, relative
 _SOFTENINGS = 1 / np.linspace(1.0, 4.0, 61)  # powers of a posterior tried
-_SMALL = 1e-12
+_SMALL, _LEAST = 1e-12, 1e-300
 _LEAST_WEIGHT = 1e-3  # of a choice that is averaged over
 
 _Skills = Callable[[float], Floats]  # of annotators, given the crowd's skill
@@ -125,7 +125,7 @@ def best_labels(
     return BestLabels(
         best,
         combined,
-        _normal(power * np.log(np.maximum(model, _SMALL))),
+        np.ascontiguousarray(_normal(power * np.log(np.maximum(model, _SMALL)).T).T),
         power,
         counts,
         float(sum(c.weight * c.skill for c in choices)),
@@ -138,7 +138,7 @@ def best_labels(
 
 def with_prior(posterior: Floats, prior: Floats) -> Floats:
     """Probabilities [N, C] of answers, with a model's [N, C] log probabilities added to them."""
-    return np.exp(_normal(np.log(np.maximum(posterior, _SMALL)) + prior))
+    return _shares((np.log(np.maximum(posterior, _SMALL)) + prior).T)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,16 +153,15 @@ class _Choice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tried:
-    """Crowds that are tried: skills and slopes, with one share of alike wrong answers."""
+    """Crowds that are tried: skills and slopes."""
 
     skills: Floats
     slopes: tuple[float, ...]
-    alike: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Images:
-    """Images and their answers.
+    """Images and their answers. Scores are [C, N]: NumPy adds long rows faster than short ones.
 
     Attributes:
         label, annotator, row: [A] class, annotator and image of each answer.
@@ -178,102 +177,153 @@ class _Images:
     classes: int
 
     def scores(self, right: Floats) -> Floats:
-        """[N, C] log likelihood of the answers by true class, where no wrong answers are alike.
+        """[C, N] log likelihood of the answers by true class, where no wrong answers are alike.
 
         Args:
             right: [A] probability that each answer is right, from chance to below 1.
         """
         wrong = np.log((1 - right) / (self.classes - 1))
         gained = self._by_class(np.log(right) - wrong)
-        return gained + np.bincount(self.row, weights=wrong, minlength=self.count)[:, None]
+        return gained + np.bincount(self.row, weights=wrong, minlength=self.count)
 
     def alike(self, share: float) -> Floats:
-        """[N, C] what is added to it where a share of an image's wrong answers is alike.
+        """[C, N] what is added to it where a share of an image's wrong answers is alike.
 
         Which class they name is not known: each wrong one is as probable.
         """
         others, answers = self.classes - 1, self._by_class(None)
-        wrong = answers.sum(axis=1, keepdims=True) - answers
-        top = answers.max(axis=1, keepdims=True)
+        wrong = answers.sum(axis=0) - answers
+        top = answers.max(axis=0)
         each = np.log1p(share * others / (1 - share))
         odds = np.exp((answers - top) * each)
-        either = odds.sum(axis=1, keepdims=True) - odds
-        rows, first = np.arange(self.count), answers.argmax(axis=1)
-        odds[rows, first] = 0.0  # summed without it: it may be larger than the rest by far
-        either[rows, first] = odds.sum(axis=1)
+        either = odds.sum(axis=0) - odds
+        images, first = np.arange(self.count), answers.argmax(axis=0)
+        odds[first, images] = 0.0  # summed without it: it may be larger than the rest by far
+        either[first, images] = odds.sum(axis=0)
         return np.asarray(wrong * np.log1p(-share) + top * each + np.log(either / others))
 
     def _by_class(self, weights: Floats | None) -> Floats:
-        at = self.row * self.classes + self.label
+        at = self.label * self.count + self.row
         told = np.bincount(at, weights=weights, minlength=self.count * self.classes)
-        return np.asarray(told.reshape(self.count, self.classes), dtype=np.float64)
+        return np.asarray(told.reshape(self.classes, self.count), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scores:
+    """[C, N] scores with their exponentials, which many sums of products are made of.
+
+    Attributes:
+        top: [N] an image's largest score. above: [C, N] exponentials of the scores less that.
+    """
+
+    scores: Floats
+    top: Floats
+    above: Floats
+
+    @classmethod
+    def of(cls, scores: Floats) -> _Scores:
+        """The scores with their exponentials."""
+        top = scores.max(axis=0)
+        return cls(scores, top, np.exp(scores - top))
+
+    def log_sum(self, other: _Scores) -> Floats:
+        """[N] log of the sum over classes of exponentials of both scores' sums."""
+        # Scores that exclude each other in every class give the least number, not 0.
+        product = np.maximum(np.einsum("cn,cn->n", self.above, other.above), _LEAST)
+        return np.asarray(np.log(product) + self.top + other.top)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Crowd:
+    """A crowd tried: its skill, its distance from the priors, and log likelihoods of answers.
+
+    Attributes:
+        easy, hard: of images that are not hard, and of hard ones.
+    """
+
+    skill: float
+    far: float
+    easy: _Scores
+    hard: _Scores
+
+    def evidence(self, prior: _Scores) -> Iterator[tuple[float, float]]:
+        """Log likelihood of all answers and distance from the priors, by share of hard images."""
+        easy, hard = self.easy.log_sum(prior), self.hard.log_sum(prior)
+        for share in _HARD:
+            yield float(_mixed(easy, hard, share).sum()), self.far + (share / _HARD_SD) ** 2
+
+    def mixed(self, share: float) -> Floats:
+        """[C, N] log likelihoods where a share of the images is hard."""
+        return _mixed(self.easy.scores, self.hard.scores, share)
+
+
+def _mixed(easy: Floats, hard: Floats, share: float) -> Floats:
+    if not share:
+        return easy
+    return np.asarray(np.logaddexp(np.log(1 - share) + easy, np.log(share) + hard))
 
 
 def _choices(given: Answers, row: Ints, skills: _Skills, model: Floats) -> list[_Choice]:
     """The choices that carry weight."""
     images = _Images(given.label, given.annotator, row, _surety(model), *model.shape)
-    priors = [_normal(t * np.log(np.maximum(model, _SMALL))) for t in _POWERS]
+    logs = np.log(np.maximum(model.T, _SMALL))
+    priors = [_normal(t * logs) for t in _POWERS]
+    likely, alike = _likely(images, skills, priors[2])
+    added = [_Scores.of(images.alike(alike) + prior) for prior in priors]
     tried, evidence = [], []
-    for skill, far, scores in _crowds(images, skills, _likely(images, skills, priors[2])):
-        for power, prior in zip(_POWERS, priors, strict=True):
-            tried.append((power, skill, scores, prior))
-            off = far + (np.log(power) / _POWER_SD) ** 2
-            evidence.append(float(_log_sum(scores + prior).sum()) - off / 2)
+    for crowd in _crowds(images, skills, likely):
+        for power, both in zip(_POWERS, added, strict=True):
+            of_power = (np.log(power) / _POWER_SD) ** 2
+            for share, (told, far) in zip(_HARD, crowd.evidence(both), strict=True):
+                tried.append((power, crowd, share, both))
+                evidence.append(told - (far + of_power) / 2)
     weight = np.exp(np.array(evidence) - max(evidence))
     weight[weight < _LEAST_WEIGHT * weight.sum()] = 0.0
     weight /= weight.sum()
     return [
-        _Choice(float(w), power, skill, np.exp(_normal(scores + prior)))
-        for w, (power, skill, scores, prior) in zip(weight, tried, strict=True)
+        _Choice(float(w), power, crowd.skill, _shares(crowd.mixed(share) + both.scores))
+        for w, (power, crowd, share, both) in zip(weight, tried, strict=True)
         if w
     ]
 
 
-def _likely(images: _Images, skills: _Skills, prior: Floats) -> _Tried:
-    """The crowds that may be true."""
+def _likely(images: _Images, skills: _Skills, prior: Floats) -> tuple[_Tried, float]:
+    """The crowds that may be true, and the likeliest share of alike wrong answers."""
     every = np.linspace(1 / images.classes + 0.02, 0.99, _SKILLS)
-    tried = _Tried(every, _SLOPE_LIKELY, _ALIKE)
-    told = _evidence(images, skills, tried, prior)
+    told = _evidence(images, skills, _Tried(every, _SLOPE_LIKELY), prior, (_ALIKE,))[:, 0]
     near, step = every[told >= told.max() - _LEAST_LIKELY], every[1] - every[0]
     ends = max(near[0] - step, every[0]), min(near[-1] + step, every[-1])
-    tried = replace(tried, skills=np.linspace(*ends, _NEAR))
-
-    def how_likely(alike: float) -> float:
-        told = _evidence(images, skills, replace(tried, alike=alike), prior)
-        return float(told.max()) - ((alike - _ALIKE) / _ALIKE_SD) ** 2 / 2
-
-    return replace(tried, slopes=_SLOPES, alike=max(_ALIKES, key=how_likely))
+    near = np.linspace(*ends, _NEAR)
+    told = _evidence(images, skills, _Tried(near, _SLOPE_LIKELY), prior, _ALIKES).max(axis=0)
+    off = ((np.array(_ALIKES) - _ALIKE) / _ALIKE_SD) ** 2
+    return _Tried(near, _SLOPES), _ALIKES[int((told - off / 2).argmax())]
 
 
-def _evidence(images: _Images, skills: _Skills, tried: _Tried, prior: Floats) -> Floats:
-    """[S] log likelihood of each skill tried, with the likeliest share of hard images."""
-    told = [
-        float(_log_sum(scores + prior).sum()) - far / 2
-        for _, far, scores in _crowds(images, skills, tried)
-    ]
-    return np.asarray(np.reshape(told, (len(tried.skills), -1)).max(axis=1))
+def _evidence(
+    images: _Images, skills: _Skills, tried: _Tried, prior: Floats, alikes: tuple[float, ...]
+) -> Floats:
+    """[S, alikes] log likelihood of each skill tried, with the likeliest share of hard images."""
+    added = [_Scores.of(images.alike(alike) + prior) for alike in alikes]
+    return np.array(
+        [
+            [max(told - far / 2 for told, far in crowd.evidence(more)) for more in added]
+            for crowd in _crowds(images, skills, tried)
+        ]
+    )
 
 
-def _crowds(
-    images: _Images, skills: _Skills, tried: _Tried
-) -> Iterator[tuple[float, float, Floats]]:
-    """Each crowd tried: its skill, its distance from the priors, [N, C] log likelihoods."""
+def _crowds(images: _Images, skills: _Skills, tried: _Tried) -> Iterator[_Crowd]:
+    """Each crowd tried."""
     chance = 1 / images.classes
-    alike = images.alike(tried.alike)
     for skill in tried.skills.tolist():
         people = _logit(skills(skill))[images.annotator]
         for slope in tried.slopes:
             odds = people + slope * images.surety[images.row]
             right = np.clip(1 / (1 + np.exp(-odds)), chance, 1 - 1e-4)
-            easy = images.scores(right) + alike
             left = chance + _HARD_SKILL * (right - chance)
-            hard = images.scores(left) + alike
             far = (slope / _SLOPE_SD) ** 2 + ((skill - _SKILL) / _SKILL_SD) ** 2
-            for share in _HARD:
-                mixed = easy
-                if share:
-                    mixed = np.logaddexp(np.log(1 - share) + easy, np.log(share) + hard)
-                yield skill, far + (share / _HARD_SD) ** 2, mixed
+            easy, hard = images.scores(right), images.scores(left)
+            yield _Crowd(skill, far, _Scores.of(easy), _Scores.of(hard))
 
 
 def _surety(model: Floats) -> Floats:
@@ -285,9 +335,14 @@ def _surety(model: Floats) -> Floats:
 def _softened(posterior: Floats, times: float) -> Floats:
     """The posterior to the power at which the labels expected to be wrong are `times` as many."""
     wanted = min(times * (1 - posterior.max(axis=1).mean()), 1 - 1 / posterior.shape[1])
-    logs = np.log(np.maximum(posterior, _SMALL))
-    softer = [np.exp(_normal(power * logs)) for power in _SOFTENINGS]
-    return min(softer, key=lambda each: abs(1 - each.max(axis=1).mean() - wanted))
+    logs = np.ascontiguousarray(np.log(np.maximum(posterior, _SMALL)).T)
+
+    def off(power: float) -> float:
+        # The largest share is that of the largest score.
+        surest = power * logs.max(axis=0) - _log_sum(power * logs)
+        return abs(float(1 - np.exp(surest).mean() - wanted))
+
+    return _shares(min(_SOFTENINGS, key=off) * logs)
 
 
 def _spread(choices: list[_Choice], said: Ints) -> float:
@@ -304,10 +359,16 @@ def _logit(share: Floats) -> Floats:
     return np.asarray(np.log(inside / (1 - inside)))
 
 
+def _shares(scores: Floats) -> Floats:
+    """[N, C] probabilities of [C, N] log likelihoods."""
+    return np.ascontiguousarray(np.exp(_normal(scores)).T)
+
+
 def _normal(scores: Floats) -> Floats:
-    return np.asarray(scores - _log_sum(scores)[:, None])
+    return np.asarray(scores - _log_sum(scores))
 
 
 def _log_sum(scores: Floats) -> Floats:
-    top = scores.max(axis=1, keepdims=True)
-    return np.asarray(np.log(np.exp(scores - top).sum(axis=1)) + top[:, 0])
+    """[N] log of the sum over classes of [C, N] scores' exponentials."""
+    made = _Scores.of(scores)
+    return np.asarray(np.log(made.above.sum(axis=0)) + made.top)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Double, Row, case, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Double, Row, Select, case, cast, func, select
 
 from budget.money import Money
 from labeling.store.queries import BANNED, wanted_of
@@ -33,7 +34,9 @@ def read_records(
     return [fresh[number] if number in fresh else ended[number] for number in numbers]
 
 
-def _read(connection: Connection, numbers: Sequence[int]) -> Iterator[tuple[int, OrderRecord]]:
+@cache  # it is long: made anew, it took longer than its answer
+def _query() -> Select[Any]:
+    """Orders with the sums of their assignments."""
     real = ASSIGNMENTS.c.real_answers
     reward = ASSIGNMENTS.c.reward_micros
     sums = {
@@ -48,13 +51,16 @@ def _read(connection: Connection, numbers: Sequence[int]) -> Iterator[tuple[int,
         "answers": func.coalesce(func.sum(real), 0),
         "usable": func.coalesce(func.sum(case((BANNED, 0), else_=real)), 0),
     }
-    query = (
+    return (
         select(ORDERS, *(column.label(f"n_{name}") for name, column in sums.items()))
         .select_from(ORDERS.outerjoin(ASSIGNMENTS))
         .group_by(ORDERS.c.id)
     )
+
+
+def _read(connection: Connection, numbers: Sequence[int]) -> Iterator[tuple[int, OrderRecord]]:
     for start in range(0, len(numbers), _CHUNK):
-        chunk = query.where(ORDERS.c.id.in_(numbers[start : start + _CHUNK]))
+        chunk = _query().where(ORDERS.c.id.in_(numbers[start : start + _CHUNK]))
         for row in connection.execute(chunk).all():
             yield row.id, _record(connection, row)
 

@@ -276,24 +276,13 @@ class Store:
         query = select(ORDERS.c.id).where(self._mine, of_condition(condition), ENDED)
         with reading(self._engine) as connection:
             orders = tuple(connection.scalars(query.order_by(ORDERS.c.id)))
-        read = partial(self._read_answers, condition, question, orders)
+        read = partial(self._read_answers, condition, question)
         return self._answers.recall(condition.key, question, orders, read)
 
     def _read_answers(
         self, condition: Condition, question: int, orders: tuple[int, ...]
-    ) -> Answers:
-        # A code counts annotators by their first answer. The rows come by tranche, so the answers
-        # of a later order follow and leave earlier codes alone.
-        rows = self._answer_rows(condition, question, among=ORDERS.c.id.in_(orders))
-        annotator, task, label, control, banned = zip(*rows, strict=True) if rows else [()] * 5
-        codes: dict[str, int] = {}
-        return Answers(
-            task=np.array(task, dtype=np.int64),
-            annotator=np.array([codes.setdefault(a, len(codes)) for a in annotator], np.int64),
-            label=np.array(label, dtype=np.int64),
-            control=np.array(control, dtype=np.bool_),
-            usable=~np.array(banned, dtype=np.bool_),
-        )
+    ) -> Sequence[Row[Any]]:
+        return self._answer_rows(condition, question, among=ORDERS.c.id.in_(orders))
 
     def times(self, condition: Condition, question: int = 0) -> AnswerTimes:
         """Times of the answers of `answers`, row by row."""

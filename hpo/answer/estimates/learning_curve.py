@@ -19,6 +19,7 @@ The posterior of the parameters (a, ln g, logit r, f, ln p, b, d, u) is made in 
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -122,6 +123,16 @@ class Evidence:
     answers: Ints
     draws: Ints
     chance: float
+
+    @property
+    def digest(self) -> bytes:
+        """Content hash."""
+        content = hashlib.blake2b(repr((self.chance, len(self.plans))).encode(), digest_size=16)
+        for columns in (self.plans, self):
+            for name in columns.__dataclass_fields__:
+                if isinstance(values := getattr(columns, name), np.ndarray):
+                    content.update(np.ascontiguousarray(values).tobytes())
+        return content.digest()
 
     @property
     def conditions(self) -> int:

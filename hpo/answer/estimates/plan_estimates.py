@@ -18,11 +18,10 @@ from hpo.answer.estimates.evidence import (
     pooled_luck,
 )
 from hpo.answer.estimates.learning_curve import REFERENCE_TASKS, LearningCurve, reach
-from hpo.answer.estimates.posterior import TRAINING_SD, fit
+from hpo.answer.estimates.posterior import TRAINING_SD, fit, fit_once
 from hpo.settings.config import StudyConfig
 from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.world import World
-from labeling.seeds import generator
 from labeling.types import Floats, LabelPlan
 from training.evaluate import Z95
 
@@ -103,8 +102,7 @@ class PlanEstimates:
     def curve(self) -> LearningCurve:
         """The posterior of the learning curve."""
         evidence = evidence_of(self.measured, self.coding, self._chance, self._has_luck)
-        seed = self.world.config.seed
-        return fit(evidence, None if self._in_short else generator(seed, "learning curve"))
+        return fit(evidence, None) if self._in_short else fit_once(evidence, self.world.config.seed)
 
     def is_tried(self, plan: LabelPlan) -> bool:
         """Whether some plan was measured in a plan's condition."""

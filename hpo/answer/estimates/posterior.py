@@ -26,6 +26,7 @@ from hpo.answer.estimates.learning_curve import (
     log_errors_and_slopes,
     reach,
 )
+from labeling.seeds import generator
 from labeling.types import Floats
 
 TRAINING_SD = 0.006  # of an accuracy, between trainings on the same labels
@@ -41,6 +42,26 @@ _SHARED_IMAGES = 0.6  # correlation of two models' errors on the same images
 _CHAINS, _STEPS, _SHRINKS = 256, 40, 40
 _WIDER = 1.3  # the mode's Gaussian is widened to start and steer the chains
 _MODE_STEPS, _MODE_TRIES = 40, 12
+
+
+_MOST_KEPT = 64  # curves, of 100 KB at most
+_kept: dict[tuple[bytes, int], LearningCurve] = {}
+
+
+def fit_once(evidence: Evidence, seed: int) -> LearningCurve:
+    """The posterior as `fit` gives it, kept: a study asks again as it ends, and for each report.
+
+    Args:
+        evidence: what was measured.
+        seed: of the study; it draws from the posterior.
+    """
+    key = evidence.digest, seed
+    curve = _kept.pop(key, None) or fit(evidence, generator(seed, "learning curve"))
+    curve.draws.flags.writeable = False  # several callers share them
+    _kept[key] = curve
+    while len(_kept) > _MOST_KEPT:
+        _kept.pop(next(iter(_kept)), None)  # another thread may have been first
+    return curve
 
 
 def fit(evidence: Evidence, rng: np.random.Generator | None) -> LearningCurve:

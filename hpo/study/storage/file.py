@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from budget import seals
+from budget.database import driver
 from budget.files import replacing
 from budget.sqlite_file import SIDE_FILES
 from hpo.settings.run_folder import making
@@ -97,6 +98,7 @@ def _make(path: Path, name: str) -> None:
     for side in SIDE_FILES:  # rows of a lost file, which SQLite would put into the new one
         path.with_name(path.name + side).unlink(missing_ok=True)
     with replacing(path) as draft:
+        draft.write_bytes(_empty())
         storage = _storage(draft)
         optuna_study(name, storage)
         storage.remove_session()
@@ -106,8 +108,31 @@ def _make(path: Path, name: str) -> None:
             database.execute("PRAGMA journal_mode=WAL")  # a property of the file; one sync a commit
 
 
+@cache
+def _empty() -> bytes:
+    """A database with Optuna's tables: to make them loads all of its migrations."""
+    import optuna
+
+    storage = optuna.storages.RDBStorage("sqlite://")
+    with storage.engine.connect() as connection:
+        made = driver(connection).serialize()
+    storage.engine.dispose()
+    return made
+
+
+_FITTING: set[str] = set()
+"""Versions of Optuna's tables that Optuna found to fit: to ask again loads all its migrations."""
+
+
 def _storage(path: Path) -> optuna.storages.RDBStorage:
     import optuna
 
     wait = {"connect_args": {"timeout": _WAIT_S, "factory": seals.SealingConnection}}
-    return optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs=wait)
+    opened = partial(optuna.storages.RDBStorage, f"sqlite:///{path}", engine_kwargs=wait)
+    storage = opened(skip_compatibility_check=True)
+    version = storage.get_current_version()
+    if version not in _FITTING:
+        storage.engine.dispose()
+        storage = opened()
+        _FITTING.add(version)
+    return storage
