@@ -16,7 +16,7 @@ from labeling.types import Floats, LabelPlan
 
 _REFERENCE_PRICE = 0.001  # dollars a task
 _OWN_LUCK = 0.5  # weight of the variance between a plan's parts against all plans' together
-_USUAL_LUCK = 15.0  # c where no bootstrap was computed (measured: 4 to 55)
+_USUAL_LUCK = 14.0  # c where no bootstrap was computed (measured: 10 to 17)
 
 VALIDATION, FINAL = "validation", "final"
 
@@ -216,31 +216,25 @@ def evidence_of(
 
 
 def luck_rate(measured: Sequence[Measurement], chance: float) -> float:
-    """The c of the variance c / answers that the bootstraps of all plans have together.
+    """The c of the variance c / answers between purchases that all bootstraps have together.
 
     It is a variance of the error's log odds against guessing: of few answers the error is large,
-    but it cannot vary beyond guessing.
+    but it cannot vary beyond guessing. There c is the same for few answers and for many, as redrawn
+    purchases show; that of the bootstraps alone is not (benchmarks.luck). A plan's own bootstrap is
+    noisy, and small where luck made its error small: it would count most where it is wrong.
 
     Args:
         measured: measurements.
         chance: the error of guessing.
     """
     told = [m for m in measured if m.luck is not None]
-    own = [m.luck * m.answers / _reach_of(m, chance) ** 2 for m in told if m.luck is not None]
-    return float(np.mean(own)) if own else _USUAL_LUCK
-
-
-def pooled_luck(rate: float, answers: Floats) -> Floats:
-    """Variance of the log odds between purchases, as all plans together say.
-
-    A plan's own bootstrap is noisy, and small where luck made its error small: it would count most
-    where it is wrong.
-
-    Args:
-        rate: of `luck_rate`.
-        answers: [n] answers behind the plans' errors.
-    """
-    return np.asarray(rate / answers * redrawn_share(answers))
+    if not told:
+        return _USUAL_LUCK
+    count = np.array([m.answers for m in told], dtype=np.float64)
+    variance = np.array([m.luck for m in told], dtype=np.float64) * redrawn_share(count)
+    moves = np.array([_reach_of(m, chance) for m in told])
+    # Sums: the log odds of a plan that hardly beats guessing tell little of luck.
+    return float((variance * count).sum() / (moves**2).sum())
 
 
 def _reach_of(measured: Measurement, chance: float) -> float:
@@ -250,7 +244,7 @@ def _reach_of(measured: Measurement, chance: float) -> float:
 def _luck(measured: Sequence[Measurement], chance: float) -> Floats:
     """[n] variance of the log odds between purchases; of parts, half of it as they differ."""
     count = np.array([m.answers for m in measured], dtype=np.float64)
-    pooled = pooled_luck(luck_rate(measured, chance), count)
+    pooled = luck_rate(measured, chance) / count
     own = np.array([np.nan if m.luck is None or m.parts < 2 else m.luck for m in measured])
     own *= redrawn_share(count) / [_reach_of(m, chance) ** 2 for m in measured]
     mixed = _OWN_LUCK * own + (1 - _OWN_LUCK) * pooled

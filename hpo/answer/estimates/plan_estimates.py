@@ -15,7 +15,6 @@ from hpo.answer.estimates.evidence import (
     coding_of,
     evidence_of,
     luck_rate,
-    pooled_luck,
 )
 from hpo.answer.estimates.learning_curve import REFERENCE_TASKS, LearningCurve, reach
 from hpo.answer.estimates.posterior import TRAINING_SD, fit, fit_once
@@ -162,8 +161,7 @@ class PlanEstimates:
         coded = self.coding.plans(plans)
         answers = REFERENCE_TASKS * np.exp(coded.tasks + coded.overlap)
         error = 1 - self.curve.accuracy(coded).mean(axis=0)
-        luck = pooled_luck(luck_rate(self.measured, self._chance), answers)
-        luck *= reach(error, self._chance) ** 2
+        luck = luck_rate(self.measured, self._chance) / answers * reach(error, self._chance) ** 2
         return np.asarray(np.sqrt(luck * self._has_luck + TRAINING_SD**2))
 
     def chance_of(self, plan: LabelPlan, accuracy: float) -> float:

@@ -10,6 +10,7 @@ import pytest
 from hpo.answer.estimates.evidence import VALIDATION, Coding, Measurement, evidence_of
 from hpo.answer.estimates.learning_curve import Evidence, Plans, reach
 from hpo.answer.estimates.posterior import fit
+from hpo.trial.model.annotator_bootstrap import redrawn_share
 from labeling.types import Floats, Ints, LabelPlan
 
 SIZES = np.array([98, 98, 98, 98, 98, 98, 196, 392])  # the last three are one purchase's
@@ -74,3 +75,18 @@ def test_a_lucky_purchase_counts_as_much_as_an_unlucky_one() -> None:
     lucky = dataclasses.replace(usual, accuracy=0.87, luck=0.0009, purchase="b")
     evidence = evidence_of([usual, lucky], Coding(lambda plan: "c", 10, True), 2 / 3, True)
     assert evidence.luck[0] == evidence.luck[1] > 0
+
+
+def test_the_luck_of_a_plan_is_the_same_whichever_plans_were_measured_beside_it() -> None:
+    """Bootstraps of few answers tell too little, of many too much (benchmarks.luck)."""
+
+    def made(tasks: int) -> Measurement:
+        plan = LabelPlan.parse(f"p0.001-k1-c0-n{tasks}-exam")
+        variance = 14.0 / tasks * float(reach(np.array(0.3), 2 / 3)) ** 2  # as redrawn purchases
+        told = variance / float(redrawn_share(np.array(tasks)))
+        return Measurement(plan, 0.7, 367, VALIDATION, told, str(tasks), tasks, tasks)
+
+    many, few = [made(980), *[made(n) for n in (20, 39, 49, 78)]], [made(980), made(392)]
+    for measured in (many, few):
+        luck = evidence_of(measured, Coding(lambda plan: "c", 10, True), 2 / 3, True).luck
+        assert luck == pytest.approx([14.0 / m.answers for m in measured])
