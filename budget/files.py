@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -43,6 +45,20 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         os.close(handle)
     sync_folder(path.parent)
+
+
+def regular(path: Path) -> Path:
+    """The path of a file that a user has named, to be read whole.
+
+    A pipe is waited for, and read a second time it is empty; a device may have no end.
+
+    Raises:
+        OSError: it is missing, or a pipe, a device or a socket.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a folder the reading itself tells
+        raise OSError(errno.EINVAL, "it is a pipe or a device; write its content to a file")
+    return path
 
 
 def write_whole(path: Path, content: bytes) -> None:

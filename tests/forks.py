@@ -108,7 +108,7 @@ class RandomKills:
         """
         moment = self._moments.uniform(0, self._seconds)
         while not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            if _cpu_so_far(child) >= moment:
+            if cpu_so_far(child) >= moment:
                 os.kill(child, signal.SIGKILL)
                 break
             time.sleep(_LOOK_S)
@@ -128,7 +128,7 @@ class RandomKills:
                 return
 
 
-def _cpu_so_far(child: int) -> float:
+def cpu_so_far(child: int) -> float:
     """CPU seconds of a child that runs, in steps of a clock tick."""
     words = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")

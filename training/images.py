@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.errors import InputError
+from budget.files import regular
 from training.decoding import (
     MAX_FILE_BYTES,
     MAX_PIXELS,
@@ -156,7 +157,7 @@ class VectorFile:
 def holds_vectors(path: Path) -> bool:
     """Whether an archive holds features in place of images."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(regular(path)) as archive:
             return "features.npy" in archive.namelist()
     except (OSError, zipfile.BadZipFile):
         return False  # the reader of images says what is wrong

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
+from budget.files import regular
 from budget.money import Money
 from budget.tariffs.staff import Group
 from budget.toml import parse_toml
@@ -40,7 +41,7 @@ def read_wages(path: Path) -> Payroll:
         InputError: the file cannot be read, a wage is no amount of dollars, or a group is wrong.
     """
     try:
-        raw = parse_toml(path.read_text(encoding="utf-8"), str(path), Decimal)
+        raw = parse_toml(regular(path).read_text(encoding="utf-8"), str(path), Decimal)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--wages: {path}: cannot be read: {error}") from None
     tables = {name: raw.get(name, {}) for name in ("wages", "groups")}

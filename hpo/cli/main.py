@@ -107,6 +107,9 @@ def _run(argv: Sequence[str] | None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # A letter that the stream cannot write is written as its code.
             stream.reconfigure(errors="backslashreplace")
+    for name in ("COLUMNS", "LINES"):  # a terminal without a size: some programs say 0
+        if not os.environ.get(name, "").strip("0"):
+            os.environ.pop(name, None)
     words = list(sys.argv[1:] if argv is None else argv)
     parser, commands = make_parser()
     arguments = parser.parse_args(_with_command(words, parser, commands))

@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from budget.errors import InputError, nearest
+from budget.files import regular
 from budget.money import ZERO, Money
 from budget.postgres.address import Address
 from budget.tariff import Tariff
@@ -319,7 +320,7 @@ def read_toml(path: Path) -> dict[str, object]:
         InputError: the file is missing, unreadable, not TOML, or has an unknown key.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = regular(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from budget.errors import InputError
+from budget.files import regular
 from budget.money import ZERO, Money
 from budget.toml import parse_toml
 from labeling.campaign.campaign import (
@@ -74,7 +75,7 @@ def _raw(name_or_path: str) -> tuple[dict[str, Any], str]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return regular(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such campaign file") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from budget.errors import InputError, nearest
+from budget.files import regular
 from budget.money import Money
 from budget.toml import parse_toml
 
@@ -100,7 +101,7 @@ def read_endpoint(path: Path) -> EndpointSettings:
         InputError: naming file and key that are wrong, and the remedy.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = regular(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--machine: {path}: cannot be read: {error}") from None
     raw: dict[str, Any] = parse_toml(text, str(path), Decimal)

@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 
 from budget.errors import InputError
+from budget.files import regular
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8", ""),
@@ -36,7 +37,7 @@ def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
         InputError: the file cannot be opened, or its encoding is not one of these.
     """
     try:
-        raw = path.read_bytes()
+        raw = regular(path).read_bytes()
         if path.name.lower().endswith(".gz"):
             raw = gzip.decompress(raw)
     except FileNotFoundError:

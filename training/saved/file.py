@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budget.errors import InputError
+from budget.files import regular
 from training.encoder import Encoder
 from training.fit import Model
 from training.saved.model import SavedModel
@@ -69,7 +70,7 @@ def load_model(path: str | Path) -> SavedModel:
             "that labelworth wrote"
         )
     try:
-        content = path.read_bytes()
+        content = regular(path).read_bytes()
         said = json.loads(_metadata(content)["labelworth"])
         model, filters = _model(said["model"], load(content))
         classes = tuple(str(name) for name in said["classes"])

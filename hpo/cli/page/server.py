@@ -98,10 +98,22 @@ def make_server(page: LivePage, port: int) -> ThreadingHTTPServer:
             self.end_headers()
             self.wfile.write(content)
 
+        def send_error(self, code: int, message: str | None = None, _: str | None = None) -> None:
+            """Refuses what is no request for the page: a mistake of the client's, not of ours."""
+            self.request_version = self.protocol_version  # else the status would be left out
+            self._reply(code if code < 500 else 405, b"this page can be read alone\n", "text/plain")
+
         def log_message(self, format: str, *args: object) -> None:
             """Says nothing: requests of one's own browser are no news."""
 
-    return ThreadingHTTPServer((_HOST, port), Handler)
+    return _Listener((_HOST, port), Handler)
+
+
+class _Listener(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Says nothing of a browser that was closed while it was answered."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 def serve(folder: Path, port: int, images: bool, is_opened: bool) -> int:

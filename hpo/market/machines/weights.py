@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from budget.errors import InputError
+from budget.files import regular
 from budget.money import ZERO, Money
 from budget.toml import parse_toml
 from hpo.data.dataset import Dataset
@@ -86,7 +87,7 @@ def open_model(opening: MachineOpening) -> OpenedModel:
         )
     path = Path(opening.where)
     try:
-        told = parse_toml(path.read_text(encoding="utf-8"), str(path), Decimal)
+        told = parse_toml(regular(path).read_text(encoding="utf-8"), str(path), Decimal)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--machine: {path}: cannot be read: {error}") from None
     if unknown := sorted(set(told) - _KEYS):

@@ -101,3 +101,67 @@ def test_a_pipe_as_token_file_is_refused_and_not_waited_for(tmp_path: Path) -> N
     pipe.touch(0o600)
     pipe.write_text("token")
     assert read_token({"TOLOKA_TOKEN_FILE": str(pipe)}).reveal() == "token"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "--config"],
+        ["plan", "--budget=5", "--data=folder:images", "--labels"],
+        ["plan", "--budget=5", "--data=digits3", "--campaign"],
+        ["plan", "--budget=5", "--data=digits3", "--scenario"],
+        ["plan", "--budget=5", "--data"],
+        ["toloka-server", "--faults"],
+        ["toloka-server", "--truth"],
+    ],
+    ids=" ".join,
+)
+def test_a_pipe_or_a_device_as_a_file_is_refused_and_not_waited_for(
+    words: list[str], kind: str, command: Command
+) -> None:
+    """The one has no end, and nobody writes to the other."""
+    Path("images").mkdir()
+    photos(Path("images"))
+    odd = Path("odd.toml")
+    if kind == "pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to("/dev/zero")
+    code, out, err = command(*words, f"{'npz:' * (words[-1] == '--data')}odd.toml")
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert "odd.toml" in err
+
+
+ODD_TRUTH = {
+    "[" * 100_000: "recursion",
+    '{"question": "q", "address": ["a"], "items": {"truth": [1e999], "error": [0], '
+    '"distractor": [0]}, "further": {}}': "infinity",
+    '{"question": "q", "address": ["a"], "items": {"truth": [1%s], "error": [0], '
+    '"distractor": [0]}, "further": {}}' % ("0" * 30): "too large",
+    '{"question": "q", "address": [{}], "items": {}, "further": {}}': "unhashable",
+    '{"question": "q", "address": [], "items": [], "further": {}}': "",
+}
+
+
+@pytest.mark.parametrize("text", ODD_TRUTH, ids=range(len(ODD_TRUTH)))
+def test_an_odd_file_of_true_answers_is_one_line(text: str, command: Command) -> None:
+    Path("truth.json").write_text(text)
+    code, out, err = command("toloka-server", "--truth", "truth.json")
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert "truth.json: not a file of true answers: " in err
+    assert ODD_TRUTH[text] in err
+
+
+def test_a_terminal_that_says_it_has_no_size_gets_every_column(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    words = ("plan", "--budget=5", "--data=digits3")
+    _, expected, _ = command(*words)
+    monkeypatch.setenv("COLUMNS", "0")
+    code, out, _ = command(*words)
+    assert (code, out) == (0, expected)
+    assert len(out.splitlines()) > 10

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from budget.errors import InputError
+from budget.files import regular
 from labeling.crowd.people.items import Items
 from labeling.crowd.people.opinions import Opinions
 
@@ -75,7 +76,7 @@ def read_truth(path: Path) -> Truth:
         InputError: the file cannot be read, or its columns differ in length.
     """
     try:
-        raw = path.read_bytes()
+        raw = regular(path).read_bytes()
         document = json.loads(raw)
         addresses = document["address"]
         truth = Truth(
@@ -90,7 +91,14 @@ def read_truth(path: Path) -> Truth:
         )
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise InputError(f"{path}: not a file of true answers: {error}") from None
     if len(truth.row) < len(addresses):
         raise InputError(f"{path}: an image address is given twice")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
+from budget.files import regular
 from budget.toml import parse_toml
 from labeling.toloka.server.model.errors import ApiError
 from labeling.toloka.server.routes.shapes.control import FAULT
@@ -107,7 +108,7 @@ def read_faults(path: Path) -> list[Fault]:
         InputError: the file cannot be read, or holds no faults.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = regular(path).read_text(encoding="utf-8")
         is_json = path.suffix == ".json"
         document = json.loads(text) if is_json else parse_toml(text, str(path))
     except InputError:

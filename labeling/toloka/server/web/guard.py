@@ -14,6 +14,7 @@ HOST = "127.0.0.1"
 _MOST_BYTES = 64 * 1024 * 1024
 # A web page of another site reaches this machine by a name of its own, or sends its own origin.
 _NAMES = r"(127\.0\.0\.1|localhost|\[::1\])"
+_LENGTH = re.compile(r"[0-9]{1,12}")
 _HOST = re.compile(rf"{_NAMES}(:\d+)?", re.IGNORECASE)
 
 
@@ -42,11 +43,11 @@ def _same(given: str, token: str) -> bool:
 
 
 def body_length(headers: Message) -> int | None:
-    """Length of a request's body in bytes; None if it is unknown or too large."""
-    text = headers.get("Content-Length", "0")
-    if "Transfer-Encoding" in headers or not re.fullmatch(r"[0-9]{1,12}", text):
+    """Length of a request's body in bytes; None if it is unknown, too large or told twice."""
+    told = headers.get_all("Content-Length", ["0"])
+    if "Transfer-Encoding" in headers or len(told) != 1 or not _LENGTH.fullmatch(told[0]):
         return None
-    return int(text) if int(text) <= _MOST_BYTES else None
+    return int(told[0]) if int(told[0]) <= _MOST_BYTES else None
 
 
 def read(method: str, address: str, raw: bytes, headers: Message) -> Request:
@@ -67,3 +68,15 @@ def read(method: str, address: str, raw: bytes, headers: Message) -> Request:
 def error(status: int, code: str, message: str) -> Reply:
     """An error in the platform's form, for a request that the platform does not see."""
     return Reply(status, {"request_id": "0" * 32, "code": code, "message": message})
+
+
+def unreadable(status: int) -> Reply:
+    """The refusal of bytes that are no request, or one of a method that no platform has.
+
+    Args:
+        status: what Python's server makes of it: 501 of a method and 505 of a version, too, which
+            would be mistakes of the server.
+    """
+    if status == 501:
+        return error(405, "METHOD_NOT_ALLOWED", "This server has no such method")
+    return error(status if status < 500 else 400, "BAD_REQUEST", "This is no request of HTTP/1.1")

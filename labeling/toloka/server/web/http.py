@@ -20,7 +20,7 @@ from labeling.toloka.server.model.errors import ApiError
 from labeling.toloka.server.model.world import Settings
 from labeling.toloka.server.routes.routing import Reply, Request, find
 from labeling.toloka.server.web.faults import Fault, make_faults
-from labeling.toloka.server.web.guard import HOST, body_length, error, read, refusal
+from labeling.toloka.server.web.guard import HOST, body_length, error, read, refusal, unreadable
 from labeling.toloka.server.web.platform import Platform
 from labeling.toloka.server.web.state_file import RequestLog
 
@@ -215,6 +215,12 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         return
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what was never a request, in the platform's form: it is the client's mistake."""
+        self.request_version = self.protocol_version  # else the status would be left out
+        self.close_connection = True  # the end of this request is unknown
+        self._send(unreadable(code))
+
     def _answer(self) -> None:
         front = self.server.front
         length = body_length(self.headers)
@@ -223,6 +229,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(error(413, "BAD_REQUEST", "The length of the body is missing or too large"))
             return
         raw = self.rfile.read(length) if length else b""
+        if len(raw) < length:
+            self.close_connection = True  # its client has gone: what is left may mean another thing
+            self._send(error(400, "BAD_REQUEST", "The body is shorter than its length"))
+            return
         if refused := front.refusal(self.headers):
             self._send(refused)
             return
@@ -247,8 +257,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if reply.status != 204:
             self.send_header("Content-Length", str(len(data)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(data[: int(len(data) * keep)])
+        self.wfile.write(b"" if self.command == "HEAD" else data[: int(len(data) * keep)])
         self.wfile.flush()
 
     def _fail(self, fault: Fault, reply: Reply | None) -> None:
