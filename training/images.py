@@ -75,11 +75,7 @@ class BadImage:
 
 
 def load_digits() -> tuple[ImageIndex, NDArray[np.int64]]:
-    """The 1,797 scans of handwritten digits (8x8, 16 grey levels) that ship with scikit-learn.
-
-    Returns:
-        The images and the true digit of each.
-    """
+    """The 1,797 scans of digits (8x8, 16 grey levels) of scikit-learn, and the digit of each."""
     # The table alone: to import scikit-learn takes longer than a small study.
     path = distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
     table = np.loadtxt(str(path), delimiter=",")
