@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,12 +108,10 @@ def test_goals_that_make_no_sense_are_refused(name: str, text: str, said: str) -
         make_config({"budget": "5", name: text})
 
 
-@pytest.fixture(scope="module")
-def asked(module_study: Make) -> Path:
+@pytest.fixture
+def asked(finished_small: Path, tmp_path: Path) -> Path:
     """The folder of a finished study."""
-    study = module_study(study="asked")
-    study.run()
-    return study.folder
+    return Path(shutil.copytree(finished_small, tmp_path / "asked/s"))
 
 
 def test_a_finished_study_is_asked_and_changes_nothing(asked: Path, command: Command) -> None:

@@ -65,7 +65,13 @@ def test_features_that_changed_since_the_start_are_refused(
         small_study(**settings, budget="1").run()
 
 
-@pytest.mark.parametrize("aggregation", ["weighted", "majority", "dawid-skene", "auto"])
+@pytest.mark.parametrize(
+    "aggregation",
+    [  # auto tries each of the others
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("weighted", "majority", "dawid-skene")),
+        "auto",
+    ],
+)
 def test_every_aggregation_gives_an_answer(
     aggregation: str, small_study, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,7 +146,7 @@ def report(delivered: Path) -> Any:
     return json.loads((delivered / "report.json").read_text())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_any_single_edited_figure_is_named(report: Any, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(list(figures_of(report))))
