@@ -176,7 +176,7 @@ def test_a_larger_pool_moves_plan_money_and_minutes(small_study) -> None:
 
 
 def test_nothing_is_said_beyond_some_times_the_images_measured(small_study) -> None:
-    study = small_study(study="s", pool_size=50_000)
+    study = small_study(study="s", pool_size=50_000, trials=2)
     answer = study.run()["answer"]
     assert answer["answerable"] == 20 * max(o.labels for o in study.outcomes())
     assert answer["chosen"]["plan"]["tasks"] <= answer["answerable"]

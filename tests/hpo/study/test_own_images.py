@@ -90,8 +90,8 @@ def test_a_timm_backbone_with_its_weights_file(small_study, tmp_path: Path) -> N
     weights = tmp_path / "weights.safetensors"
     save_file(model.state_dict(), weights)
     settings = {"data": f"folder:{tmp_path / 'photos'}", "labels": str(labels), "trials": 1}
-    settings |= {"budget": "1", "trainer": CrossValidated()}
-    study = small_study(backbone="test_resnet", backbone_file=str(weights), **settings)
+    settings |= {"budget": "1", "backbone": "test_resnet", "backbone_file": str(weights)}
+    study = small_study(**settings)
     report = study.run()
     assert study.world.features.weights_source == "file:weights.safetensors"
     assert report["recommended"] is not None
