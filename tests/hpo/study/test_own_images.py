@@ -35,7 +35,9 @@ def write_photos(root: Path, side: int, count: int = 330) -> Path:
     return labels
 
 
-@pytest.mark.parametrize(("side", "backbone"), [(12, "pixels"), (40, "patch")])
+@pytest.mark.parametrize(
+    ("side", "backbone"), [pytest.param(12, "pixels", marks=pytest.mark.slow), (40, "patch")]
+)
 def test_a_folder_of_photos_gives_an_answer(
     side: int, backbone: str, small_study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
