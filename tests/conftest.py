@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -38,6 +39,14 @@ if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a suite that a shell runs in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # else its children hear no Ctrl-C
+
+
+def pytest_collection_finish() -> None:
+    """What the suite has imported stays: the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)  # by default a twentieth of the suite's time is its
+
 
 SMALL: dict[str, object] = {
     "budget": "0.3",
@@ -136,6 +145,15 @@ def module_study(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> I
     """Makes small studies for a whole module: its tests only look at them."""
     with studies_in(tmp_path_factory.mktemp("runs"), small_data) as make:
         yield make
+
+
+@pytest.fixture(scope="session")
+def finished_small(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small study `s` that spent its budget; tests that change it copy it."""
+    with studies_in(tmp_path_factory.mktemp("finished"), small_data) as make:
+        study = make(study="s")
+        study.run()
+    return Path(study.folder)
 
 
 Command = Callable[..., tuple[int, str, str]]

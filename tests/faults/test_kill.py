@@ -92,7 +92,7 @@ def test_every_durable_step_is_watched(undisturbed: Callable[[str], Undisturbed]
     assert told["delivery"]["delivery"]["tranches"] >= 3
 
 
-@pytest.mark.parametrize("kind", ["money", "delivery"])
+@pytest.mark.parametrize("kind", [pytest.param("money", marks=pytest.mark.slow), "delivery"])
 def test_killed_at_random_moments_in_a_row(
     kind: str,
     undisturbed: Callable[[str], Undisturbed],

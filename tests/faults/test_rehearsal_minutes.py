@@ -67,6 +67,7 @@ def test_minutes_of_a_killed_rehearsal_are_those_of_the_undisturbed(
         assert [row["minutes"] for row in again["purchases"]] == pytest.approx(minutes, abs=0.002)
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_a_rehearsal_ends_with_the_same_report(
     small_data: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +96,9 @@ def test_a_terminal_gets_its_width_and_the_strong_row_in_bold() -> None:
 
 
 @pytest.fixture(scope="module")
-def studied(module_study) -> Path:
+def studied(finished_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished small study."""
-    study = module_study(study="s", budget="0.5")
-    study.run()
-    study.close()
-    return study.folder
+    return Path(shutil.copytree(finished_small, tmp_path_factory.mktemp("studied") / "s"))
 
 
 def widths_of(*words: str, cwd: Path) -> dict[str, str]:

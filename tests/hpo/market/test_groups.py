@@ -59,6 +59,7 @@ def best_of(world: Any) -> tuple[str, ...]:
     return tuple(sorted(sorted(staff.names, key=right)[-3:]))
 
 
+@pytest.mark.slow
 def test_the_study_finds_the_group_that_gives_more_for_the_money(
     small_study: Make, wages: Write, tmp_path: Path
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -27,10 +29,12 @@ Make = Callable[..., object]
 
 
 @pytest.fixture(scope="module")
-def done(module_study):
+def done(finished_small: Path, module_study, tmp_path_factory: pytest.TempPathFactory):
     """A finished study of the default sampler, and its report."""
-    study = module_study(study="s")
-    return study, study.run()
+    runs = tmp_path_factory.mktemp("done")
+    shutil.copytree(finished_small, runs / "s")
+    study = module_study(runs=runs, study="s")
+    return study, study.report()
 
 
 def test_every_proposal_is_bought(done) -> None:
@@ -172,7 +176,7 @@ def test_a_larger_pool_moves_plan_money_and_minutes(small_study) -> None:
 
 
 def test_nothing_is_said_beyond_some_times_the_images_measured(small_study) -> None:
-    study = small_study(study="s", pool_size=50_000)
+    study = small_study(study="s", pool_size=50_000, trials=2)
     answer = study.run()["answer"]
     assert answer["answerable"] == 20 * max(o.labels for o in study.outcomes())
     assert answer["chosen"]["plan"]["tasks"] <= answer["answerable"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def test_a_target_stops_the_search_when_it_is_reached_and_confirmed(small_study:
 
 
 def test_a_target_beyond_reach_is_said_to_be(small_study: Make) -> None:
-    report = small_study(study="s", target="99.9%").run()
+    report = small_study(study="s", target="99.9%", budget="0.15").run()
     assert report["advice"]["target"]["chosen"] is None
     assert "reaches" not in report["stopped"]
 
@@ -78,10 +79,10 @@ def test_the_search_goes_on_where_the_confirmation_denies_the_target(
 
 
 def test_worth_ends_the_search_where_money_is_worth_more_than_points(small_study: Make) -> None:
-    worthless = small_study(study="s", budget="1", worth="1 point = $0.0001").run()
+    worthless = small_study(study="s", budget="0.5", worth="1 point = $0.0001").run()
     assert worthless["stopped"] == "no plan promised 10000 points per dollar any more"
     assert worthless["advice"]["verdict"]["stop"]
-    precious = small_study(study="precious", budget="1", worth="1 point = $1000").run()
+    precious = small_study(study="precious", budget="0.5", worth="1 point = $1000").run()
     assert len(precious["purchases"]) > len(worthless["purchases"])
     cheap, dear = (r["answer"]["chosen"]["price_tag"]["micros"] for r in (worthless, precious))
     assert cheap < dear
@@ -107,12 +108,10 @@ def test_goals_that_make_no_sense_are_refused(name: str, text: str, said: str) -
         make_config({"budget": "5", name: text})
 
 
-@pytest.fixture(scope="module")
-def asked(module_study: Make) -> Path:
+@pytest.fixture
+def asked(finished_small: Path, tmp_path: Path) -> Path:
     """The folder of a finished study."""
-    study = module_study(study="asked")
-    study.run()
-    return study.folder
+    return Path(shutil.copytree(finished_small, tmp_path / "asked/s"))
 
 
 def test_a_finished_study_is_asked_and_changes_nothing(asked: Path, command: Command) -> None:

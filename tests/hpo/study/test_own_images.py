@@ -35,7 +35,9 @@ def write_photos(root: Path, side: int, count: int = 330) -> Path:
     return labels
 
 
-@pytest.mark.parametrize(("side", "backbone"), [(12, "pixels"), (40, "patch")])
+@pytest.mark.parametrize(
+    ("side", "backbone"), [pytest.param(12, "pixels", marks=pytest.mark.slow), (40, "patch")]
+)
 def test_a_folder_of_photos_gives_an_answer(
     side: int, backbone: str, small_study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,7 +67,13 @@ def test_features_that_changed_since_the_start_are_refused(
         small_study(**settings, budget="1").run()
 
 
-@pytest.mark.parametrize("aggregation", ["weighted", "majority", "dawid-skene", "auto"])
+@pytest.mark.parametrize(
+    "aggregation",
+    [  # auto tries each of the others
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("weighted", "majority", "dawid-skene")),
+        "auto",
+    ],
+)
 def test_every_aggregation_gives_an_answer(
     aggregation: str, small_study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,8 +92,8 @@ def test_a_timm_backbone_with_its_weights_file(small_study, tmp_path: Path) -> N
     weights = tmp_path / "weights.safetensors"
     save_file(model.state_dict(), weights)
     settings = {"data": f"folder:{tmp_path / 'photos'}", "labels": str(labels), "trials": 1}
-    settings |= {"budget": "1", "trainer": CrossValidated()}
-    study = small_study(backbone="test_resnet", backbone_file=str(weights), **settings)
+    settings |= {"budget": "1", "backbone": "test_resnet", "backbone_file": str(weights)}
+    study = small_study(**settings)
     report = study.run()
     assert study.world.features.weights_source == "file:weights.safetensors"
     assert report["recommended"] is not None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -85,17 +86,16 @@ def test_every_sampler_spends_its_budget_and_resumes_to_the_same_bytes(
     assert len(whole["purchases"]) >= stop_at
 
 
-@pytest.fixture(scope="module")
-def finished(module_study) -> Study:
+@pytest.fixture
+def finished(finished_small: Path, small_study, tmp_path: Path) -> Study:
     """A study that has spent its budget."""
-    study = module_study(study="finished", budget="0.2")
-    study.run()
-    return study
+    shutil.copytree(finished_small, tmp_path / "runs/s")
+    return small_study(study="s")
 
 
 def test_a_finished_study_answers_again_without_buying(finished: Study, small_study) -> None:
     first = (finished.folder / "report.json").read_text()
-    study = small_study(runs=finished.folder.parent, study="finished", budget="0.2")
+    study = small_study(study="s")
     assert to_json(study.report()) == first
     assert to_json(study.run()) == first
 
@@ -115,12 +115,12 @@ def test_raising_the_budget_goes_on_and_is_in_the_ledger(small_study) -> None:
 
 
 def test_other_changes_are_refused_naming_the_field(finished: Study, small_study) -> None:
-    same = {"runs": finished.folder.parent, "study": "finished", "budget": "0.2"}
+    same = {"study": finished.config.study}
     with pytest.raises(InputError, match=r"--budget: .* can be raised, not lowered"):
-        small_study(**{**same, "budget": "0.15"})
-    with pytest.raises(InputError, match="--sampler: study 'finished' was started with money"):
+        small_study(**same, budget="0.15")
+    with pytest.raises(InputError, match="--sampler: study 's' was started with money"):
         small_study(**same, sampler="random")
-    with pytest.raises(InputError, match="--seed: study 'finished' was started with 0, now 7"):
+    with pytest.raises(InputError, match="--seed: study 's' was started with 0, now 7"):
         small_study(**same, seed=7)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -22,11 +23,13 @@ mpl.use("agg")
 
 
 @pytest.fixture(scope="module")
-def study(module_study: Make) -> Study:
+def study(
+    finished_small: Path, module_study: Make, tmp_path_factory: pytest.TempPathFactory
+) -> Study:
     """A finished search."""
-    made = module_study(study="looked-at")
-    made.run()
-    return made
+    runs = tmp_path_factory.mktemp("looked-at")
+    shutil.copytree(finished_small, runs / "s")
+    return module_study(runs=runs, study="s")
 
 
 class Reader(HTMLParser):
@@ -55,7 +58,7 @@ def test_the_answer_is_the_report_with_words(study: Study) -> None:
     assert answer.summary.splitlines()[0].startswith("Spend about $")
     assert list(answer.front) == json.loads(stored)["front"]
     assert list(answer.forecast) == json.loads(stored)["advice"]["forecast"]["at"]
-    assert repr(answer).startswith("Study looked-at\nSpend about")
+    assert repr(answer).startswith("Study s\nSpend about")
     copy = answer.to_dict()
     copy["front"].clear()
     assert answer["front"]
@@ -140,7 +143,7 @@ def _as_others_open_it(study: Study) -> Any:
     import optuna
 
     path = study.folder / "optuna.sqlite"
-    return optuna.load_study(study_name="looked-at", storage=f"sqlite:///{path}")
+    return optuna.load_study(study_name="s", storage=f"sqlite:///{path}")
 
 
 def test_the_database_itself_shows_the_answer_to_optuna(study: Study) -> None:

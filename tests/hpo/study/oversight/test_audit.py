@@ -84,6 +84,7 @@ def test_every_kind_of_study_passes(kind: str, small_data: str, tmp_path: Path) 
     assert audit(folder, FixedHeads()).differences == ()
 
 
+@pytest.mark.slow
 def test_bought_test_labels_and_drawn_roles_pass(tmp_path: Path) -> None:
     found = few_known(tmp_path, 120, 40)
     more = {"test_images": 30, "goal": "model", "trials": 1, "budget": "2"}
@@ -146,7 +147,7 @@ def report(delivered: Path) -> Any:
     return json.loads((delivered / "report.json").read_text())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_any_single_edited_figure_is_named(report: Any, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(list(figures_of(report))))
@@ -167,7 +168,7 @@ def test_a_figure_that_was_added_or_taken_away_is_named(report: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "by"),
     [
-        (("money", "spent", "micros"), 1),
+        pytest.param(("money", "spent", "micros"), 1, marks=pytest.mark.slow),
         (("delivery", "final", "accuracy"), 1),
     ],
 )

@@ -93,7 +93,9 @@ UNKNOWN = [
 ]
 
 
-@pytest.mark.parametrize("number", range(len(CROWDS)))
+@pytest.mark.parametrize(
+    "number", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, len(CROWDS)))]
+)
 @pytest.mark.parametrize("known", [True, False])
 def test_a_simulated_crowds_parameters_are_recovered(number: int, known: bool) -> None:
     true = crowd(**CROWDS[number])
