@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,7 +71,8 @@ def test_slopes_are_the_derivatives_of_the_logarithms(level: float) -> None:
 
 def test_forecasts_do_not_jump_where_two_kinds_of_curve_are_about_as_probable() -> None:
     def of(*log_evidences: float) -> list[int]:
-        return _chains([SimpleNamespace(log_evidence=level) for level in log_evidences])  # type: ignore[list-item]
+        modes: Any = [SimpleNamespace(log_evidence=level) for level in log_evidences]
+        return _chains(modes)
 
     assert of(-40.0) == [256]
     before, after = of(-40.0, -37.05), of(-40.0, -36.95)  # three nats are asked for beforehand
