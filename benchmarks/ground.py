@@ -57,19 +57,22 @@ def _data(name: str, seed: int) -> Dataset:
     return load(make_config({"budget": "1000", "data": name, "seed": seed}))
 
 
-def redraw(plan: LabelPlan, draw: int, beyond: Images | None = None, **settings: object) -> Redraw:
+def redraw(
+    plan: LabelPlan, draw: int, beyond: Images | None = None, begin: float = 0, **settings: object
+) -> Redraw:
     """Buy a plan from crowd number `draw` and train on it.
 
     Args:
         plan: what to buy.
         draw: which crowd; items, images and their order do not change with it.
         beyond: images that no study meets.
+        begin: the share of the pool after which the plan's images begin.
         settings: a study's settings other than budget and study: scenario, data, max_minutes, ...
     """
     config = make_config({"budget": "1000", "study": "ground", **settings})
     data = _data(config.data, config.seed)
     with tempfile.TemporaryDirectory() as folder:
-        world = _world(config, Path(folder) / "ground", data, draw)
+        world = _beginning(_world(config, Path(folder) / "ground", data, draw), begin)
         buy(plan, world)
         trained = fit_plan(plan, world)
         rows = np.concatenate([data.rows["validation"], data.rows["final"]])
@@ -84,6 +87,10 @@ def redraw(plan: LabelPlan, draw: int, beyond: Images | None = None, **settings:
         outcome = Redraw(float(accuracy), float(final), new, tag, paid, minutes)
         world.close()
     return outcome
+
+
+def _beginning(world: World, begin: float) -> World:
+    return world.but(pool=np.roll(world.pool, -round(begin * len(world.pool))))
 
 
 def _share_right(model: Any, images: Images) -> float:
@@ -108,7 +115,11 @@ def _features(config: StudyConfig, data: Dataset) -> Features:
 
 
 def fresh(
-    plan: LabelPlan, draws: int, beyond: Images | None = None, **settings: object
+    plan: LabelPlan,
+    draws: int,
+    beyond: Images | None = None,
+    other_images: bool = False,
+    **settings: object,
 ) -> list[Redraw]:
     """Purchases of a plan that no study meets: their crowds are beyond every study's.
 
@@ -116,9 +127,12 @@ def fresh(
         plan: what to buy.
         draws: how many purchases.
         beyond: images that no study meets.
+        other_images: whether each purchase labels images from another place of the pool on, for the
+            mean over images, too; else all label the same.
         settings: as for `redraw`.
     """
-    return [redraw(plan, FIRST + draw, beyond, **settings) for draw in range(draws)]
+    begins = [draw / draws * other_images for draw in range(draws)]
+    return [redraw(plan, FIRST + i, beyond, begin, **settings) for i, begin in enumerate(begins)]
 
 
 def mean_and_error(values: list[float]) -> tuple[float, float]:

@@ -1,7 +1,8 @@
 """Are the numbers of the answer true: whole studies against fresh purchases of the plans they name.
 
-True is a plan's mean accuracy over fresh purchases from other crowds: with `--data drawn:CLASSES`
-on thousands of images that no study meets, else on the validation and final images. The answer was
+True is a plan's mean accuracy over fresh purchases from other crowds, each of other images of the
+pool: with `--data drawn:CLASSES` on thousands of images that no study meets, else on the validation
+and final images. The answer was
 measured on the latter, so its intervals, which are for any images, hold that value too often.
 Printed per cap and scenario and pooled, in points:
 
@@ -75,7 +76,8 @@ class Truth:
         return float(np.mean([redraw.final for redraw in self._of(plan["key"])]))
 
     def _bought(self, key: str) -> list[Redraw]:
-        return fresh(LabelPlan.parse(key), self._redraws, self._beyond, **self._settings)
+        plan = LabelPlan.parse(key)
+        return fresh(plan, self._redraws, self._beyond, other_images=True, **self._settings)
 
 
 def judge(report: dict[str, Any], truth: Truth) -> dict[str, float]:

@@ -183,9 +183,12 @@ class LearningCurve:
     def accuracy(self, plans: Plans) -> Floats:
         """[D, n] draws of the accuracy that plans have on average over purchases."""
         least = self._errors(plans)
+        departing = np.flatnonzero(_departures(self.draws, self.knots).any(axis=1))
+        if not len(departing):
+            return 1 - least
         # A departure may bend upwards: more of the same is never worse than what it contains.
         bends = [*self.knots.tasks, np.inf], [*self.knots.overlap, np.inf]  # inf: the plan's own
-        for tasks, overlap in itertools.product(*bends) if self.knots.count else ():
+        for tasks, overlap in itertools.product(*bends):
             more_tasks = (tasks == np.inf) | (plans.tasks > tasks - _CLOSE)
             inside = more_tasks & ((overlap == np.inf) | (plans.overlap > overlap - _CLOSE))
             if inside.any():
@@ -195,13 +198,15 @@ class LearningCurve:
                     tasks=np.minimum(some.tasks, tasks),
                     overlap=np.minimum(some.overlap, overlap),
                 )
-                least[:, inside] = np.minimum(least[:, inside], self._errors(smaller))
+                at = np.ix_(departing, inside)
+                least[at] = np.minimum(least[at], self._errors(smaller, departing))
         return 1 - least
 
-    def _errors(self, plans: Plans) -> Floats:
-        offsets = self.draws[:, SHAPE + self.knots.count :]
-        offsets = np.column_stack([offsets, self._fresh_offset])
-        logs = log_errors(self.draws, offsets, plans, self.chance, self.knots)
+    def _errors(self, plans: Plans, rows: Ints | None = None) -> Floats:
+        some = slice(None) if rows is None else rows
+        offsets = self.draws[some, SHAPE + self.knots.count :]
+        offsets = np.column_stack([offsets, self._fresh_offset[some]])
+        logs = log_errors(self.draws[some], offsets, plans, self.chance, self.knots)
         return np.asarray(np.exp(logs))
 
 

@@ -6,7 +6,8 @@ which all plans share; and the luck of training. The mean of ln(e) lies below th
 mean, by half the variance of the noise. That is left as it is: the posterior's mean of e adds half
 the posterior's variance, and with both corrections accuracies were told too low (measured). The
 posterior is sampled by elliptical slices (Murray, Adams and MacKay 2010) around its mode, many
-chains at once.
+chains at once. Usual curves, unusual ones, and curves that depart from a power law each get as many
+chains as the evidence makes them probable.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ _SD = np.array([1.5, 0.4, 0.7, 0.8, 0.4, 0.15, 0.4, 0.6, 0.4])
 _OFFSETS = (0.03, 0.08, 0.16, 0.32)  # standard deviations of u that are compared
 _WIDE = 3.0  # times the usual prior's standard deviations: for surfaces like none measured
 _DEPARTURES = (0.15, 0.5)  # standard deviations of d that are compared with none
-_UNUSUAL = 3.0  # nats that the evidence has to speak for a wide prior or departures
-_FEWEST = 6  # measurements before those are compared with the usual prior
+_UNUSUAL = 3.0  # nats that a wide prior or departures are less probable beforehand
+_FEWEST = 6  # measurements before those are thought of
 _SHARED_IMAGES = 0.6  # correlation of two models' errors on the same images
 _CHAINS, _STEPS, _SHRINKS = 256, 40, 40
 _WIDER = 1.3  # the mode's Gaussian is widened to start and steer the chains
@@ -72,17 +73,42 @@ def fit(evidence: Evidence, rng: np.random.Generator | None) -> LearningCurve:
         rng: draws from the posterior; None for its mode alone, in a tenth of the time.
     """
     offsets = _OFFSETS if rng is not None else _OFFSETS[1:2]
-    mode = _likeliest([_mode(evidence, _Prior(sd)) for sd in offsets])
-    if rng is not None and len(evidence.error) > _FEWEST:
-        usual = mode.prior
-        others = [replace(usual, wide=_WIDE)]
-        others += [replace(usual, departure=sd, knots=evidence.knots) for sd in _DEPARTURES]
-        other = _likeliest([_mode(evidence, prior) for prior in others])
-        if other.log_evidence > mode.log_evidence + _UNUSUAL:
-            mode = other
-    draws = mode.theta[None] if rng is None else _sample(evidence, mode, rng)
-    sd = 0.0 if rng is None else mode.prior.offset
-    return LearningCurve(draws, evidence.chance, sd, mode.prior.knots)
+    usual = _likeliest([_mode(evidence, _Prior(sd)) for sd in offsets])
+    if rng is None:
+        return LearningCurve(usual.theta[None], evidence.chance, 0.0)
+    modes = [usual]
+    if len(evidence.error) > _FEWEST:
+        others = [replace(usual.prior, wide=_WIDE)]
+        others += [replace(usual.prior, departure=sd, knots=evidence.knots) for sd in _DEPARTURES]
+        modes += [_mode(evidence, prior) for prior in others]
+    drawn = [
+        (_sample(evidence, mode, chains, rng), mode.prior.knots)
+        for mode, chains in zip(modes, _chains(modes), strict=True)
+        if chains
+    ]
+    knots = next((knots for _, knots in drawn if knots.count), NO_KNOTS)
+    draws = np.concatenate([_with_departures(theta, own, knots) for theta, own in drawn])
+    return LearningCurve(draws, evidence.chance, usual.prior.offset, knots)
+
+
+def _chains(modes: Sequence[_Mode]) -> list[int]:
+    """Chains for each prior, the usual one first: as probable as the evidence makes it.
+
+    Were the likeliest prior taken alone, a forecast would jump by points where two are as likely.
+    """
+    logs = np.array([mode.log_evidence for mode in modes])
+    logs[1:] -= _UNUSUAL
+    upto = np.cumsum(np.exp(logs - logs.max()))
+    ends = (_CHAINS * upto / upto[-1]).round().astype(np.int64)
+    return [int(count) for count in np.diff(ends, prepend=0)]
+
+
+def _with_departures(theta: Floats, own: Knots, knots: Knots) -> Floats:
+    """Parameters with the departures of some knots: 0 where they were drawn without any."""
+    if own.count == knots.count:
+        return theta
+    none = np.zeros((len(theta), knots.count))
+    return np.column_stack([theta[:, :SHAPE], none, theta[:, SHAPE:]])
 
 
 # --- noise ---
@@ -199,7 +225,7 @@ def _mode(evidence: Evidence, prior: _Prior) -> _Mode:
     return _Mode(prior, theta, covariance, mean, precision, whiten, log_evidence)
 
 
-def _sample(evidence: Evidence, mode: _Mode, rng: np.random.Generator) -> Floats:
+def _sample(evidence: Evidence, mode: _Mode, chains: int, rng: np.random.Generator) -> Floats:
     """[D, P] draws: elliptical slices about the mode, with the Gaussian there as their prior."""
     wide = _WIDER**2 * mode.covariance + 1e-12 * np.eye(len(mode.theta))
     root: Floats = np.asarray(np.linalg.cholesky(wide), dtype=np.float64)
@@ -216,7 +242,7 @@ def _sample(evidence: Evidence, mode: _Mode, rng: np.random.Generator) -> Floats
         steering = (((theta - mode.theta) @ unroot.T) ** 2).sum(axis=1)
         return np.asarray(-0.5 * ((residual**2).sum(axis=1) + prior - steering))
 
-    theta = mode.theta + rng.standard_normal((_CHAINS, len(mode.theta))) @ root.T
+    theta = mode.theta + rng.standard_normal((chains, len(mode.theta))) @ root.T
     level = log_ratio(theta)
     for _ in range(_STEPS):
         theta, level = _slice(theta, level, mode.theta, root, log_ratio, rng)

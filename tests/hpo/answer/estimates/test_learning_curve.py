@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -14,6 +17,7 @@ from hpo.answer.estimates.learning_curve import (
     log_errors,
     log_errors_and_slopes,
 )
+from hpo.answer.estimates.posterior import _chains
 
 CHANCE = 0.9
 LEVEL, SLOPE, FLOOR = 0, 1, 3
@@ -63,3 +67,16 @@ def test_slopes_are_the_derivatives_of_the_logarithms(level: float) -> None:
         above, _ = log_errors_and_slopes(theta + step, evidence, NO_KNOTS)
         below, _ = log_errors_and_slopes(theta - step, evidence, NO_KNOTS)
         assert slopes[:, parameter] == pytest.approx((above - below) / 2e-5, abs=2e-5)
+
+
+def test_forecasts_do_not_jump_where_two_kinds_of_curve_are_about_as_probable() -> None:
+    def of(*log_evidences: float) -> list[int]:
+        modes: Any = [SimpleNamespace(log_evidence=level) for level in log_evidences]
+        return _chains(modes)
+
+    assert of(-40.0) == [256]
+    before, after = of(-40.0, -37.05), of(-40.0, -36.95)  # three nats are asked for beforehand
+    assert sum(before) == sum(after) == 256
+    assert 120 < before[1] <= after[1] < 136
+    assert of(-40.0, -45.0) == [256, 0]
+    assert of(-40.0, -10.0) == [0, 256]
