@@ -75,6 +75,7 @@ class Trials:
         self._space = space
         self._storage = storage
         self._read: tuple[int | str, list[FrozenTrial]] | None = None
+        self._told: dict[int, Outcome] = {}  # of complete trials, which never change
 
     def all(self) -> list[FrozenTrial]:
         """Every trial, in order; read again only after a process has written one."""
@@ -108,23 +109,30 @@ class Trials:
 
     def outcomes(self) -> list[Outcome]:
         """Every plan evaluated so far, once, as it was measured last."""
-        return _once(self.evaluated())
+        return self._once(self.evaluated())
 
     def searched(self) -> list[Outcome]:
         """The same without what was evaluated after the search."""
-        return _once(self.complete())
+        return self._once(self.complete())
 
     def purchases(self) -> list[Purchase]:
         """What was bought, in order."""
         return [
-            Purchase(
-                outcome_from_plain(t.user_attrs["outcome"]),
-                t.user_attrs["order"],
-                t.user_attrs["version"],
-            )
+            Purchase(self._outcome(t), t.user_attrs["order"], t.user_attrs["version"])
             for t in self.complete()
             if t.user_attrs["bought"]
         ]
+
+    def _outcome(self, trial: FrozenTrial) -> Outcome:
+        """The outcome of a complete trial, read once."""
+        if (known := self._told.get(trial.number)) is None:
+            known = self._told[trial.number] = outcome_from_plain(trial.user_attrs["outcome"])
+        return known
+
+    def _once(self, trials: Iterable[FrozenTrial]) -> list[Outcome]:
+        """One outcome a plan: the last one measured, in the first one's place."""
+        outcomes = map(self._outcome, trials)
+        return list({outcome.plan.key: outcome for outcome in outcomes}.values())
 
     def refusals(self) -> list[FrozenTrial]:
         """Refused trials since the search's last complete one, in order."""
@@ -229,9 +237,3 @@ class Trials:
 
 def _after_search(trial: FrozenTrial) -> bool:
     return bool(trial.user_attrs.get("after_search", False))
-
-
-def _once(trials: Iterable[FrozenTrial]) -> list[Outcome]:
-    """One outcome a plan: the last one measured, in the first one's place."""
-    outcomes = [outcome_from_plain(trial.user_attrs["outcome"]) for trial in trials]
-    return list({outcome.plan.key: outcome for outcome in outcomes}.values())
