@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from budget.errors import InputError, StorageError, VersionDamaged, VersionMissing
-from budget.files import sync_folder, write_whole
+from budget.files import private_folder, sync_folder, write_whole
 from budget.money import Money
 from labeling.aggregation.facts import (
     MINUTE_DIGITS,
@@ -204,7 +204,7 @@ def copy(version: Version, folder: Path) -> None:
     names = (*version.manifest["files"], MANIFEST)
     content = {name: _checked(version.path, name, version.manifest) for name in names}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         for name, raw in content.items():
             path = folder / name
             if path.exists() and path.read_bytes() != raw:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
+
 from budget.errors import InputError
+from budget.files import write_whole
 from hpo.settings.market_kinds import KINDS, MarketKind
 from hpo.trial.purchase import CONFIRMED, DELIVERED, apart
 from hpo.trial.world import MARKET_LOCK, World
 from labeling.machine import is_machine
 from labeling.source import PooledSource
+from labeling.store.claims import Claim
+
+_MARK, _BUYS_FROM = "market.id", "buys from"
+"""The file that tells a study's folder from others; under which name its content is claimed."""
 
 
 def check_archive(kind: MarketKind, archive: bool) -> None:
@@ -33,6 +40,8 @@ def look(world: World) -> list[str]:
         InputError: another machine's folder holds the journal of the study's pools.
     """
     source = world.market.pooled
+    if world.market.kind.has_pools and world.config.storage is not None:
+        check_folder(world)
     if source is None:
         return []
     _check_journal(world)
@@ -49,6 +58,32 @@ def look(world: World) -> list[str]:
             "pools, to which the annotators of the archived ones are not admitted."
         )
     return said
+
+
+def check_folder(world: World) -> None:
+    """Refuse to buy from another folder than the one whose journal knows what was bought.
+
+    A study at a database server may be started in any folder. An order that another folder's
+    process has placed would be placed, and paid, once more. Until something is ordered, the study
+    buys from the folder that it was started in last.
+
+    Raises:
+        InputError: the study has bought from another folder.
+    """
+    claim = Claim(world.database, f"{world.config.study} {_BUYS_FROM}")
+    path, known = world.folder / _MARK, claim.settings()
+    mine = path.read_text() if path.exists() else None
+    if known not in (None, mine) and _conditions(world):
+        raise InputError(
+            f"{world.folder}: the study has bought on {world.market.name} from another folder, "
+            "whose journal knows what it bought; bring the folder of the machine that bought, or "
+            "share --runs"
+        )
+    if mine is None:
+        mine = uuid.uuid4().hex
+        write_whole(path, mine.encode())
+    if known != mine:
+        claim.keep(mine)
 
 
 def _check_journal(world: World) -> None:

@@ -95,6 +95,7 @@ class Trials:
         self._storage = storage
         self._trials = _Read(storage, lambda: self.study.get_trials(deepcopy=False))
         self._facts = _Read(storage, lambda: self.study.user_attrs)
+        self._told: dict[int, Outcome] = {}  # of complete trials, which never change
 
     def all(self) -> list[FrozenTrial]:
         """Every trial, in order."""
@@ -126,23 +127,30 @@ class Trials:
 
     def outcomes(self) -> list[Outcome]:
         """Every plan evaluated so far, once, as it was measured last."""
-        return _once(self.evaluated())
+        return self._once(self.evaluated())
 
     def searched(self) -> list[Outcome]:
         """The same without what was evaluated after the search."""
-        return _once(self.complete())
+        return self._once(self.complete())
 
     def purchases(self) -> list[Purchase]:
         """What was bought, in order."""
         return [
-            Purchase(
-                outcome_from_plain(t.user_attrs["outcome"]),
-                t.user_attrs["order"],
-                t.user_attrs["version"],
-            )
+            Purchase(self._outcome(t), t.user_attrs["order"], t.user_attrs["version"])
             for t in self.complete()
             if t.user_attrs["bought"]
         ]
+
+    def _outcome(self, trial: FrozenTrial) -> Outcome:
+        """The outcome of a complete trial, read once."""
+        if (known := self._told.get(trial.number)) is None:
+            known = self._told[trial.number] = outcome_from_plain(trial.user_attrs["outcome"])
+        return known
+
+    def _once(self, trials: Iterable[FrozenTrial]) -> list[Outcome]:
+        """One outcome a plan: the last one measured, in the first one's place."""
+        outcomes = map(self._outcome, trials)
+        return list({outcome.plan.key: outcome for outcome in outcomes}.values())
 
     def refusals(self) -> list[FrozenTrial]:
         """Refused trials since the search's last complete one, in order."""
@@ -247,9 +255,3 @@ class Trials:
 
 def _after_search(trial: FrozenTrial) -> bool:
     return bool(trial.user_attrs.get("after_search", False))
-
-
-def _once(trials: Iterable[FrozenTrial]) -> list[Outcome]:
-    """One outcome a plan: the last one measured, in the first one's place."""
-    outcomes = [outcome_from_plain(trial.user_attrs["outcome"]) for trial in trials]
-    return list({outcome.plan.key: outcome for outcome in outcomes}.values())

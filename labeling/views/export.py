@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError, StorageError
-from budget.files import replacing
+from budget.files import private_folder, replacing
 from labeling.tables.spelling import guarded
 from labeling.tables.writing import csv_text
 
@@ -32,7 +32,7 @@ def write_table(path: Path, table: Table, kinds: Mapping[str, str]) -> None:
     """
     check_kind(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         with replacing(path) as draft:
             if path.suffix == ".csv":
                 _write_csv(draft, table)

@@ -83,6 +83,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from tempfile import TemporaryDirectory
 
     from budget.errors import InputError
+    from budget.files import private_folder
     from hpo.data.exported.formats import BY_NAME
     from hpo.data.exported.labelled import exported
 
@@ -95,10 +96,10 @@ def _export(arguments: argparse.Namespace) -> int:
     target = arguments.to or Path(f"labels-{version.id[:12]}-{form.name}")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"--to: {target} is there already and not empty; name another folder")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(target.parent)
     with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         draft = Path(folder) / target.name
-        draft.mkdir()
+        draft.mkdir(mode=0o700)
         form.write(exported(version, images), draft)
         draft.replace(target)
     print(f"version {version.id} from {origin} as {form.name}: {target}")

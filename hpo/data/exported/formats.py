@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from budget.errors import InputError
-from budget.files import write_whole
+from budget.files import private_folder, write_whole
 from hpo.data.exported.labelled import Export, LabelledImage
 from labeling.tables.spelling import guarded
 from labeling.tables.writing import csv_text
@@ -168,7 +168,7 @@ def _file(row: LabelledImage, export: Export) -> Path:
 
 
 def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(target.parent)
     shutil.copyfile(source, target)
 
 

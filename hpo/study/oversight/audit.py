@@ -11,24 +11,30 @@ import csv
 import io
 import math
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from budget.database import look_into
+from budget.book import LedgerEntry
+from budget.database import look_into, reading, rows_of
 from budget.errors import InputError
 from budget.ledger import Ledger
 from budget.money import Money
-from budget.sqlite_file import SIDE_FILES, reading_alone
+from budget.sqlite_file import SIDE_FILES
 from hpo.answer.sections.delivered import LABELS_FILE
 from hpo.data.roles import ROLES_FILE
 from hpo.settings.config import StudyConfig
-from hpo.settings.run_folder import SEARCH, STORE, claim, read_config, runs_of
+from hpo.settings.run_folder import (
+    SEARCH,
+    STORE,
+    claim,
+    look_into_store,
+    read_config,
+    runs_of,
+)
 from hpo.settings.stored_answer import read_report
 from hpo.study.oversight.stored_answers import selling_stored
 from hpo.study.study import Study, open_study
@@ -39,6 +45,10 @@ from hpo.trial.world import build
 
 _NEAR = 1e-9  # relative: another processor may round the last digits in another way
 _ABSENT = "(nothing)"
+_OUTSIDE = (
+    "SELECT count(*) FROM trial_user_attributes JOIN trials USING (trial_id) "
+    "JOIN studies USING (study_id) WHERE study_name = ? AND key = ?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +78,10 @@ class Audit:
 
     Attributes:
         figures: numbers, texts and marks compared.
-        from_rows: whether all was computed from raw rows. The trials of several workers, as at a
-            database server, were asked for in a sequence that no row tells: there the report alone
-            is made anew, from the measurements as stored.
+        from_rows: whether all was computed from raw rows. The trials of several workers were asked
+            for in a sequence that no row tells: there the report alone is made anew, from the
+            measurements as stored. At a database server there may have been several, but not on a
+            market with pools, where one process at a time searches.
         differences: figures that differ.
     """
 
@@ -97,9 +108,9 @@ def audit(folder: Path, trainer: Trainer | None = None) -> Audit:
     if stored is None:
         raise InputError(f"{folder}: no answer yet (report.json is missing); let the study end")
     look_at_books(folder)
-    if config.storage is not None:
-        return compare([("report.json", stored, _told(folder, trainer))], from_rows=False)
-    from_rows = not _has_workers(folder)
+    from_rows = not _has_workers(folder, config)
+    if config.storage is not None and not from_rows:
+        return compare([("report.json", stored, _told(folder, trainer))], from_rows)
     with tempfile.TemporaryDirectory(prefix="labelworth-audit-") as name:
         copy = _prepared(folder, Path(name))
         if not from_rows:
@@ -108,17 +119,22 @@ def audit(folder: Path, trainer: Trainer | None = None) -> Audit:
         report = _again(folder, copy, config, trainer)
         parts = [
             ("report.json", stored, report),
-            ("ledger", _entries(folder, config.study), _entries(copy, config.study)),
+            ("ledger", *(_entries(at, read_config(at)) for at in (folder, copy))),
             (LABELS_FILE, _table(folder / LABELS_FILE), _table(copy / LABELS_FILE)),
         ]
         return compare(parts, from_rows)
 
 
-def _has_workers(folder: Path) -> bool:
-    """Whether trials of the study were asked for from outside, by several workers."""
-    with closing(sqlite3.connect(reading_alone(folder / SEARCH), uri=True)) as trials:
-        query = "SELECT count(*) FROM trial_user_attributes WHERE key = ?"
-        return bool(trials.execute(query, (TASK,)).fetchone()[0])
+def _has_workers(folder: Path, config: StudyConfig) -> bool:
+    """Whether several workers may have asked for the trials, or others outside have."""
+    if config.storage is not None and not config.market_kind.has_pools:
+        return True
+    trials = look_into(config.storage or folder / SEARCH)
+    try:
+        with reading(trials) as connection:
+            return bool(rows_of(connection, _OUTSIDE, (config.study, TASK))[0][0])
+    finally:
+        trials.dispose()
 
 
 def _prepared(folder: Path, runs: Path) -> Path:
@@ -137,10 +153,10 @@ def _again(
     folder: Path, copy: Path, config: StudyConfig, trainer: Trainer | None
 ) -> dict[str, Any]:
     """The report of the same study on the same answers; each raise of its cap is one run."""
-    resold = partial(selling_stored, folder, config.study)
+    resold = partial(selling_stored, folder, config)
     report: dict[str, Any] = {}
-    for cap in _caps(folder, config.study):
-        raised = replace(config, budget=cap)
+    for cap in _caps(folder, config):
+        raised = replace(config, budget=cap, storage=None)  # what is made anew lies in files
         claim(copy, raised)  # else it would be new, and draw the roles of its images
         make_world = partial(build, resold=resold)
         study = Study(raised, trainer=trainer, folder=copy, make_world=make_world)
@@ -169,23 +185,22 @@ def _told(folder: Path, trainer: Trainer | None) -> dict[str, Any]:
         study.close()
 
 
-def _caps(folder: Path, study: str) -> list[Money]:
-    engine = look_into(folder / STORE)
-    try:
-        entries = Ledger.open(engine, study).entries()
-    finally:
-        engine.dispose()
-    return [entry.amount for entry in entries if entry.kind == "cap"]
+def _caps(folder: Path, config: StudyConfig) -> list[Money]:
+    return [entry.amount for entry in _ledger(folder, config) if entry.kind == "cap"]
 
 
-def _entries(folder: Path, study: str) -> list[dict[str, Any]]:
+def _entries(folder: Path, config: StudyConfig) -> list[dict[str, Any]]:
     """The ledger's entries, without the account's balance that a market told at the time."""
-    engine = look_into(folder / STORE)
+    entries = _ledger(folder, config)
+    return [{"kind": e.kind, "key": e.key, "micros": e.amount.micros} for e in entries]
+
+
+def _ledger(folder: Path, config: StudyConfig) -> Sequence[LedgerEntry]:
+    engine = look_into_store(folder, config)
     try:
-        entries = Ledger.open(engine, study).entries()
+        return Ledger.open(engine, config.study).entries()
     finally:
         engine.dispose()
-    return [{"kind": e.kind, "key": e.key, "micros": e.amount.micros} for e in entries]
 
 
 def _table(path: Path) -> list[dict[str, Any]] | None:

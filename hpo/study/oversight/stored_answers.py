@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from budget.database import look_into
 from budget.errors import NotBought
 from budget.tariff import Tariff
 from hpo.market.market import Market
-from hpo.settings.run_folder import STORE
+from hpo.settings.config import StudyConfig
+from hpo.settings.run_folder import look_into_store
 from labeling.source import LabelSource, Pool
 from labeling.store import Store
 from labeling.store.stored_pages import stored_page
@@ -21,14 +21,14 @@ class StoredAnswers:
 
     Args:
         folder: the study's folder; nothing in it is changed.
-        study: the study's name.
+        config: the study's configuration.
         market: the study's own market, which says what things cost and how long they take.
     """
 
-    def __init__(self, folder: Path, study: str, market: LabelSource) -> None:
-        self._engine = look_into(folder / STORE)
-        self._store = Store(self._engine, study)
-        self._study = study
+    def __init__(self, folder: Path, config: StudyConfig, market: LabelSource) -> None:
+        self._engine = look_into_store(folder, config)
+        self._store = Store(self._engine, config.study)
+        self._study = config.study
         self._market = market
 
     @property
@@ -77,15 +77,15 @@ class StoredAnswers:
         self._market.close()
 
 
-def selling_stored(folder: Path, study: str, market: Market) -> Market:
+def selling_stored(folder: Path, config: StudyConfig, market: Market) -> Market:
     """A study's market with its stored answers for a source, and no pools.
 
     Args:
         folder: the study's folder.
-        study: the study's name.
+        config: the study's configuration.
         market: its own market.
     """
     from dataclasses import replace
 
-    source = StoredAnswers(folder, study, market.source)
+    source = StoredAnswers(folder, config, market.source)
     return replace(market, source=source, pooled=None)

@@ -24,6 +24,7 @@ from budget.ledger import Ledger
 from budget.money import ZERO
 from budget.postgres.address import VARIABLE
 from hpo.study.journal import Progress
+from hpo.study.pools import check_folder
 from hpo.study.study import Study, open_study
 from labeling.store import Store
 from tests import canary
@@ -233,10 +234,28 @@ def test_on_a_market_with_pools_a_second_process_waits_and_needs_the_folder(
     ]
     check_money(url)
     elsewhere = make("elsewhere", **rehearsal)
-    with pytest.raises(InputError, match=r"market\.jsonl is missing, .*; bring the folder"):
+    with pytest.raises(InputError, match=r"from another folder, .*; bring the folder"):
         elsewhere.run()
     elsewhere.close()
     check_money(url)
+
+
+@pytest.mark.parametrize("market", ["rehearsal", "label-studio-rehearsal"])
+def test_what_one_folder_has_ordered_another_with_a_journal_of_its_own_does_not_buy(
+    market: str, make: Make
+) -> None:
+    more = {"pay": "per-answer"} if market != "rehearsal" else {}
+    one, two = (make(name, market=market, budget="5", **more) for name in ("one", "two"))
+    for study in (one, two):  # nothing is ordered yet: the last one counts
+        check_folder(study.world)
+    plan = two.world.space.plans[-1]
+    condition, tasks = two.world.condition(plan), two.world.tasks(plan)
+    assert two.world.store.order_for(condition, tasks, 1, two.config.allowance, None) is not None
+    with pytest.raises(InputError, match=r"from another folder, .*; bring the folder"):
+        check_folder(one.world)
+    check_folder(two.world)
+    for study in (one, two):
+        study.close()
 
 
 def test_another_machine_joins_with_the_same_settings_only(make: Make) -> None:

@@ -24,7 +24,7 @@ def add_parser(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write a model as ONNX, if it gives the same probabilities."""
     from budget.errors import InputError
-    from budget.files import write_whole
+    from budget.files import private_folder, write_whole
     from training.saved import load_model
     from training.saved.onnx import TOLERANCE, largest_difference, onnx_bytes
 
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.model}: its ONNX graph gives probabilities that differ by "
             f"{difference:.1e}, more than {TOLERANCE:.0e}: nothing was written"
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(out.parent)
     write_whole(out, content)
     shape = saved.opened(arguments.backbone_file).shape
     checked = (

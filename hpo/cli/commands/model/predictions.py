@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from budget.errors import InputError
-from budget.files import replacing, try_locked
+from budget.files import private_folder, replacing, try_locked
 from labeling.tables.spelling import guarded, unguarded
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Predictions:
         Raises:
             InputError: another process writes it.
         """
-        self.out.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self.out.parent)
         lock = self.out.with_name(f".{self.out.name}.lock")
         with try_locked(lock) as is_held:
             if not is_held:

@@ -46,7 +46,7 @@ def add_parser(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train a model on labels and write it."""
     from budget.errors import InputError
-    from budget.files import write_whole
+    from budget.files import private_folder, write_whole
     from hpo.cli.progress import feature_bar
     from hpo.trial.model.from_labels import read_disk_labels, train_from
     from training.encoder import encoder_of
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     made = train_from(labels, features.values, arguments.seed)
     facts = {"labels": labels.origin, "backbone": features.name, "weights": features.weights_source}
     encoder = encoder_of(features, index)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(out.parent)
     write_whole(out, model_bytes(made.model, labels.classes, facts, encoder))
     _tell(out, labels, made, features.name, arguments.json)
     return DONE

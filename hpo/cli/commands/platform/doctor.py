@@ -1,8 +1,9 @@
-"""`labelworth doctor`: is all well with the account on the market? Changes nothing."""
+"""`labelworth doctor`: is all well with the account, or the place of a study? Changes nothing."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo.cli.console import print_json
@@ -17,6 +18,13 @@ def add_parser(commands: Commands) -> None:
     """Add the command."""
     words = "check token, account, clock and people on the market; changes nothing"
     parser = add_command(commands, "doctor", words)
+    parser.add_argument(
+        "folder",
+        metavar="RUN_DIR",
+        nargs="?",
+        type=Path,
+        help="who else may read or change this study, in place of the market",
+    )
     parser.add_argument(
         "--market", metavar="NAME", default="toloka", help="toloka (default) or label-studio"
     )
@@ -35,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Look at the account, and print what is there; 5 where something stands in the way."""
     from hpo.settings.parsing import one_of
 
+    if arguments.folder is not None:
+        return DONE if examine_place(arguments.folder, arguments.json) else MARKET_TROUBLE
     environment = one_of("production", "sandbox")(arguments.environment, "--toloka-environment")
     checks = {
         "toloka": lambda: run_doctor(environment, arguments.json),
@@ -42,6 +52,28 @@ def run(arguments: argparse.Namespace) -> int:
     }
     market = one_of(*checks)(arguments.market, "--market")
     return DONE if checks[market]() else MARKET_TROUBLE
+
+
+def examine_place(folder: Path, as_json: bool) -> bool:
+    """Look who else may read or change what a study keeps, and print it.
+
+    Returns:
+        Whether nobody may.
+
+    Raises:
+        InputError: there is no study in the folder.
+    """
+    from hpo.study.oversight.rights import rights_of_others
+
+    problems = rights_of_others(folder)
+    if as_json:
+        print_json({"folder": str(folder), "problems": problems})
+        return not problems
+    for line in problems:
+        print(f"PROBLEM: {line}")
+    if not problems:
+        print(f"{folder}: nobody else may read or change it. Nothing was changed; all is well.")
+    return not problems
 
 
 def run_doctor(environment: str, as_json: bool) -> bool:

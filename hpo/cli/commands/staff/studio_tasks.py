@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     import json
 
     from budget.errors import InputError
-    from budget.files import write_whole
+    from budget.files import private_folder, write_whole
     from labeling import versions
     from labeling.label_studio.tasks_file import tasks_of
 
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"{out}: is there already; give another file, or add --overwrite")
     version = versions.load(arguments.version, arguments.runs)
     tasks = tasks_of(version, lambda name: arguments.image_url_prefix + quote(name))
-    out.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(out.parent)
     write_whole(out, json.dumps(tasks, ensure_ascii=False, indent=1).encode())
     answers = sum(len(task["annotations"]) for task in tasks)
     print_lines([f"{len(tasks)} tasks with {answers} annotations: {out}"])

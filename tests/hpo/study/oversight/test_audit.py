@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from budget.database import open_database
 from budget.errors import LedgerCorrupt, NotBought
+from budget.postgres.address import VARIABLE
 from hpo.study.oversight.audit import audit, compare
 from hpo.study.study import Study
 from labeling.store import Store
@@ -28,6 +29,7 @@ from labeling.tables.writing import csv_text
 from tests.commands import labelworth
 from tests.conftest import SMALL, Command
 from tests.heads import FixedHeads
+from tests.postgres import Server
 from tests.unlabelled import SETTINGS as UNLABELLED
 from tests.unlabelled import few_known
 from tests.unsealed import unseal_driver
@@ -82,6 +84,26 @@ def test_every_kind_of_study_passes(kind: str, small_data: str, tmp_path: Path) 
     if kind == "raised":
         run(tmp_path, data=small_data, **{**MODEL, "budget": "0.5"})
     assert audit(folder, FixedHeads()).differences == ()
+
+
+@pytest.mark.slow
+def test_on_a_market_with_pools_all_is_from_rows_at_a_database_server_too(
+    small_data: str, tmp_path: Path, postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres.fresh()
+    wanted = {**PLAN, "trials": 1, "market": "rehearsal", "storage": url}
+    folder = run(tmp_path / "pools", data=small_data, **wanted)
+    monkeypatch.setenv(VARIABLE, url)
+    done = audit(folder, FixedHeads())
+    assert (done.from_rows, done.differences) == (True, ())
+    report = json.loads((folder / "report.json").read_text())
+    (folder / "report.json").write_text(json.dumps(edited(report, ("money", "spent", "micros"), 1)))
+    assert len(audit(folder, FixedHeads()).differences) == 1
+    one = run(
+        tmp_path / "simulated", data=small_data, **{**wanted, "market": "simulated"}, study="b"
+    )
+    done = audit(one, FixedHeads())  # there several workers may have searched together
+    assert (done.from_rows, done.differences) == (False, ())
 
 
 @pytest.mark.slow
