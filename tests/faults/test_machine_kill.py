@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hpo.study.delivery.machine import buy_machine_answers
+from hpo.study.delivery.machine_purchase import buy_machine_answers
 from hpo.study.study import Study
 from hpo.trial.purchase import paid_of
 from labeling.machine import is_machine
