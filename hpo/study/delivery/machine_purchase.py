@@ -42,8 +42,8 @@ def try_machine(world: World, say: Callable[[str], None]) -> None:
     machine = world.machine
     if machine is None:
         return
-    begun = bool(world.store.orders(machine.condition))
-    if not begun or not _weighs(world):
+    is_tried = any(record.end is not None for record in world.store.orders(machine.condition))
+    if not is_tried or not _weighs(world):
         buy_machine_answers(world, say, trial_rows(world) if _weighs(world) else None)
 
 
