@@ -20,7 +20,7 @@ from hpo.study import checks, pools
 from hpo.study.ask import ASKING, AskedTrial, Asker
 from hpo.study.conclusion import Conclusion
 from hpo.study.delivery import measuring, phase
-from hpo.study.delivery.machine import buy_machine_answers
+from hpo.study.delivery.machine_purchase import try_machine
 from hpo.study.evaluations import Evaluations
 from hpo.study.journal import Progress as Progress
 from hpo.study.journal import StudyEvents, StudyJournal, StudyPhase
@@ -213,7 +213,7 @@ class Study(StudyAnswers):
         for line in [*checks.sealed_late(self.world, self.trials), *pools.look(self.world)]:
             self.say("looking at the market", line)
         measuring.buy_tests(self.world, self.say)
-        buy_machine_answers(self.world, self.say)
+        try_machine(self.world, self.say)
 
     def conclude(self, reason: str, archive: bool = False) -> Answer:
         """Make the answer of what the search found, and write and return the report.

@@ -12,6 +12,7 @@ from hpo.trial.balance import check_taken, noted
 from hpo.trial.world import World
 from labeling.machine import MACHINE
 from labeling.source import tariff_of
+from labeling.store.records import order_limit
 from labeling.types import (
     LabelPlan,
     Order,
@@ -54,6 +55,24 @@ def paid_of(order: Order, world: World) -> Money:
     return world.store.paid(order, world.seller(order.condition).tariff)
 
 
+def machine_most(count: int, world: World) -> Money:
+    """The most that the machine's answers about a number of images can cost; $0 without one."""
+    machine = world.machine
+    if machine is None or not count:
+        return ZERO
+    wanted = tuple((row, 1) for row in range(count))
+    limit = order_limit(wanted, 1, machine.spare)
+    return machine.source.tariff.most(limit, machine.condition.price)
+
+
+def _kept_for_machine(world: World) -> Money:
+    """Money that the rest of the machine's answers may cost: it is weighed after the search."""
+    if world.machine is None:
+        return ZERO
+    asked = world.store.owned_target(world.machine.condition)
+    return machine_most(sum(int(row) not in asked for row in world.machine.rows), world)
+
+
 def left_to_learn(world: World) -> Money:
     """Money that the search of a study that delivers may still spend; without limit for others.
 
@@ -71,7 +90,7 @@ def left_to_learn(world: World) -> Money:
     if spent == ZERO:
         quotes = [world.prices.to_buy(p) for p in world.space.plans if not world.prices.outside(p)]
         kept = max(kept, min((quote.hold for quote in quotes), default=ZERO))
-    return max(ZERO, min(balance.left, kept - spent))
+    return max(ZERO, min(balance.left - _kept_for_machine(world), kept - spent))
 
 
 def finish_apart(world: World) -> None:

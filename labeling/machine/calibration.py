@@ -25,6 +25,7 @@ _CLOSE = 1e-5  # change of a share at which the correction is final
 _LEAST = 1e-6  # probability of a class: a machine may say 0, and be wrong
 _TEMPERATURE_SD, _OFFSET_SD = 1.0, 1.0  # of ln T, and of a class's offset in nats
 _LAPSE = (1.0, 19.0)  # prior answers that lapse, and that do not
+_FOLDS = 5
 _PRIOR_RIGHT = (2.0, 2.0)  # prior right and wrong answers of a machine
 
 
@@ -126,6 +127,36 @@ def calibrate(said: Floats, truth: Ints, shares: Floats) -> MachineCalibration:
     return MachineCalibration(
         float(np.exp(found[0])), found[2:], float(1 / (1 + np.exp(-found[1]))), shares
     )
+
+
+def nats_of_coin(accuracy: float, classes: int) -> float:
+    """What a label tells of an image's class, in nats, where classes and mistakes are even.
+
+    Args:
+        accuracy: share of right labels; below chance it tells nothing.
+        classes: number of classes C.
+    """
+    right = min(max(accuracy, 1 / classes), 1 - _LEAST)
+    wrong = 1 - right
+    doubt = -right * np.log(right) - wrong * np.log(wrong) + wrong * np.log(classes - 1)
+    return float(np.log(classes) - doubt)
+
+
+def nats_told(said: Floats, truth: Ints, shares: Floats, rng: np.random.Generator) -> float:
+    """What a machine's calibrated answer tells of an image's class, in nats, cross-validated.
+
+    Args:
+        said: [n, C] the machine's probabilities of the control tasks, prior corrected.
+        truth: [n] their true classes.
+        shares: [C] shares of the classes, known without it.
+        rng: deals the folds.
+    """
+    fold, told = rng.permutation(len(truth)) % _FOLDS, np.zeros(len(truth))
+    for held in range(_FOLDS):
+        mine = fold == held
+        read = calibrate(said[~mine], truth[~mine], shares).read(said[mine])
+        told[mine] = np.log(np.maximum(read[np.arange(mine.sum()), truth[mine]], _LEAST))
+    return max(0.0, float((told - np.log(shares[truth])).mean()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,6 +19,7 @@ from hpo.answer.plan_in_words import counted
 from hpo.study.delivery.allocation import Standing, first_answers, further_answers
 from hpo.study.delivery.gain import LEAST_GAIN, promise
 from hpo.study.delivery.machine import machine_step
+from hpo.study.delivery.machine_purchase import buy_worthwhile
 from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.purchase import DELIVERED, apart, purchase, settle_ended
 from hpo.trial.versions.best import label_model
@@ -66,7 +67,8 @@ def deliver(
         plan: gives price, control tasks and exam.
         world: the study's world; its ledger pays.
         say: told what is bought, in a few words.
-        owned: the world whose answers count as owned; None for those that the ledger paid for.
+        owned: the world whose answers count as owned; None for those that the ledger paid for, in
+            the study itself, which may buy a machine's labels, too.
 
     Returns:
         Why it ended.
@@ -75,6 +77,8 @@ def deliver(
     condition = delivery_condition(plan, world)
     settle_ended(fresh)
     while not _is_vain(condition, fresh):
+        if owned is None and _bought_of_machine(plan, condition, world, say):
+            continue
         step = next_tranche(plan, world, owned or world.own())
         if isinstance(step, str):
             return step
@@ -86,6 +90,16 @@ def deliver(
         except BudgetExceeded:
             return "another worker took the money that was left"
     return "the market gave no further answer in time"
+
+
+def _bought_of_machine(
+    plan: LabelPlan, condition: Condition, world: World, say: Callable[[str], None]
+) -> bool:
+    """Whether labels of a machine were bought: those that are worth more than people's answers."""
+    if world.machine is None or world.ledger.balance().overrun:
+        return False
+    mine = _owned(condition, world.own())
+    return buy_worthwhile(plan, mine.labels, mine.answers, condition, world, say)
 
 
 def _is_vain(condition: Condition, world: World) -> bool:

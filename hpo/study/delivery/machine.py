@@ -1,73 +1,24 @@
-"""A machine's part in a study: its answers are bought first, and people after what they are worth.
-
-The machine answers once about every image, before anything else is bought: this one purchase serves
-every way to use it. Then people are asked only where they are expected to add something to it.
-"""
+"""People beside a machine: they are asked only where they are expected to add something to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from budget.errors import BudgetExceeded, InputError
 from hpo.settings.rows.machine import ALL, BELOW, OFF, VOTE
 from hpo.study.delivery.allocation import Standing
 from hpo.study.delivery.gain import LEAST_GAIN, promise
-from hpo.trial.evaluate import score_on
-from hpo.trial.purchase import purchase, settle_ended
-from hpo.trial.versions.best import train_delivered
 from hpo.trial.versions.machine.choice import MachineChoice, choose_use
+from hpo.trial.versions.machine.worth import slope_of
 from hpo.trial.world import World
 from labeling.aggregation.best_labels import BestLabels
 from labeling.machine.mixing import AUDITED
 from labeling.seeds import generator
-from labeling.store.records import order_limit
 from labeling.types import Answers, Floats, LabelPlan, LabelSet
 
-_SLOPE, _SLOPE_SD = 0.2, 0.1  # of ln error per ln answers: .15 on photographs, .47 on digits
-_ABOVE_CHANCE = 0.15  # accuracy above chance, from which it tells how fast a model learns
 _LOOK = 200  # answers of a tranche after which the machine and people are compared again
 _POWER = 2.0  # of the chance that a label is wrong, in the chance that people are asked about it
-_NOISE = 0.05  # standard deviation of a difference of two ln errors on the same images
-
-
-def buy_machine_answers(world: World, say: Callable[[str], None]) -> None:
-    """Buy the machine's answers about all images of a study that it has not been asked about.
-
-    Args:
-        world: the study's world; its ledger pays.
-        say: told what is bought, in a few words.
-
-    Raises:
-        InputError: the budget does not bear them.
-    """
-    machine = world.machine
-    if machine is None:
-        return
-    with world.locks.hold("machine"):
-        settle_ended(world)
-        asked = world.store.owned_target(machine.condition)
-        wanted = tuple((int(row), 1) for row in np.sort(machine.rows) if int(row) not in asked)
-        unfinished = any(r.end is None for r in world.store.orders(machine.condition))
-        if not wanted and not unfinished:
-            return
-        most = machine.source.tariff.most(
-            order_limit(wanted, 1, machine.spare), machine.condition.price
-        )
-        if not unfinished and most > world.ledger.balance().left:
-            raise InputError(
-                f"--machine: its answers about {len(wanted)} images may cost {most}, and "
-                f"{world.ledger.balance().left} of the budget is left; give a larger --budget, a "
-                "smaller pool, or leave the machine out"
-            )
-        order = world.store.order_of(machine.condition, wanted, machine.spare, None)
-        say(f"asking the machine about {len(order.wanted)} images")
-        try:
-            purchase(order, world)
-        except BudgetExceeded:
-            say("another worker took the money that the machine needs")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +98,7 @@ def _forecasts(
     images they get follows what is expected, else a hope sends them to images of which the machine
     is sure.
     """
-    slope, spread = _slope(choice.arm(OFF).accuracy, plan, labels, answers, world)
+    slope, spread = slope_of(choice, plan, labels, answers, world)
     owned = int(labels.answers.sum())
     times = (owned + affordable) / max(1, owned)
     told = []
@@ -165,28 +116,6 @@ def _forecasts(
                 ahead[BELOW] = max(ahead[BELOW], ahead.get(VOTE, 0.0))
         told.append(ahead)
     return told[0], told[1]
-
-
-def _slope(
-    accuracy: float, plan: LabelPlan, labels: LabelSet, answers: Answers, world: World
-) -> tuple[float, float]:
-    """How fast the error of a model of people's labels falls, and the standard deviation of that.
-
-    It is measured on half of the labels, and shrunk.
-    """
-    rng = generator(world.config.seed, "half", str(len(labels.task)))
-    half = np.zeros(len(labels.task), dtype=np.bool_)
-    half[rng.permutation(len(half))[: len(half) // 2]] = True
-    fewer = labels.where(half)
-    behind = answers.where(answers.control | np.isin(answers.task, fewer.task))
-    trained = train_delivered(plan, fewer, behind, world).trained
-    before = score_on("validation", trained, world, redraws=0).accuracy
-    if before < 1 / len(world.market.asked.classes) + _ABOVE_CHANCE:
-        return _SLOPE, _SLOPE_SD
-    errors = np.maximum(1 - np.array([before, accuracy]), 1e-3)
-    seen = float(np.log(errors[0] / errors[1]) / np.log(2))
-    trust = _SLOPE_SD**2 / (_SLOPE_SD**2 + (_NOISE / np.log(2)) ** 2)
-    return max(0.0, _SLOPE + trust * (seen - _SLOPE)), _SLOPE_SD * (1 - trust) ** 0.5
 
 
 def _promised(choice: MachineChoice, affordable: int, world: World) -> float:
@@ -213,7 +142,7 @@ def _standing_below(choice: MachineChoice, standing: Standing, world: World) -> 
     if arm.made is None or arm.refused:
         return None
     size = int(world.pool.max()) + 1
-    by_row: Floats = np.ones(size)
+    by_row: Floats = np.full(size, 1 / len(world.market.asked.classes))
     by_row[arm.made.labels.task] = arm.made.posterior.max(axis=1)
     sure = by_row[world.pool]
     unsure = sure < choice.people.skill

@@ -14,7 +14,7 @@ from budget.money import Money
 from hpo.data.dataset import Dataset
 from hpo.market.machines.machine import MachineOpening
 from hpo.market.machines.weights import NetworkModel, open_model
-from hpo.study.delivery.machine import buy_machine_answers
+from hpo.study.delivery.machine_purchase import buy_machine_answers
 from labeling.machine.program import ProgramModel
 from labeling.machine.replies import Call
 from tests.conftest import Make

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from budget.errors import InputError
+from hpo.answer.sections.sellers.machine import machine_lines
 from hpo.answer.summary import summary_lines
+from hpo.study.study import Study
 from labeling.machine import is_machine
 from tests.conftest import Make
 from tests.oracle import settled
@@ -58,16 +61,35 @@ def test_a_good_cheap_machine_labels_everything_and_people_are_spared(
     assert str(tmp_path) not in text
 
 
-def test_a_poor_machine_is_measured_and_left_out(
+def test_a_poor_machine_is_tried_and_left_out_before_its_labels_are_paid(
     small_study: Make, more_data: str, tmp_path: Path
 ) -> None:
     machine = machine_file(tmp_path, more_data, 0.4)
-    report = small_study(data=more_data, machine=machine, **SETTINGS).run()
-    told = report["machine"]
+    study = small_study(data=more_data, machine=machine, **SETTINGS)
+    report = study.run()
+    told, pool = report["machine"], len(study.world.pool)
+    assert told["used"] == "off"
+    assert told["people_alone"] is None
+    assert told["labels"]["machine"] == 0
+    # A trial of a tenth of the budget at most, and none of the pool.
+    assert 0 < told["dollars"]["machine"]["micros"] <= 50_000
+    rest = told["rest"]
+    assert (rest["bought"], rest["images"]) == (0, pool)
+    assert rest["worth_in_answers"] < rest["cost_in_answers"]
+    (line,) = [line for line in machine_lines(told, None) if "not bought" in line]
+    assert line.startswith(f"The machine labelled 0 of the {pool} images of the pool. Its labels")
+
+
+def test_a_poor_machine_that_costs_nothing_is_measured_and_left_out(
+    small_study: Make, more_data: str, tmp_path: Path
+) -> None:
+    machine = machine_file(tmp_path, more_data, 0.4)
+    study = small_study(data=more_data, machine=machine, **{**SETTINGS, "machine_cost": "0"})
+    told = study.run()["machine"]
     assert told["used"] == "off"
     off, *_, everything = told["uses"]
     assert off["accuracy"] > everything["accuracy"]
-    assert told["people_alone"] is None
+    assert told["rest"] is None
 
 
 def test_a_study_goes_on_without_buying_the_machine_twice(
@@ -78,11 +100,17 @@ def test_a_study_goes_on_without_buying_the_machine_twice(
     report = first.run()
     again = small_study(**settings)
     assert again.run() == report
-    orders = [r for r in again.world.store.all_orders() if is_machine(r.order.condition)]
-    assert len(orders) == 1
+    assert asked_twice(again) == []
     raised = small_study(**{**settings, "budget": "0.6"})
     raised.run()
-    assert len([r for r in raised.world.store.all_orders() if is_machine(r.order.condition)]) == 1
+    assert asked_twice(raised) == []
+
+
+def asked_twice(study: Study) -> list[int]:
+    """Images that more than one order asks the machine about."""
+    orders = [r.order for r in study.world.store.all_orders() if is_machine(r.order.condition)]
+    rows = [row for order in orders for row, _ in order.wanted]
+    return [row for row, count in Counter(rows).items() if count > 1]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import pytest
 from labeling.machine.calibration import (
     calibrate,
     class_shares,
+    nats_of_coin,
+    nats_told,
     prior_corrected,
     quality_of,
     worst_class,
@@ -106,3 +108,22 @@ def test_real_machines_are_corrected_and_calibrated(
     right = read.argmax(axis=1) == truth[pool]
     assert right.mean() == pytest.approx(right_after, abs=0.03)
     assert read.max(axis=1).mean() == pytest.approx(right.mean(), abs=0.1)  # it says .32 too much
+
+
+def test_a_label_tells_nothing_by_chance_and_all_where_it_is_right() -> None:
+    assert nats_of_coin(0.1, 10) == pytest.approx(0.0, abs=1e-9)
+    assert nats_of_coin(0.05, 10) == pytest.approx(0.0, abs=1e-9)
+    assert nats_of_coin(1.0, 10) == pytest.approx(np.log(10), abs=1e-3)
+    assert nats_of_coin(0.6, 10) < nats_of_coin(0.8, 10)
+
+
+@pytest.mark.parametrize(("right", "low", "high"), [(0.34, 0.0, 0.08), (0.95, 0.6, 1.0)])
+def test_what_a_machine_tells_is_measured_on_images_that_did_not_calibrate_it(
+    right: float, low: float, high: float
+) -> None:
+    rng = np.random.default_rng(3)
+    truth = rng.integers(3, size=150)
+    named = np.where(rng.random(150) < right, truth, (truth + rng.integers(1, 3, 150)) % 3)
+    said = np.full((150, 3), 0.005)
+    said[np.arange(150), named] = 0.99  # however right, it claims to be sure
+    assert low <= nats_told(said, truth, np.full(3, 1 / 3), rng) <= high

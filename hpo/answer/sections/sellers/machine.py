@@ -12,8 +12,9 @@ from hpo.answer.sentences import cents, interval, percent
 if TYPE_CHECKING:
     from hpo.answer.estimates.plan_estimates import PlanEstimates
     from hpo.trial.versions.machine.choice import MachineChoice
+    from hpo.trial.world import World
     from labeling.machine.mixing import Agreement
-    from labeling.types import LabelPlan
+    from labeling.types import Answers, LabelPlan, LabelSet
 
 _DIGITS = 6
 _STEPS = 24  # of the search for the money that people alone need
@@ -79,7 +80,38 @@ def _measure(findings: Findings, key: str) -> Any:
             "machine": len(bare) if best.use == "all" else int(bare.sum()),
         },
         "same_network": bool(network) and network in world.features.name,
+        "rest": _rest(plan, None if owned is None else owned[:2], world),
         **_evidence(choice),
+    }
+
+
+def _rest(
+    plan: LabelPlan, owned: tuple[LabelSet, Answers] | None, world: World
+) -> dict[str, Any] | None:
+    """The machine's labels that were not bought, and why; None where all were."""
+    from dataclasses import replace
+
+    from hpo.trial.purchase import DELIVERED, apart
+    from hpo.trial.versions.machine.worth import machine_rest, machine_worth, price_of_answer
+
+    labels, answers = owned or (None, None)
+    rest = machine_rest(labels, world)
+    worth = machine_worth(plan, labels, answers, world) if rest.pool else None
+    if worth is None:
+        return None
+    condition = apart(world, DELIVERED).condition(replace(plan, dynamic=None))
+    people, cost = (
+        0 if labels is None else int(labels.answers.sum()),
+        rest.cost(len(rest.rows), world),
+    )
+    now = worth.value(people, rest.bought, is_whole=False)
+    whole = worth.value(people, rest.bought + rest.pool, is_whole=True)
+    return {
+        "bought": rest.bought,
+        "images": rest.pool,
+        "cost": cost.to_json(),
+        "cost_in_answers": round(float(cost.dollars) / price_of_answer(condition, world)),
+        "worth_in_answers": round(whole - now),
     }
 
 
@@ -233,7 +265,8 @@ def machine_lines(told: Mapping[str, Any], final: Mapping[str, Any] | None) -> l
         f"class{trained}.{worst}",
         f"The delivered labels are {_MADE_OF[told['used']]}. On validation images: "
         f"{_uses(told['uses'])}.",
-        *[f"Not used: {row['use']}, {row['refused']}." for row in told["uses"] if row["refused"]],
+        *_refused(told["uses"]),
+        *_not_bought(told["rest"]),
         _sellers(told),
         *_alone(told),
     ]
@@ -255,6 +288,29 @@ def machine_lines(told: Mapping[str, Any], final: Mapping[str, Any] | None) -> l
 def _uses(rows: Sequence[Mapping[str, Any]]) -> str:
     told = [f"{r['use']} {percent(r['accuracy'])}" for r in rows if r["accuracy"] is not None]
     return ", ".join(told)
+
+
+def _refused(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The ways that were not used, a line for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for row in rows:
+        by_reason.setdefault(row["refused"], []).append(row["use"])
+    return [f"Not used: {', '.join(u)}: {reason}." for reason, u in by_reason.items() if reason]
+
+
+def _not_bought(rest: Mapping[str, Any] | None) -> list[str]:
+    """Why some of the machine's labels, or all, were not bought."""
+    if not rest:
+        return []
+    pool, cost = rest["bought"] + rest["images"], rest["cost_in_answers"]
+    worth = max(0, rest["worth_in_answers"])
+    told = f"are expected to be worth {worth:,} of them" if worth else "are expected to add nothing"
+    why = "not bought" if worth <= cost else "the money left did not bear all of them"
+    return [
+        f"The machine labelled {rest['bought']:,} of the {pool:,} images of the pool. Its labels "
+        f"for the other {rest['images']:,} would cost {cents(rest['cost'])}, as much as {cost:,} "
+        f"answers of people, and {told}: {why}."
+    ]
 
 
 def _sellers(told: Mapping[str, Any]) -> str:

@@ -72,15 +72,15 @@ def mixed_labels(
     """The labels of one way to use a machine.
 
     Args:
-        use: `VOTE`: images that people answered; `BELOW`: all images, people's answers counted in;
-            `ALL`: all images, the machine's labels alone.
+        use: `VOTE`: images that people answered; `BELOW`: these and all that the machine was asked
+            about, people's answers counted in; `ALL`: those by the machine's labels alone.
         labels: labels of people's answers.
         answers: the answers behind them.
         people: how people answer.
         reading: the machine's.
         world: the study's world.
     """
-    asked = labels.where(reading.has(labels.task))
+    asked = labels.where(reading.has(labels.task)) if use == ALL else labels
     machine = reading.of(asked.task)
     posterior = machine
     if use != ALL and len(asked.task):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpo.settings.rows.machine import BELOW, OFF, USES, VOTE
+from hpo.settings.rows.machine import ALL, BELOW, OFF, USES, VOTE
 from hpo.trial.evaluate import digest, score_on
 from hpo.trial.model.trained import Trained
 from hpo.trial.versions.best import LabelModel, train_delivered
@@ -22,7 +22,7 @@ from hpo.trial.versions.machine.arms import (
     people_in,
     train_mixed,
 )
-from hpo.trial.versions.machine.reading import MachineReading, machine_reading
+from hpo.trial.versions.machine.reading import MachineReading, machine_asked, machine_reading
 from hpo.trial.world import World
 from labeling.aggregation.agreed import rows_of
 from labeling.machine.calibration import FEWEST_CONTROLS
@@ -71,6 +71,7 @@ class MachineChoice:
         audit: how far people confirm labels of which the machine is sure; None where it is not
             calibrated.
         pasted: how far people agree with the machine at all; None where nobody answered controls.
+        able: ways that could be chosen, had the machine labelled the pool.
     """
 
     arms: tuple[MachineArm, ...]
@@ -80,6 +81,7 @@ class MachineChoice:
     gain: MixingGain | None
     audit: Agreement | None
     pasted: Agreement | None
+    able: tuple[str, ...] = ()
 
     def arm(self, use: str) -> MachineArm:
         """The arm of a way to use the machine."""
@@ -103,7 +105,7 @@ def choose_use(
     reading = machine_reading(world)
     if reading is None:
         return None
-    key = ("use", world.config, plan, digest(labels, answers))
+    key = ("use", world.config, plan, reading.count, digest(labels, answers))
     kept = world.computed.tests
     if key not in kept:
         world.computed.keep(kept, key, _choose(plan, labels, answers, reading, world))
@@ -118,16 +120,21 @@ def _choose(
     people = people_in(answers, off.best, world)
     gain, audited, pasted = _evidence(labels, answers, people, reading, world)
     arms = [MachineArm(OFF, _measured(off.trained, world), trained=off.trained)]
+    able: list[str] = []
     for use in USES[1:]:
         refused = _refusal(use, reading, gain, audited, world)
         if use not in world.config.machine_use or (refused and reading.read is None):
             arms.append(MachineArm(use, float("nan"), refused or "it is not among --machine-use"))
             continue
+        able += [] if refused else [use]
+        if (lacking := _lacking(use, reading, world)) != "":
+            arms.append(MachineArm(use, float("nan"), lacking))
+            continue
         made = mixed_labels(use, labels, answers, people, reading, world)
         trained = train_mixed(use, plan, made, answers, world)
         arms.append(MachineArm(use, _measured(trained, world), refused, trained, made))
     best = best_arm([arm for arm in arms if not arm.refused], world)
-    return MachineChoice(tuple(arms), best, off, people, gain, audited, pasted)
+    return MachineChoice(tuple(arms), best, off, people, gain, audited, pasted, tuple(able))
 
 
 def best_arm(able: list[MachineArm], world: World) -> MachineArm:
@@ -184,6 +191,14 @@ def _evidence(
         else None
     )
     return mixing_gain(controls, rng), audited, pasted
+
+
+def _lacking(use: str, reading: MachineReading, world: World) -> str:
+    """Why the machine's answers are too few for a way to use it; "" where they are not."""
+    asked = machine_asked(world)
+    bought = sum(int(row) in asked for row in world.pool)
+    is_enough = bought == len(world.pool) if use == ALL else reading.has(world.pool).any()
+    return "" if is_enough else f"the machine was asked about {bought:,} images of the pool"
 
 
 def _refusal(

@@ -12,10 +12,13 @@ from labeling.machine.calibration import (
     MachineQuality,
     calibrate,
     class_shares,
+    nats_of_coin,
+    nats_told,
     prior_corrected,
     quality_of,
 )
 from labeling.machine.mixing import ControlAnswers
+from labeling.seeds import generator
 from labeling.types import Answers, Bools, Floats, Ints
 
 
@@ -29,6 +32,7 @@ class MachineReading:
         read: [m, C] the same, calibrated on control tasks; None where there are too few.
         shares: [C] shares of the classes.
         quality: how good its labels are, on images whose class is known.
+        nats: what an answer tells of an image's class.
     """
 
     place: Ints
@@ -36,6 +40,12 @@ class MachineReading:
     read: Floats | None
     shares: Floats
     quality: MachineQuality
+    nats: float
+
+    @property
+    def count(self) -> int:
+        """Images that it answered about."""
+        return len(self.said)
 
     def has(self, tasks: Ints) -> Bools:
         """[N] whether the machine answered about images."""
@@ -45,11 +55,13 @@ class MachineReading:
         """[N, C] its probabilities: calibrated, else its labels as they are.
 
         Without enough control tasks nothing is known of its surety, so each label counts whole.
+        Of an image that it did not answer about, it tells the shares of the classes.
         """
         at = self.place[tasks]
-        if self.read is not None:
-            return np.asarray(self.read[at])
-        return np.asarray(np.eye(self.said.shape[1])[self.said[at].argmax(axis=1)])
+        told = self.read
+        if told is None:
+            told = np.eye(self.said.shape[1])[self.said.argmax(axis=1)]
+        return np.where((at >= 0)[:, None], told[at], self.shares)
 
     def controls(self, answers: Answers, truth: Ints) -> ControlAnswers:
         """Its answers and people's to control tasks.
@@ -81,18 +93,29 @@ def machine_reading(world: World) -> MachineReading | None:
     return reading
 
 
+def machine_asked(world: World) -> frozenset[int]:
+    """Images that the study's machine was asked about, whether or not it answered."""
+    assert world.machine is not None  # noqa: S101 - a study without one asks nothing of it
+    return frozenset(world.store.owned_target(world.machine.condition))
+
+
 def _reading(rows: Ints, world: World) -> MachineReading:
     assert world.machine is not None  # noqa: S101 - `machine_reading` asked
     data, classes = world.data, len(world.market.asked.classes)
     raw = world.machine.source.said(rows.tolist(), classes)
     controls = np.isin(rows, data.rows["control"])
     shares = class_shares(data.truth[rows[controls]], classes)
-    said = prior_corrected(raw, shares, raw[np.isin(rows, data.rows["pool"])])
-    read = None
+    pool = np.isin(rows, data.rows["pool"])
+    # Where little of the pool was bought, all that the machine answered about stands for it.
+    said = prior_corrected(raw, shares, raw[pool] if pool.sum() >= len(rows) / 2 else raw)
+    read, nats = None, None
     if controls.sum() >= FEWEST_CONTROLS:
-        read = calibrate(said[controls], data.truth[rows[controls]], shares).read(said)
+        told, truth = said[controls], data.truth[rows[controls]]
+        read = calibrate(told, truth, shares).read(said)
+        nats = nats_told(told, truth, shares, generator(world.config.seed, "machine nats"))
     known = controls | (np.isin(rows, data.rows["validation"]) & data.known[rows])
     place = np.full(len(data.truth), -1)
     place[rows] = np.arange(len(rows))
     quality = quality_of(said[known], data.truth[rows[known]])
-    return MachineReading(place, said, read, shares, quality)
+    nats = nats_of_coin(quality.accuracy, classes) if nats is None else nats
+    return MachineReading(place, said, read, shares, quality, nats)
