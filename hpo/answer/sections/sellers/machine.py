@@ -295,7 +295,7 @@ def _refused(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     by_reason: dict[str, list[str]] = {}
     for row in rows:
         by_reason.setdefault(row["refused"], []).append(row["use"])
-    return [f"Not used: {', '.join(u)}: {reason}." for reason, u in by_reason.items() if reason]
+    return [f"Not used: {', '.join(u)} ({reason})." for reason, u in by_reason.items() if reason]
 
 
 def _not_bought(rest: Mapping[str, Any] | None) -> list[str]:
