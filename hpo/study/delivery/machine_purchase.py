@@ -3,7 +3,8 @@
 A trial tells how good the machine is: images whose class is known, for a small share of the budget.
 Then the rest of the machine's labels competes with people for the money, whenever people's next
 answers are chosen: all of it, a part of it or none, whichever is expected to give the best model.
-A machine that costs nothing answers about every image at once.
+Where all of it costs little beside the money left it is bought: the study can measure its labels
+then, and leave them out. A machine that costs nothing answers about every image at once.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from labeling.types import Answers, Condition, Ints, LabelPlan, LabelSet
 
 _TRIAL = Fraction(1, 40)  # of the budget: a fortieth of people's answers is .1 to .2 points
 _CALIBRATED = Fraction(1, 10)  # of the budget, where calibration needs as much
+_MEASURED = Fraction(1, 4)  # of the money left: for no more, measuring is better than forecasting
 _STEPS = 16  # parts of the pool that are weighed
 
 
@@ -167,6 +169,8 @@ def worthwhile(
     if worth is None:
         return rest.rows[:0]
     left = max(ZERO, world.ledger.balance().left - confirmation.reserved(world))
+    if machine_most(len(rest.rows), world) <= left.share(_MEASURED):
+        return rest.rows
     owned = 0 if labels is None else int(labels.answers.sum())
     price, size = price_of_answer(condition, world), len(world.pool)
     best, most = 0, -np.inf

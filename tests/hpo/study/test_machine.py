@@ -65,7 +65,7 @@ def test_a_poor_machine_is_tried_and_left_out_before_its_labels_are_paid(
     small_study: Make, more_data: str, tmp_path: Path
 ) -> None:
     machine = machine_file(tmp_path, more_data, 0.4)
-    study = small_study(data=more_data, machine=machine, **SETTINGS)
+    study = small_study(data=more_data, machine=machine, **{**SETTINGS, "machine_cost": "0.001"})
     report = study.run()
     told, pool = report["machine"], len(study.world.pool)
     assert told["used"] == "off"
