@@ -54,6 +54,7 @@ class Computed:
         joint: target and prior of the heads among them whose labels are a head's, too.
         scores: of models, by the model's id and what was measured; the model keeps its id.
         tests: labels bought to measure by, by the state of their condition.
+        looked_at: the best labels made last, after what they were made of.
     """
 
     compute: Callable[[], Features]
@@ -62,6 +63,7 @@ class Computed:
     joint: dict[object, tuple[Floats, Floats]] = field(default_factory=dict)
     scores: dict[object, tuple[Model, Scores]] = field(default_factory=dict)
     tests: dict[object, Any] = field(default_factory=dict)
+    looked_at: tuple[object, Any] | None = None
     _features: Features | None = None
 
     @property
