@@ -119,7 +119,7 @@ def audit(folder: Path, trainer: Trainer | None = None) -> Audit:
         report = _again(folder, copy, config, trainer)
         parts = [
             ("report.json", stored, report),
-            ("ledger", *(_entries(at, read_config(at)) for at in (folder, copy))),
+            ("ledger", _entries(folder, config), _entries(copy, read_config(copy))),
             (LABELS_FILE, _table(folder / LABELS_FILE), _table(copy / LABELS_FILE)),
         ]
         return compare(parts, from_rows)
