@@ -223,7 +223,8 @@ class Study(StudyAnswers):
             archive: as for `run`.
         """
         self._phase = StudyPhase.BUYING
-        phase.buy_labels(self.world, self.trials, self._conclusion.searched, self.say)
+        searched = self._conclusion.searched
+        reason = phase.buy_labels(self.world, self.trials, searched, self.say, reason)
         self._measure_answer(reason)
         report = self.report()
         leave_answer(self.trials.study, report, recommended_trial(self.trials.all(), report))

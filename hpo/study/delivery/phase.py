@@ -20,7 +20,8 @@ def buy_labels(
     trials: Trials,
     estimates: Callable[[], PlanEstimates],
     say: Callable[[str], None],
-) -> None:
+    reason: str,
+) -> str:
     """Buy the labels that a study delivers, if it does, by a plan decided on once for each cap.
 
     Of several processes one buys; the others wait for it, and have nothing left to buy.
@@ -30,19 +31,25 @@ def buy_labels(
         trials: keep the decision, and why the purchase ended.
         estimates: what the search's measurements say.
         say: told what is bought, in a few words.
+        reason: why the search stopped, as far as it can be told now.
+
+    Returns:
+        Why the search stopped, as it was told before the purchase began: a study that was killed
+        looks again, and then less money is left.
     """
     is_bought = trials.purchases() or world.machine is not None
     if not world.config.delivers or not is_bought:
-        return  # it searches for a plan; or no plan is within the limits or the money
+        return reason  # it searches for a plan; or no plan is within the limits or the money
     balance = world.ledger.balance()
     cap = str(balance.cap.micros)
     decided = trials.known(DECIDED)
     if cap not in decided:
         money = balance.left - confirmation.reserved(world)
         choice = decide(estimates(), world, money)
-        decided[cap] = {"plan": choice.plan.key, "by": choice.by}
+        decided[cap] = {"plan": choice.plan.key, "by": choice.by, "stopped": reason}
         trials.keep(DECIDED, decided)
     plan = LabelPlan.parse(decided[cap]["plan"])
     with apart(world, DELIVERED).buying(plan):
         ended = deliver(plan, world, say)
     trials.keep(ENDED, {**trials.known(ENDED), cap: ended})
+    return str(decided[cap].get("stopped", reason))

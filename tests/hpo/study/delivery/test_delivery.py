@@ -148,6 +148,17 @@ def test_the_same_seed_gives_the_same_bytes_and_a_larger_budget_goes_on(
     assert after["money"]["spent"]["micros"] == oracle.paid(more.folder) <= 800_000
 
 
+@pytest.mark.parametrize(("learn", "budget"), [("60%", "0.4"), ("25%", "0.5")])
+def test_why_the_search_stopped_is_told_alike_after_the_labels_are_bought(
+    small_study: Make, learn: str, budget: str
+) -> None:
+    study = small_study(goal="model", learn=learn, budget=budget, min_gain="0.00001")
+    report = study.run()
+    left = report["money"]["left"]["usd"]
+    assert f"${left} is left for it" not in report["stopped"]  # less than the search had left
+    assert to_json(study.run()) == to_json(report)
+
+
 @pytest.mark.slow
 def test_the_local_platform_delivers_the_same_labels_as_the_crowd_in_process(
     small_study: Make, tmp_path: Path
