@@ -64,9 +64,8 @@ def show_status(folder: Path, as_json: bool) -> None:
         if name != config.study
     ]
     elsewhere = frozenset(entry.key for account in beside for entry in account.entries())
-    store = Store(engine, config.study)
-    bought = {record.order.key: record for record in store.all_orders()}
-    records = store.without(elsewhere).all_orders()
+    bought = {record.order.key: record for record in Store(engine, config.study).all_orders()}
+    records = [record for key, record in bought.items() if key not in elsewhere]
     unfinished = [record for record in records if record.end is None]
     facts: dict[str, Any] = {
         "study": config.study,
