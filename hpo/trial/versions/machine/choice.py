@@ -22,7 +22,7 @@ from hpo.trial.versions.machine.arms import (
     people_in,
     train_mixed,
 )
-from hpo.trial.versions.machine.reading import MachineReading, machine_asked, machine_reading
+from hpo.trial.versions.machine.reading import MachineReading, machine_reading, pool_asked
 from hpo.trial.world import World
 from labeling.aggregation.agreed import rows_of
 from labeling.machine.calibration import FEWEST_CONTROLS
@@ -195,8 +195,7 @@ def _evidence(
 
 def _lacking(use: str, reading: MachineReading, world: World) -> str:
     """Why the machine's answers are too few for a way to use it; "" where they are not."""
-    asked = machine_asked(world)
-    bought = sum(int(row) in asked for row in world.pool)
+    bought = pool_asked(world)
     is_enough = bought == len(world.pool) if use == ALL else reading.has(world.pool).any()
     return "" if is_enough else f"the machine was asked about {bought:,} images of the pool"
 

@@ -93,10 +93,15 @@ def machine_reading(world: World) -> MachineReading | None:
     return reading
 
 
-def machine_asked(world: World) -> frozenset[int]:
+def machine_asked(world: World) -> Ints:
     """Images that the study's machine was asked about, whether or not it answered."""
     assert world.machine is not None  # noqa: S101 - a study without one asks nothing of it
-    return frozenset(world.store.owned_target(world.machine.condition))
+    return np.array(list(world.store.owned_target(world.machine.condition)), dtype=np.int64)
+
+
+def pool_asked(world: World) -> int:
+    """How many images of the pool the study's machine was asked about."""
+    return int(np.isin(world.pool, machine_asked(world)).sum())
 
 
 def _reading(rows: Ints, world: World) -> MachineReading:

@@ -25,7 +25,7 @@ from hpo.settings.rows.machine import ALL, BELOW, OFF, VOTE
 from hpo.trial.evaluate import score_on
 from hpo.trial.versions.best import train_delivered
 from hpo.trial.versions.machine.choice import MachineChoice, choose_use
-from hpo.trial.versions.machine.reading import machine_asked, machine_reading
+from hpo.trial.versions.machine.reading import machine_asked, machine_reading, pool_asked
 from hpo.trial.world import World
 from labeling.machine.calibration import nats_of_coin
 from labeling.machine.people import people_of
@@ -110,15 +110,12 @@ def machine_rest(labels: LabelSet | None, world: World) -> MachineRest:
         world: the study's world.
     """
     assert world.machine is not None  # noqa: S101 - a study without one has no rest
-    asked = machine_asked(world)
-    rows = np.array([r for r in np.sort(world.machine.rows) if int(r) not in asked], dtype=np.int64)
     mixed = generator(world.config.seed, "machine rest").permutation(np.sort(world.machine.rows))
-    rows = mixed[np.isin(mixed, rows)]
+    rows = mixed[~np.isin(mixed, machine_asked(world))]
     of_pool = np.isin(rows, world.pool)
     answered = np.isin(rows, labels.task) if labels is not None else np.zeros(len(rows), bool)
     order = np.lexsort((answered, ~of_pool))
-    bought = sum(int(row) in asked for row in world.pool)
-    return MachineRest(bought, rows[order], int(of_pool.sum()))
+    return MachineRest(pool_asked(world), rows[order], int(of_pool.sum()))
 
 
 def machine_worth(
