@@ -10,17 +10,22 @@ import hashlib
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from budget.errors import InputError
 from budget.money import Money
 from budget.tariffs.staff import Group
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Ints: TypeAlias = NDArray[np.int64]
+    Bools: TypeAlias = NDArray[np.bool_]
+    Floats: TypeAlias = NDArray[np.float64]
+else:  # a command that meets no array does not wait for numpy
+    Ints = Bools = Floats = Any
+
 _KEY = re.compile(
     r"([pw])(\d+\.\d+)-k(?:(\d+)to)?(\d+)(?:at([0-9.]+(?:e-\d+)?))?-c(\d+)-n(\d+)(-exam)?(-prelabel)?"
     r"(?:-by-([a-z][a-z0-9_]*))?"

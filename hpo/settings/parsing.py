@@ -370,13 +370,14 @@ def dynamic_overlap(value: object, name: str) -> tuple[DynamicOverlap, ...]:
 
 
 def _overlaps(value: object, name: str) -> tuple[int | DynamicOverlap, ...]:
-    from labeling.aggregation.dynamic_overlap import parse_overlap
     from labeling.types import DynamicOverlap
 
     def read(item: object, name: str) -> int | DynamicOverlap:
         if isinstance(item, DynamicOverlap):
             return item
         if "dynamic" in str(item):
+            from labeling.aggregation.dynamic_overlap import parse_overlap
+
             return parse_overlap(str(item))
         return whole(1)(item, name)
 

@@ -9,18 +9,21 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from budget import files
-from budget.database import Database, look_into, open_database
 from budget.errors import InputError
 from budget.files import write_whole
-from budget.ledger import Balance, Ledger, accounts_of
-from budget.postgres.address import Address
-from budget.postgres.locks import SessionLocks
 from hpo.settings.config import StudyConfig, check_unchanged, make_config, to_plain
 from hpo.settings.stored_answer import SEARCH as SEARCH
 from hpo.settings.stored_answer import STORE as STORE
 from hpo.settings.stored_answer import forget_report
+
+if TYPE_CHECKING:  # a command that reads the configuration alone does not wait for databases
+    from budget.book import Balance
+    from budget.database import Database
+    from budget.postgres.address import Address
+    from budget.postgres.locks import SessionLocks
 
 MAKING = "making"
 """The lock under which parts of a study are made."""
@@ -43,6 +46,8 @@ def claim(folder: Path, config: StudyConfig) -> None:
 
 
 def _claim_at_server(storage: Address, config: StudyConfig) -> None:
+    from budget.database import open_database
+    from budget.postgres.locks import SessionLocks
     from labeling.store.claims import Claim
 
     database = open_database(storage)
@@ -100,11 +105,15 @@ def open_store(folder: Path, config: StudyConfig) -> Database:
         StorageError: it cannot be read or written.
         LedgerCorrupt: it is no database, or cut short.
     """
+    from budget.database import open_database
+
     return open_database(config.storage or folder / STORE)
 
 
 def look_into_store(folder: Path, config: StudyConfig) -> Database:
     """The same for reading alone. Raises InputError, too, where there is none."""
+    from budget.database import look_into
+
     return look_into(config.storage or folder / STORE)
 
 
@@ -112,6 +121,8 @@ def balance_in(folder: Path, config: StudyConfig) -> Balance | None:
     """The balance of a study's ledger; None where there is no study yet."""
     if config.storage is None and not (folder / STORE).exists():
         return None
+    from budget.ledger import Ledger, accounts_of
+
     database = open_store(folder, config)
     try:
         # A study that was killed in its first moments has a database, and no account in it yet.

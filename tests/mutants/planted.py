@@ -119,8 +119,8 @@ MUTANTS = (
     Mutant(
         "settlements held against assignments",
         "hpo/trial/holdings/books.py",
-        "        elif paid != entry.amount:\n",
-        "        elif paid > entry.amount + entry.amount:\n",
+        "    if paid != entry.amount:\n",
+        "    if paid > entry.amount + entry.amount:\n",
         (_FLIPS, "-k", "before_there_were_seals"),
     ),
     Mutant(

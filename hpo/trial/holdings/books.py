@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -32,23 +33,65 @@ LOST = "the ledger lacks entries that the trials rest on: the end of the file or
 Read: TypeAlias = Callable[[str, tuple[object, ...]], Sequence[Any]]
 
 
-def look_at_books(folder: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """A stored order, as far as the books need it.
+
+    Attributes:
+        by_call: whether a machine answered it, which charges by the call.
+        is_open: whether it has not ended.
+        rewards: how many submitted assignments earned each reward.
+    """
+
+    by_call: bool
+    is_open: bool
+    rewards: Mapping[Money, int]
+
+    @property
+    def assignments(self) -> int:
+        """Assignments submitted, and so paid."""
+        return sum(self.rewards.values())
+
+    def paid(self, tariff: Tariff) -> Money:
+        """Their cost: rewards with fees."""
+        charged = CallTariff() if self.by_call else tariff
+        return sum((charged.cost(count, each) for each, count in self.rewards.items()), ZERO)
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The verified books of a study.
+
+    Attributes:
+        accounts: its account and those of its later purchases, by name, sorted.
+        orders: its orders by key, in the sequence of their creation.
+    """
+
+    accounts: Mapping[str, Book]
+    orders: Mapping[str, OrderRow]
+
+
+def look_at_books(folder: Path) -> Books | None:
     """Verify all databases of a study's folder that are there, and write nothing.
+
+    Returns:
+        The books; None where they are missing, or were not begun.
 
     Raises:
         LedgerCorrupt: rows are not the rows that were written, or do not fit each other.
         sqlite3.Error: the file of the trials is damaged.
     """
     if (address := _storage_in(folder)) is not None:
-        _look_at_server(address, folder)
-        return
+        return _look_at_server(address, folder)
+    books = None
     if (store := folder / STORE).exists():
         try:
             with closing(sqlite3.connect(reading_alone(store), uri=True)) as database:
                 check_rows(database, store)
                 names = database.execute("SELECT name FROM sqlite_master").fetchall()
                 if {"ledger_rows", "orders"} <= {name for (name,) in names}:  # else killed at once
-                    check_books(partial(_rows, database), str(store), *_study_in(folder))
+                    read = partial(_rows, database)
+                    books = check_books(read, str(store), *_study_in(folder))
         except sqlite3.Error as error:
             raise sqlite_trouble(str(store), error) from error
     if (search := folder / SEARCH).exists():
@@ -57,6 +100,7 @@ def look_at_books(folder: Path) -> None:
             mark = _mark(trials)
         if mark is not None and not _holds(store, _study_in(folder)[0], mark):
             raise LedgerCorrupt(str(store), LOST)
+    return books
 
 
 def _mark(trials: sqlite3.Connection) -> Sequence[int | str] | None:
@@ -92,14 +136,14 @@ def _storage_in(folder: Path) -> str | None:
     return address
 
 
-def _look_at_server(address: str, folder: Path) -> None:
+def _look_at_server(address: str, folder: Path) -> Books:
     from budget.database import look_into, name_of, reading, rows_of
     from budget.postgres.address import read_address
 
     engine = look_into(read_address(address))
     try:
         with reading(engine) as connection:
-            check_books(partial(rows_of, connection), name_of(engine), *_study_in(folder))
+            return check_books(partial(rows_of, connection), name_of(engine), *_study_in(folder))
     finally:
         engine.dispose()
 
@@ -137,7 +181,7 @@ def check_rows(database: sqlite3.Connection, path: Path) -> None:
         raise LedgerCorrupt(str(path), changed)
 
 
-def check_books(read: Read, place: str, study: str, tariff: Tariff) -> None:
+def check_books(read: Read, place: str, study: str, tariff: Tariff) -> Books:
     """Verify a study's accounts, and compare settlements with the assignments of their orders.
 
     Args:
@@ -150,27 +194,48 @@ def check_books(read: Read, place: str, study: str, tariff: Tariff) -> None:
         LedgerCorrupt: a row is not as written; an order is missing, has not ended, or was settled
             at another amount.
     """
-    query = "SELECT key, id, end_reason, condition FROM orders WHERE study = ?"
-    orders = {key: told for key, *told in read(query, (study,))}
-    for entry in _entries(read, place, study):
-        if entry.kind not in ("settle", "void"):
-            continue
-        name, problem = f"order {entry.key[:12]}", ""
-        number, end, condition = orders.get(entry.key, (None, None, ""))
-        by_call = condition and json.loads(condition)["market"].endswith(MACHINE)
-        paid = _paid(read, number, CallTariff() if by_call else tariff)
-        if number is None and entry.amount != ZERO:
-            problem = f"{name}, which was paid for, is missing"
-        elif number is not None and entry.kind == "settle" and end is None:
-            problem = f"{name} was settled and has no end"
-        elif paid != entry.amount:
-            problem = f"{name} was settled at {entry.amount}, and its assignments cost {paid}"
-        if problem:
-            raise LedgerCorrupt(place, problem)
+    orders, accounts = _orders(read, study), _accounts(read, place, study)
+    for entry in (entry for book in accounts.values() for entry in book.entries):
+        if entry.kind in ("settle", "void"):
+            problem = _problem(entry, orders.get(entry.key), tariff)
+            if problem:
+                raise LedgerCorrupt(place, f"order {entry.key[:12]}{problem}")
+    return Books(accounts, orders)
 
 
-def _entries(read: Read, place: str, study: str) -> list[LedgerEntry]:
-    """All rows of a study's accounts, verified."""
+def _problem(entry: LedgerEntry, order: OrderRow | None, tariff: Tariff) -> str:
+    """How an order does not fit its settlement; "" where it does."""
+    if order is None:
+        return "" if entry.amount == ZERO else ", which was paid for, is missing"
+    if entry.kind == "settle" and order.is_open:
+        return " was settled and has no end"
+    paid = order.paid(tariff)
+    if paid != entry.amount:
+        return f" was settled at {entry.amount}, and its assignments cost {paid}"
+    return ""
+
+
+def _orders(read: Read, study: str) -> dict[str, OrderRow]:
+    rewards: dict[int, dict[Money, int]] = {}
+    query = (
+        "SELECT order_id, reward_micros, count(*) FROM assignments "
+        "WHERE order_id IN (SELECT id FROM orders WHERE study = ?) GROUP BY order_id, reward_micros"
+    )
+    for order, micros, count in read(query, (study,)):
+        rewards.setdefault(order, {})[Money(micros)] = count
+    query = "SELECT key, id, end_reason, condition FROM orders WHERE study = ? ORDER BY id"
+    return {
+        key: OrderRow(
+            by_call=bool(condition) and json.loads(condition)["market"].endswith(MACHINE),
+            is_open=end is None,
+            rewards=rewards.get(number, {}),
+        )
+        for key, number, end, condition in read(query, (study,))
+    }
+
+
+def _accounts(read: Read, place: str, study: str) -> dict[str, Book]:
+    """A study's accounts, with all rows verified."""
     heads = {name: at for name, *at in read("SELECT study, seq, hash FROM ledger_heads", ())}
     books: dict[str, Book] = {name: Book() for name in heads}
     # The time is the last column, and none in the ledger of an older release.
@@ -180,13 +245,5 @@ def _entries(read: Read, place: str, study: str) -> list[LedgerEntry]:
     for name, book in books.items():
         if heads.get(name) != [len(book.entries), book.head]:
             raise LedgerCorrupt(place, "ledger: the last rows are not as written")
-    mine = [name for name in books if name == study or name.startswith(f"{study}/")]
-    return [entry for name in mine for entry in books[name].entries]
-
-
-def _paid(read: Read, order: int | None, tariff: Tariff) -> Money:
-    query = (
-        "SELECT reward_micros, count(*) FROM assignments WHERE order_id = ? GROUP BY reward_micros"
-    )
-    rows = read(query, (order,))
-    return sum((tariff.cost(count, Money(micros)) for micros, count in rows), ZERO)
+    mine = (name for name in books if name == study or name.startswith(f"{study}/"))
+    return {name: books[name] for name in sorted(mine)}

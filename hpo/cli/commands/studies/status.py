@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +14,12 @@ from hpo.cli.flags import Commands, add_command, add_json, add_run_dir
 from hpo.settings.exit_codes import DONE
 
 if TYPE_CHECKING:
+    from budget.book import Balance, Book
     from budget.database import Database
-    from budget.ledger import Ledger
     from hpo.settings.config import StudyConfig
+    from hpo.trial.holdings.books import Books, OrderRow
+    from labeling.store import Store
     from labeling.store.annotators.work import PersonWork
-    from labeling.store.records import OrderRecord
 
 
 def add_parser(commands: Commands) -> None:
@@ -45,54 +48,39 @@ def show_status(folder: Path, as_json: bool) -> None:
         InputError: there is no study in the folder.
         LedgerCorrupt: its ledger does not verify.
     """
-    from budget.ledger import Ledger, accounts_of
     from budget.money import add_up_in_cents
     from hpo.answer.sentences import market_line
-    from hpo.settings.run_folder import look_into_store, read_config
+    from hpo.settings.run_folder import read_config
     from hpo.study.logs.log import last_event, workers
-    from hpo.trial.holdings.books import look_at_books
-    from labeling.store import Store
 
     config = read_config(folder)
-    look_at_books(folder)
-    engine = look_into_store(folder, config)
-    own = Ledger.open(engine, config.study)
-    balance = own.balance()
-    beside = [
-        Ledger.open(engine, name)
-        for name in accounts_of(engine, config.study)
-        if name != config.study
-    ]
-    elsewhere = frozenset(entry.key for account in beside for entry in account.entries())
-    bought = {record.order.key: record for record in Store(engine, config.study).all_orders()}
-    records = [record for key, record in bought.items() if key not in elsewhere]
-    unfinished = [record for record in records if record.end is None]
+    books = _books_in(folder, config)
+    accounts, orders = dict(books.accounts), books.orders
+    balance = accounts.pop(config.study).balance()
+    elsewhere = {key for account in accounts.values() for key in account.reserved}
+    own = [order for key, order in orders.items() if key not in elsewhere]
     facts: dict[str, Any] = {
         "study": config.study,
         "market": config.market_kind.name,
-        "cap": balance.cap.to_json(),
-        "spent": balance.spent.to_json(),
-        "held": balance.held.to_json(),
-        "left": balance.left.to_json(),
-        "orders": len(records),
-        "orders_open": len(unfinished),
-        "assignments": sum(record.assignments for record in records),
+        **_sums(balance),
+        "orders": len(own),
+        "orders_open": sum(order.is_open for order in own),
+        "assignments": sum(order.assignments for order in own),
         "answered": (folder / "report.json").exists(),
-        "bought": [_purchase(account, bought) for account in beside],
-        "open_orders": _open_orders([own, *beside], bought),
+        "bought": [_purchase(name, account, orders) for name, account in accounts.items()],
+        "open_orders": _open_orders(folder, config, books),
         "workers": workers(folder),
         "last_event": last_event(folder),
     }
-    people = _people(engine, config, list(bought), folder) if config.has_staff else []
+    people: list[PersonWork] = []
     refused: list[dict[str, Any]] = []
+    if config.has_staff:
+        people, refused = _people(folder, config)
     if people:
         from hpo.cli.commands.staff.pay import person_to_plain
-        from hpo.cli.commands.staff.refused import refused_in
 
         facts["people"] = [person_to_plain(person) for person in people]
-        refused = refused_in(folder, config, [record.order for record in bought.values()])
         facts["refused"] = refused
-    engine.dispose()
     if as_json:
         print_json(facts)
         return
@@ -101,7 +89,7 @@ def show_status(folder: Path, as_json: bool) -> None:
     lines = (
         f"Study {config.study}: {answer}; {market_line(config)}",
         f"cap {balance.cap.cents()}, spent {spent}, held {held}, left {left}",
-        f"{len(records)} orders ({len(unfinished)} open), {facts['assignments']} assignments paid",
+        f"{len(own)} orders ({facts['orders_open']} open), {facts['assignments']} assignments paid",
         *(_line(purchase) for purchase in facts["bought"]),
         *(f"open since {row['since']}: {row['for']}" for row in facts["open_orders"]),
         _work_line(facts["workers"]),
@@ -118,35 +106,75 @@ def show_status(folder: Path, as_json: bool) -> None:
         )
 
 
-def _people(
-    engine: Database, config: StudyConfig, orders: list[str], folder: Path
-) -> list[PersonWork]:
-    """What each own annotator did so far, in all orders; control tasks need the study's labels."""
+def _books_in(folder: Path, config: StudyConfig) -> Books:
+    """The verified books. Raises InputError where they are missing or were not begun."""
+    from hpo.trial.holdings.books import look_at_books
+
+    books = look_at_books(folder)
+    if books is not None and config.study in books.accounts:
+        return books
+    from budget.errors import InputError
+    from hpo.settings.run_folder import look_into_store
+
+    look_into_store(folder, config).dispose()
+    raise InputError(f"{folder}: the study was not begun; its command begins it")
+
+
+def _people(folder: Path, config: StudyConfig) -> tuple[list[PersonWork], list[dict[str, Any]]]:
+    """What each own annotator did so far, in all orders; control tasks need the study's labels.
+
+    Returns:
+        The work, and the answers that were refused.
+    """
+    from hpo.cli.commands.staff.refused import refused_in
     from hpo.data.dataset import load
     from labeling.store.annotators.work import work_by_person
 
     data = load(config, folder)
     truth = {int(row): int(data.truth[row]) for row in data.rows["control"]}
-    return work_by_person(engine, config.study, orders, truth)
+    with _store_in(folder, config) as (engine, store):
+        orders = [record.order for record in store.all_orders()]
+        work = work_by_person(engine, config.study, [order.key for order in orders], truth)
+    return work, refused_in(folder, config, orders)
 
 
-def _open_orders(accounts: list[Ledger], orders: dict[str, OrderRecord]) -> list[dict[str, Any]]:
+@contextmanager
+def _store_in(folder: Path, config: StudyConfig) -> Iterator[tuple[Database, Store]]:
+    from hpo.settings.run_folder import look_into_store
+    from labeling.store import Store
+
+    engine = look_into_store(folder, config)
+    try:
+        yield engine, Store(engine, config.study)
+    finally:
+        engine.dispose()
+
+
+def _open_orders(folder: Path, config: StudyConfig, books: Books) -> list[dict[str, Any]]:
     """Orders that have not ended, with the time at which money was held for them."""
+    if not any(order.is_open for order in books.orders.values()):
+        return []  # without them nothing of the store is needed
     from hpo.study.oversight.accounts import RESERVE, order_in_words
 
-    entries = [entry for account in accounts for entry in account.entries()]
+    entries = [entry for account in books.accounts.values() for entry in account.entries]
     held = {entry.key: entry.at for entry in entries if entry.kind == RESERVE}
+    with _store_in(folder, config) as (_, store):
+        records = [record for record in store.all_orders() if record.end is None]
     return [
         {
-            "order": key,
-            "since": held.get(key) or "before any money was held",
+            "order": record.order.key,
+            "since": held.get(record.order.key) or "before any money was held",
             "assignments": record.assignments,
             "limit": record.order.limit,
             "for": order_in_words(record),
         }
-        for key, record in orders.items()
-        if record.end is None
+        for record in records
     ]
+
+
+def _sums(balance: Balance) -> dict[str, Any]:
+    parts = ("cap", "spent", "held", "left")
+    return {part: getattr(balance, part).to_json() for part in parts}
 
 
 def _work_line(workers: list[int]) -> str:
@@ -163,18 +191,14 @@ def _event_lines(event: dict[str, Any] | None) -> list[str]:
     return [f"last event: {event['at']} {event['event']}{f': {told}' if told else ''}"]
 
 
-def _purchase(account: Ledger, orders: dict[str, OrderRecord]) -> dict[str, Any]:
+def _purchase(name: str, account: Book, orders: Mapping[str, OrderRow]) -> dict[str, Any]:
     """Where a purchase beside the search stands."""
-    balance = account.balance()
-    mine = [orders[e.key] for e in account.entries() if e.kind == "reserve" and e.key in orders]
+    mine = [orders[key] for key in account.reserved if key in orders]
     return {
-        "plan": account.name.partition("/")[2],
-        "cap": balance.cap.to_json(),
-        "spent": balance.spent.to_json(),
-        "held": balance.held.to_json(),
-        "left": balance.left.to_json(),
-        "orders_open": sum(record.end is None for record in mine),
-        "assignments": sum(record.assignments for record in mine),
+        "plan": name.partition("/")[2],
+        **_sums(account.balance()),
+        "orders_open": sum(order.is_open for order in mine),
+        "assignments": sum(order.assignments for order in mine),
     }
 
 
