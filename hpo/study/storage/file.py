@@ -35,8 +35,9 @@ class TrialFile:
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        self.study, self.sealed_late = _open(path, name)
-        self._path = path
+        self.sealed_late = _open(path, name)
+        self._path, self._storage = path, _storage(path)
+        self.study = optuna_study(name, self._storage)
 
     def version(self) -> int:
         """A number that changes with every write by any other connection, Optuna's among them."""
@@ -48,14 +49,16 @@ class TrialFile:
         return sqlite3.connect(self._path, timeout=_WAIT_S, check_same_thread=False)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, which then holds all trials: its log is merged into it."""
         looker = self.__dict__.pop("_looker", None)
         if looker is not None:
             looker.close()
+        self._storage.remove_session()
+        self._storage.engine.dispose()
 
 
-def _open(path: Path, name: str) -> tuple[optuna.Study, bool]:
-    """The study in Optuna's storage, and whether it was sealed late.
+def _open(path: Path, name: str) -> bool:
+    """Verify the file, made where there is none; whether it was sealed late.
 
     Of several processes one makes the file.
     """
@@ -68,8 +71,7 @@ def _open(path: Path, name: str) -> tuple[optuna.Study, bool]:
                 _make(path, name)
     with making(path.parent), closing(_connected(path)) as database:
         check_rows(database, path)
-        late = _seal(database)
-    return optuna_study(name, _storage(path)), late
+        return _seal(database)
 
 
 def _connected(path: Path) -> sqlite3.Connection:

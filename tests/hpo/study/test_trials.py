@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
+from hpo.settings.stored_answer import SEARCH
 from hpo.study.study import Study, open_study
 from tests.heads import FixedHeads
 
@@ -33,3 +37,18 @@ def test_trials_are_not_read_again_while_nothing_was_written(
     assert all(a is b for a, b in zip(first, study.trials.all(), strict=True))
     study.trials.fail(study.trials.study.ask().number)
     assert len(study.trials.all()) == len(first) + 1
+
+
+def test_a_closed_study_leaves_whole_files(small_study: Callable[..., Study]) -> None:
+    """Whoever copies a database by itself, without its log, copies all of it."""
+    gc.disable()  # nothing may wait for the garbage collection
+    try:
+        study = small_study(study="s", trials=2)
+        study.run()
+        told = len(study.trials.all())
+        study.close()
+    finally:
+        gc.enable()
+    assert [path.name for path in study.folder.glob("*.sqlite-[ws]*")] == []
+    with closing(sqlite3.connect(f"file:{study.folder / SEARCH}?immutable=1", uri=True)) as trials:
+        assert trials.execute("SELECT count(*) FROM trials").fetchone() == (told,)
