@@ -57,13 +57,17 @@ class Conclusion:
         self._search = search
         self._made: dict[Any, PlanEstimates] = {}
 
-    def estimates(self) -> PlanEstimates:
-        """What everything measured says of every plan."""
-        measured = [*self._searched(), *self._afterwards()]
+    def estimates(self, counted: Container[str] | None = None) -> PlanEstimates:
+        """What was measured says of every plan.
+
+        Args:
+            counted: keys of the answer's measurements that count; None for all.
+        """
+        measured = [*self._searched(), *self._afterwards(counted)]
         own, has_luck = self._own(), self._world.market.kind.sells_again
         for key, rows in self._trials.known(GROWTH.name).items():
             plan = LabelPlan.parse(key.partition("/")[0])
-            if key == state_of(plan, own):
+            if key == state_of(plan, own) and (counted is None or key in counted):
                 measured = with_parts(measured, plan, rows, has_luck)
         return self._estimates(measured)
 
@@ -105,8 +109,7 @@ class Conclusion:
 
     def _target_reached(self) -> str | None:
         target = self._world.config.target
-        counted = set(self._trials.attr(_COUNTED) or ())
-        estimates = self._estimates([*self._searched(), *self._afterwards(counted)])
+        estimates = self.estimates(set(self._trials.attr(_COUNTED) or ()))
         advisor = Advisor(estimates, [o.plan for o in self._trials.outcomes()])
         if target is None or advisor.best is None or advisor.price_of(target).chosen is None:
             return None
@@ -213,7 +216,8 @@ class Conclusion:
 
     def count_measured(self) -> None:
         """Let the search go by what the answer has measured so far, too."""
-        measured = [*self._trials.known(FINAL.name), *self._trials.known(CONFIRMED.name)]
+        sections = (FINAL.name, CONFIRMED.name, GROWTH.name)
+        measured = {key for name in sections for key in self._trials.known(name)}
         self._trials.keep(_COUNTED, sorted(measured))
 
     def _afterwards(self, counted: Container[str] | None = None) -> list[Measurement]:

@@ -136,9 +136,9 @@ class Study(StudyAnswers):
             self.finish_left()
             self._evaluations.after_last_purchase()
             self._search()
-            while self._goes_on_after(self.why_none):
+            while (reason := self.last_reason(self.why_none)) is None:
                 self._search()
-            return self.conclude(self.why_none, archive)
+            return self.conclude(reason, archive)
 
     def _run_together(self, watch: Watch | None, real_money: bool) -> Answer:
         together = Together(self)
@@ -149,8 +149,9 @@ class Study(StudyAnswers):
             with self.alone(watch), together.alone():
                 self.finish_left()
                 reason = self._asker.reason_to_stop()
-                if reason is not None and not self._goes_on_after(reason):
-                    return self.conclude(reason)
+                last = None if reason is None else self.last_reason(reason)
+                if last is not None:
+                    return self.conclude(last)
 
     @contextmanager
     def alone(self, watch: Watch | None = None) -> Iterator[None]:
@@ -175,16 +176,20 @@ class Study(StudyAnswers):
             self._finish(asked.trial, asked.plan, asked.bought)
             self._evaluations.after_last_purchase()
 
-    def _goes_on_after(self, reason: str) -> bool:
-        """Whether the confirmation denies that the target is reached, and the money lasts."""
+    def last_reason(self, reason: str) -> str | None:
+        """Why the search ends, now that its answer is measured; None where it goes on.
+
+        The answer's measurements may deny that the target is reached. Then another reason ends the
+        search, or none does.
+        """
         if self.config.target is None or self._conclusion.reached() is None:
-            return False
+            return reason
         self._measure_answer(reason)
         self._conclusion.count_measured()
         if self._conclusion.reached() is not None:
-            return False
+            return reason
         self.trials.keep("stopped", "")
-        return self._asker.reason_to_stop() is None
+        return self._asker.reason_to_stop()
 
     def _measure_answer(self, reason: str) -> None:
         self._phase = StudyPhase.ANSWERING

@@ -123,10 +123,13 @@ def run(
         study.prepare(_aloud(watch), real_money)
         study.world.source.close()  # from now on the trials use the market, in turn
         with _quiet(), consenting(study.folder) if real_money else contextlib.nullcontext():
-            reason = _search(study, engine)
-            study.events.begin(study.trials)  # a killed trial may not have told its events
-            study.finish_left()
-            return study.conclude(reason, archive)
+            last = None
+            while last is None:
+                reason = _search(study, engine)
+                study.events.begin(study.trials)  # a killed trial may not have told its events
+                study.finish_left()
+                last = study.last_reason(reason)
+            return study.conclude(last, archive)
 
 
 def _search(study: Study, engine: Engine) -> str:
