@@ -14,14 +14,16 @@ import pytest
 
 from budget.database import open_database
 from budget.ledger import Ledger
-from hpo.study.study import open_study
+from hpo.study.conclusion import Conclusion
+from hpo.study.study import Study, open_study
 from tests import oracle
 from tests.clearml_server import StandIn
 from tests.clearml_server.agents import Agent, in_process, search, stock_search
-from tests.conftest import SMALL
+from tests.conftest import SMALL, Make
 from tests.hpo.tracking.conftest import Seen, lacking, mirrored, until, wait_for_mirror
 
 pytest.importorskip("clearml")
+from hpo.tracking.clearml import engine
 
 STUDY: dict[str, object] = {**SMALL, "seed": 4, "no_reuse": True, "confirm": "0"}
 
@@ -276,3 +278,28 @@ def test_without_a_server_nothing_starts(
     assert main(["run", "--budget", "1", *where, *flags]) == 2
     assert "not configured; run clearml-init" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_target_that_the_confirmation_denies_is_searched_for_on(
+    small_study: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The target counts as reached until the answer was measured, and from then on as not."""
+    searches: list[str] = []
+
+    def searched(study: Study, _: engine.Engine) -> str:
+        while (asked := study.ask()) is not None:
+            study.finish(asked.trial.number)
+        searches.append(study.why_none)
+        return study.why_none
+
+    def reached(conclusion: Conclusion) -> str | None:
+        bought, counted = conclusion._trials.purchases(), conclusion._trials.attr("counted")
+        return "a plan reaches the target" if bought and counted is None else None
+
+    monkeypatch.setattr(Conclusion, "reached", reached)
+    monkeypatch.setattr(engine, "_search", searched)
+    monkeypatch.setattr(engine, "check", lambda _: True)
+    report = engine.run(small_study(study="s", target="0.45", trials=2), engine.Engine(None))
+    assert searches == ["a plan reaches the target", "2 purchases of --trials are made"]
+    assert report["stopped"] == searches[-1]
+    assert len(report["purchases"]) == 2
