@@ -36,10 +36,12 @@ FIRST = 1000  # number of the first crowd that no study meets
 class Redraw:
     """One fresh purchase: accuracy on validation and final images, dollars paid, minutes.
 
-    `final` is the accuracy on the final images alone, `beyond` on images that no study meets.
+    `validation` and `final` are the accuracies on the images of each role alone, `beyond` on images
+    that no study meets.
     """
 
     accuracy: float
+    validation: float
     final: float
     beyond: float | None
     price_tag: float
@@ -78,13 +80,14 @@ def redraw(
         rows = np.concatenate([data.rows["validation"], data.rows["final"]])
         found = trained.model.predict(world.features.values[rows]).argmax(axis=1)
         right = found == data.truth[rows]
-        accuracy, final = right.mean(), right[len(data.rows["validation"]) :].mean()
+        validation, final = np.split(right, [len(data.rows["validation"])])
         new = None if beyond is None else _share_right(trained.model, beyond)
         ends = [record.end for record in world.store.all_orders()]
         minutes = sum(end.minutes for end in ends if end)
         tag = PlanCosts(world).price(plan).dollars
         paid = world.ledger.balance().spent.dollars
-        outcome = Redraw(float(accuracy), float(final), new, tag, paid, minutes)
+        shares = (float(part.mean()) for part in (right, validation, final))
+        outcome = Redraw(*shares, new, tag, paid, minutes)
         world.close()
     return outcome
 

@@ -11,7 +11,8 @@ Printed per cap and scenario and pooled, in points:
 - search estimate: the same before the final images and the confirmation were looked at;
 - delivered: the recommended plan's model on the final images - true;
 - confirmed: the second purchase of the plan - true;
-- ..., same images: the same where true is on the final images alone, free of the luck of the split;
+- ..., same images: the same where true is on the images that were measured on (validation images of
+  the measured accuracy and the search estimate, else final ones), free of the luck of the split;
 - forecast: what up to twice the money would give - true;
 - promise: gains (of the verdict, else of twice the money) are told with the luck of both purchases:
   the share of pairs of purchases whose gain is inside the interval;
@@ -71,9 +72,9 @@ class Truth:
         """Points that purchases of a plan give more than purchases of another, of all pairs."""
         return 100 * np.subtract.outer(self.purchases(plan), self.purchases(over)).ravel()
 
-    def on_final(self, plan: dict[str, Any]) -> float:
-        """Its mean accuracy on the study's final images."""
-        return float(np.mean([redraw.final for redraw in self._of(plan["key"])]))
+    def on(self, role: str, plan: dict[str, Any]) -> float:
+        """Its mean accuracy on the study's validation or final images."""
+        return float(np.mean([getattr(redraw, role) for redraw in self._of(plan["key"])]))
 
     def _bought(self, key: str) -> list[Redraw]:
         plan = LabelPlan.parse(key)
@@ -85,12 +86,14 @@ def judge(report: dict[str, Any], truth: Truth) -> dict[str, float]:
     chosen, advice = report["answer"]["chosen"], report["advice"]
     if chosen is None:
         return {}
-    true, on_final = truth(chosen["plan"]), truth.on_final(chosen["plan"])
+    true = truth(chosen["plan"])
+    on_validation, on_final = (truth.on(role, chosen["plan"]) for role in ("validation", "final"))
     best, again = report["recommended"], report["confirmation"]
     errors = {
         "expected": 100 * (chosen["accuracy"] - true),
         "expected covers": _holds(chosen["interval_95"], true),
         "measured": 100 * (best["measured"]["accuracy"] - true),
+        "measured, same images": 100 * (best["measured"]["accuracy"] - on_validation),
         "delivered": 100 * (best["final"]["accuracy"] - true),
         "delivered, same images": 100 * (best["final"]["accuracy"] - on_final),
         "delivered covers": _holds(best["final"]["interval_95"], true),
@@ -98,6 +101,8 @@ def judge(report: dict[str, Any], truth: Truth) -> dict[str, float]:
     if again:
         alone = again["measured"]
         errors["search estimate"] = 100 * (again["search_estimate"] - true)
+        same = again["search_estimate"] - on_validation
+        errors["search estimate, same images"] = 100 * same
         errors["search covers"] = _holds(again["search_interval_95"], true)
         errors["confirmed"] = 100 * (alone["accuracy"] - true)
         errors["confirmed, same images"] = 100 * (alone["accuracy"] - on_final)
@@ -153,7 +158,7 @@ def _print(name: str, rows: Sequence[dict[str, float]]) -> None:
         error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
         spread = f"  sd {values.std():.2f}" if "holds" not in key and "covers" not in key else ""
         print(
-            f"{name:20} {key:22} {values.mean():6.2f} +- {error:.2f}  of {len(values)}{spread}",
+            f"{name:20} {key:28} {values.mean():6.2f} +- {error:.2f}  of {len(values)}{spread}",
             flush=True,
         )
 
