@@ -216,6 +216,20 @@ MUTANTS = (
         ("tests/hpo/study/test_together.py", "-k", "needs_the_folder"),
     ),
     Mutant(
+        "one folder that buys on a market with pools, at a server",
+        "hpo/study/pools.py",
+        "if known not in (None, mine) and _conditions(world):",
+        "if False:",
+        ("tests/hpo/study/test_together.py", "-k", "folder"),
+    ),
+    Mutant(
+        "a request's body of one known length",
+        "labeling/toloka/server/web/guard.py",
+        " or len(told) != 1 or ",
+        " or ",
+        ("tests/labeling/toloka/server/test_guard.py", "-k", "length"),
+    ),
+    Mutant(
         "a machine's call on disk before it is sent",
         "labeling/machine/source.py",
         "        self._kept.send(calls, order)\n",

@@ -86,7 +86,13 @@ def test_a_page_of_another_site_changes_nothing(kept: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["Content-Length: x", "Content-Length: -1", "Content-Length: 999999999999"]
+    "header",
+    [
+        "Content-Length: x",
+        "Content-Length: -1",
+        "Content-Length: 999999999999",
+        "Content-Length: 0\r\nContent-Length: 0",
+    ],
 )
 def test_a_body_of_unknown_length_is_refused(header: str, kept: Server) -> None:
     head = f"POST /sim/reset HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n"
