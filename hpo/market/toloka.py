@@ -117,8 +117,8 @@ def _notes(opening: Opening) -> list[str]:
     stand_in = stands_for(opening.campaign, opening.data.classes)
     return [
         f"Labels were bought on Toloka {config.toloka_environment}. The fee is taken to be "
-        f"{float(config.fee_share):.0%} of the reward, at least {config.fee_minimum}; minutes "
-        f"beforehand are those of the simulated crowd {config.scenario!r}.",
+        f"{100 * float(config.fee_share):.4g} % of the reward, at least {config.fee_minimum}; "
+        f"minutes beforehand are those of the simulated crowd {config.scenario!r}.",
         *([stand_in] if stand_in is not None else []),
     ]
 
