@@ -72,6 +72,8 @@ def check_borne(world: World, kept: Money) -> None:
         return
     count = len(world.machine.rows)
     most, left = machine_most(count, world), world.ledger.balance().left - kept
+    if _weighs(world):
+        left -= confirmation.reserved(world)
     if most <= left or _bears_part(left, world):
         return
     part = ""

@@ -13,6 +13,7 @@ import pytest
 from budget.errors import InputError
 from budget.money import ZERO
 from hpo.answer.sections.sellers.machine import machine_lines
+from hpo.study.delivery import delivery
 from hpo.study.delivery.machine_purchase import trial_rows
 from hpo.study.study import Study
 from hpo.trial.purchase import left_to_learn, machine_borne, machine_most
@@ -208,3 +209,26 @@ def test_a_study_killed_at_any_purchase_gives_the_same_report(
         assert json.dumps(again.run()) == whole, deeds[moment]
         assert asked_twice(again) == []
         again.close()
+
+
+@pytest.mark.parametrize("cost", ["0", "0.0005"])
+def test_labels_are_merged_once_a_tranche_at_most(
+    small_study: Make, ground: dict[str, object], monkeypatch: pytest.MonkeyPatch, cost: str
+) -> None:
+    """Whether the machine has nothing more to sell, or is weighed before each tranche."""
+    counts = {"has_more_to_weigh": 0, "merged_labels": 0}
+
+    def counted(name: str) -> None:
+        real = getattr(delivery, name)
+
+        def count(*given: object) -> object:
+            counts[name] += 1
+            return real(*given)
+
+        monkeypatch.setattr(delivery, name, count)
+
+    for name in counts:
+        counted(name)
+    small_study(**{**ground, "machine_cost": cost, "budget": "2"}).run()
+    looks = counts["has_more_to_weigh"]  # one before each tranche, and one that ends the purchase
+    assert 1 <= counts["merged_labels"] <= looks
