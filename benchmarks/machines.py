@@ -174,21 +174,27 @@ class Cell:
     money: float
 
 
-def studied(cell: Cell, seed: int, field: Ground, folder: Path) -> tuple[Study, dict[str, Any]]:
-    """A study of a cell, run to its end."""
+def studied(
+    cell: Cell, seed: int, field: Ground, folder: Path, name: str = "", **changes: str | None
+) -> tuple[Study, dict[str, Any]]:
+    """A study of a cell, run to its end; with settings that differ, and a name to tell it by."""
     file, _ = field.machine(cell.machine, seed)
+    settings: dict[str, Any] = {
+        "machine": file,
+        "machine_cost": str(MACHINE_PRICE),
+        **_COMMON,
+        **changes,
+    }
     study = Study(
         runs=folder,
-        study=f"{cell.machine}-{cell.backbone}-{cell.price}-{cell.money}-{seed}",
+        study=f"{cell.machine}-{cell.backbone}-{cell.price}-{cell.money}-{seed}{name}",
         data=field.data(cell.backbone),
         market=field.recording,
         campaign=field.campaign,
         budget=str(cell.money),
         price=str(cell.price),
-        machine=file,
-        machine_cost=str(MACHINE_PRICE),
         seed=seed,
-        **_COMMON,
+        **{key: value for key, value in settings.items() if value is not None},
     )
     return study, study.run()
 

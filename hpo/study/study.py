@@ -20,7 +20,7 @@ from hpo.study import checks, pools
 from hpo.study.ask import ASKING, AskedTrial, Asker
 from hpo.study.conclusion import Conclusion
 from hpo.study.delivery import measuring, phase
-from hpo.study.delivery.machine_purchase import try_machine
+from hpo.study.delivery.machine_purchase import check_borne, try_machine
 from hpo.study.evaluations import Evaluations
 from hpo.study.journal import Progress as Progress
 from hpo.study.journal import StudyEvents, StudyJournal, StudyPhase
@@ -217,6 +217,7 @@ class Study(StudyAnswers):
         self.events.begin(self.trials)
         for line in [*checks.sealed_late(self.world, self.trials), *pools.look(self.world)]:
             self.say("looking at the market", line)
+        check_borne(self.world, measuring.still_to_hold(self.world))
         measuring.buy_tests(self.world, self.say)
         try_machine(self.world, self.say)
 

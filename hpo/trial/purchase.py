@@ -7,12 +7,13 @@ import logging
 
 from budget.errors import BudgetExceeded
 from budget.money import ZERO, Money
+from budget.tariff import affordable
 from hpo.market import stop_signals
 from hpo.trial.balance import check_taken, noted
 from hpo.trial.world import World
 from labeling.machine import MACHINE
 from labeling.source import tariff_of
-from labeling.store.records import order_limit
+from labeling.store.records import limit_of
 from labeling.types import (
     LabelPlan,
     Order,
@@ -60,17 +61,29 @@ def machine_most(count: int, world: World) -> Money:
     machine = world.machine
     if machine is None or not count:
         return ZERO
-    wanted = tuple((row, 1) for row in range(count))
-    limit = order_limit(wanted, 1, machine.spare)
+    limit = limit_of(count, 1, 1, machine.spare)
     return machine.source.tariff.most(limit, machine.condition.price)
 
 
-def _kept_for_machine(world: World) -> Money:
-    """Money that the rest of the machine's answers may cost: it is weighed after the search."""
+def machine_borne(money: Money, world: World) -> int:
+    """The most images about which money bears the machine's answers; 0 without a machine."""
+    machine = world.machine
+    if machine is None:
+        return 0
+    calls = affordable(machine.source.tariff, money, machine.condition.price)
+    return int(calls // (1 + machine.spare))
+
+
+def _kept_for_machine(left: Money, world: World) -> Money:
+    """Money that the rest of the machine's answers may cost: it is weighed after the search.
+
+    None where the money left does not bear all of them: then a part is weighed, of any size.
+    """
     if world.machine is None:
         return ZERO
     asked = world.store.owned_target(world.machine.condition)
-    return machine_most(sum(int(row) not in asked for row in world.machine.rows), world)
+    most = machine_most(sum(int(row) not in asked for row in world.machine.rows), world)
+    return most if most <= left else ZERO
 
 
 def left_to_learn(world: World) -> Money:
@@ -90,7 +103,7 @@ def left_to_learn(world: World) -> Money:
     if spent == ZERO:
         quotes = [world.prices.to_buy(p) for p in world.space.plans if not world.prices.outside(p)]
         kept = max(kept, min((quote.hold for quote in quotes), default=ZERO))
-    return max(ZERO, min(balance.left - _kept_for_machine(world), kept - spent))
+    return max(ZERO, min(balance.left - _kept_for_machine(balance.left, world), kept - spent))
 
 
 def finish_apart(world: World) -> None:

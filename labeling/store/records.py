@@ -55,5 +55,9 @@ class OrderRecord:
 def order_limit(wanted: Wanted, real_per_suite: int | Fraction, allowance: Fraction) -> int:
     """The most assignments of an order: the expected number plus the allowance, rounded up."""
     counts = [count for _, count in wanted]
-    expected = assignments_for(sum(counts), max(counts, default=0), real_per_suite)
-    return math.ceil(expected * (1 + allowance))
+    return limit_of(sum(counts), max(counts, default=0), real_per_suite, allowance)
+
+
+def limit_of(answers: int, most: int, real_per_suite: int | Fraction, allowance: Fraction) -> int:
+    """The most assignments of an order of some answers, up to `most` of them on one task."""
+    return math.ceil(assignments_for(answers, most, real_per_suite) * (1 + allowance))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache, partial
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from hpo.answer.plan_in_words import counted
 from hpo.study.delivery.allocation import Standing, first_answers, further_answers
 from hpo.study.delivery.gain import LEAST_GAIN, promise
 from hpo.study.delivery.machine import machine_step
-from hpo.study.delivery.machine_purchase import buy_worthwhile
+from hpo.study.delivery.machine_purchase import buy_worthwhile, has_more_to_weigh
 from hpo.trial.plan_costs import PlanCosts
 from hpo.trial.purchase import DELIVERED, apart, purchase, settle_ended
 from hpo.trial.versions.best import label_model
@@ -77,9 +78,10 @@ def deliver(
     condition = delivery_condition(plan, world)
     settle_ended(fresh)
     while not _is_vain(condition, fresh):
-        if owned is None and _bought_of_machine(plan, condition, world, say):
+        merged = cache(partial(_owned, condition, owned or world.own()))  # once a tranche
+        if owned is None and _bought_of_machine(plan, condition, merged, world, say):
             continue
-        step = next_tranche(plan, world, owned or world.own())
+        step = next_tranche(plan, world, merged)
         if isinstance(step, str):
             return step
         minutes = world.config.max_minutes
@@ -93,13 +95,17 @@ def deliver(
 
 
 def _bought_of_machine(
-    plan: LabelPlan, condition: Condition, world: World, say: Callable[[str], None]
+    plan: LabelPlan,
+    condition: Condition,
+    merged: Callable[[], _Owned],
+    world: World,
+    say: Callable[[str], None],
 ) -> bool:
     """Whether labels of a machine were bought: those that are worth more than people's answers."""
-    if world.machine is None or world.ledger.balance().overrun:
+    if not has_more_to_weigh(world) or world.ledger.balance().overrun:
         return False
-    mine = _owned(condition, world.own())
-    return buy_worthwhile(plan, mine.labels, mine.answers, condition, world, say)
+    owned = merged()
+    return buy_worthwhile(plan, owned.labels, owned.answers, condition, world, say)
 
 
 def _is_vain(condition: Condition, world: World) -> bool:
@@ -113,13 +119,13 @@ def _is_vain(condition: Condition, world: World) -> bool:
     return all(record.order.key in now for record in latest)
 
 
-def next_tranche(plan: LabelPlan, world: World, own: World) -> Tranche | str:
+def next_tranche(plan: LabelPlan, world: World, merged: Callable[[], _Owned]) -> Tranche | str:
     """The next answers to buy; or why none are.
 
     Args:
         plan: gives price, control tasks and exam.
         world: the study's world; its ledger pays.
-        own: the world whose answers count as owned.
+        merged: gives what is owned of the pool, which takes a while.
     """
     if world.ledger.balance().overrun:
         return "a settlement came out above its hold; nothing more is bought"
@@ -131,7 +137,7 @@ def next_tranche(plan: LabelPlan, world: World, own: World) -> Tranche | str:
     most = int(min(suites, _suites_in_time(plan, suites, world)) * each)
     if not most:
         return "the money is used up"
-    owned = _owned(condition, own)
+    owned = merged()
     standing = owned.standing
     step = machine_step(plan, owned.labels, owned.answers, standing, affordable, world)
     if step is not None:

@@ -9,6 +9,7 @@ import numpy as np
 from hpo.settings.rows.machine import ALL, BELOW, OFF, VOTE
 from hpo.study.delivery.allocation import Standing
 from hpo.study.delivery.gain import LEAST_GAIN, promise
+from hpo.study.delivery.machine_purchase import has_more_to_weigh
 from hpo.trial.versions.machine.choice import MachineChoice, choose_use
 from hpo.trial.versions.machine.worth import slope_of
 from hpo.trial.world import World
@@ -18,6 +19,7 @@ from labeling.seeds import generator
 from labeling.types import Answers, Floats, LabelPlan, LabelSet
 
 _LOOK = 200  # answers of a tranche after which the machine and people are compared again
+_PART = 4  # of the money left, that people get before the machine is weighed again
 _POWER = 2.0  # of the chance that a label is wrong, in the chance that people are asked about it
 
 
@@ -30,7 +32,7 @@ class MachineStep:
         standing: of the images: where people are to be asked, and how sure each label is; None for
             where they would be asked without a machine.
         most: answers of the next tranche: `_LOOK`, or as many as are owned, so that the next one
-            can look again.
+            can look again; fewer where little money may still go to the machine.
     """
 
     stop: str
@@ -57,7 +59,8 @@ def machine_step(
         world: the study's world.
     """
     if labels is None or answers is None:
-        return None
+        most = _most(0, affordable, world)
+        return MachineStep("", None, most) if has_more_to_weigh(world) else None
     choice = choose_use(plan, labels, answers, world)
     if choice is None:
         return None
@@ -72,7 +75,7 @@ def machine_step(
             None,
             0,
         )
-    most = max(_LOOK, int(labels.answers.sum()))
+    most = _most(int(labels.answers.sum()), affordable, world)
     use = max((BELOW, VOTE, OFF), key=lambda each: expected.get(each, 0.0))
     if use != BELOW or below is None:
         return MachineStep("", None, most)
@@ -81,6 +84,15 @@ def machine_step(
             "people answered about every image of which the machine is unsure", below, 0
         )
     return MachineStep("", below, most)
+
+
+def _most(owned: int, affordable: int, world: World) -> int:
+    """Answers of the next tranche: as many as are owned, and at least enough to look again.
+
+    Where money may still go to the machine, people get a part of it before the next look.
+    """
+    enough = min(_LOOK, affordable // _PART) if has_more_to_weigh(world) else _LOOK
+    return max(owned, enough, 1)
 
 
 def _forecasts(

@@ -4,21 +4,25 @@ A trial tells how good the machine is: images whose class is known, for a small 
 Then the rest of the machine's labels competes with people for the money, whenever people's next
 answers are chosen: all of it, a part of it or none, whichever is expected to give the best model.
 Where all of it costs little beside the money left it is bought: the study can measure its labels
-then, and leave them out. A machine that costs nothing answers about every image at once.
+then, and leave them out. Money that bears a part of it only is money for a part. A machine that
+costs nothing answers about every image at once.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 
 from budget.errors import BudgetExceeded, InputError
-from budget.money import ZERO
+from budget.money import ZERO, Money
 from hpo.answer import confirmation
 from hpo.answer.plan_in_words import counted
-from hpo.trial.purchase import machine_most, purchase, settle_ended
+from hpo.settings.rows.machine import BELOW
+from hpo.trial.purchase import machine_borne, machine_most, purchase, settle_ended
+from hpo.trial.versions.machine.reading import pool_asked
 from hpo.trial.versions.machine.worth import machine_rest, machine_worth, price_of_answer
 from hpo.trial.world import World
 from labeling.machine.calibration import FEWEST_CONTROLS
@@ -39,14 +43,65 @@ def try_machine(world: World, say: Callable[[str], None]) -> None:
         say: told what is bought, in a few words.
 
     Raises:
-        InputError: the budget does not bear the machine's answers about all images.
+        InputError: the budget bears nothing of the machine that the study can use.
     """
     machine = world.machine
     if machine is None:
         return
     is_tried = any(record.end is not None for record in world.store.orders(machine.condition))
-    if not is_tried or not _weighs(world):
-        buy_machine_answers(world, say, trial_rows(world) if _weighs(world) else None)
+    if is_tried and _weighs(world):
+        return
+    check_borne(world, ZERO)
+    buy_machine_answers(world, say, trial_rows(world) if _weighs(world) else None)
+
+
+def check_borne(world: World, kept: Money) -> None:
+    """Refuse a machine that was not asked yet, where the budget bears no use of it.
+
+    Any use of it is borne where its answers about all images are. A study that weighs them can do
+    with a part of them. But a part is of use only by `BELOW`, which needs a calibrated machine.
+
+    Args:
+        world: the study's world.
+        kept: money of the budget that is spent before the machine is asked.
+
+    Raises:
+        InputError: naming the money, and the remedy.
+    """
+    if world.machine is None or world.store.orders(world.machine.condition):
+        return
+    count = len(world.machine.rows)
+    most, left = machine_most(count, world), world.ledger.balance().left - kept
+    if _weighs(world):
+        left -= confirmation.reserved(world)
+    if most <= left or _bears_part(left, world):
+        return
+    part = ""
+    if _weighs(world):
+        part = (
+            f"; a part of them is of use by `{BELOW}` alone, once it answered about "
+            f"{FEWEST_CONTROLS} control images, which may cost a tenth of the budget at most"
+        )
+    raise InputError(
+        f"--machine: its answers about {count} images may cost {most}, and "
+        f"{max(ZERO, left)} of the budget is left{part}; give a larger --budget, a "
+        "smaller pool, or leave the machine out"
+    )
+
+
+def _bears_part(left: Money, world: World) -> bool:
+    """Whether money bears a trial after which a part of the machine's labels may be used."""
+    if not _weighs(world) or BELOW not in world.config.machine_use:
+        return False
+    rows = trial_rows(world)
+    if rows is None or machine_most(len(rows), world) > left:
+        return False
+    return int(np.isin(rows, world.data.rows["control"]).sum()) >= FEWEST_CONTROLS
+
+
+def has_more_to_weigh(world: World) -> bool:
+    """Whether a study's machine can be asked about further images of the pool, for money."""
+    return world.machine is not None and _weighs(world) and pool_asked(world) < len(world.pool)
 
 
 def _weighs(world: World) -> bool:
@@ -69,7 +124,9 @@ def trial_rows(world: World) -> Ints | None:
     if not len(judged):
         return None
     cap, price = world.ledger.balance().cap, world.machine.condition.price
-    calibrated = min(price * FEWEST_CONTROLS, cap.share(_CALIBRATED))
+    # Some answers cannot be used, and one control image too few leaves the machine uncalibrated.
+    needed = math.ceil(FEWEST_CONTROLS * (1 + world.machine.spare))
+    calibrated = min(price * needed, cap.share(_CALIBRATED))
     count = max(1, max(cap.share(_TRIAL), calibrated).micros // price.micros)
     order = generator(world.config.seed, "machine trial").permutation(judged)
     by_kind = np.argsort(~np.isin(order, world.data.rows["control"]), kind="stable")
@@ -86,9 +143,6 @@ def buy_machine_answers(world: World, say: Callable[[str], None], rows: Ints | N
 
     Returns:
         Whether it was asked.
-
-    Raises:
-        InputError: at the first purchase, the budget does not bear its answers about all images.
     """
     machine = world.machine
     if machine is None:
@@ -98,12 +152,9 @@ def buy_machine_answers(world: World, say: Callable[[str], None], rows: Ints | N
         asked = world.store.owned_target(machine.condition)
         mine = np.sort(machine.rows if rows is None else rows)
         wanted = tuple((int(row), 1) for row in mine if int(row) not in asked)
-        orders = world.store.orders(machine.condition)
-        unfinished = any(record.end is None for record in orders)
+        unfinished = any(r.end is None for r in world.store.orders(machine.condition))
         if not wanted and not unfinished:
             return False
-        if not orders:
-            _check_borne(world)
         order = world.store.order_of(machine.condition, wanted, machine.spare, None)
         say(f"asking the machine about {counted(len(order.wanted), 'image')}")
         try:
@@ -112,18 +163,6 @@ def buy_machine_answers(world: World, say: Callable[[str], None], rows: Ints | N
             say("another worker took the money that the machine needs")
             return False
     return True
-
-
-def _check_borne(world: World) -> None:
-    assert world.machine is not None  # noqa: S101 - the caller asked
-    count = len(world.machine.rows)
-    most, left = machine_most(count, world), world.ledger.balance().left
-    if most > left:
-        raise InputError(
-            f"--machine: its answers about {count} images may cost {most}, and "
-            f"{left} of the budget is left; give a larger --budget, a "
-            "smaller pool, or leave the machine out"
-        )
 
 
 def buy_worthwhile(
@@ -147,8 +186,6 @@ def buy_worthwhile(
     Returns:
         Whether any were bought.
     """
-    if world.machine is None or not _weighs(world):
-        return False
     rows = worthwhile(plan, labels, answers, condition, world)
     return len(rows) > 0 and buy_machine_answers(world, say, rows)
 
@@ -172,16 +209,15 @@ def worthwhile(
     if machine_most(len(rest.rows), world) <= left.share(_MEASURED):
         return rest.rows
     owned = 0 if labels is None else int(labels.answers.sum())
-    price, size = price_of_answer(condition, world), len(world.pool)
+    price, borne = price_of_answer(condition, world), machine_borne(left, world)
+    size = min(len(world.pool), rest.bought + borne)
     best, most = 0, -np.inf
     for step in range(_STEPS + 1):
         of_pool = -(-size * step // _STEPS) - rest.bought
-        is_whole = step == _STEPS
+        is_whole = of_pool == rest.pool
         if step and (of_pool <= 0 or not (is_whole or worth.bears_part)):
             continue
-        count = len(rest.rows) if is_whole else max(0, of_pool)
-        if machine_most(count, world) > left:
-            break
+        count = min(len(rest.rows), borne) if is_whole else max(0, of_pool)
         people = owned + (left - rest.cost(count, world)).dollars / price
         value = worth.value(float(people), rest.bought + max(0, of_pool), is_whole)
         if value > most:

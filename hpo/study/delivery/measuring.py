@@ -13,6 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from budget.errors import BudgetExceeded, InputError
+from budget.money import ZERO, Money
 from budget.tariff import assignments_for
 from hpo.data.dataset import Dataset
 from hpo.market.market import Market
@@ -20,7 +21,7 @@ from hpo.market.open import open_market
 from hpo.market.quote import Quote, quote_plan
 from hpo.search.rule_of_thumb import practitioner_plan
 from hpo.settings.config import StudyConfig
-from hpo.trial.purchase import TESTED, apart, purchase, settle_ended
+from hpo.trial.purchase import TESTED, apart, paid_apart, purchase, settle_ended
 from hpo.trial.subjective import is_subjective
 from hpo.trial.truth.bought import test_condition
 from hpo.trial.truth.files import write_test_labels
@@ -97,6 +98,15 @@ def quote_tests(
     market = open_market(config, data)
     plan = measuring_plan(config, data, market, plans)
     return plan, quote_plan(market, plan, config.allowance)
+
+
+def still_to_hold(world: World) -> Money:
+    """The most that test labels which a study has not bought yet may cost."""
+    if not len(world.data.asked_tests) or is_subjective(world):
+        return ZERO
+    plan = measuring_plan(world.config, world.data, world.market, world.space.plans)
+    hold = quote_plan(world.market, plan, world.config.allowance).hold
+    return max(ZERO, hold - paid_apart(world.own(), TESTED))
 
 
 def buy_tests(world: World, say: Callable[[str, str], None]) -> None:

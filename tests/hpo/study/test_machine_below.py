@@ -32,11 +32,11 @@ SETTINGS = {
 }
 
 
-def blobs(folder: Path) -> str:
+def blobs(folder: Path, images: int = IMAGES) -> str:
     """Points around three centres, as features of images."""
     rng = np.random.default_rng(0)
-    kinds = rng.integers(CLASSES, size=IMAGES)
-    points = 1.6 * np.eye(CLASSES)[kinds] + rng.normal(0, 0.8, (IMAGES, CLASSES))
+    kinds = rng.integers(CLASSES, size=images)
+    points = 1.6 * np.eye(CLASSES)[kinds] + rng.normal(0, 0.8, (images, CLASSES))
     path = folder / "points.npz"
     np.savez(path, features=points.astype(np.float32), labels=kinds.astype(str))
     return f"npz:{path}"

@@ -22,6 +22,7 @@ from hpo.trial.versions.machine.arms import (
     people_in,
     train_mixed,
 )
+from hpo.trial.versions.machine.pooled import SLOPE, ceiling_of, pooled, ratio
 from hpo.trial.versions.machine.reading import MachineReading, machine_reading, pool_asked
 from hpo.trial.world import World
 from labeling.aggregation.agreed import rows_of
@@ -133,27 +134,53 @@ def _choose(
         made = mixed_labels(use, labels, answers, people, reading, world)
         trained = train_mixed(use, plan, made, answers, world)
         arms.append(MachineArm(use, _measured(trained, world), refused, trained, made))
-    best = best_arm([arm for arm in arms if not arm.refused], world)
+    adds = _adds(arms[0].accuracy, labels, people, reading, world)
+    best = best_arm([arm for arm in arms if not arm.refused], world, adds)
     return MachineChoice(tuple(arms), best, off, people, gain, audited, pasted, tuple(able))
 
 
-def best_arm(able: list[MachineArm], world: World) -> MachineArm:
+def best_arm(able: list[MachineArm], world: World, adds: bool) -> MachineArm:
     """The way whose model is best on validation images; the first of equals, so off before others.
 
-    `BELOW` has the labels of `VOTE` and the machine's besides. With four recorded machines and one
-    answer to 2,500 of 4,000 images its model was .2 to 1.7 points better, so a vote has to be
-    better beyond the noise of the images.
+    `BELOW` has the labels of `OFF` and `VOTE`, and the machine's besides. With four recorded
+    machines and one answer to 2,500 of 4,000 images its model was .2 to 1.7 points better than a
+    vote's. So these have to be better beyond the noise of the images: a vote always, and off where
+    the machine's labels are expected to add something.
+
+    Args:
+        able: ways that may be chosen, off among them.
+        world: the study's world.
+        adds: whether the machine's labels are expected to add something to people's.
     """
     best = max(able, key=lambda arm: arm.accuracy)
     more = next((arm for arm in able if arm.use == BELOW), None)
-    if best.use != VOTE or more is None or best.trained is None or more.trained is None:
+    owes = best.use == VOTE or (best.use == OFF and adds)
+    if not owes or more is None or best.trained is None or more.trained is None:
         return best
     values = world.features.values[world.data.rows["validation"]]
     first, second = (each.model.predict(values).argmax(1) for each in (best.trained, more.trained))
     noise = float(np.sqrt((first != second).mean() / len(values)))
     if best.accuracy - more.accuracy > noise:
         return best
-    return max((arm for arm in able if arm.use != VOTE), key=lambda arm: arm.accuracy)
+    return best_arm([arm for arm in able if arm is not best], world, adds)
+
+
+def _adds(
+    accuracy: float, labels: LabelSet, people: PeopleModel, reading: MachineReading, world: World
+) -> bool:
+    """Whether the machine's labels are expected to make a model of people's labels better.
+
+    Args:
+        accuracy: of the model of people's labels.
+        labels: people's.
+        people: how they answer.
+        reading: the machine's.
+        world: the study's world.
+    """
+    answers = int(labels.answers.sum())
+    told = ratio(reading.nats, people.skill, len(world.market.asked.classes)) * pool_asked(world)
+    ceiling = ceiling_of(max(1, answers), accuracy, reading, SLOPE)
+    return pooled(answers, told, ceiling) > answers
 
 
 def _measured(trained: Trained, world: World) -> float:

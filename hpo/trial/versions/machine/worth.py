@@ -1,17 +1,4 @@
-"""What a machine's labels are worth before they are bought: people's answers to the same use.
-
-People's labels err at random, and a model of n of them has an error of about n to the power of
-minus a slope: 1 / n stands for its noise. A machine's label tells r times as much as a person's
-answer, in nats. But a machine errs alike on images that are alike, which no number of labels
-averages out: a model of its labels alone is no better than the machine. So its labels have a bias,
-1 / K, where people's K answers train a model as good as the machine. Both learned together:
-
-    1 / value = 1 / (n + r m) + (r m / (n + r m))^2 / K
-
-On 4,080 images of CIFAR-10N with two machines this followed the models' accuracies: the weaker
-machine was best at 500 to 1,000 labels where a person's answer cost 3.3 times as much, at all of
-them where it cost 33 times as much; the better one always at all.
-"""
+"""What a machine's labels are worth before they are bought: people's answers to the same use."""
 
 from __future__ import annotations
 
@@ -25,19 +12,23 @@ from hpo.settings.rows.machine import ALL, BELOW, OFF, VOTE
 from hpo.trial.evaluate import score_on
 from hpo.trial.versions.best import train_delivered
 from hpo.trial.versions.machine.choice import MachineChoice, choose_use
+from hpo.trial.versions.machine.pooled import (
+    MOST_ANSWERS,
+    SLOPE,
+    SLOPE_SD,
+    ceiling_of,
+    pooled,
+    ratio,
+)
 from hpo.trial.versions.machine.reading import machine_asked, machine_reading, pool_asked
 from hpo.trial.world import World
-from labeling.machine.calibration import nats_of_coin
 from labeling.machine.people import people_of
 from labeling.seeds import generator
 from labeling.source import tariff_of
 from labeling.types import Answers, Condition, Ints, LabelPlan, LabelSet
 
-_SLOPE, _SLOPE_SD = 0.2, 0.1  # of ln error per ln answers: .15 on photographs, .47 on digits
 _ABOVE_CHANCE = 0.15  # accuracy above chance, from which it tells how fast a model learns
 _NOISE = 0.05  # standard deviation of a difference of two ln errors on the same images
-_MOST_ANSWERS = 1e9  # that a machine's accuracy stands for
-_TAUGHT = 1.08  # error of a model of a machine's labels for each error of the machine, on patches
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +60,10 @@ class MachineWorth:
         """
         ways = [people]
         if self.bears_part or (is_whole and VOTE in self.uses):
-            ways.append(self._pooled(people, machine))
+            ways.append(pooled(people, self.each * machine, self.ceiling))
         if is_whole and ALL in self.uses:
-            ways.append(self._pooled(0.0, machine))
+            ways.append(pooled(0.0, self.each * machine, self.ceiling))
         return max(ways)
-
-    def _pooled(self, people: float, machine: int) -> float:
-        told = self.each * machine
-        total = max(people + told, 1e-9)
-        return 1 / (1 / total + (told / total) ** 2 / self.ceiling)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,22 +126,16 @@ def machine_worth(
         nobody = np.zeros(0, dtype=np.int64)
         skill = people_of(nobody, nobody, classes).skill
         uses = tuple(use for use in (ALL,) if use in world.config.machine_use)
-        return MachineWorth(_ratio(reading.nats, skill, classes), _MOST_ANSWERS, uses)
+        return MachineWorth(ratio(reading.nats, skill, classes), MOST_ANSWERS, uses)
     choice = choose_use(plan, labels, answers, world)
     if choice is None:
         return None
     # Labels cannot be given back, and more of them can be bought later: so people are taken to
     # learn no slower than on photographs, however slowly their first labels seemed to.
-    slope = max(_SLOPE, slope_of(choice, plan, labels, answers, world)[0])
-    people = max(1 - choice.arm(OFF).accuracy, 1e-3)
-    machine = max(_TAUGHT * (1 - reading.quality.accuracy), 1e-3)
-    log = np.log(labels.answers.sum()) + np.log(people / machine) / slope
-    ceiling = float(np.exp(np.clip(log, 0.0, np.log(_MOST_ANSWERS))))
-    return MachineWorth(_ratio(reading.nats, choice.people.skill, classes), ceiling, choice.able)
-
-
-def _ratio(nats: float, skill: float, classes: int) -> float:
-    return nats / max(nats_of_coin(skill, classes), 1e-3)
+    slope = max(SLOPE, slope_of(choice, plan, labels, answers, world)[0])
+    owned = int(labels.answers.sum())
+    ceiling = ceiling_of(owned, choice.arm(OFF).accuracy, reading, slope)
+    return MachineWorth(ratio(reading.nats, choice.people.skill, classes), ceiling, choice.able)
 
 
 def price_of_answer(condition: Condition, world: World) -> float:
@@ -187,8 +167,8 @@ def slope_of(
     trained = train_delivered(plan, fewer, behind, world).trained
     before = score_on("validation", trained, world, redraws=0).accuracy
     if before < 1 / len(world.market.asked.classes) + _ABOVE_CHANCE:
-        return _SLOPE, _SLOPE_SD
+        return SLOPE, SLOPE_SD
     errors = np.maximum(1 - np.array([before, choice.arm(OFF).accuracy]), 1e-3)
     seen = float(np.log(errors[0] / errors[1]) / np.log(2))
-    trust = _SLOPE_SD**2 / (_SLOPE_SD**2 + (_NOISE / np.log(2)) ** 2)
-    return max(0.0, _SLOPE + trust * (seen - _SLOPE)), _SLOPE_SD * (1 - trust) ** 0.5
+    trust = SLOPE_SD**2 / (SLOPE_SD**2 + (_NOISE / np.log(2)) ** 2)
+    return max(0.0, SLOPE + trust * (seen - SLOPE)), SLOPE_SD * (1 - trust) ** 0.5
