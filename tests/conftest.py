@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -18,6 +19,7 @@ from tests import DATA
 from tests import postgres as postgres_server
 from tests.browser import axe, browser
 from tests.clearml_server.fixtures import _stand_in, clearml_server, no_clearml, stand_in
+from tests.drawn import examples
 from tests.heads import FixedHeads
 from tests.reports import reports_keep_the_schema, shared_reports_keep_the_schema
 
@@ -39,6 +41,9 @@ if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a suite that a shell runs in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # else its children hear no Ctrl-C
+
+hypothesis.settings.register_profile("house", max_examples=examples(100))
+hypothesis.settings.load_profile("house")
 
 
 def pytest_collection_finish() -> None:
@@ -152,6 +157,15 @@ def finished_small(small_data: str, tmp_path_factory: pytest.TempPathFactory) ->
     """The folder of a small study `s` that spent its budget; tests that change it copy it."""
     with studies_in(tmp_path_factory.mktemp("finished"), small_data) as make:
         study = make(study="s")
+        study.run()
+    return Path(study.folder)
+
+
+@pytest.fixture(scope="session")
+def bought_twice(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small study `s` of two purchases; tests that change it copy it."""
+    with studies_in(tmp_path_factory.mktemp("twice"), small_data) as make:
+        study = make(study="s", trials=2)
         study.run()
     return Path(study.folder)
 

@@ -72,6 +72,7 @@ def states_of(log: Path, count: int) -> list[int]:
     return [*chosen, *(chance.randrange(size) for _ in range(count - len(chosen)))]
 
 
+@pytest.mark.drawn
 def test_a_cut_log_is_an_earlier_state_or_refused(
     cut_off: Path,
     undisturbed: Callable[[str], Undisturbed],

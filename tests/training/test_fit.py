@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budget.errors import InputError
+from tests.drawn import examples
 from training.fit import GRID, bootstrap, hard, save, train
 from training.heads import fit_heads, predict, softmax
 from training.images import load_digits
@@ -85,7 +86,7 @@ def test_a_class_nobody_chose_is_unlikely_but_not_impossible():
     assert (p.argmax(1) == Y.argmax(1)).mean() > 0.9
 
 
-@settings(deadline=None, max_examples=30, derandomize=True)
+@settings(deadline=None, max_examples=examples(30), derandomize=True)
 @given(
     n=st.integers(2, 9),
     classes=st.integers(2, 4),

@@ -106,6 +106,7 @@ def test_a_chosen_aggregator_is_told_with_what_it_was_chosen_by() -> None:
     assert not any("Aggregation" in line for line in evaluation_lines(told))
 
 
+@pytest.mark.slow
 def test_a_study_that_chooses_its_aggregator_says_which(small_study) -> None:
     settings = {"overlap": "3", "tasks": "50%", "trials": 1, "confirm": "0", "budget": "1"}
     report = small_study(aggregation="auto", **settings).run()

@@ -36,6 +36,7 @@ def study(small_study, tmp_path: Path):
     )
 
 
+@pytest.mark.slow
 def test_the_same_labels_are_trained_with_both_features(study) -> None:
     report = study.run()
     told = report["features"]

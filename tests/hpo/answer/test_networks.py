@@ -73,6 +73,7 @@ def test_a_study_killed_while_a_network_trains_ends_as_if_undisturbed(
     assert not (resumed.world.folder / "network").exists()
 
 
+@pytest.mark.slow
 def test_networks_are_measured_on_bought_test_labels_where_few_are_known(
     short: None, tmp_path: Path
 ) -> None:

@@ -42,12 +42,12 @@ def recorded(tmp_path: Path, small_data: str) -> str:
 
 
 def test_a_recording_is_replayed_at_the_plan_s_price(small_study, recorded: str) -> None:
-    report = small_study(market=f"replay:{recorded}", **RECORDED).run()
+    report = small_study(market=f"replay:{recorded}", trials=3, **RECORDED).run()
     assert report["market"]["kind"] == "replay"
     assert report["recommended"]["final"]["accuracy"] > 0.4  # by chance a third
     assert any("knows nothing about price" in note for note in report["notes"])
     assert all(row["plan"]["overlap"] <= 3 for row in report["purchases"])
-    again = small_study(market=f"replay:{recorded}", study="again", **RECORDED).run()
+    again = small_study(market=f"replay:{recorded}", study="again", trials=3, **RECORDED).run()
     assert bought(again) == bought(report)
 
 
@@ -152,6 +152,7 @@ def test_a_question_of_taste_is_learned_as_a_share(small_study, more_data: str) 
         small_study(**settings, question="tidy", study="x")
 
 
+@pytest.mark.slow
 def test_the_other_question_of_the_same_page_is_learned_too(small_study) -> None:
     report = small_study(campaign="two-questions", question="class", trials=2).run()
     assert report["question"]["kind"] == "objective"

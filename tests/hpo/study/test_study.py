@@ -1,7 +1,6 @@
 """Studies end to end: money adds up, the same seed gives the same bytes, a study goes on."""
 
 import json
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -16,11 +15,12 @@ from hpo.settings.stored_answer import to_json
 from hpo.study.study import Study
 from hpo.trial.trainer import CrossValidated
 from tests import oracle
+from tests.drawn import FAULT_RUNS
 
 Make = Callable[..., object]
 
 
-SEEDS = min(200, 2 * int(os.environ.get("FAULT_RUNS", "10")))
+SEEDS = min(200, 2 * FAULT_RUNS)
 
 
 @pytest.mark.slow

@@ -148,7 +148,9 @@ def test_the_same_seed_gives_the_same_bytes_and_a_larger_budget_goes_on(
     assert after["money"]["spent"]["micros"] == oracle.paid(more.folder) <= 800_000
 
 
-@pytest.mark.parametrize(("learn", "budget"), [("60%", "0.4"), ("25%", "0.5")])
+@pytest.mark.parametrize(
+    ("learn", "budget"), [("60%", "0.4"), pytest.param("25%", "0.5", marks=pytest.mark.slow)]
+)
 def test_why_the_search_stopped_is_told_alike_after_the_labels_are_bought(
     small_study: Make, learn: str, budget: str
 ) -> None:

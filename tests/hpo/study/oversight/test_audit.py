@@ -28,6 +28,7 @@ from labeling.store.tables import assignment_to_row
 from labeling.tables.writing import csv_text
 from tests.commands import labelworth
 from tests.conftest import SMALL, Command
+from tests.drawn import examples
 from tests.heads import FixedHeads
 from tests.postgres import Server
 from tests.unlabelled import SETTINGS as UNLABELLED
@@ -169,7 +170,7 @@ def report(delivered: Path) -> Any:
     return json.loads((delivered / "report.json").read_text())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(data=st.data())
 def test_any_single_edited_figure_is_named(report: Any, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(list(figures_of(report))))

@@ -16,6 +16,7 @@ from labeling.aggregation.dynamic_overlap import Ballots
 from labeling.campaign.campaign import SUBJECTIVE, Exam
 from labeling.crowd.scenario import load_scenario
 from labeling.types import DynamicOverlap
+from tests.drawn import examples
 
 from ..conftest import CAMPAIGN, Bought, Market
 
@@ -137,7 +138,7 @@ def test_banned_answers_no_longer_count() -> None:
     minutes=st.one_of(st.none(), st.floats(0, 30)),
     exam=st.booleans(),
 )
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=examples(40), deadline=None, derandomize=True)
 def test_any_order_ends_within_its_limit_and_adds_up(
     seed: int, name: str, least: int, further: int, limit: int, minutes: float | None, exam: bool
 ) -> None:
