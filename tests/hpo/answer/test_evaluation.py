@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,12 @@ def test_a_few_classes_are_shown_as_a_matrix() -> None:
     ]
 
 
-def test_a_study_that_searches_for_a_plan_evaluates_the_recommended_one(small_study) -> None:
-    study = small_study(trials=2, goal="plan")
-    report = study.run()
+def test_a_study_that_searches_for_a_plan_evaluates_the_recommended_one(
+    small_study, bought_twice: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(bought_twice, tmp_path / "runs/s")
+    study = small_study(study="s", trials=2, goal="plan")
+    report = json.loads((study.folder / "report.json").read_text())
     told = report["evaluation"]
     correct = np.trace(np.array(told["confusion"])) / told["images"]
     assert correct == pytest.approx(report["recommended"]["final"]["accuracy"], abs=1e-6)

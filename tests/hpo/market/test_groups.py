@@ -85,6 +85,7 @@ def test_the_study_finds_the_group_that_gives_more_for_the_money(
     assert any(line.startswith("The group juniors gave") for line in said)
 
 
+@pytest.mark.slow
 def test_equal_people_at_half_the_wage_are_preferred(small_study: Make, wages: Write) -> None:
     dear = staff_names(PEOPLE)[:3]
     study = small_study(**OFFICE, wages=wages(dear, senior="36", junior="18"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -89,8 +90,10 @@ def test_recorded_difficulty_under_simulated_people(small_study, recorded: str) 
     assert any("from a recording" in note for note in report["notes"])
 
 
-def test_own_labels_cost_nothing_and_say_what_they_give(small_study, recorded: str) -> None:
-    plain = small_study(study="plain", trials=2).run()
+def test_own_labels_cost_nothing_and_say_what_they_give(
+    small_study, bought_twice: Path, recorded: str
+) -> None:
+    plain = json.loads((bought_twice / "report.json").read_text())
     study = small_study(own_labels=recorded, trials=2, study="own")
     report = study.run()
     assert report["own_labels"]["final"]["accuracy"] > 0.5
@@ -101,6 +104,7 @@ def test_own_labels_cost_nothing_and_say_what_they_give(small_study, recorded: s
     assert to_json(small_study(own_labels=recorded, trials=2, study="own").run()) == to_json(report)
 
 
+@pytest.mark.slow
 def test_both_price_models_are_compared(small_study) -> None:
     report = small_study(price_models="both", trials=2).run()
     models = report["price_models"]["models"]
@@ -110,8 +114,10 @@ def test_both_price_models_are_compared(small_study) -> None:
     assert any(said in note for note in report["notes"])
 
 
-def test_the_answer_says_how_much_it_leans_on_independent_difficulty(small_study) -> None:
-    report = small_study(trials=2).run()
+def test_the_answer_says_how_much_it_leans_on_independent_difficulty(
+    small_study, bought_twice: Path
+) -> None:
+    report = json.loads((bought_twice / "report.json").read_text())
     lean = report["sensitivity"]
     assert lean["redraws"] >= 2
     assert lean["difference"] == pytest.approx(lean["images"] - lean["independent"], abs=2e-6)

@@ -16,7 +16,7 @@ from tests.heads import FixedHeads
 def done(module_study):
     """A finished study, its heads, and the statements that read orders' tasks."""
     heads, sent = FixedHeads(), []
-    study = module_study(study="once", trainer=heads)
+    study = module_study(study="once", trainer=heads, trials=5)
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.startswith("SELECT") and "FROM order_tasks" in statement:

@@ -162,8 +162,8 @@ def test_nothing_affordable_ends_without_a_plan(small_study) -> None:
     assert report["money"]["spent"]["micros"] == 0
 
 
-def test_trials_limits_purchases(small_study) -> None:
-    report = small_study(study="s", trials=2).run()
+def test_trials_limits_purchases(bought_twice: Path) -> None:
+    report = json.loads((bought_twice / "report.json").read_text())
     assert len(report["purchases"]) == 2
     assert report["stopped"] == "2 purchases of --trials are made"
 
@@ -227,13 +227,12 @@ def test_the_report_holds_no_path_and_the_final_images_come_last(
     assert report["recommended"]["final"]["images"] == len(final)
 
 
-def test_label_versions_hold_what_was_bought(small_study) -> None:
+def test_label_versions_hold_what_was_bought(finished_small: Path) -> None:
     from labeling import versions
 
-    study = small_study(study="s", trials=3)
-    report = study.run()
+    report = json.loads((finished_small / "report.json").read_text())
     for row in report["purchases"]:
-        loaded = versions.load(row["version"], study.folder)
+        loaded = versions.load(row["version"], finished_small)
         manifest = json.loads((loaded.path / "manifest.json").read_text())
         assert manifest["plan"]["key"] == row["plan"]["key"]
         cost = manifest["condition_cost"]

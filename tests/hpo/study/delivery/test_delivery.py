@@ -104,6 +104,7 @@ def test_files_hold_both_labels_and_the_model_that_the_report_tells_of(finished:
     assert saved.model.target == made["model"]["target"]
 
 
+@pytest.mark.slow
 def test_even_allocation_asks_all_images_alike(small_study: Make) -> None:
     study = small_study(study="s", **DELIVERS, allocation="even")
     study.run()
@@ -117,6 +118,7 @@ def test_even_allocation_asks_all_images_alike(small_study: Make) -> None:
     assert max(counts) - min(counts) <= 3
 
 
+@pytest.mark.slow
 def test_money_that_adds_nothing_stays_unspent_and_the_answer_says_so(small_study: Make) -> None:
     report = small_study(study="s", **{**DELIVERS, "budget": "20", "learn": "1%"}).run()
     made = delivered(report)
@@ -149,7 +151,7 @@ def test_the_same_seed_gives_the_same_bytes_and_a_larger_budget_goes_on(
 
 
 @pytest.mark.parametrize(
-    ("learn", "budget"), [("60%", "0.4"), pytest.param("25%", "0.5", marks=pytest.mark.slow)]
+    ("learn", "budget"), [pytest.param("60%", "0.4", marks=pytest.mark.slow), ("25%", "0.5")]
 )
 def test_why_the_search_stopped_is_told_alike_after_the_labels_are_bought(
     small_study: Make, learn: str, budget: str

@@ -115,6 +115,7 @@ def test_bought_test_labels_and_drawn_roles_pass(tmp_path: Path) -> None:
     assert audit(folder, FixedHeads()).differences == ()
 
 
+@pytest.mark.slow
 def test_trials_of_several_workers_are_told_anew_from_their_measurements(
     small_data: str, tmp_path: Path
 ) -> None:
