@@ -101,8 +101,8 @@ def test_a_finished_study_answers_again_without_buying(finished: Study, small_st
 
 
 def test_raising_the_budget_goes_on_and_is_in_the_ledger(small_study) -> None:
-    before = small_study(study="s", budget="0.1").run()
-    study = small_study(study="s", budget="0.2")
+    before = small_study(study="s", budget="0.1", confirm="0").run()
+    study = small_study(study="s", budget="0.2", confirm="0")
     after = study.run()
     assert len(after["purchases"]) > len(before["purchases"])
     # What is expected of a plan, its price and minutes are those that all purchases tell.
@@ -169,7 +169,7 @@ def test_trials_limits_purchases(bought_twice: Path) -> None:
 
 
 def test_no_plan_is_above_its_share_of_the_cap_or_the_deadline(small_study) -> None:
-    report = small_study(study="s", max_plan_share="20%", max_minutes="6", trials=4).run()
+    report = small_study(study="s", max_plan_share="20%", max_minutes="6", trials=3).run()
     limit = 60_000
     assert report["purchases"]
     for row in report["purchases"]:
