@@ -170,6 +170,19 @@ def bought_twice(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> P
     return Path(study.folder)
 
 
+DELIVERS: dict[str, object] = {"goal": "model", "learn": "20%", "budget": "0.4"}
+"""Beside `SMALL`: a study that delivers labels and a model."""
+
+
+@pytest.fixture(scope="session")
+def delivered_small(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small study `s` that delivered; tests that change it copy it."""
+    with studies_in(tmp_path_factory.mktemp("delivered"), small_data) as make:
+        study = make(study="s", **DELIVERS)
+        study.run()
+    return Path(study.folder)
+
+
 Command = Callable[..., tuple[int, str, str]]
 
 

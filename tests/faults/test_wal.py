@@ -36,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 NAMES = ("labelworth.sqlite", "optuna.sqlite")
 REFUSED = 6
 HEADER, FRAME = 32, 24 + 4096
-GONE_ON = 2 if RUNS < 100 else 6
+GONE_ON = min(6, max(1, RUNS // 5))
 
 
 @pytest.fixture(scope="module")

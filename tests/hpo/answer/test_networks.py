@@ -40,6 +40,7 @@ def test_a_search_trains_networks_on_the_recommended_plan_and_its_neighbours(
     assert lines[0].startswith("Networks: small-cnn, trained on the same labels, gives ")
 
 
+@pytest.mark.slow
 def test_a_study_that_delivers_trains_networks_on_parts_of_its_labels(
     small_study: Make, short: None
 ) -> None:

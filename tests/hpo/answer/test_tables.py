@@ -168,7 +168,11 @@ def test_marks_and_money_of_many_digits_are_whole(
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"tasks": "49", "overlap": "2", "controls": "1", "price": "0.002"}]
+    "more",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"tasks": "49", "overlap": "2", "controls": "1", "price": "0.002"},
+    ],
 )
 def test_quotes_keep_their_money_at_every_width(
     more: dict[str, str], small_data: str, tmp_path: Path

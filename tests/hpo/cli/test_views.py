@@ -266,6 +266,7 @@ def test_the_date_of_a_version_is_the_journals(small_study: Callable[..., Study]
     assert rows(study.folder, "date > '2001-02-03'")["image"] == []
 
 
+@pytest.mark.slow
 def test_merged_labels_are_viewed_but_not_trained_on_beside_their_own_answers(
     small_study: Callable[..., Study], command: Command
 ) -> None:

@@ -127,6 +127,7 @@ def test_a_group_is_a_condition_of_its_own_and_everybody_keeps_theirs(
     assert minutes[1] == pytest.approx(2 * minutes[0])
 
 
+@pytest.mark.slow
 def test_a_group_of_other_people_than_before_is_refused(small_study: Make, wages: Write) -> None:
     names, on = staff_names(PEOPLE), {**OFFICE, "trials": 1}
     small_study(**on, wages=wages(names[:3])).run()

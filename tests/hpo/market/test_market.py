@@ -85,7 +85,7 @@ def test_images_without_an_answer_are_named(small_study, tmp_path: Path, small_d
 
 
 def test_recorded_difficulty_under_simulated_people(small_study, recorded: str) -> None:
-    report = small_study(market=f"hybrid:{recorded}", trials=2).run()
+    report = small_study(market=f"hybrid:{recorded}", trials=1).run()
     assert report["market"]["kind"] == "hybrid"
     assert any("from a recording" in note for note in report["notes"])
 
@@ -170,6 +170,7 @@ def test_unknown_campaign(small_study) -> None:
         small_study(campaign="two-question")
 
 
+@pytest.mark.slow
 def test_the_food_campaign_runs_in_a_simulated_study_and_its_exam_is_checked(
     small_study, more_data: str
 ) -> None:

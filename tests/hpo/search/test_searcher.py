@@ -87,7 +87,7 @@ def test_every_plan_of_the_searchs_front_was_measured_three_times(done) -> None:
 
 
 def test_the_confirmation_is_kept_from_the_start_and_bought_from_others(small_study) -> None:
-    study = small_study(study="s", overlap="1")
+    study = small_study(study="s", overlap="1", trials=3)
     report = study.run()
     store, kept = study.world.store, study.config.confirm_reserve
     orders = [record.order for record in store.all_orders()]
@@ -176,6 +176,7 @@ def test_a_larger_pool_moves_plan_money_and_minutes(small_study) -> None:
     assert low < chosen["accuracy"] < high
 
 
+@pytest.mark.slow
 def test_nothing_is_said_beyond_some_times_the_images_measured(small_study) -> None:
     study = small_study(study="s", pool_size=50_000, trials=2)
     answer = study.run()["answer"]

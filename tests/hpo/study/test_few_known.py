@@ -83,6 +83,7 @@ def recording(folder: Path, images: range, answers: int) -> str:
     return f"replay:{folder / 'answers.csv'}"
 
 
+@pytest.mark.slow
 def test_recorded_answers_need_no_labels_of_the_pool(tmp_path: Path) -> None:
     found = few_known(tmp_path, 220, 60)
     market = recording(tmp_path, range(40, 220), 4)  # of some known images there are no answers

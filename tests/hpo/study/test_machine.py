@@ -61,6 +61,7 @@ def test_a_good_cheap_machine_labels_everything_and_people_are_spared(
     assert str(tmp_path) not in text
 
 
+@pytest.mark.slow
 def test_a_poor_machine_is_tried_and_left_out_before_its_labels_are_paid(
     small_study: Make, more_data: str, tmp_path: Path
 ) -> None:

@@ -43,7 +43,7 @@ def test_a_folder_of_photos_gives_an_answer(
 ) -> None:
     monkeypatch.setattr(Packaged, "is_installed", False)
     labels = write_photos(tmp_path, side)
-    settings = {"data": f"folder:{tmp_path / 'photos'}", "labels": str(labels), "trials": 2}
+    settings = {"data": f"folder:{tmp_path / 'photos'}", "labels": str(labels), "trials": 1}
     study = small_study(**settings, budget="1", trainer=CrossValidated())
     assert study.world.features.name == backbone
     report = study.run()

@@ -186,6 +186,7 @@ def test_without_a_deadline_the_report_says_what_price_is_worth(small_study) -> 
     assert any("price changes only time" in note for note in report["notes"])
 
 
+@pytest.mark.slow
 def test_an_order_that_ends_short_says_so(small_study) -> None:
     report = small_study(
         study="s", allowance="0", controls="1", overlap="3", trials=3, scenario="spam-heavy"

@@ -49,6 +49,7 @@ def test_trial_version_table_model_and_answer_agree(stand_in: StandIn, folder: P
     assert paid + again == pytest.approx(report["money"]["spent"]["micros"] / 1e6, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_what_a_dead_trial_has_paid_for_is_a_purchase(stand_in: StandIn, small_study: Any) -> None:
     """Its agent died after the order was bought, and a person aborted its task."""
     from hpo.study.trials import TASK

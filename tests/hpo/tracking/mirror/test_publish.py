@@ -294,6 +294,7 @@ def test_without_configuration_it_says_what_to_do(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_wrong_keys_are_refused_in_one_line(folder: Path, stand_in: StandIn) -> None:
     environment = {**os.environ, "CLEARML_API_SECRET_KEY": "wrong-secret"}
     command = [sys.executable, "-m", "hpo.publish", str(folder)]
@@ -329,6 +330,7 @@ def test_a_version_is_fetched_back_by_one_line(
     assert "ClearML cannot be asked" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_labels_bought_after_the_study_are_there_too(
     stand_in: StandIn, small_study: Any, unique: str
 ) -> None:
