@@ -96,7 +96,7 @@ def test_every_durable_step_is_watched(undisturbed: Callable[[str], Undisturbed]
 
 
 @pytest.mark.drawn
-@pytest.mark.parametrize("kind", [pytest.param("money", marks=pytest.mark.slow), "delivery"])
+@pytest.mark.parametrize("kind", ["money", pytest.param("delivery", marks=pytest.mark.slow)])
 def test_killed_at_random_moments_in_a_row(
     kind: str,
     undisturbed: Callable[[str], Undisturbed],

@@ -43,12 +43,12 @@ def recorded(tmp_path: Path, small_data: str) -> str:
 
 
 def test_a_recording_is_replayed_at_the_plan_s_price(small_study, recorded: str) -> None:
-    report = small_study(market=f"replay:{recorded}", trials=3, **RECORDED).run()
+    report = small_study(market=f"replay:{recorded}", trials=2, **RECORDED).run()
     assert report["market"]["kind"] == "replay"
     assert report["recommended"]["final"]["accuracy"] > 0.4  # by chance a third
     assert any("knows nothing about price" in note for note in report["notes"])
     assert all(row["plan"]["overlap"] <= 3 for row in report["purchases"])
-    again = small_study(market=f"replay:{recorded}", study="again", trials=3, **RECORDED).run()
+    again = small_study(market=f"replay:{recorded}", study="again", trials=2, **RECORDED).run()
     assert bought(again) == bought(report)
 
 
