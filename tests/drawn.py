@@ -12,8 +12,8 @@ IS_QUICK = os.environ.get("QUICK", "") not in ("", "0")
 
 
 def examples(count: int) -> int:
-    """Of a property's examples all; a quarter, but five at least, where tests are to be quick."""
-    return min(count, max(5, count // 4)) if IS_QUICK else count
+    """Of a property's examples all; a quarter, but three at least, where tests are to be quick."""
+    return min(count, max(3, count // 4)) if IS_QUICK else count
 
 
 FAULT_RUNS = int(os.environ.get("FAULT_RUNS") or (4 if IS_QUICK else 10))

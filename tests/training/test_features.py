@@ -55,6 +55,7 @@ def test_patches_of_a_cache_that_lacks_them_are_learned_again_and_are_the_same(t
     assert np.array_equal(first.filters.packed(), again.filters.packed())
 
 
+@pytest.mark.slow
 def test_other_images_order_or_backbone_are_other_entries(tmp_path, counted):
     index = colour_index()
     turned = index_array(index.pixels[::-1], index.names)

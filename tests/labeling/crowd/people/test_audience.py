@@ -47,6 +47,7 @@ def test_a_crowd_without_bad_annotators_can_be_filtered() -> None:
     assert audience(best, TESTED).careless == 0
 
 
+@pytest.mark.slow
 def test_the_filter_makes_a_pool_slower(market: Make) -> None:
     minutes = []
     for campaign in (CAMPAIGN, TESTED):
