@@ -83,9 +83,14 @@ def postgres() -> Iterator[postgres_server.Server]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
-    """Where a new database may be opened, of either kind: a test runs on both."""
+    """Where a new database may be opened, of either kind; `make test` runs the contract on both."""
+    return new_place(request, tmp_path)
+
+
+def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    """Where a database of the kind that is a fixture's parameter may be opened."""
     if request.param == "sqlite":
         return tmp_path / "study.sqlite"
     server: postgres_server.Server = request.getfixturevalue("postgres")

@@ -41,6 +41,7 @@ def test_an_example_ends_with_an_answer(name: str, tmp_path: Path) -> None:
     assert answer["money"]["spent"]["micros"] <= answer["money"]["cap"]["micros"]
 
 
+@pytest.mark.slow
 def test_answers_of_ones_own_market_are_the_labels(tmp_path: Path) -> None:
     example = importlib.import_module("own_market")
     assert isinstance(example.main(str(tmp_path)), hpo.Answer)

@@ -25,6 +25,7 @@ def study(more_data: str, tmp_path_factory: pytest.TempPathFactory):
         yield study
 
 
+@pytest.mark.slow
 def test_models_of_parts_are_measured_told_and_printed(study: Any) -> None:
     report = study.report()
     rows = report["growth"]
@@ -35,6 +36,7 @@ def test_models_of_parts_are_measured_told_and_printed(study: Any) -> None:
     assert f"from {sizes[0]} images" in "\n".join(words(report))
 
 
+@pytest.mark.slow
 def test_parts_are_disjoint_and_the_same_when_measured_again(study: Any) -> None:
     (key, kept), *_ = study.trials.known("growth").items()
     plan = next(o.plan for o in study.outcomes() if o.plan.key == key.partition("/")[0])
@@ -43,6 +45,7 @@ def test_parts_are_disjoint_and_the_same_when_measured_again(study: Any) -> None
     assert all(row["images"] * row["parts"] <= labelled for row in kept)
 
 
+@pytest.mark.slow
 def test_the_estimates_go_by_the_parts_in_place_of_the_prefixes(study: Any) -> None:
     found = study.estimates().measured
     parts = [m for m in found if m.parts > 1]

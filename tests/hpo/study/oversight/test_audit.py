@@ -183,12 +183,9 @@ def test_a_figure_that_was_added_or_taken_away_is_named(report: Any) -> None:
         assert compare([("report.json", changed, report)]).differences
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("path", "by"),
-    [
-        pytest.param(("money", "spent", "micros"), 1, marks=pytest.mark.slow),
-        (("delivery", "final", "accuracy"), 1),
-    ],
+    ("path", "by"), [(("money", "spent", "micros"), 1), (("delivery", "final", "accuracy"), 1)]
 )
 def test_the_command_names_an_edited_figure_and_ends_with_6(
     path: tuple[str, ...], by: int, folder: Path, report: Any, tmp_path: Path
