@@ -515,6 +515,7 @@ def test_reconcile_shows_what_a_kill_left_and_mends_it(ground: Ground) -> None:
     assert spent == ground.charged()
 
 
+@pytest.mark.slow
 def test_reconcile_gives_back_the_hold_of_an_order_that_was_never_placed(ground: Ground) -> None:
     def kill_after_hold() -> None:
         inner = Ledger.reserve

@@ -116,6 +116,7 @@ def test_folder_and_array_of_the_same_pixels_have_the_same_features(tmp_path):
         np.testing.assert_allclose(a.values, b.values, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_patch_features_tell_textures_apart_that_mean_colour_cannot(tmp_path):
     # Stripes across against stripes down with random phase: linear in pixels is chance level.
     rng = np.random.default_rng(0)

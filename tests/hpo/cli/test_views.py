@@ -22,7 +22,7 @@ from labeling.types import Answers
 from labeling.views import parse_view
 from tests.conftest import SMALL, Command
 
-FEW = {**SMALL, "trials": 3, "confirm": "0", "overlap": "1,3", "controls": "1"}
+FEW = {**SMALL, "trials": 2, "confirm": "0", "overlap": "1,3", "controls": "1"}
 BOUGHT = {**FEW, "no_reuse": True}  # every label version is a purchase's
 OVER_LABELS = "confidence >= 0.7 and label != '2'"
 OVER_ANSWERS = "skill >= 0.8 and seconds < 3 or answers == 3 and agreement > 0.9"

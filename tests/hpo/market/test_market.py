@@ -114,6 +114,7 @@ def test_both_price_models_are_compared(small_study) -> None:
     assert any(said in note for note in report["notes"])
 
 
+@pytest.mark.slow
 def test_the_answer_says_how_much_it_leans_on_independent_difficulty(
     small_study, bought_twice: Path
 ) -> None:

@@ -11,12 +11,14 @@ from hpo.study.evaluations import REPEATS
 from hpo.trial.evaluate import evaluate
 from tests.heads import FixedHeads
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def done(module_study):
     """A finished study, its heads, and the statements that read orders' tasks."""
     heads, sent = FixedHeads(), []
-    study = module_study(study="once", trainer=heads, trials=5)
+    study = module_study(study="once", trainer=heads)
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.startswith("SELECT") and "FROM order_tasks" in statement:

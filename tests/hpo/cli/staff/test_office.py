@@ -31,7 +31,7 @@ WORDS = (
         "--overlap",
         "1,2",
     ),
-    *("--controls", "0,1", "--confirm", "3", "--study", "s", "--few-labels-ok"),
+    *("--controls", "0,1", "--trials", "3", "--confirm", "3", "--study", "s", "--few-labels-ok"),
 )
 
 

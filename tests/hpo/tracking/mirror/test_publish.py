@@ -354,6 +354,7 @@ def test_labels_bought_after_the_study_are_there_too(
     assert differences(found, before) == []
 
 
+@pytest.mark.slow
 def test_delivered_labels_are_a_dataset_with_both_labels_and_their_cost(
     stand_in: StandIn, small_study: Any, unique: str
 ) -> None:
