@@ -5,15 +5,12 @@ BIN := $(VENV)/bin
 # Smaller CPU build of PyTorch: TORCH_INDEX=<the CPU index URL that pytorch.org names>
 TORCH_INDEX ?=
 BUDGET ?= 20
-# Kill -9 runs of the fault campaign
-FAULT_RUNS ?= 10
 # Further words for pytest, such as PYTEST_WORDS=--durations=40
 PYTEST_WORDS ?=
 # Seconds after which a test counts as hung and fails; 0 for none
 TEST_LIMIT ?= 600
 ONE_PYTEST := $(BIN)/python -m pytest --timeout $(TEST_LIMIT) $(PYTEST_WORDS)
 PYTEST := $(ONE_PYTEST) -n 2 --dist worksteal
-export FAULT_RUNS
 export OMP_NUM_THREADS ?= 1
 
 LABEL_STUDIO := .label-studio/bin/label-studio
@@ -24,11 +21,13 @@ LABEL_STUDIO := .label-studio/bin/label-studio
 study: $(VENV)/.installed
 	$(BIN)/python -m hpo.run --budget $(BUDGET)
 
+# Tests that draw their cases try few of them here, and all in `make slow`
+test: export QUICK ?= 1
 test: $(VENV)/.developer
 	$(PYTEST) -m "not statistics and not slow"
 
 slow: $(VENV)/.developer
-	$(PYTEST) -m slow
+	$(PYTEST) -m "slow or drawn or hypothesis"
 
 statistics: $(VENV)/.developer
 	$(PYTEST) -m statistics

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -18,6 +19,7 @@ from tests import DATA
 from tests import postgres as postgres_server
 from tests.browser import axe, browser
 from tests.clearml_server.fixtures import _stand_in, clearml_server, no_clearml, stand_in
+from tests.drawn import examples
 from tests.heads import FixedHeads
 from tests.reports import reports_keep_the_schema, shared_reports_keep_the_schema
 
@@ -39,6 +41,9 @@ if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a suite that a shell runs in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # else its children hear no Ctrl-C
+
+hypothesis.settings.register_profile("house", max_examples=examples(100))
+hypothesis.settings.load_profile("house")
 
 
 def pytest_collection_finish() -> None:
@@ -78,9 +83,14 @@ def postgres() -> Iterator[postgres_server.Server]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
-    """Where a new database may be opened, of either kind: a test runs on both."""
+    """Where a new database may be opened, of either kind; `make test` runs the contract on both."""
+    return new_place(request, tmp_path)
+
+
+def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    """Where a database of the kind that is a fixture's parameter may be opened."""
     if request.param == "sqlite":
         return tmp_path / "study.sqlite"
     server: postgres_server.Server = request.getfixturevalue("postgres")
@@ -152,6 +162,28 @@ def finished_small(small_data: str, tmp_path_factory: pytest.TempPathFactory) ->
     """The folder of a small study `s` that spent its budget; tests that change it copy it."""
     with studies_in(tmp_path_factory.mktemp("finished"), small_data) as make:
         study = make(study="s")
+        study.run()
+    return Path(study.folder)
+
+
+@pytest.fixture(scope="session")
+def bought_twice(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small study `s` of two purchases; tests that change it copy it."""
+    with studies_in(tmp_path_factory.mktemp("twice"), small_data) as make:
+        study = make(study="s", trials=2)
+        study.run()
+    return Path(study.folder)
+
+
+DELIVERS: dict[str, object] = {"goal": "model", "learn": "20%", "budget": "0.4"}
+"""Beside `SMALL`: a study that delivers labels and a model."""
+
+
+@pytest.fixture(scope="session")
+def delivered_small(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small study `s` that delivered; tests that change it copy it."""
+    with studies_in(tmp_path_factory.mktemp("delivered"), small_data) as make:
+        study = make(study="s", **DELIVERS)
         study.run()
     return Path(study.folder)
 

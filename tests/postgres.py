@@ -25,6 +25,7 @@ from pathlib import Path
 
 USER, PASSWORD = "labelworth", "a-secret"
 _START_S = 60.0
+_FLEETING = {"fsync": "off", "synchronous_commit": "off", "autovacuum": "off"}
 
 
 def missing() -> str:
@@ -83,7 +84,7 @@ class Server:
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "max_connections": 200,
-            **({} if self._durable else {"fsync": "off", "synchronous_commit": "off"}),
+            **({} if self._durable else _FLEETING),
         }
         words = [f"-c{name}={value}" for name, value in settings.items()]
         log = (self._folder.parent / f"{self._folder.name}.log").open("ab")

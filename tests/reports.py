@@ -28,9 +28,18 @@ def violations(folder: Path) -> list[str]:
     A report counts if its study's journal tells of it by its content: tests write damaged ones too.
     """
     return [
-        f"{path}: {error.json_path}: {error.message[:300]}"
+        f"{path}: {error}"
         for path in folder.rglob("report.json")
         if _is_told(content := path.read_bytes(), path.parent / "journal.jsonl")
+        for error in _errors(content)
+    ]
+
+
+@cache
+def _errors(content: bytes) -> list[str]:
+    """Where a report breaks the schema: looked at once, however many tests copy it."""
+    return [
+        f"{error.json_path}: {error.message[:300]}"
         for error in schema().iter_errors(json.loads(content))
     ]
 

@@ -50,6 +50,7 @@ def test_a_task_is_created_reported_and_read_back(stand_in: StandIn) -> None:
     assert [t.id for t in objective.get_top_tasks(3, optimizer_task_id=parent.id)] == [child.id]
 
 
+@pytest.mark.slow
 def test_a_dataset_and_its_child_are_read_back(stand_in: StandIn, tmp_path: Path) -> None:
     from clearml import Dataset
 

@@ -15,8 +15,9 @@ from budget.tariff import affordable, assignments_for, expected_cost
 from budget.tariffs.hourly import HourlyTariff
 from budget.tariffs.piece import PieceTariff
 from budget.tariffs.staff import StaffTariff, WorkTime
+from tests.drawn import examples
 
-HOUSE = settings(deadline=None, max_examples=150, derandomize=True)
+HOUSE = settings(deadline=None, max_examples=examples(150), derandomize=True)
 WAGE = Money.parse("18")
 TIME = WorkTime(most_ms=20_000)
 TARIFF = HourlyTariff(TIME, people=4, wages=(("ann", Money.parse("36")),))

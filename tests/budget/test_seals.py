@@ -26,6 +26,7 @@ from budget.database import (
     writing,
 )
 from budget.errors import InputError, LedgerCorrupt, StorageError
+from tests.drawn import examples
 from tests.unsealed import unseal_driver
 
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
@@ -50,7 +51,7 @@ def opened() -> sqlite3.Connection:
     return made
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(100))
 @given(
     st.lists(ROWS, max_size=4),
     st.lists(st.tuples(st.sampled_from(sorted(STATEMENTS)), ROWS), max_size=12),
@@ -68,7 +69,7 @@ def test_every_statement_of_the_program_is_covered(
             assert seals.broken_parts(database, ["t"], range(4)) == ""
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(100))
 @given(st.lists(ROWS, min_size=1, max_size=6), st.data())
 def test_every_edit_of_a_value_is_noticed(rows: Sequence[tuple[Any, ...]], data: Any) -> None:
     with closing(opened()) as database:

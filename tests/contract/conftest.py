@@ -9,6 +9,13 @@ import pytest
 from sqlalchemy import Engine
 
 from budget.database import open_database
+from tests.conftest import new_place
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    """Where a new database may be opened: the contract runs on both kinds, always."""
+    return new_place(request, tmp_path)
 
 
 @pytest.fixture

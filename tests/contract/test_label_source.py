@@ -46,7 +46,8 @@ class Bench:
         open: opens the source as a new process would; it knows the orders in `ended`.
         market: what conditions bought from it are called.
         staff: whether own annotators answer, one task at a time.
-        tasks: tasks of an order; few where a real server is slow.
+        tasks: tasks of an order; few where a server is slow.
+        pool: tasks that there are.
         campaign: what is asked.
         above: assignments that the market cannot keep from exceeding a limit.
         bans: whether the market keeps banned annotators out.
@@ -58,6 +59,7 @@ class Bench:
     market: str
     staff: bool = False
     tasks: int = TASKS
+    pool: int = TASKS
     campaign: Campaign = CAMPAIGN
     above: int = 0
     bans: bool = True
@@ -144,7 +146,7 @@ def _replay() -> Bench:
 
 def _toloka(ground: Ground) -> Bench:
     """Toloka, as the local server plays it."""
-    return Bench(ground.market, "toloka:ground")
+    return Bench(ground.market, "toloka:ground", tasks=60)
 
 
 @contextmanager
@@ -158,7 +160,8 @@ def _studio(server: StudioServer, folder: Path, name: str) -> Iterator[Bench]:
         return opened[-1]
 
     bench = Bench(opens, there.market, True, ended=there.ended)
-    bench.tasks, bench.campaign = studio_ground.TASKS, studio_ground.CAMPAIGN
+    bench.tasks = bench.pool = studio_ground.TASKS
+    bench.campaign = studio_ground.CAMPAIGN
     bench.above, bench.bans, bench.deadline = there.people, False, 0.03
     yield bench
     for source in opened:
@@ -217,7 +220,7 @@ def test_placing_twice_is_placing_once(bench: Bench) -> None:
 
 
 def test_the_last_page_and_only_it_has_the_end(bench: Bench) -> None:
-    pages = _collect(bench.open(), bench.order(overlap=5))
+    pages = _collect(bench.open(), bench.order(range(bench.pool), overlap=5))
     assert len(pages) > 1
     assert [page.end is not None for page in pages] == [False] * (len(pages) - 1) + [True]
 
@@ -245,7 +248,7 @@ def test_an_assignment_holds_ordered_tasks_and_controls_and_pays_the_reward(benc
         for task, label, control in zip(
             assignment.tasks, assignment.labels, assignment.control, strict=True
         ):
-            assert (task >= bench.tasks) if control else (task in wanted)
+            assert (task >= bench.pool) if control else (task in wanted)
             assert 0 <= label < 3
         if bench.staff:
             assert Money(0) < assignment.reward <= source.tariff.most(1, order.condition.reward)

@@ -7,20 +7,29 @@ import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 import hpo
 from budget.errors import InputError
+from hpo.settings.parsing import OWN_DATA
+from labeling.aggregation.registry import AGGREGATORS
 from tests import ROOT
+
+EXAMPLES = ROOT / "examples"
 
 
 @pytest.fixture(autouse=True)
 def found() -> Iterator[None]:
-    """The examples can be imported."""
-    sys.path.insert(0, str(ROOT / "examples"))
-    yield
-    sys.path.remove(str(ROOT / "examples"))
+    """The examples can be imported; what they add is not there for the tests after them."""
+    sys.path.insert(0, str(EXAMPLES))
+    kinds = patch.dict("hpo.settings.market_kinds._BY_NAME")
+    with patch.dict(AGGREGATORS), patch.dict(OWN_DATA), kinds:
+        yield
+    sys.path.remove(str(EXAMPLES))
+    for path in EXAMPLES.glob("own_*.py"):
+        sys.modules.pop(path.stem, None)
 
 
 @pytest.mark.slow
@@ -32,6 +41,7 @@ def test_an_example_ends_with_an_answer(name: str, tmp_path: Path) -> None:
     assert answer["money"]["spent"]["micros"] <= answer["money"]["cap"]["micros"]
 
 
+@pytest.mark.slow
 def test_answers_of_ones_own_market_are_the_labels(tmp_path: Path) -> None:
     example = importlib.import_module("own_market")
     assert isinstance(example.main(str(tmp_path)), hpo.Answer)

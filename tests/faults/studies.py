@@ -24,6 +24,7 @@ from hpo.trial.versions import label_versions
 from labeling import versions
 from labeling.store import Store
 from tests.conftest import SMALL
+from tests.drawn import FAULT_RUNS
 from tests.faults.chains import Moment
 from tests.heads import FixedHeads
 from training import evaluate, features, fit
@@ -31,7 +32,7 @@ from training import evaluate, features, fit
 # Named so that the children find them imported.
 PRELOADED = (torch, alembic.config, alembic.migration, evaluate, features, fit)
 
-RUNS = int(os.environ.get("FAULT_RUNS", "10"))
+RUNS = FAULT_RUNS
 SEED = int(os.environ.get("FAULT_SEED", "0"))
 SETTINGS = {**SMALL, "seed": 5, "study": "s", "price": "0.001,0.002"}
 SETTINGS |= {"budget": "0.14", "confirm": "0.05"}  # bears a part of the confirmation

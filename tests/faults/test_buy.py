@@ -18,12 +18,12 @@ from hpo.study.next_purchase import Wish, carry_out, prepare
 from labeling import versions
 from labeling.store import Store
 from tests.conftest import SMALL
+from tests.drawn import FAULT_RUNS as RUNS
 from tests.faults.steps import watch
 from tests.forks import ended, forked
 from tests.heads import FixedHeads
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-RUNS = int(os.environ.get("FAULT_RUNS", "10"))
 PLAN = "p0.002-k2-c1-n1"
 STEPS: list[tuple[object, str]] = [
     (Ledger, "open"),
@@ -54,6 +54,7 @@ def kill_at(step: int, when: str) -> None:
     watch(STEPS, act)
 
 
+@pytest.mark.drawn
 def test_killed_at_durable_steps_it_ends_with_the_same_report(
     small_data: str, tmp_path: Path
 ) -> None:

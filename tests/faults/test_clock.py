@@ -42,7 +42,8 @@ def jump() -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["money", pytest.param("delivery", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["money", "delivery"])
 def test_jumps_change_no_answer(
     kind: str, undisturbed: Callable[[str], Undisturbed], warm: str, tmp_path: Path
 ) -> None:

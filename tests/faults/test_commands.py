@@ -5,7 +5,6 @@ FAULT_RUNS sets the number of moments.
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import sqlite3
@@ -16,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from hpo.cli.main import main
+from tests.drawn import FAULT_RUNS as RUNS
 from tests.faults.studies import Undisturbed
 from tests.faults.test_flips import FILES, rows_of, tables_of
 from tests.forks import RandomKills, cpu_seconds, ended, forked
 from tests.heads import quick
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-RUNS = int(os.environ.get("FAULT_RUNS", "10"))
 COMMANDS: dict[str, list[str]] = {
     "report": ["report", "s", "--json"],  # made anew: the stored one is taken away
     "view": ["view", "s", "confidence >= 0.5", "--out", "view.csv"],

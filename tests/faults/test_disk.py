@@ -6,7 +6,6 @@ lack: then these tests say so and are left out.
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 from collections.abc import Callable
@@ -18,12 +17,12 @@ from budget.errors import LabelworthError
 from hpo.cli.main import main
 from hpo.settings.exit_codes import BAD_INPUT, explain
 from tests import oracle
+from tests.drawn import FAULT_RUNS as RUNS
 from tests.faults.disks import change, may_mount, mount
 from tests.faults.studies import SETTINGS, Undisturbed, run_study
 from tests.forks import ended, forked
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-RUNS = int(os.environ.get("FAULT_RUNS", "10"))
 LARGE = "size=64m,nr_inodes=10k"
 
 

@@ -142,6 +142,7 @@ def test_every_table_with_rows_is_damaged(sound: Path) -> None:
     assert set(cases()) <= filled
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(("name", "table"), [*cases()])
 def test_no_flipped_value_is_accepted(
     name: str,
@@ -167,6 +168,7 @@ def test_no_flipped_value_is_accepted(
     record_property("flipped values", FLIPS + 1)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("name", FILES)
 def test_no_flipped_byte_of_a_file_changes_content_unseen(
     name: str,

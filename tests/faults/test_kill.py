@@ -60,7 +60,9 @@ def is_met(moment: Moment, kind: str) -> bool:
     return is_here and moment.number == 0  # a process that goes on counts anew
 
 
-@pytest.mark.parametrize("kind", STUDIES)
+@pytest.mark.parametrize(
+    "kind", ["money", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("tpe", "delivery"))]
+)
 def test_killed_before_and_after_durable_steps(
     kind: str,
     undisturbed: Callable[[str], Undisturbed],
@@ -84,6 +86,7 @@ def test_killed_before_and_after_durable_steps(
     record_property("kills at steps", kill_at_all(left, draw, chain))
 
 
+@pytest.mark.slow
 def test_every_durable_step_is_watched(undisturbed: Callable[[str], Undisturbed]) -> None:
     happened = {moment.step for kind in STUDIES for moment in undisturbed(kind).moments}
     assert happened == set(STEPS)
@@ -92,7 +95,8 @@ def test_every_durable_step_is_watched(undisturbed: Callable[[str], Undisturbed]
     assert told["delivery"]["delivery"]["tranches"] >= 3
 
 
-@pytest.mark.parametrize("kind", [pytest.param("money", marks=pytest.mark.slow), "delivery"])
+@pytest.mark.drawn
+@pytest.mark.parametrize("kind", ["money", pytest.param("delivery", marks=pytest.mark.slow)])
 def test_killed_at_random_moments_in_a_row(
     kind: str,
     undisturbed: Callable[[str], Undisturbed],

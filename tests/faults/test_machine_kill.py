@@ -20,11 +20,11 @@ from hpo.trial.purchase import paid_of
 from hpo.trial.versions.machine.worth import machine_rest
 from labeling.machine import is_machine
 from tests.conftest import SMALL
+from tests.drawn import FAULT_RUNS as RUNS
 from tests.forks import ended, forked
 from tests.heads import FixedHeads
 from tests.labeling.machine.stand_in import endpoint, settings_file
 
-RUNS = int(os.environ.get("FAULT_RUNS", "2"))
 FAULTS = ("drop", "lost after billing", "truncate", "slow", "no usage")
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 

@@ -51,6 +51,7 @@ from labeling.toloka.server.model.clock import START
 from tests import canary, oracle
 from tests.clearml_server.server import StandIn
 from tests.conftest import SMALL
+from tests.drawn import FAULT_RUNS as RUNS
 from tests.faults.steps import watch
 from tests.forks import ended, forked
 from tests.heads import quick
@@ -70,7 +71,6 @@ PRELOADED += (
 PRELOADED += (clearml, publish)
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
-RUNS = int(os.environ.get("FAULT_RUNS", "10"))
 CANARY = f"canary-token-{uuid.uuid4().hex}"  # outside of git, ClearML uploads this very file
 CAP = 600_000
 STEPS: list[tuple[object, str]] = [
@@ -307,6 +307,7 @@ def test_a_normal_end_leaves_nothing_open_and_the_token_nowhere(mirrored: Ground
         assert len(canary.in_command_lines(CANARY)) == 1
 
 
+@pytest.mark.slow
 def test_an_exception_closes_the_pools(mirrored: Ground) -> None:
     def fail() -> None:
         raise RuntimeError("a bug in the middle")
@@ -482,6 +483,7 @@ def test_killed_around_durable_steps(ground: Ground) -> None:
         check_after_kill(ground, name)
 
 
+@pytest.mark.slow
 def test_reconcile_shows_what_a_kill_left_and_mends_it(ground: Ground) -> None:
     ground.archive = False
     folder = str(ground.root / "s")
@@ -513,6 +515,7 @@ def test_reconcile_shows_what_a_kill_left_and_mends_it(ground: Ground) -> None:
     assert spent == ground.charged()
 
 
+@pytest.mark.slow
 def test_reconcile_gives_back_the_hold_of_an_order_that_was_never_placed(ground: Ground) -> None:
     def kill_after_hold() -> None:
         inner = Ledger.reserve

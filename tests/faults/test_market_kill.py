@@ -226,6 +226,7 @@ def start_again(url: str, folder: Path, watch_nothing: bool) -> None:
     check_books(url, folder)
 
 
+@pytest.mark.slow
 def test_killed_around_each_kind_of_durable_step(
     undisturbed: tuple[list[Moment], float],
     tmp_path: Path,
@@ -256,6 +257,7 @@ def test_killed_around_each_kind_of_durable_step(
     record_property("kills of buyers at steps", kill_at_all(left, draw, chain))
 
 
+@pytest.mark.drawn
 def test_killed_at_random_moments_in_a_row(
     undisturbed: tuple[list[Moment], float],
     tmp_path: Path,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from budget.money import Money
 from labeling.source import assignments_left, filled, missing_answers, next_round
 from labeling.types import Condition, DynamicOverlap
+from tests.drawn import examples
 
 
 def test_nothing_is_asked_when_no_assignment_is_left() -> None:
@@ -37,7 +38,7 @@ def test_an_order_without_tasks_misses_nothing() -> None:
 
 
 @given(st.lists(st.integers(0, 5), max_size=20), st.integers(1, 10), st.integers(0, 12))
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=examples(150), deadline=None, derandomize=True)
 def test_a_round_asks_for_all_it_can_carry_first_tasks_first(
     lacking: list[int], real: int, left: int
 ) -> None:
@@ -54,7 +55,7 @@ def condition(real: int, dynamic: DynamicOverlap | None = None) -> Condition:
 
 
 @given(st.lists(st.integers(0, 5), max_size=20), st.integers(1, 10))
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=examples(150), deadline=None, derandomize=True)
 def test_the_last_suite_is_filled_and_no_suite_is_added(lacking: list[int], real: int) -> None:
     raised = np.array(lacking, dtype=np.int64)
     asked = filled(raised, condition(real))

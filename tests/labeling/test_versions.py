@@ -20,6 +20,7 @@ from budget.money import Money
 from labeling.aggregation.facts import AnswerFacts
 from labeling.types import Answers, Floats, LabelPlan, LabelSet
 from labeling.versions import Version, copy, load, save
+from tests.drawn import examples
 
 NAMES = ["plain.png", "=cmd|' /C calc'!A0", "with, comma\nand line.png", "@home.png"]
 CLASSES = ("loop", "-straight")
@@ -214,7 +215,7 @@ def test_ties_are_marked(tmp_path: Path) -> None:
 texts = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=300)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     names=st.lists(texts, min_size=4, max_size=4, unique=True),
     classes=st.lists(texts, min_size=2, max_size=2, unique=True),

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from labeling.aggregation.selection import select, task_order
 from labeling.types import Answers
+from tests.drawn import examples
 
-HOUSE = settings(deadline=None, max_examples=150, derandomize=True)
+HOUSE = settings(deadline=None, max_examples=examples(150), derandomize=True)
 TASKS, PEOPLE = 12, 6
 
 seeds = st.integers(0, 2**63)

@@ -19,6 +19,7 @@ from budget.database import open_database
 from budget.errors import AlreadyResolved, BudgetExceeded, InputError
 from budget.ledger import Hold, Ledger
 from budget.money import ZERO, Money
+from tests.drawn import examples
 
 keys = st.sampled_from(["a", "b", "c", "d", "e"])
 amounts = st.integers(0, 12).map(Money)
@@ -107,12 +108,13 @@ class LedgerMachine(RuleBasedStateMachine):
         assert overrun or balance.left >= ZERO  # only a payment above its hold can break the cap
 
 
+@pytest.mark.drawn
 def test_a_ledger_agrees_with_its_model(database: str | Path) -> None:
     numbers = itertools.count()
-    examples = 25 if isinstance(database, Path) else 5  # a call takes longer on a server
+    most = 25 if isinstance(database, Path) else 5  # a call takes longer on a server
     run_state_machine_as_test(
         lambda: LedgerMachine(database, f"study-{next(numbers)}"),
         settings=settings(
-            deadline=None, max_examples=examples, stateful_step_count=30, derandomize=True
+            deadline=None, max_examples=examples(most), stateful_step_count=30, derandomize=True
         ),
     )

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from budget.money import ZERO, Money, add_up_in_cents
 from budget.tariff import assignments_for, expected_assignments
 from budget.tariffs.suite import SuiteTariff
+from tests.drawn import examples
 
-HOUSE = settings(deadline=None, max_examples=150, derandomize=True)
+HOUSE = settings(deadline=None, max_examples=examples(150), derandomize=True)
 
 amounts = st.integers(-(10**14), 10**14).map(Money)
 rewards = st.integers(0, 10**9).map(Money)

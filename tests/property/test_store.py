@@ -19,11 +19,12 @@ from budget.tariffs.suite import SuiteTariff
 from labeling.store import Store
 from labeling.store.records import OrderRecord
 from labeling.types import Answers, Assignment, Condition, Order, OrderEnd, Page, Restriction
+from tests.drawn import examples
 
 CONDITION = Condition("data", "simulated:test", "campaign", Money(2_000), 1, 4, False)
 PEOPLE = "abcdef"
 POOL = [4, 2, 0, 5, 1, 3]
-HOUSE = settings(deadline=None, max_examples=40, derandomize=True)
+HOUSE = settings(deadline=None, max_examples=examples(40), derandomize=True)
 
 suites = st.lists(st.sampled_from(POOL), min_size=1, max_size=3, unique=True)
 
@@ -33,8 +34,8 @@ class Stores:
 
     def __init__(self, place: str | Path) -> None:
         self.engine = open_database(place)
-        # A call takes longer on a server.
-        self.examples = settings(HOUSE, max_examples=40 if isinstance(place, Path) else 8)
+        most = 40 if isinstance(place, Path) else 8  # a call takes longer on a server
+        self.examples = settings(HOUSE, max_examples=examples(most))
         self._numbers = itertools.count()
 
     def new(self) -> Store:
@@ -89,6 +90,7 @@ def bought(
     return plain(store.answers(CONDITION)), store.all_orders(), store.paid(order, SuiteTariff())
 
 
+@pytest.mark.drawn
 def test_any_split_and_repetition_of_pages_is_the_same(stores: Stores) -> None:
     @stores.examples
     @given(campaigns(), st.data())
@@ -120,6 +122,7 @@ def test_any_split_and_repetition_of_pages_is_the_same(stores: Stores) -> None:
 plans = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 4)), min_size=1, max_size=5)
 
 
+@pytest.mark.drawn
 def test_a_plan_is_bought_once_and_never_beyond_what_it_lacks(stores: Stores) -> None:
     """Every order is delivered in part; each plan is asked for twice."""
 

@@ -18,8 +18,9 @@ from labeling.store.views import inside
 from labeling.views import View, parse_view
 from labeling.views.columns import ANSWERS, COLUMNS, LABELS
 from labeling.views.tree import AllOf, AnyOf, Compare, Node, OneOf, all_of, any_of
+from tests.drawn import examples
 
-HOUSE = settings(deadline=None, max_examples=80, derandomize=True)
+HOUSE = settings(deadline=None, max_examples=examples(80), derandomize=True)
 OPERATORS = {
     "==": operator.eq,
     "!=": operator.ne,

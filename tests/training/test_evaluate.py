@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budget.errors import InputError
+from tests.drawn import examples
 from training.evaluate import (
     accuracy_interval,
     calibration_error,
@@ -36,7 +37,7 @@ def test_input_that_does_not_fit_is_named(p, truth, message):
         score(p, truth)
 
 
-@settings(deadline=None, max_examples=30, derandomize=True)
+@settings(deadline=None, max_examples=examples(30), derandomize=True)
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 60), classes=st.integers(2, 6))
 def test_scores_equal_scikit_learns(seed, n, classes):
     from sklearn import metrics

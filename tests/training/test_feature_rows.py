@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.drawn import examples
 from training.networks.feature_rows import gathered
 
 
@@ -65,7 +66,7 @@ def test_a_pass_that_fails_keeps_nothing_and_blocks_nobody(tmp_path: Path) -> No
     assert run([1, 2, 3], tmp_path) == 3
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(pools=st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=30), max_size=5))
 def test_every_image_is_computed_once(
     pools: list[list[int]], tmp_path_factory: pytest.TempPathFactory

@@ -55,6 +55,7 @@ def test_patches_of_a_cache_that_lacks_them_are_learned_again_and_are_the_same(t
     assert np.array_equal(first.filters.packed(), again.filters.packed())
 
 
+@pytest.mark.slow
 def test_other_images_order_or_backbone_are_other_entries(tmp_path, counted):
     index = colour_index()
     turned = index_array(index.pixels[::-1], index.names)
@@ -115,6 +116,7 @@ def test_folder_and_array_of_the_same_pixels_have_the_same_features(tmp_path):
         np.testing.assert_allclose(a.values, b.values, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_patch_features_tell_textures_apart_that_mean_colour_cannot(tmp_path):
     # Stripes across against stripes down with random phase: linear in pixels is chance level.
     rng = np.random.default_rng(0)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budget.errors import InputError
+from tests.drawn import examples
 from training.fit import GRID, bootstrap, hard, save, train
 from training.heads import fit_heads, predict, softmax
 from training.images import load_digits
@@ -85,7 +86,7 @@ def test_a_class_nobody_chose_is_unlikely_but_not_impossible():
     assert (p.argmax(1) == Y.argmax(1)).mean() > 0.9
 
 
-@settings(deadline=None, max_examples=30, derandomize=True)
+@settings(deadline=None, max_examples=examples(30), derandomize=True)
 @given(
     n=st.integers(2, 9),
     classes=st.integers(2, 4),
@@ -159,7 +160,13 @@ def test_same_seed_same_model(digits):
     assert one.table == other.table
 
 
-@pytest.mark.parametrize(("n", "overlap", "noise"), [(300, 1, 0.2), (300, 3, 0.4), (980, 1, 0.4)])
+@pytest.mark.parametrize(
+    ("n", "overlap", "noise"),
+    [
+        (300, 1, 0.2),
+        *(pytest.param(*more, marks=pytest.mark.slow) for more in ((300, 3, 0.4), (980, 1, 0.4))),
+    ],
+)
 def test_penalty_by_cross_validation_is_within_a_point_of_the_oracle(digits, n, overlap, noise):
     # Mean of 6 seeds; oracle = the grid penalty with the best mean accuracy on test, which
     # training never sees. The paired difference has standard error .1 to .2 points.
@@ -191,7 +198,10 @@ def test_penalty_does_not_jump_between_neighbouring_plans(digits):
     assert np.abs(np.diff(logs)).max() < 0.3  # decades; a grid step is .5
 
 
-@pytest.mark.parametrize(("classes", "noise"), [(10, 0.4), (3, 0.2), (3, 0.4)])
+@pytest.mark.parametrize(
+    ("classes", "noise"),
+    [(3, 0.4), *(pytest.param(*more, marks=pytest.mark.slow) for more in ((10, 0.4), (3, 0.2)))],
+)
 def test_soft_beats_hard_majority_at_overlap_2(digits, classes, noise):
     # training.md 3.1 measured 5.5 to 8.5 points; the mean of 6 paired seeds has standard error .6
     X, digit = digits
@@ -210,6 +220,7 @@ def test_soft_beats_hard_majority_at_overlap_2(digits, classes, noise):
     assert np.mean(gains) > 0.015
 
 
+@pytest.mark.slow
 def test_one_answer_each_beats_three_at_equal_money_while_the_pool_lasts(digits):
     # training.md 3.1, 10 classes, 20 % noise, 1,200 labels: +1.5 points; standard error .3
     X, y = digits
@@ -238,6 +249,7 @@ def test_confidence_counts_and_zero_leaves_a_row_out(digits):
     assert accuracy(kept, X[test], y[test]) > accuracy(all_, X[test], y[test]) + 0.02
 
 
+@pytest.mark.slow
 def test_bootstrap_spread_is_that_of_fresh_labels(digits):
     # The sd of test accuracy over 60 resamples against 40 redraws of images and answers: each sd
     # is known to about 11 %, and resampling pairs is known to be rough, so within a factor 2.

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from budget.errors import InputError
+from tests.drawn import examples
 from training.heads import fit_heads, predict
 
 
@@ -182,7 +183,7 @@ def test_threads_change_nothing_visible_and_are_put_back():
     assert np.array_equal(one.weights, again.weights)
 
 
-@settings(deadline=None, max_examples=25, derandomize=True)
+@settings(deadline=None, max_examples=examples(25), derandomize=True)
 @given(
     rows=st.integers(1, 40),
     dim=st.integers(1, 30),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from budget.errors import InputError
+from tests.drawn import examples
 from training.images import (
     BadImage,
     index_array,
@@ -121,7 +122,7 @@ def test_folder_that_is_none_and_names_listed_twice_are_refused(folder):
         scan_images(folder, ["good.png", "good.png"])
 
 
-@settings(deadline=None, max_examples=40, derandomize=True)
+@settings(deadline=None, max_examples=examples(40), derandomize=True)
 @given(
     cut=st.integers(0, 400),
     flip=st.lists(st.integers(0, 399), max_size=8),

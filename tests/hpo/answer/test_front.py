@@ -11,6 +11,7 @@ from budget.money import Money
 from hpo.answer.front import knee, pareto_front
 from hpo.trial.outcome import Outcome, outcome_from_plain, outcome_to_plain
 from labeling.types import LabelPlan
+from tests.drawn import examples
 
 
 def outcome(dollars: float, accuracy: float, tasks: int = 10) -> Outcome:
@@ -45,7 +46,7 @@ def test_outcomes_survive_storage() -> None:
         assert outcome_from_plain(outcome_to_plain(one)) == one
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=examples(100), deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 20)), min_size=1, max_size=30))
 def test_every_plan_is_on_the_front_or_beaten_by_it(pairs: list[tuple[int, int]]) -> None:
     outcomes = [outcome(d, a / 20) for d, a in pairs]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +18,10 @@ PLAN = LabelPlan(Money(1000), 1, 1, 49, False)
 
 
 @pytest.fixture(scope="module")
-def study(module_study):
-    made = module_study(study="s", trials=2)
-    made.run()
-    return made
+def study(bought_twice: Path, module_study, tmp_path_factory: pytest.TempPathFactory):
+    runs = tmp_path_factory.mktemp("known")
+    shutil.copytree(bought_twice, runs / "s")
+    return module_study(runs=runs, study="s", trials=2)
 
 
 def with_roles(study, **sizes: int):

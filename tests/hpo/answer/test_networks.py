@@ -40,6 +40,7 @@ def test_a_search_trains_networks_on_the_recommended_plan_and_its_neighbours(
     assert lines[0].startswith("Networks: small-cnn, trained on the same labels, gives ")
 
 
+@pytest.mark.slow
 def test_a_study_that_delivers_trains_networks_on_parts_of_its_labels(
     small_study: Make, short: None
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_study_killed_while_a_network_trains_ends_as_if_undisturbed(
     assert not (resumed.world.folder / "network").exists()
 
 
+@pytest.mark.slow
 def test_networks_are_measured_on_bought_test_labels_where_few_are_known(
     short: None, tmp_path: Path
 ) -> None:

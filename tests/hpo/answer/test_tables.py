@@ -16,6 +16,7 @@ from rich.console import Console
 from hpo.answer.tables import TableColumn, TextTable, print_table, table_lines
 from hpo.answer.terminal import show
 from tests.commands import labelworth, small_flags
+from tests.drawn import examples
 
 WIDTHS = (40, 60, 80, 100, 200)
 
@@ -58,7 +59,7 @@ def test_what_stays_at_any_width_goes_on_below() -> None:
 cells = st.text(st.characters(codec="ascii", categories=("L", "N", "P", "S")), max_size=9)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.data(), st.integers(40, 220), st.integers(1, 8))
 def test_no_cell_that_stays_is_ever_broken(data: st.DataObject, width: int, count: int) -> None:
     ranks = data.draw(st.lists(st.integers(0, 3), min_size=count, max_size=count))
@@ -167,7 +168,11 @@ def test_marks_and_money_of_many_digits_are_whole(
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"tasks": "49", "overlap": "2", "controls": "1", "price": "0.002"}]
+    "more",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"tasks": "49", "overlap": "2", "controls": "1", "price": "0.002"},
+    ],
 )
 def test_quotes_keep_their_money_at_every_width(
     more: dict[str, str], small_data: str, tmp_path: Path
@@ -180,15 +185,20 @@ def test_quotes_keep_their_money_at_every_width(
         assert all(whole(text, amount) for amount in free), width
 
 
-def test_views_and_versions_keep_their_money_at_every_width(studied: Path, tmp_path: Path) -> None:
-    for words in (
-        ("data", "list", str(studied)),
-        ("view", str(studied), "confidence >= 0.9"),
-        ("view", str(studied), "skill >= 0.5"),
-    ):
-        shown = widths_of(*words, cwd=tmp_path)
-        free = [line.split() for line in shown["free"].splitlines() if line.startswith(" ")]
-        assert len(free) > 3
-        prices = {row[-1] for row in free if "$" in row[-1] or row[-1].startswith("0.0")}
-        for width, text in shown.items():
-            assert all(whole(text, price) for price in prices), (words, width)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("data", "list", "{run}"),
+        pytest.param(("view", "{run}", "confidence >= 0.9"), marks=pytest.mark.slow),
+        pytest.param(("view", "{run}", "skill >= 0.5"), marks=pytest.mark.slow),
+    ],
+)
+def test_views_and_versions_keep_their_money_at_every_width(
+    words: tuple[str, ...], studied: Path, tmp_path: Path
+) -> None:
+    shown = widths_of(*(word.format(run=studied) for word in words), cwd=tmp_path)
+    free = [line.split() for line in shown["free"].splitlines() if line.startswith(" ")]
+    assert len(free) > 3
+    prices = {row[-1] for row in free if "$" in row[-1] or row[-1].startswith("0.0")}
+    for width, text in shown.items():
+        assert all(whole(text, price) for price in prices), width

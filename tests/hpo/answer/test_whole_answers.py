@@ -19,7 +19,7 @@ from labeling.seeds import generator
 from tests.hpo.answer.reader import violations
 
 RUNS = int(os.environ.get("ANSWER_RUNS", "300"))
-FEW = 5  # of them in `make test`
+FEW = 5  # of them in `make slow`
 DENIED = 123  # its confirmation denies that the target is reached, and no money is left to go on
 CAPS = ("0.01", "0.05", "0.1", "0.3", "1", "5", "20", "1000")
 SCENARIOS = ("default", "spam-heavy", "slow-supply", "price-selection", "hard-items")

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 
-@pytest.fixture(scope="module")
-def studied(module_study: Callable[..., Any]) -> Path:
+@pytest.fixture(scope="session")
+def studied(bought_twice: Path) -> Path:
     """The folder of a finished small study; tests that change something copy it."""
-    study = module_study(study="s", trials=2)
-    study.run()
-    study.close()
-    return study.folder
+    return bought_twice
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module")
 def study(module_study: Make) -> Study:
-    made = module_study(study="goals", target="0.99")
+    made = module_study(study="goals", target="0.99", trials=3)
     made.run()
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -28,22 +29,26 @@ def state_of(folder: Path) -> dict[str, tuple[int, bytes]]:
     }
 
 
-@pytest.fixture
-def finished(
-    small_study: Callable[..., Study],
-    small_data: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.fixture(scope="module")
+def made(
+    module_study: Callable[..., Study], small_data: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A finished study whose data was named by a relative path, and is gone."""
-    data = Path(small_data.removeprefix("npz:"))
-    shutil.copyfile(data, tmp_path / "digits.npz")
-    monkeypatch.chdir(tmp_path)
-    study = small_study(study="s", trials=2, data="npz:digits.npz")
-    report = study.run()
-    study.close()
+    """The runs of a finished study whose data was named by a relative path, and is gone."""
+    folder = tmp_path_factory.mktemp("looked-at")
+    shutil.copyfile(small_data.removeprefix("npz:"), folder / "digits.npz")
+    with contextlib.chdir(folder):
+        study = module_study(runs=folder / "runs", study="s", trials=2, data="npz:digits.npz")
+        report = study.run()
+        study.close()
     plot_front(report, study.folder / "front.png")
-    (tmp_path / "digits.npz").unlink()
+    (folder / "digits.npz").unlink()
+    return folder / "runs"
+
+
+@pytest.fixture
+def finished(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, with its modes; the working folder is another."""
+    shutil.copytree(made, tmp_path / "runs", symlinks=True)
     monkeypatch.chdir("/")
     return tmp_path / "runs/s"
 

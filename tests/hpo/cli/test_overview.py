@@ -86,12 +86,19 @@ def test_a_name_that_is_nearly_right_gets_the_nearest(
     assert err.count("\n") == 1
 
 
+@pytest.fixture(scope="module")
+def other(module_study: Callable[..., Any]) -> Path:
+    """A finished study at another price."""
+    study = module_study(study="other", trials=2, price="0.004")
+    study.run()
+    study.close()
+    return Path(study.folder)
+
+
 @pytest.fixture
-def two(folder: Path, small_study: Callable[..., Any]) -> tuple[Path, Path]:
+def two(folder: Path, other: Path) -> tuple[Path, Path]:
     """Two finished studies that differ in their prices."""
-    other = small_study(runs=folder.parent, study="other", trials=2, price="0.004")
-    other.run()
-    return folder, other.folder
+    return folder, Path(shutil.copytree(other, folder.parent / "other"))
 
 
 def test_studies_are_listed(two: tuple[Path, Path], command: Command) -> None:

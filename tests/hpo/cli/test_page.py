@@ -51,6 +51,7 @@ def test_the_page_is_served_to_this_machine_alone(served: tuple[LivePage, int]) 
     assert ask(port, "/../study.json")[0] == 404
 
 
+@pytest.mark.slow
 def test_it_follows_a_purchase_within_two_seconds(
     served: tuple[LivePage, int], folder: Path, small_study: Callable[..., Any]
 ) -> None:

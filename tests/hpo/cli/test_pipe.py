@@ -13,15 +13,6 @@ from tests import ROOT
 from tests.commands import small_flags
 
 
-@pytest.fixture(scope="module")
-def studied(module_study) -> Path:
-    """A finished small study."""
-    study = module_study(study="s", trials=1)
-    study.run()
-    study.close()
-    return study.folder
-
-
 def unread(*words: str, cwd: Path, both: bool = False) -> tuple[int, str]:
     """Exit code and errors of a command whose output nobody reads."""
     reader, writer = os.pipe()

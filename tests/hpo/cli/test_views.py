@@ -22,7 +22,7 @@ from labeling.types import Answers
 from labeling.views import parse_view
 from tests.conftest import SMALL, Command
 
-FEW = {**SMALL, "trials": 3, "confirm": "0", "overlap": "1,3", "controls": "1"}
+FEW = {**SMALL, "trials": 2, "confirm": "0", "overlap": "1,3", "controls": "1"}
 BOUGHT = {**FEW, "no_reuse": True}  # every label version is a purchase's
 OVER_LABELS = "confidence >= 0.7 and label != '2'"
 OVER_ANSWERS = "skill >= 0.8 and seconds < 3 or answers == 3 and agreement > 0.9"
@@ -266,6 +266,7 @@ def test_the_date_of_a_version_is_the_journals(small_study: Callable[..., Study]
     assert rows(study.folder, "date > '2001-02-03'")["image"] == []
 
 
+@pytest.mark.slow
 def test_merged_labels_are_viewed_but_not_trained_on_beside_their_own_answers(
     small_study: Callable[..., Study], command: Command
 ) -> None:

@@ -99,6 +99,7 @@ def test_new_items_are_features_of_the_same_encoder(tmp_path: Path) -> None:
         with_new_images(config, data, f"npz:{tmp_path / 'images.npz'}", None)
 
 
+@pytest.mark.slow
 def test_a_study_of_features_with_few_labels(tmp_path: Path) -> None:
     features, labels = clouds(400)
     known = np.where(np.arange(400) < 60, labels, -1)

@@ -85,6 +85,7 @@ def test_the_study_finds_the_group_that_gives_more_for_the_money(
     assert any(line.startswith("The group juniors gave") for line in said)
 
 
+@pytest.mark.slow
 def test_equal_people_at_half_the_wage_are_preferred(small_study: Make, wages: Write) -> None:
     dear = staff_names(PEOPLE)[:3]
     study = small_study(**OFFICE, wages=wages(dear, senior="36", junior="18"))
@@ -126,6 +127,7 @@ def test_a_group_is_a_condition_of_its_own_and_everybody_keeps_theirs(
     assert minutes[1] == pytest.approx(2 * minutes[0])
 
 
+@pytest.mark.slow
 def test_a_group_of_other_people_than_before_is_refused(small_study: Make, wages: Write) -> None:
     names, on = staff_names(PEOPLE), {**OFFICE, "trials": 1}
     small_study(**on, wages=wages(names[:3])).run()

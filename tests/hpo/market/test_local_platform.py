@@ -123,6 +123,7 @@ def test_a_study_that_is_over_leaves_archived_pools_and_a_larger_budget_goes_on_
     assert oracle.paid_twice(tmp_path / "b/s") == 0
 
 
+@pytest.mark.slow
 def test_a_pool_in_which_nothing_is_left_to_buy_is_archived_by_itself(small_study) -> None:
     one = {"price": "0.002", "overlap": "1", "controls": "1", "tasks": "100%", "exam": "off"}
     study = small_study(**one, market="rehearsal", budget="0.6", confirm="0.1")
@@ -134,6 +135,7 @@ def test_a_pool_in_which_nothing_is_left_to_buy_is_archived_by_itself(small_stud
     assert "1 pool in which nothing is left to buy archived" in study.parting[0]
 
 
+@pytest.mark.slow
 def test_buying_beside_a_rehearsed_study_is_rehearsed_too(small_study, tmp_path: Path) -> None:
     from hpo.study.next_purchase import Wish, carry_out, prepare
 

@@ -103,6 +103,7 @@ def test_no_such_program_is_named() -> None:
         ProgramModel("absent-labeller", {}.__getitem__, ("0", "1"), Money(1))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not PACKAGES[0].is_installed, reason="the package of weights is not installed")
 def test_a_classifier_labels_as_the_recorded_zero_shot_machine(data_folder: Path) -> None:
     from budget.toml import parse_toml

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +43,12 @@ def recorded(tmp_path: Path, small_data: str) -> str:
 
 
 def test_a_recording_is_replayed_at_the_plan_s_price(small_study, recorded: str) -> None:
-    report = small_study(market=f"replay:{recorded}", **RECORDED).run()
+    report = small_study(market=f"replay:{recorded}", trials=2, **RECORDED).run()
     assert report["market"]["kind"] == "replay"
     assert report["recommended"]["final"]["accuracy"] > 0.4  # by chance a third
     assert any("knows nothing about price" in note for note in report["notes"])
     assert all(row["plan"]["overlap"] <= 3 for row in report["purchases"])
-    again = small_study(market=f"replay:{recorded}", study="again", **RECORDED).run()
+    again = small_study(market=f"replay:{recorded}", study="again", trials=2, **RECORDED).run()
     assert bought(again) == bought(report)
 
 
@@ -84,13 +85,15 @@ def test_images_without_an_answer_are_named(small_study, tmp_path: Path, small_d
 
 
 def test_recorded_difficulty_under_simulated_people(small_study, recorded: str) -> None:
-    report = small_study(market=f"hybrid:{recorded}", trials=2).run()
+    report = small_study(market=f"hybrid:{recorded}", trials=1).run()
     assert report["market"]["kind"] == "hybrid"
     assert any("from a recording" in note for note in report["notes"])
 
 
-def test_own_labels_cost_nothing_and_say_what_they_give(small_study, recorded: str) -> None:
-    plain = small_study(study="plain", trials=2).run()
+def test_own_labels_cost_nothing_and_say_what_they_give(
+    small_study, bought_twice: Path, recorded: str
+) -> None:
+    plain = json.loads((bought_twice / "report.json").read_text())
     study = small_study(own_labels=recorded, trials=2, study="own")
     report = study.run()
     assert report["own_labels"]["final"]["accuracy"] > 0.5
@@ -101,6 +104,7 @@ def test_own_labels_cost_nothing_and_say_what_they_give(small_study, recorded: s
     assert to_json(small_study(own_labels=recorded, trials=2, study="own").run()) == to_json(report)
 
 
+@pytest.mark.slow
 def test_both_price_models_are_compared(small_study) -> None:
     report = small_study(price_models="both", trials=2).run()
     models = report["price_models"]["models"]
@@ -110,8 +114,11 @@ def test_both_price_models_are_compared(small_study) -> None:
     assert any(said in note for note in report["notes"])
 
 
-def test_the_answer_says_how_much_it_leans_on_independent_difficulty(small_study) -> None:
-    report = small_study(trials=2).run()
+@pytest.mark.slow
+def test_the_answer_says_how_much_it_leans_on_independent_difficulty(
+    small_study, bought_twice: Path
+) -> None:
+    report = json.loads((bought_twice / "report.json").read_text())
     lean = report["sensitivity"]
     assert lean["redraws"] >= 2
     assert lean["difference"] == pytest.approx(lean["images"] - lean["independent"], abs=2e-6)
@@ -152,6 +159,7 @@ def test_a_question_of_taste_is_learned_as_a_share(small_study, more_data: str) 
         small_study(**settings, question="tidy", study="x")
 
 
+@pytest.mark.slow
 def test_the_other_question_of_the_same_page_is_learned_too(small_study) -> None:
     report = small_study(campaign="two-questions", question="class", trials=2).run()
     assert report["question"]["kind"] == "objective"
@@ -163,6 +171,7 @@ def test_unknown_campaign(small_study) -> None:
         small_study(campaign="two-question")
 
 
+@pytest.mark.slow
 def test_the_food_campaign_runs_in_a_simulated_study_and_its_exam_is_checked(
     small_study, more_data: str
 ) -> None:

@@ -29,6 +29,7 @@ def said(tmp_path: Path, small_data: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_predictions_are_a_knob_that_the_answer_tells(small_study: Make, said: Path) -> None:
     report = small_study(**OFFICE, prelabels=str(said)).run()
     plans = [row["plan"] for row in report["purchases"]]

@@ -88,6 +88,7 @@ def test_an_export_is_replayed_by_the_names_of_its_images(
     assert "working times" not in notes
 
 
+@pytest.mark.slow
 def test_a_replay_says_that_nobody_is_named(
     small_study: Make, small_data: str, tmp_path: Path
 ) -> None:

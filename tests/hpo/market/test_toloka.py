@@ -206,7 +206,7 @@ def test_another_amount_buys_nothing(
     assert not list(Path().glob("runs/*/study.json"))
 
 
-@pytest.mark.parametrize("typed", ["1\n", "$1.00\n"])
+@pytest.mark.parametrize("typed", ["1\n", pytest.param("$1.00\n", marks=pytest.mark.slow)])
 def test_the_amount_typed_buys_after_the_plan_was_said(
     typed: str, labelworth, server: Server, small_data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

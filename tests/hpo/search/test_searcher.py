@@ -87,7 +87,7 @@ def test_every_plan_of_the_searchs_front_was_measured_three_times(done) -> None:
 
 
 def test_the_confirmation_is_kept_from_the_start_and_bought_from_others(small_study) -> None:
-    study = small_study(study="s", overlap="1")
+    study = small_study(study="s", overlap="1", trials=3)
     report = study.run()
     store, kept = study.world.store, study.config.confirm_reserve
     orders = [record.order for record in store.all_orders()]
@@ -109,7 +109,7 @@ def test_the_confirmation_is_kept_from_the_start_and_bought_from_others(small_st
 
 
 def test_without_a_confirmation_nothing_is_kept(small_study) -> None:
-    study = small_study(study="s", confirm="0")
+    study = small_study(study="s", confirm="0", trials=2)
     report = study.run()
     assert report["confirmation"] is None
     assert not any(mark_of(r.order) for r in study.world.store.all_orders())
@@ -162,6 +162,7 @@ def test_all_labels_owned_are_merged_over_conditions(done) -> None:
     assert f"All {counted(merged['answers'], 'answer')} owned" in merged_line(merged)
 
 
+@pytest.mark.slow
 def test_a_larger_pool_moves_plan_money_and_minutes(small_study) -> None:
     report = small_study(study="s", pool_size=500).run()
     answer, campaign = report["answer"], report["advice"]["campaign"]
@@ -175,6 +176,7 @@ def test_a_larger_pool_moves_plan_money_and_minutes(small_study) -> None:
     assert low < chosen["accuracy"] < high
 
 
+@pytest.mark.slow
 def test_nothing_is_said_beyond_some_times_the_images_measured(small_study) -> None:
     study = small_study(study="s", pool_size=50_000, trials=2)
     answer = study.run()["answer"]

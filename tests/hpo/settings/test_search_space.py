@@ -11,6 +11,7 @@ from budget.errors import InputError
 from hpo.search.money_aware import distributions
 from hpo.settings.config import make_config
 from hpo.settings.search_space import SearchSpace, task_count
+from tests.drawn import examples
 
 SPACE = SearchSpace.of(make_config({"budget": "20"}), 980)
 
@@ -26,7 +27,7 @@ def test_every_plan_is_the_plan_of_its_own_draw() -> None:
         assert SPACE.plan_of(SPACE.params_of(plan)) == plan
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=examples(100), deadline=None, derandomize=True)
 @given(
     st.floats(0.001, 0.008),
     st.integers(1, 7),

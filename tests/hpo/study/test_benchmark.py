@@ -34,6 +34,7 @@ def test_two_seeds_of_the_benchmark(small_space, tmp_path) -> None:
     assert again["default"] == found
 
 
+@pytest.mark.slow
 def test_the_gap_of_naming_the_best_plan_is_zero(small_space, tmp_path) -> None:
     with closing(benchmark.make_surface("default", "5", 1, tmp_path)) as surface:
         check_gaps(surface)

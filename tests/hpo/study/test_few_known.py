@@ -83,6 +83,7 @@ def recording(folder: Path, images: range, answers: int) -> str:
     return f"replay:{folder / 'answers.csv'}"
 
 
+@pytest.mark.slow
 def test_recorded_answers_need_no_labels_of_the_pool(tmp_path: Path) -> None:
     found = few_known(tmp_path, 220, 60)
     market = recording(tmp_path, range(40, 220), 4)  # of some known images there are no answers
@@ -112,6 +113,7 @@ def test_more_answers_to_test_images_than_a_group_has_people_are_refused(tmp_pat
     assert not (tmp_path / "runs/s").exists()
 
 
+@pytest.mark.slow
 def test_a_raised_budget_buys_no_test_label_again(tmp_path: Path) -> None:
     found = few_known(tmp_path, 160, 60)
     settings = {"goal": "plan", "trials": 1, "test_images": 40}

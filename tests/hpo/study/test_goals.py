@@ -38,6 +38,7 @@ def test_a_target_stops_the_search_when_it_is_reached_and_confirmed(small_study:
     assert high is None or high["micros"] >= low["micros"]
 
 
+@pytest.mark.slow
 def test_a_target_beyond_reach_is_said_to_be(small_study: Make) -> None:
     report = small_study(study="s", target="99.9%", budget="0.15").run()
     assert report["advice"]["target"]["chosen"] is None
@@ -78,10 +79,19 @@ def test_the_search_goes_on_where_the_confirmation_denies_the_target(
     assert denied["money"]["spent"]["micros"] > agreed["money"]["spent"]["micros"]
 
 
-def test_worth_ends_the_search_where_money_is_worth_more_than_points(small_study: Make) -> None:
-    worthless = small_study(study="s", budget="0.5", worth="1 point = $0.0001").run()
+def test_worth_ends_the_search_where_money_is_worth_more_than_points(
+    small_study: Make, finished_small: Path
+) -> None:
+    worthless = small_study(study="s", worth="1 point = $0.0001").run()
     assert worthless["stopped"] == "no plan promised 10000 points per dollar any more"
     assert worthless["advice"]["verdict"]["stop"]
+    without = json.loads((finished_small / "report.json").read_text())
+    assert len(worthless["purchases"]) < len(without["purchases"])
+
+
+@pytest.mark.slow
+def test_the_worth_of_a_point_moves_the_plan_that_is_chosen(small_study: Make) -> None:
+    worthless = small_study(study="s", budget="0.5", worth="1 point = $0.0001").run()
     precious = small_study(study="precious", budget="0.5", worth="1 point = $1000").run()
     assert len(precious["purchases"]) > len(worthless["purchases"])
     cheap, dear = (r["answer"]["chosen"]["price_tag"]["micros"] for r in (worthless, precious))

@@ -61,6 +61,7 @@ def test_a_good_cheap_machine_labels_everything_and_people_are_spared(
     assert str(tmp_path) not in text
 
 
+@pytest.mark.slow
 def test_a_poor_machine_is_tried_and_left_out_before_its_labels_are_paid(
     small_study: Make, more_data: str, tmp_path: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_poor_machine_is_tried_and_left_out_before_its_labels_are_paid(
     assert line.startswith(f"The machine labelled 0 of the {pool} images of the pool. Its labels")
 
 
+@pytest.mark.slow
 def test_a_poor_machine_that_costs_nothing_is_measured_and_left_out(
     small_study: Make, more_data: str, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_rehearsal_without_labels_ends_with_labels_and_a_model(
     assert all(1 / 3 <= float(row["confidence"]) <= 1 for row in tests)
 
 
+@pytest.mark.slow
 def test_recorded_answers_alone_measure_a_model_of_the_users_classes(tmp_path: Path) -> None:
     market = recording(tmp_path, range(220), 4)
     report, said = run(tmp_path, market=market, goal="model")

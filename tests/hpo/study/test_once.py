@@ -11,6 +11,8 @@ from hpo.study.evaluations import REPEATS
 from hpo.trial.evaluate import evaluate
 from tests.heads import FixedHeads
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def done(module_study):

@@ -30,6 +30,7 @@ from labeling.store import Store
 from tests import canary
 from tests.commands import labelworth, small_flags
 from tests.conftest import SMALL
+from tests.drawn import FAULT_RUNS as RUNS
 from tests.faults.steps import watch
 from tests.forks import ended, forked
 from tests.heads import FixedHeads
@@ -37,7 +38,6 @@ from tests.postgres import PASSWORD, Server
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
-RUNS = int(os.environ.get("FAULT_RUNS", "10"))
 DEATHS = [
     (Store, "order_for", "after"),
     (Ledger, "reserve", "after"),

@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
+import pytest
+
 from hpo.settings.stored_answer import SEARCH
 from hpo.study.study import Study, open_study
 from tests.heads import FixedHeads
@@ -28,6 +30,7 @@ def test_what_others_write_is_seen_at_once(small_study: Callable[..., Study]) ->
     other.close()
 
 
+@pytest.mark.slow
 def test_trials_are_not_read_again_while_nothing_was_written(
     small_study: Callable[..., Study],
 ) -> None:

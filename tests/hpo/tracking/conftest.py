@@ -1,4 +1,4 @@
-"""A finished study of ten purchases, and what a server holds of it in comparable form."""
+"""Finished studies, and what a server holds of one in comparable form."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ FOUR: dict[str, object] = {**TEN, "budget": "0.3", "trials": 4}
 
 @pytest.fixture(scope="session")
 def finished(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run directory of a study of ten purchases, never mirrored."""
-    with studies_in(tmp_path_factory.mktemp("ten"), small_data) as make:
-        study = make(**TEN, study="ten")
+    """The run directory of a study of four purchases, never mirrored."""
+    with studies_in(tmp_path_factory.mktemp("four"), small_data) as make:
+        study = make(**FOUR, study="four")
         study.run()
     return Path(study.folder)
 
@@ -34,7 +34,16 @@ def finished(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(finished: Path, tmp_path: Path) -> Path:
     """A copy of it that a test may change."""
-    return shutil.copytree(finished, tmp_path / "ten")
+    return shutil.copytree(finished, tmp_path / "four")
+
+
+@pytest.fixture
+def ten(small_study: Callable[..., Any]) -> Path:
+    """The run directory of a study of ten purchases: for what is told of each trial, and speed."""
+    study = small_study(**TEN, study="ten")
+    study.run()
+    study.close()
+    return Path(study.folder)
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ def test_every_head_of_a_study_comes_from_its_trainer(
     assert trainer.trained > before
 
 
+@pytest.mark.slow
 def test_without_one_the_heads_are_cross_validated(small_data: str, tmp_path: Path) -> None:
     study = Study(runs=tmp_path, **{**SMALL, "data": small_data, "study": "s", "trials": 1})
     assert isinstance(study.world.trainer, CrossValidated)

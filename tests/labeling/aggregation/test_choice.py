@@ -69,6 +69,7 @@ def test_an_annotator_of_one_answer_and_control_answers_is_left_out_with_it() ->
     assert all(np.isfinite(value) for value in fit.each.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "most", "controls"), [("dog", 5, 0.1), ("weather", 3, 0.1)])
 def test_on_published_crowds_it_is_within_a_point_of_the_best(
     name: str, most: int, controls: float

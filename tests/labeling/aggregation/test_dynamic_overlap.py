@@ -11,6 +11,7 @@ from budget.errors import InputError
 from budget.money import Money
 from labeling.aggregation.dynamic_overlap import confidence, enough, parse_overlap, skill_of, votes
 from labeling.types import Condition, DynamicOverlap, LabelPlan
+from tests.drawn import examples
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_keys_tell_dynamic_overlap_and_stay_without_it() -> None:
 @given(
     answers=st.lists(st.tuples(st.integers(0, 3), st.floats(0.01, 0.99)), max_size=6),
 )
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=examples(100), deadline=None, derandomize=True)
 def test_shares_do_not_depend_on_the_order_of_answers(
     answers: list[tuple[int, float]],
 ) -> None:

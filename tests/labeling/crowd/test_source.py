@@ -17,6 +17,7 @@ from budget.tariffs.suite import SuiteTariff
 from labeling.campaign.campaign import FAST_RESPONSES, WRONG_CONTROLS, Exam, QualityRules
 from labeling.crowd.scenario import load_scenario
 from labeling.crowd.source import CrowdSource
+from tests.drawn import examples
 
 from .conftest import CAMPAIGN, Bought, Market
 
@@ -363,7 +364,7 @@ def test_nobody_answers_an_image_twice_over_tranches_and_bans_persist(market: Ma
     limit=st.integers(0, 60),
     minutes=st.one_of(st.none(), st.floats(0, 30)),
 )
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 def test_the_limit_and_the_missing_answers_always_add_up(
     seed: int,
     name: str,
@@ -397,7 +398,7 @@ def test_the_limit_and_the_missing_answers_always_add_up(
         max_size=4,
     ),
 )
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=examples(30), deadline=None, derandomize=True)
 def test_any_history_is_the_same_from_memory_and_from_the_beginning(
     seed: int, exam: bool, tranches: list[tuple[int, float | None, int]]
 ) -> None:

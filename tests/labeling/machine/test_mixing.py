@@ -38,6 +38,7 @@ def controls(
     return ControlAnswers(said, truth, np.arange(count), answers_of(rng, truth, 0.8), shares)
 
 
+@pytest.mark.slow
 def test_a_good_machine_is_taken_and_a_useless_one_is_not() -> None:
     def taken(machine: float, honest: bool) -> int:
         streams = [np.random.default_rng(seed) for seed in range(20)]

@@ -22,6 +22,7 @@ from labeling.recorded.reading import read_recording
 from labeling.recorded.recording import Recording
 from labeling.types import Answers, LabelSet
 from labeling.versions import save
+from tests.drawn import examples
 
 CLASSES = ("cat", "dog", "owl")
 Answer = tuple[str, str, str]  # task, annotator, label
@@ -119,7 +120,7 @@ answer_sets = st.dictionaries(
 
 
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.__name__)
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(cells=answer_sets)
 def test_the_answers_of_every_tool_come_back(
     writer: Callable[[Sequence[Answer]], tuple[str, str]], cells: dict[tuple[str, str], str]
@@ -147,7 +148,7 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(
     counts=st.lists(
         st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=1, max_size=6

@@ -55,7 +55,15 @@ def beyond(pages: list[Any], order: Order) -> int:
 
 
 @pytest.mark.parametrize(
-    ("seed", "exam"), [(0, False), (1, False), (1, True), (2, True), (4, True), (5, True)]
+    ("seed", "exam"),
+    [
+        (0, False),
+        (1, True),
+        *(
+            pytest.param(*more, marks=pytest.mark.slow)
+            for more in ((1, False), (2, True), (4, True), (5, True))
+        ),
+    ],
 )
 def test_minutes_are_those_of_the_undisturbed_order(
     seed: int, exam: bool, server: Server, tmp_path: Path

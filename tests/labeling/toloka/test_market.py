@@ -424,6 +424,7 @@ def test_a_tranche_reopens_its_conditions_pool_and_another_condition_gets_its_ow
     assert len(world(on).skills) == 1
 
 
+@pytest.mark.slow
 def test_conditions_share_an_exam_on_a_platform_that_knows_no_image(tmp_path: Path) -> None:
     on = Ground(tmp_path, tasks=60, controls=30)
     on.server = Server(replace(on.settings(), truth=None))

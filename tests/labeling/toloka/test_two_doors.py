@@ -86,7 +86,7 @@ def test_both_doors_give_the_same(seed: int, server: Server, tmp_path: Path) -> 
     assert not [pool for pool in server.platform.world.pools.values() if pool.is_open]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))])
 def test_images_asked_again_in_another_sequence_are_the_same_by_both_doors(
     seed: int, server: Server, tmp_path: Path
 ) -> None:

@@ -35,7 +35,7 @@ def strict(assignment: Assignment) -> str | None:
     return "Too fast" if assignment.seconds < 30 else None
 
 
-@pytest.mark.parametrize("questions", ["one", "two"])
+@pytest.mark.parametrize("questions", [pytest.param("one", marks=pytest.mark.slow), "two"])
 def test_every_request_fits_the_published_description(
     questions: str, tmp_path: Path, data_folder: Path
 ) -> None:

@@ -141,6 +141,7 @@ def test_held_out_labels_count_where_the_network_learns_again(
     assert learned == [16] * 3 * (LABELS - 16) + [0] * 2 * LABELS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed_after", [1, 3, 4])
 def test_a_run_killed_while_it_chooses_or_learns_again_goes_on(
     train: Train, best_is_two: None, tmp_path: Path, killed_after: int

@@ -156,6 +156,7 @@ def test_a_file_for_another_variant_is_refused_by_its_statistics(
         backbone.load_backbone("efficientnet_lite0", find_weights("efficientnet_lite0", bare))
 
 
+@pytest.mark.slow
 def test_weights_whose_normalisation_cannot_be_told_need_a_tag() -> None:
     """Vision transformers have no batch normalisation; timm lists both kinds of weights."""
     name = "vit_small_patch16_224"

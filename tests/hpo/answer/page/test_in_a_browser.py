@@ -29,7 +29,7 @@ def cells(tab: Tab, column: int) -> list[str]:
     return told
 
 
-@pytest.mark.parametrize("name", ["searched", "delivered"])
+@pytest.mark.parametrize("name", ["searched", pytest.param("delivered", marks=pytest.mark.slow)])
 def test_it_opens_from_disk_without_a_complaint_a_request_or_overflow(
     name: str, request: pytest.FixtureRequest, browser: Browser
 ) -> None:
@@ -63,7 +63,7 @@ def test_purchases_are_sorted_and_filtered(opened: Tab, searched: Finished) -> N
     assert opened.page.inner_text("#shown") == f"1 of {len(rows)} purchases"
 
 
-@pytest.mark.parametrize("kind", ["csv", "json"])
+@pytest.mark.parametrize("kind", ["csv", pytest.param("json", marks=pytest.mark.slow)])
 def test_purchases_are_downloaded(kind: str, opened: Tab, searched: Finished) -> None:
     with opened.page.expect_download() as download:
         opened.page.click(f"[data-download={kind}]")

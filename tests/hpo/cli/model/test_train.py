@@ -114,11 +114,10 @@ def test_names_are_found_by_one_rule_and_it_is_said(digits, tmp_path, capsys):
     assert "without 'photos/'" in capsys.readouterr().err
 
 
-def test_a_study_s_labels_give_a_model_that_labels_files(small_study, small_data, tmp_path, capsys):
-    study = small_study()
-    study.run()
-    study.close()
-    version = next(iter(sorted((study.folder / "versions").iterdir())))
+def test_a_study_s_labels_give_a_model_that_labels_files(
+    finished_small, small_data, tmp_path, capsys
+):
+    version = next(iter(sorted((finished_small / "versions").iterdir())))
     out = tmp_path / "m.safetensors"
     words = (version, "--images", small_data, "--out", out, "--json")
     assert train(tmp_path, *words) == 0
@@ -136,11 +135,8 @@ def test_a_study_s_labels_give_a_model_that_labels_files(small_study, small_data
     np.testing.assert_allclose(model.label(files).probabilities, predicted, atol=0.02)
 
 
-def test_a_study_s_own_model_labels_files(small_study, tmp_path):
-    study = small_study()
-    study.run()
-    study.close()
-    paths = sorted((study.folder / "models").glob("*.safetensors"))
+def test_a_study_s_own_model_labels_files(finished_small, tmp_path):
+    paths = sorted((finished_small / "models").glob("*.safetensors"))
     assert paths
     index, _ = load_digits()
     grey = np.rint(index.pixels[7, ..., 0] * 255).astype(np.uint8)

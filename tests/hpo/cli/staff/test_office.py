@@ -31,7 +31,7 @@ WORDS = (
         "--overlap",
         "1,2",
     ),
-    *("--controls", "0,1", "--confirm", "3", "--study", "s", "--few-labels-ok"),
+    *("--controls", "0,1", "--trials", "3", "--confirm", "3", "--study", "s", "--few-labels-ok"),
 )
 
 
@@ -126,10 +126,8 @@ def test_what_own_annotators_cannot_do_is_one_line(
     assert done.stderr.count("\n") == 1
 
 
-def test_pay_is_for_own_annotators(tmp_path: Path) -> None:
-    words = ("--budget", "0.3", "--study", "p", "--goal", "plan", "--trials", "1")
-    labelworth(*words, cwd=tmp_path)
-    done = labelworth("pay", "runs/p", cwd=tmp_path)
+def test_pay_is_for_own_annotators(bought_twice: Path, tmp_path: Path) -> None:
+    done = labelworth("pay", str(bought_twice), cwd=tmp_path)
     assert done.returncode == 2
     assert "a platform pays" in done.stderr
 

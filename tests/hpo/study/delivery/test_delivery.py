@@ -18,12 +18,10 @@ from hpo.study.next_purchase import Wish, carry_out, prepare
 from hpo.trial.purchase import DELIVERED, mark_of
 from labeling import versions
 from tests import oracle
-from tests.conftest import Make
+from tests.conftest import DELIVERS, Make
 from tests.forks import ended, forked
 from tests.heads import FixedHeads
 from training.saved import load_model
-
-DELIVERS = {"goal": "model", "learn": "20%", "budget": "0.4"}
 
 
 def delivered(report: dict[str, Any]) -> dict[str, Any]:
@@ -38,13 +36,10 @@ def tranches(study: Any) -> list[list[int]]:
     return [[task for task, _ in record.order.wanted] for record in records]
 
 
-@pytest.fixture(scope="module")
-def finished(module_study: Make) -> Path:
+@pytest.fixture
+def finished(delivered_small: Path) -> Path:
     """The folder of a study that delivered; tests that change something copy it."""
-    study = module_study(study="s", **DELIVERS)
-    study.run()
-    study.close()
-    return study.folder
+    return delivered_small
 
 
 def report_of(folder: Path) -> dict[str, Any]:
@@ -73,9 +68,11 @@ def test_single_answers_of_own_annotators_are_bought_until_none_is_affordable(
     assert oracle.orders_open(study.folder) == 0
 
 
-def test_every_image_gets_an_answer_before_any_is_asked_about_again(small_study: Make) -> None:
-    study = small_study(study="s", seed=3, **DELIVERS)  # it stops late: six tranches
-    report = study.run()
+def test_every_image_gets_an_answer_before_any_is_asked_about_again(
+    finished: Path, small_study: Make, tmp_path: Path
+) -> None:
+    shutil.copytree(finished, tmp_path / "runs/s")
+    study, report = small_study(study="s", **DELIVERS), report_of(finished)
     rounds = tranches(study)
     pool = [int(row) for row in study.world.pool]
     learned = {
@@ -104,6 +101,7 @@ def test_files_hold_both_labels_and_the_model_that_the_report_tells_of(finished:
     assert saved.model.target == made["model"]["target"]
 
 
+@pytest.mark.slow
 def test_even_allocation_asks_all_images_alike(small_study: Make) -> None:
     study = small_study(study="s", **DELIVERS, allocation="even")
     study.run()
@@ -117,6 +115,7 @@ def test_even_allocation_asks_all_images_alike(small_study: Make) -> None:
     assert max(counts) - min(counts) <= 3
 
 
+@pytest.mark.slow
 def test_money_that_adds_nothing_stays_unspent_and_the_answer_says_so(small_study: Make) -> None:
     report = small_study(study="s", **{**DELIVERS, "budget": "20", "learn": "1%"}).run()
     made = delivered(report)
@@ -124,6 +123,7 @@ def test_money_that_adds_nothing_stays_unspent_and_the_answer_says_so(small_stud
     assert "promised" in made["ended"] or "all the answers" in made["ended"]
 
 
+@pytest.mark.slow
 def test_a_rate_that_no_money_reaches_ends_the_purchase_once_every_image_has_a_label(
     small_study: Make,
 ) -> None:
@@ -148,6 +148,7 @@ def test_the_same_seed_gives_the_same_bytes_and_a_larger_budget_goes_on(
     assert after["money"]["spent"]["micros"] == oracle.paid(more.folder) <= 800_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("learn", "budget"), [("60%", "0.4"), ("25%", "0.5")])
 def test_why_the_search_stopped_is_told_alike_after_the_labels_are_bought(
     small_study: Make, learn: str, budget: str
@@ -180,6 +181,7 @@ def test_a_budget_that_bears_no_plan_delivers_nothing(small_study: Make) -> None
     assert report["money"]["spent"]["micros"] == 0
 
 
+@pytest.mark.slow
 def test_further_labels_are_bought_where_the_study_left_off(
     small_study: Make, tmp_path: Path
 ) -> None:

@@ -205,7 +205,7 @@ def _plots(name: str) -> list[tuple[str, Callable[[Any], Any]]]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("of", ["the copy", "the database"])
+@pytest.mark.parametrize("of", ["the copy", pytest.param("the database", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["matplotlib", ""])
 def test_all_plots_of_optuna_draw_the_study(study: Study, name: str, of: str) -> None:
     from matplotlib import pyplot

@@ -7,7 +7,6 @@ import io
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
@@ -22,21 +21,20 @@ from hpo.study.oversight.accounts import postings_of, to_beancount, to_csv
 from tests import oracle
 from tests.budget.test_ledger_damage import as_an_older_release_wrote_it
 from tests.conftest import Command
+from tests.heads import FixedHeads
 from tests.unsealed import unseal_driver
 
 
 @pytest.fixture(scope="module")
-def bought(module_study: Callable[..., Any]) -> Path:
+def bought(bought_twice: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished study, and a purchase beside it."""
-    study = module_study(study="s", trials=2)
-    study.run()
-    study.close()
-    purchase = prepare(study.folder, Wish(plan="p0.002-k2-c1-n1"), study.world.trainer)
+    folder = Path(shutil.copytree(bought_twice, tmp_path_factory.mktemp("accounts") / "s"))
+    purchase = prepare(folder, Wish(plan="p0.002-k2-c1-n1"), FixedHeads())
     try:
         carry_out(purchase, lambda doing: None)
     finally:
         purchase.world.close()
-    return study.folder
+    return folder
 
 
 def content_of(folder: Path) -> dict[str, bytes]:

@@ -27,7 +27,8 @@ from labeling.store.stored_pages import stored_page
 from labeling.store.tables import assignment_to_row
 from labeling.tables.writing import csv_text
 from tests.commands import labelworth
-from tests.conftest import SMALL, Command
+from tests.conftest import DELIVERS, SMALL, Command
+from tests.drawn import examples
 from tests.heads import FixedHeads
 from tests.postgres import Server
 from tests.unlabelled import SETTINGS as UNLABELLED
@@ -35,7 +36,6 @@ from tests.unlabelled import few_known
 from tests.unsealed import unseal_driver
 
 PLAN = {"confirm": "0.05", "trials": 3}
-MODEL: dict[str, object] = {"goal": "model", "budget": "0.4", "learn": "20%", "confirm": None}
 
 
 def run(runs: Path, **wanted: object) -> Path:
@@ -47,15 +47,10 @@ def run(runs: Path, **wanted: object) -> Path:
     return study.folder
 
 
-@pytest.fixture(scope="module")
-def delivered(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run(tmp_path_factory.mktemp("model"), data=small_data, **MODEL)
-
-
 @pytest.fixture
-def folder(delivered: Path, tmp_path: Path) -> Path:
+def folder(delivered_small: Path, tmp_path: Path) -> Path:
     """A copy of a finished study, to be edited."""
-    return Path(shutil.copytree(delivered, tmp_path / "copied"))
+    return Path(shutil.copytree(delivered_small, tmp_path / "copied"))
 
 
 def content_of(folder: Path) -> dict[str, bytes]:
@@ -77,12 +72,12 @@ def test_an_answer_is_computed_anew_and_nothing_is_touched(folder: Path) -> None
 def test_every_kind_of_study_passes(kind: str, small_data: str, tmp_path: Path) -> None:
     wanted: dict[str, dict[str, object]] = {
         "plan": PLAN,
-        "rehearsal": {**MODEL, "market": "rehearsal"},
-        "raised": {**MODEL, "budget": "0.3"},
+        "rehearsal": {**DELIVERS, "market": "rehearsal"},
+        "raised": {**DELIVERS, "budget": "0.3"},
     }
     folder = run(tmp_path, data=small_data, **wanted[kind])
     if kind == "raised":
-        run(tmp_path, data=small_data, **{**MODEL, "budget": "0.5"})
+        run(tmp_path, data=small_data, **{**DELIVERS, "budget": "0.5"})
     assert audit(folder, FixedHeads()).differences == ()
 
 
@@ -114,6 +109,7 @@ def test_bought_test_labels_and_drawn_roles_pass(tmp_path: Path) -> None:
     assert audit(folder, FixedHeads()).differences == ()
 
 
+@pytest.mark.slow
 def test_trials_of_several_workers_are_told_anew_from_their_measurements(
     small_data: str, tmp_path: Path
 ) -> None:
@@ -165,11 +161,11 @@ def edited(report: Any, path: tuple[Any, ...], by: int) -> Any:
 
 
 @pytest.fixture(scope="module")
-def report(delivered: Path) -> Any:
-    return json.loads((delivered / "report.json").read_text())
+def report(delivered_small: Path) -> Any:
+    return json.loads((delivered_small / "report.json").read_text())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(data=st.data())
 def test_any_single_edited_figure_is_named(report: Any, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(list(figures_of(report))))
@@ -187,12 +183,9 @@ def test_a_figure_that_was_added_or_taken_away_is_named(report: Any) -> None:
         assert compare([("report.json", changed, report)]).differences
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("path", "by"),
-    [
-        pytest.param(("money", "spent", "micros"), 1, marks=pytest.mark.slow),
-        (("delivery", "final", "accuracy"), 1),
-    ],
+    ("path", "by"), [(("money", "spent", "micros"), 1), (("delivery", "final", "accuracy"), 1)]
 )
 def test_the_command_names_an_edited_figure_and_ends_with_6(
     path: tuple[str, ...], by: int, folder: Path, report: Any, tmp_path: Path
@@ -205,6 +198,7 @@ def test_the_command_names_an_edited_figure_and_ends_with_6(
     assert len(lines) == 2
 
 
+@pytest.mark.slow
 def test_an_edited_label_file_is_named(folder: Path) -> None:
     path = folder / "labels.csv"
     header, first, *rest = csv.reader(path.read_text().splitlines())

@@ -24,9 +24,9 @@ def test_trial_version_table_model_and_answer_agree(stand_in: StandIn, folder: P
     }
     for row in (*report["purchases"], *report["front"], report["recommended"]):
         assert prices[row["plan"]["key"]] == row["price_tag"]["micros"] / 1e6
-    found = Seen("ten").everything()
+    found = Seen("four").everything()
     trials = [task for task in found.values() if task["type"] == "training"]
-    assert len(trials) >= 10
+    assert len(trials) >= 4
     for trial in trials:
         key = trial["name"].partition(": ")[2]
         version = trial["hyperparams"]["properties"]["label_version"]["value"]
@@ -49,6 +49,7 @@ def test_trial_version_table_model_and_answer_agree(stand_in: StandIn, folder: P
     assert paid + again == pytest.approx(report["money"]["spent"]["micros"] / 1e6, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_what_a_dead_trial_has_paid_for_is_a_purchase(stand_in: StandIn, small_study: Any) -> None:
     """Its agent died after the order was bought, and a person aborted its task."""
     from hpo.study.trials import TASK

@@ -37,7 +37,7 @@ def test_the_console_tells_the_story_once_however_often_it_is_published(
     report = json.loads((folder / "report.json").read_text())
     study = tasks(stand_in, "optimizer")[0]
     said = console(stand_in, study["id"])
-    assert said[0].startswith("study ten: images ")
+    assert said[0].startswith("study four: images ")
     assert sum(line.startswith("bought p") for line in said) == len(report["purchases"])
     assert "Spend about $" in said[-1]
     assert "The front: no evaluated plan is cheaper and better" in said[-1]

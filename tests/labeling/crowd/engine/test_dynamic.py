@@ -16,6 +16,7 @@ from labeling.aggregation.dynamic_overlap import Ballots
 from labeling.campaign.campaign import SUBJECTIVE, Exam
 from labeling.crowd.scenario import load_scenario
 from labeling.types import DynamicOverlap
+from tests.drawn import examples
 
 from ..conftest import CAMPAIGN, Bought, Market
 
@@ -62,6 +63,7 @@ def test_nobody_answers_a_task_twice_and_suites_are_full_but_for_the_last(market
     assert short <= 0.15 * len(bought.assignments)
 
 
+@pytest.mark.slow
 def test_it_buys_more_accuracy_per_assignment_than_a_fixed_overlap(market: Make) -> None:
     costs, right = defaultdict(list), defaultdict(list)
     for seed in range(12):
@@ -85,7 +87,13 @@ def test_it_buys_more_accuracy_per_assignment_than_a_fixed_overlap(market: Make)
 
 
 @pytest.mark.parametrize(("controls", "exam"), [(1, False), (2, False), (0, True), (0, False)])
-@pytest.mark.parametrize(("least", "most", "sure"), [(2, 5, 0.8), (2, 5, 0.95), (1, 5, 0.9)])
+@pytest.mark.parametrize(
+    ("least", "most", "sure"),
+    [
+        (2, 5, 0.8),
+        *(pytest.param(*more, marks=pytest.mark.slow) for more in ((2, 5, 0.95), (1, 5, 0.9))),
+    ],
+)
 def test_the_expected_overlap_is_the_one_simulated(
     market: Make, least: int, most: int, sure: float, controls: int, exam: bool
 ) -> None:
@@ -137,7 +145,7 @@ def test_banned_answers_no_longer_count() -> None:
     minutes=st.one_of(st.none(), st.floats(0, 30)),
     exam=st.booleans(),
 )
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=examples(40), deadline=None, derandomize=True)
 def test_any_order_ends_within_its_limit_and_adds_up(
     seed: int, name: str, least: int, further: int, limit: int, minutes: float | None, exam: bool
 ) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.crowd.engine.slots import Slots
+from tests.drawn import examples
 
 Seen = st.sets(st.integers(0, 11))
 
@@ -50,7 +51,7 @@ def test_clearing_forgets_all_wants() -> None:
     wants=st.lists(st.integers(1, 4), min_size=1, max_size=12),
     steps=st.lists(st.tuples(st.integers(1, 5), Seen, st.booleans()), max_size=60),
 )
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=examples(150), deadline=None, derandomize=True)
 def test_takes_as_many_as_a_scan_and_never_a_seen_task(
     wants: list[int], steps: list[tuple[int, set[int], bool]]
 ) -> None:

@@ -96,7 +96,7 @@ UNKNOWN = [
 @pytest.mark.parametrize(
     "number", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, len(CROWDS)))]
 )
-@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("known", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_simulated_crowds_parameters_are_recovered(number: int, known: bool) -> None:
     true = crowd(**CROWDS[number])
     found = []
@@ -139,8 +139,8 @@ def uneven(tasks: int, overlap: int, people: int, classes: int, seed: int) -> Re
     return replace(empty, annotator=drawn.T.ravel())
 
 
-@pytest.mark.parametrize("known", [True, False])
-@pytest.mark.parametrize("slope", [0.6, -0.6])
+@pytest.mark.parametrize("known", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("slope", [0.6, pytest.param(-0.6, marks=pytest.mark.slow)])
 def test_skill_by_activity_is_recovered_and_carries_the_median_annotator(
     slope: float, known: bool
 ) -> None:

@@ -47,6 +47,7 @@ def test_a_crowd_without_bad_annotators_can_be_filtered() -> None:
     assert audience(best, TESTED).careless == 0
 
 
+@pytest.mark.slow
 def test_the_filter_makes_a_pool_slower(market: Make) -> None:
     minutes = []
     for campaign in (CAMPAIGN, TESTED):
@@ -101,6 +102,7 @@ def test_hard_exam_tasks_are_hard_in_the_exam_only(market: Make) -> None:
     assert np.mean(right) == 1.0
 
 
+@pytest.mark.slow
 def test_expected_minutes_know_how_hard_the_exam_is(market: Make) -> None:
     campaign = replace(CAMPAIGN, exam=Exam(10, 10))
     simulated, expected = [], []

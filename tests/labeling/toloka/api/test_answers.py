@@ -20,6 +20,7 @@ from budget.errors import InputError, MarketError, MarketRefused, MarketUnreacha
 from labeling.toloka.api.answers import MOST_WAIT_S, one_line, wait_asked
 from labeling.toloka.api.client import Api, kit_client
 from labeling.toloka.api.token import Token
+from tests.drawn import examples
 from tests.labeling.toloka.ground import CANARY, NOW, Sleeper
 
 GOOD = (200, {}, b'{"id": "7", "balance": 5.0, "items": [], "has_more": false}')
@@ -180,7 +181,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(deadline=None, max_examples=examples(60), derandomize=True)
 @given(body=JSON, status=st.sampled_from([400, 404, 409, 418, 429, 500, 503, 599]))
 def test_no_body_is_a_traceback(body: Any, status: int, running: Script) -> None:
     api, _ = running.client()

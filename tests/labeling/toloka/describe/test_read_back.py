@@ -25,6 +25,7 @@ from labeling.toloka.describe.plain import POOL, PROJECT
 from labeling.toloka.describe.read_back import check_pool, check_project, differences
 from labeling.toloka.describe.spec import Access, Marker
 from labeling.types import Condition
+from tests.drawn import examples
 from tests.labeling.toloka.ground import CAMPAIGN, TWO, ground
 
 WHEN = datetime(2030, 1, 1, 12, 30, tzinfo=UTC)
@@ -247,7 +248,7 @@ def _value(node: Any, path: Path) -> Any:
     return node
 
 
-@settings(deadline=None, max_examples=300, derandomize=True)
+@settings(deadline=None, max_examples=examples(300), derandomize=True)
 @given(data=st.data())
 def test_any_change_of_any_leaf_is_refused(data: st.DataObject, cases: dict[str, Case]) -> None:
     case = cases[data.draw(st.sampled_from(NAMES))]

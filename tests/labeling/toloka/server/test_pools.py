@@ -274,6 +274,7 @@ def test_two_questions_are_both_answered(platform: Start) -> None:
     assert {a["stars"] for a in answers} == {1, 2, 3, 4, 5}
 
 
+@pytest.mark.slow
 def test_a_higher_price_brings_more_people(platform: Start) -> None:
     def joined(reward: float) -> int:
         wire = platform(seed=2)

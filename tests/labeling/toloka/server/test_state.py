@@ -18,6 +18,7 @@ from budget.money import Money
 from labeling.crowd.scenario import load_scenario
 from labeling.toloka.server import RequestLog, Settings, read_truth, serve, write_truth
 from tests import ROOT
+from tests.conftest import Command
 
 from .campaign import everything, fill, finish, poll, run
 from .wire import Wire, address
@@ -210,7 +211,7 @@ def test_the_server_ends_with_its_parent(tmp_path: Path) -> None:
     command.close()
 
 
-def test_bad_flags_are_one_line(tmp_path: Path) -> None:
+def test_bad_flags_are_one_line(command: Command, tmp_path: Path) -> None:
     (tmp_path / "faults.json").write_text(json.dumps([{"kind": "rain"}]))
     for flags, expected in (
         (("--scenario", "nobody"), "there is no scenario"),
@@ -220,16 +221,8 @@ def test_bad_flags_are_one_line(tmp_path: Path) -> None:
         (("--truth", "none.json"), "none.json: cannot be read"),
         (("--faults", str(tmp_path / "faults.json")), "kind 'rain' is none of"),
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "hpo.run", "toloka-server", *flags],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-        assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith("labelworth: ")
-        assert expected in done.stderr
-        assert done.stderr.count("\n") == 1
+        code, out, err = command("toloka-server", *flags)
+        assert (code, out) == (2, "")
+        assert err.startswith("labelworth: ")
+        assert expected in err
+        assert err.count("\n") == 1

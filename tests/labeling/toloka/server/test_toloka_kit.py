@@ -276,6 +276,7 @@ def test_metrics_of_a_pool(ground: Ground, kit: Any) -> None:
     assert done in lines["AssignmentsInPool"]
 
 
+@pytest.mark.slow
 def test_autoquality_runs_from_pools_to_the_best_parameters(
     ground: Ground, kit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
