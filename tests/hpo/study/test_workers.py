@@ -124,7 +124,7 @@ def test_what_others_ask_for_is_bought_only_within_limits_and_money(
     study = small_study(
         study="s", budget="0.1", max_plan_share="0.8", confirm="0.05", no_reuse=True
     )
-    with pytest.raises(PlanRefused, match="above 80% of the cap"):
+    with pytest.raises(PlanRefused, match="above 80 % of the cap"):
         study.admit(plan_of(study, "p0.004-k3-c0-n49"), "a")
     number = study.admit(plan_of(study, "p0.001-k1-c0-n10"), "b")
     assert number is not None
