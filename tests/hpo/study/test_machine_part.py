@@ -84,6 +84,8 @@ def test_a_machine_is_used_in_part_where_the_budget_does_not_bear_all_of_it(
     assert FEWEST_CONTROLS < asked_of(study) < len(study.world.machine.rows)
     assert rest["bought"] + rest["images"] == pool
     assert 0 < rest["bought"] < pool
+    lacking = len(study.world.machine.rows) - asked_of(study)  # what its cost is told of
+    assert rest["images"] + rest["others"] == lacking
     below = next(row for row in told["uses"] if row["use"] == "below")
     assert below["accuracy"] is not None
     assert not below["refused"]

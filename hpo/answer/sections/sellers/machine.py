@@ -109,6 +109,7 @@ def _rest(
     return {
         "bought": rest.bought,
         "images": rest.pool,
+        "others": len(rest.rows) - rest.pool,
         "cost": cost.to_json(),
         "cost_in_answers": round(float(cost.dollars) / price_of_answer(condition, world)),
         "worth_in_answers": round(whole - now),
@@ -306,10 +307,12 @@ def _not_bought(rest: Mapping[str, Any] | None) -> list[str]:
     worth = max(0, rest["worth_in_answers"])
     told = f"are expected to be worth {worth:,} of them" if worth else "are expected to add nothing"
     why = "not bought" if worth <= cost else "the money left did not bear all of them"
+    others = rest.get("others", 0)  # not there in reports of an older release
+    beside = f", with its answers about {counted(others, 'image')} that test it," if others else ""
     return [
         f"The machine labelled {rest['bought']:,} of the {pool:,} images of the pool. Its labels "
-        f"for the other {rest['images']:,} would cost {cents(rest['cost'])}, as much as {cost:,} "
-        f"answers of people, and {told}: {why}."
+        f"for the other {rest['images']:,}{beside} would cost {cents(rest['cost'])}, as much as "
+        f"{cost:,} answers of people, and {told}: {why}."
     ]
 
 
