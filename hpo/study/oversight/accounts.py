@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from budget.book import LedgerEntry
-from budget.ledger import Ledger, accounts_of
 from budget.money import ZERO, Money
 from hpo.answer.plan_in_words import condition_people_in_words, counted
 from hpo.settings.run_folder import look_into_store, read_config
@@ -57,19 +56,16 @@ def postings_of(folder: Path) -> list[Posting]:
     """
     config = read_config(folder)
     study = config.study
-    look_at_books(folder)
+    books = look_at_books(folder)
     engine = look_into_store(folder, config)
     try:
         orders = {record.order.key: record for record in Store(engine, study).all_orders()}
-        accounts = {
-            name: Ledger.open(engine, name).entries() for name in accounts_of(engine, study)
-        }
     finally:
         engine.dispose()
     return [
         posting
-        for name, entries in accounts.items()
-        for posting in _postings(name, entries, orders)
+        for name, account in (books.accounts.items() if books else ())
+        for posting in _postings(name, account.entries, orders)
     ]
 
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from budget import seals
 from budget.book import Book, LedgerEntry
-from budget.errors import LedgerCorrupt
+from budget.errors import InputError, LedgerCorrupt
 from budget.money import ZERO, Money
 from budget.sqlite_file import cut_short, reading_alone, sqlite_trouble
 from budget.tariff import Tariff
@@ -26,6 +26,9 @@ from budget.tariffs.suite import SuiteTariff
 from hpo.settings.rows.staff import PLATFORM
 from hpo.settings.stored_answer import SEARCH, STORE
 from labeling.machine import MACHINE
+
+if TYPE_CHECKING:
+    from hpo.settings.config import StudyConfig
 
 MARK = "ledger"
 """Attribute of the trials' study: how many rows the ledger had, and the hash of the last."""
@@ -101,6 +104,22 @@ def look_at_books(folder: Path) -> Books | None:
         if mark is not None and not _holds(store, _study_in(folder)[0], mark):
             raise LedgerCorrupt(str(store), LOST)
     return books
+
+
+def begun_books(folder: Path, config: StudyConfig) -> Books:
+    """The verified books of a study that was begun.
+
+    Raises:
+        InputError: they are missing, or were not begun.
+        LedgerCorrupt, sqlite3.Error: as for `look_at_books`.
+    """
+    books = look_at_books(folder)
+    if books is not None and config.study in books.accounts:
+        return books
+    from hpo.settings.run_folder import look_into_store
+
+    look_into_store(folder, config).dispose()  # it says what is missing
+    raise InputError(f"{folder}: the study was not begun; its command begins it")
 
 
 def _mark(trials: sqlite3.Connection) -> Sequence[int | str] | None:

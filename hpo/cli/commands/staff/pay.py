@@ -51,20 +51,17 @@ def settled_work(folder: Path) -> list[PersonWork]:
         LedgerCorrupt: its ledger does not verify.
     """
     from budget.errors import InputError
-    from budget.ledger import Ledger, accounts_of
     from hpo.settings.run_folder import look_into_store, read_config
-    from hpo.trial.holdings.books import look_at_books
+    from hpo.trial.holdings.books import begun_books
     from labeling.store.annotators.work import work_by_person
 
     config = read_config(folder)
     if not config.has_staff:
         raise InputError(f"{folder}: a platform pays the annotators of this study, not you")
-    look_at_books(folder)
+    accounts = begun_books(folder, config).accounts.values()
+    settled = {e.key for account in accounts for e in account.entries if e.kind == "settle"}
     engine = look_into_store(folder, config)
     try:
-        names = {config.study, *accounts_of(engine, config.study)}
-        entries = [e for name in sorted(names) for e in Ledger.open(engine, name).entries()]
-        settled = {entry.key for entry in entries if entry.kind == "settle"}
         return work_by_person(engine, config.study, settled, {})
     finally:
         engine.dispose()

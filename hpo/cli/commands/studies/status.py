@@ -52,9 +52,10 @@ def show_status(folder: Path, as_json: bool) -> None:
     from hpo.answer.sentences import market_line
     from hpo.settings.run_folder import read_config
     from hpo.study.logs.log import last_event, workers
+    from hpo.trial.holdings.books import begun_books
 
     config = read_config(folder)
-    books = _books_in(folder, config)
+    books = begun_books(folder, config)
     accounts, orders = dict(books.accounts), books.orders
     balance = accounts.pop(config.study).balance()
     elsewhere = {key for account in accounts.values() for key in account.reserved}
@@ -104,20 +105,6 @@ def show_status(folder: Path, as_json: bool) -> None:
             f"not counted and not paid: {row['answers']} of {row['annotator']}: {row['reason']}"
             for row in refused
         )
-
-
-def _books_in(folder: Path, config: StudyConfig) -> Books:
-    """The verified books. Raises InputError where they are missing or were not begun."""
-    from hpo.trial.holdings.books import look_at_books
-
-    books = look_at_books(folder)
-    if books is not None and config.study in books.accounts:
-        return books
-    from budget.errors import InputError
-    from hpo.settings.run_folder import look_into_store
-
-    look_into_store(folder, config).dispose()
-    raise InputError(f"{folder}: the study was not begun; its command begins it")
 
 
 def _people(folder: Path, config: StudyConfig) -> tuple[list[PersonWork], list[dict[str, Any]]]:
