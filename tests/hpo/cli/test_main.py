@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,36 +17,19 @@ import pytest
 import hpo.study.study
 from hpo.data.dataset import load
 from hpo.settings.config import make_config
-from tests import ROOT
 from tests.commands import in_a_process, labelworth, small_flags, started
 from tests.conftest import Command
+from tests.work import work_of
 
 HEAVY = ("torch", "timm", "toloka", "crowdkit", "clearml", "pandas", "sklearn", "optuna")
 
 
-def test_help_is_quick_and_loads_nothing_heavy(tmp_path: Path) -> None:
-    code = (
-        "import sys; from hpo.run import main\n"
-        "try: main(['--help'])\n"
-        "except SystemExit: pass\n"
-        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
-    )
-
-    def seconds(words: list[str]) -> float:
-        """Of the processor: other programs may take it meanwhile."""
-        before = os.times()
-        subprocess.run([sys.executable, *words], cwd=ROOT, check=True, capture_output=True)
-        after = os.times()
-        return after.children_user + after.children_system - sum(before[2:4])
-
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stderr.strip() == "[]"
-    assert "How much should we invest in annotations?" in done.stdout
-    pairs = [(seconds(["-m", "hpo.run", "--help"]), seconds(["-c", "pass"])) for _ in range(5)]
-    ours, bare = (min(each) for each in zip(*pairs, strict=True))
-    assert ours <= max(0.15, 5 * bare)
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
+    """76,000 calls as measured, .15 s; numpy alone would add 130,000."""
+    work = work_of("--help")
+    assert work.loaded(HEAVY) == []
+    assert "How much should we invest in annotations?" in work.output
+    assert work.calls <= 100_000
 
 
 @pytest.mark.parametrize("words", [("run", "--help-all"), ("view", "--help")])

@@ -52,26 +52,29 @@ def test_the_page_is_served_to_this_machine_alone(served: tuple[LivePage, int]) 
 
 
 @pytest.mark.slow
-def test_it_follows_a_purchase_within_two_seconds(
+def test_it_follows_a_purchase_for_no_more_than_opening_the_page_costs(
     served: tuple[LivePage, int], folder: Path, small_study: Callable[..., Any]
 ) -> None:
-    """The server looks five times a second; what a look costs is measured in processor time."""
+    """The server looks five times a second; a look is compared with a page that is opened then."""
     page, port = served
     before = json.loads((folder / "report.json").read_text())
     raw = json.loads((folder / "study.json").read_text())
     (folder / "study.json").write_text(json.dumps({**raw, "trials": 3}, indent=1) + "\n")
     study = small_study(runs=folder.parent, study="s", trials=3)
-    looks: list[float] = []
+    ratios: list[float] = []
 
     def watch(progress: Any) -> None:
-        if progress.purchases == len(before["purchases"]) + 1 and not looks:
+        if progress.purchases == len(before["purchases"]) + 1 and not ratios:
+            LivePage(folder, images=False).close()  # what a first page of a process loads
             start = time.process_time()
             page.refresh()
-            looks.append(time.process_time() - start)
+            between = time.process_time()
+            LivePage(folder, images=False).close()
+            ratios.append((between - start) / (time.process_time() - between))
 
     study.run(watch)
-    assert looks
-    assert looks[0] <= 1.5
+    assert len(ratios) == 1
+    assert ratios[0] <= 3  # 1.0 to 1.4 as measured
     page.refresh()
     state, content = page.content
     assert state >= 2

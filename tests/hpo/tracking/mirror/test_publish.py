@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -161,13 +160,10 @@ def requests_a_trial(stand_in: StandIn) -> float:
 
 
 @pytest.mark.slow
-def test_publishing_costs_at_most_20_requests_and_two_and_a_half_seconds_a_trial(
-    stand_in: StandIn, ten: Path
-) -> None:
-    start = time.perf_counter()
-    outcome = mirrored(ten)
+def test_publishing_costs_at_most_20_requests_a_trial(stand_in: StandIn, ten: Path) -> None:
+    """Its seconds a trial are told by `benchmarks.mirror`."""
+    mirrored(ten)
     assert requests_a_trial(stand_in) <= 20
-    assert time.perf_counter() - start <= 2.5 * outcome.done
 
 
 @pytest.mark.slow
