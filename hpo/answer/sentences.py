@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from hpo.settings.config import StudyConfig
 
 
+UNFINISHED = "not finished"
+"""In a report, in place of the reason why a phase ended."""
+
+
 def market_line(config: StudyConfig) -> str:
     """Where answers come from, and whether they cost real money."""
     return config.market_kind.sentence.format(
@@ -273,7 +277,7 @@ def delivery_lines(report: Mapping[str, Any]) -> list[str]:
         f"Learning cost {usd(made['learning'])}; {usd(made['bought'])} bought labels in "
         f"{counted(made['tranches'], 'tranche')} of {made['minutes']:.0f} minutes in all, at "
         f"{told_pay_in_words(plan)}{exam} and {controls}: {reason}.",
-        f"The purchase ended: {made['ended']}.",
+        ended("The purchase", made["ended"]),
     ]
     for row in made["directly"]:
         gain = row["gain"]
@@ -289,6 +293,16 @@ def delivery_lines(report: Mapping[str, Any]) -> list[str]:
             f"has not met: their model alone gives {with_interval(first['final'])}."
         )
     return lines
+
+
+def search_end(report: Mapping[str, Any]) -> str:
+    """Why the search ended; a study that buys labels calls its search learning."""
+    return ended("Learning" if report["delivery"] else "The search", report["stopped"])
+
+
+def ended(phase: str, why: str) -> str:
+    """Why a phase ended, or that it has not: "The search ended: the target is reached."."""
+    return f"{phase} is {why}." if why == UNFINISHED else f"{phase} ended: {why}."
 
 
 def view_today_lines(today: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,15 @@ from rich.text import Text
 from budget.money import Money
 from hpo.answer.plan_in_words import counted, few_answers, told_plan_in_words
 from hpo.answer.sections.registry import SECTIONS
-from hpo.answer.sentences import cents, expected, interval, points_per_dollar, usd, view_today_lines
+from hpo.answer.sentences import (
+    cents,
+    expected,
+    interval,
+    points_per_dollar,
+    search_end,
+    usd,
+    view_today_lines,
+)
 from hpo.answer.summary import summary_lines
 from hpo.answer.summary import title as summary_title
 from hpo.answer.tables import TableColumn, TextTable, print_table
@@ -68,7 +76,7 @@ def words(report: Mapping[str, Any]) -> list[str]:
     said = [summary_title(report), *summary_lines(report), *_recommended(report)]
     said += _sections(report)
     said += view_today_lines(report["view_today"]) if "view_today" in report else []
-    return [*said, *report["notes"], f"Stopped: {report['stopped']}."]
+    return [*said, *report["notes"], search_end(report)]
 
 
 def _print_lines(lines: Sequence[str], console: Console) -> None:
@@ -96,7 +104,7 @@ def _print_details(report: Mapping[str, Any], console: Console) -> None:
     for table in (*tables, _money(report)):
         console.print(Text(""))
         print_table(table, console)
-    notes = (*report["notes"], f"Stopped: {report['stopped']}.")
+    notes = (*report["notes"], search_end(report))
     _print_lines([*_sections(report), *(f"- {note}" for note in notes)], console)
 
 

@@ -22,6 +22,7 @@ from hpo.answer.sections.final import FINAL, state_key, state_of
 from hpo.answer.sections.models.growth import GROWTH
 from hpo.answer.sections.registry import SECTIONS
 from hpo.answer.sections.section import Findings
+from hpo.answer.sentences import UNFINISHED
 from hpo.search.searcher import Searcher
 from hpo.settings.config import StudyConfig
 from hpo.study.trials import Trials
@@ -177,7 +178,7 @@ class Conclusion:
 
     def report(self) -> dict[str, Any]:
         """The report of what is stored now. Buys and trains nothing."""
-        stopped = self._trials.attr("stopped") or "not finished"
+        stopped = self._trials.attr("stopped") or UNFINISHED
         findings = self._findings()
         report = build_report(findings, self._trials.outcomes(), stopped)
         for section in SECTIONS:

@@ -17,6 +17,7 @@ from hpo.answer.sentences import (
     percent,
     points,
     points_words,
+    search_end,
     share,
     with_interval,
 )
@@ -318,7 +319,7 @@ def _purchase(row: Report) -> Sequence[tuple[str, float | str]]:
 
 
 def _assumptions(report: Report, _: Gathered) -> Made | None:
-    return {"notes": report["notes"], "stopped": report["stopped"], "said": words(report)}
+    return {"notes": report["notes"], "ended": search_end(report), "said": words(report)}
 
 
 def _glossary(report: Report, _: Gathered) -> Made | None:

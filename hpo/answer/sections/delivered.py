@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from budget.money import ZERO
 from hpo.answer.sections.section import Findings, Report, Section
-from hpo.answer.sentences import delivery_lines, merged_line
+from hpo.answer.sentences import UNFINISHED, delivery_lines, merged_line
 
 if TYPE_CHECKING:
     from labeling.types import LabelPlan
@@ -127,7 +127,7 @@ def _tell_delivery(findings: Findings, report: Report) -> Report:
     told = {
         "plan": plan_fields(plan),
         "decided_by": findings.kept(DECIDED)[cap]["by"],
-        "ended": findings.kept(ENDED).get(cap, "not finished"),
+        "ended": findings.kept(ENDED).get(cap, UNFINISHED),
         "learning": (balance.spent - bought - paid_apart(own, *others)).to_json(),
         "bought": bought.to_json(),
         "tranches": len(records),

@@ -95,6 +95,7 @@ def test_a_search_that_was_killed_is_not_told_as_finished(folder: Path, command:
     told = json.loads(command("report", str(folder), "--json", "full")[1])
     assert told["stopped"] == "not finished"
     assert len(told["purchases"]) == len(before["purchases"]) + 1
+    assert "- The search is not finished.\n" in command("report", str(folder), "--details")[1]
     assert not json.loads(command("status", str(folder), "--json")[1])["answered"]
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from budget.errors import InputError
 from budget.money import Money
+from hpo.answer.terminal import words
 from hpo.settings.stored_answer import to_json
 from hpo.study.next_purchase import Wish, carry_out, prepare
 from hpo.trial.purchase import DELIVERED, mark_of
@@ -156,7 +157,8 @@ def test_why_the_search_stopped_is_told_alike_after_the_labels_are_bought(
     study = small_study(goal="model", learn=learn, budget=budget, min_gain="0.00001")
     report = study.run()
     left = report["money"]["left"]["usd"]
-    assert f"${left} is left for it" not in report["stopped"]  # less than the search had left
+    assert f"${left} is left for plans" not in report["stopped"]  # less than the search had left
+    assert f"Learning ended: {report['stopped']}." in words(report)
     assert to_json(study.run()) == to_json(report)
 
 
