@@ -22,6 +22,7 @@ from hpo.answer.sections.final import FINAL, state_key, state_of
 from hpo.answer.sections.models.growth import GROWTH
 from hpo.answer.sections.registry import SECTIONS
 from hpo.answer.sections.section import Findings
+from hpo.answer.sentences import NOT_FINISHED
 from hpo.search.searcher import Searcher
 from hpo.settings.config import StudyConfig
 from hpo.study.trials import Trials
@@ -111,7 +112,7 @@ class Conclusion:
         target = self._world.config.target
         estimates = self.estimates(set(self._trials.attr(_COUNTED) or ()))
         advisor = Advisor(estimates, [o.plan for o in self._trials.outcomes()])
-        if target is None or advisor.best is None or advisor.price_of(target).chosen is None:
+        if target is None or not advisor.is_target_reached:
             return None
         return f"a plan reaches the target of {100 * target:g} %"
 
@@ -177,7 +178,7 @@ class Conclusion:
 
     def report(self) -> dict[str, Any]:
         """The report of what is stored now. Buys and trains nothing."""
-        stopped = self._trials.attr("stopped") or "not finished"
+        stopped = self._trials.attr("stopped") or NOT_FINISHED
         findings = self._findings()
         report = build_report(findings, self._trials.outcomes(), stopped)
         for section in SECTIONS:
