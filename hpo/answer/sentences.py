@@ -86,8 +86,13 @@ def signed(value: float) -> str:
 def points_words(gain: Mapping[str, Any]) -> str:
     """A gain in words: "2.1 points (0.8 to 3.4)"."""
     low, high = gain["interval_95"]
-    noun = "point" if points(gain["points"]) == "1.0" else "points"
-    return f"{points(gain['points'])} {noun} ({points(low)} to {points(high)})"
+    return f"{counted_points(gain['points'])} ({points(low)} to {points(high)})"
+
+
+def counted_points(value: float) -> str:
+    """Accuracy points with their noun: "2.4 points", "1 point"."""
+    told = points(value).removesuffix(".0")
+    return f"{told} point{'' if told == '1' else 's'}"
 
 
 def cents(money: Mapping[str, Any]) -> str:
@@ -102,6 +107,14 @@ def usd(money: Mapping[str, Any]) -> str:
 
 # --- sentences ---
 
+MADE_OF = {
+    "off": "people's alone",
+    "vote": "people's, with the machine as one more voter",
+    "below": "the machine's, and people's where it is unsure",
+    "all": "the machine's alone",
+}
+"""Whose the labels are, by the way in which a machine is used."""
+
 
 def advice_lines(report: Mapping[str, Any]) -> list[str]:
     """The advice in a few sentences; none without any recommended plan."""
@@ -111,36 +124,43 @@ def advice_lines(report: Mapping[str, Any]) -> list[str]:
     if report["delivery"]:  # what to buy next is told with the labels that were delivered
         return [_matters(advice["matters"]), *_importance(advice["importance"])]
     return [
-        _certainty(advice),
+        _certainty(report),
         _matters(advice["matters"]),
         *_importance(advice["importance"]),
         *_rule(report),
         *_forecasts(report),
-        *_campaign(report),
         _verdict(advice["verdict"]),
     ]
 
 
-def _certainty(advice: Mapping[str, Any]) -> str:
-    sure, within = advice["certainty"], points(advice["tolerance_points"])
+def _certainty(report: Mapping[str, Any]) -> str:
+    advice = report["advice"]
+    sure, within = advice["certainty"], counted_points(advice["tolerance_points"])
     ties = len(sure["ties"])
+    if len(report["front"]) == 1:
+        return "The front is this plan alone: no evaluated plan is cheaper or better."
     told = "every other plan of the front can be told from it"
     if ties:
         told = f"{counted(ties, 'other plan')} of the front cannot be told from it"
     return (
-        f"Best at its price with a probability of {share(sure['probability_best_at_its_cost'])}; "
-        f"within {within} points of the best with "
-        f"{share(sure['probability_within_tolerance_of_best'])}; {told}."
+        "The probability that no evaluated plan at up to its price is better is "
+        f"{share(sure['probability_best_at_its_cost'])}; that none at any price is better by more "
+        f"than {within}, {share(sure['probability_within_tolerance_of_best'])}; {told}."
     )
 
 
 def _matters(rows: Sequence[Mapping[str, Any]]) -> str:
-    strong = [row for row in rows if row["matters"]]
-    weak = [row["knob"] for row in rows if not row["matters"]]
+    strong = [row for row in rows if row["matters"]]  # tried or not: a dear level buys fewer tasks
+    tried = [row["knob"] for row in rows if row.get("tried", True)]  # told by later releases
+    weak = [row["knob"] for row in rows if not row["matters"] and row["knob"] in tried]
+    untried = [row["knob"] for row in rows if not row["matters"] and row["knob"] not in tried]
+    if not strong and not tried:
+        return "No setting was tried at more than one level: what matters is not known."
     words = ", ".join(
         f"{row['knob']} ({points(row['points'])} points, best {_level(row)})" for row in strong
     )
     rest = f"; no measurable effect: {', '.join(weak)}" if weak else ""
+    rest += f"; not known, as only one level was tried: {', '.join(untried)}" if untried else ""
     start = "What matters, by each level's best plan at up to the recommended price"
     return f"{start}: {words or 'nothing'}{rest}."
 
@@ -204,27 +224,27 @@ def _below(report: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     if not merged or row["accuracy"] >= merged["accuracy"]:
         return ""
     plan = row["plan"]
-    owned = f"all {counted(merged['answers'], 'answer')} owned give {percent(merged['accuracy'])}"
+    owned = f"all {counted(merged['answers'], 'answer')} bought give {percent(merged['accuracy'])}"
     if plan["tasks"] * plan["overlap"] < merged["answers"]:
         return f"; {owned} today, as they are more"
     return f"; {owned} on the final images, which may be easier than others"
 
 
-def _campaign(report: Mapping[str, Any]) -> list[str]:
-    if report["advice"]["campaign"] is None or report["recommended"] is None:
-        return []
-    best = report["recommended"]
-    return [
-        f"In the study's own pool: {cents(best['price_tag'])} for "
-        f"{told_plan_in_words(best['plan'])} gives {expected(report, best)}."
-    ]
+_STOP = {
+    "noise": "no larger plan within the limits promises a gain that can be told from noise",
+    "small": "the gains of larger plans that can be told from noise are too small to matter",
+    "rate": "larger plans promise too few points for a dollar",
+}
+
+
+def why_stop(verdict: Mapping[str, Any]) -> str:
+    """Why not to buy more, in words."""
+    return _STOP.get(verdict.get("why", ""), _STOP["noise"])  # earlier releases do not say it
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:
     if verdict["stop"]:
-        return (
-            "Verdict: stop here; no larger plan within the limits promises a gain told from noise."
-        )
+        return f"Verdict: stop here; {why_stop(verdict)}."
     return (
         f"Verdict: {cents(verdict['more'])} more for "
         f"{told_plan_in_words(verdict['plan']['plan'])} adds {points_words(verdict['gain'])}."
@@ -242,20 +262,19 @@ def confirmation_line(
         same_people: whether the people who answered the search's tasks answered again.
     """
     people = "the same people" if same_people else "annotators the search has not seen"
-    part = f"{confirmation['tasks']:,} of {counted(tasks, 'task')} bought again for"
+    gave = with_interval(confirmation["measured"])
+    paid = f"bought again for {usd(confirmation['paid'])} from {people}"
     if confirmation["tasks"] == tasks:
-        part = "bought again for"
-    return (
-        f"confirmed: {part} {usd(confirmation['paid'])} from {people}, "
-        f"it gave {with_interval(confirmation['measured'])}"
-    )
+        return f"confirmed: {paid}, it gave {gave}"
+    part = f"{confirmation['tasks']:,} of {counted(tasks, 'task')}"
+    return f"confirmed in part: {part} {paid}, which points to {gave} for all of them"
 
 
 def merged_line(merged: Mapping[str, Any]) -> str:
-    """The accuracy of a model of all labels owned, in words."""
+    """The accuracy of a model of people's answers, all that were bought, in words."""
     over = counted(merged["conditions"], "condition")
     return (
-        f"All {counted(merged['answers'], 'answer')} owned, merged over {over}, give "
+        f"All {counted(merged['answers'], 'answer')} bought, merged over {over}, give "
         f"{with_interval(merged)} on the final images today."
     )
 
@@ -273,9 +292,10 @@ def delivery_lines(report: Mapping[str, Any]) -> list[str]:
         "data": "the measurements tell that it is better than the practitioner's",
         "prior": "the practitioner's choice, from which no measured plan could be told",
     }[made["decided_by"]]
+    minutes = f" of {made['minutes']:.0f} minutes in all" if made["minutes"] else ""
     lines = [
         f"Learning cost {usd(made['learning'])}; {usd(made['bought'])} bought labels in "
-        f"{counted(made['tranches'], 'tranche')} of {made['minutes']:.0f} minutes in all, at "
+        f"{counted(made['tranches'], 'tranche')}{minutes}, at "
         f"{told_pay_in_words(plan)}{exam} and {controls}: {reason}.",
         ended("The purchase", made["ended"]),
     ]

@@ -21,6 +21,7 @@ from hpo.answer.plan_in_words import (
 )
 from hpo.answer.sections.sellers.machine import machine_in_short
 from hpo.answer.sentences import (
+    UNFINISHED,
     cents,
     expected,
     interval,
@@ -71,14 +72,14 @@ def delivery_summary(report: Mapping[str, Any]) -> list[str]:
     spent, cap = cents(money["spent"]), Money.from_json(money["cap"])
     left = cap - Money.parse(spent.removeprefix("$"))  # the two add up as printed
     bought = f"Labels of {images} and a model for {spent}: {counted(labels['answers'], 'answer')}"
-    price = f"at {told_pay_in_words(plan)}"
+    pay = {told_pay_in_words(row["plan"]) for row in (made, *report["purchases"])}
+    price = f"{'mostly ' if len(pay) > 1 else ''}at {told_pay_in_words(plan)}"
     final = f"{expected(report, made['final'])} on {counted(made['final']['images'], 'image')}"
     lines = [
         _first_that_fits(
             [
-                f"{bought}, mostly {price}{exam}.",
-                f"{bought}, mostly {price}.",
-                f"{bought} {price}.",
+                f"{bought}, {price}{exam}.",
+                f"{bought}, {price}.",
                 f"{bought}.",
             ]
         ),
@@ -111,6 +112,9 @@ def delivery_summary(report: Mapping[str, Any]) -> list[str]:
 
 def _no_answer(report: Mapping[str, Any]) -> list[str]:
     reason = report["stopped"]
+    if reason == UNFINISHED:
+        again = "Next: the study's own command again: it goes on where it stood."
+        return ["No answer yet: the study is not finished.", _cost(report), again]
     if report["purchases"]:
         reason = "no plan that was bought keeps the deadline, as measured"
     lines = textwrap.wrap(f"No plan can be recommended: {reason}.", WIDTH)
@@ -186,7 +190,8 @@ def _more(report: Mapping[str, Any]) -> str:
         return "No plan for twice the money promises more: stop here."
     if not twice["gain"]["told_from_noise"]:
         return "Twice the money adds nothing that can be told from noise: stop here."
-    return f"Twice the money adds {points_words(twice['gain'])}: too few for a dollar, stop here."
+    few = "too few for a dollar" if verdict.get("why") == "rate" else "too little to matter"
+    return f"Twice the money adds {points_words(twice['gain'])}: {few}, stop here."
 
 
 def answers_words(row: Mapping[str, Any]) -> str:
@@ -213,13 +218,17 @@ def target_line(report: Mapping[str, Any], target: Mapping[str, Any]) -> str:
     """What an accuracy costs, in words."""
     wanted, chosen = f"{100 * target['accuracy']:g} %", target["chosen"]
     if chosen is None:
-        return f"No plan within the limits reaches {wanted} almost surely."
+        return f"No {_plan_of(target)} within the limits reaches {wanted} almost surely."
     low, high = target["dollars_95"]
-    most = "more than any plan within the limits" if high is None else cents(high)
+    most = f"more than any {_plan_of(target)} within the limits" if high is None else cents(high)
     bounds = f"{cents(low)} to {most}" if low is not None else most
     lead = report["answer"]["chosen"]
     plan = "" if lead and chosen["plan"] == lead["plan"] else answers_words(chosen)
     return f"{wanted} costs {cents(chosen['price_tag'])} ({bounds}){': ' if plan else ''}{plan}."
+
+
+def _plan_of(target: Mapping[str, Any]) -> str:
+    return "evaluated plan" if target.get("evaluated") else "plan"
 
 
 def _cost(report: Mapping[str, Any]) -> str:
@@ -227,7 +236,8 @@ def _cost(report: Mapping[str, Any]) -> str:
     is_real = kind_named(report["market"]["kind"]).real_money
     cost = f"This search {'cost' if is_real else 'would have cost'} {spent}"
     if not owned:
-        return f"{cost}; no answer was bought."
+        is_free = not report["money"]["spent"]["micros"]
+        return "Nothing was bought." if is_free else f"{cost}; no answer can be used."
     merged = report["all_labels_merged"]
     if not merged:
         return f"{cost}; you own its {counted(owned, 'answer')}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,8 @@ def show(
 
 def words(report: Mapping[str, Any]) -> list[str]:
     """The answer in sentences, without its tables."""
-    said = [summary_title(report), *summary_lines(report), *_recommended(report)]
+    plans = itertools.chain(*_recommended(report))
+    said = [summary_title(report), *summary_lines(report), *plans]
     said += _sections(report)
     said += view_today_lines(report["view_today"]) if "view_today" in report else []
     return [*said, *report["notes"], search_end(report)]
@@ -97,9 +99,9 @@ def _print_block(report: Mapping[str, Any], console: Console) -> None:
 
 
 def _print_details(report: Mapping[str, Any], console: Console) -> None:
-    first, *rest = _recommended(report) or [""]
-    console.print(Text(first, style="bold"), soft_wrap=True, highlight=False)
-    _print_lines([f"  {line}" for line in rest], console)
+    for first, *rest in _recommended(report) or [[""]]:
+        console.print(Text(first, style="bold"), soft_wrap=True, highlight=False)
+        _print_lines([f"  {line}" for line in rest], console)
     tables = [_front(report)] if report["recommended"] else []
     for table in (*tables, _money(report)):
         console.print(Text(""))
@@ -113,27 +115,39 @@ def _sections(report: Mapping[str, Any]) -> list[str]:
     return [sentence for section in body for sentence in section.sentences(report)]
 
 
-def _recommended(report: Mapping[str, Any]) -> list[str]:
-    """The plan of the study's own pool that is recommended; nothing without one."""
-    best = report["recommended"]
+def _recommended(report: Mapping[str, Any]) -> list[list[str]]:
+    """The recommended plan, each block of lines of other images; nothing without one."""
+    best, answer = report["recommended"], report["answer"]
     if best is None:
         return []
-    time = "" if best["minutes"] is None else f" and takes about {best['minutes']:.0f} minutes"
-    size = report["config"]["suite_size"]
     name = "Best plan of those that learning bought" if report["delivery"] else "Recommended"
-    lines = [
-        f"{name}: {told_plan_in_words(best['plan'], size)}",
-        f"costs {cents(best['price_tag'])} (${best['dollars_per_1000_images']} per 1,000 images)"
-        f"{time}; plan {best['plan']['key']}",
-        f"expected {expected(report, best)}; chosen as the {best['why']}",
-    ]
+    blocks = []
+    if report["advice"]["campaign"] is not None and answer["chosen"]:
+        lead = {**answer["chosen"], "why": answer["why"]}
+        title = f"Recommended for {counted(answer['images'], 'image')}"
+        blocks = [_plan_lines(title, lead, report)]
+        name = "Best plan for the study's own pool"
+    lines = _plan_lines(name, best, report)
     headline = [section for section in SECTIONS if section.place == "headline"]
-    return lines + [sentence for section in headline for sentence in section.sentences(report)]
+    lines += [sentence for section in headline for sentence in section.sentences(report)]
+    return [*blocks, lines]
+
+
+def _plan_lines(name: str, row: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
+    """A plan in words, its price and minutes, and why it was chosen."""
+    plan, price = row["plan"], Money.from_json(row["price_tag"])
+    time = "" if row["minutes"] is None else f" and takes about {row['minutes']:.0f} minutes"
+    per_image = price.micros * 1000 // max(1, plan["tasks"])
+    return [
+        f"{name}: {told_plan_in_words(plan, report['config']['suite_size'])}",
+        f"costs {price.cents()} (${per_image / 1e6:.2f} per 1,000 images){time}; "
+        f"plan {plan['key']}",
+        f"expected {expected(report, row)}; chosen as the {row['why']}",
+    ]
 
 
 def _front(report: Mapping[str, Any]) -> TextTable:
-    kept = report["advice"]["certainty"]["told_apart"]
-    front = [row for row in report["front"] if row["plan"]["key"] in kept]
+    front = front_rows(report)
     rows = [_row(row, before, report) for row, before in zip(front, [None, *front], strict=False)]
     best = report["recommended"]["plan"]
     columns: tuple[TableColumn, ...] = _COLUMNS
@@ -161,7 +175,7 @@ def _caption(rows: Sequence[Sequence[str]]) -> str:
     """What the marks of a table mean, and what it leaves out."""
     used = "".join(row[0] for row in rows)
     marks = "   ".join(f"{mark} {words}" for mark, words in _MARKS.items() if mark in used)
-    return f"{marks}\nPlans that cannot be told apart are one row.".strip()
+    return f"{marks}\nOther plans that cannot be told apart are one row.".strip()
 
 
 def _row(
@@ -178,7 +192,7 @@ def _row(
         cents(row["price_tag"]),
         f"{100 * row['accuracy']:.1f}",
         interval(row["interval_95"]).replace(" to ", "-"),
-        "" if before is None else _rate(row, before),
+        "" if before is None else further_rate(row, before),
         "" if row["minutes"] is None else f"{row['minutes']:.0f}",
         f"{plan['tasks']:,}",
         few_answers(plan).partition(" answer")[0].replace(" to ", "-"),
@@ -188,7 +202,25 @@ def _row(
     )
 
 
-def _rate(row: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+def _bought_in(report: Mapping[str, Any]) -> str:
+    """In how many purchases of each kind the money went."""
+    made = report["delivery"]
+    again = len(report["confirmations"])
+    parts = [
+        f"{counted(len(report['purchases']), 'purchase')} to {'learn' if made else 'search'}",
+        f"{again} to confirm" if again else "",
+        f"{counted(made['tranches'], 'tranche')} of labels" if made else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def front_rows(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The front's plans that can be told apart: the rows of the table."""
+    kept = report["advice"]["certainty"]["told_apart"]
+    return [row for row in report["front"] if row["plan"]["key"] in kept]
+
+
+def further_rate(row: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     """Points per further dollar over the row above."""
     more = Money.from_json(row["price_tag"]) - Money.from_json(before["price_tag"])
     return f"{points_per_dollar(row['accuracy'] - before['accuracy'], more):.2f}"
@@ -207,11 +239,9 @@ def _money(report: Mapping[str, Any]) -> TextTable:
     rows.append(("left in the cap", usd(money["left"]), ""))
     if money["held"]["micros"]:
         rows.append(("held for an open order", usd(money["held"]), ""))
-    purchases = counted(len(report["purchases"]), "purchase")
     return TextTable(
         (TableColumn("", wraps=True), TableColumn("", True), TableColumn("", True)),
         rows,
-        f"{usd(money['spent'])} of {usd(money['cap'])} spent, in {purchases} under "
-        f"{counted(report['conditions'], 'condition')}",
+        f"{usd(money['spent'])} of {usd(money['cap'])} spent: {_bought_in(report)}",
         has_header=False,
     )

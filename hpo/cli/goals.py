@@ -42,7 +42,8 @@ def missed_goals(report: Mapping[str, Any], most: Money | None) -> list[str]:
     target = (report["advice"] or {}).get("target")
     if target is not None and target["chosen"] is None:
         wanted = f"{100 * target['accuracy']:g} %"
-        missed.append(f"--target: no plan within the limits reaches {wanted} almost surely")
+        noun = "evaluated plan" if target.get("evaluated") else "plan"
+        missed.append(f"--target: no {noun} within the limits reaches {wanted} almost surely")
     if most is None:
         return missed
     best = report["recommended"]

@@ -103,7 +103,8 @@ def outside(config: StudyConfig, cap: Money, whole: Quote) -> str | None:
     """The reason why a whole plan's quote is outside a study's limits; None when it is inside."""
     share = config.plan_share
     if whole.cost > cap.share(share):
-        return f"costs {whole.cost}, above {100 * float(share):.4g} % of the cap of {cap}"
+        part = "" if share == 1 else f"{100 * float(share):.4g} % of "
+        return f"costs {whole.cost}, above {part}the cap of {cap}"
     if config.max_minutes is not None and whole.minutes > config.max_minutes:
         return f"would take {whole.minutes:.0f} minutes, above {config.max_minutes:g}"
     return None

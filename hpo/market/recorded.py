@@ -98,7 +98,7 @@ def open_market(opening: Opening) -> Market:
             "The recording does not say who answered: no skills, no control tasks and no bans."
         )
     if not source.knows_time:
-        notes.append("The recording has no working times: minutes are not known and shown as 0.")
+        notes.append("The recording has no working times: minutes are not known, and not shown.")
     stem = Path(file).stem
     market = opening.market(f"replay:{stem}:{recording.key}", source, notes, stem)
     market = replace(

@@ -329,7 +329,7 @@ def used_up(least: Money, left: Money) -> str:
         least: what the cheapest plan left reserves.
         left: what the search may still spend, without the money kept for the confirmation.
     """
-    return f"the cheapest further plan reserves {least}, and {left} is left for plans"
+    return f"the cheapest further plan may cost up to {least}, and {left} is left to search with"
 
 
 def _refit_at(count: int) -> int:

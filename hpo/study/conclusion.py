@@ -112,7 +112,7 @@ class Conclusion:
         target = self._world.config.target
         estimates = self.estimates(set(self._trials.attr(_COUNTED) or ()))
         advisor = Advisor(estimates, [o.plan for o in self._trials.outcomes()])
-        if target is None or advisor.best is None or advisor.price_of(target).chosen is None:
+        if target is None or not advisor.is_target_reached:
             return None
         return f"a plan reaches the target of {100 * target:g} %"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,9 +10,17 @@ from typing import Any
 
 from budget.money import Money
 from hpo.answer.advice import influence, more_money, questions
-from hpo.answer.advice.candidates import as_many_images, candidates, images_wanted
+from hpo.answer.advice.candidates import (
+    as_many_images,
+    candidates,
+    images_wanted,
+    most_money,
+    of_any_size,
+)
 from hpo.answer.advice.recommend import (
+    Choice,
     best_for,
+    choose,
     estimated_front,
     probability_best,
     reaches,
@@ -67,16 +76,14 @@ class Advisor:
         return recommend(self.front, self.estimates, self._config)
 
     @cached_property
+    def _choice(self) -> Choice:
+        kept = next((e for e in self.front if e.plan == self.preferred), None)
+        return choose(self._by_goal, kept, self.front, self.estimates, self._config)
+
+    @property
     def best(self) -> Estimate | None:
         """The recommended plan; None without any."""
-        chosen = self._by_goal
-        kept = next((e for e in self.front if e.plan == self.preferred), None)
-        if kept is None or chosen is None or self._config.worth is not None:
-            return chosen
-        if self._config.target is not None:
-            same = reaches(kept, self.estimates, self._config.target) == self._reached(chosen)
-            return kept if same else chosen
-        return chosen if self.estimates.is_better(chosen.plan, kept.plan) else kept
+        return self._choice.plan
 
     @cached_property
     def campaign(self) -> questions.PlanForImages | None:
@@ -124,14 +131,7 @@ class Advisor:
     @property
     def why(self) -> str:
         """Why the recommended plan was chosen."""
-        if self.best is None or self._by_goal is None:
-            return ""
-        most = max(e.accuracy for e in self.front)
-        reason = why(self._config, self._by_goal, most, self._reached(self._by_goal))
-        if self.best.plan == self._by_goal.plan:
-            return reason
-        other = f"{self._by_goal.plan.key} for {self._by_goal.price.cents()}"
-        return f"plan that the search ended with: {other}, the {reason}, is not better beyond doubt"
+        return self._choice.why
 
     @property
     def _lead_why(self) -> str:
@@ -141,32 +141,62 @@ class Advisor:
         return why(self._config, self.lead, most, self._reached(self.lead))
 
     @cached_property
+    def _more_offers(self) -> list[Estimate]:
+        """Plans within the limits, those among them that use up some times the answer's price."""
+        offers = self.for_images.offers
+        dollars = [] if self.lead is None else [self.lead.price * n for n in more_money.TIMES]
+        return [*offers, *itertools.chain(*map(self._as_many_images, dollars))]
+
+    def _as_many_images(self, dollars: Money) -> list[Estimate]:
+        most = dollars if self.limit is None else min(dollars, self.limit)
+        return self.estimates.of(as_many_images(self.estimates, self.for_images.images, most))
+
+    @cached_property
     def verdict(self) -> more_money.Verdict:
         """Whether to buy more than the recommended plan."""
         if self.lead is None:
             return more_money.Verdict(None)
-        offers, least = self.for_images.offers, self._config.least_rate
+        offers, least = self._more_offers, self._config.least_rate
         return more_money.verdict(self.lead, offers, self.estimates, least)
 
     def price_of(self, accuracy: float) -> questions.PriceOfAccuracy:
-        """What an accuracy costs; in the study's own pool, by a plan that was evaluated.
+        """What an accuracy costs, by any plan within the limits: of any number of images.
 
-        Of the study's target that plan is the recommended one.
+        Of the study's target that is what the report says.
         """
-        offers = self.tried if self.campaign is None else self.campaign.offers
-        price = questions.price_of(accuracy, offers, self.estimates)
-        if accuracy == self._config.target and self.campaign is None and self.is_target_reached:
-            return replace(price, chosen=self.best)
-        return price
+        if accuracy == self._config.target and (told := self._price_of_target()).chosen is not None:
+            return told
+        made = self.for_images
+        sized = of_any_size(self.estimates, made.images)
+        plans = dict.fromkeys([*(e.plan for e in made.offers), *sized])
+        offers = [e for e in self.estimates.of(list(plans)) if self._is_borne(e.price)]
+        return questions.price_of(accuracy, offers, self.estimates)
+
+    def _price_of_target(self) -> questions.PriceOfAccuracy:
+        """What the target costs; in the study's own pool, by a plan that was evaluated."""
+        target = self._config.target
+        assert target is not None  # noqa: S101 - its callers have one
+        if self.campaign is not None:
+            return questions.price_of(target, self.campaign.offers, self.estimates)
+        price = questions.price_of(target, self.tried, self.estimates)
+        price = replace(price, is_evaluated=True)
+        return replace(price, chosen=self.best) if self.is_target_reached else price
 
     def best_for(self, dollars: Money) -> Estimate | None:
         """The best plan for some money, of any number of images that it buys.
 
         None where the cheapest plan costs more.
         """
-        made = self.for_images
-        sized = self.estimates.of(as_many_images(self.estimates, made.images, dollars))
-        return best_for(dollars, [*made.offers, *sized])
+        most = dollars if self.limit is None else min(dollars, self.limit)
+        return best_for(most, [*self.for_images.offers, *self._as_many_images(dollars)])
+
+    @property
+    def limit(self) -> Money | None:
+        """The most that a plan may cost; None for more images than the study's pool."""
+        return most_money(self.estimates, self.for_images.images)
+
+    def _is_borne(self, price: Money) -> bool:
+        return self.limit is None or price <= self.limit
 
     def answer(self) -> dict[str, Any]:
         """How much to spend, and on which plan, as JSON types."""
@@ -226,7 +256,7 @@ class Advisor:
         }
 
     def _forecast(self) -> dict[str, Any]:
-        lead, offers = self.lead, self.for_images.offers
+        lead, offers = self.lead, self._more_offers
         rows = [] if lead is None else more_money.forecasts(lead, offers, self.estimates)
         track = more_money.backtest(self.estimates)
         return {
@@ -245,14 +275,16 @@ class Advisor:
 
     def _target(self) -> dict[str, Any] | None:
         target = self._config.target
-        return None if target is None else price_to_plain(self.price_of(target))
+        return None if target is None else price_to_plain(self._price_of_target())
 
     def _verdict(self) -> dict[str, Any]:
         made = self.verdict
         if made.chosen is None or made.gain is None or made.dollars is None:
-            return {"stop": True, "plan": None, "more": None, "gain": None, "rate": None}
+            nothing = {"plan": None, "more": None, "gain": None, "rate": None}
+            return {"stop": True, "why": made.why, **nothing}
         return {
             "stop": False,
+            "why": made.why,
             "plan": estimate_to_plain(made.chosen),
             "more": made.dollars.to_json(),
             "gain": gain_to_plain(made.gain),
@@ -294,6 +326,7 @@ def price_to_plain(price: questions.PriceOfAccuracy) -> dict[str, Any]:
     bounds = [price.low, price.high]
     return {
         "accuracy": price.accuracy,
+        "evaluated": price.is_evaluated,
         "chosen": None if price.chosen is None else estimate_to_plain(price.chosen),
         "dollars_95": [None if d is None else Money(round(d * 1e6)).to_json() for d in bounds],
     }

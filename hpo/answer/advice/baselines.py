@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -48,11 +49,15 @@ def _times(plan: LabelPlan, money: Money, costs: PlanCosts, each: int = 1) -> in
 
 def largest_for(plan: LabelPlan, money: Money, estimates: PlanEstimates) -> LabelPlan:
     """The largest plan that some money buys evenly in a plan's condition, for its tasks at most."""
+
+    def most(count: int, of: Callable[[int], LabelPlan]) -> int:
+        costs, sizes = estimates.costs, range(1, count + 1)
+        return bisect.bisect_left(sizes, True, key=lambda n: costs.price(of(n)) > money)
+
+    if overlap := most(MOST_ANSWERS, lambda n: replace(plan, overlap=n)):
+        return replace(plan, overlap=overlap)
     every = replace(plan, overlap=1)
-    times = _times(every, money, estimates.costs)
-    if times >= 1:
-        return replace(every, overlap=min(MOST_ANSWERS, times))
-    return replace(every, tasks=max(1, _times(every, money, estimates.costs, plan.tasks)))
+    return replace(every, tasks=max(1, most(plan.tasks, lambda n: replace(every, tasks=n))))
 
 
 def direct_purchases(

@@ -12,6 +12,7 @@ from hpo.settings.search_space import task_count
 from labeling.types import LabelPlan
 
 BEYOND = 20  # times the most tasks measured: above it nothing can be said
+_FINE_STEPS = 1.1  # between numbers of tasks, where any number may be named
 _STEPS = 1.5  # between numbers of tasks that are looked at beyond the study's own
 
 
@@ -58,6 +59,29 @@ def as_many_images(estimates: PlanEstimates, images: int, dollars: Money) -> lis
         if able:
             found.append(_sized(plan, sizes[able - 1]))
     return found
+
+
+def of_any_size(estimates: PlanEstimates, images: int) -> list[LabelPlan]:
+    """Plans for some images in small steps of tasks, the same steps for every number of images.
+
+    Args:
+        estimates: what is known of the study's plans.
+        images: images there are, as for `candidates`.
+    """
+    counts = _task_counts(estimates, images)
+    size, sizes = float(min(counts)), set(counts)
+    while (size := size * _FINE_STEPS) < max(counts):
+        sizes.add(round(size))
+    plans = [_sized(plan, n) for plan in _tried(estimates) for n in sorted(sizes)]
+    return [plan for plan in plans if is_inside(estimates, plan, images)]
+
+
+def most_money(estimates: PlanEstimates, images: int) -> Money | None:
+    """The most that a plan may cost by the study's limits; None for a campaign of its own."""
+    world = estimates.world
+    if images > len(world.pool):
+        return None
+    return world.ledger.balance().cap.share(world.config.plan_share)
 
 
 def _sized(plan: LabelPlan, tasks: int) -> LabelPlan:

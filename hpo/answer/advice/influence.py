@@ -47,6 +47,7 @@ def matters(estimates: PlanEstimates, most: Money) -> list[dict[str, Any]]:
     drawn = estimates.draws(able) if able else np.zeros((1, 0))
     mean = drawn.mean(axis=0)
     rows = []
+    measured = [m.plan for m in estimates.measured]
     for setting in turned(space):
         best: list[tuple[Any, int]] = []
         for level in levels(space, setting):
@@ -54,7 +55,8 @@ def matters(estimates: PlanEstimates, most: Money) -> list[dict[str, Any]]:
             if at:
                 best.append((level, max(at, key=lambda i: mean[i])))
         if best:
-            rows.append(_row(setting, best, drawn))
+            is_tried = bool(levels(measured, setting))
+            rows.append({**_row(setting, best, drawn), "tried": is_tried})
     return rows
 
 
@@ -78,7 +80,12 @@ def _row(setting: str, best: Sequence[tuple[Any, int]], drawn: Any) -> dict[str,
 
 
 def importances(estimates: PlanEstimates) -> list[dict[str, Any]]:
-    """The share of the variation between plans of the space that each setting explains alone."""
+    """The share of the variation between plans of the space that each setting explains alone.
+
+    Only of settings of which several levels were measured: nothing else is known of the others.
+    """
     space = estimates.world.space.plans
     logs = np.log(np.maximum(1 - estimates.draws(space)[::4], 1e-6))
-    return importance(space, logs, turned(space))
+    measured = [m.plan for m in estimates.measured]
+    tried = [setting for setting in turned(space) if levels(measured, setting)]
+    return importance(space, logs, tried)

@@ -36,11 +36,17 @@ def forecasts(
     best: Estimate, offers: Sequence[Estimate], estimates: PlanEstimates
 ) -> list[Forecast]:
     """What multiples of the recommended plan's money would give, inside the limits."""
-    rows = []
-    for times in TIMES:
-        most = best_for(best.price * times, [best, *offers]) or best
+    rows, most = [], best
+    for times in TIMES:  # none falls below that for less money
+        better = [offer for offer in offers if offer.accuracy >= most.accuracy]
+        most = best_for(best.price * times, [most, *better]) or most
         rows.append(Forecast(times, most, estimates.gain(most.plan, best.plan)))
     return rows
+
+
+NOISE, SMALL, RATE = "noise", "small", "rate"
+"""Why to stop: of the larger plans' gains none can be told from noise; those that can are under
+the tolerance; those above it are too few points for a dollar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +57,13 @@ class Verdict:
         chosen: the plan to buy; None to stop.
         dollars: what it costs more than the recommended plan.
         gain: what it gives more.
+        why: the reason to stop, one of the words above; "" where more is to be bought.
     """
 
     chosen: Estimate | None
     dollars: Money | None = None
     gain: Gain | None = None
+    why: str = ""
 
     @property
     def rate(self) -> float:
@@ -86,15 +94,23 @@ def verdict(
         estimates: where they come from.
         least_rate: points per dollar that a plan has to promise.
     """
-    chosen, least = Verdict(None), tolerance(best.accuracy)
+    chosen, least, reasons = Verdict(None), tolerance(best.accuracy), {NOISE}
     for offer in offers:
-        if offer.price <= best.price or offer.accuracy < best.accuracy + least:
+        if offer.price <= best.price or offer.accuracy <= best.accuracy:
             continue
         gain = estimates.gain(offer.plan, best.plan)
+        if not gain.told_from_noise:
+            continue
         made = Verdict(offer, offer.price - best.price, gain)
-        if gain.told_from_noise and made.rate > max(least_rate, chosen.rate):
+        if offer.accuracy < best.accuracy + least:
+            reasons.add(SMALL)
+        elif made.rate <= least_rate:
+            reasons.add(RATE)
+        elif made.rate > chosen.rate:
             chosen = made
-    return chosen
+    if chosen.chosen is not None:
+        return chosen
+    return Verdict(None, why=next(why for why in (RATE, SMALL, NOISE) if why in reasons))
 
 
 def backtest(estimates: PlanEstimates) -> tuple[float, int] | None:

@@ -21,12 +21,14 @@ class PriceOfAccuracy:
         chosen: the cheapest plan that is almost sure to reach it; None where none is.
         low, high: dollars between which the cheapest plan that is almost sure to reach it lies
             with 95 %; None for more than any plan inside the limits costs.
+        is_evaluated: whether only plans that were evaluated are meant.
     """
 
     accuracy: float
     chosen: Estimate | None
     low: float | None
     high: float | None
+    is_evaluated: bool = False
 
 
 def price_of(

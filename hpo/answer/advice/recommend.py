@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from budget.money import Money
 from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates, tolerance
 from hpo.answer.front import pareto_front
+from hpo.answer.plan_in_words import plan_in_words
 from hpo.settings.config import StudyConfig
 
+_AS_GOOD = 0.0005  # half of the last digit that an accuracy is printed with
 SURE = 0.9  # probability with which a named plan has to reach a target
 
 
@@ -46,13 +49,66 @@ def recommend(
     return next(e for e in cheapest if e.accuracy >= least)
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The recommended plan, and the rule that chose it, in words; None and "" without any."""
+
+    plan: Estimate | None
+    why: str = ""
+
+
+def choose(
+    by_goal: Estimate | None,
+    kept: Estimate | None,
+    front: Sequence[Estimate],
+    estimates: PlanEstimates,
+    config: StudyConfig,
+) -> Choice:
+    """The plan to recommend, of that by the goal and that which the search ended with.
+
+    The latter may have been bought again. It stays where it reaches the target as well, or where no
+    target is in reach and the other is not better beyond doubt. A worth always names its own plan.
+
+    Args:
+        by_goal: what `recommend` chose of the front.
+        kept: the plan that the search ended with; None for none.
+        front: the plans to choose from.
+        estimates: where they come from.
+        config: names target and worth, if any.
+    """
+    if by_goal is None:
+        return Choice(None)
+    target = config.target
+    is_reached = target is not None and reaches(by_goal, estimates, target)
+    most = max(e.accuracy for e in front)
+    reason = why(config, by_goal, most, is_reached, "evaluated plan")
+    if kept is None or kept.plan == by_goal.plan or config.worth is not None:
+        return Choice(by_goal, reason)
+    other = f"{plan_in_words(by_goal.plan)}, for {by_goal.price.cents()}"
+    start = "plan that the search ended with"
+    if target is not None and is_reached:
+        if not reaches(kept, estimates, target):
+            return Choice(by_goal, reason)
+        return Choice(kept, f"{start}: it reaches {100 * target:g} %, too, as does {other}")
+    if estimates.is_better(by_goal.plan, kept.plan):
+        return Choice(by_goal, reason)
+    return Choice(kept, f"{start}: the {reason} is not better beyond doubt ({other})")
+
+
 def best_for(dollars: Money, offers: Sequence[Estimate]) -> Estimate | None:
-    """The best plan for some money; None where the cheapest costs more."""
+    """The cheapest of the plans that are as good as the best for some money, as it is printed.
+
+    None where the cheapest costs more.
+    """
     able = [e for e in offers if e.price <= dollars]
-    return max(able, key=lambda e: (e.accuracy, -e.price.micros), default=None)
+    least = max((e.accuracy for e in able), default=0.0) - _AS_GOOD
+    as_good = [e for e in able if e.accuracy >= least]
+    return min(as_good, key=lambda e: (e.price, -e.accuracy, e.plan.key), default=None)
 
 
-def why(config: StudyConfig, chosen: Estimate, best: float, reached: bool) -> str:
+def why(
+    config: StudyConfig, chosen: Estimate, best: float, reached: bool, noun: str = "plan"
+) -> str:
     """The reason for a choice, in words.
 
     Args:
@@ -60,14 +116,15 @@ def why(config: StudyConfig, chosen: Estimate, best: float, reached: bool) -> st
         chosen: what `recommend` chose.
         best: the best accuracy to choose from.
         reached: whether the plan is almost sure to reach the target.
+        noun: what it was chosen of.
     """
     if config.target is not None and reached:
         sure = f"with {100 * SURE:.0f} % probability"
-        return f"cheapest plan that reaches {100 * config.target:g} % {sure}"
+        return f"cheapest {noun} that reaches {100 * config.target:g} % {sure}"
     if config.worth is not None:
-        return f"plan that is worth most after its price, at {config.worth} a point"
+        return f"{noun} that is worth most after its price, at {config.worth} a point"
     points = f"{100 * tolerance(best):.1f}".removesuffix(".0")
-    return f"cheapest plan within {points} point{'' if points == '1' else 's'} of the best"
+    return f"cheapest {noun} within {points} point{'' if points == '1' else 's'} of the best"
 
 
 def net_dollars(estimate: Estimate, worth: Money) -> float:

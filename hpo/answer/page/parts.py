@@ -13,15 +13,17 @@ from hpo.answer.page.steps import steps_of
 from hpo.answer.plan_in_words import counted, few_answers, told_plan_in_words
 from hpo.answer.sentences import (
     cents,
+    ended,
     interval,
     percent,
     points,
     points_words,
     search_end,
     share,
+    why_stop,
     with_interval,
 )
-from hpo.answer.terminal import words
+from hpo.answer.terminal import front_rows, further_rate, words
 from hpo.settings.glossary import GLOSSARY
 
 Report = Mapping[str, Any]
@@ -68,23 +70,25 @@ class PageTable:
 def _next_dollar(report: Report, _: Gathered) -> Made | None:
     if not report["advice"]:
         return None
+    front = front_rows(report)
     rows = [
         (
             told_plan_in_words(row["plan"]),
             cents(row["price_tag"]),
             with_interval(row),
-            "" if row["points_per_dollar"] is None else points(row["points_per_dollar"]),
+            "" if before is None else further_rate(row, before),
         )
-        for row in report["front"]
+        for row, before in zip(front, [None, *front], strict=False)
     ]
     heads = ("plan", "#price tag", "#expected (95 % interval)", "#points per further $")
     verdict, made = report["advice"]["verdict"], report["delivery"]
     return {
         "table": PageTable(heads, rows),
         "verdict": verdict,
+        "why_stop": why_stop(verdict) if verdict["stop"] else "",
         "gain": "" if verdict["stop"] else points_words(verdict["gain"]),
         "more": "" if verdict["stop"] else cents(verdict["more"]),
-        "ended": made["ended"] if made else "",
+        "ended": ended("The purchase", made["ended"]) if made else "",
         "direct": _directly(made["directly"]) if made else None,
     }
 
@@ -145,6 +149,7 @@ def _matters(report: Report, _: Gathered) -> Made | None:
             "interval": f"{points(row['interval_95'][0])} to {points(row['interval_95'][1])}",
             "share": shares.get(row["knob"], ""),
             "matters": row["matters"],
+            "tried": row.get("tried", True),
             "levels": list(
                 zip(map(_level, row["levels"]), map(percent, row["accuracy"]), strict=False)
             ),

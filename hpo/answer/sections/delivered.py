@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from budget.money import ZERO
 from hpo.answer.sections.section import Findings, Report, Section
-from hpo.answer.sentences import UNFINISHED, delivery_lines, merged_line
+from hpo.answer.sentences import MADE_OF, UNFINISHED, delivery_lines, merged_line, with_interval
 
 if TYPE_CHECKING:
     from labeling.types import LabelPlan
@@ -64,9 +64,17 @@ def _tell_merged(findings: Findings, report: Report) -> Report:
     return {**report, "all_labels_merged": merged}
 
 
-def _merged_sentences(report: Mapping[str, Any]) -> list[str]:
-    merged = report["all_labels_merged"]
-    return [merged_line(merged)] if merged else []
+def merged_sentences(report: Mapping[str, Any]) -> list[str]:
+    """What everything owned gives, in words; nothing without labels."""
+    merged, machine = report["all_labels_merged"], report.get("machine")
+    if not merged:
+        return []
+    if report["delivery"] and machine and machine["used"] != "off":
+        return [
+            f"The delivered labels, {MADE_OF[machine['used']]}, give {with_interval(merged)} on "
+            "the final images today."
+        ]
+    return [merged_line(merged)]
 
 
 # --- the labels that a study delivers ---
@@ -141,7 +149,7 @@ def _tell_delivery(findings: Findings, report: Report) -> Report:
     return {**report, "delivery": told}
 
 
-MERGED = Section("merged", "", _merged_keys, _measure_merged, _tell_merged, _merged_sentences)
+MERGED = Section("merged", "", _merged_keys, _measure_merged, _tell_merged, merged_sentences)
 DELIVERY = Section(
     "delivery",
     "training on all labels owned",

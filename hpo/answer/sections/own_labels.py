@@ -29,7 +29,7 @@ def own_labels_today(world: World) -> dict[str, Any] | None:
     theirs = world.but(market=market, pool=pool)
     trained = fit_plan(LabelPlan(ZERO, own.overlap, 0, len(pool), False), theirs)
     facts: dict[str, Any] = {
-        "answers": len(world.store.answers(own.condition)),
+        "answers": int((~trained.answers.control).sum()),  # on images of the pool
         "labelled_images": len(trained.labels.task),
         "content": own.condition.market,
     }

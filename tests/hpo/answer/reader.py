@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from budget.money import ZERO, Money
+from hpo.answer.estimates.plan_estimates import tolerance
 from hpo.answer.summary import summary_lines
 from hpo.answer.summary import title as summary_title
 from hpo.answer.terminal import words
@@ -20,6 +22,7 @@ Violation = tuple[str, str]  # its kind, and what is wrong
 _NOUNS = "image|answer|task|plan|condition|purchase|forecast|label|version|annotator|conflict"
 _ONE = re.compile(rf"(?<![\d.,$-])1 (?:[a-z]+ )?(?:{_NOUNS})s\b(?! each time)")
 _MANY = re.compile(rf"(?<![\d.,$])(?!1 )(\d[\d,]*) (?:{_NOUNS})\b")
+ANY_SIZE = ("forecast", "verdict")  # may name any number of images
 _CLOSE = 1.1e-4  # of numbers that are told with four digits
 
 
@@ -84,6 +87,9 @@ def _named(
     report: Report, config: StudyConfig, space: Sequence[LabelPlan], pool: int
 ) -> Iterator[Violation]:
     inside = {plan.key for plan in space}
+    most = Money.from_json(report["money"]["cap"]).share(config.plan_share)
+    sizes = {plan.tasks for plan in space}
+    kinds = {replace(plan, tasks=1) for plan in space}
     for place, row in rows(report):
         plan = plan_of(row)
         if plan.key != row["plan"]["key"]:
@@ -92,6 +98,11 @@ def _named(
             continue
         if config.max_minutes is not None and (row["minutes"] or 0) > config.max_minutes:
             yield "beyond the limits", f"{place}: {plan.key} takes {row['minutes']} minutes"
+        if place in ANY_SIZE and not config.pool_size:
+            if plan.tasks not in sizes and Money.from_json(row["price_tag"]) > most:
+                yield "beyond the limits", f"{place}: {plan.key} costs {row['price_tag']}"
+            if replace(plan, tasks=1) in kinds and min(sizes) <= plan.tasks <= max(sizes):
+                continue
         larger = config.pool_size is not None and plan.tasks not in {p.tasks for p in space}
         if plan.key not in inside and not (larger or config.pool_size):
             yield "plan that does not exist", f"{place}: {plan.key}"
@@ -178,7 +189,7 @@ def _owned(report: Report) -> Iterator[Violation]:
     text = " ".join(words(report))
     for row in report["advice"]["forecast"]["at"]:
         below = row["accuracy"] < merged["accuracy"] and row["plan"] != lead["plan"]
-        if below and "owned give" not in text:
+        if below and "bought give" not in text:
             yield "forecast below what is owned", f"{row['times']}x: {row['plan']['key']}"
 
 
@@ -191,6 +202,16 @@ def _verdict(report: Report, config: StudyConfig) -> Iterator[Violation]:
             yield "verdict below the rate asked for", str(verdict)
         if Money.from_json(verdict["more"]) <= ZERO:
             yield "verdict for no money", str(verdict)
+    least = report["answer"]["chosen"] and tolerance(report["answer"]["chosen"]["accuracy"])
+    for row in report["advice"]["forecast"]["at"] if verdict["stop"] else ():
+        gain = row["gain"]
+        if not gain["told_from_noise"]:
+            continue
+        is_large = gain["points"] >= 100 * least + 0.01
+        if verdict["why"] == "noise" or (is_large and verdict["why"] != "rate"):
+            yield "reason to stop is not true", f"{verdict['why']}: {row['times']}x gives {gain}"
+    if verdict["why"] == "rate" and not config.least_rate:
+        yield "reason to stop is not true", "no rate is asked for"
     if not report["delivery"] and verdict["stop"] != (
         "stop here" in " ".join(summary_lines(report))
     ):
@@ -199,7 +220,7 @@ def _verdict(report: Report, config: StudyConfig) -> Iterator[Violation]:
 
 def _chosen(report: Report) -> Iterator[Violation]:
     best, front = report["recommended"], report["front"]
-    if not best["why"].startswith("cheapest plan within"):
+    if not best["why"].startswith("cheapest evaluated plan within"):
         return
     tolerance = report["advice"]["tolerance_points"] / 100
     least = max(row["accuracy"] for row in front) - tolerance - _CLOSE
@@ -255,6 +276,8 @@ def _delivery(report: Report, config: StudyConfig) -> Iterator[Violation]:
     if made["ended"] == "the money is used up" and money["left"]["micros"] >= page.micros:
         yield "money left", f"{money['left']} of {money['cap']}: {made['ended']}"
     for row in made["directly"]:
+        if row["price_tag"]["micros"] > money["cap"]["micros"]:
+            yield "beyond the limits", f"bought directly for {row['price_tag']}"
         apart = 100 * (made["final"]["accuracy"] - row["accuracy"])
         if abs(row["gain"]["points"] - apart) > 0.02:
             yield "gain is no difference", f"{row['gain']} for {apart}"

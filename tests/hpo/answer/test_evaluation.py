@@ -68,7 +68,7 @@ def test_a_few_classes_are_shown_as_a_matrix() -> None:
         ],
     }
     assert evaluation_lines(told) == [
-        "Recall on 30 final images: a very long name 83 % of 12, dog 100 % of 18. Brier score "
+        "Recall on 30 final images: a very long name: 83 % of 12, dog: 100 % of 18. Brier score "
         "0.250.",
         "Taken for another most often: a very long name for dog (2).",
         "  true          a very long…  dog",

@@ -133,7 +133,7 @@ def test_the_answer_s_money_and_marks_are_whole_at_every_width(
     report = json.loads((studied / "report.json").read_text())
     parts = [f"${money['usd']}" for money in report["money"]["bought"].values()]
     for width, text in widths_of("report", str(studied), "--details", cwd=tmp_path).items():
-        front = text[text.index("The front") : text.index(" spent, in ")]
+        front = text[text.index("The front") : text.index(" spent: ")]
         for row in rows_told_apart(report):
             tag = dollars(row["price_tag"]["micros"])
             price = row["plan"]["price_per_task"]["usd"]

@@ -34,7 +34,7 @@ def test_a_missed_target_ends_with_code_8_and_a_line(
 ) -> None:
     assert report["advice"]["target"]["chosen"] is None
     assert main(["report", str(study.folder)]) == 8
-    assert "--target: no plan within the limits reaches 99 %" in capsys.readouterr().err
+    assert "--target: no evaluated plan within the limits reaches 99 %" in capsys.readouterr().err
 
 
 def test_a_cost_above_the_limit_is_told_and_one_below_is_not(

@@ -47,7 +47,7 @@ def evaluation_lines(told: Mapping[str, Any]) -> list[str]:
     rows = told["per_class"]
     names = [row["class"] for row in rows]
     recalls = ", ".join(
-        f"{row['class']} {100 * row['recall']:.0f} % of {row['images']}"
+        f"{row['class']}: {100 * row['recall']:.0f} % of {row['images']}"
         for row in rows
         if row["recall"] is not None
     )

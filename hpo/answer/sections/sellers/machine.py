@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.answer.plan_in_words import counted
 from hpo.answer.sections.section import Findings, Report, Section
-from hpo.answer.sentences import cents, interval, percent
+from hpo.answer.sentences import MADE_OF, cents, interval, percent
 
 if TYPE_CHECKING:
     from hpo.answer.estimates.plan_estimates import PlanEstimates
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 
 _DIGITS = 6
 _STEPS = 24  # of the search for the money that people alone need
-_MADE_OF = {
-    "off": "people's alone",
-    "vote": "people's, with the machine as one more voter",
-    "below": "the machine's, and people's where it is unsure",
-    "all": "the machine's alone",
-}
 
 
 def _key(findings: Findings) -> str:
@@ -244,17 +238,20 @@ def machine_in_short(told: Mapping[str, Any] | None) -> list[str]:
         return []
     machine = told["machine"]
     return [
-        f"The labels are {_MADE_OF[told['used']]}. The machine itself as your model: "
+        f"The labels are {MADE_OF[told['used']]}. The machine itself as your model: "
         f"{percent(machine['accuracy'])} ({interval(machine['interval_95'])})."
     ]
 
 
-def machine_lines(told: Mapping[str, Any], final: Mapping[str, Any] | None) -> list[str]:
+def machine_lines(
+    told: Mapping[str, Any], final: Mapping[str, Any] | None, is_delivered: bool = True
+) -> list[str]:
     """The machine in words.
 
     Args:
         told: the report's part on it.
         final: scores of the delivered model on final images; None without any.
+        is_delivered: whether the study delivers labels; else it says which would be best.
     """
     machine = told["machine"]
     low = machine["worst_class"]
@@ -264,12 +261,11 @@ def machine_lines(told: Mapping[str, Any], final: Mapping[str, Any] | None) -> l
         f"The machine itself as your model: {percent(machine['accuracy'])} "
         f"({interval(machine['interval_95'])}) on {counted(machine['images'], 'image')} of known "
         f"class{trained}.{worst}",
-        f"The delivered labels are {_MADE_OF[told['used']]}. On validation images: "
-        f"{_uses(told['uses'])}.",
+        f"{'The delivered labels are' if is_delivered else 'The best labels today would be'} "
+        f"{MADE_OF[told['used']]}. On validation images: {_uses(told['uses'])}.",
         *_refused(told["uses"]),
         *_not_bought(told["rest"]),
-        _sellers(told),
-        *_alone(told),
+        *([_sellers(told), *_alone(told)] if is_delivered else [f"{_dollars(told)}."]),
     ]
     if told["same_network"]:
         lines.append(
@@ -317,11 +313,17 @@ def _not_bought(rest: Mapping[str, Any] | None) -> list[str]:
 
 
 def _sellers(told: Mapping[str, Any]) -> str:
-    labels, dollars = told["labels"], told["dollars"]
+    labels = told["labels"]
     return (
         f"Labels by seller: {labels['people']:,} images that people answered, "
-        f"{labels['machine']:,} by the machine alone; {cents(dollars['people'])} went to people "
-        f"and {cents(dollars['machine'])} to the machine."
+        f"{labels['machine']:,} by the machine alone; {_dollars(told)}."
+    )
+
+
+def _dollars(told: Mapping[str, Any]) -> str:
+    dollars = told["dollars"]
+    return (
+        f"{cents(dollars['people'])} went to people and {cents(dollars['machine'])} to the machine"
     )
 
 
@@ -348,7 +350,8 @@ def _sentences(report: Mapping[str, Any]) -> list[str]:
     if not told:
         return []
     made = report["delivery"]
-    return machine_lines(told, made["final"] if made else report["all_labels_merged"])
+    final = made["final"] if made else report["all_labels_merged"]
+    return machine_lines(told, final, is_delivered=bool(made))
 
 
 MACHINE_USE = Section(

@@ -30,7 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Answer from what a study has measured; nothing is bought or written."""
     from budget.errors import InputError
     from hpo.answer.report import question
+    from hpo.answer.sections.delivered import merged_sentences
     from hpo.settings import parsing
+    from hpo.settings.stored_answer import read_report
     from hpo.study.study import open_study
 
     accuracy, dollars, images = arguments.accuracy, arguments.dollars, arguments.images
@@ -44,13 +46,19 @@ def run(arguments: argparse.Namespace) -> int:
     study = open_study(arguments.folder)
     try:
         answers = answers_to(study.advisor(), wanted)
-        asked = question(study.world)
+        asked, share = question(study.world), study.world.config.plan_share
     finally:
         study.close()
+    report = read_report(arguments.folder)
     if arguments.json:
         print_json(answers)
     else:
-        print_lines(_sentences(answers, asked))
+        print_lines(
+            [
+                *_sentences(answers, asked, float(share)),
+                *(merged_sentences(report) if report else []),
+            ]
+        )
     return DONE
 
 
@@ -72,7 +80,10 @@ def answers_to(advisor: Advisor, wanted: dict[str, Any]) -> dict[str, Any]:
 
     estimates = advisor.estimates
     if not estimates.measured:
-        raise InputError("ask: the study has evaluated no plan; run it first")
+        raise InputError(
+            "ask: the study has evaluated no plan, so that it can say nothing; run it, with a "
+            "larger --budget where it has ended"
+        )
     answers: dict[str, Any] = {"images": None, "accuracy": None, "dollars": None}
     if wanted["images"] is not None:
         config = replace(estimates.world.config, pool_size=wanted["images"])
@@ -84,12 +95,14 @@ def answers_to(advisor: Advisor, wanted: dict[str, Any]) -> dict[str, Any]:
         best = advisor.best_for(wanted["dollars"])
         answers["dollars"] = {
             "dollars": wanted["dollars"].to_json(),
+            "limit": None if advisor.limit is None else advisor.limit.to_json(),
             "chosen": None if best is None else estimate_to_plain(best),
         }
     return answers
 
 
-def _sentences(answers: dict[str, Any], question: dict[str, Any]) -> list[str]:
+def _sentences(answers: dict[str, Any], question: dict[str, Any], share: float) -> list[str]:
+    from budget.money import Money
     from hpo.answer.plan_in_words import counted, told_plan_in_words
     from hpo.answer.sentences import cents, expected
     from hpo.answer.summary import beyond_line, target_line
@@ -117,4 +130,8 @@ def _sentences(answers: dict[str, Any], question: dict[str, Any]) -> list[str]:
                 f"Up to {most} the best plan is {told_plan_in_words(chosen['plan'])} for "
                 f"{cents(chosen['price_tag'])}: expect {expected(report, chosen)}."
             )
+        limit = money["limit"] and Money.from_json(money["limit"])
+        if limit and limit < Money.from_json(money["dollars"]):
+            part = "its budget" if share == 1 else f"{100 * share:.4g} % of its budget"
+            lines.append(f"No plan of this study may cost more than {limit.cents()}, {part}.")
     return lines

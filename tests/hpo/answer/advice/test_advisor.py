@@ -10,8 +10,9 @@ import pytest
 
 from budget.money import Money
 from hpo.answer.advice.advisor import Advisor, estimate_to_plain
+from hpo.answer.advice.baselines import largest_for
 from hpo.answer.advice.candidates import BEYOND
-from hpo.answer.advice.more_money import forecasts, highest_rate, verdict
+from hpo.answer.advice.more_money import NOISE, RATE, SMALL, forecasts, highest_rate, verdict
 from hpo.answer.advice.questions import campaign, price_of
 from hpo.answer.advice.recommend import (
     SURE,
@@ -22,6 +23,7 @@ from hpo.answer.advice.recommend import (
     told_apart,
 )
 from hpo.answer.estimates.plan_estimates import Estimate, PlanEstimates, tolerance
+from hpo.answer.plan_in_words import plan_in_words
 from hpo.answer.sentences import percent
 from hpo.trial.world import World
 from labeling.types import LabelPlan
@@ -102,7 +104,109 @@ def test_a_plan_that_stays_is_not_called_the_cheapest(world: World) -> None:
     assert dearest != advisor.best
     kept = dataclasses.replace(advisor, preferred=dearest.plan)
     assert kept.best == dearest
-    assert kept.why.startswith(f"plan that the search ended with: {advisor.best.plan.key} for $")
+    said = f"({plan_in_words(advisor.best.plan)}, for {advisor.best.price.cents()})"
+    assert kept.why.endswith(f"is not better beyond doubt {said}")
+    assert not kept.estimates.is_better(advisor.best.plan, dearest.plan)
+
+
+def test_the_reason_is_that_of_the_rule_that_chose(world: World) -> None:
+    """With a target in reach the plan that reaches it stays; out of reach, the tolerance rules."""
+    advisor, _ = advisor_of(world, steep, target=0.7)
+    assert advisor.best is not None
+    dearest, smallest = (pick(advisor.front, key=lambda e: e.price) for pick in (max, min))
+    kept = dataclasses.replace(advisor, preferred=dearest.plan)
+    assert kept.best == dearest
+    assert "it reaches 70 %, too, as does" in kept.why
+    assert plan_in_words(advisor.best.plan) in kept.why
+    assert "beyond doubt" not in kept.why
+    left = dataclasses.replace(advisor, preferred=smallest.plan)
+    assert left.best == advisor.best
+    assert left.why == "cheapest evaluated plan that reaches 70 % with 90 % probability"
+    beyond, _ = advisor_of(world, steep, target=0.999)
+    poor = dataclasses.replace(beyond, preferred=smallest.plan)
+    assert beyond.estimates.is_better(beyond.best.plan, smallest.plan)  # type: ignore[union-attr]
+    assert poor.best == beyond.best  # better beyond doubt, target or not
+
+
+def test_the_verdict_says_why_it_stops(world: World) -> None:
+    advisor, _ = advisor_of(world, steep)
+    assert advisor.best is not None
+    cheapest = min(advisor.offers, key=lambda e: e.price)
+    urged = verdict(cheapest, advisor.offers, advisor.estimates, 0.0)
+    assert urged.why == ""
+    dear = verdict(cheapest, advisor.offers, advisor.estimates, 1000 * urged.rate)
+    assert dear.why == RATE
+    level, _ = advisor_of(world, flat)
+    assert level.verdict.why == NOISE
+    near = [e for e in advisor.offers if 0 < e.accuracy - cheapest.accuracy < 0.005]
+    sure = [e for e in near if advisor.estimates.gain(e.plan, cheapest.plan).told_from_noise]
+    assert verdict(cheapest, near, advisor.estimates, 0.0).why == (SMALL if sure else NOISE)
+
+
+def test_what_is_asked_and_what_is_forecast_are_one(world: World) -> None:
+    """The best plan for twice the money is the same to `ask` and in the report."""
+    advisor, _ = advisor_of(world, steep)
+    assert advisor.best is not None
+    for row in advisor.all()["forecast"]["at"]:
+        asked = advisor.best_for(advisor.best.price * row["times"])
+        assert asked is not None
+        assert row["plan"]["key"] == asked.plan.key
+        assert row["accuracy"] == round(asked.accuracy, 6)
+
+
+def test_no_plan_that_is_asked_for_costs_more_than_the_limit(world: World) -> None:
+    advisor, _ = advisor_of(world, steep)
+    limit = advisor.limit
+    assert limit == Money.parse("20").share(world.config.plan_share)
+    told = advisor.best_for(limit * 10)
+    assert told is not None
+    assert told.price <= limit
+    assert (
+        dataclasses.replace(
+            advisor,
+            estimates=advisor.estimates.under(dataclasses.replace(world.config, pool_size=50_000)),
+        ).limit
+        is None
+    )
+
+
+def test_an_accuracy_is_priced_by_any_number_of_images_and_never_denied_by_the_money(
+    world: World,
+) -> None:
+    advisor, _ = advisor_of(world, steep)
+    asked = advisor.price_of(0.8)
+    assert asked.chosen is not None
+    assert not asked.is_evaluated
+    assert asked.chosen.plan.tasks not in world.space.tasks
+    best = advisor.best_for(asked.chosen.price)
+    assert best is not None
+    assert best.accuracy >= 0.8
+    in_tries = price_of(0.8, advisor.tried, advisor.estimates)
+    assert in_tries.chosen is not None
+    assert asked.chosen.price <= in_tries.chosen.price
+    assert asked.low is not None
+    assert asked.low <= asked.chosen.price.dollars
+
+
+def test_what_was_tried_at_one_level_only_is_not_called_without_effect(world: World) -> None:
+    plans = [p for p in conditions(world, 1)[0] if p.overlap == 1][:1]
+    estimates = PlanEstimates(world, measured(plans, steep, world, 0.002, seed=1))
+    told = Advisor(estimates, plans).all()
+    assert {row["tried"] for row in told["matters"]} == {False}
+    assert told["importance"] == []
+    more, _ = advisor_of(world, steep)
+    rows = {row["knob"]: row["tried"] for row in more.all()["matters"]}
+    assert rows["tasks"]
+    assert not rows["price"]
+    assert {row["knob"] for row in more.all()["importance"]} == {k for k, v in rows.items() if v}
+
+
+def test_a_direct_purchase_never_costs_more_than_the_money(world: World) -> None:
+    advisor, plans = advisor_of(world, steep)
+    largest = max(plans, key=lambda plan: plan.tasks)
+    for dollars in ("0.02", "0.1313", "0.5", "1", "1.3007", "5"):
+        bought = largest_for(largest, Money.parse(dollars), advisor.estimates)
+        assert advisor.estimates.costs.price(bought) <= Money.parse(dollars)
 
 
 def test_rows_that_cannot_be_told_apart_are_one_row(world: World) -> None:

@@ -156,8 +156,8 @@ def test_why_the_search_stopped_is_told_alike_after_the_labels_are_bought(
 ) -> None:
     study = small_study(goal="model", learn=learn, budget=budget, min_gain="0.00001")
     report = study.run()
-    left = report["money"]["left"]["usd"]
-    assert f"${left} is left for plans" not in report["stopped"]  # less than the search had left
+    left = report["money"]["left"]["usd"]  # more than the search had left
+    assert f"${left} is left to search with" not in report["stopped"]
     assert f"Learning ended: {report['stopped']}." in words(report)
     assert to_json(study.run()) == to_json(report)
 
