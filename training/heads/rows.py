@@ -7,7 +7,6 @@ made for it or for another fit before. With fewer rows than features it spans th
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,13 +21,14 @@ KEPT_BYTES = 256 * 2**20  # of rotated features that are kept for the next fit
 NEAR_ZERO = 4.0  # mean square of features up to which single precision has digits enough
 
 
-class Rows:
+class RotatedRows:
     """Features of N rows in their own eigenbasis.
 
     Args:
-        X: [N, D] finite features; the caller does not change them while this lives.
+        X: [N, D] finite features; nobody changes them while this lives.
 
     Attributes:
+        given: [N, D] the features.
         basis: [D, r] orthonormal columns.
         single: [N, r] features in the basis, in single precision.
         near_zero: the features are about standardised.
@@ -41,7 +41,7 @@ class Rows:
         self.basis = torch.from_numpy(basis)
         self.single = torch.from_numpy(X.astype(np.float32) @ basis.astype(np.float32))
         self.near_zero = bool(np.einsum("nd,nd->", X, X) <= NEAR_ZERO * X.size)
-        self._X = X
+        self.given = X
         self._double: Tensor | None = None
 
     @property
@@ -50,22 +50,21 @@ class Rows:
         import torch
 
         if self._double is None:
-            self._double = torch.from_numpy(self._X @ self.basis.numpy())
+            self._double = torch.from_numpy(self.given @ self.basis.numpy())
         return self._double
 
 
-_kept: tuple[bytes, Rows] | None = None
+_kept: RotatedRows | None = None
 
 
-def rows_of(X: Floats) -> Rows:
+def rows_of(X: Floats) -> RotatedRows:
     """The rows in their basis: those of the last call, if they are the same."""
     global _kept
-    key = hashlib.blake2b(X.data, digest_size=16).digest() + repr(X.shape).encode()
     kept = _kept
-    if kept is not None and kept[0] == key:
-        return kept[1]
-    rows = Rows(X)
-    _kept = (key, rows) if 2 * X.nbytes <= KEPT_BYTES else None
+    if kept is not None and np.array_equal(kept.given, X):
+        return kept
+    rows = RotatedRows(X.copy())  # whoever gave them may change them
+    _kept = rows if 2 * X.nbytes <= KEPT_BYTES else None
     return rows
 
 

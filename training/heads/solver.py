@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from training.heads.rows import Rows
+from training.heads.rows import RotatedRows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,7 +84,7 @@ class Stack:
 
 
 def solve(
-    rows: Rows,
+    rows: RotatedRows,
     Y: Floats,
     weights: Floats,
     lams: Floats,
@@ -158,7 +158,7 @@ def _prepare(X: Tensor, Y: Floats, weights: Floats, lams: Floats, start: Floats 
         slope=zero,
     )
     # At zero every row has the same probabilities: one row tells them.
-    seen = X.new_zeros(X.shape[1], 1) if start is None else X.T
+    seen = X.new_zeros(1, X.shape[1]) if start is None else X
     p = _probabilities(seen, stack, at)
     curvature = p * (1 - p)
     if start is not None:
@@ -195,10 +195,9 @@ def _minimise(X: Tensor, stack: Stack, tol: float, limit: Tensor) -> tuple[Tenso
     grad_norm = torch.full((len(points),), torch.inf, dtype=X.dtype)
     iterations = torch.zeros(len(points), dtype=torch.int64)
     open_ = torch.ones(len(points), dtype=torch.bool)
-    transposed = X.T.contiguous()
     for iteration in range(1, int(limit.max()) + 1):
         point = stack.trial
-        gradient, norm = _gradient(X, transposed, stack, point)
+        gradient, norm = _gradient(X, stack, point)
         done = (norm <= tol) | (iteration >= limit[stack.head])
         # A finished head is stepped on until the stack is packed: its first result is kept.
         fresh = done & open_[stack.head]
@@ -215,7 +214,7 @@ def _minimise(X: Tensor, stack: Stack, tol: float, limit: Tensor) -> tuple[Tenso
     return points, grad_norm, iterations
 
 
-def _probabilities(transposed: Tensor, stack: Stack, point: Tensor) -> Tensor:
+def _probabilities(X: Tensor, stack: Stack, point: Tensor) -> Tensor:
     """Class probabilities [K, C, N] at a point; 0 for absent classes."""
     import torch
 
@@ -225,16 +224,16 @@ def _probabilities(transposed: Tensor, stack: Stack, point: Tensor) -> Tensor:
     shift = point[:, :, -1:] - w @ stack.mean.transpose(1, 2)
     # Probability exactly 0: the data pull neither the weights nor the intercept of such a class.
     shift = shift.masked_fill(stack.absent, -float("inf"))
-    logits = (w.view(K * C, -1) @ transposed).view(K, C, -1)
+    logits = (w.view(K * C, -1) @ X.T).view(K, C, -1)
     return torch.softmax(logits.add_(shift), 1)
 
 
-def _gradient(X: Tensor, transposed: Tensor, stack: Stack, point: Tensor) -> tuple[Tensor, Tensor]:
+def _gradient(X: Tensor, stack: Stack, point: Tensor) -> tuple[Tensor, Tensor]:
     """Gradient [K, C, D + 1] for centred features, and its norm [K] for features as given."""
     import torch
 
     K, C, _ = point.shape
-    residual = _probabilities(transposed, stack, point).sub_(stack.target).mul_(stack.weight)
+    residual = _probabilities(X, stack, point).sub_(stack.target).mul_(stack.weight)
     b = residual.sum(dim=2, keepdim=True)
     w = (residual.view(K * C, -1) @ X).view(K, C, -1).addcmul_(stack.lam, point[:, :, :-1])
     norm = (w.square().sum((1, 2)) + b.square().sum((1, 2))).sqrt()
