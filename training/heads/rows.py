@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-KEPT_BYTES = 256 * 2**20  # of rotated features that are kept for the next fit
+KEPT_BYTES = 512 * 2**20  # of rows, as given and in their basis, kept for the next fit
 NEAR_ZERO = 4.0  # mean square of features up to which single precision has digits enough
 
 
@@ -63,8 +63,9 @@ def rows_of(X: Floats) -> RotatedRows:
     kept = _kept
     if kept is not None and np.array_equal(kept.given, X):
         return kept
-    rows = RotatedRows(X.copy())  # whoever gave them may change them
-    _kept = rows if 2 * X.nbytes <= KEPT_BYTES else None
+    keeps = 2.5 * X.nbytes <= KEPT_BYTES
+    rows = RotatedRows(X.copy() if keeps else X)  # whoever gave kept rows may change them
+    _kept = rows if keeps else None
     return rows
 
 
