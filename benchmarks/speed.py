@@ -1,12 +1,13 @@
 """CPU seconds of one decision of the search, and of whole studies, as ratios to matrix products.
 
-    python -m benchmarks.speed [--decisions 20,100,500,2000] [--budgets 20,100]
+    python -m benchmarks.speed [--decisions 20,100,500,2000] [--budgets 20,100] [--data ADDRESS]
 
 Baseline: 100 products of two 512 x 512 matrices in NumPy, best of five, in the same process. A
 decision is one of the money-aware search over the 1,680 plans of the default space, with an order
 in every condition: "next" in a search that has decided all along, best of five; "first" where it
 starts, as after a kill, hyper-parameters fitted anew. A study is a process of its own, by the
-command line and all defaults. OMP_NUM_THREADS=1 holds for both sides.
+command line and all defaults; features are made in the first of them. The products are measured
+again before each study: a loaded machine slows both sides. OMP_NUM_THREADS=1 holds for both.
 """
 
 from __future__ import annotations
@@ -104,13 +105,15 @@ def decisions(world: World, counts: list[int]) -> dict[str, float]:
     return took
 
 
-def study(budget: str, runs: Path) -> float:
-    """CPU seconds of user time of a study."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+def study(budget: str, data: str | None, runs: Path) -> tuple[float, float]:
+    """CPU seconds of user and of system time of a study, whole processes."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     words = ["--budget", budget, "--study", budget, "--seed", "1", "--runs", str(runs)]
+    words += ["--data", data] if data else []
     command = [sys.executable, "-m", "hpo.run", *words, "--clearml", "off"]
     subprocess.run(command, check=True, capture_output=True)
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
 
 
 def main() -> None:
@@ -118,19 +121,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--decisions", default="20,100,500,2000")
     parser.add_argument("--budgets", default="20,100")
+    parser.add_argument("--data", help="images of the studies; default: the bundled digits")
     arguments = parser.parse_args()
     products = baseline()
     print(f"100 matrix products: {products:.3f} s")
-    with tempfile.TemporaryDirectory() as folder:
-        world = build(make_config({"budget": "1000", "seed": "1"}), Path(folder))
-        buy_everywhere(world)
-        took = decisions(world, [int(count) for count in arguments.decisions.split(",")])
-        world.close()
-    with tempfile.TemporaryDirectory() as runs:
-        for budget in filter(None, arguments.budgets.split(",")):
-            took[f"study of ${budget}"] = study(budget, Path(runs))
+    took = {}
+    if arguments.decisions:
+        with tempfile.TemporaryDirectory() as folder:
+            world = build(make_config({"budget": "1000", "seed": "1"}), Path(folder))
+            buy_everywhere(world)
+            took = decisions(world, [int(count) for count in arguments.decisions.split(",")])
+            world.close()
     for name, cpu in took.items():
         print(f"{name}: {cpu:.3f} s, ratio to the products {cpu / products:.2f}")
+    with tempfile.TemporaryDirectory() as runs:
+        for budget in filter(None, arguments.budgets.split(",")):
+            products = baseline()
+            user, system = study(budget, arguments.data, Path(runs))
+            print(
+                f"study of ${budget}: {user:.1f} s user + {system:.1f} s system, ratio to the "
+                f"products ({products:.3f} s) {(user + system) / products:.1f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

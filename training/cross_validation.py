@@ -80,17 +80,26 @@ def deal_folds(judge: Floats, folds: int, rng: np.random.Generator) -> Ints:
 def search_penalties(
     problem: Problem, kinds: Mapping[str, Floats], grid: Floats, threads: int
 ) -> tuple[CvRow, ...]:
-    """Try the larger penalties, then smaller ones while the smallest tried so far is best."""
-    # Small penalties take many more iterations: they are tried only when the search points there.
+    """Try the three penalties in the middle, then further ones while one at the edge is best.
+
+    Smaller ones are tried while the smallest is the best of all: they take many more iterations.
+    Larger ones are tried while the largest is the best for any kind of target.
+    """
     first, names = (len(grid) - 1) // 2, tuple(kinds)
-    losses = _cross_validate(problem, kinds, grid[first:], threads)
-    table = _table(problem, names, grid[first:], losses)
-    while first > 0 and min(table, key=lambda row: row.penalised).lam == grid[first]:
-        first -= 1
-        further = _cross_validate(problem, kinds, grid[first : first + 1], threads)
-        losses = np.concatenate([further, losses], axis=1)
-        table = _table(problem, names, grid[first:], losses)
-    return table
+    last = min(first + 3, len(grid))
+    losses = _cross_validate(problem, kinds, grid[first:last], threads)
+    while True:
+        table = _table(problem, names, grid[first:last], losses)
+        penalised = np.array([row.penalised for row in table]).reshape(len(names), -1)
+        if last < len(grid) and (penalised.argmin(axis=1) == last - first - 1).any():
+            further = _cross_validate(problem, kinds, grid[last : last + 1], threads)
+            losses, last = np.concatenate([losses, further], axis=1), last + 1
+        elif first > 0 and penalised.argmin() % (last - first) == 0:
+            first -= 1
+            further = _cross_validate(problem, kinds, grid[first : first + 1], threads)
+            losses = np.concatenate([further, losses], axis=1)
+        else:
+            return table
 
 
 def _cross_validate(

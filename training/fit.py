@@ -113,8 +113,7 @@ def train(
         rng: deals the folds.
         answers: [N] answers behind each row, the yardstick's weights; None takes `confidence`.
         lambdas: increasing penalties to try; None for seven half decades around the prior's centre.
-            The penalties of the smaller half are tried one by one, from the largest, while the
-            smallest tried so far is best.
+            The three in the middle are tried, and others one by one while one at the edge is best.
         folds: number of folds; fewer when there are fewer rows.
         scale: [m, D] rows to take mean and spread from, such as all unlabelled features of the
             pool; None for X.

@@ -69,10 +69,8 @@ def patch_features(
     return np.concatenate([encode(read(rows), filters) for rows in batches])
 
 
-def _windows(pixels: NDArray[np.uint8]) -> Singles:
-    """Contrast-normalised patches [b, 27, 27, 108] of pixels [b, 32, 32, 3]."""
-    view = np.lib.stride_tricks.sliding_window_view(pixels, (PATCH, PATCH), axis=(1, 2))
-    patches = view.reshape(*view.shape[:3], -1).astype(np.float32)
+def _normalised(patches: Singles) -> Singles:
+    """Contrast-normalised patches, in place; numbers of a patch lie on the last axis."""
     patches -= patches.mean(axis=-1, keepdims=True)
     variance = np.einsum("...i,...i->...", patches, patches)[..., None] / patches.shape[-1]
     patches /= np.sqrt(variance + np.float32(CONTRAST))
@@ -91,10 +89,12 @@ def learn(read: Callable[[NDArray[np.int64]], NDArray[np.uint8]], n: int) -> Fil
     per_image = -(-SAMPLES // len(rows))
     samples = []
     for first in range(0, len(rows), 64):
-        windows = _windows(read(rows[first : first + 64]))
-        flat = windows.reshape(len(windows), -1, windows.shape[-1])
-        at = rng.integers(flat.shape[1], size=(len(flat), per_image))
-        samples.append(np.take_along_axis(flat, at[..., None], axis=1).reshape(-1, flat.shape[2]))
+        pixels = read(rows[first : first + 64])
+        windows = np.lib.stride_tricks.sliding_window_view(pixels, (PATCH, PATCH), axis=(1, 2))
+        at = rng.integers(windows.shape[1] * windows.shape[2], size=(len(pixels), per_image))
+        image = np.arange(len(pixels))[:, None]
+        taken = windows[image, at // windows.shape[2], at % windows.shape[2]]
+        samples.append(_normalised(taken.reshape(-1, PIXELS).astype(np.float32)))
     patches = np.concatenate(samples).astype(np.float64)
     mean = patches.mean(axis=0)
     variance, axes = np.linalg.eigh(np.cov(patches - mean, rowvar=False))
@@ -131,13 +131,46 @@ def encode(pixels: NDArray[np.uint8], filters: Filters) -> Singles:
 
 
 def _encode_few(pixels: NDArray[np.uint8], filters: Filters) -> Singles:
-    response = (_windows(pixels) - filters.mean) @ filters.project
-    both = np.concatenate([response, -response], axis=-1) - np.float32(THRESHOLD)
-    np.maximum(both, 0, out=both)
-    half = (both.shape[1] + 1) // 2
-    quarters = [
-        both[:, rows, columns].mean(axis=(1, 2))
-        for rows in (slice(None, half), slice(half, None))
-        for columns in (slice(None, half), slice(half, None))
-    ]
-    return np.asarray(np.concatenate(quarters, axis=1), dtype=np.float32)
+    """The same for a few images.
+
+    Patches are normalised after the product with the filters, which is linear: their means and
+    spreads are sums of whole numbers in windows.
+    """
+    n, places = len(pixels), SIDE - PATCH + 1
+    middle = np.rint(pixels.mean(axis=(1, 2, 3))).astype(np.int32)[:, None, None]
+    whole = pixels.astype(np.int32) - middle[..., None]
+    total = _sums(whole.sum(axis=3, dtype=np.int32))
+    mean = total / PIXELS
+    spread = np.sqrt(
+        _sums(np.square(whole).sum(axis=3, dtype=np.int32)) / PIXELS - mean**2 + CONTRAST
+    )
+    # By rows of the image, whose numbers lie side by side: [row, column and channel] of a patch.
+    lines = whole.astype(np.float32).reshape(n, SIDE, SIDE * 3)
+    windows = np.lib.stride_tricks.sliding_window_view(lines, (PATCH, PATCH * 3), axis=(1, 2))
+    patches = windows[:, :, ::3].reshape(n, places**2, PIXELS)
+    project = filters.project.reshape(3, PATCH, PATCH, -1).transpose(1, 2, 0, 3)
+    response = patches @ np.ascontiguousarray(project).reshape(PIXELS, -1)
+    both = np.stack([-mean / spread, 1 / spread], axis=-1).reshape(n, places**2, 2)
+    shift, scale = both[..., :1].astype(np.float32), both[..., 1:].astype(np.float32)
+    response *= scale
+    response += shift * filters.project.sum(axis=0) - filters.mean @ filters.project
+    above = np.maximum(response, np.float32(THRESHOLD))
+    below = np.minimum(response, np.float32(-THRESHOLD))
+    quarters = _quarters(places)
+    found = np.concatenate([quarters @ above, -(quarters @ below)], axis=2)
+    return np.asarray((found - np.float32(THRESHOLD)).reshape(n, -1))
+
+
+def _sums(values: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Sums over windows of PATCH x PATCH: [n, 27, 27] of [n, 32, 32]."""
+    places = SIDE - PATCH + 1
+    rows = np.asarray(sum(values[:, i : i + places] for i in range(PATCH)))
+    return np.asarray(sum(rows[:, :, i : i + places] for i in range(PATCH)))
+
+
+def _quarters(places: int) -> Singles:
+    """Weights [4, places^2] that average an image's quarters."""
+    half = (places + 1) // 2
+    side = np.zeros((2, places), dtype=np.float32)
+    side[0, :half], side[1, half:] = 1 / half, 1 / (places - half)
+    return np.asarray(np.einsum("ir,jc->ijrc", side, side).reshape(4, -1))

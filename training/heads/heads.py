@@ -5,29 +5,26 @@ Head k minimises, over W [D, C] and an unpenalised intercept b [C],
     sum_i w_ki CE(y_ki, softmax(x_i W + b)) / sum_i w_ki  +  lam_k / 2 |W|^2.
 
 The problem is convex: it needs no seed, and the result is the optimum to within the returned
-gradient norm. `solver` holds the method. With fewer rows than features, the stack is solved in the
-span of the centred rows; the penalty guarantees that the span holds the optimum.
+gradient norm. `solver` holds the method. The stack is solved in the eigenbasis of its rows; with
+fewer rows than features that is the span of the centred rows, and the penalty guarantees that the
+span holds the optimum.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from budget.errors import InputError
-from training.heads.solver import MEMORY, gram, prepare, solve
+from training.heads.rows import rows_of
+from training.heads.solver import MEMORY, solve
 from training.threads import torch_threads
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Floats = NDArray[np.float64]
 
-CHUNK_BYTES = 128 * 2**20  # memory for the preconditioners, or for the logits, of a chunk of heads
-SHARED_FROM = 8  # distinct pairs of weights and penalty from which one eigenbasis is cheaper
+CHUNK_BYTES = 128 * 2**20  # memory for the logits, or for the steps, of a chunk of heads
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,25 +85,22 @@ def fit_heads(
         start = np.broadcast_to(np.asarray(start, dtype=np.float64), (K, D + 1, C))
     w = weights / weights.sum(axis=1, keepdims=True)
     with torch_threads(threads), torch.inference_mode():
-        basis = _shared_basis(torch.from_numpy(X), w, lams)
-        features = torch.from_numpy(X) if basis is None else torch.from_numpy(X) @ basis
+        rows = rows_of(X)
+        basis = rows.basis.numpy()
         # The columns of the basis are orthonormal: W = basis V, so basis' W is the start in it.
-        if basis is not None and start is not None:
-            start = np.concatenate([basis.T.numpy() @ start[:, :-1], start[:, -1:]], axis=1)
-        # Per head: a square preconditioner, or its diagonals in a shared basis, the arrays of the
-        # size of the logits, and the steps. Chunks bound the memory, whatever the number of heads.
-        squares = D**2 if basis is None else 0
-        most = max(squares, 3 * C * len(X), (2 * MEMORY + 6) * C * features.shape[1])
+        if start is not None:
+            start = np.concatenate([basis.T @ start[:, :-1], start[:, -1:]], axis=1)
+        # Per head: the arrays of the size of the logits, and the steps. Chunks bound the memory,
+        # whatever the number of heads.
+        most = max(3 * C * len(X), (2 * MEMORY + 6) * C * basis.shape[1])
         size = max(1, CHUNK_BYTES // (8 * most))
         parts = []
         for first in range(0, K, size):
             part = slice(first, first + size)
             begin = None if start is None else start[part]
-            stack = prepare(features, Y[part], w[part], lams[part], basis is not None, begin)
-            parts.append(solve(features, stack, tol, max_iter))
+            parts.append(solve(rows, Y[part], w[part], lams[part], tol, max_iter, begin))
     solution, grad_norm, iterations = (np.concatenate(p) for p in zip(*parts, strict=True))
-    if basis is not None:
-        solution = np.concatenate([basis.numpy() @ solution[:, :-1], solution[:, -1:]], axis=1)
+    solution = np.concatenate([basis @ solution[:, :-1], solution[:, -1:]], axis=1)
     return Heads(solution, grad_norm, iterations)
 
 
@@ -160,23 +154,3 @@ def _checked(
     if not (lams > 0).all():
         raise InputError("penalties must be greater than 0")
     return Y, w, lams
-
-
-def _shared_basis(X: Tensor, w: Floats, lams: Floats) -> Tensor | None:
-    """Orthonormal columns [D, r] to solve in; None if solving in the features is cheaper."""
-    import torch
-
-    N, D = X.shape
-    pairs = {(row.tobytes(), lam) for row, lam in zip(w, lams.tolist(), strict=True)}
-    if len(pairs) < SHARED_FROM and N >= D:
-        return None
-    share = torch.from_numpy(w.mean(axis=0))
-    # Roots of the weights, so that centred' centred is the weighted covariance.
-    centred = (X - share @ X) * share.sqrt()[:, None]
-    basis: Tensor
-    if N >= D:
-        _, basis = torch.linalg.eigh(torch.from_numpy(gram(centred.numpy())))
-        return basis
-    # The covariance is D x D, but of rank below N: the SVD of the rows never forms it.
-    _, _, basis = torch.linalg.svd(centred, full_matrices=False)
-    return basis.T.contiguous()

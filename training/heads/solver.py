@@ -9,9 +9,8 @@ Optimization 16, 2005). All heads share X: the logits of the whole stack are one
 Most steps are taken in single precision, the last ones and the gradient norm in double.
 
 While solving, each head's weighted mean centres the features; this makes the curvature nearly block
-diagonal in W and b. Many heads share one eigenbasis of the pooled covariance; in it each head keeps
-the diagonal of its own. Few heads get a Cholesky factor for each distinct pair of weights and
-penalty.
+diagonal in W and b. All heads share the eigenbasis of the rows (`rows`); in it each head keeps the
+diagonal of its own covariance.
 """
 
 from __future__ import annotations
@@ -24,6 +23,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from training.heads.rows import RotatedRows
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -32,6 +33,7 @@ Floats = NDArray[np.float64]
 MEMORY = 6  # steps that the curvature is learned from
 SINGLE_TOL = 2e-5  # gradient norm from which on steps are taken in double precision
 SINGLE_ROUNDS = 100  # most steps in single precision: features far from 0 leave it too few digits
+SINGLE_ENOUGH = 10 * SINGLE_TOL  # a tolerance that steps in single precision alone are trusted to
 ABSENT_LOGIT = 40.0  # a class without any weight lies this far below the smallest intercept
 
 
@@ -43,7 +45,7 @@ class Stack:
         head: [K] index into the result.
         target: [K, C, N]. weight: [K, 1, N], rows sum to 1. lam: [K, 1, 1]. mean: [K, 1, D].
         absent: [K, C, 1] true for classes without weight.
-        inverse: of the curvature in W: [K, D, D] or, `diagonal`, [K, C, D].
+        inverse: [K, C, D] of the curvature in W, its diagonal.
         flat: [K, C, 1] inverse of the curvature in the intercept.
         at: [K, C, D + 1] the last point accepted; in the last column the intercept for centred
             features. gradient: there.
@@ -65,13 +67,12 @@ class Stack:
     move: Tensor
     length: Tensor
     slope: Tensor
-    diagonal: bool
     pairs: tuple[tuple[Tensor, Tensor, Tensor], ...] = ()
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Stack:
         """The stack with every tensor changed."""
         changed = copy.copy(self)
-        for name in self.__slots__[: self.__slots__.index("diagonal")]:
+        for name in self.__slots__[: self.__slots__.index("pairs")]:
             setattr(changed, name, change(getattr(self, name)))
         changed.pairs = tuple((change(s), change(y), change(r)) for s, y, r in self.pairs)
         return changed
@@ -82,33 +83,62 @@ class Stack:
         return self.at + self.length * self.move
 
 
-def gram(rows: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Products of the columns, [D, D]. NumPy is twice as fast as torch here on some processors."""
-    return np.asarray(rows.T @ rows)
-
-
-def prepare(
-    X: Tensor,
+def solve(
+    rows: RotatedRows,
     Y: Floats,
     weights: Floats,
     lams: Floats,
-    diagonal: bool,
+    tol: float,
+    max_iter: int,
     start: Floats | None,
-) -> Stack:
-    """Means, preconditioners and starting points of heads with weights that sum to 1."""
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Solve in single precision as far as it reaches, then in double.
+
+    Args:
+        rows: features in their basis.
+        Y: [K, N, C] targets.
+        weights: [K, N] weights; rows sum to 1.
+        lams: [K] penalties.
+        tol: gradient norm of a finished head.
+        max_iter: limit of gradient evaluations.
+        start: [K, D + 1, C] in the basis; None for zero.
+
+    Returns:
+        The weights [K, D + 1, C] in the basis, and the norms and numbers of gradients.
+    """
+    import torch
+
+    stack = _prepare(rows.single, Y, weights, lams, start)
+    limit = torch.full((len(lams),), min(max_iter - 1, SINGLE_ROUNDS))
+    target = max(0.98 * tol, SINGLE_TOL)
+    point, grad_norm, before = _minimise(rows.single, stack, target, limit)
+    if tol >= SINGLE_ENOUGH and rows.near_zero and bool((grad_norm <= tol).all()):
+        return _finished(point.double(), stack), grad_norm.double().numpy(), before.numpy()
+    found = _finished(point.double(), stack)
+    # Heads that ran out of digits start again; those that began near enough keep their start's.
+    again = ~np.isfinite(found).all(axis=(1, 2)) | (before == 1).numpy()
+    found[again] = 0.0 if start is None else start[again]
+    stack = _prepare(rows.double, Y, weights, lams, found)
+    point, grad_norm, after = _minimise(rows.double, stack, tol, max_iter - before)
+    return _finished(point, stack), grad_norm.numpy(), (before + after).numpy()
+
+
+def _prepare(X: Tensor, Y: Floats, weights: Floats, lams: Floats, start: Floats | None) -> Stack:
+    """Means, preconditioners and starting points of heads, in the precision of the features."""
     import torch
 
     K, _, C = Y.shape
-    w = torch.from_numpy(weights)
+    number = np.float32 if X.dtype == torch.float32 else np.float64
     # Broadcast arrays are read-only views: torch gets copies of them.
-    lam = torch.from_numpy(np.array(lams))[:, None, None]
-    target = torch.from_numpy(np.array(Y.transpose(0, 2, 1), order="C"))
+    w = torch.from_numpy(np.array(weights, dtype=number))
+    lam = torch.from_numpy(np.array(lams, dtype=number))[:, None, None]
+    target = torch.from_numpy(np.array(Y.transpose(0, 2, 1), dtype=number, order="C"))
     mean = (w @ X)[:, None]
     absent = (target * w[:, None]).sum(dim=2, keepdim=True) == 0
     at = torch.zeros(K, C, X.shape[1] + 1, dtype=X.dtype)
     if start is not None:
-        at += torch.from_numpy(np.array(start.transpose(0, 2, 1), order="C"))
-        at.masked_fill_(absent, 0.0)
+        at += torch.from_numpy(np.array(start.transpose(0, 2, 1), dtype=number, order="C"))
+        _balanced(at, absent)
         # w (x - mean) + b' equals w x + b for b' = b + w mean.
         at[:, :, -1:] += at[:, :, :-1] @ mean.transpose(1, 2)
     nothing, zero = torch.zeros_like(at), torch.zeros(K, 1, 1, dtype=X.dtype)
@@ -126,60 +156,29 @@ def prepare(
         move=nothing,
         length=zero,
         slope=zero,
-        diagonal=diagonal,
     )
-    p = _probabilities(X.T, stack, at)
+    # At zero every row has the same probabilities: one row tells them.
+    seen = X.new_zeros(1, X.shape[1]) if start is None else X
+    p = _probabilities(seen, stack, at)
+    curvature = p * (1 - p)
+    if start is not None:
+        curvature = (curvature * stack.weight).sum(2, keepdim=True)
     # A class that the start already tells well would get steps without bound.
-    curvature = (p * (1 - p) * stack.weight).sum(2, keepdim=True).clamp(min=0.1 / C)
+    curvature = curvature.clamp(min=0.1 / C)
+    variance = ((w @ X.square())[:, None] - mean.square()).clamp(min=0)
     stack.flat = 1 / curvature
-    if diagonal:
-        variance = ((w @ X.square())[:, None] - mean.square()).clamp(min=0)
-        stack.inverse = 1 / (curvature * variance + lam)
-    else:
-        stack.inverse = _inverses(X, w, lam, float(curvature.mean()))
+    stack.inverse = 1 / (curvature * variance + lam)
     return stack
 
 
-def _inverses(X: Tensor, w: Tensor, lam: Tensor, curvature: float) -> Tensor:
-    """Inverses [K, D, D] of curvature Cov_k + lam_k I; equal inverses are computed once."""
+def _finished(point: Tensor, stack: Stack) -> Floats:
+    """Weights [K, D + 1, C] of points; absent classes lie far below the others."""
     import torch
 
-    single = X.float()
-    inverses: dict[tuple[bytes, float], Tensor] = {}
-    for row, penalty in zip(w, lam.flatten().tolist(), strict=True):
-        key = (row.numpy().tobytes(), penalty)
-        if key not in inverses:
-            spread = (single - (row @ X).float()) * (curvature * row).sqrt().float()[:, None]
-            bound = torch.from_numpy(gram(spread.numpy()))
-            # The trace exceeds every eigenvalue: its share is above single precision's rounding.
-            bound.diagonal().add_(penalty + 1e-6 * float(bound.trace()))
-            inverses[key] = torch.cholesky_inverse(torch.linalg.cholesky(bound)).double()
-    keys = zip(w, lam.flatten().tolist(), strict=True)
-    return torch.stack([inverses[row.numpy().tobytes(), penalty] for row, penalty in keys])
-
-
-def solve(
-    X: Tensor, stack: Stack, tol: float, max_iter: int
-) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """Solve in single precision as far as it reaches, then in double.
-
-    Returns:
-        The weights [K, D + 1, C] for features as given, and the norms and numbers of gradients.
-    """
-    import torch
-
-    single = stack.map(lambda t: t.float() if t.is_floating_point() else t)
-    rounds = torch.full((len(stack.head),), min(max_iter - 1, SINGLE_ROUNDS))
-    point, _, before = _minimise(X.float(), single, max(0.98 * tol, SINGLE_TOL), rounds)
-    point = point.double()
-    stack.at = torch.where(point.isfinite().all(2, keepdim=True), point, stack.at)
-    point, grad_norm, after = _minimise(X, stack, tol, max_iter - before)
-    # Absent classes lie far below the others.
-    b = point[:, :, -1:] - point[:, :, :-1] @ stack.mean.transpose(1, 2)
+    b = point[:, :, -1:] - point[:, :, :-1] @ stack.mean.to(point.dtype).transpose(1, 2)
     lowest = b.masked_fill(stack.absent, float("inf")).amin(dim=1, keepdim=True)
     b = torch.where(stack.absent, lowest - ABSENT_LOGIT, b)
-    weights = torch.cat([point[:, :, :-1], b], dim=2).transpose(1, 2)
-    return weights.numpy(), grad_norm.numpy(), (before + after).numpy()
+    return np.asarray(torch.cat([point[:, :, :-1], b], dim=2).transpose(1, 2).numpy())
 
 
 def _minimise(X: Tensor, stack: Stack, tol: float, limit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -196,10 +195,9 @@ def _minimise(X: Tensor, stack: Stack, tol: float, limit: Tensor) -> tuple[Tenso
     grad_norm = torch.full((len(points),), torch.inf, dtype=X.dtype)
     iterations = torch.zeros(len(points), dtype=torch.int64)
     open_ = torch.ones(len(points), dtype=torch.bool)
-    transposed = X.T.contiguous()
     for iteration in range(1, int(limit.max()) + 1):
         point = stack.trial
-        gradient, norm = _gradient(X, transposed, stack, point)
+        gradient, norm = _gradient(X, stack, point)
         done = (norm <= tol) | (iteration >= limit[stack.head])
         # A finished head is stepped on until the stack is packed: its first result is kept.
         fresh = done & open_[stack.head]
@@ -216,7 +214,7 @@ def _minimise(X: Tensor, stack: Stack, tol: float, limit: Tensor) -> tuple[Tenso
     return points, grad_norm, iterations
 
 
-def _probabilities(transposed: Tensor, stack: Stack, point: Tensor) -> Tensor:
+def _probabilities(X: Tensor, stack: Stack, point: Tensor) -> Tensor:
     """Class probabilities [K, C, N] at a point; 0 for absent classes."""
     import torch
 
@@ -226,16 +224,16 @@ def _probabilities(transposed: Tensor, stack: Stack, point: Tensor) -> Tensor:
     shift = point[:, :, -1:] - w @ stack.mean.transpose(1, 2)
     # Probability exactly 0: the data pull neither the weights nor the intercept of such a class.
     shift = shift.masked_fill(stack.absent, -float("inf"))
-    logits = (w.view(K * C, -1) @ transposed).view(K, C, -1)
+    logits = (w.view(K * C, -1) @ X.T).view(K, C, -1)
     return torch.softmax(logits.add_(shift), 1)
 
 
-def _gradient(X: Tensor, transposed: Tensor, stack: Stack, point: Tensor) -> tuple[Tensor, Tensor]:
+def _gradient(X: Tensor, stack: Stack, point: Tensor) -> tuple[Tensor, Tensor]:
     """Gradient [K, C, D + 1] for centred features, and its norm [K] for features as given."""
     import torch
 
     K, C, _ = point.shape
-    residual = _probabilities(transposed, stack, point).sub_(stack.target).mul_(stack.weight)
+    residual = _probabilities(X, stack, point).sub_(stack.target).mul_(stack.weight)
     b = residual.sum(dim=2, keepdim=True)
     w = (residual.view(K * C, -1) @ X).view(K, C, -1).addcmul_(stack.lam, point[:, :, :-1])
     norm = (w.square().sum((1, 2)) + b.square().sum((1, 2))).sqrt()
@@ -274,15 +272,21 @@ def _direction(stack: Stack) -> Tensor:
         shares.append(inverse * _dot(step, move))
         move.addcmul_(change, shares[-1], value=-1)
     w, b = move[:, :, :-1], move[:, :, -1:]
-    w = w * stack.inverse if stack.diagonal else w @ stack.inverse
-    move = torch.cat([w, b * stack.flat], 2)
+    move = torch.cat([w * stack.inverse, b * stack.flat], 2)
     for (step, change, inverse), share in zip(stack.pairs, reversed(shares), strict=True):
         move.addcmul_(step, share - inverse * _dot(change, move))
-    # Softmax does not feel a number added to all intercepts: their sum stays.
-    present = (~stack.absent).to(move.dtype)
-    move[:, :, -1:] -= (move[:, :, -1:] * present).sum(1, True) / present.sum(1, True)
-    move[:, :, -1:] *= present
-    return move.neg_()
+    return _balanced(move, stack.absent).neg_()
+
+
+def _balanced(point: Tensor, absent: Tensor) -> Tensor:
+    """A point without what all classes share, in place; 0 for absent classes.
+
+    Softmax does not feel it, and the optimum has none: along it the curvature is the penalty alone,
+    far below the preconditioner's, so that whatever a step put there would take long to leave.
+    """
+    present = (~absent).to(point.dtype)
+    point.mul_(present).sub_(point.sum(1, True) / present.sum(1, True) * present)
+    return point
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
