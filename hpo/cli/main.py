@@ -62,6 +62,7 @@ _MODULES = (
 _ABOUT = """\
 How much should we invest in annotations? Learns with a little money how to buy labels, buys
 them under a hard cap, and delivers labels and a model; or searches for the best plan."""
+_LONGEST = 1200  # characters of an error's line
 _WITHOUT = """\
 labelworth COMMAND --help shows a command's settings and an example; labelworth --help-all
 shows every setting of a study. Without a command: run."""
@@ -132,7 +133,12 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _printable(line: str) -> str:
-    """A line in which codes stand for characters that would move a terminal."""
+    """A line in which codes stand for characters that would move a terminal, cut where long.
+
+    What is wrong stands at its start, and the remedy at its end.
+    """
+    if len(line) > _LONGEST:
+        line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
     codes = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     return "".join(codes)
 
