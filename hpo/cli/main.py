@@ -75,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     confirmed; 5 trouble with the market; 6 the ledger was refused; 8 a goal was missed; 130 or 143
     stopped by a signal, and the same command goes on; 141 the reader of the output went away.
     """
+    _open_closed_streams()
     try:
         try:
             return _run(argv)
@@ -87,6 +88,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         for stream in unread:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return OUTPUT_UNREAD
+
+
+def _open_closed_streams() -> None:
+    """Give a process that was started without an output one that nobody reads.
+
+    Else the next file that is opened, such as a journal, would get its number, and what any library
+    prints.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
 
 
 def _is_unread(stream: TextIO) -> bool:
