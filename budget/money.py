@@ -60,6 +60,18 @@ class Money:
             raise InputError(f"{name}: {text!r} has more than six decimals; the unit is $0.000001")
         return cls(int(micros))
 
+    @classmethod
+    def price(cls, text: str, name: str = "amount") -> Money:
+        """Read an amount that somebody is paid: as `parse`, and not below $0.
+
+        Raises:
+            InputError: as `parse`, or the amount is negative: it would add to the money left.
+        """
+        amount = cls.parse(text, name)
+        if amount.micros < 0:
+            raise InputError(f"{name}: {text} is negative; give an amount of dollars, such as 20")
+        return amount
+
     def __add__(self, other: Money) -> Money:
         return Money(self.micros + other.micros)
 

@@ -66,11 +66,31 @@ def secret_text(
         InputError: the file cannot be read, or others may read it.
     """
     variables = os.environ if environment is None else environment
+    return secret_of(variable, variables.get(file_variable, ""), variables)
+
+
+def secret_of(
+    variable: str, file: str, environment: Mapping[str, str] | None = None
+) -> tuple[str, str] | None:
+    """A secret's text and where it stands: in a variable, else in a file.
+
+    Args:
+        variable: the environment variable of the secret; "" for none.
+        file: path of the file; "" for none.
+        environment: the environment variables; the process's own by default.
+
+    Returns:
+        None if the variable is not set and no file is named.
+
+    Raises:
+        InputError: the file cannot be read, or others may read it.
+    """
+    variables = os.environ if environment is None else environment
     if variables.get(variable):
         return variables[variable], variable
-    if not variables.get(file_variable):
+    if not file:
         return None
-    path = Path(variables[file_variable]).expanduser()
+    path = Path(file).expanduser()
     return _from_file(path), str(path)
 
 

@@ -62,6 +62,7 @@ _MODULES = (
 _ABOUT = """\
 How much should we invest in annotations? Learns with a little money how to buy labels, buys
 them under a hard cap, and delivers labels and a model; or searches for the best plan."""
+_LONGEST = 1200  # characters of an error's line
 _WITHOUT = """\
 labelworth COMMAND --help shows a command's settings and an example; labelworth --help-all
 shows every setting of a study. Without a command: run."""
@@ -74,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     confirmed; 5 trouble with the market; 6 the ledger was refused; 8 a goal was missed; 130 or 143
     stopped by a signal, and the same command goes on; 141 the reader of the output went away.
     """
+    _open_closed_streams()
     try:
         try:
             return _run(argv)
@@ -86,6 +88,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         for stream in unread:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return OUTPUT_UNREAD
+
+
+def _open_closed_streams() -> None:
+    """Give a process that was started without an output one that nobody reads.
+
+    Else the next file that is opened, such as a journal, would get its number, and what any library
+    prints.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
 
 
 def _is_unread(stream: TextIO) -> bool:
@@ -132,7 +150,12 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _printable(line: str) -> str:
-    """A line in which codes stand for characters that would move a terminal."""
+    """A line in which codes stand for characters that would move a terminal, cut where long.
+
+    What is wrong stands at its start, and the remedy at its end.
+    """
+    if len(line) > _LONGEST:
+        line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
     codes = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     return "".join(codes)
 

@@ -14,6 +14,7 @@ MARKET_TROUBLE = 5
 LEDGER_REFUSED = 6
 MIRROR_INCOMPLETE = 7
 GOAL_MISSED = 8  # --target or --max-cost
+_SHOWN = 80  # characters of a name that is too long
 OUTPUT_UNREAD = 141  # as of a program that SIGPIPE ends
 
 
@@ -41,6 +42,8 @@ def _storage_line(cause: BaseException) -> str | None:
         return f"the disk is full; {kept}"
     if isinstance(cause, OSError) and cause.errno in (errno.EACCES, errno.EROFS):
         return f"{cause.filename}: cannot be written: {cause.strerror}"
+    if isinstance(cause, OSError) and cause.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        return f"{str(cause.filename)[:_SHOWN]}...: {cause.strerror}; name another file or folder"
     if isinstance(cause, sqlite3.Error):
         return f"the study's search database cannot be used ({cause}); {kept}"
     return None

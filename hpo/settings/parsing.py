@@ -99,10 +99,7 @@ def money(value: object, name: str) -> Money:
 
     if isinstance(value, bool):
         raise InputError(f"{name}: {value!r} is not an amount of dollars, such as 20 or 0.002")
-    amount = Money.parse(str(value), name)
-    if amount.micros < 0:
-        raise InputError(f"{name}: {value} is negative; give an amount of dollars, such as 20")
-    return amount
+    return Money.price(str(value), name)
 
 
 def budget(value: object, name: str) -> Money:

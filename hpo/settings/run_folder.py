@@ -17,7 +17,7 @@ from budget.files import write_whole
 from hpo.settings.config import StudyConfig, check_unchanged, make_config, to_plain
 from hpo.settings.stored_answer import SEARCH as SEARCH
 from hpo.settings.stored_answer import STORE as STORE
-from hpo.settings.stored_answer import forget_report
+from hpo.settings.stored_answer import forget_report, read_object
 
 if TYPE_CHECKING:  # a command that reads the configuration alone does not wait for databases
     from budget.book import Balance
@@ -89,13 +89,14 @@ def read_config(folder: Path) -> StudyConfig:
     """
     path = folder / "study.json"
     try:
-        raw: Mapping[str, object] = json.loads(path.read_text())
+        raw: Mapping[str, object] = read_object(path)
     except FileNotFoundError:
         raise InputError(f"{folder}: no study here (study.json is missing)") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged or unreadable: {error}") from None
     # Without a storage it is here, whatever the environment names.
-    return make_config({**raw, "storage": raw.get("storage") or "none"})
+    try:
+        return make_config({**raw, "storage": raw.get("storage") or "none"})
+    except InputError as error:
+        raise InputError(f"{path}: {error.line}") from None
 
 
 def open_store(folder: Path, config: StudyConfig) -> Database:

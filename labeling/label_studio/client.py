@@ -148,7 +148,7 @@ class StudioClient:
             return None
         try:
             return answer.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             raise MarketUnreachable(f"{self.host}: {what}: the answer is not JSON") from None
 
     def _authorization(self) -> str:

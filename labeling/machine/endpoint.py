@@ -27,7 +27,8 @@ from labeling.machine.wire import WireReply, post
 _LETTERS = string.ascii_uppercase
 _OVERHEAD = 64  # tokens that an endpoint may add to a message
 _PATIENCE = 6  # times that a call is put off
-_SLOW = (429, 503)  # not served, and so not paid
+_SLOW = (408, 425, 429, 503, 529)  # not served, and so not paid
+_MOST_TOKENS = 10**9  # of one call: more are no count
 _LEAST = 1e-4  # probability of a class that is not among the likeliest
 
 
@@ -118,7 +119,7 @@ class EndpointModel:
                 reply = done.result()
                 if reply is None:
                     continue  # lost: it may have been paid
-                if reply.trouble.startswith("HTTP 4"):
+                if reply.trouble.startswith("HTTP "):
                     refused = reply.trouble
                 yield asked[done], reply
         if refused:
@@ -142,7 +143,7 @@ class EndpointModel:
             return MachineReply((), ZERO, "the endpoint has no time")
         if got.status == 0 or got.status >= 500:
             return None
-        if got.status >= 400:
+        if got.status >= 300:  # moved elsewhere, too: the key goes to no other address
             return MachineReply((), ZERO, f"HTTP {got.status}")
         return self._read(got)
 
@@ -171,8 +172,8 @@ class EndpointModel:
 
     def _cost(self, usage: object) -> Money:
         counts = usage if isinstance(usage, Mapping) else {}
-        read, written = (counts.get(f"{kind}_tokens") for kind in ("prompt", "completion"))
-        if not (isinstance(read, int) and isinstance(written, int) and min(read, written) >= 0):
+        read, written = (_tokens(counts.get(f"{kind}_tokens")) for kind in ("prompt", "completion"))
+        if read is None or written is None:
             return self.most
         return self._settings.price(read, written)
 
@@ -203,10 +204,17 @@ class EndpointModel:
         return tuple(p / total for p in likely)
 
 
+def _tokens(count: object) -> int | None:
+    """A number of tokens; None for what is none."""
+    if isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= _MOST_TOKENS:
+        return count
+    return None
+
+
 def _first_token(choice: Mapping[str, Any]) -> list[tuple[str, float]]:
     """The likeliest first tokens with their log-probabilities; empty where none are told."""
     try:
         told = choice["logprobs"]["content"][0]["top_logprobs"]
         return [(str(each["token"]), float(each["logprob"])) for each in told]
-    except (KeyError, IndexError, TypeError, ValueError):
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         return []

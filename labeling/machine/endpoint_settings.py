@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -16,7 +14,8 @@ from urllib.parse import urlsplit
 from budget.errors import InputError, nearest
 from budget.files import regular
 from budget.money import Money
-from budget.toml import parse_toml
+from budget.secret import Secret, secret_of
+from budget.toml import checked_value, parse_toml
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -70,26 +69,15 @@ class EndpointSettings:
         """The key, which is shown nowhere; "" where the endpoint takes none.
 
         Raises:
-            InputError: the variable is not set, or others may read the file.
+            InputError: the variable is not set, others may read the file, or the key holds what
+                no header may.
         """
-        variables = os.environ if environment is None else environment
-        if self.key_variable and variables.get(self.key_variable):
-            return variables[self.key_variable].strip()
-        if self.key_file:
-            return _secret(Path(self.key_file).expanduser())
+        found = secret_of(self.key_variable, self.key_file, environment)
+        if found is not None:
+            return Secret(*found).reveal()
         if self.key_variable:
             raise InputError(f"{self.key_variable}: not set; it holds the key of the endpoint")
         return ""
-
-
-def _secret(path: Path) -> str:
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode) or mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise InputError(f"{path}: others may read the key in it; run: chmod 600 {path}")
-        return path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: the key cannot be read: {error}") from None
 
 
 def read_endpoint(path: Path) -> EndpointSettings:
@@ -106,7 +94,7 @@ def read_endpoint(path: Path) -> EndpointSettings:
         raise InputError(f"--machine: {path}: cannot be read: {error}") from None
     raw: dict[str, Any] = parse_toml(text, str(path), Decimal)
     prices = raw.pop("prices", {})
-    model = raw.get("model", "")
+    model = checked_value(f"{path}: model", raw.get("model", ""), "str")
     price = prices.get(model) if isinstance(prices, dict) else None
     if not isinstance(price, dict) or set(price) != {"input", "output"}:
         raise InputError(
@@ -122,28 +110,21 @@ def read_endpoint(path: Path) -> EndpointSettings:
         if name not in given:
             raise InputError(f"{path}: {name}: missing")
     for name, value in given.items():
-        given[name] = _checked(path, name, value, str(known[name].type))
+        given[name] = checked_value(f"{path}: {name}", value, str(known[name].type))
     settings = EndpointSettings(**given)
     _check_address(path, settings)
     return settings
 
 
-def _checked(path: Path, name: str, value: Any, kind: str) -> Any:
-    if kind == "str" and isinstance(value, str):
-        return value
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if kind == "int" and whole and 1 <= value <= 10**6:
-        return value
-    if kind == "Decimal" and (whole or isinstance(value, Decimal)) and 0 <= value <= 10**6:
-        return Decimal(value)
-    wanted = {"str": "a text", "int": "a whole number of at least 1"}.get(kind, "dollars")
-    raise InputError(f"{path}: {name}: {value!r} is not {wanted}")
-
-
 def _check_address(path: Path, settings: EndpointSettings) -> None:
     """Refuse an address that would show the key, or the images, to the network."""
-    parts = urlsplit(settings.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+    try:
+        parts = urlsplit(settings.url)
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_address = False
+    plain = settings.url.isascii() and settings.url.isprintable() and " " not in settings.url
+    if not is_address or not plain or parts.username or parts.query or parts.fragment:
         raise InputError(f"{path}: url: {settings.url!r} is no address such as https://HOST/v1")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise InputError(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from budget.errors import InputError
 from budget.money import Money
 from labeling.machine.replies import Call, MachineReply
 from labeling.machine.tables import machine_table
 from labeling.tables.table import table_of
+from labeling.tables.text import decoded
 
 _LAST = 300  # characters of a program's complaint that are shown
 
@@ -42,7 +46,12 @@ class ProgramModel:
     def __init__(
         self, command: str, path: Callable[[int], Path], classes: Sequence[str], price: Money
     ) -> None:
-        self._words = shlex.split(command)
+        try:
+            self._words = shlex.split(command)
+        except ValueError as error:
+            raise InputError(
+                f"--machine: command: {command!r} is no command line: {error}"
+            ) from None
         found = shutil.which(self._words[0]) if self._words else None
         if found is None:
             raise InputError(f"--machine: command: there is no program {command!r}")
@@ -62,20 +71,34 @@ class ProgramModel:
             InputError: the program fails, or its table is wrong.
         """
         by_path = {str(self._path(call.row)): call for call in calls}
-        done = subprocess.run(  # noqa: S603 - the user's own program
-            self._words,
-            input="".join(f"{path}\n" for path in by_path),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            said = " ".join(done.stderr.split())[-_LAST:]
-            raise InputError(f"--machine: {self._words[0]} ended with {done.returncode}: {said}")
-        table = machine_table(table_of(self._words[0], done.stdout), self._classes)
+        program = self._words[0]
+        with TemporaryFile() as complaints:  # it may complain without end
+            try:
+                done = subprocess.run(  # noqa: S603 - the user's own program
+                    self._words,
+                    input=b"".join(os.fsencode(path) + b"\n" for path in by_path),
+                    stdout=subprocess.PIPE,
+                    stderr=complaints,
+                    check=False,
+                )
+            except OSError as error:
+                raise InputError(
+                    f"--machine: {program} cannot be started: {error.strerror}"
+                ) from None
+            if done.returncode:
+                said = _last_words(complaints)
+                raise InputError(f"--machine: {program} ended with {done.returncode}: {said}")
+        text, notes = decoded(program, done.stdout)
+        table = machine_table(table_of(program, text, notes), self._classes)
         for at, name in enumerate(table.images):
             if (call := by_path.pop(name, None)) is not None:
                 cost = table.cost[at] if table.cost else self.usual
                 yield call, MachineReply(tuple(table.said[at].tolist()), cost)
         for call in by_path.values():
             yield call, MachineReply((), self.usual, "left out")
+
+
+def _last_words(file: IO[bytes]) -> str:
+    """The end of what a program wrote."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - 4 * _LAST))
+    return " ".join(file.read().decode(errors="replace").split())[-_LAST:]

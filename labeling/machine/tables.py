@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from budget.errors import InputError
 from budget.money import Money
+from labeling.tables.arrays import read_arrays
 from labeling.tables.classes import label_codes, match_classes
 from labeling.tables.columns import IMAGE
 from labeling.tables.parquet import read_parquet
@@ -69,25 +70,35 @@ def read_machine_file(
 
 
 def _of_arrays(file: Path, array: str, classes: int, setting: str) -> MachineTable:
-    try:
-        with np.load(file, allow_pickle=False) as loaded:
-            if array not in loaded:
-                names = ", ".join(loaded.files)
-                raise InputError(
-                    f"{setting}: {file}: it holds no array {array}; there are {names}: name one as "
-                    f"{file.name}#NAME"
-                )
-            said: NDArray[Any] = loaded[array]
-            rows = loaded[_NAMES] if _NAMES in loaded else np.arange(len(said))
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{setting}: {file}: cannot be read as a numpy file: {error}") from None
-    if said.ndim != 2 or said.shape[1] != classes or len(rows) != len(said):
+    arrays, held = read_arrays(file, (array, _NAMES), setting)
+    if array not in arrays:
         raise InputError(
-            f"{setting}: {file}: {array} is {said.shape}; give a row for each image and a column "
-            f"for each of the {classes} classes"
+            f"{setting}: {file}: it holds no array {array}; there are {', '.join(held) or 'none'}: "
+            f"name one as {file.name}#NAME"
         )
-    listed = tuple(str(name) for name in rows)
+    said = arrays[array]
+    if said.ndim != 2 or said.shape[1] != classes or said.dtype.kind not in "biuf":
+        raise InputError(
+            f"{setting}: {file}: {array} is {said.dtype}{list(said.shape)}; give numbers, a row "
+            f"for each image and a column for each of the {classes} classes"
+        )
+    listed = _listed(f"{setting}: {file}: {_NAMES}", arrays.get(_NAMES), len(said))
     return _made(f"{file}: {array}", listed, said.astype(np.float64), range(len(listed)))
+
+
+def _listed(origin: str, names: NDArray[Any] | None, count: int) -> tuple[str, ...]:
+    """Names of the images; their places where the file names none."""
+    if names is None:
+        return tuple(map(str, range(count)))
+    if names.shape != (count,) or names.dtype.kind not in "USiu":
+        raise InputError(
+            f"{origin}: {names.dtype}{list(names.shape)} are no names of {count} images; give one "
+            "text for each"
+        )
+    try:
+        return tuple(np.char.decode(names, "utf-8") if names.dtype.kind == "S" else map(str, names))
+    except UnicodeDecodeError:
+        raise InputError(f"{origin}: the names are not UTF-8; save them as texts") from None
 
 
 def machine_table(table: RowTable, classes: Sequence[str]) -> MachineTable:
@@ -100,7 +111,7 @@ def machine_table(table: RowTable, classes: Sequence[str]) -> MachineTable:
     Raises:
         InputError: as `read_machine_file`.
     """
-    place = {name.strip().lower(): at for at, name in reversed(list(enumerate(table.header)))}
+    place = _places(table)
 
     def column(names: Sequence[str]) -> list[str] | None:
         at = next((place[name] for name in names if name in place), None)
@@ -108,35 +119,58 @@ def machine_table(table: RowTable, classes: Sequence[str]) -> MachineTable:
 
     image = column(IMAGE)
     if image is None:
-        raise InputError(f"{table.origin}: a column image is needed; there are {table.header}")
+        raise InputError(
+            f"{table.origin}: a column image is needed; there are {', '.join(table.header)}"
+        )
     names = tuple(plain_name(unguarded(cell.strip())) for cell in image)
     said, notes = _said(table, place, column, classes)
     made = _made(table.origin, names, said, table.lines)
     cost = column(_COST)
-    costs = () if cost is None else tuple(Money.parse(c, f"{table.origin}: cost") for c in cost)
+    costs = () if cost is None else tuple(_costs(table, cost))
     return MachineTable(made.images, made.said, costs, (*table.notes, *notes))
+
+
+def _places(table: RowTable) -> dict[str, int]:
+    """Place of each column by its name, and by its lower case where that names one column.
+
+    Raises:
+        InputError: two columns have one name.
+    """
+    exact: dict[str, int] = {}
+    lower: dict[str, list[int]] = {}
+    for at, name in enumerate(cell.strip() for cell in table.header):
+        if name and exact.setdefault(name, at) != at:
+            raise InputError(f"{table.origin}: two columns have the name {name!r}; keep one")
+        lower.setdefault(name.lower(), []).append(at)
+    return {name: at[0] for name, at in lower.items() if len(at) == 1} | exact
+
+
+def _costs(table: RowTable, cells: Sequence[str]) -> Iterator[Money]:
+    for cell, line in zip(cells, table.lines, strict=True):
+        yield Money.price(cell, f"{table.origin}: row {line}, column cost")
 
 
 def _said(
     table: RowTable, place: Mapping[str, int], column: Any, classes: Sequence[str]
 ) -> tuple[Floats, tuple[str, ...]]:
     """Probabilities of the columns of classes; else of label and confidence."""
-    at = [place.get(f"p({name})".lower(), place.get(name.lower())) for name in classes]
-    if all(each is not None for each in at):
-        columns = [_numbers(table, table.column(each)) for each in at if each is not None]
-        return np.stack(columns, axis=1), ()
-    label, confidence = column(_LABEL), column(_CONFIDENCE)
+    at = [_place_of(place, name) for name in classes]
+    found = [each for each in at if each is not None]
+    if len(set(found)) == len(classes):
+        return np.stack([_numbers(table, each) for each in found], axis=1), ()
+    label = column(_LABEL)
     if label is None:
         raise InputError(
             f"{table.origin}: give a column for each class ({', '.join(classes[:5])}), or columns "
             f"label and confidence; there are {', '.join(table.header)}"
         )
     known = match_classes(f"{table.origin}: label", label, classes)
-    codes = np.array(label_codes(table.origin, "label", label, table.lines, known))
+    codes = np.array(label_codes(table.origin, "label", label, table.lines, known), dtype=np.int64)
     if (codes < 0).any():
         line = table.lines[int(np.flatnonzero(codes < 0)[0])]
         raise InputError(f"{table.origin}: row {line} has no label; leave the row out")
-    sure = np.ones(len(codes)) if confidence is None else _numbers(table, confidence)
+    sure_at = next((place[name] for name in _CONFIDENCE if name in place), None)
+    sure = np.ones(len(codes)) if sure_at is None else _numbers(table, sure_at)
     sure = np.clip(sure, 1 / len(classes), 1.0)
     rest = (1 - sure) / (len(classes) - 1)
     said = np.repeat(rest[:, None], len(classes), axis=1)
@@ -144,15 +178,23 @@ def _said(
     return said, known.notes
 
 
-def _numbers(table: RowTable, cells: Sequence[str]) -> Floats:
-    values = np.empty(len(cells))
-    for at, (cell, line) in enumerate(zip(cells, table.lines, strict=True)):
+def _place_of(place: Mapping[str, int], name: str) -> int | None:
+    spelled = [each for form in (f"p({name})", name) for each in (form, form.lower())]
+    return next((place[each] for each in spelled if each in place), None)
+
+
+def _numbers(table: RowTable, place: int) -> Floats:
+    values = np.empty(len(table.rows))
+    for at, (cell, line) in enumerate(zip(table.column(place), table.lines, strict=True)):
         try:
             values[at] = float("nan") if is_missing(cell) else float(cell)
         except ValueError:
             values[at] = float("nan")
         if not 0 <= values[at] <= 1:
-            raise InputError(f"{table.origin}: row {line}: {cell!r} is no probability from 0 to 1")
+            raise InputError(
+                f"{table.origin}: row {line}, column {table.header[place]}: {cell!r} is no "
+                "probability from 0 to 1"
+            )
     return values
 
 

@@ -11,22 +11,16 @@ from numpy.typing import NDArray
 
 from budget.errors import InputError
 from labeling.recorded.recording import Recording
+from labeling.tables.arrays import read_arrays
 from labeling.tables.classes import ClassNames, match_classes, read_classes
 from labeling.tables.text import note
 from labeling.types import Ints
 
 
 def load_arrays(file: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file, without pickles."""
-    try:
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"counts": loaded}
-        with loaded:
-            names = [name for name in ("label", "counts", "clean", "gold") if name in loaded]
-            return {name: loaded[name] for name in names}
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{file}: cannot be read as a numpy file: {error}") from None
+    """The arrays of an .npz file; the one of an .npy file are the counts."""
+    arrays, _ = read_arrays(file, ("label", "counts", "clean", "gold"))
+    return {name or "counts": array for name, array in arrays.items()}
 
 
 def from_arrays(

@@ -24,8 +24,20 @@ def read_parquet(file: Path) -> RowTable:
         ) from None
     try:
         columns = parquet.read_table(file).to_pydict()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read as Parquet: {error}") from None
-    cells = [["" if v is None else str(v) for v in column] for column in columns.values()]
+        cells = [[_text(value) for value in column] for column in columns.values()]
+    except Exception as error:  # damaged files and odd types fail in many ways
+        told = " ".join(str(error).split())
+        raise InputError(f"{file}: cannot be read as Parquet: {told}; save it as CSV") from None
     rows = tuple(zip(*cells, strict=True))
     return RowTable(str(file), tuple(columns), rows, tuple(range(2, len(rows) + 2)), ",", ())
+
+
+def _text(value: Any) -> str:
+    """A cell as text; older programs write texts as bytes.
+
+    Raises:
+        ValueError: bytes that are not UTF-8.
+    """
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    return "" if value is None else str(value)

@@ -47,7 +47,7 @@ def read_text(path: Path) -> tuple[str, tuple[str, ...]]:
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be read: {reason}") from None
-    return _decoded(path, raw)
+    return decoded(str(path), raw)
 
 
 def note(origin: str, words: str) -> str:
@@ -55,10 +55,19 @@ def note(origin: str, words: str) -> str:
     return f"{origin.replace(chr(92), '/').rpartition('/')[2]}: {words}"
 
 
-def _decoded(path: Path, raw: bytes) -> tuple[str, tuple[str, ...]]:
+def decoded(path: str, raw: bytes) -> tuple[str, tuple[str, ...]]:
+    """The text of some bytes; see `read_text`.
+
+    Args:
+        path: where they come from, for messages.
+        raw: the bytes.
+
+    Raises:
+        InputError: their encoding is none that can be told.
+    """
     for mark, encoding, name in _MARKS:
         if raw.startswith(mark):
-            notes = (note(str(path), f"read as {name}"),) if name else ()
+            notes = (note(path, f"read as {name}"),) if name else ()
             try:
                 return raw[len(mark) :].decode(encoding), notes
             except UnicodeDecodeError:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from budget.errors import InputError
 from budget.files import regular
 from budget.money import ZERO, Money
-from budget.toml import parse_toml
+from budget.toml import checked_value, parse_toml
 from hpo.data.dataset import Dataset
 from hpo.market.machines.machine import MachineOpening, OpenedModel
 from labeling.machine.replies import Call, MachineReply
@@ -22,7 +22,14 @@ from labeling.machine.replies import Call, MachineReply
 if TYPE_CHECKING:
     from training.networks.zero_shot import ZeroShot
 
-_KEYS = {"model", "file", "image_side", "price_per_second", "most_seconds", "classes"}
+_KINDS = {
+    "model": "str",
+    "file": "str",
+    "image_side": "int",
+    "price_per_second": "Decimal",
+    "most_seconds": "Decimal",
+}
+_MOST_CODE = 10**6  # far above the classes of any classifier
 
 
 class NetworkModel:
@@ -43,7 +50,8 @@ class NetworkModel:
         self._data = data
         self._families = _families(told, origin, data.classes)
         seconds = Fraction(told.get("most_seconds", 1))
-        self._per_second = Money.parse(str(told.get("price_per_second", 0)), origin)
+        price = told.get("price_per_second", 0)
+        self._per_second = Money.price(str(price), f"{origin}: price_per_second")
         self.most = self._per_second.share(seconds)
         self.usual = self._per_second.share(seconds / 20)
 
@@ -90,10 +98,14 @@ def open_model(opening: MachineOpening) -> OpenedModel:
         told = parse_toml(regular(path).read_text(encoding="utf-8"), str(path), Decimal)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--machine: {path}: cannot be read: {error}") from None
-    if unknown := sorted(set(told) - _KEYS):
-        raise InputError(f"{path}: {unknown[0]}: no such key; there are {', '.join(sorted(_KEYS))}")
+    keys = {*_KINDS, "classes"}
+    if unknown := sorted(set(told) - keys):
+        raise InputError(f"{path}: {unknown[0]}: no such key; there are {', '.join(sorted(keys))}")
     if not isinstance(told.get("model"), str):
         raise InputError(f"{path}: model: give the timm name of a classifier")
+    for name, kind in _KINDS.items():
+        if name in told:
+            told[name] = checked_value(f"{path}: {name}", told[name], kind)
     model = NetworkModel(told, str(path), opening.data)
     return OpenedModel(model, None, told["model"].partition(".")[0])
 
@@ -115,7 +127,8 @@ def _codes(origin: str, name: str, given: Any) -> tuple[int, ...]:
     codes: list[int] = []
     for each in given if isinstance(given, list) else [given]:
         first, _, last = str(each).partition("-")
-        if not first.isdigit() or not (last or first).isdigit():
+        numbers = [first, last or first]
+        if not all(n.isascii() and n.isdigit() and int(n) < _MOST_CODE for n in numbers):
             raise InputError(f'{origin}: classes: {name}: {each!r} is no class such as 7 or "7-24"')
         codes += range(int(first), int(last or first) + 1)
     if not codes:

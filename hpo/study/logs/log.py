@@ -135,10 +135,10 @@ def last_event(folder: Path) -> dict[str, Any] | None:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL))
             lines = files.whole_lines(file.read()).splitlines()
-    except FileNotFoundError:
+    except OSError:  # nothing is decided by the log
         return None
     for line in reversed(lines):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             row = json.loads(line)
             if isinstance(row, dict) and {"at", "event"} <= row.keys():
                 return row

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hpo.answer.summary import summary_lines, title
+from hpo.settings.stored_answer import DIGEST, digest, to_json
 
 if TYPE_CHECKING:
     import optuna
@@ -39,6 +40,7 @@ def leave_answer(
     note = _UNFINISHED if report is None else _in_words(report)
     _leave(study, "dashboard:", note)
     study.set_user_attr("answer", note)
+    study.set_user_attr(DIGEST, None if report is None else digest(to_json(report).encode()))
     study.set_user_attr(_MARK, best)
 
 

@@ -35,7 +35,7 @@ from hpo.settings.run_folder import (
     read_config,
     runs_of,
 )
-from hpo.settings.stored_answer import read_report
+from hpo.settings.stored_answer import report_as_it_is
 from hpo.study.oversight.stored_answers import selling_stored
 from hpo.study.study import Study, open_study
 from hpo.study.trials import TASK
@@ -104,7 +104,7 @@ def audit(folder: Path, trainer: Trainer | None = None) -> Audit:
         LedgerCorrupt: rows are not the rows that were written.
         NotBought: its orders do not follow from the answers before them.
     """
-    config, stored = read_config(folder), read_report(folder)
+    config, stored = read_config(folder), report_as_it_is(folder)
     if stored is None:
         raise InputError(f"{folder}: no answer yet (report.json is missing); let the study end")
     look_at_books(folder)

@@ -24,7 +24,7 @@ from budget.tariff import Tariff
 from budget.tariffs.calls import CallTariff
 from budget.tariffs.suite import SuiteTariff
 from hpo.settings.rows.staff import PLATFORM
-from hpo.settings.stored_answer import SEARCH, STORE
+from hpo.settings.stored_answer import SEARCH, STORE, read_object
 from labeling.machine import MACHINE
 
 if TYPE_CHECKING:
@@ -139,17 +139,18 @@ def _holds(store: Path, study: str, mark: Sequence[int | str]) -> bool:
 
 def _study_in(folder: Path) -> tuple[str, Tariff]:
     """The study's name and tariff, from its configuration."""
-    raw = json.loads((folder / "study.json").read_text())
-    least, smallest = Money.parse(raw["fee_minimum"]), Money.parse(raw["smallest_reward"])
-    if raw.get("pay", PLATFORM) != PLATFORM:  # own annotators: each answer cost what it earned
-        return raw["study"], SuiteTariff(Fraction(0), ZERO, ZERO)
-    return raw["study"], SuiteTariff(Fraction(raw["fee_share"]), least, smallest)
+    from hpo.settings.run_folder import read_config
+
+    config = read_config(folder)
+    if config.pay != PLATFORM:  # own annotators: each answer cost what it earned
+        return config.study, SuiteTariff(Fraction(0), ZERO, ZERO)
+    return config.study, config.suite_tariff
 
 
 def _storage_in(folder: Path) -> str | None:
     """The address of the server that a study lies at; None for one in its folder."""
     try:
-        address: str | None = json.loads((folder / "study.json").read_text()).get("storage")
+        address: str | None = read_object(folder / "study.json").get("storage")
     except FileNotFoundError:
         return None
     return address

@@ -294,12 +294,16 @@ class Api:
         )
 
 
+class _OddAnswerError(Exception):
+    """JSON of another shape than the platform's, as a gateway may send: no answer of it came."""
+
+
 def _is_lost(error: Exception) -> bool:
     """Whether an exception means that no answer came, or no readable answer."""
     import httpx
     import urllib3.exceptions
 
-    unreadable = (json.JSONDecodeError, UnicodeDecodeError)
+    unreadable = (json.JSONDecodeError, UnicodeDecodeError, RecursionError, _OddAnswerError)
     return isinstance(error, (httpx.HTTPError, urllib3.exceptions.HTTPError, *unreadable))
 
 
@@ -307,12 +311,16 @@ def _ask(client: Any, path: str, params: dict[str, Any]) -> dict[str, Any]:
     from toloka.util._managing_headers import add_headers
 
     ask = add_headers("client")(client._request)
-    answer: dict[str, Any] = ask("get", path, params=dict(params))
+    answer = ask("get", path, params=dict(params))
+    if not isinstance(answer, dict):
+        raise _OddAnswerError
     return answer
 
 
 def _page(client: Any, path: str, params: dict[str, Any]) -> dict[str, Any]:
     page = _ask(client, path, params)
+    if not isinstance(page.get("items"), list):
+        raise _OddAnswerError
     return {"items": list(page["items"]), "has_more": bool(page.get("has_more"))}
 
 

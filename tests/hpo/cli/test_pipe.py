@@ -109,3 +109,22 @@ def test_another_pipe_that_breaks_is_told(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "the market hung up" in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-", ">&- 2>&- <&-"])
+def test_a_process_without_streams_tells_its_code_and_writes_into_no_file_of_ours(
+    closed: str, studied: Path
+) -> None:
+    """A file that is opened next would get the number of the stream."""
+    sound = {path: path.read_bytes() for path in studied.rglob("*") if path.is_file()}
+    for words, code in (("report", 0), ("status", 0), ("no-such-command", 2)):
+        line = f"{sys.executable} -m hpo.run {words} {studied} {closed}"
+        done = subprocess.run(
+            ["/bin/sh", "-c", line],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+    assert all(path.read_bytes() == content for path, content in sound.items())

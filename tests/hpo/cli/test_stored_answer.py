@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from budget.files import write_whole
+from hpo.settings import stored_answer
 from hpo.settings.stored_answer import printable_report, to_json
 from hpo.study import study as study_module
 from hpo.study.study import open_study
@@ -30,12 +31,58 @@ def test_a_stored_answer_takes_no_data_model_or_heavy_library(command: str, stud
     assert work.calls <= 290_000
 
 
-def test_the_stored_answer_is_printed_as_it_stands(folder: Path, command: Command) -> None:
+def test_the_stored_answer_is_printed_as_it_stands(
+    folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an older release, which did not write the answer's hash into the trials' database."""
+    monkeypatch.setattr(stored_answer, "_told_digest", lambda _: None)
     stored = json.loads((folder / "report.json").read_text())
     marked = to_json({**stored, "stopped": "as the stored file says"})
     write_whole(folder / "report.json", marked.encode())
     assert command("report", str(folder), "--json", "full")[1] == marked
     assert "as the stored file says" in command("report", str(folder), "--details")[1]
+
+
+def test_an_edited_answer_is_not_printed_listed_or_bought_by(
+    folder: Path, command: Command
+) -> None:
+    path = folder / "report.json"
+    stored = path.read_text()
+    edits = [stored.replace(a, b, 1) for a, b in (("0.", "0.9"), ("true", "1"), ("null", '"x"'))]
+    for edited in (*edits, stored + " ", "[" * 100_000):
+        path.write_text(edited)
+        assert printable_report(folder) is None, edited[:50]
+        assert "not finished" in command("list", str(folder.parent))[1]
+        code, _, err = command("buy", str(folder))
+        assert code == 2
+        assert "its command writes it again" in err or "the study's command writes it" in err
+    path.write_text(edits[0])
+    assert command("report", str(folder), "--json", "full")[1] == stored
+    assert command("audit", str(folder))[0] == 6  # it names the figure that was edited
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"\xff", b"[" * 100_000])
+def test_damaged_settings_are_one_line(content: bytes, folder: Path, command: Command) -> None:
+    (folder / "study.json").write_bytes(content)
+    for words in (["report"], ["status"], ["ledger"], ["ask", "--accuracy", "0.9"], ["audit"]):
+        code, out, err = command(words[0], str(folder), *words[1:])
+        assert (code, out) == (2, ""), words
+        assert len(err.splitlines()) == 1, err
+        assert "study.json" in err, err
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000 + b"\n", b"5\n", None])
+def test_an_odd_log_changes_no_answer(
+    content: bytes | None, folder: Path, command: Command
+) -> None:
+    (folder / "log.jsonl").unlink(missing_ok=True)
+    if content is None:
+        (folder / "log.jsonl").mkdir()
+    else:
+        (folder / "log.jsonl").write_bytes(content)
+    code, out, err = command("status", str(folder))
+    assert (code, err) == (0, "")
+    assert "last event" not in out
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[]", b'{"schema": 0}', b"\xff"])

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
+import time
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -15,8 +20,10 @@ from labeling.machine.endpoint_settings import read_endpoint
 from labeling.machine.replies import Call, MachineReply
 from labeling.machine.source import MachineSource
 from labeling.types import Condition, Order
+from tests.labeling.machine.raw_endpoint import answer, raw_endpoint
 from tests.labeling.machine.stand_in import FAULTS, READ, WRITTEN, endpoint, settings_file
 
+FAR = datetime(2099, 1, 1, tzinfo=UTC)
 PROMPT = Prompt.of("Look well.", "Which animal?", ("cat", "dog", "fox"))
 
 
@@ -144,3 +151,113 @@ def test_a_key_comes_from_the_environment_or_a_private_file(tmp_path: Path) -> N
 
 def test_an_endpoint_that_is_not_there_gives_no_reply(tmp_path: Path) -> None:
     assert list(model_at(tmp_path, "http://127.0.0.1:1/v1").ask(calls(2))) == []
+
+
+CHOICE: dict[str, object] = {"message": {"content": "A"}}
+TOP = {"token": "A", "logprob": 0}
+ODD_BODIES: dict[str, bytes] = {
+    "nested": b"[" * 100_000,
+    "nested inside": b'{"choices":' + b"[" * 100_000,
+    "a huge logarithm": json.dumps(
+        {"choices": [CHOICE | {"logprobs": {"content": [{"top_logprobs": [TOP]}]}}]}
+    )
+    .replace('"logprob": 0', f'"logprob": {10**400}')
+    .encode(),
+    "HTML": b"<html>who are you?</html>",
+    "packed": gzip.compress(b"0" * 10_000_000),
+    "another encoding": b"\xff\xfe\xff",
+}
+
+
+@pytest.mark.parametrize("kind", ODD_BODIES)
+def test_an_odd_body_is_paid_in_full_and_ends_nothing(tmp_path: Path, kind: str) -> None:
+    with raw_endpoint(answer(ODD_BODIES[kind])) as url:
+        model = model_at(tmp_path, url)
+        [(_, reply)] = model.ask(calls(1))
+    assert reply.cost == model.most
+    assert bool(reply.said) == (kind == "a huge logarithm")
+
+
+@pytest.mark.parametrize("tokens", [True, -1, 2.5, "3", None, 10**30, 10**4000])
+def test_tokens_that_are_no_count_are_the_most(tmp_path: Path, tokens: object) -> None:
+    usage = {"prompt_tokens": tokens, "completion_tokens": 1}
+    body = json.dumps({"choices": [CHOICE], "usage": usage}).encode()
+    with raw_endpoint(answer(body)) as url:
+        model = model_at(tmp_path, url)
+        [(_, reply)] = model.ask(calls(1))
+    assert reply.cost == model.most
+
+
+DRIPS = {
+    "body": (b"HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n", b" "),
+    "header": (b"HTTP/1.1 200 OK\r\nX: ", b"a"),
+    "go on": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("kind", DRIPS)
+def test_a_reply_that_drips_is_lost_after_its_time(tmp_path: Path, kind: str) -> None:
+    with raw_endpoint(*DRIPS[kind]) as url:
+        begun = time.monotonic()
+        assert list(model_at(tmp_path, url, timeout=1).ask(calls(1))) == []
+    assert 0.9 < time.monotonic() - begun < 20
+
+
+def test_a_chunk_below_nothing_is_a_lost_reply(tmp_path: Path) -> None:
+    with raw_endpoint(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc") as url:
+        assert list(model_at(tmp_path, url).ask(calls(1))) == []
+
+
+def test_a_reply_that_sends_elsewhere_ends_it_and_the_key_stays(tmp_path: Path) -> None:
+    with endpoint() as (other, bill):
+        moved = answer(b"", f"307 Moved\r\nLocation: {other}/chat/completions")
+        with raw_endpoint(moved) as url, pytest.raises(InputError, match="HTTP 307; check url"):
+            list(model_at(tmp_path, url, "s3cret").ask(calls(1)))
+    assert not bill.keys
+
+
+@pytest.mark.parametrize(("told", "least"), [("7", 7.0), (format_datetime(FAR), 20.0), ("x", 0.5)])
+def test_a_wait_is_asked_for_in_seconds_or_by_a_date(
+    tmp_path: Path, told: str, least: float
+) -> None:
+    waits: list[float] = []
+    with raw_endpoint(answer(b"", f"429 Slow\r\nRetry-After: {told}")) as url:
+        settings = read_endpoint(settings_file(tmp_path, url, wait=20))
+        [(_, reply)] = EndpointModel(settings, PROMPT, lambda _: b"", "", waits.append).ask(
+            calls(1)
+        )
+    assert (reply.cost, waits[0]) == (Money(0), least)
+
+
+@pytest.mark.parametrize("key", ["sk-a\nb", "sk-\u2026", "sk a"])
+def test_a_key_that_no_header_may_hold_is_one_line_without_it(tmp_path: Path, key: str) -> None:
+    settings = read_endpoint(settings_file(tmp_path, "https://h/v1", key_variable="THE_KEY"))
+    with pytest.raises(InputError, match="THE_KEY: the token is empty or holds") as refused:
+        settings.key({"THE_KEY": key})
+    assert "sk" not in refused.value.line
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://h:99999/v1", "https://h:x/v1", "https://[::1", "https://h/v 1", "https://h/?a=1"],
+)
+def test_an_address_that_cannot_be_asked_is_one_line(tmp_path: Path, url: str) -> None:
+    with pytest.raises(InputError, match="is no address such as"):
+        read_endpoint(settings_file(tmp_path, url))
+
+
+@pytest.mark.parametrize(
+    "value", ["nan", "inf", "-1", "[]", "{}", "true", "07:32:00", '"x"', "1e9"]
+)
+@pytest.mark.parametrize("name", ["model", "image_tokens", "input", "timeout"])
+def test_a_value_of_another_kind_is_one_line(tmp_path: Path, name: str, value: str) -> None:
+    path = settings_file(tmp_path, "https://h/v1", timeout=5)
+    lines = [
+        f"{name} = {value}" if line.startswith(f"{name} =") else line
+        for line in path.read_text().splitlines()
+    ]
+    path.write_text("\n".join(lines))
+    if (name, value) == ("model", '"x"'):
+        value = "prices"  # the table of another model is missing
+    with pytest.raises(InputError, match=name if value != "prices" else value):
+        read_endpoint(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -9,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from budget.errors import InputError
 from budget.money import Money
 from labeling.machine import MACHINE, is_machine
 from labeling.machine.kept import LOST
+from labeling.machine.program import ProgramModel
 from labeling.machine.replies import Call, MachineReply
 from labeling.machine.source import MachineSource
 from labeling.types import Assignment, Condition, Order, OrderEnd
@@ -104,3 +108,51 @@ def test_dearer_replies_than_are_possible_end_the_order_inside_its_hold(tmp_path
     made, end = collected(model, tmp_path, placed)
     assert end.reason == "limit"
     assert 0 < sum(a.reward.micros for a in made) <= 20 * MOST.micros
+
+
+def program(folder: Path, text: str, *words: str) -> ProgramModel:
+    (folder / "p.py").write_text(text)
+    command = shlex.join([sys.executable, str(folder / "p.py"), *words])
+    return ProgramModel(command, lambda row: Path(f"/i/{row}.png"), ("cat", "dog"), MOST)
+
+
+HEAD = "import sys\nprint('image,label,cost')\n"
+ROWS = "for l in sys.stdin: print(l.strip() + ',dog,0.0004')\n"
+BAD_PROGRAMS = {
+    "negative": (HEAD + "for l in sys.stdin: print(l.strip() + ',dog,-5')", "row 2, .* negative"),
+    "bytes": ("import sys\nsys.stdout.buffer.write(b'image,label\\n\\xff,dog\\n')", "not UTF-8"),
+    "nothing": ("", "a column image is needed"),
+    "other rows": (HEAD + "print('/i/0.png,dog,0.1\\n/i/0.png,cat,0.1')", "listed twice"),
+    "dies": ("import sys\nsys.stderr.write('x' * 10**7 + ' why')\nsys.exit(3)", "with 3: .*why$"),
+    "is killed": ("import os\nos.kill(os.getpid(), 9)", "ended with -9"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_PROGRAMS)
+def test_a_bad_program_is_one_short_line(tmp_path: Path, kind: str) -> None:
+    text, problem = BAD_PROGRAMS[kind]
+    with pytest.raises(InputError, match=problem) as refused:
+        list(program(tmp_path, text).ask([Call(0, 0, "k0")]))
+    assert len(refused.value.line) < 600
+
+
+def test_a_program_answers_about_other_images_and_leaves_some_out(tmp_path: Path) -> None:
+    text = HEAD + ROWS + "print('/i/99.png,cat,0.9')\n"
+    replies = list(program(tmp_path, text).ask([Call(0, 0, "k0"), Call(1, 0, "k1")]))
+    assert [(call.row, reply.cost) for call, reply in replies] == [(0, Money(400)), (1, Money(400))]
+    [(call, reply)] = program(tmp_path, HEAD).ask([Call(7, 0, "k7")])
+    assert (call.row, reply.trouble, reply.cost) == (7, "left out", MOST)
+
+
+@pytest.mark.parametrize("command", ["", "'", '"a', "\\", "/", "absent-program -x"])
+def test_what_is_no_command_is_one_line(command: str) -> None:
+    with pytest.raises(InputError, match=r"--machine: command: "):
+        ProgramModel(command, lambda row: Path(f"{row}"), ("cat", "dog"), MOST)
+
+
+def test_a_program_that_is_none_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "p").write_bytes(b"\x7fELF")
+    (tmp_path / "p").chmod(0o700)
+    model = ProgramModel(str(tmp_path / "p"), lambda row: Path(f"{row}"), ("cat", "dog"), MOST)
+    with pytest.raises(InputError, match="cannot be started"):
+        list(model.ask([Call(0, 0, "k0")]))

@@ -51,14 +51,12 @@ def studies_in(folder: Path) -> list[dict[str, Any]]:
 
 
 def _study(folder: Path) -> dict[str, Any]:
-    import json
-
     from hpo.answer.summary import summary_lines
-    from hpo.settings.stored_answer import printable_report
+    from hpo.settings.stored_answer import printable_report, read_object
 
     facts: dict[str, Any] = {"folder": str(folder), "study": None, "state": "damaged"}
     try:
-        raw: Mapping[str, Any] = json.loads((folder / "study.json").read_text())
+        raw = read_object(folder / "study.json")
         market = str(raw["market"]).partition(":")[0]
         facts |= {"study": raw["study"], "market": market, "goal": raw["goal"]}
         facts |= {"cap": raw["budget"], "state": "not finished", "spent": None, "answer": None}

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings(
         scenario=load_scenario(arguments.scenario),
         seed=arguments.seed,
-        balance=Money.parse(arguments.balance, "--balance"),
+        balance=Money.price(arguments.balance, "--balance"),
         tariff=_tariff(arguments),
         truth=read_truth(arguments.truth) if arguments.truth else None,
         quotas=arguments.quotas == "on",
@@ -101,8 +101,8 @@ def _tariff(arguments: argparse.Namespace) -> SuiteTariff:
         share = Fraction(arguments.fee_share)
     except (ValueError, ZeroDivisionError):
         raise InputError(f"--fee-share: {arguments.fee_share!r} is not a share") from None
-    smallest = Money.parse(arguments.smallest_reward, "--smallest-reward")
-    return SuiteTariff(share, Money.parse(arguments.fee_minimum, "--fee-minimum"), smallest)
+    smallest = Money.price(arguments.smallest_reward, "--smallest-reward")
+    return SuiteTariff(share, Money.price(arguments.fee_minimum, "--fee-minimum"), smallest)
 
 
 def _wait(over: Callable[[], bool]) -> None:

@@ -174,7 +174,9 @@ def _read(ask: Callable[[], Any], what: str, envelope: bool) -> dict[str, Any]:
         raise MirrorUnavailable(f"{what}: status {code}")
     try:
         parsed = answer.json() if envelope else {}
-    except ValueError:
+        if not isinstance(parsed, dict):
+            raise ValueError("no object")
+    except (ValueError, RecursionError):
         raise MirrorUnavailable(f"{what}: the answer is not ClearML's") from None
     if code != 200:
         meta = parsed.get("meta", {})

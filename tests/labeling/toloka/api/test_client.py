@@ -145,6 +145,26 @@ def test_lists_are_read_to_their_end() -> None:
     assert [one["id"] for one in found] == ["1", "2", "3", "4", "5"]
 
 
+@pytest.mark.parametrize("odd", [[], None, "x", 5, {}, {"items": None}, {"items": {"a": 1}}])
+def test_an_answer_of_another_shape_is_asked_for_again(odd: object) -> None:
+    class Pages:
+        def __init__(self) -> None:
+            self.answers = [odd, {"items": [{"id": "1"}], "has_more": False}]
+
+        def _request(self, method: str, path: str, params: dict[str, Any]) -> object:
+            return self.answers.pop(0)
+
+    clock = Sleeper()
+    assert Api(Pages(), "Toloka TEST", clock).list("/v1/pools", 2) == [{"id": "1"}]
+    assert len(clock.slept) == 1
+
+
+def test_an_answer_nested_without_end_is_asked_for_again() -> None:
+    ask, clock = api()
+    assert ask.read(failing(RecursionError("maximum recursion depth exceeded"))) == "done"
+    assert len(clock.slept) == 1
+
+
 def test_the_wall_clock_tells_whole_milliseconds_and_sleeps() -> None:
     clock = WallClock()
     before = clock.now()
