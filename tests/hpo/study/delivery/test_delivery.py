@@ -156,7 +156,8 @@ def test_why_the_search_stopped_is_told_alike_after_the_labels_are_bought(
     study = small_study(goal="model", learn=learn, budget=budget, min_gain="0.00001")
     report = study.run()
     left = report["money"]["left"]["usd"]
-    assert f"${left} is left to search with" not in report["stopped"]  # less than the search had left
+    # It is less than the search had left.
+    assert f"${left} is left to search with" not in report["stopped"]
     assert to_json(study.run()) == to_json(report)
 
 
