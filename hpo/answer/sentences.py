@@ -100,6 +100,12 @@ def cents(money: Mapping[str, Any]) -> str:
     return Money.from_json(money).cents()
 
 
+def printed_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    """Points between two rows' accuracies as they are printed, so that a reader's sum is right."""
+    first, second = (100 * float(row["accuracy"]) for row in (one, other))
+    return round(first, 1) - round(second, 1)
+
+
 def usd(money: Mapping[str, Any]) -> str:
     """An exact amount."""
     return str(Money.from_json(money))
@@ -305,7 +311,8 @@ def delivery_lines(report: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"Bought directly and evenly, {told_plan_in_words(row['plan'])} for "
             f"{cents(row['price_tag'])} would give {with_interval(row)}: the delivered model is "
-            f"{signed(gain['points'])} points ({signed(low)} to {signed(high)}) from it."
+            f"{signed(printed_difference(made['final'], row))} points "
+            f"({signed(low)} to {signed(high)}) from it."
         )
     if first := made["first_purchase"]:
         lines.append(

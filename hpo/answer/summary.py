@@ -68,7 +68,6 @@ def delivery_summary(report: Mapping[str, Any]) -> list[str]:
     images = counted(labels["images"], "image")
     if labels["images"] < labels["images_wanted"]:
         images = f"{labels['images']:,} of {counted(labels['images_wanted'], 'image')}"
-    exam = exam_and_people_in_words(plan)
     spent, cap = cents(money["spent"]), Money.from_json(money["cap"])
     left = cap - Money.parse(spent.removeprefix("$"))  # the two add up as printed
     bought = f"Labels of {images} and a model for {spent}: {counted(labels['answers'], 'answer')}"
@@ -78,7 +77,8 @@ def delivery_summary(report: Mapping[str, Any]) -> list[str]:
     lines = [
         _first_that_fits(
             [
-                f"{bought}, {price}{exam}.",
+                f"{bought}, {price}{_checks(plan, report['config']['suite_size'])}.",
+                f"{bought}, {price}{_short_checks(plan)}.",
                 f"{bought}, {price}.",
                 f"{bought}.",
             ]
@@ -133,15 +133,30 @@ def _spend(report: Mapping[str, Any]) -> str:
     if plan["tasks"] < answer["images"]:
         images = f"{plan['tasks']:,} of {counted(answer['images'], 'image')}"
     each = f"{few_answers(plan)} at {told_pay_in_words(plan)}"
-    start = f"Spend about {price} on {images}: {each}"
     checks = _checks(plan, report["config"]["suite_size"])
-    return _first_that_fits([f"{start}{checks}.", f"{start}{people_in_words(plan)}."])
+    short = _short_checks(plan)
+    return _first_that_fits(
+        [
+            f"Spend about {price} on {images}: {each}{checks}.",
+            f"Spend about {price} on {images}: {each}{short}.",
+            f"Spend {price} on {images}: {each}{short}.",
+            f"Spend {price} on {counted(plan['tasks'], 'image')}: {each}{short}.",
+            f"Spend about {price} on {images}: {each}.",
+        ]
+    )
 
 
 def _checks(plan: Mapping[str, Any], suite_size: int) -> str:
     """The checks of annotators that the plan has."""
     controls = f", {controls_in_words(plan, suite_size)}" if plan["controls"] else ""
     return exam_and_people_in_words(plan) + controls
+
+
+def _short_checks(plan: Mapping[str, Any]) -> str:
+    """The same in fewer words: ", exam, 2 controls"."""
+    exam = ", exam" if plan["exam"] else ""
+    controls = f", {counted(plan['controls'], 'control')}" if plan["controls"] else ""
+    return f"{exam}{people_in_words(plan)}{controls}"
 
 
 def _expect(report: Mapping[str, Any]) -> str:

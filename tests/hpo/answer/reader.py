@@ -101,7 +101,7 @@ def _named(
         if place in ANY_SIZE and not config.pool_size:
             if plan.tasks not in sizes and Money.from_json(row["price_tag"]) > most:
                 yield "beyond the limits", f"{place}: {plan.key} costs {row['price_tag']}"
-            if replace(plan, tasks=1) in kinds and min(sizes) <= plan.tasks <= max(sizes):
+            if replace(plan, tasks=1) in kinds and min(sizes) <= plan.tasks <= pool:
                 continue
         larger = config.pool_size is not None and plan.tasks not in {p.tasks for p in space}
         if plan.key not in inside and not (larger or config.pool_size):

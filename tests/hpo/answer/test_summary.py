@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hpo.answer.summary import WIDTH, _expect, next_line
+from hpo.answer.summary import WIDTH, _expect, _spend, next_line
 
 
 def told(kind: str, share: float, differs: bool) -> dict[str, Any]:
@@ -43,6 +43,26 @@ def test_a_whole_plan_bought_again_fits(kind: str, differs: bool) -> None:
     assert len(line) <= WIDTH
     assert "79.9 %" in line
     assert ("beyond noise" in line) == ("less" in line) == differs
+
+
+@pytest.mark.parametrize("tasks", [98, 3_308, 1_234_567])
+@pytest.mark.parametrize("exam", [True, False])
+@pytest.mark.parametrize("controls", [0, 1, 3])
+def test_the_first_line_never_leaves_out_the_checks_of_a_plan(
+    tasks: int, exam: bool, controls: int
+) -> None:
+    plan = {"tasks": tasks, "overlap": 1, "exam": exam, "controls": controls}
+    plan["price_per_task"] = {"usd": "0.0015"}  # type: ignore[assignment]
+    price = {"micros": 5_390_000 * max(1, tasks // 1000), "usd": "5.39"}
+    line = _spend(
+        {
+            "answer": {"chosen": {"plan": plan, "price_tag": price}, "images": 5_000_000},
+            "config": {"suite_size": 10},
+        }
+    )
+    assert len(line) <= WIDTH
+    assert ("exam" in line) == exam
+    assert (f"{controls} control" in line) == bool(controls)
 
 
 def test_the_next_step_after_own_images_is_another_one() -> None:

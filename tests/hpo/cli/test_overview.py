@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hpo.cli.commands.overview.compare import difference, differing_settings
+from hpo.cli.commands.overview.compare import _sentence, difference, differing_settings
 from hpo.cli.examples import EXAMPLES
 from hpo.cli.flags import Parser, subcommands
 from hpo.cli.main import main
@@ -140,7 +140,7 @@ def test_two_studies_side_by_side(two: tuple[Path, Path], command: Command) -> N
 def report(accuracy: float, half: float, content: str = "a") -> dict[str, Any]:
     row = {"accuracy": accuracy, "interval_95": [accuracy - half, accuracy + half]}
     ground = {"data": {"content": content}, "question": {"score": "accuracy"}}
-    return {"delivery": None, "recommended": row, **ground}
+    return {"delivery": None, "answer": {"chosen": row}, **ground}
 
 
 def test_a_difference_is_told_from_noise_by_both_intervals() -> None:
@@ -149,7 +149,10 @@ def test_a_difference_is_told_from_noise_by_both_intervals() -> None:
     far = difference(report(0.80, 0.03), report(0.90, 0.04))
     assert far == {"points": -10.0, "interval_95": [-15.0, -5.0], "told_from_noise": True}
     assert difference(report(0.9, 0.1), report(0.9, 0.1, "b")) is None
-    assert difference(report(0.9, 0.1), {**report(0.9, 0.1), "recommended": None}) is None
+    told = [{**report(accuracy, 0.03), "study": "s"} for accuracy in (0.94246, 0.91664)]
+    gap = difference(*told)  # 2.58 points, beside "94.2 %" and "91.7 %"
+    assert _sentence(gap, *told).startswith("s gives 2.5 points more (")
+    assert difference(report(0.9, 0.1), {**report(0.9, 0.1), "answer": {"chosen": None}}) is None
 
 
 def test_settings_that_differ_are_told_by_their_values() -> None:

@@ -65,7 +65,7 @@ def _lead(report: Report) -> tuple[Report | None, str]:
     """The row that stands for a study: what it delivers, else what it recommends."""
     if made := report["delivery"]:
         return made["final"], "delivered model, measured"
-    return report["recommended"], "recommended plan, expected"
+    return report["answer"]["chosen"], "recommended plan, expected"
 
 
 def _facts(reports: list[dict[str, Any]]) -> list[tuple[str, ...]]:
@@ -135,15 +135,16 @@ def difference(one: Report, other: Report) -> dict[str, Any] | None:
 
 
 def _sentence(gap: Report | None, one: Report, other: Report) -> str:
-    from hpo.answer.sentences import points
+    from hpo.answer.sentences import points, printed_difference
 
-    if gap is None:
+    first, second = (_lead(report)[0] for report in (one, other))
+    if gap is None or first is None or second is None:
         return "Their accuracies cannot be compared: the images or the questions are not the same."
     sign = -1 if gap["points"] < 0 else 1
     low, high = sorted(sign * bound for bound in gap["interval_95"])
     noise = "told from noise" if gap["told_from_noise"] else "within noise"
     return (
-        f"{one['study']} gives {points(sign * gap['points'])} points "
+        f"{one['study']} gives {points(sign * printed_difference(first, second))} points "
         f"{'less' if sign < 0 else 'more'} ({points(low)} to {points(high)}) than "
         f"{other['study']}: {noise}."
     )
