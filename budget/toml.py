@@ -1,7 +1,8 @@
-"""TOML as users write it: whatever is wrong with it is one line."""
+"""TOML and JSON as users write them: whatever is wrong with them is one line."""
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Callable
 from decimal import Decimal
@@ -35,6 +36,18 @@ def parse_toml(text: str, name: str, parse_float: Callable[[str], Any] = float) 
     except ValueError as error:  # Python's own limit for the digits of a number is one, too
         line = str(error).partition(";")[0]
         raise InputError(f"{name}: not valid TOML: {line}") from None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The content of a JSON text.
+
+    Raises:
+        ValueError: it is not JSON, or is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def checked_value(origin: str, value: Any, kind: str) -> Any:

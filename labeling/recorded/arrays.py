@@ -16,6 +16,8 @@ from labeling.tables.classes import ClassNames, match_classes, read_classes
 from labeling.tables.text import note
 from labeling.types import Ints
 
+_MOST = 100_000_000  # answers of a file
+
 
 def load_arrays(file: Path) -> dict[str, NDArray[Any]]:
     """The arrays of an .npz file; the one of an .npy file are the counts."""
@@ -82,6 +84,8 @@ def _from_counts(
     if classes is not None:
         words = f"columns of counts are the classes in order: {', '.join(names[:5])}"
         notes = (note(str(file), words),)
+    if (total := table.sum(dtype=np.float64)) > _MOST:
+        raise InputError(f"{file}: counts are {total:.3g} answers, more than {_MOST:,}")
     gold = _clean(file, arrays, len(table))
     bad = np.flatnonzero(gold >= len(names))
     if len(bad):

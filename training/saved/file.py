@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from budget.errors import InputError
 from budget.files import regular
+from budget.toml import parse_json
 from training.encoder import Encoder
 from training.fit import Model
 from training.saved.model import SavedModel
@@ -71,7 +72,7 @@ def load_model(path: str | Path) -> SavedModel:
         )
     try:
         content = regular(path).read_bytes()
-        said = json.loads(_metadata(content)["labelworth"])
+        said = parse_json(_metadata(content)["labelworth"])
         model, filters = _model(said["model"], load(content))
         classes = tuple(str(name) for name in said["classes"])
         encoder = said.get("encoder")
@@ -91,7 +92,7 @@ def _metadata(content: bytes) -> dict[str, str]:
     length = int.from_bytes(content[:8], "little")
     if not 2 <= length <= len(content) - 8:
         raise ValueError("not a safetensors file")
-    header = json.loads(content[8 : 8 + length])
+    header = parse_json(content[8 : 8 + length])
     metadata: dict[str, str] = header["__metadata__"]
     return metadata
 

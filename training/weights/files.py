@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import InputError
+from budget.toml import parse_json
 
 State = dict[str, Any]
 """Tensors by name, in the order of the file."""
@@ -134,7 +135,7 @@ def read_made(path: Path) -> Made | None:
     if said is None:
         return None
     try:
-        facts = json.loads(said)
+        facts = parse_json(said)
         mean, std = (tuple(float(v) for v in facts[name]) for name in ("mean", "std"))
         return Made(str(facts["model"]), mean, std, int(facts["size"]), str(facts["of"]))
     except (ValueError, KeyError, TypeError):

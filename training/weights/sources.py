@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 from budget.errors import InputError
+from budget.toml import parse_json
 from training.weights.files import Made, WeightsFile, file_hash, read_made
 from training.weights.names import architecture_of, check_name, import_timm
 from training.weights.packages import PACKAGES, packaged
@@ -80,7 +80,7 @@ def _exported(folder: Path) -> WeightsFile:
         if not path.is_file():
             raise InputError(f"--backbone {LOCAL_DIR}{folder}: {path.name} is missing")
     try:
-        said = json.loads(config.read_text(encoding="utf-8"))
+        said = parse_json(config.read_text(encoding="utf-8"))
         settings = said.get("pretrained_cfg", said)
         tag = settings.get("tag") or ""
         model = str(said["architecture"])

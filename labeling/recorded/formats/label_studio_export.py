@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from budget.errors import InputError
+from budget.toml import parse_json
 from labeling.recorded.answer_cells import AnswerCells
 from labeling.recorded.formats.table_format import (
     TableFormat,
@@ -63,7 +64,7 @@ def _choice(origin: str, where: str, cell: str) -> str:
     if not cell.lstrip().startswith(("{", "[")):
         return cell
     try:
-        value = json.loads(cell)
+        value = parse_json(cell)
     except ValueError:
         return cell
     return _one(origin, where, value.get("choices", []) if isinstance(value, dict) else value)
@@ -108,13 +109,18 @@ def read_label_studio_json(path: Path) -> AnswerCells | RowTable:
     """
     text, notes = read_text(path)
     try:
-        tasks = json.loads(text)
+        tasks = parse_json(text)
     except ValueError as error:
         raise InputError(f"{path}: cannot be read as JSON: {error}") from None
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise InputError(f"{path}: not {_NAME}: it is no list of tasks; export as JSON or CSV")
     if any("annotations" in task for task in tasks):
-        return _read_tasks(str(path), tasks, notes)
+        try:
+            return _read_tasks(str(path), tasks, notes)
+        except InputError:
+            raise
+        except (TypeError, AttributeError, KeyError, ValueError, OverflowError) as error:
+            raise InputError(f"{path}: not {_NAME}: a task is damaged ({error})") from None
     if any("annotation_id" in task for task in tasks):
         return _flat(str(path), tasks, notes)
     raise InputError(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 from budget.errors import InputError
+from budget.toml import parse_json
 from labeling.recorded.answer_cells import AnswerCells
 from labeling.recorded.formats.table_format import (
     TableFormat,
@@ -77,7 +77,7 @@ def _from_json(origin: str, line: int, cell: str) -> str:
     if not cell.lstrip().startswith("[{"):
         return cell
     try:
-        fields = list(json.loads(cell)[0].values())
+        fields = list(parse_json(cell)[0].values())
     except (ValueError, AttributeError):
         return cell
     if len(fields) != 1:

@@ -226,3 +226,25 @@ def test_cifar10n_reads_in_its_published_shape(data_folder: Path) -> None:
     assert (recording.label == recording.gold[recording.task]).mean() == pytest.approx(
         0.8233, abs=0.005
     )
+
+
+ODD_EXPORTS = [
+    "[" * 100_000,
+    '[{"annotations": 5}]',
+    '[{"annotations": [5]}]',
+    '[{"annotations": [{"result": 5}], "data": 5}]',
+    '[{"id": {}, "annotations": [{"result": [{"value": {"choices": ["a"]}}]}], "data": {"i": 1}}]',
+]
+
+
+@pytest.mark.parametrize("text", ODD_EXPORTS, ids=range(len(ODD_EXPORTS)))
+def test_an_odd_export_is_one_line(text: str, tmp_path: Path) -> None:
+    (tmp_path / "odd.json").write_text(text)
+    with pytest.raises(InputError, match=r"odd\.json"):
+        read_recording(tmp_path / "odd.json")
+
+
+def test_counts_of_more_answers_than_a_memory_holds_are_one_line(tmp_path: Path) -> None:
+    np.savez(tmp_path / "many.npz", counts=np.array([[10**12, 1]]))
+    with pytest.raises(InputError, match=r"counts are 1e\+12 answers, more than"):
+        read_recording(tmp_path / "many.npz")
