@@ -32,7 +32,7 @@ def test_a_target_stops_the_search_when_it_is_reached_and_confirmed(small_study:
     assert report["money"]["spent"]["micros"] < whole["money"]["spent"]["micros"]
     assert report["confirmation"]["paid"]["micros"] > 0
     assert target["chosen"]["plan"] == best["plan"] == report["answer"]["chosen"]["plan"]
-    assert best["why"] == "cheapest plan that reaches 45 % with 90 % probability"
+    assert best["why"] == "cheapest evaluated plan that reaches 45 % with 90 % probability"
     low, high = target["dollars_95"]
     assert low["micros"] <= target["chosen"]["price_tag"]["micros"]
     assert high is None or high["micros"] >= low["micros"]
