@@ -1,14 +1,18 @@
 """Replies that were paid for: on disk before they count, so that none is bought twice.
 
 A call is written down before it is sent, and its reply before it is used. A call without a reply
-was lost: the provider may bill it, so it counts as paid in full.
+was lost: the provider may bill it, so it counts as paid in full. Each line bears a seal: later
+studies take these answers as given, so that a changed one must not pass for what the model said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from budget.errors import StorageError
 from budget.files import JsonLines, private_folder
@@ -17,6 +21,7 @@ from labeling.machine.replies import Call, MachineReply
 
 LOST = "no reply came"
 """Trouble of a call that was sent and had no reply."""
+_SEAL = "seal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class KeptReplies:
         """Write calls down before they are sent."""
         sent = [[call.key, call.attempt] for call in calls]
         if sent:
-            self._file.append({"order": order, "sent": sent})
+            self._file.append(_sealed({"order": order, "sent": sent}))
 
     def keep(self, call: Call, order: str, reply: MachineReply) -> None:
         """Write a reply down."""
@@ -71,13 +76,15 @@ class KeptReplies:
             "micros": reply.cost.micros,
             "trouble": reply.trouble,
         }
-        self._file.append(record)
+        self._file.append(_sealed(record))
 
     def _read(self) -> None:
         try:
             for record in self._file.new():
+                if record != _sealed({k: v for k, v in record.items() if k != _SEAL}):
+                    raise ValueError("its seal does not fit")
                 self._take(record)
-        except (ValueError, KeyError, TypeError) as error:
+        except (AttributeError, ValueError, KeyError, TypeError) as error:
             raise StorageError(
                 str(self._file.path),
                 f"a kept reply is damaged ({error})",
@@ -99,3 +106,9 @@ class KeptReplies:
         )
         of = self._of.setdefault(str(record["key"]), {})
         of[int(str(record["attempt"]))] = KeptReply(order, reply)
+
+
+def _sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with the hash of its content."""
+    content = json.dumps(record, sort_keys=True).encode()
+    return {**record, _SEAL: blake2b(content, digest_size=8).hexdigest()}

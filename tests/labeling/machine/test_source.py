@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from budget.errors import InputError
+from budget.errors import InputError, StorageError
 from budget.money import Money
 from labeling.machine import MACHINE, is_machine
-from labeling.machine.kept import LOST
+from labeling.machine.kept import LOST, KeptReplies
 from labeling.machine.program import ProgramModel
 from labeling.machine.replies import Call, MachineReply
 from labeling.machine.source import MachineSource
@@ -66,6 +67,27 @@ def test_each_image_is_asked_about_once_and_a_repeat_costs_nothing(tmp_path: Pat
     other, _ = collected(again, tmp_path, order(20, tranche=1))
     assert (again.asked, sum(a.reward.micros for a in other)) == ([], 0)
     assert is_machine(order(1).condition)
+
+
+def test_a_kept_reply_that_was_changed_is_refused_wherever_it_was_changed(tmp_path: Path) -> None:
+    """Cut at its end, the last reply counts as lost: it was never kept whole."""
+    collected(Model(), tmp_path, order(3))
+    path = next(tmp_path.glob("*.jsonl"))
+    content = path.read_bytes()
+    keys = [json.loads(line)["key"] for line in content.splitlines() if b'"key"' in line]
+    whole = [KeptReplies(path, MOST).of(key) for key in keys]
+    assert [len(replies) for replies in whole] == [1, 1, 1]
+    for at in range(len(content) - 1):
+        for bit in (0, 5):  # such as 1 for 0, and capitals
+            changed = bytearray(content)
+            changed[at] ^= 1 << bit
+            path.write_bytes(changed)
+            with pytest.raises(StorageError, match="a kept reply is damaged"):
+                KeptReplies(path, MOST).of(keys[0])
+    path.write_bytes(content[:-1])
+    kept = KeptReplies(path, MOST)
+    assert [kept.of(key) for key in keys[:2]] == whole[:2]
+    assert [one.reply.trouble for one in kept.of(keys[2])] == [LOST]
 
 
 def test_a_refusal_is_paid_and_unusable_and_asked_again(tmp_path: Path) -> None:
