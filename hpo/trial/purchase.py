@@ -13,7 +13,6 @@ from hpo.trial.balance import check_taken, noted
 from hpo.trial.world import World
 from labeling.machine import MACHINE
 from labeling.source import tariff_of
-from labeling.store.records import limit_of
 from labeling.types import (
     LabelPlan,
     Order,
@@ -58,11 +57,7 @@ def paid_of(order: Order, world: World) -> Money:
 
 def machine_most(count: int, world: World) -> Money:
     """The most that the machine's answers about a number of images can cost; $0 without one."""
-    machine = world.machine
-    if machine is None or not count:
-        return ZERO
-    limit = limit_of(count, 1, 1, machine.spare)
-    return machine.source.tariff.most(limit, machine.condition.price)
+    return ZERO if world.machine is None else world.machine.most(count)
 
 
 def machine_borne(money: Money, world: World) -> int:

@@ -41,12 +41,11 @@ class KeptReplies:
     """The replies of one model's version, shared by all studies of a folder.
 
     Args:
-        path: the file; its folder is made.
+        path: the file; its folder is made when a call is sent.
         most: the most that a call can cost: what a lost one counts for.
     """
 
     def __init__(self, path: Path, most: Money) -> None:
-        private_folder(path.parent)
         self._file = JsonLines(path)
         self._most = most
         self._of: dict[str, dict[int, KeptReply]] = {}
@@ -64,6 +63,7 @@ class KeptReplies:
         """Write calls down before they are sent."""
         sent = [[call.key, call.attempt] for call in calls]
         if sent:
+            private_folder(self._file.path.parent)
             self._file.append(_sealed({"order": order, "sent": sent}))
 
     def keep(self, call: Call, order: str, reply: MachineReply) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from budget.files import locked
+from budget.files import locked, private_folder
 from budget.money import ZERO, Money
 from budget.tariff import Tariff
 from budget.tariffs.calls import CallTariff
@@ -65,8 +65,17 @@ class MachineSource:
 
         Other studies that ask the same model wait: a call under way would look lost to them.
         """
-        with nullcontext() if self._kept is None else locked(self._lock):
+        with self._alone():
             yield from self._pages(pool)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if self._kept is None:
+            yield
+            return
+        private_folder(self._lock.parent)
+        with locked(self._lock):
+            yield
 
     def _pages(self, pool: Pool) -> Iterator[Page]:
         made: list[Assignment] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from budget.errors import InputError
-from budget.money import Money
+from budget.money import ZERO, Money
 from hpo.data.dataset import Dataset
 from hpo.market.market import Market
 from hpo.settings.config import StudyConfig
@@ -18,6 +18,7 @@ from labeling.campaign.campaign import OBJECTIVE
 from labeling.machine import MACHINE
 from labeling.machine.replies import MachineModel
 from labeling.machine.source import MachineSource
+from labeling.store.records import limit_of
 from labeling.types import Condition, Ints
 
 _KEPT = ".machine"  # beside the studies: replies are paid once for all of them
@@ -42,6 +43,17 @@ class Machine:
     spare: Fraction
     network: str
     notes: tuple[str, ...]
+
+    def expected(self, count: int) -> Money:
+        """What its answers about a number of images are expected to cost."""
+        return self.source.tariff.expected(count, self.condition.price)
+
+    def most(self, count: int) -> Money:
+        """The most that its answers about a number of images can cost, repeated calls included."""
+        if not count:
+            return ZERO
+        limit = limit_of(count, 1, 1, self.spare)
+        return self.source.tariff.most(limit, self.condition.price)
 
 
 @dataclass(frozen=True, slots=True)

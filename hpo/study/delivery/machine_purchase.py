@@ -84,8 +84,8 @@ def check_borne(world: World, kept: Money) -> None:
         )
     raise InputError(
         f"--machine: its answers about {count} images may cost {most}, and "
-        f"{max(ZERO, left)} of the budget is left{part}; give a larger --budget, a "
-        "smaller pool, or leave the machine out"
+        f"{max(ZERO, left)} of the budget is left{part}; give a larger --budget, or start another "
+        "study by --study NAME with a smaller pool or without the machine"
     )
 
 

@@ -39,20 +39,23 @@ def test_answers_counted_from_0_are_refused_where_classes_count_from_1(
         with pytest.raises(InputError, match=r"'0' is not one of the 3 classes .1, 2, 3."):
             small_study(data=data, **settings)
     assert not list(tmp_path.glob("runs/*/study.json"))
-    report = small_study(data=data, own_labels=right, trials=1).run()
-    assert report["own_labels"]["answers"] == len(kinds)
+    study = small_study(data=data, own_labels=right, trials=1)
+    report = study.run()
+    assert report["own_labels"]["answers"] == len(study.world.pool)
     assert not any("read as" in note for note in report["notes"])
 
 
 def test_own_labels_that_cannot_be_read_are_refused_before_money_moves(
     small_study: Make, tmp_path: Path
 ) -> None:
-    bad = table(tmp_path / "bad.csv", [(0, "w1", "0"), (1, "w1", "")])
+    rows = [(n, "w1", "" if n == 1 else "0") for n in range(90)]
+    bad = table(tmp_path / "bad.csv", rows)
     with pytest.raises(InputError, match=r"bad\.csv: row 3: no label; .*--skip-empty"):
         small_study(own_labels=bad)
     assert not list(tmp_path.glob("runs/*/study.json"))
-    report = small_study(own_labels=bad, skip_empty=True, trials=1).run()
-    assert report["own_labels"]["answers"] == 1
+    study = small_study(own_labels=bad, skip_empty=True, trials=1)
+    report = study.run()
+    assert report["own_labels"]["answers"] == len({*study.world.pool} - {1})
     assert "bad.csv: 1 answers without a label are left out (--skip-empty)" in report["notes"]
 
 

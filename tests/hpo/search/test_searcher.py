@@ -159,7 +159,7 @@ def test_all_labels_owned_are_merged_over_conditions(done) -> None:
     assert merged["answers"] == sum(record.usable_answers for record in records)
     assert merged["conditions"] == report["conditions"]
     assert merged["labelled_images"] <= len(study.world.pool)
-    assert f"All {counted(merged['answers'], 'answer')} owned" in merged_line(merged)
+    assert f"All {counted(merged['answers'], 'answer')} bought" in merged_line(merged)
 
 
 @pytest.mark.slow

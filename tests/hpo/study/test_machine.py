@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 
 from budget.errors import InputError
+from budget.money import Money
 from hpo.answer.sections.sellers.machine import machine_lines
 from hpo.answer.summary import summary_lines
+from hpo.data.dataset import load
+from hpo.settings.config import make_config
 from hpo.study.study import Study
 from labeling.machine import is_machine
-from tests.conftest import Make
+from tests.commands import small_flags
+from tests.conftest import SMALL, Command, Make
 from tests.oracle import settled
 
 SETTINGS = {"budget": "0.5", "goal": "model", "machine_cost": "0.0005", "controls": "0,1"}
@@ -139,6 +143,24 @@ def test_what_cannot_be_is_refused_before_money_moves(
     settings = {name: value for name, value in settings.items() if value is not None}
     with pytest.raises(InputError, match=problem):
         small_study(**settings).run()
+
+
+def test_a_quote_names_the_machine_s_cost_and_its_faults_and_writes_nothing(
+    more_data: str, tmp_path: Path, command: Command
+) -> None:
+    """As the study holds it: about the pool, and the images that tell how good the machine is."""
+    machine = machine_file(tmp_path, more_data, 0.9)
+    words = ("plan", *small_flags(more_data, goal="model"), "--machine")
+    code, out, _ = command(*words, machine, "--machine-cost", "0.0005")
+    rows = load(make_config({**SMALL, "data": more_data})).rows
+    asked = sum(len(rows[role]) for role in ("pool", "control", "validation"))
+    assert code == 0
+    cost = Money(500 * asked).cents()
+    assert f"the machine's answers about {asked} images: {cost}, reserved {cost}.\n" in out
+    code, _, err = command(*words, "file:absent.csv")
+    assert code == 2
+    assert "absent.csv" in err
+    assert not list(tmp_path.glob("**/.machine"))
 
 
 def test_an_image_of_the_pool_without_an_answer_is_named(

@@ -12,6 +12,7 @@ from hpo.settings.exit_codes import DONE, NOTHING_AFFORDABLE
 
 if TYPE_CHECKING:
     from hpo.data.dataset import Dataset
+    from hpo.market.machines.machine import Machine
     from hpo.market.quote import Quoted
     from hpo.settings.config import StudyConfig
 
@@ -53,6 +54,7 @@ def show_quotes(config: StudyConfig, as_json: bool) -> bool:
     data = load(config)
     further: list[str] = []
     quoted = quote_space(config, data, further.append)
+    machine = _machine_of(config, data)
     print_lines([*data_lines(config, data), *further], stderr())
     if as_json:
         print_json([_plain(item) for item in quoted])
@@ -63,6 +65,7 @@ def show_quotes(config: StudyConfig, as_json: bool) -> bool:
         else:
             _show_all(quoted, config)
         _show_tests(config, data, quoted)
+        _show_machine(machine)
     return any(q.outside is None and q.quote.hold <= config.budget for q in quoted)
 
 
@@ -99,6 +102,29 @@ def _show_tests(config: StudyConfig, data: Dataset, quoted: list[Quoted]) -> Non
                 f"{offer.cost.cents()}, reserved {offer.hold.cents()}.",
             ]
         )
+
+
+def _machine_of(config: StudyConfig, data: Dataset) -> Machine | None:
+    if config.machine is None:
+        return None
+    from hpo.market.machines.machine import open_machine
+    from hpo.market.open import open_market
+
+    return open_machine(config, data, open_market(config, data), None)
+
+
+def _show_machine(machine: Machine | None) -> None:
+    """What the machine's answers about all images would cost."""
+    if machine is None:
+        return
+    count = len(machine.rows)
+    print_lines(
+        [
+            "",
+            f"Besides, the machine's answers about {count:,} images: "
+            f"{machine.expected(count).cents()}, reserved {machine.most(count).cents()}.",
+        ]
+    )
 
 
 def _show_one(quoted: list[Quoted]) -> None:
