@@ -284,6 +284,7 @@ def send(*numbers: int) -> Callable[[], None]:
     return act
 
 
+@pytest.mark.slow
 def test_a_normal_end_leaves_nothing_open_and_the_token_nowhere(mirrored: Ground) -> None:
     report = mirrored.finish("s", live=True)
     assert report["market"] == {"name": "toloka:production", "kind": "toloka", "real_money": True}

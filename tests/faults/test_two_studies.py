@@ -44,6 +44,7 @@ def at_once(works: list[Callable[[], object]]) -> None:
         raise errors[0]
 
 
+@pytest.mark.slow
 def test_two_studies_on_one_platform_pay_for_their_own_answers_alone(
     on: Ground, tmp_path: Path
 ) -> None:

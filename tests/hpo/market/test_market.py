@@ -127,6 +127,7 @@ def test_the_answer_says_how_much_it_leans_on_independent_difficulty(
     assert other["purchases"][0]["version"] != report["purchases"][0]["version"]
 
 
+@pytest.mark.slow
 def test_dynamic_overlap_is_searched_and_stops_early(small_study) -> None:
     report = small_study(overlap="dynamic(1,5,0.8)", sampler="random", trials=2).run()
     for row in report["purchases"]:

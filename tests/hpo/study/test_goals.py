@@ -79,6 +79,7 @@ def test_the_search_goes_on_where_the_confirmation_denies_the_target(
     assert denied["money"]["spent"]["micros"] > agreed["money"]["spent"]["micros"]
 
 
+@pytest.mark.slow
 def test_worth_ends_the_search_where_money_is_worth_more_than_points(
     small_study: Make, finished_small: Path
 ) -> None:

@@ -181,6 +181,7 @@ def test_a_killed_study_is_stopped_on_the_server_and_completes_when_it_goes_on(
     assert sum(task["type"] == "training" for task in found.values()) >= 4
 
 
+@pytest.mark.slow
 def test_a_server_that_never_answers_neither_stops_nor_slows_a_study(
     stand_in: StandIn, small_study: Callable[..., Any], capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -179,6 +179,7 @@ class _Command:
                 pipe.close()
 
 
+@pytest.mark.slow
 def test_killed_between_requests_nothing_is_lost(tmp_path: Path) -> None:
     flags = ("--scenario", "spam-heavy", "--seed", "5", "--state", str(tmp_path / "state"))
     command = _Command(*flags)
