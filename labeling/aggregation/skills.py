@@ -45,8 +45,7 @@ def crowd_skill(votes: Votes) -> float:
     if votes.skill is not None:
         return votes.skill
     if len(votes.controls):
-        right = float(np.count_nonzero(votes.controls.label == votes.truth))
-        return (right + _PRIOR_ANSWERS * _PRIOR_SKILL) / (len(votes.controls) + _PRIOR_ANSWERS)
+        return _crowd_on_controls(votes.controls, votes.truth)
     answers = votes.counts.sum(axis=1)
     pairs = float((answers * (answers - 1)).sum()) / 2
     agreeing = float((votes.counts * (votes.counts - 1)).sum()) / 2
@@ -81,6 +80,25 @@ def annotator_skills(answers: Answers, control_truth: Mapping[int, int], classes
     return np.asarray(np.r_[known, np.full(people - len(known), crowd_skill(votes))])
 
 
+def people_skills(answers: Answers, control_truth: Mapping[int, int], classes: int) -> Floats:
+    """How often annotators are right, by code, those included whose answers are not used.
+
+    A wrong control answer may ban, and nobody is left who gave one: by their control answers those
+    who stay are nearly always right. All control answers together, of the banned too, are not
+    selected: whether the next one is right does not depend on who is banned for those before.
+
+    Args:
+        answers: answers, control answers included.
+        control_truth: true class of each control task, by row.
+        classes: number of classes.
+    """
+    controls = answers.where(answers.control)
+    if not len(controls):
+        return annotator_skills(answers, control_truth, classes)
+    pooled = _crowd_on_controls(controls, known_truth(controls, control_truth))
+    return skills_given(answers, control_truth, pooled)
+
+
 def skills_given(answers: Answers, control_truth: Mapping[int, int], pooled: float) -> Floats:
     """Skill of each annotator code by control answers, shrunk to a crowd's skill that is given.
 
@@ -92,6 +110,11 @@ def skills_given(answers: Answers, control_truth: Mapping[int, int], pooled: flo
     controls = answers.where(answers.control)
     people = int(answers.annotator.max(initial=-1)) + 1
     return _shrunk(controls, known_truth(controls, control_truth), pooled, people)
+
+
+def _crowd_on_controls(controls: Answers, truth: Ints) -> float:
+    right = float(np.count_nonzero(controls.label == truth))
+    return (right + _PRIOR_ANSWERS * _PRIOR_SKILL) / (len(controls) + _PRIOR_ANSWERS)
 
 
 def _shrunk(controls: Answers, truth: Ints, pooled: float, people: int) -> Floats:

@@ -186,7 +186,7 @@ def annotators_chart(people: Sequence[AnnotatorRow]) -> Chart | None:
     return draw(
         "Annotators",
         ChartAxis("working time (seconds a task)", lambda value: f"{value:g}"),
-        ChartAxis("accuracy of answers (%)", lambda value: f"{100 * value:.4g}"),
+        ChartAxis("right on controls, else by agreement (%)", lambda value: f"{100 * value:.4g}"),
         [
             ChartSeries("paid and used", "front", dots(False)),
             ChartSeries("banned", "bad", dots(True), "square"),

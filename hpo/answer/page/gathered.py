@@ -37,6 +37,7 @@ class AnnotatorRow:
         totals: sums of the annotator's work.
         skill: probability of a right answer, by control tasks, else by agreement; None for
             questions of taste.
+        is_checked: whether it is that on control tasks, which may be clearer than others.
         seconds: a task.
     """
 
@@ -44,6 +45,7 @@ class AnnotatorRow:
     number: int
     totals: AnnotatorTotals
     skill: float | None
+    is_checked: bool
     seconds: float
 
 
@@ -90,14 +92,15 @@ def _annotators(world: World) -> list[AnnotatorRow]:
         person = people.get(totals.condition, {}).get(totals.annotator)
         if person is not None:  # else of an order that has not ended, or that began just now
             words = _words(conditions[totals.condition])
-            number, answers, skill = person
-            rows.append(AnnotatorRow(words, number, totals, skill, totals.seconds / answers))
+            number, answers, skill, checked = person
+            seconds = totals.seconds / answers
+            rows.append(AnnotatorRow(words, number, totals, skill, checked, seconds))
     return rows
 
 
-def _people(condition: Condition, world: World) -> dict[str, tuple[int, int, float | None]]:
-    """Number, answers and skill of a condition's annotators, by the market's id."""
-    from labeling.aggregation.skills import annotator_skills
+def _people(condition: Condition, world: World) -> dict[str, tuple[int, int, float | None, bool]]:
+    """Number, answers, skill, and whether by control tasks, of a condition's annotators, by id."""
+    from labeling.aggregation.skills import people_skills
 
     names = world.store.annotators(condition)  # first: answers that came since have more
     answers = world.store.answers(condition)
@@ -105,8 +108,9 @@ def _people(condition: Condition, world: World) -> dict[str, tuple[int, int, flo
     skills: list[float | None] = [None] * len(names)
     if not is_subjective(world):
         classes = len(world.market.asked.classes)
-        skills = annotator_skills(answers, world.control_truth, classes).tolist()
-    return {names[at]: (at, given[at], skills[at]) for at in range(len(names))}
+        skills = people_skills(answers, world.control_truth, classes).tolist()
+    checked = bool(answers.control.any())
+    return {names[at]: (at, given[at], skills[at], checked) for at in range(len(names))}
 
 
 def _words(condition: Condition) -> str:

@@ -175,13 +175,13 @@ def _annotators(report: Report, gathered: Gathered) -> Made | None:
         return None
     banned = sum(person.totals.banned for person in people)
     paid = Money(sum(person.totals.reward_micros for person in people))
-    skills = [person.skill for person in people if person.skill is not None]
     times = sorted(person.seconds for person in people)
     return {
         "people": len(people),
         "banned": banned,
         "paid": paid.cents(),
-        "skill": percent(sum(skills) / len(skills)) if skills else None,
+        "on_controls": _mean_skill(people, True),
+        "by_agreement": _mean_skill(people, False),
         "seconds": f"{times[len(times) // 2]:.1f}",
         "chart": figures.annotators_chart(people),
         "table": PageTable(
@@ -190,6 +190,12 @@ def _annotators(report: Report, gathered: Gathered) -> Made | None:
         ),
         "more": max(0, len(people) - _MOST_ANNOTATORS),
     }
+
+
+def _mean_skill(people: Sequence[AnnotatorRow], checked: bool) -> str | None:
+    """How often people are right, in words; None where that is not known of anybody."""
+    skills = [p.skill for p in people if p.skill is not None and p.is_checked is checked]
+    return percent(sum(skills) / len(skills)) if skills else None
 
 
 def _person(person: AnnotatorRow) -> Sequence[str]:

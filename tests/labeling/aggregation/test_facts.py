@@ -6,6 +6,7 @@ import numpy as np
 
 from labeling.aggregation.facts import answer_facts, label_facts
 from labeling.aggregation.methods import aggregate
+from labeling.aggregation.skills import annotator_skills, people_skills
 from labeling.types import Answers, LabelSet
 
 ANSWERS = Answers(
@@ -32,6 +33,37 @@ def test_skill_is_the_share_of_right_control_answers_shrunk_to_the_crowds() -> N
     assert facts.skill.tolist() == [round(expected[who], 6) for who in ANSWERS.annotator]
     assert facts.submitted.tolist() == [1.5] * 7
     assert np.isnan(answer_facts(ANSWERS, None, 3, np.zeros(7), np.zeros(7)).skill).all()
+
+
+def test_people_are_judged_by_all_control_answers_not_by_those_that_bans_left() -> None:
+    """400 people of skill .8 answer up to 5 control tasks; the first wrong answer bans."""
+    rng = np.random.default_rng(0)
+    right = rng.random((400, 5)) < 0.8
+    seen = np.cumprod(np.c_[np.ones(400, dtype=int), right[:, :-1]], axis=1).astype(bool)
+    who = np.nonzero(seen)[0]
+    stays = right.all(axis=1)
+    controls = Answers(
+        np.full(seen.sum(), 9), who, (~right[seen]).astype(np.int64), seen[seen], stays[who]
+    )
+    task = Answers(
+        *(
+            np.r_[getattr(controls, name), made]
+            for name, made in (
+                ("task", np.full(400, 7)),
+                ("annotator", np.arange(400)),
+                ("label", np.zeros(400, int)),
+                ("control", np.zeros(400, bool)),
+                ("usable", stays),
+            )
+        )
+    )
+    told = people_skills(task, {9: 0}, 3)
+    by_answer = told[controls.annotator].mean()
+    error = np.sqrt(0.8 * 0.2 / seen.sum())
+    assert abs(by_answer - 0.8) < 3 * error
+    assert annotator_skills(task, {9: 0}, 3)[stays].mean() > 0.95
+    alone = ANSWERS.where(~ANSWERS.control)
+    assert people_skills(alone, {}, 3).tolist() == annotator_skills(alone, {}, 3).tolist()
 
 
 def test_nothing_has_facts_too() -> None:

@@ -98,6 +98,7 @@ def test_annotators_add_up_to_what_was_paid(searched: Finished) -> None:
     suites = sum(row["assignments"] for row in searched.report["purchases"])
     assert sum(person.totals.suites for person in people) >= suites
     assert all(0 < person.skill < 1 for person in people if person.skill is not None)
+    assert all(person.is_checked == ("control" in person.condition) for person in people)
 
 
 def test_an_order_that_began_just_now_is_left_out(
