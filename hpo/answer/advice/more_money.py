@@ -35,10 +35,14 @@ class Forecast:
 def forecasts(
     best: Estimate, offers: Sequence[Estimate], estimates: PlanEstimates
 ) -> list[Forecast]:
-    """What multiples of the recommended plan's money would give, inside the limits."""
+    """What multiples of the recommended plan's money would give, inside the limits.
+
+    By dearer plans alone, as the verdict: a plan that fills the last page up costs nothing more.
+    """
     rows, most = [], best
+    dearer = [offer for offer in offers if offer.price > best.price]
     for times in TIMES:  # none falls below that for less money
-        better = [offer for offer in offers if offer.accuracy >= most.accuracy]
+        better = [offer for offer in dearer if offer.accuracy >= most.accuracy]
         most = best_for(best.price * times, [most, *better]) or most
         rows.append(Forecast(times, most, estimates.gain(most.plan, best.plan)))
     return rows
