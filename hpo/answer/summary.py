@@ -233,16 +233,17 @@ def target_line(report: Mapping[str, Any], target: Mapping[str, Any]) -> str:
     """What an accuracy costs, in words."""
     wanted, chosen = f"{100 * target['accuracy']:g} %", target["chosen"]
     if chosen is None:
-        return f"No {_plan_of(target)} within the limits reaches {wanted} almost surely."
+        return f"No {plans_meant(target)} within the limits reaches {wanted} almost surely."
     low, high = target["dollars_95"]
-    most = f"more than any {_plan_of(target)} within the limits" if high is None else cents(high)
+    most = f"more than any {plans_meant(target)} within the limits" if high is None else cents(high)
     bounds = f"{cents(low)} to {most}" if low is not None else most
     lead = report["answer"]["chosen"]
     plan = "" if lead and chosen["plan"] == lead["plan"] else answers_words(chosen)
     return f"{wanted} costs {cents(chosen['price_tag'])} ({bounds}){': ' if plan else ''}{plan}."
 
 
-def _plan_of(target: Mapping[str, Any]) -> str:
+def plans_meant(target: Mapping[str, Any]) -> str:
+    """The noun for the plans among which a target was looked for."""
     return "evaluated plan" if target.get("evaluated") else "plan"
 
 

@@ -37,13 +37,15 @@ def missed_goals(report: Mapping[str, Any], most: Money | None) -> list[str]:
         most: that the labels, or the recommended plan of a search, may cost; None for any.
     """
     from budget.money import Money
+    from hpo.answer.summary import plans_meant
 
     missed = []
     target = (report["advice"] or {}).get("target")
     if target is not None and target["chosen"] is None:
         wanted = f"{100 * target['accuracy']:g} %"
-        noun = "evaluated plan" if target.get("evaluated") else "plan"
-        missed.append(f"--target: no {noun} within the limits reaches {wanted} almost surely")
+        missed.append(
+            f"--target: no {plans_meant(target)} within the limits reaches {wanted} almost surely"
+        )
     if most is None:
         return missed
     best = report["recommended"]

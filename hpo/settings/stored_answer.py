@@ -16,6 +16,7 @@ from typing import Any
 from budget.errors import InputError
 from budget.files import write_whole
 from budget.sqlite_file import reading_alone
+from budget.toml import parse_json
 
 SCHEMA = 3
 """The version of the report's format."""
@@ -89,10 +90,10 @@ def read_object(path: Path, remedy: str = "") -> dict[str, Any]:
     """
     remedy = f"; {remedy}" if remedy else ""
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
+        read = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: damaged or unreadable ({error}){remedy}") from None
     if not isinstance(read, dict):
         raise InputError(f"{path}: damaged: it holds no JSON object{remedy}")
@@ -104,16 +105,26 @@ def digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
+def attribute_of(trials: sqlite3.Connection, key: str) -> Any:
+    """An attribute of the study in the trials' database; None where there is none.
+
+    Raises:
+        sqlite3.Error: the database is damaged.
+        ValueError: the attribute is.
+    """
+    query = "SELECT value_json FROM study_user_attributes WHERE key = ?"
+    row = trials.execute(query, (key,)).fetchone()
+    return None if row is None else parse_json(row[0])
+
+
 def _told_digest(search: Path) -> str | None:
     """The report's hash by the trials' database; None where it tells none."""
     if not search.exists():
         return None
     try:
         with closing(sqlite3.connect(reading_alone(search), uri=True)) as trials:
-            query = "SELECT value_json FROM study_user_attributes WHERE key = ?"
-            row = trials.execute(query, (DIGEST,)).fetchone()
-            told = None if row is None else json.loads(row[0])
-    except (sqlite3.Error, ValueError, RecursionError):  # who verifies the database says so
+            told = attribute_of(trials, DIGEST)
+    except (sqlite3.Error, ValueError):  # who verifies the database says so
         return None
     return told if isinstance(told, str) else None
 

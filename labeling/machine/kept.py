@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from budget.errors import StorageError
-from budget.files import JsonLines, private_folder
+from budget.files import JsonLines
 from budget.money import Money
 from labeling.machine.replies import Call, MachineReply
 
@@ -41,7 +41,7 @@ class KeptReplies:
     """The replies of one model's version, shared by all studies of a folder.
 
     Args:
-        path: the file; its folder is made when a call is sent.
+        path: the file; who sends makes its folder, and locks it.
         most: the most that a call can cost: what a lost one counts for.
     """
 
@@ -63,7 +63,6 @@ class KeptReplies:
         """Write calls down before they are sent."""
         sent = [[call.key, call.attempt] for call in calls]
         if sent:
-            private_folder(self._file.path.parent)
             self._file.append(_sealed({"order": order, "sent": sent}))
 
     def keep(self, call: Call, order: str, reply: MachineReply) -> None:

@@ -15,6 +15,8 @@ from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 from urllib.parse import urlsplit
 
+from budget.toml import parse_json
+
 _LONGEST = 4_000_000  # bytes of a reply
 
 
@@ -102,7 +104,7 @@ def _seconds(text: str | None) -> float:
 
 def _object(content: bytes) -> Mapping[str, Any]:
     try:
-        read = json.loads(content)
-    except (ValueError, RecursionError):
+        read = parse_json(content)
+    except ValueError:
         return {}
     return read if isinstance(read, dict) else {}

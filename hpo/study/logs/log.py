@@ -21,6 +21,7 @@ from typing import Any
 
 from budget import files
 from budget.errors import LabelworthError
+from budget.toml import parse_json
 
 LOG = "log.jsonl"
 LOGGER = logging.getLogger("labelworth")
@@ -138,8 +139,8 @@ def last_event(folder: Path) -> dict[str, Any] | None:
     except OSError:  # nothing is decided by the log
         return None
     for line in reversed(lines):
-        with suppress(ValueError, RecursionError):
-            row = json.loads(line)
+        with suppress(ValueError):
+            row = parse_json(line)
             if isinstance(row, dict) and {"at", "event"} <= row.keys():
                 return row
     return None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -24,7 +24,7 @@ from budget.tariff import Tariff
 from budget.tariffs.calls import CallTariff
 from budget.tariffs.suite import SuiteTariff
 from hpo.settings.rows.staff import PLATFORM
-from hpo.settings.stored_answer import SEARCH, STORE, read_object
+from hpo.settings.stored_answer import SEARCH, STORE, attribute_of, read_object
 from labeling.machine import MACHINE
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def look_at_books(folder: Path) -> Books | None:
     """
     if (address := _storage_in(folder)) is not None:
         return _look_at_server(address, folder)
-    books = None
+    books, named = None, cache(partial(_study_in, folder))
     if (store := folder / STORE).exists():
         try:
             with closing(sqlite3.connect(reading_alone(store), uri=True)) as database:
@@ -94,14 +94,14 @@ def look_at_books(folder: Path) -> Books | None:
                 names = database.execute("SELECT name FROM sqlite_master").fetchall()
                 if {"ledger_rows", "orders"} <= {name for (name,) in names}:  # else killed at once
                     read = partial(_rows, database)
-                    books = check_books(read, str(store), *_study_in(folder))
+                    books = check_books(read, str(store), *named())
         except sqlite3.Error as error:
             raise sqlite_trouble(str(store), error) from error
     if (search := folder / SEARCH).exists():
         with closing(sqlite3.connect(reading_alone(search), uri=True)) as trials:
             check_rows(trials, search)
-            mark = _mark(trials)
-        if mark is not None and not _holds(store, _study_in(folder)[0], mark):
+            mark = attribute_of(trials, MARK)  # None where an older release wrote them
+        if mark is not None and not _holds(store, named()[0], mark):
             raise LedgerCorrupt(str(store), LOST)
     return books
 
@@ -120,13 +120,6 @@ def begun_books(folder: Path, config: StudyConfig) -> Books:
 
     look_into_store(folder, config).dispose()  # it says what is missing
     raise InputError(f"{folder}: the study was not begun; its command begins it")
-
-
-def _mark(trials: sqlite3.Connection) -> Sequence[int | str] | None:
-    """Rows and hash that the ledger had by the trials; None where an older release wrote them."""
-    query = "SELECT value_json FROM study_user_attributes WHERE key = ?"
-    row = trials.execute(query, (MARK,)).fetchone()
-    return None if row is None else list(json.loads(row[0]))
 
 
 def _holds(store: Path, study: str, mark: Sequence[int | str]) -> bool:
